@@ -1,0 +1,73 @@
+# Two commands do everything on a fresh machine with Python and pip: `make demo` and `make test`.
+#
+# All that is installed stays inside the checkout: the virtual environments, and az's own configuration and extension
+# folders, so that nothing touches the user's ~/.azure. A stamp in .stamps/ says what is there; a second make skips it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+
+export AZURE_CONFIG_DIR := $(CURDIR)/.az/config
+export AZURE_EXTENSION_DIR := $(CURDIR)/.az/extensions
+export AZURE_CORE_COLLECT_TELEMETRY := no
+export AZURE_EXTENSION_USE_DYNAMIC_INSTALL := no
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
+
+SOURCES := setup.py README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
+
+.PHONY: demo test check torture wheel docs clean format
+
+demo: $(STAMPS)/extension
+	$(BIN)/python demo/tutorials.py
+
+test: check $(STAMPS)/extension $(STAMPS)/sdk
+	$(BIN)/python -m pytest
+
+# The full forms of the tests that `make test` runs in a short, seeded form.
+torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk
+	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest
+
+check: $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMPS)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(STAMPS)/wheel
+
+docs: $(STAMPS)/extension
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) .venv-sdk .az .stamps build dist *.egg-info
+
+$(STAMPS)/az: requirements/az.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements/az.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/az
+	$(BIN)/python -m pip install --quiet -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/sdk: requirements/sdk.txt
+	$(PYTHON) -m venv .venv-sdk
+	.venv-sdk/bin/python -m pip install --quiet -r requirements/sdk.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	@touch $@
+
+# Removing first: `az extension add` refuses a version that is already there, even if its code has changed.
+$(STAMPS)/extension: $(STAMPS)/wheel
+	@rm -rf "$(AZURE_EXTENSION_DIR)/iotjobs"
+	$(BIN)/az extension add --source dist/iotjobs-*.whl --yes
+	@touch $@

@@ -1,0 +1,68 @@
+"""The command table: az words -> "module#handler".
+
+Strings only: az imports a handler's module when its command is run. Commands that change something have a client
+factory of their own, which names the hub on stderr when nobody typed it.
+"""
+
+from typing import Any
+
+from azure.cli.core.commands import CliCommandType
+
+from azext_iotjobs.cli.errors import to_az_error
+
+
+def reading_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The HubClient of a command that only looks; takes the hub arguments out of `command_args`."""
+    from azext_iotjobs.cli.target import open_client
+
+    return open_client(cli_ctx, command_args, changes=False)
+
+
+def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The HubClient of a command that changes something; takes the hub arguments out of `command_args`."""
+    from azext_iotjobs.cli.target import open_client
+
+    return open_client(cli_ctx, command_args, changes=True)
+
+
+def _room(name: str, client_factory: Any = None) -> CliCommandType:
+    return CliCommandType(
+        operations_tmpl=f"azext_iotjobs.cli.{name}#{{}}", client_factory=client_factory, exception_handler=to_az_error
+    )
+
+
+def load_command_table(loader: Any) -> None:
+    """Enter every command of ours into az's table."""
+    with loader.command_group("iot hub job", _room("jobs", reading_client)) as group:
+        group.command("create", "create", client_factory=changing_client)
+        group.show_command("show", "show")
+        group.command("list", "list_jobs")
+        group.command("cancel", "cancel", client_factory=changing_client)
+
+    with loader.command_group("iot hub", _room("methods", changing_client)) as group:
+        group.command("invoke-device-method", "invoke")
+
+    with loader.command_group("iot hub", _room("queries", reading_client)) as group:
+        group.command("query", "query")
+
+    with loader.command_group("iot hub device-identity", _room("identities", reading_client)) as group:
+        group.command("create", "create", client_factory=changing_client)
+        group.show_command("show", "show")
+        group.command("list", "list_identities")
+        group.command("update", "update", client_factory=changing_client)
+        group.command("delete", "delete", client_factory=changing_client)
+        group.show_command("connection-string show", "show_connection_string")
+
+    with loader.command_group("iot hub device-twin", _room("twins", reading_client)) as group:
+        group.show_command("show", "show")
+        group.command("update", "update", client_factory=changing_client)
+        group.command("list", "list_twins")
+
+    with loader.command_group("iot device", _room("simulate", changing_client)) as group:
+        group.command("simulate", "simulate")
+
+    with loader.command_group("iot local-hub", _room("local_hub")) as group:
+        group.command("start", "start")
+        group.command("stop", "stop")
+        group.show_command("show", "show")
+        group.command("reset", "reset")

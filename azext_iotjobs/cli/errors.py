@@ -1,0 +1,33 @@
+"""The one table IotJobsError -> az's error class, and so the exit code (3 for what does not exist, else 1).
+
+az prints what an exception handler returns as the command's result, so this one always raises.
+"""
+
+from typing import NoReturn
+
+from azure.cli.core import azclierror as az
+
+from azext_iotjobs.model import errors as ours
+
+# First match wins: children stand above their parents.
+AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
+    (ours.MissingChoice, az.RequiredArgumentMissingError),
+    (ours.ConflictingChoice, az.MutuallyExclusiveArgumentError),
+    (ours.UserError, az.InvalidArgumentValueError),
+    (ours.NotFound, az.ResourceNotFoundError),
+    (ours.Unauthorized, az.UnauthorizedError),
+    (ours.Forbidden, az.ForbiddenError),
+    (ours.HubFault, az.AzureInternalError),
+    (ours.HubAnswer, az.BadRequestError),
+    (ours.LinkError, az.AzureConnectionError),
+    (ours.StateError, az.ValidationError),
+    (ours.IotJobsError, az.ClientRequestError),
+)
+
+
+def to_az_error(error: Exception) -> NoReturn:
+    """Raise `error` as the az class that its kind stands for; what is not ours is our bug and is left alone."""
+    if isinstance(error, ours.IotJobsError):
+        az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
+        raise az_class(str(error), recommendation=error.hint) from error
+    raise error

@@ -1,0 +1,193 @@
+"""Help text and examples of every command; docs/commands.md is made from it.
+
+Written as plain text here and turned into the YAML that knack reads: no quoting of colons and quotes by hand.
+"""
+
+import json
+
+from knack.help_files import helps
+
+
+def _group(name: str, short: str, long: str = "") -> None:
+    helps[name] = "\n".join(["type: group", *_summary(short, long)])
+
+
+def _command(name: str, short: str, *examples: tuple[str, str], long: str = "") -> None:
+    lines = ["type: command", *_summary(short, long), "examples:"]
+    for title, text in examples:
+        # A JSON string is a YAML string too.
+        lines += [f"  - name: {json.dumps(title)}", f"    text: {json.dumps(text)}"]
+    helps[name] = "\n".join(lines)
+
+
+def _summary(short: str, long: str) -> list[str]:
+    lines = [f"short-summary: {json.dumps(short)}"]
+    return [*lines, f"long-summary: {json.dumps(long)}"] if long else lines
+
+
+_group("iot hub job", "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.")
+
+_command(
+    "iot hub job create",
+    "Create a job that calls a direct method or updates the twin of each device that a condition selects.",
+    (
+        "Call a method without a payload on two devices.",
+        "az iot hub job create -n localhost --job-id reboot-1 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"deviceId IN ['pump-1','pump-2']\"",
+    ),
+    (
+        "Set a desired property on every device that has a tag, and wait for the job's end.",
+        "az iot hub job create -n localhost --job-id building-45 --job-type scheduleUpdateTwin "
+        '--twin-patch \'{"properties":{"desired":{"BuildingNo":45}}}\' --query-condition "tags.site = \'north\'" --wait',
+    ),
+    (
+        "Start later, on all devices, with the payload from a file.",
+        "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
+        "--method-payload payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
+    ),
+)
+_command(
+    "iot hub job show",
+    "Show a job: its status, what it does and how many devices succeeded and failed.",
+    ("Show a job's counts.", "az iot hub job show -n localhost --job-id reboot-1 --query deviceJobStatistics"),
+)
+_command(
+    "iot hub job list",
+    "List the jobs of the last 30 days, import and export jobs included.",
+    ("List what is running.", "az iot hub job list -n localhost --job-status running -o table"),
+)
+_command(
+    "iot hub job cancel",
+    "Cancel a job that has not begun; the hub refuses to cancel one that runs or has ended.",
+    ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
+)
+_command(
+    "iot hub invoke-device-method",
+    "Call a direct method on one device and print the status and payload that it answers.",
+    (
+        "Call a method with a payload.",
+        "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
+        '--method-payload \'{"delay": 5}\'',
+    ),
+    (
+        "Call a method with no payload.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
+    ),
+)
+_command(
+    "iot hub query",
+    "Run a query over device twins or over what jobs did to each device.",
+    ("Query twins.", "az iot hub query -n localhost -q \"SELECT deviceId FROM devices WHERE tags.site = 'north'\""),
+    ("See a job's devices.", "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\""),
+)
+
+_group("iot hub device-identity", "Manage the registry of devices.")
+_group("iot hub device-identity connection-string", "The connection string with which a device signs in.")
+_command(
+    "iot hub device-identity create",
+    "Register a device.",
+    ("Register a device with keys that the hub makes.", "az iot hub device-identity create -n localhost -d pump-1"),
+    (
+        "Register a device with a self-signed certificate, made here.",
+        "az iot hub device-identity create -n localhost -d pump-2 --am x509_thumbprint --valid-days 90 --output-dir .",
+    ),
+)
+_command(
+    "iot hub device-identity show",
+    "Show a device's registration, keys included.",
+    ("Show a device's status.", "az iot hub device-identity show -n localhost -d pump-1 --query status"),
+)
+_command(
+    "iot hub device-identity list",
+    "List devices, as the hub's query shows them.",
+    ("List ten device ids.", 'az iot hub device-identity list -n localhost --top 10 --query "[].deviceId" -o tsv'),
+)
+_command(
+    "iot hub device-identity update",
+    "Change a device's registration; what is not named stays as it is.",
+    ("Disable a device.", "az iot hub device-identity update -n localhost -d pump-1 --status disabled --star stolen"),
+    ("The same, by path.", "az iot hub device-identity update -n localhost -d pump-1 --set status=disabled"),
+)
+_command(
+    "iot hub device-identity delete",
+    "Remove a device and its twin.",
+    ("Remove a device.", "az iot hub device-identity delete -n localhost -d pump-1"),
+)
+_command(
+    "iot hub device-identity connection-string show",
+    "Show the connection string with which a device signs in.",
+    (
+        "Keep it in a variable.",
+        "CS=$(az iot hub device-identity connection-string show -n localhost -d pump-1 "
+        "--query connectionString -o tsv)",
+    ),
+)
+
+_group("iot hub device-twin", "Manage device twins: tags, desired and reported properties.")
+_command(
+    "iot hub device-twin show",
+    "Show a device's twin.",
+    ("Read one desired property.", "az iot hub device-twin show -n localhost -d pump-1 "
+     "--query properties.desired.BuildingNo"),
+)  # fmt: skip
+_command(
+    "iot hub device-twin update",
+    "Merge into a twin's tags and desired properties; null removes a key.",
+    (
+        "Set a desired property and a tag.",
+        "az iot hub device-twin update -n localhost -d pump-1 --desired '{\"BuildingNo\": 45}' "
+        "--tags '{\"site\": \"north\"}'",
+    ),
+    ("Remove a tag.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site"),
+)
+_command(
+    "iot hub device-twin list",
+    "List device twins.",
+    ("List all twins.", "az iot hub device-twin list -n localhost --top -1"),
+)
+
+_command(
+    "iot device simulate",
+    "Simulate a device over MQTT: it sends messages, answers direct methods and echoes desired properties.",
+    (
+        "Answer every method with status 201 and a payload.",
+        "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
+        '--method-response-payload \'{"result":"Direct method successful"}\'',
+    ),
+    (
+        "Send ten messages, one a second, with properties.",
+        "az iot device simulate -n localhost -d pump-1 --msg-count 10 --msg-interval 1 --properties 'site=north'",
+    ),
+    long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
+    "printed as they arrive.",
+)
+
+_group(
+    "iot local-hub",
+    "Run an IoT Hub on this machine: devices, twins, direct methods, jobs and queries without Azure.",
+    "It listens on loopback addresses only. Every command reaches it with -n localhost.",
+)
+_command(
+    "iot local-hub start",
+    "Start a local hub, and print its connection string.",
+    ("Start in the background.", "az iot local-hub start --detach"),
+    (
+        "Start a second one beside it, forgetting everything at its end.",
+        "az iot local-hub start --bind 127.0.0.2 --data-dir hub-2 --in-memory --detach",
+    ),
+)
+_command(
+    "iot local-hub stop",
+    "End a local hub cleanly.",
+    ("End the one that runs.", "az iot local-hub stop"),
+)
+_command(
+    "iot local-hub show",
+    "Show the local hub that runs; exit code 3 when none does.",
+    ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
+)
+_command(
+    "iot local-hub reset",
+    "Remove all devices, twins and jobs of a running local hub; its keys and certificates stay.",
+    ("Without being asked.", "az iot local-hub reset --yes"),
+)

@@ -1,0 +1,123 @@
+"""Handlers of az iot hub job create | show | list | cancel: options -> values -> operation -> the hub's own document."""
+
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.values import json_or_file
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.operations import jobs as operation
+
+logger = get_logger(__name__)
+
+
+def create(
+    client: HubClient,
+    job: str,
+    job_kind: str,
+    condition: str | None = None,
+    patch: str | None = None,
+    method: str | None = None,
+    payload: str | None = None,
+    connect_timeout: int = 30,
+    response_timeout: int = 30,
+    start_at: str | None = None,
+    ttl_s: int = 3600,
+    wait_for_end: bool = False,
+    poll_every_s: int = 10,
+    poll_limit_s: int = 600,
+) -> dict[str, Any]:
+    """Create a job and, with --wait, wait for its end."""
+    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s)
+    call = None
+    if method is not None or payload is not None:
+        call = MethodCall(
+            name=method or "",
+            payload=None if payload is None else json_or_file(payload, "--method-payload"),
+            response_timeout_s=response_timeout,
+            connect_timeout_s=connect_timeout,
+        )
+    request = JobRequest(
+        job_id=job,
+        job_type=JobType(job_kind),
+        condition=condition or "",
+        method=call,
+        patch=None if patch is None else TwinPatch(document=_patch(patch)),
+        start_at=None if start_at is None else _start(start_at),
+        max_execution_s=ttl_s,
+    )
+    created = operation.create(client, request)
+    return _wait(client, job, policy) if wait_for_end else created.document
+
+
+def show(client: HubClient, job: str) -> dict[str, Any]:
+    """Show one job."""
+    return operation.show(client, job).document
+
+
+def list_jobs(
+    client: HubClient, job_kind: str | None = None, job_state: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """List jobs, import and export jobs included."""
+    jobs = operation.list_jobs(
+        client,
+        JobType(job_kind) if job_kind else None,
+        JobStatus(job_state) if job_state else None,
+        limit,
+    )
+    return [job.document for job in jobs]
+
+
+def cancel(client: HubClient, job: str) -> dict[str, Any] | None:
+    """Cancel a job."""
+    cancelled = operation.cancel(client, job)
+    return cancelled.document if cancelled else None
+
+
+def _wait(client: HubClient, job: str, policy: operation.WaitPolicy) -> dict[str, Any]:
+    waited = operation.wait(client, job, policy, SystemClock(), _say_progress())
+    if not waited.finished:
+        logger.warning(
+            "Job %s is still %s after %s s (--poll-duration). It goes on; look with: az iot hub job show --job-id %s",
+            job, waited.job.status.value, policy.limit_s, job,
+        )  # fmt: skip
+    elif waited.job.status is not JobStatus.COMPLETED:
+        logger.warning("Job %s ended as %s.", job, waited.job.status.value)
+    elif waited.job.tally is not None and waited.job.tally.failed_count:
+        logger.warning(
+            "Job %s is completed, but %d of %d devices failed. Their rows: az iot hub query -q "
+            "\"SELECT * FROM devices.jobs WHERE jobId = '%s' AND status = 'failed'\"",
+            job, waited.job.tally.failed_count, waited.job.tally.device_count, job,
+        )  # fmt: skip
+    return waited.job.document
+
+
+def _say_progress() -> Any:
+    """A look's listener: one line on stderr for each change of status."""
+    last: list[JobStatus] = []
+
+    def on_look(job: Job) -> None:
+        if [job.status] != last:
+            last[:] = [job.status]
+            logger.warning("Job %s is %s.", job.job_id, job.status.value)
+
+    return on_look
+
+
+def _patch(text: str) -> Any:
+    value = json_or_file(text, "--twin-patch")
+    if not isinstance(value, dict):
+        raise BadValue("--twin-patch: give a JSON object with tags or properties.desired.")
+    return value
+
+
+def _start(text: str) -> Any:
+    instant = parse_instant(text, "--start-time")
+    if instant.assumed_utc:
+        logger.warning("--start-time %s has no offset: read as UTC, %s.", text, render_instant(instant.at))
+    return instant.at

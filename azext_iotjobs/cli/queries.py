@@ -1,0 +1,26 @@
+"""Handler of az iot hub query."""
+
+from itertools import islice
+from typing import Any
+
+from azext_iotjobs.cli.values import at_least
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import BadValue
+
+
+def query(client: HubClient, query_text: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """Run a query and print its rows."""
+    if not query_text.strip():
+        raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
+    return rows(client, query_text, limit)
+
+
+def rows(client: HubClient, query_text: str, limit: int | None) -> list[dict[str, Any]]:
+    """At most `limit` rows of a query (all when None), following the hub's pages.
+
+    Raises BadValue for a limit below 1 (-1 means all, as the reference has it).
+    """
+    if limit in (None, -1):
+        return list(client.queries.run(query_text))
+    at_least(limit, 1, "--top")
+    return list(islice(client.queries.run(query_text, top=limit), limit))

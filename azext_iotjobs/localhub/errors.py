@@ -1,0 +1,69 @@
+"""What the local hub answers when it refuses: a catalogue of the service's own faults.
+
+Strategy: a `Fault` is the kind (HTTP status, number, symbolic name); a `HubError` is one occurrence with its text.
+The HTTP side chooses the body's shape; nothing here knows JSON or HTTP.
+Source: the service's published error codes; numbers are HTTP status * 1000 + n.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of refusal, as the service names it."""
+
+    http_status: int  # 400..599
+    number: int  # the service's own number; its first three digits are the HTTP status
+    name: str  # what the iothub-errorcode header says
+
+
+GENERIC_BAD_REQUEST = Fault(400, 400000, "GenericBadRequest")
+INVALID_PROTOCOL_VERSION = Fault(400, 400001, "InvalidProtocolVersion")
+ARGUMENT_INVALID = Fault(400, 400004, "ArgumentInvalid")
+ARGUMENT_NULL = Fault(400, 400005, "ArgumentNull")
+UNAUTHORIZED_ACCESS = Fault(401, 401002, "IotHubUnauthorizedAccess")
+UNAUTHORIZED = Fault(401, 401003, "IotHubUnauthorized")
+DEVICE_DISABLED = Fault(403, 403012, "DeviceDisabled")
+DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED = Fault(403, 403800, "DeviceMaximumInflightMethodExceeded")
+DEVICE_NOT_FOUND = Fault(404, 404001, "DeviceNotFound")
+JOB_NOT_FOUND = Fault(404, 404002, "JobNotFound")
+NOT_FOUND = Fault(404, 404000, "GenericNotFound")
+DEVICE_NOT_ONLINE = Fault(404, 404103, "DeviceNotOnline")
+OPERATION_NOT_ALLOWED_IN_CURRENT_STATE = Fault(405, 405102, "OperationNotAllowedInCurrentState")
+DEVICE_ALREADY_EXISTS = Fault(409, 409001, "DeviceAlreadyExists")
+JOB_ALREADY_EXISTS = Fault(409, 409104, "JobAlreadyExists")
+PRECONDITION_FAILED = Fault(412, 412001, "PreconditionFailed")
+JOB_RUN_PRECONDITION_FAILED = Fault(412, 412003, "JobRunPreconditionFailed")
+MESSAGE_TOO_LARGE = Fault(413, 413001, "MessageTooLarge")
+UNSUPPORTED_MEDIA_TYPE = Fault(415, 415000, "UnsupportedMediaType")
+THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
+SERVER_ERROR = Fault(500, 500001, "ServerError")
+GATEWAY_TIMEOUT = Fault(504, 504101, "GatewayTimeout")
+
+
+class HubError(Exception):
+    """A refusal the caller is told about.
+
+    fault: which kind.  text: one sentence for people; no secrets, it goes on the wire.
+    info: details that only direct-method faults carry, such as the connect timeout; None elsewhere.
+    """
+
+    def __init__(self, fault: Fault, text: str, *, info: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.text = text
+        self.info = info
+
+
+class QueryError(Exception):
+    """A query or condition that the language does not allow.
+
+    line, column: 1-based place of the first thing that does not fit; 1, 1 for a text that is empty.
+    """
+
+    def __init__(self, text: str, *, line: int = 1, column: int = 1) -> None:
+        super().__init__(f"{text} (line {line}, column {column})")
+        self.text = text
+        self.line = line
+        self.column = column

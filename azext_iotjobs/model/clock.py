@@ -1,0 +1,84 @@
+"""Time as a seam: `Clock` and the system's own; instants as the hub writes them <-> aware UTC datetimes."""
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Protocol
+
+from azext_iotjobs.model.errors import BadValue
+
+INSTANT = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[Tt ](?P<clock>\d{2}:\d{2})(?P<seconds>:\d{2})?(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"\s?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?"
+)
+
+
+class Clock(Protocol):
+    """The only way in which our code learns or spends time."""
+
+    def now(self) -> datetime:
+        """The instant, aware UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean something."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` (>= 0) pass."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Instant:
+    """A parsed instant."""
+
+    at: datetime  # aware UTC
+    assumed_utc: bool  # the text had no offset
+
+
+def parse_instant(text: str, name: str = "time") -> Instant:
+    """Read an ISO 8601 instant: a date, or date and time, with Z, an offset, or nothing for UTC.
+
+    name: what the text was given for, such as an option, for the error.  Up to nine fraction digits; Python keeps six.
+    Raises BadValue.
+    """
+    found = INSTANT.fullmatch(text.strip())
+    if found is None:
+        raise _bad_instant(text, name)
+    fraction = (found["fraction"] or "0")[:6].ljust(6, "0")
+    plain = f"{found['date']}T{found['clock'] or '00:00'}{found['seconds'] or ':00'}.{fraction}"
+    offset = _offset(found["offset"])
+    try:
+        return Instant((datetime.fromisoformat(plain) - offset).replace(tzinfo=timezone.utc), found["offset"] is None)
+    except (ValueError, OverflowError) as err:
+        raise _bad_instant(text, name) from err
+
+
+def render_instant(at: datetime) -> str:
+    """An aware instant as the hub takes it: UTC, with Z; microseconds only when there are any."""
+    utc = at.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds" if utc.microsecond else "seconds") + "Z"
+
+
+def _offset(text: str | None) -> timedelta:
+    if text is None or text in "Zz":
+        return timedelta(0)
+    sign = -1 if text[0] == "-" else 1
+    return sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+
+
+def _bad_instant(text: str, name: str) -> BadValue:
+    return BadValue(f"{name}: {text!r} is no ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00.")

@@ -1,0 +1,155 @@
+"""Every error we raise, by whose fault it is.
+
+    IotJobsError(message, hint)
+      UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
+      HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
+      LinkError     the way to the hub       CannotConnect, LinkLost, AnswerTooLate
+      StateError    not in this state        WrongState, LeaseHeld and their like
+
+A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
+"""
+
+
+class IotJobsError(Exception):
+    """Parent of all; `code` is stable and may be used by programs."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UserError(IotJobsError):
+    """What was typed does not fit."""
+
+    code = "user"
+
+
+class BadValue(UserError):
+    """A value that is not allowed."""
+
+    code = "bad-value"
+
+
+class MissingChoice(UserError):
+    """Something that must be given was not."""
+
+    code = "missing"
+
+
+class ConflictingChoice(UserError):
+    """Two things that cannot both be meant."""
+
+    code = "conflict"
+
+
+class HubAnswer(IotJobsError):
+    """The hub refused.
+
+    status: HTTP status.  hub_code: the hub's own word, such as DeviceNotOnline; None when it gave none.
+    tracking_id: for support; None when it gave none.  retry_after_s: what the hub asked for, if it did.
+    """
+
+    code = "hub"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        hub_code: str | None = None,
+        tracking_id: str | None = None,
+        retry_after_s: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.hub_code = hub_code
+        self.tracking_id = tracking_id
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(HubAnswer):
+    """400 and other answers that say the request itself does not fit."""
+
+    code = "hub-bad-request"
+
+
+class NotFound(HubAnswer):
+    """404: no such device, job or path; also raised for what does not exist on this machine."""
+
+    code = "hub-not-found"
+
+    def __init__(self, message: str, *, status: int = 404, **more: str | float | None) -> None:
+        super().__init__(message, status=status, **more)  # type: ignore[arg-type]
+
+
+class Unauthorized(HubAnswer):
+    """401: who you are is not known, or your policy lacks the right."""
+
+    code = "hub-unauthorized"
+
+
+class Forbidden(HubAnswer):
+    """403: known, but not allowed."""
+
+    code = "hub-forbidden"
+
+
+class Conflict(HubAnswer):
+    """409 and 412: it exists already, or has changed since it was read."""
+
+    code = "hub-conflict"
+
+
+class Throttled(HubAnswer):
+    """429: too much, too fast, or no free slot."""
+
+    code = "hub-throttled"
+
+
+class HubFault(HubAnswer):
+    """5xx: the hub's own trouble, or a device's silence (504)."""
+
+    code = "hub-fault"
+
+
+class LinkError(IotJobsError):
+    """The hub was not reached, or the link to it broke."""
+
+    code = "link"
+
+
+class CannotConnect(LinkError):
+    """No connection: name, port, proxy or trust."""
+
+    code = "cannot-connect"
+
+
+class LinkLost(LinkError):
+    """The connection broke in the middle; what was asked may or may not have been done."""
+
+    code = "link-lost"
+
+
+class AnswerTooLate(LinkError):
+    """No answer in time; `waited_s` seconds were waited."""
+
+    code = "too-late"
+
+    def __init__(self, message: str, *, waited_s: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.waited_s = waited_s
+
+
+class StateError(IotJobsError):
+    """Not possible in the state that things are in."""
+
+    code = "state"
+
+
+class OldDependency(StateError):
+    """A third-party package is missing, or older than we need."""
+
+    code = "dependency"

@@ -1,0 +1,76 @@
+"""Device identities: the registry's record, and what may be asked of it."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.target import check_key
+
+MAX_STATUS_REASON = 128  # characters, IoT Hub devguide "identity registry"
+
+
+class SignIn(Enum):
+    """How a device signs in; the value is the hub's word."""
+
+    SAS = "sas"
+    THUMBPRINT = "selfSigned"
+    CA = "certificateAuthority"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceIdentity:
+    """A registry record; `document` is the hub's own."""
+
+    device_id: str
+    etag: str
+    sign_in: str  # the hub's word, also one that SignIn does not know
+    primary_key: str | None = field(repr=False)
+    secondary_key: str | None = field(repr=False)
+    document: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewIdentity:
+    """A device to register. Raises UserError when the parts do not fit together."""
+
+    device_id: str
+    sign_in: SignIn = SignIn.SAS
+    primary_key: str | None = field(default=None, repr=False)  # base64; both or neither
+    secondary_key: str | None = field(default=None, repr=False)
+    primary_thumbprint: str | None = None
+    secondary_thumbprint: str | None = None
+    is_edge: bool = False
+    is_enabled: bool = True
+    status_reason: str | None = None
+    parent_scope: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.device_id.strip():
+            raise MissingChoice("--device-id is empty.")
+        check_keys(self.primary_key, self.secondary_key)
+        if self.primary_key and self.sign_in is not SignIn.SAS:
+            raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
+        if self.sign_in is SignIn.THUMBPRINT and not self.primary_thumbprint:
+            raise MissingChoice(
+                "--auth-method x509_thumbprint needs --primary-thumbprint.",
+                hint="Give it, or --valid-days to have a self-signed certificate made.",
+            )
+        if self.sign_in is not SignIn.THUMBPRINT and (self.primary_thumbprint or self.secondary_thumbprint):
+            raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+        check_status_reason(self.status_reason)
+
+
+def check_keys(primary: str | None, secondary: str | None) -> None:
+    """Raise unless both keys are given, or neither, and each is base64."""
+    if (primary is None) != (secondary is None):
+        raise MissingChoice("Only one key was given.", hint="Give both --primary-key and --secondary-key, or neither.")
+    if primary is not None and secondary is not None:
+        check_key(primary, "--primary-key")
+        check_key(secondary, "--secondary-key")
+
+
+def check_status_reason(reason: str | None) -> None:
+    """Raise BadValue for a reason that the registry does not take."""
+    if reason is not None and len(reason) > MAX_STATUS_REASON:
+        raise BadValue(f"--status-reason has {len(reason)} characters; at most {MAX_STATUS_REASON} are allowed.")

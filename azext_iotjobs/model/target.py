@@ -1,0 +1,135 @@
+"""Which hub, and with what we get in. Secrets never show in `repr`."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from azext_iotjobs.model.errors import BadValue, MissingChoice
+
+HTTPS_PORT = 443
+MQTT_PORT = 8883
+KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the SDKs' own forms
+    name.lower(): name
+    for name in (
+        "HostName", "SharedAccessKeyName", "SharedAccessKey", "SharedAccessSignature", "DeviceId", "ModuleId",
+        "GatewayHostName", "x509",
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubTarget:
+    """Where a hub is."""
+
+    host: str  # without a port
+    https_port: int = HTTPS_PORT
+    mqtt_port: int = MQTT_PORT
+    ca_file: str | None = None  # PEM file to trust; None: what this machine trusts
+    is_local: bool = False
+
+    @property
+    def authority(self) -> str:
+        """Host with the HTTPS port, when that is not 443."""
+        return self.host if self.https_port == HTTPS_PORT else f"{self.host}:{self.https_port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SasKey:
+    """A shared access policy's key: makes service tokens."""
+
+    policy: str
+    key: str = field(repr=False)  # base64
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceKey:
+    """A device's own key: makes that device's tokens."""
+
+    device_id: str
+    key: str = field(repr=False)  # base64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionString:
+    """A parsed connection string; what it does not hold is None."""
+
+    host: str
+    https_port: int
+    policy: str | None
+    device_id: str | None
+    module_id: str | None
+    key: str | None = field(repr=False)
+
+    @property
+    def authority(self) -> str:
+        """Host with the port, when that is not 443."""
+        return HubTarget(host=self.host, https_port=self.https_port).authority
+
+    def sas_key(self) -> SasKey:
+        """The policy key of a service connection string. Raises MissingChoice when it holds none."""
+        if self.policy is None or self.key is None:
+            raise MissingChoice("The connection string holds no SharedAccessKeyName and SharedAccessKey.")
+        return SasKey(policy=self.policy, key=self.key)
+
+
+def parse_connection_string(text: str) -> ConnectionString:
+    """Read a service or device connection string.
+
+    text: `Name=value` parts separated by semicolons; names in any case, values may hold "=". Quotes and white space
+    around the whole are dropped, as shells and files leave them.
+    Raises BadValue or MissingChoice; the error names parts, never their values.
+    """
+    parts = _parts(text.strip().strip("\"'").strip())
+    if not parts.get("HostName"):
+        raise MissingChoice(
+            "The connection string has no HostName.",
+            hint="It reads HostName=…;SharedAccessKeyName=…;SharedAccessKey=…; quote it, or the shell cuts it at ';'.",
+        )
+    host, port = _host_and_port(parts["HostName"])
+    key = parts.get("SharedAccessKey")
+    if key is not None:
+        check_key(key, "SharedAccessKey")
+    return ConnectionString(
+        host=host,
+        https_port=port,
+        policy=parts.get("SharedAccessKeyName"),
+        device_id=parts.get("DeviceId"),
+        module_id=parts.get("ModuleId"),
+        key=key,
+    )
+
+
+def check_key(key: str, name: str) -> None:
+    """Raise BadValue unless `key` is base64; the error shows the name, not the key."""
+    try:
+        if base64.b64decode(key, validate=True):
+            return
+    except (binascii.Error, ValueError):
+        pass
+    raise BadValue(f"{name} is not base64.", hint="Copy the key whole: it often ends in '='.")
+
+
+def _parts(text: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for piece in filter(None, (each.strip() for each in text.split(";"))):
+        name, equals, value = piece.partition("=")
+        known = KNOWN_PARTS.get(name.strip().lower())
+        if not equals or known is None:
+            # Not shown: a piece that does not parse may well be a key.
+            raise BadValue(
+                "The connection string has a part that is none of " + ", ".join(KNOWN_PARTS.values()) + ".",
+                hint="It reads HostName=…;SharedAccessKeyName=…;SharedAccessKey=…",
+            )
+        if known in parts:
+            raise BadValue(f"The connection string has {known} twice.")
+        parts[known] = value.strip()
+    return parts
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return text, HTTPS_PORT
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise BadValue(f"HostName={text}: give a host name, or host:port with a port from 1 to 65535.")
+    return host, int(port)

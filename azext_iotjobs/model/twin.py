@@ -1,0 +1,46 @@
+"""Twins: the hub's document, and what a service may merge into one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from azext_iotjobs.model.errors import BadValue
+
+PATCH_ROOTS = {"tags", "properties", "etag"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """A device's twin; `document` is the hub's own."""
+
+    device_id: str
+    etag: str | None
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinPatch:
+    """What to merge into a twin: `tags`, `properties.desired`, or both; null removes a key.
+
+    Raises BadValue for anything else, before it is sent: the hub would ignore some of it silently.
+    """
+
+    document: dict[str, Any]
+    etag: str = "*"  # the twin that is meant; * is any
+
+    def __post_init__(self) -> None:
+        if "desired" in self.document:
+            raise BadValue(
+                "--twin-patch has `desired` at its root.",
+                hint='It belongs under properties: {"properties": {"desired": {…}}}.',
+            )
+        unknown = sorted(self.document.keys() - PATCH_ROOTS)
+        if unknown:
+            raise BadValue(f"--twin-patch has {', '.join(unknown)}; a service may change tags and properties.desired.")
+        properties = self.document.get("properties", {})
+        if not isinstance(properties, dict) or properties.keys() - {"desired"}:
+            raise BadValue("--twin-patch: under properties only `desired` can be changed; `reported` is the device's.")
+        if self.document.get("tags") is None and "desired" not in properties:
+            raise BadValue("--twin-patch changes nothing: give tags or properties.desired.")
+        for name, part in (("tags", self.document.get("tags", {})), ("desired", properties.get("desired", {}))):
+            if not isinstance(part, dict):
+                raise BadValue(f"--twin-patch: {name} must be an object.")

@@ -1,0 +1,58 @@
+"""A credential -> the Authorization header of a request, or the password of a device's connection."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.transport.sas import sas_token
+
+SERVICE_LIFE_S = 600  # short: a token that leaks is soon worth nothing
+RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
+
+
+class ServiceAuth:
+    """The Authorization header of service requests; makes a new token before the old one ends."""
+
+    def __init__(self, target: HubTarget, credential: SasKey, clock: Clock) -> None:
+        self._resource = target.host
+        self._credential = credential
+        self._clock = clock
+        self._header = ""
+        self._ends_at = 0.0
+
+    def header(self) -> str:
+        """A header that is valid for at least a minute."""
+        now = self._clock.now().timestamp()
+        if now > self._ends_at - RENEW_BEFORE_S:
+            self._ends_at = int(now) + SERVICE_LIFE_S
+            self._header = sas_token(
+                resource=self._resource,
+                key=self._credential.key,
+                expires_at=int(self._ends_at),
+                policy=self._credential.policy,
+            )
+        return self._header
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePassword:
+    """A device's token and the moment at which it must be renewed."""
+
+    text: str
+    renew_at: datetime  # aware UTC
+
+    def __repr__(self) -> str:
+        return f"DevicePassword(renew_at={self.renew_at!r})"
+
+
+def device_password(target: HubTarget, credential: DeviceKey, now: datetime, life_s: int) -> DevicePassword:
+    """The password with which a device connects.
+
+    life_s: seconds that it is valid; it is to be renewed after 85 percent of them, as the official SDKs do or earlier.
+    """
+    expires_at = int(now.timestamp()) + life_s
+    token = sas_token(
+        resource=f"{target.host}/devices/{credential.device_id}", key=credential.key, expires_at=expires_at
+    )
+    return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * life_s, tz=now.tzinfo))

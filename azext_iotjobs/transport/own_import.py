@@ -1,0 +1,64 @@
+"""Import a third-party package from our own extension folder, whatever other extensions brought along.
+
+az appends every extension's folder to the search path in the order of their names, so beside azure-iot a plain
+`import paho` finds its older copy, or finds it imported already.
+"""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from azext_iotjobs.model.errors import OldDependency
+
+OWN_FOLDER = str(Path(__file__).resolve().parents[2])
+
+_imported: dict[str, ModuleType] = {}
+
+
+def import_own(name: str, *, version_of: str, at_least: tuple[int, ...]) -> ModuleType:
+    """The module `name`, ours if another extension has a copy too.
+
+    version_of: the module whose `__version__` counts.  at_least: its least version, such as (2, 1).
+    What others had imported is put back afterwards, so that they go on with their own copy.
+    Raises OldDependency when the package is missing or too old.
+    """
+    if name not in _imported:
+        _imported[name] = _import(name, version_of, at_least)
+    return _imported[name]
+
+
+def _import(name: str, version_of: str, at_least: tuple[int, ...]) -> ModuleType:
+    package = name.partition(".")[0]
+    theirs = _take_out(package)
+    sys.path.insert(0, OWN_FOLDER)
+    try:
+        module = importlib.import_module(name)
+        found = str(getattr(importlib.import_module(version_of), "__version__", "0"))
+    except ImportError as err:
+        raise _refusal(f"{package} does not load ({err}).") from err
+    finally:
+        sys.path.remove(OWN_FOLDER)
+        if theirs:
+            _take_out(package)
+            sys.modules.update(theirs)
+    if _numbers(found) < at_least:
+        raise _refusal(f"{package} {found} was found; {'.'.join(map(str, at_least))} or newer is needed.")
+    return module
+
+
+def _take_out(package: str) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _refusal(text: str) -> OldDependency:
+    return OldDependency(
+        text,
+        hint="Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
+    )

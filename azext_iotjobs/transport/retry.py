@@ -1,0 +1,32 @@
+"""Which answers deserve another try, and after how many seconds. Pure: chance and time are arguments.
+
+A 429 was refused before anything was done, so any request may be repeated; the hub's own advice is ten seconds.
+Anything else may have reached its end, so only requests that may be repeated are.
+"""
+
+RIDE_OUT_LIMIT_S = 120.0  # for one request; a hub that is throttled longer has a quota problem, not a burst
+THROTTLE_PAUSE_S = 10.0  # what the hub's 429 text advises; it sends no Retry-After
+FAULT_PAUSES_S = (1.0, 2.0, 4.0)  # for 5xx and lost links; more tries would only hide an outage
+SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"  # waiting seconds does not help: a job must end first
+FAULTS = (500, 502, 503, 504)
+
+
+def pause_after_answer(
+    *, status: int, hub_code: str | None, retry_after_s: float | None, tries: int, may_repeat: bool, chance: float
+) -> float | None:
+    """Seconds until the next try, or None for "this answer stands".
+
+    tries: how many were made, 1 or more.  chance: 0..1, spreads clients that were throttled together.
+    """
+    if status == 429 and hub_code != SLOT_TAKEN:
+        return retry_after_s if retry_after_s is not None else THROTTLE_PAUSE_S * (1 + 0.5 * chance)
+    if status in FAULTS:
+        return pause_after_fault(tries=tries, may_repeat=may_repeat, chance=chance)
+    return None
+
+
+def pause_after_fault(*, tries: int, may_repeat: bool, chance: float) -> float | None:
+    """Seconds until the next try after a server fault or a lost link, or None for "give up"."""
+    if not may_repeat or tries > len(FAULT_PAUSES_S):
+        return None
+    return FAULT_PAUSES_S[tries - 1] * (1 + 0.5 * chance)

@@ -1,0 +1,205 @@
+"""Run Microsoft's two IoT Hub CLI tutorials, to the letter, against a fresh local hub.
+
+`make demo` calls this. Each az command is printed as it is typed, with its real output; each step is checked, and the
+first one that fails ends the demo with exit code 1 and says what was expected.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+AZ = str(Path(sys.executable).with_name("az"))
+DEVICE = "SampleDevice"
+METHOD = "SampleMethod"
+ANSWER = {"result": "Direct method successful"}
+WAIT_LIMIT_S = 60.0  # for anything that is waited for; on a busy machine an az call alone takes seconds
+SCHEDULED_AHEAD_S = 12  # long enough for one more az call to see the job waiting
+
+
+class StepFailed(Exception):
+    """A step did not show what the tutorial promises."""
+
+
+def main() -> int:
+    """Run both tutorials; give the exit code."""
+    with ExitStack() as at_end:
+        folder = Path(tempfile.mkdtemp(prefix="iotjobs-demo-"))
+        at_end.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            hub = start_hub(folder, at_end)
+            simulator_output = direct_methods_tutorial(hub, folder, at_end)
+            jobs_tutorial(hub)
+            check("the device saw every job's call", "JobMethod" in simulator_output.read_text(encoding="utf-8"))
+        except StepFailed as failure:
+            say(f"\nFAILED: {failure}")
+            return 1
+    say("\nBoth tutorials ran to the letter.")
+    return 0
+
+
+def start_hub(folder: Path, at_end: ExitStack) -> str:
+    """Start a fresh local hub; give its host name."""
+    heading("A local IoT Hub")
+    ports = [] if all(map(port_is_free, (8443, 8883))) else ["--https-port", "0", "--mqtt-port", "0"]
+    hub = az("iot", "local-hub", "start", "--detach", "--in-memory", "--data-dir", str(folder / "hub"), *ports)
+    at_end.callback(az, "iot", "local-hub", "stop", "--https-port", str(hub["httpsPort"]))
+    return str(hub["hostName"])
+
+
+def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
+    """Device management with direct methods; gives the file into which the simulated device writes."""
+    heading("Tutorial: get started with device management (direct methods)")
+    az("iot", "hub", "device-identity", "create", "--device-id", DEVICE, "--hub-name", hub)
+
+    output = folder / "simulate.txt"
+    simulate = [
+        "iot", "device", "simulate", "--device-id", DEVICE, "--hub-name", hub, "--method-response-code", "201",
+        "--method-response-payload", json.dumps(ANSWER),
+    ]  # fmt: skip
+    say(f"\n$ {typed(simulate)}   # the first CLI session")
+    with open(output, "wb") as stream:
+        simulator = subprocess.Popen([AZ, *simulate], stdout=stream, stderr=subprocess.STDOUT)
+    at_end.callback(end_simulator, simulator, output)
+    wait_for("the simulated device is connected", lambda: is_connected(hub))
+
+    answer = az("iot", "hub", "invoke-device-method", "--device-id", DEVICE, "--hub-name", hub, "--method-name", METHOD)
+    check("the method is answered with 201 and its payload", answer == {"status": 201, "payload": ANSWER})
+    wait_for("the device shows the call", lambda: METHOD in output.read_text(encoding="utf-8"))
+
+    payload = '{ "SamplePayload": "PayloadValue" }'
+    answer = az(
+        "iot", "hub", "invoke-device-method", "--device-id", DEVICE, "--hub-name", hub, "--method-name", METHOD,
+        "--method-payload", payload,
+    )  # fmt: skip
+    check("the call with a payload is answered too", answer == {"status": 201, "payload": ANSWER})
+    wait_for("the device shows the payload", lambda: "PayloadValue" in output.read_text(encoding="utf-8"))
+    return output
+
+
+def jobs_tutorial(hub: str) -> None:
+    """Schedule and broadcast jobs."""
+    heading("Tutorial: schedule and broadcast jobs")
+    condition = f"deviceId = '{DEVICE}'"
+    method_job = ("--job-type", "scheduleDeviceMethod", "--method-name", "JobMethod", "--method-payload")
+    create_job(hub, "job-payload", *method_job, '{"delay": 5}', "--query-condition", condition)
+    create_job(hub, "job-null", *method_job, "null", "--query-condition", condition)
+    for job in ("job-payload", "job-null"):
+        wait_for_completion(hub, job)
+
+    patch = '{"properties":{"desired": {"BuildingNo": 45}}}'
+    twin_job = ("--job-type", "scheduleUpdateTwin", "--twin-patch", patch)
+    create_job(hub, "job-twin", *twin_job, "--query-condition", condition)
+    wait_for_completion(hub, "job-twin")
+    building = az(
+        "iot", "hub", "device-twin", "show", "--device-id", DEVICE, "--hub-name", hub,
+        "--query", "properties.desired.BuildingNo",
+    )  # fmt: skip
+    check("the twin's BuildingNo is 45", building == 45)
+
+    start = datetime.now(timezone.utc) + timedelta(seconds=SCHEDULED_AHEAD_S)
+    later = ("--start-time", start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    create_job(hub, "job-later", *method_job, "null", "--query-condition", condition, *later)
+    wait_for("the later job is scheduled", lambda: job_status(hub, "job-later") == "scheduled")
+    wait_for_completion(hub, "job-later")
+
+
+def create_job(hub: str, job: str, *options: str) -> None:
+    az("iot", "hub", "job", "create", "--hub-name", hub, "--job-id", job, *options)
+
+
+def wait_for_completion(hub: str, job: str) -> None:
+    def completed() -> bool:
+        document = az("iot", "hub", "job", "show", "--hub-name", hub, "--job-id", job, quietly=True)
+        check(f"job {job} does not fail", document["status"] not in ("failed", "cancelled"), quietly=True)
+        return bool(document["status"] == "completed" and document["deviceJobStatistics"]["succeededCount"] == 1)
+
+    wait_for(f"job {job} is completed, one device succeeded", completed)
+    az("iot", "hub", "job", "show", "--hub-name", hub, "--job-id", job, "--query", "{status:status, devices:deviceJobStatistics}")
+
+
+def job_status(hub: str, job: str) -> str:
+    return str(az("iot", "hub", "job", "show", "--hub-name", hub, "--job-id", job, "--query", "status", quietly=True))
+
+
+def is_connected(hub: str) -> bool:
+    words = ("iot", "hub", "device-identity", "show", "--device-id", DEVICE, "--hub-name", hub)
+    return bool(az(*words, "--query", "connectionState", quietly=True) == "Connected")
+
+
+def end_simulator(simulator: "subprocess.Popen[bytes]", output: Path) -> None:
+    """End it as Ctrl-C would, and show what the first session saw."""
+    simulator.send_signal(2)
+    simulator.wait(WAIT_LIMIT_S)
+    say("\n--- what the first CLI session showed:\n" + output.read_text(encoding="utf-8").strip())
+
+
+def az(*words: str, quietly: bool = False) -> Any:
+    """Run an az command; give its JSON result. A command that fails ends the demo."""
+    if not quietly:
+        say(f"\n$ {typed(words)}")
+    done = subprocess.run([AZ, *words], capture_output=True, text=True, encoding="utf-8", timeout=300)
+    if not quietly or done.returncode:
+        say((without_secrets(done.stdout) + done.stderr).strip())
+    if done.returncode:
+        raise StepFailed(f"`{typed(words)}` ended with exit code {done.returncode}")
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def check(what: str, came_true: bool, *, quietly: bool = False) -> None:
+    if not came_true:
+        raise StepFailed(f"expected: {what}")
+    if not quietly:
+        say(f"ok: {what}")
+
+
+def wait_for(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_LIMIT_S
+    while not condition():
+        check(f"{what} (within {WAIT_LIMIT_S:.0f} s)", time.monotonic() < deadline, quietly=True)
+        time.sleep(0.2)
+    say(f"ok: {what}")
+
+
+def typed(words: Any) -> str:
+    return shlex.join(["az", *words])
+
+
+def without_secrets(text: str) -> str:
+    """The demo's keys are worth nothing, but a log that shows keys teaches the wrong habit."""
+    return re.sub(r'(SharedAccessKey=|(?:primary|secondary)Key": ")[A-Za-z0-9+/=]+', r"\1***", text)
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        if os.name != "nt":  # there, the option means "take it even if it is in use"
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def heading(text: str) -> None:
+    say(f"\n{'=' * len(text)}\n{text}\n{'=' * len(text)}")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

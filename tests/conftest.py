@@ -1,0 +1,59 @@
+"""Fixtures of the black-box tests: the real az, and one local hub that it started."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.az import EXTENSIONS, Az
+from tests.helpers.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class ScenarioHub:
+    """A local hub that az started; `document` is what `local-hub start` printed."""
+
+    az: Az
+    document: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.document["hostName"])
+
+    def new_device(self, device: str) -> None:
+        self.az.json("iot", "hub", "device-identity", "create", "-n", self.name, "-d", device)
+
+    def state_of(self, device: str) -> str:
+        words = ("iot", "hub", "device-identity", "show", "-n", self.name, "-d", device)
+        return str(self.az.json(*words, "--query", "connectionState"))
+
+    def wait_for_connection(self, device: str) -> None:
+        wait_until(f"{device} is connected", lambda: self.state_of(device) == "Connected")
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, Any]:
+    """The reference extension's options, by command."""
+    text = (Path(__file__).parent / "data" / "reference_options.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@pytest.fixture(scope="session")
+def az(tmp_path_factory: pytest.TempPathFactory) -> Az:
+    """The real az with our extension, and a configuration folder that is this test run's own."""
+    assert (EXTENSIONS / "iotjobs").is_dir(), "the extension is not installed: run `make test`, or `make demo` once"
+    return Az(tmp_path_factory.mktemp("azure-config"))
+
+
+@pytest.fixture(scope="session")
+def hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
+    """A local hub on free ports, started and stopped by az."""
+    started = az.json(
+        "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
+        "--data-dir", str(tmp_path_factory.mktemp("hub")),
+    )  # fmt: skip
+    yield ScenarioHub(az, started)
+    assert az.run("iot", "local-hub", "stop", "--https-port", str(started["httpsPort"])).code == 0

@@ -1,0 +1,70 @@
+"""The real az, as a user runs it: a process, its exit code and what it wrote."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AZ = Path(sys.executable).with_name("az")
+EXTENSIONS = Path(os.environ.get("AZURE_EXTENSION_DIR", REPOSITORY / ".az" / "extensions"))
+TIMEOUT_S = 180.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One az command that has ended."""
+
+    words: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The result that az printed; None when it printed nothing."""
+        return json.loads(self.stdout) if self.stdout.strip() else None
+
+
+class Az:
+    """az with folders of its own: nothing of the user's configuration is read or changed."""
+
+    def __init__(self, config_dir: Path, extension_dir: Path = EXTENSIONS, **more_environment: str) -> None:
+        self.config_dir = config_dir
+        self.environment = {
+            **os.environ,
+            "AZURE_CONFIG_DIR": str(config_dir),
+            "AZURE_EXTENSION_DIR": str(extension_dir),
+            "AZURE_CORE_COLLECT_TELEMETRY": "no",
+            "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
+            "AZURE_CORE_NO_COLOR": "yes",
+            **more_environment,
+        }
+        self.environment.pop("PYTHONPATH", None)
+
+    def run(self, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:
+        """Run a command to its end, whatever its exit code."""
+        done = subprocess.run(
+            [str(AZ), *words],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIMEOUT_S,
+            env={**self.environment, **(environment or {})},
+            input=stdin if stdin is not None else "",
+        )
+        return Ran(words, done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str) -> Any:
+        """Run a command that must succeed; give its result."""
+        ran = self.run(*words)
+        assert ran.code == 0, f"az {' '.join(words)} ended with {ran.code}:\n{ran.stderr}"
+        return ran.json
+
+    def start(self, *words: str, output: Path) -> "subprocess.Popen[bytes]":
+        """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
+        with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
+            return subprocess.Popen([str(AZ), *words], stdout=stdout, stderr=stderr, env=self.environment)
