@@ -42,7 +42,7 @@ def update(
         if_match = if_match or before["etag"]
         if not patch:
             return before  # every edit left the twin as it is
-    return client.twins.patch(device, TwinPatch(document=patch), if_match=if_match or "*").document
+    return client.twins.patch(device, TwinPatch(document=patch, etag=if_match or "*")).document
 
 
 def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:

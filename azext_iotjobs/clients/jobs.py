@@ -1,0 +1,67 @@
+"""JobsClient: /jobs/v2 and the old /jobs of import and export."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from azext_iotjobs.clients import codec
+from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paging import pages
+from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.transport.http import Request, Transport
+
+
+class JobsClient:
+    """One method, one endpoint."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, request: JobRequest) -> Job:
+        """PUT a new job; the hub answers in short: id, type, status. Raises HubAnswer, LinkError."""
+        put = Request(method="PUT", path=_v2(request.job_id), body=codec.render_job(request), has_body=True)
+        return codec.parse_job(document(self._transport.send(put)))
+
+    def get(self, job_id: str) -> Job:
+        """One job; of an unknown id, too, the hub gives a job: its status is `unknown`."""
+        get = Request(method="GET", path=_v2(job_id), may_repeat=True)
+        return codec.parse_job(document(self._transport.send(get)))
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job that has not begun. Raises HubAnswer 405 when it has."""
+        post = Request(method="POST", path=f"{_v2(job_id)}/cancel")
+        return codec.parse_job(document(self._transport.send(post)))
+
+    def query(self, job_type: JobType | None = None, status: JobStatus | None = None) -> Iterator[Job]:
+        """All jobs of a type and status, page by page as they are asked for."""
+        filters: dict[str, str] = {}
+        if job_type is not None:
+            filters["jobType"] = job_type.value
+        if status is not None:
+            filters["jobStatus"] = status.value
+        first = Request(method="GET", path="/jobs/v2/query", query=filters, may_repeat=True)
+        for item in pages(self._transport, first):
+            yield codec.parse_job(item)
+
+    def list_v1(self) -> list[Job]:
+        """All import and export jobs; that endpoint has neither filters nor pages."""
+        items: list[Any] = document(self._transport.send(Request(method="GET", path="/jobs", may_repeat=True))) or []
+        return [codec.parse_v1_job(item) for item in items]
+
+    def get_v1(self, job_id: str) -> Job:
+        """One import or export job. Raises NotFound."""
+        get = Request(method="GET", path=_v1(job_id), may_repeat=True)
+        return codec.parse_v1_job(document(self._transport.send(get)))
+
+    def cancel_v1(self, job_id: str) -> Job | None:
+        """Cancel an import or export job; the hub answers with the job or with nothing."""
+        answer = document(self._transport.send(Request(method="DELETE", path=_v1(job_id))))
+        return codec.parse_v1_job(answer) if answer else None
+
+
+def _v2(job_id: str) -> str:
+    return f"/jobs/v2/{quote(job_id, safe='')}"
+
+
+def _v1(job_id: str) -> str:
+    return f"/jobs/{quote(job_id, safe='')}"
