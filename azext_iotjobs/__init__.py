@@ -8,7 +8,7 @@ from typing import Any
 
 from azext_iotjobs._version import VERSION as __version__
 
-__all__ = ["COMMAND_LOADER_CLS", "__version__"]  # noqa: F822 - COMMAND_LOADER_CLS is made by __getattr__
+__all__ = ["COMMAND_LOADER_CLS", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -126,7 +126,18 @@ def wait_for_completion(hub: str, job: str) -> None:
         return bool(document["status"] == "completed" and document["deviceJobStatistics"]["succeededCount"] == 1)
 
     wait_for(f"job {job} is completed, one device succeeded", completed)
-    az("iot", "hub", "job", "show", "--hub-name", hub, "--job-id", job, "--query", "{status:status, devices:deviceJobStatistics}")
+    az(
+        "iot",
+        "hub",
+        "job",
+        "show",
+        "--hub-name",
+        hub,
+        "--job-id",
+        job,
+        "--query",
+        "{status:status, devices:deviceJobStatistics}",
+    )
 
 
 def job_status(hub: str, job: str) -> str:

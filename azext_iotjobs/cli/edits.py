@@ -40,7 +40,7 @@ def apply_edits(
 
 def merge_patch(before: Any, after: Any) -> dict[str, Any]:
     """The JSON merge patch (RFC 7396) that turns one object into another; {} when they are equal."""
-    patch: dict[str, Any] = {key: None for key in before.keys() - after.keys()}
+    patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
     for key, value in after.items():
         old = before.get(key)
         if isinstance(value, dict) and isinstance(old, dict):

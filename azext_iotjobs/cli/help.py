@@ -67,7 +67,7 @@ _command(
     (
         "Call a method with a payload.",
         "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
-        '--method-payload \'{"delay": 5}\'',
+        "--method-payload '{\"delay\": 5}'",
     ),
     (
         "Call a method with no payload.",
@@ -78,7 +78,10 @@ _command(
     "iot hub query",
     "Run a query over device twins or over what jobs did to each device.",
     ("Query twins.", "az iot hub query -n localhost -q \"SELECT deviceId FROM devices WHERE tags.site = 'north'\""),
-    ("See a job's devices.", "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\""),
+    (
+        "See a job's devices.",
+        "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\"",
+    ),
 )
 
 _group("iot hub device-identity", "Manage the registry of devices.")
@@ -136,7 +139,7 @@ _command(
     (
         "Set a desired property and a tag.",
         "az iot hub device-twin update -n localhost -d pump-1 --desired '{\"BuildingNo\": 45}' "
-        "--tags '{\"site\": \"north\"}'",
+        '--tags \'{"site": "north"}\'',
     ),
     ("Remove a tag.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site"),
 )

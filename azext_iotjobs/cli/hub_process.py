@@ -34,7 +34,9 @@ class HubOptions:
 
     @property
     def data_path(self) -> Path:
-        return Path(self.data_folder).absolute() if self.data_folder else Path(get_config_dir()) / "iotjobs" / "local-hub"
+        return (
+            Path(self.data_folder).absolute() if self.data_folder else Path(get_config_dir()) / "iotjobs" / "local-hub"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ def start(options: HubOptions, *, in_background: bool) -> StartedHub:
     data_path = options.data_path
     try:
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log = open(data_path / "hub.log", "ab", opener=_private) if in_background else None  # noqa: SIM115
+        log = open(data_path / "hub.log", "ab", opener=_private) if in_background else None
     except OSError as err:
         raise BadValue(f"--data-dir {data_path}: {err.strerror}.", hint="Give a folder that you may write to.") from err
     try:

@@ -1,4 +1,4 @@
-"""Handlers of az iot hub job create | show | list | cancel: options -> values -> operation -> the hub's own document."""
+"""Handlers of az iot hub job create | show | list | cancel: options -> values -> operation -> the hub's document."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Handlers of az iot local-hub start | stop | show | reset. The hub is another process: nothing of it is imported here."""
+"""Handlers of az iot local-hub start | stop | show | reset. The hub is another process: nothing of it is imported."""
 
 import time
 from typing import Any

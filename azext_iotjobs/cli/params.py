@@ -188,7 +188,7 @@ def _simulate(c: Context) -> None:
     c.argument("message_interval_s", options_list=["--msg-interval", "--mi"], type=int,
                help="Seconds between two messages, 1 or more.")  # fmt: skip
     c.argument("message_properties", options_list=["--properties", "--props", "-p"],
-               help="Properties of each message: `key=value;key=value`; system properties as $.ct, $.mid, …")  # fmt: skip
+               help="Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, …")  # fmt: skip
     c.argument("answer_status", options_list=["--method-response-code", "--mrc"],
                help="Status with which every method call is answered, a whole number. Default: 200.")  # fmt: skip
     c.argument("answer_payload", options_list=["--method-response-payload", "--mrp"],

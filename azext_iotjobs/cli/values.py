@@ -23,7 +23,7 @@ def json_or_file(text: str, option: str) -> Any:
         if path is None:
             raise BadValue(
                 f"{option}: {_shown(text)} is not JSON ({err}), and there is no file of that name.",
-                hint=f"Keep the shell away from the quotes: {option} '{{\"key\": \"value\"}}' in bash, "
+                hint=f'Keep the shell away from the quotes: {option} \'{{"key": "value"}}\' in bash, '
                 "or give the path of a JSON file.",
             ) from err
     return _json_file(path, option)
@@ -33,7 +33,9 @@ def json_object_or_file(text: str, option: str) -> dict[str, Any]:
     """Like `json_or_file`, for options that take a JSON object and nothing else."""
     value = json_or_file(text, option)
     if not isinstance(value, dict):
-        raise BadValue(f"{option}: {_shown(text)} is JSON, but not an object.", hint='Give an object: {"key": "value"}.')
+        raise BadValue(
+            f"{option}: {_shown(text)} is JSON, but not an object.", hint='Give an object: {"key": "value"}.'
+        )
     return value
 
 
@@ -64,7 +66,7 @@ def at_least(value: int, least: int, option: str) -> int:
 
 
 def key_values(text: str, option: str) -> dict[str, str]:
-    """"a=1;b=x=y" -> {"a": "1", "b": "x=y"}.
+    """ "a=1;b=x=y" -> {"a": "1", "b": "x=y"}.
 
     Raises BadValue for a part without "=", an empty key, or a key that stands twice.
     """

@@ -81,4 +81,6 @@ def _offset(text: str | None) -> timedelta:
 
 
 def _bad_instant(text: str, name: str) -> BadValue:
-    return BadValue(f"{name}: {text!r} is no ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00.")
+    return BadValue(
+        f"{name}: {text!r} is no ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00."
+    )

@@ -22,7 +22,9 @@ class MethodCall:
 
     def __post_init__(self) -> None:
         if not self.name.strip():
-            raise MissingChoice("--method-name is missing or empty.", hint="Give the method's name, for example reboot.")
+            raise MissingChoice(
+                "--method-name is missing or empty.", hint="Give the method's name, for example reboot."
+            )
         _check_range("response", self.response_timeout_s, RESPONSE_TIMEOUT_S)
         _check_range("connect", self.connect_timeout_s, CONNECT_TIMEOUT_S)
         if self.connect_timeout_s > self.response_timeout_s:

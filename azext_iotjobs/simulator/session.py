@@ -127,14 +127,6 @@ class Report:
     patch: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SendTelemetry:
-    """Send a message to the hub."""
-
-    properties: Mapping[str, str | None]
-    body: bytes
-
-
 class What(Enum):
     """The kinds of things that are worth telling a person."""
 
@@ -155,7 +147,7 @@ class Seen:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Listen | AnswerMethod | Report | SendTelemetry | Seen
+Action = Listen | AnswerMethod | Report | Seen
 
 
 class Session:

@@ -16,7 +16,6 @@ from azext_iotjobs.simulator.session import (
     MethodCalled,
     Report,
     ReportAnswered,
-    SendTelemetry,
     Unreadable,
 )
 
@@ -49,14 +48,16 @@ def parse(device: str, topic: str, payload: bytes) -> Event:
     return Unreadable(topic)
 
 
-def render_telemetry(device: str, action: SendTelemetry) -> tuple[str, bytes]:
-    """Topic and payload of a message to the hub."""
-    return f"devices/{device}/messages/events/{render_bag(action.properties)}", action.body
+def telemetry_topic(device: str, properties: Mapping[str, str | None]) -> str:
+    """The topic of a message to the hub; its properties are part of it."""
+    return f"devices/{device}/messages/events/{render_bag(properties)}"
 
 
 def render_answer(action: AnswerMethod) -> tuple[str, bytes]:
     """Topic and payload of a method's answer."""
-    return f"$iothub/methods/res/{action.status}/?$rid={quote(action.rid, safe='')}", json.dumps(action.payload).encode()
+    return f"$iothub/methods/res/{action.status}/?$rid={quote(action.rid, safe='')}", json.dumps(
+        action.payload
+    ).encode()
 
 
 def render_report(action: Report) -> tuple[str, bytes]:

@@ -82,7 +82,7 @@ class HttpTransport:
         tries = 0
         while True:
             tries += 1
-            chance = random.random()  # noqa: S311 - spreads clients, protects nothing
+            chance = random.random()
             try:
                 response = self._once(request)
             except (LinkLost, AnswerTooLate) as err:

@@ -98,9 +98,9 @@ class MqttTransport:
         self._target = target
         self._clock = clock
         self._tls = tls_context(target.ca_file)
-        self._clients: dict[str, "paho.Client"] = {}
+        self._clients: dict[str, paho.Client] = {}
         self._inbox: list[Event] = []
-        self._shaken: "queue.SimpleQueue[tuple[str, LinkError | None]]" = queue.SimpleQueue()
+        self._shaken: queue.SimpleQueue[tuple[str, LinkError | None]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -165,7 +165,7 @@ class MqttTransport:
         self._wake_writer.close()
 
     def _new_client(self, device: str, client_id: str) -> "paho.Client":
-        client: "paho.Client" = self._paho.Client(
+        client: paho.Client = self._paho.Client(
             self._paho.CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=False,  # the hub keeps subscriptions and cloud-to-device messages, as for the official SDKs
@@ -176,7 +176,7 @@ class MqttTransport:
         inbox = self._inbox_append
         client.on_connect = lambda _c, _u, _f, code, _p: inbox(_connack(device, code))
         client.on_disconnect = lambda _c, _u, _f, code, _p: inbox(Lost(device)) if code.is_failure else None
-        client.on_message = lambda _c, _u, message: inbox(Arrived(device, message.topic, message.payload))
+        client.on_message = lambda _c, _u, message: inbox(Arrived(device, message.topic, bytes(message.payload)))
         client.on_publish = lambda _c, _u, number, _r, _p: inbox(Acknowledged(device, number))
         client.on_subscribe = lambda _c, _u, number, _r, _p: inbox(Acknowledged(device, number))
         client.on_socket_close = lambda _c, _u, sock: self._forget(sock)
@@ -209,7 +209,7 @@ class MqttTransport:
             if key.fileobj is self._wake_reader:
                 self._take_over_shaken()
                 continue
-            client: "paho.Client" = key.data
+            client: paho.Client = key.data
             if ready & selectors.EVENT_READ:
                 _read_all(client)
             if ready & selectors.EVENT_WRITE and client.socket() is not None:

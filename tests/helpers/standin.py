@@ -8,7 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
-LOADER = '''
+LOADER = """
 import json
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def refuse(hub_name_or_hostname=None, login=None, device_id=None, job_id=None):
 
 
 COMMAND_LOADER_CLS = StandInLoader
-'''
+"""
 
 METADATA = "Metadata-Version: 2.1\nName: azure-iot\nVersion: 0.25.0\n"
 
@@ -69,6 +69,8 @@ def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path) 
     dist_info = standin / "azure_iot-0.25.0.dist-info"
     dist_info.mkdir()
     (dist_info / "METADATA").write_text(METADATA, encoding="utf-8")
-    (dist_info / "WHEEL").write_text("Wheel-Version: 1.0\nGenerator: stand-in\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    (dist_info / "WHEEL").write_text(
+        "Wheel-Version: 1.0\nGenerator: stand-in\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     (dist_info / "metadata.json").write_text(json.dumps({"name": "azure-iot", "version": "0.25.0"}), encoding="utf-8")
     shutil.copytree(old_paho / "paho", standin / "paho")

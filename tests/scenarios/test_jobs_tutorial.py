@@ -130,9 +130,7 @@ def test_the_rows_of_a_job_can_be_queried(hub: ScenarioHub, device: Path) -> Non
         (("--job-type", "scheduleUpdateTwin", "-q", "*", "--patch", '{"desired":{"a":1}}'), "--twin-patch"),
     ],
 )
-def test_a_wrong_job_is_refused_before_anything_is_sent(
-    hub: ScenarioHub, options: tuple[str, ...], named: str
-) -> None:
+def test_a_wrong_job_is_refused_before_anything_is_sent(hub: ScenarioHub, options: tuple[str, ...], named: str) -> None:
     ran = hub.az.run("iot", "hub", "job", "create", "-n", hub.name, "--job-id", "refused", *options)
     assert ran.code == 1
     assert ran.stdout == ""

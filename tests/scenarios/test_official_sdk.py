@@ -101,7 +101,9 @@ def test_the_sdk_sees_our_twin_job_and_reports_back(sdk_hub: ScenarioHub, seen: 
         "--patch", '{"properties":{"desired":{"BuildingNo":45}}}', "-q", "deviceId = 'sdk-1'",
         "--wait", "--poll-interval", "1",
     )  # fmt: skip
-    wait_until("the SDK got the patch", lambda: any(each.get("desired", {}).get("BuildingNo") == 45 for each in lines(seen)))
+    wait_until(
+        "the SDK got the patch", lambda: any(each.get("desired", {}).get("BuildingNo") == 45 for each in lines(seen))
+    )
 
     def reported() -> object:
         twin = sdk_hub.az.json("iot", "hub", "device-twin", "show", "-n", sdk_hub.name, "-d", "sdk-1")

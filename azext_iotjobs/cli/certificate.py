@@ -1,0 +1,49 @@
+"""Make a self-signed device certificate. Imported only when one is asked for: `cryptography` (az's own) loads slowly."""
+
+import os
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from azext_iotjobs.model.errors import BadValue
+
+
+def write_self_signed(device: str, valid_days: int, folder: Path) -> str:
+    """Write <device>-cert.pem and <device>-key.pem (readable by the owner alone) into `folder`; give the thumbprint.
+
+    valid_days: 1 or more.  Gives the SHA-1 thumbprint in hexadecimal, which is what the registry takes.
+    Raises BadValue when a file exists already or cannot be written: a key is never overwritten.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device[:64])])  # RFC 5280 upper bound
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))  # clocks differ
+        .not_valid_after(now + timedelta(days=valid_days))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )  # fmt: skip
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", device)  # ids may hold characters that a file name may not
+    _write(folder / f"{stem}-key.pem", private, 0o600)
+    _write(folder / f"{stem}-cert.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    return certificate.fingerprint(hashes.SHA1()).hex().upper()
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+    except OSError as err:
+        raise BadValue(f"{path} cannot be written: {err.strerror}.") from err

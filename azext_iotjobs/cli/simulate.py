@@ -1,0 +1,167 @@
+"""Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
+
+import pprint
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.target import DeviceKey, check_key
+from azext_iotjobs.operations import simulate as operation
+from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+
+logger = get_logger(__name__)
+
+DEFAULT_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
+MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-device messages
+
+
+def simulate(
+    client: HubClient,
+    device: str,
+    body: str = "Ping from Az CLI IoT Extension",
+    message_count: int = 100,
+    message_interval_s: int = 3,
+    message_properties: str | None = None,
+    wire: str = "mqtt",
+    settle: str = "complete",
+    answer_status: str | None = None,
+    answer_payload: str | None = None,
+    first_reported: str | None = None,
+    model: str | None = None,
+    device_key: str | None = None,
+    certificate_path: str | None = None,
+    key_path: str | None = None,
+    key_passphrase: str | None = None,
+) -> None:
+    """Simulate a device until its messages are sent, or until Ctrl-C."""
+    _refuse_what_is_not_here(wire, settle, any((certificate_path, key_path, key_passphrase)))
+    behaviour = Behaviour(
+        status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
+        payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
+        first_reported=(
+            None if first_reported is None else json_object_or_file(first_reported, "--init-reported-properties")
+        ),
+    )
+    properties = {} if message_properties is None else key_values(message_properties, "--properties")
+    plan = TelemetryPlan(
+        text=body,
+        count=at_least(message_count, 1, "--msg-count"),
+        interval_s=at_least(message_interval_s, 1, "--msg-interval"),
+        properties={**DEFAULT_PROPERTIES, **properties},
+    )
+    simulated = operation.SimulatedDevice(
+        credential=_credential(client, device, device_key), behaviour=behaviour, plan=plan, model_id=model
+    )
+    with _stopped_by_ctrl_c() as stop:
+        summary = operation.run(client.target, [simulated], _reporter(plan), SystemClock(), stop)
+    logger.warning("%s: %d messages sent%s.", device, summary.sent_count, "" if summary.finished else ", stopped")
+
+
+def _refuse_what_is_not_here(wire: str, settle: str, has_certificate: bool) -> None:
+    if wire != "mqtt":
+        raise BadValue("--protocol http is not in this version.", hint="Leave --protocol out, or give mqtt.")
+    if settle != "complete":
+        raise ConflictingChoice(
+            f"--receive-settle {settle} goes with --protocol http only.",
+            hint="Over MQTT a message is always completed.",
+        )
+    if has_certificate:
+        raise BadValue("Signing in with a certificate is not in this version.", hint="Use a device with keys.")
+
+
+def _credential(client: HubClient, device: str, typed_key: str | None) -> DeviceKey:
+    if typed_key is not None:
+        check_key(typed_key, "--symmetric-key")
+        return DeviceKey(device_id=device, key=typed_key)
+    identity = client.identities.get(device)
+    if identity.primary_key is None:
+        raise BadValue(
+            f"Device {device} signs in by {identity.sign_in}, not by key; that is not in this version.",
+            hint="Use a device with keys, or give --symmetric-key.",
+        )
+    return DeviceKey(device_id=device, key=identity.primary_key)
+
+
+@contextmanager
+def _stopped_by_ctrl_c() -> Iterator[operation.StopFlag]:
+    """Ctrl-C and a termination signal end the simulation cleanly; a second Ctrl-C leaves at once."""
+    stop = operation.StopFlag()
+
+    def on_signal(_number: int, _frame: Any) -> None:
+        if stop.is_set:
+            raise KeyboardInterrupt
+        stop.is_set = True
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _reporter(plan: TelemetryPlan) -> operation.Reporter:
+    def sent(_device: str, number: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if number == plan.count else "\r"
+            print(f"Device simulation in progress: {number}/{plan.count}", end=end, file=sys.stderr, flush=True)
+
+    return operation.Reporter(
+        seen=_print_seen, link=lambda device, text: logger.warning("%s: %s", device, text), sent=sent
+    )
+
+
+def _print_seen(device: str, seen: Seen) -> None:
+    """One heading and one block a thing, in the reference's words, so that scripts which read them go on."""
+    details = seen.details
+    match seen.what:
+        case What.METHOD:
+            _print_block(
+                "Method Request Handler [Received direct method invocation request]:",
+                {
+                    "Device Id": device,
+                    "Method Request Id": details["rid"],
+                    "Method Request Name": details["name"],
+                    "Method Request Payload": details["payload"],
+                },
+            )
+        case What.ANSWER:
+            _print_block(
+                "Method Response:",
+                {
+                    "Method Request Id": details["rid"],
+                    "Status": details["status"],
+                    "Payload": details["payload"],
+                },
+            )
+        case What.DESIRED:
+            _print_block("Twin patch handler [Updating device twin reported properties]:", details["patch"])
+        case What.MESSAGE:
+            _print_block(
+                "C2D Message Handler [Received C2D message]:",
+                {
+                    "Topic": f"/devices/{device}/messages/devicebound",
+                    "Payload": details["body"][:MAX_SHOWN_BYTES].decode("utf-8", "replace"),
+                    "Message Properties": details["properties"],
+                },
+            )
+        case What.READY:
+            logger.warning("%s: connected, listening.", device)
+        case What.REPORT_REFUSED:
+            logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
+        case What.UNREADABLE:
+            logger.warning("%s: unreadable message on %r.", device, details["topic"])
+
+
+def _print_block(heading: str, block: Mapping[str, Any]) -> None:
+    # pprint shows text by repr: control characters from a device or hub never reach the terminal raw.
+    print(f"\n{heading}\n{pprint.pformat(block, indent=2)}", flush=True)

@@ -1,0 +1,97 @@
+"""python -m azext_iotjobs.localhub: arguments -> config -> server.
+
+Exit codes: 0 a clean end, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder cannot
+be used.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
+
+BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
+
+logger = logging.getLogger("azext_iotjobs.localhub")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run a hub until it is told to end; give the exit code."""
+    arguments = _parser().parse_args(words)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if arguments.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that goes away is no warning
+    try:
+        config = LocalHubConfig(
+            https_port=arguments.https_port,
+            mqtt_port=arguments.mqtt_port,
+            bind=arguments.bind,
+            data_dir=arguments.data_dir.absolute(),
+            state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
+            in_memory=arguments.in_memory,
+            max_active_jobs=arguments.max_active_jobs,
+        )
+    except BadConfig as err:
+        return _end(BAD_ARGUMENTS, str(err))
+    try:
+        from azext_iotjobs.localhub import server
+    except ImportError as err:
+        return _end(
+            NO_DEPENDENCY,
+            f"A dependency of the local hub does not load ({err}). Reinstall the extension: "
+            "az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
+        )
+    try:
+        asyncio.run(_serve(config))
+    except server.PortTaken as err:
+        return _end(PORT_TAKEN, str(err))
+    except server.FolderUnusable as err:
+        return _end(NO_FOLDER, str(err))
+    return 0
+
+
+async def _serve(config: LocalHubConfig) -> None:
+    from azext_iotjobs.localhub.server import Listening, serve
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        else:
+            loop.add_signal_handler(number, stop.set)
+
+    def say_ready(listening: Listening) -> None:
+        sys.stdout.write(json.dumps(listening.document) + "\n")
+        sys.stdout.flush()
+
+    await serve(config, say_ready, stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m azext_iotjobs.localhub", description="A local IoT Hub.")
+    parser.add_argument("--https-port", type=int, default=8443)
+    parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--state-dir", type=Path, help="where to write the state file that says what runs")
+    parser.add_argument("--in-memory", action="store_true")
+    parser.add_argument("--max-active-jobs", type=int, help="as the service's tiers have it; default: no limit")
+    parser.add_argument("--verbose", action="store_true")
+    return parser
+
+
+def _end(code: int, text: str) -> int:
+    sys.stderr.write(text + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""The hub's time, and how it is written on the wire."""
+
+from datetime import datetime, timezone
+
+NEVER = "0001-01-01T00:00:00Z"  # what the service writes for an instant that has not come
+UNFINISHED = "9999-12-31T23:59:59.9999999Z"  # endTime of a job that has not ended: .NET's last instant
+
+
+class HubClock:
+    """The machine's clock, as a value that tests can replace."""
+
+    def now(self) -> datetime:
+        """The instant, aware UTC."""
+        return datetime.now(timezone.utc)
+
+
+def render(at: datetime) -> str:
+    """An aware instant with seven fraction digits, as .NET writes it; such texts sort by time."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+
+
+def parse(text: str) -> datetime:
+    """An instant that `render` wrote."""
+    return datetime.strptime(text[:26], "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)

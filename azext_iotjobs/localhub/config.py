@@ -1,0 +1,60 @@
+"""What a local hub is started with."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_BIND = "127.0.0.1"
+HTTPS_PORT = 443  # the one that a host name stands for when it has no port
+
+
+class BadConfig(Exception):
+    """A start-up value that is not allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalHubConfig:
+    """Where to listen and where to keep things; ports 0..65535, 0 is any free one."""
+
+    https_port: int = 8443
+    mqtt_port: int = 8883
+    bind: str = DEFAULT_BIND
+    data_dir: Path
+    state_dir: Path | None = None  # where the state file goes; None: none is written
+    in_memory: bool = False
+    max_active_jobs: int | None = None  # None: no limit; a real hub of the smallest tier has 1
+
+    def __post_init__(self) -> None:
+        for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):
+            if not 0 <= port <= 65535:
+                raise BadConfig(f"{option} {port}: give a port from 0 to 65535.")
+        if self.https_port == self.mqtt_port != 0:
+            raise BadConfig(f"--https-port and --mqtt-port are both {self.https_port}: give two different ports.")
+        if not _is_loopback_v4(self.bind):
+            raise BadConfig(f"--bind {self.bind}: a local hub listens on loopback only; give 127.0.0.N.")
+        if self.max_active_jobs is not None and self.max_active_jobs < 1:
+            raise BadConfig(f"--max-active-jobs {self.max_active_jobs}: give 1 or more.")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where to listen: the default address stands for ::1 too, as "localhost" does."""
+        return (self.bind, "::1") if self.bind == DEFAULT_BIND else (self.bind,)
+
+
+def host_name(bind: str, https_port: int) -> str:
+    """The hub's name in service connection strings; it carries the port unless that is 443."""
+    name = "localhost" if bind == DEFAULT_BIND else bind
+    return name if https_port == HTTPS_PORT else f"{name}:{https_port}"
+
+
+def accepted_hosts(bind: str, https_port: int, mqtt_port: int) -> frozenset[str]:
+    """Every name under which this hub may be addressed in a token, lower case, with and without a port."""
+    names = (bind, "localhost", "127.0.0.1", "::1", "[::1]") if bind == DEFAULT_BIND else (bind,)
+    return frozenset(f"{name}{port}" for name in names for port in ("", f":{https_port}", f":{mqtt_port}"))
+
+
+def _is_loopback_v4(text: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(text).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,73 @@
+"""Who may come in: tokens against policies and device keys."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from azext_iotjobs.localhub import sas
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
+from azext_iotjobs.localhub.policies import OWNER, RIGHTS, Right
+from azext_iotjobs.localhub.store.identities import ENABLED, Identities
+
+
+class Gate:
+    """Lets services and devices in, or not."""
+
+    def __init__(
+        self, policy_keys: Mapping[str, str], identities: Identities, hosts: Collection[str], clock: HubClock
+    ) -> None:
+        self._policy_keys = policy_keys
+        self._identities = identities
+        self._hosts = hosts
+        self._clock = clock
+
+    def admit_service(self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False) -> None:
+        """Let a request for `path` in.
+
+        needed: any one of these rights will do.  owner_only: only iothubowner's key will do.
+        Raises HubError 401003 or 401002.
+        """
+        if not token_text:
+            raise HubError(UNAUTHORIZED, "The authorization header is missing.")
+        token = sas.parse_token(token_text)
+        if token.policy is None:
+            raise HubError(UNAUTHORIZED, "The token names no shared access policy.")
+        self._check_policy(token, tuple(path.strip("/").split("/")))
+        if not RIGHTS[token.policy] & needed or (owner_only and token.policy != OWNER):
+            raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} lacks the right for this operation.")
+
+    def admit_device(self, address: Address, host: str, token_text: str) -> datetime:
+        """Let a device in; gives the end of its token.
+
+        host: the one it named itself.  Raises HubError 401003 or 401002, also for a device that is unknown, disabled, or
+        a module, which this hub does not hold.
+        """
+        if host.lower() not in self._hosts:
+            raise HubError(UNAUTHORIZED, "The device asks for another hub.")
+        identity = self._identities.get(address.device_id) if address.module_id is None else None
+        if identity is None or identity.status != ENABLED:
+            raise HubError(UNAUTHORIZED, "The device is unknown or disabled.")
+        token = sas.parse_token(token_text)
+        # An old sample signs a longer path below the device; the device's own part of it is what counts.
+        own_path = address.path + token.resource[1 + len(address.path) :]
+        if token.policy is not None:
+            self._check_policy(token, own_path)
+            if not RIGHTS[token.policy] & Right.DEVICE_CONNECT:
+                raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} may not connect devices.")
+        else:
+            keys = [key for key in (identity.primary_key, identity.secondary_key) if key]
+            sas.check_key(token, keys)
+            sas.check_scope(token, hosts=self._hosts, path=own_path)
+            if token.resource[1 : 1 + len(address.path)] != address.path:
+                raise HubError(UNAUTHORIZED, "The token is not this device's.")
+        sas.check_expiry(token, self._clock.now())
+        return token.expires_at
+
+    def _check_policy(self, token: sas.Token, path: tuple[str, ...]) -> None:
+        key = self._policy_keys.get(token.policy or "")
+        if key is None:
+            raise HubError(UNAUTHORIZED_ACCESS, "The token names a policy that this hub does not have.")
+        sas.check_key(token, [key])
+        sas.check_scope(token, hosts=self._hosts, path=path)
+        sas.check_expiry(token, self._clock.now())

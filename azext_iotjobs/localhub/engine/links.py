@@ -1,0 +1,183 @@
+"""Connected devices: who is on line, asking one something and waiting for its answer.
+
+One loop calls all of it. A link is one live connection; the newest of a device is the only one.
+"""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Protocol
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.errors import (
+    DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED,
+    DEVICE_NOT_ONLINE,
+    GATEWAY_TIMEOUT,
+    MESSAGE_TOO_LARGE,
+    HubError,
+)
+from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
+from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
+from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, Pending
+
+
+@dataclass(frozen=True)
+class MethodAnswer:
+    """What a device answered."""
+
+    status: int
+    payload: Json
+
+
+class Link(Protocol):
+    """One live connection of a device."""
+
+    address: Address
+
+    @property
+    def answers_methods(self) -> bool:
+        """Whether the device has subscribed to method calls."""
+
+    def call_method(self, rid: str, name: str, payload: str) -> None:
+        """Send a method call; `payload` is JSON text."""
+
+    def notify_desired(self, patch: Json, version: int) -> None:
+        """Send a change of desired properties, if the device has subscribed to them."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+Waiter = asyncio.Future[MethodAnswer]
+
+
+class Links:
+    """Every connected device."""
+
+    def __init__(self) -> None:
+        self._links: dict[Address, Link] = {}
+        self._pending: Pending[Address, Waiter] = Pending()
+        self._awaiting: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
+
+    def attach(self, link: Link) -> None:
+        """Take a new connection; an older one of the same device ends."""
+        older = self._links.get(link.address)
+        self._links[link.address] = link
+        if older is not None:
+            self._fail_calls(link.address)
+            older.close()
+
+    def detach(self, link: Link) -> bool:
+        """A connection has ended; gives whether it was the device's newest, so that the device is off line now."""
+        if self._links.get(link.address) is not link:
+            return False
+        del self._links[link.address]
+        self._fail_calls(link.address)
+        return True
+
+    def is_connected(self, address: Address) -> bool:
+        """Whether the device is on line."""
+        return address in self._links
+
+    def count(self) -> int:
+        """How many are on line."""
+        return len(self._links)
+
+    def drop(self, address: Address) -> None:
+        """End a device's connection, if it has one: it was deleted or disabled."""
+        if link := self._links.get(address):
+            link.close()
+
+    def drop_all(self) -> None:
+        """End every connection."""
+        for link in list(self._links.values()):
+            link.close()
+
+    def listens(self, link: Link) -> None:
+        """A device has just subscribed to methods: whoever waited for that goes on."""
+        for waiting in self._awaiting.pop(link.address, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def wait_until_answering(self, address: Address, timeout_s: float) -> bool:
+        """Wait until the device is on line and listens for methods; gives whether that came true."""
+        if self._answering(address):
+            return True
+        if timeout_s <= 0:
+            return False
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting[address].append(waiting)
+        try:
+            await asyncio.wait_for(waiting, timeout_s)
+        except asyncio.TimeoutError:
+            return self._answering(address)
+        finally:
+            self._stop_awaiting(address, waiting)
+        return self._answering(address)
+
+    async def invoke(
+        self, address: Address, name: str, payload: Json, *, response_timeout_s: float, connect_timeout_s: float
+    ) -> MethodAnswer:
+        """Call a method and wait for the answer.
+
+        response_timeout_s: the whole budget, waiting for the device to connect included.
+        Raises HubError: 404103 off line, 504101 no answer in time, 403800 too many calls in flight, 413001 too large.
+        """
+        text = dump_json(payload)
+        if len(text.encode()) > MAX_PAYLOAD_BYTES:
+            raise HubError(MESSAGE_TOO_LARGE, f"The payload is larger than {MAX_PAYLOAD_BYTES} bytes.")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + response_timeout_s
+        if not await self.wait_until_answering(address, connect_timeout_s):
+            raise HubError(
+                DEVICE_NOT_ONLINE,
+                "Timed out waiting for device to connect." if connect_timeout_s else "The device is not online.",
+                info={"timeout": _duration(connect_timeout_s)},
+            )
+        if self._pending.is_full(address):
+            raise HubError(
+                DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED, f"The device has {MAX_IN_FLIGHT} calls in flight already."
+            )
+        waiter: Waiter = loop.create_future()
+        rid = self._pending.add(address, waiter)
+        try:
+            self._links[address].call_method(rid, name, text)
+            return await asyncio.wait_for(waiter, max(0.0, deadline - loop.time()))
+        except asyncio.TimeoutError:
+            raise HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={}) from None
+        finally:
+            self._pending.take(address, rid)
+
+    def answer(self, address: Address, rid: str, answer: MethodAnswer) -> None:
+        """A device answered; an answer that nobody waits for is dropped."""
+        waiter = self._pending.take(address, rid)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(answer)
+
+    def notify_desired(self, address: Address, patch: Json, version: int) -> None:
+        """Tell a device that is on line of a change; one that is not will ask when it comes back."""
+        if link := self._links.get(address):
+            link.notify_desired(patch, version)
+
+    def _answering(self, address: Address) -> bool:
+        link = self._links.get(address)
+        return link is not None and link.answers_methods
+
+    def _fail_calls(self, address: Address) -> None:
+        for waiter in self._pending.take_all(address):
+            if not waiter.done():
+                waiter.set_exception(
+                    HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={})
+                )
+
+    def _stop_awaiting(self, address: Address, waiting: asyncio.Future[None]) -> None:
+        others = [each for each in self._awaiting.get(address, ()) if each is not waiting]
+        if others:
+            self._awaiting[address] = others
+        else:
+            self._awaiting.pop(address, None)
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"

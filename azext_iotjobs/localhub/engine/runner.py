@@ -1,0 +1,181 @@
+"""Carries jobs out: one loop that asks `rules.job.decide` what comes next and does it.
+
+Starting and going on after a restart are the same: every step is decided from the stored rows. A method call's row says
+`running` before the call is made; one that says so when the hub starts was cut off, and is not made again: the device
+may have been operated already, so it fails with a reason that says that.
+"""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError, QueryError
+from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, JobType, Step, decide
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs
+
+logger = logging.getLogger(__name__)
+
+CALLS_AT_ONCE = 100  # of one job
+LONGEST_SLEEP_S = 3600.0  # so that old history goes, and a moved clock is noticed
+CUT_OFF = {
+    "code": "ServerError",
+    "description": "The hub ended while the method was being called; whether the device was operated is not known.",
+}
+
+
+class Runner:
+    """Runs the hub's jobs."""
+
+    def __init__(
+        self, database: Database, jobs: Jobs, selector: Selector, twins: TwinDesk, links: Links, clock: HubClock
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._selector = selector
+        self._twins = twins
+        self._links = links
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._carriers: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """Something has changed: a new job, or a cancelled one."""
+        self._changed.set()
+
+    def forget(self, job_ids: list[str]) -> None:
+        """Stop carrying out jobs whose rows are about to go."""
+        for job_id in job_ids:
+            if carrier := self._carriers.pop(job_id, None):
+                carrier.cancel()
+
+    async def run(self) -> None:
+        """Run jobs until cancelled."""
+        self._fail_cut_off_calls()
+        try:
+            while True:
+                self._changed.clear()
+                wait_s = self._step_all()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), wait_s)
+                except asyncio.TimeoutError:
+                    pass
+        finally:
+            for carrier in self._carriers.values():
+                carrier.cancel()
+            await asyncio.gather(*self._carriers.values(), return_exceptions=True)
+
+    def _fail_cut_off_calls(self) -> None:
+        now = self._clock.now()
+        for job in self._jobs.active():
+            for row in self._jobs.devices_in(job.spec.job_id, DeviceStatus.RUNNING):
+                self._jobs.move_device(row.row_id, DeviceStatus.FAILED, now, error=CUT_OFF)
+
+    def _step_all(self) -> float:
+        """Take every job as far as it goes now; gives the seconds until the next one is due."""
+        now = self._clock.now()
+        self._jobs.forget_before(now - HISTORY)
+        wait_s = LONGEST_SLEEP_S
+        for job in self._jobs.active():
+            self._step(job, now)
+            wait_s = min(wait_s, max(0.0, (job.start_at - now).total_seconds())) if job.start_at > now else wait_s
+        return wait_s
+
+    def _step(self, job: Job, now: datetime) -> None:
+        job_id = job.spec.job_id
+        if job_id in self._carriers:
+            return
+        tally = self._jobs.tally(job_id)
+        open_devices = tally[DeviceStatus.PENDING] + tally[DeviceStatus.RUNNING]
+        match decide(status=job.status, start_at=job.start_at, open_devices=open_devices, now=now):
+            case Step.SCHEDULE:
+                self._jobs.move(job_id, JobStatus.SCHEDULED)
+            case Step.BEGIN:
+                self._begin(job, now)
+            case Step.OPERATE:
+                carrier = asyncio.get_running_loop().create_task(self._operate(job))
+                self._carriers[job_id] = carrier
+                carrier.add_done_callback(lambda done: self._carried(job_id, done))
+            case Step.COMPLETE:
+                self._jobs.move(job_id, JobStatus.COMPLETED, ended_at=now)
+
+    def _begin(self, job: Job, now: datetime) -> None:
+        """Freeze the device set; a condition that does not parse fails the job only now, as on the service."""
+        try:
+            devices = self._selector.devices(job.spec.condition)
+        except QueryError as err:
+            reason = f"SqlQueryParser: {err.text} at line:{err.line}, column:{err.column}"
+            self._jobs.move(job.spec.job_id, JobStatus.FAILED, ended_at=now, reason=reason)
+            return
+        self._jobs.freeze(job.spec.job_id, devices, now)
+        self._changed.set()  # another step, at once
+
+    def _carried(self, job_id: str, done: "asyncio.Task[None]") -> None:
+        if self._carriers.get(job_id) is done:
+            del self._carriers[job_id]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            logger.error("job %s could not be carried on", job_id, exc_info=error)
+            self._jobs.move(job_id, JobStatus.FAILED, ended_at=self._clock.now(), reason=f"InternalError: {error!r}")
+        self._changed.set()
+
+    async def _operate(self, job: Job) -> None:
+        """Do with every device that is left what the job says."""
+        rows = self._jobs.devices_in(job.spec.job_id, DeviceStatus.PENDING)
+        if job.spec.type is JobType.TWIN:
+            for row in rows:
+                self._update_twin(job, row)
+                await asyncio.sleep(0)  # others have their turn between two devices
+            return
+        deadline = job.start_at + timedelta(seconds=job.spec.max_execution_s)
+        at_once = asyncio.Semaphore(CALLS_AT_ONCE)
+        await asyncio.gather(*(self._call(job, row, deadline, at_once) for row in rows))
+
+    def _update_twin(self, job: Job, row: DeviceJob) -> None:
+        with self._database.transaction():  # the twin and the row that says so, or neither
+            try:
+                self._twins.patch(row.address.device_id, tags=job.spec.tags, desired=job.spec.desired)
+            except HubError as err:
+                self._fail(row, err)
+            else:
+                self._complete(row, {"deviceMethodResponse": None})
+
+    async def _call(self, job: Job, row: DeviceJob, deadline: datetime, at_once: asyncio.Semaphore) -> None:
+        method = job.spec.method
+        assert method is not None  # a method job has one
+        left_s = (deadline - self._clock.now()).total_seconds()
+        if not await self._links.wait_until_answering(row.address, left_s):
+            self._fail(row, _stayed_offline())
+            return
+        async with at_once:
+            self._jobs.move_device(row.row_id, DeviceStatus.RUNNING, self._clock.now())
+            try:
+                answer = await self._links.invoke(
+                    row.address,
+                    method.name,
+                    method.payload,
+                    response_timeout_s=method.response_timeout_s,
+                    connect_timeout_s=method.connect_timeout_s,
+                )
+            except HubError as err:
+                self._fail(row, err)
+            else:
+                response = {"status": answer.status, "payload": answer.payload}
+                self._complete(row, {"deviceMethodResponse": response})
+
+    def _complete(self, row: DeviceJob, outcome: object) -> None:
+        self._jobs.move_device(row.row_id, DeviceStatus.COMPLETED, self._clock.now(), outcome=outcome)
+
+    def _fail(self, row: DeviceJob, err: HubError) -> None:
+        error = {"code": err.fault.name, "description": err.text}
+        self._jobs.move_device(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error)
+
+
+def _stayed_offline() -> HubError:
+    return HubError(
+        JOB_RUN_PRECONDITION_FAILED,
+        "The job did not start on this device in the given period: the device was offline, or the end time is invalid.",
+    )

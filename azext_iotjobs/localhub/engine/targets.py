@@ -1,0 +1,125 @@
+"""Conditions and queries -> rows: the query language meets the tables."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.query.nodes import Collection, Expr
+from azext_iotjobs.localhub.query.parser import parse_condition
+from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
+from azext_iotjobs.localhub.store.database import Database
+
+# Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
+DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
+DEADLINE_TEXT = f"({DEADLINE} || substr(jobs.start_at, 20))"
+
+
+def _section(name: str) -> dict[tuple[str, ...], tuple[str, Kind]]:
+    return {
+        ("properties", name): (f"twins.{name}", Kind.JSON),
+        ("properties", name, "$metadata"): (f"twins.{name}_metadata", Kind.JSON),
+        ("properties", name, "$version"): (f"twins.{name}_version", Kind.NUMBER),
+    }
+
+
+TWIN_COLUMNS = Columns(
+    {
+        ("deviceId",): ("twins.device_id", Kind.TEXT),
+        ("status",): ("identities.status", Kind.TEXT),
+        ("statusReason",): ("identities.status_reason", Kind.TEXT),
+        ("statusUpdateTime",): ("identities.status_updated_at", Kind.TEXT),
+        ("connectionState",): ("identities.connection_state", Kind.TEXT),
+        ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
+        ("authenticationType",): ("identities.sign_in", Kind.TEXT),
+        ("version",): ("twins.version", Kind.NUMBER),
+        ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
+        ("deviceScope",): ("identities.device_scope", Kind.TEXT),
+        ("tags",): ("twins.tags", Kind.JSON),
+        **_section("desired"),
+        **_section("reported"),
+    }
+)
+DEVICE_JOB_COLUMNS = Columns(
+    {
+        ("deviceId",): ("device_jobs.device_id", Kind.TEXT),
+        ("jobId",): ("device_jobs.job_id", Kind.TEXT),
+        ("jobType",): ("jobs.type", Kind.TEXT),
+        ("status",): ("device_jobs.status", Kind.TEXT),
+        ("createdDateTimeUtc",): ("device_jobs.created_at", Kind.TEXT),
+        ("startTimeUtc",): ("jobs.start_at", Kind.TEXT),
+        ("endTimeUtc",): (DEADLINE_TEXT, Kind.TEXT),
+        ("lastUpdatedDateTimeUtc",): ("device_jobs.updated_at", Kind.TEXT),
+        ("outcome",): ("device_jobs.outcome", Kind.JSON),
+        ("error",): ("device_jobs.error", Kind.JSON),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a collection's rows come from."""
+
+    tables: str
+    fields: str  # what a row holds
+    key: str  # a row's place, for paging
+    always: str  # what holds for every row of the collection
+    columns: Columns
+
+
+_TWINS = {"tables": "twins JOIN identities USING (device_id, module_id)", "fields": "twins.*, identities.*",
+          "key": "twins.row_id"}  # fmt: skip
+SOURCES = {
+    Collection.DEVICES: Source(**_TWINS, always="twins.module_id = ''", columns=TWIN_COLUMNS),
+    Collection.MODULES: Source(**_TWINS, always="twins.module_id <> ''", columns=TWIN_COLUMNS),
+    Collection.JOBS: Source(
+        tables="device_jobs JOIN jobs USING (job_id)",
+        fields="device_jobs.*, jobs.type AS job_type, jobs.start_at AS job_start_at, "
+        "jobs.max_execution_s AS job_max_execution_s",
+        key="device_jobs.row_id",
+        always="TRUE",
+        columns=DEVICE_JOB_COLUMNS,
+    ),
+}
+
+
+class Selector:
+    """Finds the rows that an expression selects."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
+        """At most `count` rows behind row `after`, in the order of their entry; `row_key` is a row's place."""
+        source = SOURCES[collection]
+        condition, values = _condition(source, where)
+        sql = (
+            f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
+            f"WHERE {source.key} > ? AND {condition} ORDER BY {source.key} LIMIT ?"
+        )
+        return self._database.rows(sql, (after, *values, count))
+
+    def count(self, collection: Collection, where: Expr | None) -> int:
+        """How many rows there are."""
+        source = SOURCES[collection]
+        condition, values = _condition(source, where)
+        row = self._database.row(f"SELECT count(*) FROM {source.tables} WHERE {condition}", values)
+        assert row is not None  # an aggregate always has its row
+        return int(row[0])
+
+    def devices(self, condition_text: str) -> list[Address]:
+        """The devices that a job's condition selects now. Raises QueryError."""
+        condition = parse_condition(condition_text)
+        source = SOURCES[condition.collection]
+        sql, values = _condition(source, condition.where)
+        rows = self._database.rows(
+            f"SELECT device_id, module_id FROM {source.tables} WHERE {sql} ORDER BY {source.key}", values
+        )
+        return [Address(row["device_id"], row["module_id"] or None) for row in rows]
+
+
+def _condition(source: Source, where: Expr | None) -> tuple[str, list[Any]]:
+    if where is None:
+        return source.always, []
+    sql, values = where_sql(where, source.columns)
+    return f"{source.always} AND ({sql})", list(values)

@@ -1,0 +1,64 @@
+"""Change twins: the rules, the rows and the connected device, in one place for HTTP, MQTT and jobs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, HubError
+from azext_iotjobs.localhub.rules import twin as rules
+from azext_iotjobs.localhub.rules.twin import TwinState
+from azext_iotjobs.localhub.store.twins import Twins
+
+
+class TwinDesk:
+    """Where twins are read and changed."""
+
+    def __init__(self, twins: Twins, links: Links, clock: HubClock) -> None:
+        self._twins = twins
+        self._links = links
+        self._clock = clock
+
+    def get(self, device_id: str) -> TwinState:
+        """A device's twin. Raises HubError 404001."""
+        twin = self._twins.get(device_id)
+        if twin is None:
+            raise HubError(DEVICE_NOT_FOUND, f"The device {device_id!a} is not registered.")
+        return twin
+
+    def patch(self, device_id: str, *, tags: Any, desired: Any) -> TwinState:
+        """Merge tags and desired properties (None leaves a part alone), and tell the device. Raises HubError."""
+        return self._write(
+            device_id,
+            desired,
+            lambda twin, now: rules.patch_by_service(twin, tags=tags, desired=desired, now_text=now),
+        )
+
+    def replace(self, device_id: str, *, tags: Any, desired: Any) -> TwinState:
+        """Put tags and desired properties in place of the old ones, and tell the device. Raises HubError."""
+        old = self.get(device_id).desired.data
+        told = {**dict.fromkeys(old.keys() - desired.keys()), **desired}
+        return self._write(
+            device_id,
+            told,
+            lambda twin, now: rules.replace_by_service(twin, tags=tags, desired=desired, now_text=now),
+        )
+
+    def patch_reported(self, device_id: str, reported: Any) -> int:
+        """Merge what a device reports; gives the new $version. Raises HubError."""
+        if not isinstance(reported, dict):
+            raise HubError(ARGUMENT_INVALID, "Reported properties must be a JSON object.")
+        twin = rules.patch_by_device(self.get(device_id), reported, render(self._clock.now()))
+        self._twins.save(device_id, twin)
+        return twin.reported.version
+
+    def _write(
+        self, device_id: str, told: Any, change: Callable[[TwinState, str], TwinState]
+    ) -> TwinState:  # fmt: skip
+        before = self.get(device_id)
+        twin = change(before, render(self._clock.now()))
+        self._twins.save(device_id, twin)
+        if told is not None:
+            self._links.notify_desired(Address(device_id), told, twin.desired.version)
+        return twin

@@ -1,0 +1,164 @@
+"""Records -> the service's JSON documents: the only room of the hub's with camelCase keys that are not a device's own."""
+
+import base64
+import sqlite3
+from datetime import timedelta
+from typing import Any
+
+from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
+from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.twin import Section, TwinState
+from azext_iotjobs.localhub.store.identities import Identity
+from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
+
+Document = dict[str, Any]
+
+TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+def identity_etag(identity: Identity) -> str:
+    """An identity's etag: base64 of a decimal number."""
+    return base64.b64encode(str(identity.etag).encode()).decode()
+
+
+def twin_etag(twin: TwinState) -> str:
+    """A twin's etag: base64 of an eight-byte counter."""
+    return base64.b64encode(twin.etag.to_bytes(8, "big")).decode()
+
+
+def identity_document(identity: Identity) -> Document:
+    """A device identity."""
+    document: Document = {
+        "deviceId": identity.device_id,
+        "generationId": identity.generation_id,
+        "etag": identity_etag(identity),
+        "connectionState": identity.connection_state,
+        "status": identity.status,
+        "statusReason": identity.status_reason,
+        "connectionStateUpdatedTime": identity.connection_updated_at,
+        "statusUpdatedTime": identity.status_updated_at,
+        "lastActivityTime": identity.last_activity_at,
+        "cloudToDeviceMessageCount": 0,
+        "authentication": {
+            "symmetricKey": {"primaryKey": identity.primary_key, "secondaryKey": identity.secondary_key},
+            "x509Thumbprint": _thumbprints(identity, "primaryThumbprint"),
+            "type": identity.sign_in,
+        },
+        "capabilities": {"iotEdge": identity.is_edge},
+    }
+    return {**document, **_scopes(identity)}
+
+
+def twin_document(identity: Identity, twin: TwinState) -> Document:
+    """A device twin, as services see it."""
+    return {
+        "deviceId": identity.device_id,
+        "etag": twin_etag(twin),
+        "deviceEtag": identity_etag(identity),
+        "status": identity.status,
+        **({} if identity.status_reason is None else {"statusReason": identity.status_reason}),
+        "statusUpdateTime": identity.status_updated_at,
+        "connectionState": identity.connection_state,
+        "lastActivityTime": identity.last_activity_at,
+        "cloudToDeviceMessageCount": 0,
+        "authenticationType": identity.sign_in,
+        "x509Thumbprint": _thumbprints(identity, "PrimaryThumbprint" if identity.primary_thumbprint else None),
+        "modelId": "",
+        "version": twin.version,
+        "tags": twin.tags,
+        "properties": {"desired": _section(twin.desired), "reported": _section(twin.reported)},
+        "capabilities": {"iotEdge": identity.is_edge},
+        **_scopes(identity),
+    }
+
+
+def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
+    """A job, as GET and list show it."""
+    spec = job.spec
+    document: Document = {
+        "jobId": spec.job_id,
+        "queryCondition": spec.condition,
+        "createdTime": render(job.created_at),
+        "startTime": render(job.start_at),
+        "endTime": render(job.ended_at) if job.ended_at else UNFINISHED,
+        "maxExecutionTimeInSeconds": spec.max_execution_s,
+        "type": spec.type.value,
+        "status": job.status.value,
+    }
+    if spec.type is JobType.METHOD and spec.method is not None:
+        document["cloudToDeviceMethod"] = {
+            "methodName": spec.method.name,
+            # The service gives back the bytes of the payload's text, not the JSON that was sent.
+            "payload": list(dump_json(spec.method.payload).encode()),
+            "responseTimeoutInSeconds": spec.method.response_timeout_s,
+            "connectTimeoutInSeconds": spec.method.connect_timeout_s,
+        }
+    if spec.type is JobType.TWIN:
+        document["updateTwin"] = {
+            "deviceId": None,
+            "etag": "*",
+            **({} if spec.tags is None else {"tags": spec.tags}),
+            **({} if spec.desired is None else {"properties": {"desired": spec.desired}}),
+        }
+    if job.failure_reason is not None:
+        document["failureReason"] = job.failure_reason
+    if job.status is JobStatus.RUNNING or job.status in TERMINAL:
+        document["deviceJobStatistics"] = {
+            "deviceCount": sum(tally.values()),
+            "failedCount": tally[DeviceStatus.FAILED],
+            "succeededCount": tally[DeviceStatus.COMPLETED],
+            "runningCount": tally[DeviceStatus.RUNNING],
+            "pendingCount": tally[DeviceStatus.PENDING],
+        }
+    return document
+
+
+def short_job_document(job: Job) -> Document:
+    """A job, as the answers to its creation and cancellation show it."""
+    return {"jobId": job.spec.job_id, "type": job.spec.type.value, "status": job.status.value}
+
+
+def unknown_job_document(job_id: str) -> Document:
+    """What the service says, with 200, of a job that it does not know."""
+    return {"jobId": job_id, "type": "unknown", "status": "unknown"}
+
+
+def device_job_document(record: DeviceJob, row: sqlite3.Row) -> Document:
+    """What a job did to one device; `row` also has the job's type, start and time limit."""
+    start = parse(row["job_start_at"])
+    document: Document = {
+        "deviceId": record.address.device_id,
+        **({} if record.address.module_id is None else {"moduleId": record.address.module_id}),
+        "jobId": record.job_id,
+        "jobType": row["job_type"],
+        "status": record.status.value,
+        "createdDateTimeUtc": record.created_at,
+        "startTimeUtc": row["job_start_at"],
+        "endTimeUtc": render(start + timedelta(seconds=row["job_max_execution_s"])),
+        "lastUpdatedDateTimeUtc": record.updated_at,
+        "outcome": record.outcome,
+    }
+    return document if record.error is None else {**document, "error": record.error}
+
+
+def _section(section: Section) -> Document:
+    return {**section.data, "$metadata": section.metadata, "$version": section.version}
+
+
+def _thumbprints(identity: Identity, primary_name: str | None) -> Document:
+    # A twin capitalises the name once a thumbprint is set; nobody knows why, but clients see it.
+    capital = primary_name is not None and primary_name[0] == "P"
+    return {
+        primary_name or "primaryThumbprint": identity.primary_thumbprint,
+        "SecondaryThumbprint" if capital else "secondaryThumbprint": identity.secondary_thumbprint,
+    }
+
+
+def _scopes(identity: Identity) -> Document:
+    scopes: Document = {}
+    if identity.device_scope is not None:
+        scopes["deviceScope"] = identity.device_scope
+    if identity.parent_scopes:
+        scopes["parentScopes"] = list(identity.parent_scopes)
+    return scopes

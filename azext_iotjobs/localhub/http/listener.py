@@ -1,0 +1,150 @@
+"""The HTTPS side: let in, dispatch, answer; and the shapes of refusals.
+
+Strategy: handlers know nothing of aiohttp. They take what was asked and give an answer or raise a HubError; everything
+that a client can see of a refusal is made here.
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+
+from aiohttp import web
+
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.errors import (
+    INVALID_PROTOCOL_VERSION,
+    MESSAGE_TOO_LARGE,
+    NOT_FOUND,
+    SERVER_ERROR,
+    UNAUTHORIZED,
+    Fault,
+    HubError,
+)
+from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.routes import Route
+from azext_iotjobs.localhub.policies import Right
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
+# Those that clients are known to send; the service publishes no full list.
+API_VERSIONS = frozenset(
+    {
+        "2016-09-30-preview", "2016-11-14", "2018-06-30", "2019-10-01", "2020-03-13", "2020-05-31-preview", "2020-09-30",
+        "2021-04-12", "2024-03-31",
+    }
+)  # fmt: skip
+METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_application(routes: Iterable[Route], gate: Gate, clock: HubClock) -> web.Application:
+    """The hub's HTTPS application."""
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        tracking_id = uuid.uuid4().hex
+        try:
+            response = await handler(request)
+        except HubError as err:
+            response = _refusal(err, tracking_id, clock)
+        except web.HTTPRequestEntityTooLarge:
+            text = f"A request may have at most {MAX_BODY_BYTES} bytes."
+            response = _refusal(HubError(MESSAGE_TOO_LARGE, text), tracking_id, clock)
+        except web.HTTPException as err:
+            response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
+        except Exception:
+            logger.exception("request failed, tracking id %s", tracking_id)
+            response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
+        response.headers["x-ms-request-id"] = tracking_id
+        return response
+
+    application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
+    for route in routes:
+        application.router.add_route(route.verb, route.path, _handler(route, gate))
+    return application
+
+
+def _handler(route: Route, gate: Gate) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        gate.admit_service(
+            request.headers.get("Authorization"), request.path, route.right, owner_only=route.owner_only
+        )  # fmt: skip
+        if route.needs_api_version and request.query.get("api-version") not in API_VERSIONS:
+            raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
+        asked = Asked(
+            path=request.match_info,
+            query=request.query,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read(),
+        )
+        return _response(await route.handler(asked))
+
+    return handle
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = dict(answer.headers or {})
+    if answer.document is None:
+        return web.Response(status=answer.status, headers=headers)
+    return web.Response(
+        status=answer.status,
+        headers=headers,
+        body=dump_json(answer.document).encode(),
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def _routing_error(gate: Gate, request: web.Request, err: web.HTTPException) -> HubError:
+    """No route fits; but who has no valid token is not even told that."""
+    try:
+        any_right = Right.REGISTRY_READ | Right.SERVICE_CONNECT | Right.DEVICE_CONNECT
+        gate.admit_service(request.headers.get("Authorization"), request.path, any_right)
+    except HubError as refusal:
+        return refusal
+    if err.status == METHOD_NOT_ALLOWED.http_status:
+        return HubError(METHOD_NOT_ALLOWED, f"{request.method} is not allowed here.")
+    return HubError(NOT_FOUND, "This hub does not serve this path.")
+
+
+def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
+    headers = {"iothub-errorcode": err.fault.name}
+    if err.fault is UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "SharedAccessSignature"
+    return web.Response(
+        status=err.fault.http_status,
+        headers=headers,
+        text=json.dumps(
+            _nested_body(err, tracking_id, clock) if err.info is not None else _body(err, tracking_id, clock)
+        ),
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def _body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, str]:
+    return {
+        "Message": f"ErrorCode:{err.fault.name};{err.text}",
+        "ExceptionMessage": f"Tracking ID:{_tracking(tracking_id, clock)}",
+    }
+
+
+def _nested_body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, str]:
+    """Direct methods have JSON inside the message."""
+    inner = {
+        "errorCode": err.fault.number,
+        "trackingId": _tracking(tracking_id, clock),
+        "message": err.text,
+        "info": dict(err.info or {}),
+        "timestampUtc": render(clock.now()),
+    }
+    return {"Message": json.dumps(inner), "ExceptionMessage": ""}
+
+
+def _tracking(tracking_id: str, clock: HubClock) -> str:
+    return f"{tracking_id.upper()}-G2:-TimeStamp:{render(clock.now())}"

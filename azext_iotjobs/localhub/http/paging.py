@@ -1,0 +1,52 @@
+"""Pages: how many items at most, and where to go on.
+
+A continuation token names the last row that was given, so it stays good while rows come and go; a checksum over it and
+the question tells a token of another question from ours.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+from azext_iotjobs.localhub.http.asked import Asked
+
+MAX_ITEMS = 100  # in one page, whatever is asked for
+CONTINUATION = "x-ms-continuation"
+PAGE_SIZE = "x-ms-max-item-count"
+ITEM_TYPE = "x-ms-item-type"
+
+
+def page_size(asked: Asked) -> int:
+    """How many items the next page may have. Raises HubError 400."""
+    text = asked.headers.get(PAGE_SIZE, "").strip()
+    if not text:
+        return MAX_ITEMS
+    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+        raise HubError(ARGUMENT_INVALID, f"{PAGE_SIZE} is not a number.")
+    return min(int(text), MAX_ITEMS) if int(text) > 0 else MAX_ITEMS
+
+
+def start_after(asked: Asked, question: str) -> tuple[int, int]:
+    """Behind which row the page begins, and how many items were given before. Raises HubError 400."""
+    token = asked.headers.get(CONTINUATION, "")
+    if not token:
+        return 0, 0
+    try:
+        row, given, checksum = base64.b64decode(token, validate=True).decode("ascii").split(".")
+        if hmac.compare_digest(checksum, _checksum(row, given, question)):
+            return int(row), int(given)
+    except (ValueError, binascii.Error):
+        pass
+    raise HubError(ARGUMENT_INVALID, "The continuation token is not one of this query's.")
+
+
+def continuation(row: int, given: int, question: str) -> str:
+    """The token for going on behind `row`, when `given` items have been given."""
+    text = f"{row}.{given}.{_checksum(str(row), str(given), question)}"
+    return base64.b64encode(text.encode()).decode()
+
+
+def _checksum(row: str, given: str, question: str) -> str:
+    return hashlib.sha256(f"{row}.{given}.{question}".encode()).hexdigest()[:16]

@@ -1,0 +1,91 @@
+"""/twins, and /twins/{id}/methods."""
+
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, DEVICE_NOT_ONLINE, HubError
+from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member, seconds
+from azext_iotjobs.localhub.http.documents import twin_document, twin_etag
+from azext_iotjobs.localhub.rules.job import DEFAULT_RESPONSE_TIMEOUT_S, MethodSpec, check_method
+from azext_iotjobs.localhub.rules.twin import TwinState
+from azext_iotjobs.localhub.store.identities import DISABLED, Identities
+
+
+class TwinRoutes:
+    """Read and change twins, and call methods."""
+
+    def __init__(self, identities: Identities, twins: TwinDesk, links: Links) -> None:
+        self._identities = identities
+        self._twins = twins
+        self._links = links
+
+    async def get(self, asked: Asked) -> Answer:
+        """GET /twins/{id}"""
+        return self._answer(asked.path["id"], self._twins.get(asked.path["id"]))
+
+    async def patch(self, asked: Asked) -> Answer:
+        """PATCH /twins/{id}: merge."""
+        device_id = asked.path["id"]
+        self._check_etag(asked, device_id)
+        tags, desired = service_parts(asked.document())
+        return self._answer(device_id, self._twins.patch(device_id, tags=tags, desired=desired))
+
+    async def put(self, asked: Asked) -> Answer:
+        """PUT /twins/{id}: what is not given is wiped."""
+        device_id = asked.path["id"]
+        self._check_etag(asked, device_id)
+        tags, desired = service_parts(asked.document())
+        return self._answer(device_id, self._twins.replace(device_id, tags=tags or {}, desired=desired or {}))
+
+    async def invoke(self, asked: Asked) -> Answer:
+        """POST /twins/{id}/methods"""
+        device_id = asked.path["id"]
+        identity = self._identities.get(device_id)
+        if identity is None:
+            raise HubError(DEVICE_NOT_FOUND, f"The device {device_id!a} is not registered.")
+        method = check_method(method_spec(asked.document()))
+        if identity.status == DISABLED:
+            raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
+        answer = await self._links.invoke(
+            Address(device_id),
+            method.name,
+            method.payload,
+            response_timeout_s=method.response_timeout_s,
+            connect_timeout_s=method.connect_timeout_s,
+        )
+        return Answer(document={"status": answer.status, "payload": answer.payload})
+
+    def _check_etag(self, asked: Asked, device_id: str) -> None:
+        check_etag(asked.etag(), twin_etag(self._twins.get(device_id)))
+
+    def _answer(self, device_id: str, twin: TwinState) -> Answer:
+        identity = self._identities.get(device_id)
+        assert identity is not None  # a twin lives and dies with its identity
+        return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin)}"'})
+
+
+def service_parts(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The tags and desired properties of a twin document; reported properties are not a service's to write.
+
+    Raises HubError 400.
+    """
+    if "desired" in document:
+        raise HubError(ARGUMENT_INVALID, "desired belongs under properties.")
+    properties = member(document, "properties", dict, {})
+    desired = member(properties, "desired", dict)
+    if desired is not None:
+        # A whole twin may be sent back: what only the hub writes is left out.
+        desired = {key: value for key, value in desired.items() if key not in ("$metadata", "$version")}
+    return member(document, "tags", dict), desired
+
+
+def method_spec(document: dict[str, Any]) -> MethodSpec:
+    """A method call as it was asked for. Raises HubError 400."""
+    return MethodSpec(
+        name=str(member(document, "methodName", str, "")),
+        payload=document.get("payload"),
+        response_timeout_s=seconds(document, "responseTimeoutInSeconds", DEFAULT_RESPONSE_TIMEOUT_S),
+        connect_timeout_s=seconds(document, "connectTimeoutInSeconds", 0),
+    )

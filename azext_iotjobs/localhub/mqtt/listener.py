@@ -1,0 +1,236 @@
+"""Bytes <-> sessions: one asyncio.Protocol a connection, which carries out what its session says.
+
+No task and no timer a connection beyond one: what must end some time (waiting for CONNECT, silence, a token's life) is
+one `call_later` that looks at the clock again when it is up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.mqtt import packets, session, topics
+from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
+from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+
+logger = logging.getLogger(__name__)
+
+MAX_PACKET_BYTES = 256 * 1024 + 16 * 1024  # a telemetry message, and its topic
+CONNECT_LIMIT_S = 30.0  # a connection that says nothing is not kept
+MAX_UNSENT_BYTES = 1024 * 1024  # a device that does not read is let go
+WILL_PROPERTY = ("iothub-MessageType", "Will")
+RETAIN_PROPERTY = ("mqtt-retain", "true")
+
+
+class DeviceSide(Protocol):
+    """What the MQTT side needs of the hub."""
+
+    def admit(self, address: Address, host: str, token: str) -> datetime:
+        """The end of the token, aware UTC. Raises HubError when the device may not come in."""
+
+    def connected(self, address: Address) -> None:
+        """A device is on line."""
+
+    def disconnected(self, address: Address) -> None:
+        """A device is off line."""
+
+    def telemetry(self, address: Address, properties: Mapping[str, str | None], body: bytes) -> None:
+        """A device sent a message."""
+
+    def twin_document(self, address: Address) -> Json:
+        """The twin as its device sees it. Raises HubError."""
+
+    def patch_reported(self, address: Address, patch: Json) -> int:
+        """Merge reported properties; gives the new $version. Raises HubError."""
+
+
+class Connection(asyncio.Protocol):
+    """One device's connection; also the Link through which the hub reaches it."""
+
+    def __init__(self, hub: DeviceSide, links: Links, clock: HubClock, loop: asyncio.AbstractEventLoop) -> None:
+        self._hub = hub
+        self._links = links
+        self._clock = clock
+        self._loop = loop
+        self._session = session.Session()
+        self._decoder = packets.Decoder(MAX_PACKET_BYTES)
+        self._transport: asyncio.Transport | None = None
+        self._last_heard = loop.time()
+        self._token_ends: datetime | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._is_attached = False
+        self.address = Address("")
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
+        self._watch = self._loop.call_later(CONNECT_LIMIT_S, self._look)
+
+    def data_received(self, data: bytes) -> None:
+        self._last_heard = self._loop.time()
+        try:
+            arrived = self._decoder.feed(data)
+        except packets.MalformedPacket as err:
+            for packet in err.before:
+                self._carry_out(self._session.on_packet(packet))
+            self._end(f"malformed packet: {err}")
+            return
+        for packet in arrived:
+            self._carry_out(self._session.on_packet(packet))
+
+    def pause_writing(self) -> None:
+        self._end("does not read what it is sent", at_once=True)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._session.state = session.State.CLOSED
+        if self._watch is not None:
+            self._watch.cancel()
+        if not self._is_attached:
+            return
+        self._is_attached = False
+        self._publish_will()
+        if self._links.detach(self):
+            self._hub.disconnected(self.address)
+
+    # --- Link
+
+    @property
+    def answers_methods(self) -> bool:
+        return topics.Subscription.METHODS in self._session.subscriptions
+
+    def call_method(self, rid: str, name: str, payload: str) -> None:
+        self._send(packets.Publish(topics.method_topic(rid, name), payload.encode()))
+
+    def notify_desired(self, patch: Json, version: int) -> None:
+        if topics.Subscription.DESIRED in self._session.subscriptions:
+            body = dump_json({**patch, "$version": version}).encode()
+            self._send(packets.Publish(topics.desired_topic(version), body))
+
+    def close(self) -> None:
+        self._end("the hub ended it")
+
+    # --- carrying out
+
+    def _carry_out(self, effects: list[session.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case session.Send(packet):
+                    self._send(packet)
+                case session.Admit():
+                    self._admit(effect)
+                case session.Listening(subscription):
+                    if subscription is topics.Subscription.METHODS:
+                        self._links.listens(self)
+                case session.Received():
+                    self._receive(effect)
+                case session.Close(reason):
+                    self._end(reason)
+
+    def _admit(self, asked: session.Admit) -> None:
+        try:
+            self._token_ends = self._hub.admit(asked.address, asked.host, asked.token)
+        except HubError as err:
+            logger.info("device %r refused: %s", asked.address.device_id, err.text)
+            self._carry_out(self._session.refuse())
+            return
+        self.address = asked.address
+        self._carry_out(self._session.accept())
+        self._is_attached = True
+        self._links.attach(self)
+        self._hub.connected(self.address)
+        self._look()
+
+    def _receive(self, received: session.Received) -> None:
+        publish = received.publish
+        match received.meaning:
+            case topics.Telemetry(properties):
+                retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
+                self._hub.telemetry(self.address, {**properties, **retained}, publish.payload)
+            case topics.MethodResponse(status, rid):
+                self._answer(status, rid, publish.payload)
+            case topics.TwinGet(rid):
+                self._twin(rid)
+            case topics.ReportedPatch(rid):
+                self._reported(rid, publish.payload)
+        self._carry_out(self._session.acknowledge(publish))
+
+    def _answer(self, status: int, rid: str, payload: bytes) -> None:
+        try:
+            value = parse_json(payload) if payload.strip() else None
+        except ValueError:
+            value = None
+        if len(payload) <= MAX_PAYLOAD_BYTES:  # a larger one is none: the caller's time runs out
+            self._links.answer(self.address, rid, MethodAnswer(status, value))
+
+    def _twin(self, rid: str) -> None:
+        try:
+            self._send_twin_answer(200, rid, self._hub.twin_document(self.address))
+        except HubError as err:
+            self._send_twin_error(rid, err)
+
+    def _reported(self, rid: str, payload: bytes) -> None:
+        try:
+            version = self._hub.patch_reported(self.address, parse_json(payload))
+        except ValueError:
+            self._send_twin_answer(400, rid, {"errorCode": 400000, "message": "The body is not JSON."})
+        except HubError as err:
+            self._send_twin_error(rid, err)
+        else:
+            self._publish_answer(topics.twin_answer_topic(204, rid, version), b"")
+
+    def _send_twin_error(self, rid: str, err: HubError) -> None:
+        self._send_twin_answer(err.fault.http_status, rid, {"errorCode": err.fault.number, "message": err.text})
+
+    def _send_twin_answer(self, status: int, rid: str, document: Json) -> None:
+        self._publish_answer(topics.twin_answer_topic(status, rid), dump_json(document).encode())
+
+    def _publish_answer(self, topic: str, body: bytes) -> None:
+        if topics.Subscription.TWIN_ANSWERS in self._session.subscriptions:
+            self._send(packets.Publish(topic, body))
+
+    def _publish_will(self) -> None:
+        will = self._session.will
+        if will is None:
+            return
+        meaning = topics.parse(self.address, will.topic)
+        assert isinstance(meaning, topics.Telemetry)  # CONNECT with any other will was refused
+        self._hub.telemetry(self.address, {**meaning.properties, **dict([WILL_PROPERTY])}, will.payload)
+
+    def _send(self, packet: packets.Packet) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(packets.encode(packet))
+
+    def _end(self, reason: str, *, at_once: bool = False) -> None:
+        self._session.state = session.State.CLOSED
+        if self._transport is None or self._transport.is_closing():
+            return
+        logger.debug("connection of %r ends: %s", self.address.device_id, reason)
+        if at_once:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _look(self) -> None:
+        """End the connection if its time is up; otherwise look again when it may be."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._session.keep_alive_s is None or self._token_ends is None:
+            self._end("no CONNECT in time", at_once=True)
+            return
+        silence_left_s = self._last_heard + self._session.keep_alive_s - self._loop.time()
+        token_left_s = (self._token_ends - self._clock.now()).total_seconds()
+        if silence_left_s <= 0:
+            self._end("keep-alive lapsed", at_once=True)
+        elif token_left_s <= 0:
+            self._end("token expired")
+        else:
+            # One timer never sleeps longer than asyncio's clock is good for, nor than a moved clock would bear.
+            self._watch = self._loop.call_later(min(silence_left_s, token_left_s, 3600.0), self._look)

@@ -1,0 +1,281 @@
+"""Text -> nodes. An error says at which line and column the text stops making sense.
+
+Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so no tree is walked and a deep query cannot
+exhaust the stack; names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
+"""
+
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import VisitError
+
+from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query import nodes
+
+MAX_CHARACTERS = 8192  # of a query or condition
+MAX_DEPTH = 100  # of parentheses and NOT; what is evaluated recursively must not be deeper
+UNNAMED_COUNT = "$1"  # what the service calls a count without alias is not published
+
+RESERVED = frozenset(
+    """select top from where as and or not in nin true false null undefined group by order having distinct like between
+    join exists is_defined count avg sum min max""".split()
+)
+TWIN_NAMES = (
+    "deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
+    "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
+    "tags", "properties", "capabilities", "deviceScope", "parentScopes",
+)  # fmt: skip
+JOB_NAMES = (
+    "deviceId", "moduleId", "jobId", "jobType", "status", "createdDateTimeUtc", "startTimeUtc", "endTimeUtc",
+    "lastUpdatedDateTimeUtc", "outcome", "error",
+)  # fmt: skip
+# What a published sample calls the member that records call createdDateTimeUtc.
+ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
+SECOND_NAMES = {"properties": ("desired", "reported"), "capabilities": ("iotEdge",)}
+OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+
+
+def parse_query(text: str) -> nodes.Query:
+    """A SELECT. Raises QueryError."""
+    query: nodes.Query = _parse(text, "query")
+    if query.collection is nodes.Collection.JOBS and not isinstance(query.projection, nodes.All):
+        raise QueryError("devices.jobs can only be read with SELECT *")
+    return query
+
+
+def parse_condition(text: str) -> nodes.Condition:
+    """A job's condition: *, a WHERE expression, or FROM devices.modules WHERE one. Raises QueryError."""
+    condition: nodes.Condition = _parse(text, "condition")
+    if condition.collection is nodes.Collection.JOBS:
+        raise QueryError("a job cannot aim at devices.jobs")
+    return condition
+
+
+def _parse(text: str, start: str) -> Any:
+    if not text.strip():
+        raise QueryError("the text is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise QueryError(f"the text has more than {MAX_CHARACTERS} characters")
+    try:
+        return _parser(start).parse(text)
+    except UnexpectedToken as err:
+        if err.token.type == "$END":
+            raise QueryError("the text ends too early", line=_line(text), column=_column(text)) from None
+        raise QueryError(f"unexpected {str(err.token)[:40]!r}", line=err.line, column=err.column) from None
+    except UnexpectedCharacters as err:
+        raise QueryError(f"unexpected {err.char!r}", line=err.line, column=err.column) from None
+    except UnexpectedInput as err:
+        raise QueryError("unexpected input", line=err.line, column=err.column) from None
+    except VisitError as err:
+        if isinstance(err.orig_exc, QueryError):
+            raise err.orig_exc from None
+        raise
+
+
+@cache
+def _parser(start: str) -> Lark:
+    grammar = FilePath(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, start=start, parser="lalr", transformer=_Builder(), maybe_placeholders=True)
+
+
+def _line(text: str) -> int:
+    return text.count("\n") + 1
+
+
+def _column(text: str) -> int:
+    return len(text) - (text.rfind("\n") + 1) + 1
+
+
+class _Builder(Transformer[Token, Any]):
+    """Builds a node from each rule; names stay as they were typed until the whole is known."""
+
+    def query(self, parts: list[Any]) -> nodes.Query:
+        _, top_word, top, projection, _, collection, alias, _, where = parts
+        names = _Names(collection, alias)
+        return nodes.Query(
+            projection=names.projection(projection),
+            collection=collection,
+            where=names.expr(where) if where is not None else None,
+            top=int(top) if top_word is not None else None,
+        )
+
+    def everything(self, _parts: list[Any]) -> nodes.Condition:
+        return nodes.Condition(collection=nodes.Collection.DEVICES, where=None)
+
+    def of_collection(self, parts: list[Any]) -> nodes.Condition:
+        _, collection, alias, _, where = parts
+        return nodes.Condition(collection=collection, where=_Names(collection, alias).expr(where))
+
+    def plain(self, parts: list[Any]) -> nodes.Condition:
+        collection = nodes.Collection.DEVICES
+        return nodes.Condition(collection=collection, where=_Names(collection, None).expr(parts[0]))
+
+    def all(self, _parts: list[Any]) -> nodes.All:
+        return nodes.All()
+
+    def count(self, parts: list[Any]) -> nodes.Count:
+        return nodes.Count(UNNAMED_COUNT if parts[-1] is None else parts[-1])
+
+    def fields(self, parts: list[Any]) -> nodes.Fields:
+        return nodes.Fields(tuple(parts))
+
+    def field(self, parts: list[Any]) -> nodes.Field:
+        path, _, name = parts
+        return nodes.Field(path, path.parts[-1] if name is None else name)
+
+    def collection(self, parts: list[Token]) -> nodes.Collection:
+        name = ".".join(parts).lower()
+        for each in nodes.Collection:
+            if each.value == name:
+                return each
+        raise QueryError(f"there is no collection {name[:40]!r}", line=parts[0].line or 1, column=parts[0].column or 1)
+
+    def alias(self, parts: list[Any]) -> str:
+        return str(parts[-1])
+
+    def name(self, parts: list[Token]) -> str:
+        (token,) = parts
+        if token.type == "QUOTED":
+            return str(token[2:-2])
+        if token.lower() in RESERVED:
+            raise QueryError(
+                f"{str(token)!r} is a reserved word; write [[{token}]]", line=token.line or 1, column=token.column or 1
+            )
+        return str(token)
+
+    def path(self, parts: list[str]) -> nodes.Path:
+        return nodes.Path(tuple(parts))
+
+    def array(self, parts: list[nodes.Constant]) -> tuple[nodes.Constant, ...]:
+        return tuple(parts)
+
+    def or_(self, parts: list[Any]) -> nodes.Or:
+        return nodes.Or(tuple(parts[::2]))
+
+    def and_(self, parts: list[Any]) -> nodes.And:
+        return nodes.And(tuple(parts[::2]))
+
+    def not_(self, parts: list[Any]) -> nodes.Not:
+        return nodes.Not(parts[1])
+
+    def compare(self, parts: list[Any]) -> nodes.Compare:
+        left, operator, right = parts
+        return nodes.Compare(OPERATORS[str(operator)], left, right)
+
+    def in_(self, parts: list[Any]) -> nodes.In:
+        return nodes.In(parts[0], parts[2])
+
+    def nin(self, parts: list[Any]) -> nodes.Not:
+        return nodes.Not(nodes.In(parts[0], parts[2]))
+
+    def is_defined(self, parts: list[Any]) -> nodes.IsDefined:
+        return nodes.IsDefined(parts[1])
+
+    def starts_with(self, parts: list[Any]) -> nodes.StartsWith:
+        return nodes.StartsWith(parts[1], _unquoted(parts[2]))
+
+    def truth(self, parts: list[Any]) -> nodes.Truth:
+        return nodes.Truth(parts[0])
+
+    def string(self, parts: list[Token]) -> nodes.Constant:
+        return nodes.Constant(_unquoted(parts[0]))
+
+    def number(self, parts: list[Token]) -> nodes.Constant:
+        return nodes.Constant(_number(str(parts[0])))
+
+    def true(self, _parts: list[Any]) -> nodes.Constant:
+        return nodes.Constant(True)
+
+    def false(self, _parts: list[Any]) -> nodes.Constant:
+        return nodes.Constant(False)
+
+    def null(self, _parts: list[Any]) -> nodes.Constant:
+        return nodes.Constant(None)
+
+    def undefined(self, _parts: list[Any]) -> nodes.Constant:
+        return nodes.Constant(nodes.UNDEFINED)
+
+
+class _Names:
+    """Takes prefixes off paths, and gives the service's own names their documented spelling."""
+
+    def __init__(self, collection: nodes.Collection, alias: str | None) -> None:
+        self._collection = collection
+        self._alias = alias
+        own = JOB_NAMES if collection is nodes.Collection.JOBS else TWIN_NAMES
+        self._spelling = {**{name.lower(): name for name in own}, **ALIASES}
+
+    def projection(self, projection: nodes.All | nodes.Count | nodes.Fields) -> nodes.All | nodes.Count | nodes.Fields:
+        if not isinstance(projection, nodes.Fields):
+            return projection
+        return nodes.Fields(tuple(replace(each, path=self.path(each.path)) for each in projection.fields))
+
+    def expr(self, expr: nodes.Expr, depth: int = 1) -> nodes.Expr:
+        if depth > MAX_DEPTH:
+            raise QueryError(f"nested deeper than {MAX_DEPTH} levels")
+        match expr:
+            case nodes.And(items):
+                return nodes.And(tuple(self.expr(each, depth + 1) for each in items))
+            case nodes.Or(items):
+                return nodes.Or(tuple(self.expr(each, depth + 1) for each in items))
+            case nodes.Not(item):
+                return nodes.Not(self.expr(item, depth + 1))
+            case nodes.Compare(operator, left, right):
+                return nodes.Compare(operator, self.operand(left), self.operand(right))
+            case nodes.In(operand, options):
+                return nodes.In(self.operand(operand), options)
+            case nodes.IsDefined(path):
+                return nodes.IsDefined(self.path(path))
+            case nodes.StartsWith(path, prefix):
+                return nodes.StartsWith(self.path(path), prefix)
+            case nodes.Truth(operand):
+                return nodes.Truth(self.operand(operand))
+
+    def operand(self, operand: nodes.Operand) -> nodes.Operand:
+        return self.path(operand) if isinstance(operand, nodes.Path) else operand
+
+    def path(self, path: nodes.Path) -> nodes.Path:
+        parts = self._without_prefix(path.parts)
+        first = self._spelling.get(parts[0].lower(), parts[0])
+        if len(parts) == 1:
+            return nodes.Path((first,))
+        spelling = {name.lower(): name for name in SECOND_NAMES.get(first, ())}
+        return nodes.Path((first, spelling.get(parts[1].lower(), parts[1]), *parts[2:]))
+
+    def _without_prefix(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        if self._alias is not None and len(parts) > 1 and parts[0] == self._alias:
+            return parts[1:]
+        prefix = tuple(self._collection.value.split("."))
+        lowered = tuple(part.lower() for part in parts)
+        if len(parts) > len(prefix) and lowered[: len(prefix)] == prefix:
+            return parts[len(prefix) :]
+        return parts
+
+
+def _number(text: str) -> int | float:
+    if "0x" in text.lower():
+        value: int | float = int(text, 16)
+    elif re.fullmatch(r"-?\d+", text):
+        value = int(text)
+    else:
+        value = float(text)
+    # SQLite holds 64 bits; beyond them nothing in a document is exact either.
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        value = float(value)
+    return value
+
+
+def _unquoted(token: str) -> str:
+    def escape(found: re.Match[str]) -> str:
+        if found[1]:
+            return chr(int(found[1], 16))
+        return ESCAPES.get(found[2], found[2])
+
+    text = re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", escape, token[1:-1], flags=re.DOTALL)
+    # Two halves of a surrogate pair are one character; half of one is none.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,145 @@
+"""What is true of jobs: the states, what may be asked, what comes next. Pure: `now` is an argument.
+
+    queued ----> scheduled ----> running ----> completed
+      |  \\________________________/  \\------> failed
+      |              |
+      +--------------+---cancel---> cancelled
+
+Entering `running` freezes the device set: the condition is evaluated then, and not again.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
+
+JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
+HORIZON = timedelta(hours=168)
+DEFAULT_EXECUTION_S = 3600  # what the service assumes is not published
+RESPONSE_TIMEOUT_S = (5, 300)
+CONNECT_TIMEOUT_S = (0, 300)
+DEFAULT_RESPONSE_TIMEOUT_S = 30
+MAX_PAYLOAD_BYTES = 128 * 1024
+HISTORY = timedelta(days=30)
+
+
+class JobType(Enum):
+    """What a job does; the value is the wire's word."""
+
+    METHOD = "scheduleDeviceMethod"
+    TWIN = "scheduleUpdateTwin"
+
+
+class JobStatus(Enum):
+    """Where a job stands; the value is the wire's word."""
+
+    QUEUED = "queued"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class DeviceStatus(Enum):
+    """Where a job stands on one device; the value is the wire's word."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+ACTIVE = (JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.RUNNING)
+CANCELLABLE = (JobStatus.QUEUED, JobStatus.SCHEDULED)
+OPEN_ON_DEVICE = (DeviceStatus.PENDING, DeviceStatus.RUNNING)
+
+
+class Step(Enum):
+    """What is to be done with a job now."""
+
+    WAIT = "wait"  # until its start
+    SCHEDULE = "schedule"  # say that it waits
+    BEGIN = "begin"  # freeze the devices and run
+    OPERATE = "operate"  # go on with the devices that are left
+    COMPLETE = "complete"
+    REST = "rest"  # it has ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodSpec:
+    """The method that a method job calls."""
+
+    name: str
+    payload: Any
+    response_timeout_s: int
+    connect_timeout_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """A job as it was asked for, checked."""
+
+    job_id: str
+    type: JobType
+    condition: str  # kept verbatim; a bad one makes the job fail, not the request
+    method: MethodSpec | None
+    tags: dict[str, Any] | None
+    desired: dict[str, Any] | None
+    start_at: datetime | None  # aware UTC; None: now
+    max_execution_s: int
+
+
+def decide(*, status: JobStatus, start_at: datetime, open_devices: int, now: datetime) -> Step:
+    """What comes next.
+
+    open_devices: how many devices of a running job have not ended; meaningless before.
+    """
+    if status in CANCELLABLE and now >= start_at:
+        return Step.BEGIN
+    if status is JobStatus.QUEUED:
+        return Step.SCHEDULE
+    if status is JobStatus.SCHEDULED:
+        return Step.WAIT
+    if status is JobStatus.RUNNING:
+        return Step.OPERATE if open_devices else Step.COMPLETE
+    return Step.REST
+
+
+def check_start(start_at: datetime | None, now: datetime) -> None:
+    """Raise HubError 400 for a start that is too far ahead."""
+    if start_at is not None and start_at - now > HORIZON:
+        raise HubError(ARGUMENT_INVALID, "The start time must be within 168 hours from now.")
+
+
+def check_job_id(job_id: str) -> None:
+    """Raise HubError 400 for an id that a job may not have."""
+    if not JOB_ID.fullmatch(job_id):
+        raise HubError(ARGUMENT_INVALID, "The job id may hold 1 to 64 letters, digits, dashes.")
+
+
+def check_method(spec: MethodSpec) -> MethodSpec:
+    """`spec`, when its timeouts fit together. Raises HubError 400."""
+    if not spec.name or len(spec.name.encode()) > 100:
+        raise HubError(ARGUMENT_INVALID, "The method name must have 1 to 100 bytes.")
+    for name, value, (low, high) in (
+        ("responseTimeoutInSeconds", spec.response_timeout_s, RESPONSE_TIMEOUT_S),
+        ("connectTimeoutInSeconds", spec.connect_timeout_s, CONNECT_TIMEOUT_S),
+    ):
+        if not low <= value <= high:
+            raise HubError(ARGUMENT_INVALID, f"{name} is {value}; it must be from {low} to {high}.")
+    if spec.connect_timeout_s > spec.response_timeout_s:
+        raise HubError(ARGUMENT_INVALID, "The connection timeout cannot be longer than an overall call timeout.")
+    return spec
+
+
+def type_named(word: Any) -> JobType:
+    """The job type of a wire word, in its exact spelling. Raises HubError 400."""
+    for each in JobType:
+        if each.value == word:
+            return each
+    raise HubError(GENERIC_BAD_REQUEST, "The job type is not one that can be scheduled.")

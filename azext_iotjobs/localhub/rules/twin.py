@@ -1,0 +1,184 @@
+"""What is true of twins: merging, `$metadata`, versions, limits. Pure.
+
+Source: IoT Hub devguide "device twins": merge patch semantics (null removes, arrays are replaced whole), limits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+
+Tree = dict[str, Any]
+
+TAGS_LIMIT_BYTES = 8 * 1024
+PROPERTIES_LIMIT_BYTES = 32 * 1024
+KEY_LIMIT_BYTES = 1024
+STRING_LIMIT_BYTES = 4096
+DEPTH_LIMIT = 10  # objects inside each other; a plain value may sit in the tenth
+INTEGER_MIN, INTEGER_MAX = -(2**52), 2**52 - 1
+FORBIDDEN_IN_KEYS = set(".$# ")
+NUMBER_BYTES, BOOLEAN_BYTES = 8, 4
+
+
+@dataclass(frozen=True)
+class Section:
+    """Desired or reported properties."""
+
+    data: Tree
+    metadata: Tree  # mirrors the data; removals leave their trace in the parent's $lastUpdated
+    version: int  # $version, from 1
+
+
+@dataclass(frozen=True)
+class TwinState:
+    """All of a twin that writes change."""
+
+    tags: Tree
+    desired: Section
+    reported: Section
+    etag: int  # moves with tags and desired properties only
+    version: int  # moves with every write
+
+
+def new_twin(now_text: str) -> TwinState:
+    """The twin that a device is born with."""
+
+    def empty() -> Section:
+        return Section({}, {"$lastUpdated": now_text}, 1)
+
+    return TwinState(tags={}, desired=empty(), reported=empty(), etag=1, version=2)
+
+
+def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None, now_text: str) -> TwinState:
+    """Merge tags, desired properties, or both; None leaves a part alone.
+
+    Raises HubError 400 for what the limits refuse; then nothing has changed.
+    """
+    writes = (tags is not None) + (desired is not None)
+    if not writes:
+        return twin
+    new_tags = twin.tags if tags is None else checked(merge(twin.tags, tags), tags, "tags", TAGS_LIMIT_BYTES)
+    new_desired = twin.desired if desired is None else patched(twin.desired, desired, "desired", now_text)
+    return TwinState(new_tags, new_desired, twin.reported, twin.etag + 1, twin.version + writes)
+
+
+def replace_by_service(twin: TwinState, *, tags: Tree, desired: Tree, now_text: str) -> TwinState:
+    """Put new tags and desired properties in place of the old ones. Raises HubError 400."""
+    checked_tags = checked(merge({}, tags), tags, "tags", TAGS_LIMIT_BYTES)
+    removed = dict.fromkeys(twin.desired.data.keys() - desired.keys())
+    fresh = Section({}, twin.desired.metadata, twin.desired.version)
+    new_desired = patched(fresh, {**removed, **desired}, "desired", now_text)
+    return TwinState(checked_tags, new_desired, twin.reported, twin.etag + 1, twin.version + 2)
+
+
+def patch_by_device(twin: TwinState, reported: Tree, now_text: str) -> TwinState:
+    """Merge reported properties. Raises HubError 400."""
+    new_reported = patched(twin.reported, reported, "reported", now_text)
+    return TwinState(twin.tags, twin.desired, new_reported, twin.etag, twin.version + 1)
+
+
+def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:
+    """A section after a merge: data, metadata and version. Raises HubError 400."""
+    version = section.version + 1
+    data = checked(merge(section.data, patch), patch, name, PROPERTIES_LIMIT_BYTES)
+    return Section(data, merge_metadata(section.metadata, patch, now_text, version), version)
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """JSON merge patch: null removes a key, objects merge, anything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+def merge_metadata(metadata: Mapping[str, Any], patch: Tree, now_text: str, version: int) -> Tree:
+    """The metadata tree after a merge: every touched node tells when, and in which version."""
+    merged: Tree = {**metadata, "$lastUpdated": now_text, "$lastUpdatedVersion": version}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict):
+            old = merged.get(key, {})
+            merged[key] = merge_metadata(old, value, now_text, version)
+        else:
+            merged[key] = {"$lastUpdated": now_text, "$lastUpdatedVersion": version}
+    return merged
+
+
+def checked(result: Tree, patch: Tree, name: str, limit_bytes: int) -> Tree:
+    """`result`, when the patch and the section that it makes keep the limits. Raises HubError 400."""
+    _check_node(patch, name, 1)
+    size = size_bytes(result)
+    if size > limit_bytes:
+        raise HubError(ARGUMENT_INVALID, f"The size of {name} is {size} bytes; at most {limit_bytes} are allowed.")
+    return result
+
+
+def size_bytes(value: Any) -> int:
+    """A value's size as the service counts it: keys and texts in UTF-8 without control characters."""
+    if isinstance(value, dict):
+        return sum(_text_bytes(key) + size_bytes(each) for key, each in value.items())
+    if isinstance(value, list):
+        return sum(size_bytes(each) for each in value)
+    if isinstance(value, bool):
+        return BOOLEAN_BYTES
+    if isinstance(value, str):
+        return _text_bytes(value)
+    return NUMBER_BYTES if value is not None else 0
+
+
+def _text_bytes(text: str) -> int:
+    return len("".join(each for each in text if not _is_control(each)).encode("utf-8", "surrogatepass"))
+
+
+def _is_control(character: str) -> bool:
+    return ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F
+
+
+def _check_node(value: Any, path: str, depth: int) -> None:
+    if isinstance(value, dict):
+        if depth > DEPTH_LIMIT:
+            raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is nested deeper than {DEPTH_LIMIT} levels.")
+        for key, each in value.items():
+            _check_key(key, path)
+            _check_node(each, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        if depth > DEPTH_LIMIT:
+            raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is nested deeper than {DEPTH_LIMIT} levels.")
+        for each in value:
+            if each is None:
+                raise HubError(ARGUMENT_INVALID, f"{_shown(path)} has null inside an array.")
+            _check_node(each, path, depth + 1)
+    else:
+        _check_scalar(value, path)
+
+
+def _check_key(key: str, path: str) -> None:
+    if len(key.encode("utf-8", "surrogatepass")) > KEY_LIMIT_BYTES:
+        raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is longer than {KEY_LIMIT_BYTES} bytes.")
+    if any(each in FORBIDDEN_IN_KEYS or _is_control(each) for each in key):
+        raise HubError(
+            ARGUMENT_INVALID,
+            f"A key in {_shown(path)} has a character that is not allowed: control characters, '.', '$', '#', space.",
+        )
+
+
+def _check_scalar(value: Any, path: str) -> None:
+    if isinstance(value, str):
+        if any(0xD800 <= ord(each) <= 0xDFFF for each in value):
+            raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is not valid Unicode.")
+        if len(value.encode()) > STRING_LIMIT_BYTES:
+            raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is longer than {STRING_LIMIT_BYTES} bytes.")
+    elif isinstance(value, int) and not isinstance(value, bool) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is an integer outside {INTEGER_MIN} to {INTEGER_MAX}.")
+
+
+def _shown(path: str) -> str:
+    return path.encode("ascii", "backslashreplace").decode()[:200]

@@ -1,0 +1,85 @@
+"""Verify shared access signature tokens.
+
+The signature is made over the `sr` text exactly as it was sent: clients disagree on the case of percent codes.
+Source: IoT Hub "control access with shared access signatures"; observed codes: 401002 for a wrong key or a missing
+right, 401003 for no header or an expired token.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from urllib.parse import unquote, unquote_plus
+
+from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
+
+SCHEME = "SharedAccessSignature "
+MAX_TOKEN_CHARACTERS = 4096
+MAX_EXPIRY = 253402300799  # the last second of year 9999
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, taken apart; nothing about it is verified yet."""
+
+    signed_text: bytes
+    resource: tuple[str, ...]  # host, lower case, then path segments
+    signature: bytes
+    expires_at: datetime  # aware UTC
+    policy: str | None
+
+    def __repr__(self) -> str:
+        return f"Token(resource={self.resource!r}, policy={self.policy!r})"
+
+
+def parse_token(text: str) -> Token:
+    """Take a token apart. Raises HubError 401003 for a text that is none."""
+    if not text.startswith(SCHEME) or len(text) > MAX_TOKEN_CHARACTERS:
+        raise HubError(UNAUTHORIZED, "The token is not a shared access signature.")
+    fields = dict(part.partition("=")[::2] for part in text[len(SCHEME) :].strip().split("&"))
+    try:
+        raw_resource, raw_expiry = fields["sr"], fields["se"]
+        expiry = min(int(raw_expiry), MAX_EXPIRY)
+        return Token(
+            signed_text=f"{raw_resource}\n{raw_expiry}".encode(),
+            resource=_segments(unquote_plus(raw_resource)),
+            signature=base64.b64decode(unquote(fields["sig"]), validate=True),
+            expires_at=datetime.fromtimestamp(expiry, tz=timezone.utc),
+            policy=unquote_plus(fields["skn"]) if fields.get("skn") else None,
+        )
+    except (KeyError, ValueError, OverflowError, OSError, binascii.Error) as err:
+        raise HubError(UNAUTHORIZED, "The token is not well-formed.") from err
+
+
+def check_key(token: Token, keys: Iterable[str]) -> None:
+    """Raise HubError 401002 unless one of `keys` (base64) made the token."""
+    # All are tried, and compared in constant time: the time taken says nothing about how near a guess was.
+    matches = [
+        hmac.compare_digest(
+            hmac.new(base64.b64decode(key), token.signed_text, hashlib.sha256).digest(), token.signature
+        )
+        for key in keys
+    ]
+    if not any(matches):
+        raise HubError(UNAUTHORIZED_ACCESS, "The token's signature does not fit.")
+
+
+def check_scope(token: Token, *, hosts: Iterable[str], path: tuple[str, ...]) -> None:
+    """Raise HubError 401003 unless the token is for one of `hosts` and a prefix of `path`, segment by segment."""
+    host, *scope = token.resource
+    if host not in hosts or tuple(scope) != path[: len(scope)]:
+        raise HubError(UNAUTHORIZED, "The token is for another resource.")
+
+
+def check_expiry(token: Token, now: datetime) -> None:
+    """Raise HubError 401003 for a token that has ended."""
+    if now >= token.expires_at:
+        raise HubError(UNAUTHORIZED, "The token has expired.")
+
+
+def _segments(resource: str) -> tuple[str, ...]:
+    host, *path = resource.strip("/").split("/")
+    return (host.lower(), *path)

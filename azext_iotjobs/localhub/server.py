@@ -1,0 +1,253 @@
+"""The whole hub: opens the store, both listeners and the runner. The only room that knows them all."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import socket
+import sqlite3
+import sys
+from asyncio import sslproto
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from azext_iotjobs.localhub.certs import Certificates, ensure_certificates, server_context
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.config import LocalHubConfig, accepted_hosts, host_name
+from azext_iotjobs.localhub.engine.device_side import DeviceDesk
+from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.runner import Runner
+from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.files import make_private_folder, write_private
+from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.listener import make_application
+from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.routes import routes
+from azext_iotjobs.localhub.http.twins import TwinRoutes
+from azext_iotjobs.localhub.lock import FolderLock
+from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.policies import OWNER, ensure_policies
+from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.jobs import Jobs
+from azext_iotjobs.localhub.store.twins import Twins
+
+HANDSHAKE_LIMIT_S = 30.0
+TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
+BACKLOG = 1024  # a fleet connects all at once
+
+
+class PortTaken(Exception):
+    """A port is in use."""
+
+
+class FolderUnusable(Exception):
+    """The data folder cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where a running hub listens, and how to get in; `document` is its state file."""
+
+    document: dict[str, Any]
+    state_file: Path | None
+
+
+async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], stop: asyncio.Event) -> None:
+    """Run a hub until `stop` is set.
+
+    on_ready: called once, when clients are served.
+    Raises PortTaken, FolderUnusable.
+    """
+    clock = HubClock()
+    async with contextlib.AsyncExitStack() as at_end:
+        _prepare_folder(config, at_end)
+        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
+        policy_keys = ensure_policies(config.data_dir)
+        database = _open_database(config)
+        at_end.callback(database.close)
+
+        https_sockets = _listen(config, config.https_port, "--https-port")
+        mqtt_sockets = _listen(config, config.mqtt_port, "--mqtt-port")
+        https_port, mqtt_port = https_sockets[0].getsockname()[1], mqtt_sockets[0].getsockname()[1]
+
+        twin_rows = Twins(database)
+        identities, jobs, events, links = Identities(database, twin_rows), Jobs(database), Events(), Links()
+        identities.disconnect_all(render(clock.now()))
+        gate = Gate(policy_keys, identities, accepted_hosts(config.bind, https_port, mqtt_port), clock)
+        twins, selector = TwinDesk(twin_rows, links, clock), Selector(database)
+        runner = Runner(database, jobs, selector, twins, links, clock)
+        devices = DeviceDesk(gate, identities, twins, events, clock)
+        application = make_application(
+            routes(
+                IdentityRoutes(identities, links, clock),
+                TwinRoutes(identities, twins, links),
+                JobRoutes(jobs, runner, clock, config.max_active_jobs),
+                QueryRoutes(selector),
+                ControlRoutes(database, identities, jobs, events, links, runner, stop.set),
+            ),
+            gate,
+            clock,
+        )
+
+        await _start_https(application, https_sockets, certificates, at_end)
+        await _start_mqtt(devices, links, clock, mqtt_sockets, certificates, at_end)
+        running = asyncio.create_task(runner.run())
+        at_end.push_async_callback(_cancel, running)
+
+        listening = _describe(config, certificates, policy_keys[OWNER], https_port, mqtt_port, clock)
+        if listening.state_file is not None:
+            make_private_folder(listening.state_file.parent)
+            write_private(listening.state_file, json.dumps(listening.document, indent=2).encode())
+            at_end.callback(listening.state_file.unlink, missing_ok=True)
+        on_ready(listening)
+        await asyncio.wait({asyncio.create_task(stop.wait()), running}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()  # a runner never ends by itself: let its error be seen
+
+
+def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:
+    try:
+        make_private_folder(config.data_dir)
+        lock = FolderLock(config.data_dir)
+    except OSError as err:
+        raise FolderUnusable(f"The data folder {config.data_dir} cannot be used: {err.strerror}.") from err
+    if not lock.is_ours:
+        raise FolderUnusable(
+            f"The data folder {config.data_dir} is in use by another local hub: give another --data-dir."
+        )
+    at_end.callback(lock.release)
+
+
+def _open_database(config: LocalHubConfig) -> Database:
+    path = None if config.in_memory else config.data_dir / "hub.db"
+    try:
+        if path is not None and not path.exists():
+            write_private(path, b"")
+        return Database(path)
+    except (sqlite3.Error, NewerDatabase, OSError) as err:
+        raise FolderUnusable(f"The database {path} cannot be used: {err}.") from err
+
+
+def _listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
+    """Listening sockets on every address, on one port; ::1 is left out where it does not exist."""
+    first = _bound(config.bind, port, option)
+    others = (_bound_too(address, first, option) for address in config.addresses[1:])
+    return [first, *(sock for sock in others if sock is not None)]
+
+
+def _bound_too(address: str, first: socket.socket, option: str) -> socket.socket | None:
+    """A socket on the first one's port at another address; None where that address does not exist.
+
+    A port that is taken there is an error: "localhost" would sometimes mean someone else.
+    """
+    try:
+        return _bound(address, first.getsockname()[1], option)
+    except PortTaken:
+        first.close()
+        raise
+    except OSError:  # no IPv6 here
+        return None
+
+
+def _bound(address: str, port: int, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    if os.name != "nt":  # there the option lets two servers share a port
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+    except PermissionError as err:
+        sock.close()
+        raise PortTaken(f"Port {port} needs more rights than this user has: give another {option}.") from err
+    except OSError as err:
+        sock.close()
+        if family == socket.AF_INET6 and err.errno != errno.EADDRINUSE:
+            raise
+        raise PortTaken(f"Port {port} on {address} is taken: give another {option}, or 0 for any free one.") from err
+    return sock
+
+
+async def _start_https(
+    application: web.Application,
+    sockets: list[socket.socket],
+    certificates: Certificates,
+    at_end: contextlib.AsyncExitStack,
+) -> None:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    at_end.push_async_callback(runner.cleanup)
+    for sock in sockets:
+        await web.SockSite(runner, sock, ssl_context=server_context(certificates), backlog=BACKLOG).start()
+
+
+async def _start_mqtt(
+    devices: DeviceDesk,
+    links: Links,
+    clock: HubClock,
+    sockets: list[socket.socket],
+    certificates: Certificates,
+    at_end: contextlib.AsyncExitStack,
+) -> None:
+    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    if hasattr(sslproto.SSLProtocol, "max_size"):
+        sslproto.SSLProtocol.max_size = 16 * 1024
+    loop = asyncio.get_running_loop()
+    goodbye: Any = {"ssl_shutdown_timeout": TLS_GOODBYE_LIMIT_S} if sys.version_info >= (3, 11) else {}
+    for sock in sockets:
+        server = await loop.create_server(
+            lambda: Connection(devices, links, clock, loop),
+            sock=sock,
+            ssl=server_context(certificates),
+            ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
+            backlog=BACKLOG,
+            **goodbye,
+        )
+        at_end.callback(server.close)
+    at_end.push_async_callback(_say_goodbye, links)
+
+
+async def _say_goodbye(links: Links) -> None:
+    links.drop_all()
+    await asyncio.sleep(0.05)  # let what was written go out
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _describe(
+    config: LocalHubConfig, certificates: Certificates, key: str, https_port: int, mqtt_port: int, clock: HubClock
+) -> Listening:
+    name = host_name(config.bind, https_port)
+    document = {
+        "hostName": name,
+        "httpsPort": https_port,
+        "mqttPort": mqtt_port,
+        "bind": config.bind,
+        "connectionString": f"HostName={name};SharedAccessKeyName={OWNER};SharedAccessKey={key}",
+        "caCertificatePath": str(certificates.ca_file),
+        "caBundlePath": str(certificates.bundle_file),
+        "dataDirectory": str(config.data_dir),
+        "inMemory": config.in_memory,
+        "pid": os.getpid(),
+        "startedAt": render(clock.now()),
+    }
+    state_file = None
+    if config.state_dir is not None:
+        prefix = "" if config.bind == LocalHubConfig.bind else f"{config.bind}_"
+        state_file = config.state_dir / f"{prefix}{https_port}.json"
+    return Listening(document=document, state_file=state_file)

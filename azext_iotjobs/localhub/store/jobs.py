@@ -1,0 +1,199 @@
+"""Jobs and what they did to each device: rows."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import parse, render
+from azext_iotjobs.localhub.rules.job import (
+    ACTIVE,
+    DeviceStatus,
+    JobSpec,
+    JobStatus,
+    JobType,
+    MethodSpec,
+)
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as it stands."""
+
+    row_id: int
+    spec: JobSpec
+    status: JobStatus
+    created_at: datetime
+    start_at: datetime  # asked for, or the moment of creation
+    ended_at: datetime | None
+    failure_reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceJob:
+    """What a job did to one device."""
+
+    row_id: int
+    job_id: str
+    address: Address
+    status: DeviceStatus
+    created_at: str
+    updated_at: str
+    outcome: Any
+    error: Any  # {"code", "description"}, or None
+
+
+class Jobs:
+    """The jobs in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, job_id: str) -> Job | None:
+        """A job, or None."""
+        row = self._database.row("SELECT * FROM jobs WHERE job_id = ?", (job_id,))
+        return _job_of(row) if row else None
+
+    def create(self, spec: JobSpec, now: datetime) -> None:
+        """Enter a new job as queued."""
+        method = spec.method and {
+            "name": spec.method.name,
+            "payload": spec.method.payload,
+            "response_timeout_s": spec.method.response_timeout_s,
+            "connect_timeout_s": spec.method.connect_timeout_s,
+        }
+        patch = {"tags": spec.tags, "desired": spec.desired} if spec.type is JobType.TWIN else None
+        self._database.change(
+            "INSERT INTO jobs (job_id, type, status, condition, method, patch, created_at, start_at, max_execution_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                spec.job_id,
+                spec.type.value,
+                JobStatus.QUEUED.value,
+                spec.condition,
+                dump_json(method) if method else None,
+                dump_json(patch) if patch else None,
+                render(now),
+                render(spec.start_at or now),
+                spec.max_execution_s,
+            ),
+        )
+
+    def page(
+        self, *, job_type: str | None, status: str | None, after: int, count: int
+    ) -> list[Job]:  # fmt: skip
+        """Jobs in the order of their creation, from behind row `after`.
+
+        job_type, status: the wire's words in any case; None is any.
+        """
+        rows = self._database.rows(
+            "SELECT * FROM jobs WHERE row_id > ? AND (? IS NULL OR lower(type) = lower(?)) "
+            "AND (? IS NULL OR lower(status) = lower(?)) ORDER BY row_id LIMIT ?",
+            (after, job_type, job_type, status, status, count),
+        )
+        return [_job_of(row) for row in rows]
+
+    def active(self) -> list[Job]:
+        """Jobs that have not ended, oldest first."""
+        marks = ", ".join("?" * len(ACTIVE))
+        sql = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY row_id"
+        return [_job_of(row) for row in self._database.rows(sql, [each.value for each in ACTIVE])]
+
+    def move(
+        self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
+    ) -> None:  # fmt: skip
+        """Put a job into another state."""
+        self._database.change(
+            "UPDATE jobs SET status = ?, ended_at = ?, failure_reason = ? WHERE job_id = ?",
+            (status.value, render(ended_at) if ended_at else None, reason, job_id),
+        )
+
+    def freeze(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
+        """Begin to run: these devices, and no others."""
+        at = render(now)
+        with self._database.transaction():
+            self._database.change_many(
+                "INSERT INTO device_jobs (job_id, device_id, module_id, status, created_at, updated_at, outcome) "
+                "VALUES (?, ?, ?, ?, ?, ?, '{}')",
+                [(job_id, d.device_id, d.module_id or "", DeviceStatus.PENDING.value, at, at) for d in devices],
+            )
+            self.move(job_id, JobStatus.RUNNING)
+
+    def devices_in(self, job_id: str, status: DeviceStatus) -> list[DeviceJob]:
+        """A job's devices in one state."""
+        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
+        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value))]
+
+    def move_device(
+        self, row_id: int, status: DeviceStatus, now: datetime, *, outcome: Any = None, error: Any = None
+    ) -> None:  # fmt: skip
+        """Put a job's device into another state."""
+        self._database.change(
+            "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
+            (
+                status.value,
+                render(now),
+                dump_json({} if outcome is None else outcome),
+                None if error is None else dump_json(error),
+                row_id,
+            ),
+        )
+
+    def tally(self, job_id: str) -> dict[DeviceStatus, int]:
+        """How many of a job's devices are in each state."""
+        rows = self._database.rows(
+            "SELECT status, count(*) AS devices FROM device_jobs WHERE job_id = ? GROUP BY status", (job_id,)
+        )
+        counted = {DeviceStatus(row["status"]): int(row["devices"]) for row in rows}
+        return {status: counted.get(status, 0) for status in DeviceStatus}
+
+    def forget_before(self, ended_at: datetime) -> None:
+        """Remove the history of jobs that ended before an instant."""
+        self._database.change("DELETE FROM jobs WHERE ended_at < ?", (render(ended_at),))
+
+    def delete_all(self) -> None:
+        """Remove every job."""
+        self._database.change("DELETE FROM jobs")
+
+
+def device_job_of(row: sqlite3.Row) -> DeviceJob:
+    """The record that a row with the device jobs' columns holds."""
+    return DeviceJob(
+        row_id=row["row_id"],
+        job_id=row["job_id"],
+        address=Address(row["device_id"], row["module_id"] or None),
+        status=DeviceStatus(row["status"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        outcome=json.loads(row["outcome"]),
+        error=json.loads(row["error"]) if row["error"] else None,
+    )
+
+
+def _job_of(row: sqlite3.Row) -> Job:
+    method = json.loads(row["method"]) if row["method"] else None
+    patch = json.loads(row["patch"]) if row["patch"] else {}
+    spec = JobSpec(
+        job_id=row["job_id"],
+        type=JobType(row["type"]),
+        condition=row["condition"],
+        method=MethodSpec(**method) if method else None,
+        tags=patch.get("tags"),
+        desired=patch.get("desired"),
+        start_at=parse(row["start_at"]),
+        max_execution_s=row["max_execution_s"],
+    )
+    return Job(
+        row_id=row["row_id"],
+        spec=spec,
+        status=JobStatus(row["status"]),
+        created_at=parse(row["created_at"]),
+        start_at=parse(row["start_at"]),
+        ended_at=parse(row["ended_at"]) if row["ended_at"] else None,
+        failure_reason=row["failure_reason"],
+    )

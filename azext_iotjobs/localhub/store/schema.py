@@ -1,0 +1,81 @@
+"""Tables, as numbered migrations: each is carried out once, in one transaction with the record that it was.
+
+`module_id` is '' for a device itself. Instants are texts with seven fraction digits, which sort by time.
+"""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE identities (
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL DEFAULT '',
+            generation_id TEXT NOT NULL,
+            etag INTEGER NOT NULL,
+            status TEXT NOT NULL,
+            status_reason TEXT,
+            status_updated_at TEXT NOT NULL,
+            connection_state TEXT NOT NULL,
+            connection_updated_at TEXT NOT NULL,
+            last_activity_at TEXT NOT NULL,
+            sign_in TEXT NOT NULL,
+            primary_key TEXT,
+            secondary_key TEXT,
+            primary_thumbprint TEXT,
+            secondary_thumbprint TEXT,
+            is_edge INTEGER NOT NULL,
+            device_scope TEXT,
+            parent_scopes TEXT NOT NULL,
+            PRIMARY KEY (device_id, module_id)
+        )
+        """,
+        """
+        CREATE TABLE twins (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL DEFAULT '',
+            twin_etag INTEGER NOT NULL,
+            version INTEGER NOT NULL,
+            tags TEXT NOT NULL,
+            desired TEXT NOT NULL,
+            desired_metadata TEXT NOT NULL,
+            desired_version INTEGER NOT NULL,
+            reported TEXT NOT NULL,
+            reported_metadata TEXT NOT NULL,
+            reported_version INTEGER NOT NULL,
+            UNIQUE (device_id, module_id),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities ON DELETE CASCADE
+        )
+        """,
+        """
+        CREATE TABLE jobs (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL UNIQUE,
+            type TEXT NOT NULL,
+            status TEXT NOT NULL,
+            condition TEXT NOT NULL,
+            method TEXT,
+            patch TEXT,
+            created_at TEXT NOT NULL,
+            start_at TEXT NOT NULL,
+            ended_at TEXT,
+            max_execution_s INTEGER NOT NULL,
+            failure_reason TEXT
+        )
+        """,
+        """
+        CREATE TABLE device_jobs (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL REFERENCES jobs (job_id) ON DELETE CASCADE,
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL DEFAULT '',
+            status TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            error TEXT,
+            UNIQUE (job_id, device_id, module_id)
+        )
+        """,
+        "CREATE INDEX device_jobs_by_status ON device_jobs (job_id, status)",
+    ),
+)

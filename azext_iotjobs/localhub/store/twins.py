@@ -1,0 +1,65 @@
+"""Twins: rows <-> states."""
+
+import json
+import sqlite3
+
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.twin import Section, TwinState
+from azext_iotjobs.localhub.store.database import Database
+
+STATE_COLUMNS = (
+    "twin_etag", "version", "tags", "desired", "desired_metadata", "desired_version", "reported", "reported_metadata",
+    "reported_version",
+)  # fmt: skip
+
+
+class Twins:
+    """The twins in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, device_id: str) -> TwinState | None:
+        """A device's twin, or None."""
+        row = self._database.row("SELECT * FROM twins WHERE device_id = ? AND module_id = ''", (device_id,))
+        return twin_of(row) if row else None
+
+    def create(self, device_id: str, twin: TwinState) -> None:
+        """Enter a new device's twin."""
+        marks = ", ".join("?" * len(STATE_COLUMNS))
+        self._database.change(
+            f"INSERT INTO twins (device_id, {', '.join(STATE_COLUMNS)}) VALUES (?, {marks})",
+            (device_id, *_values(twin)),
+        )
+
+    def save(self, device_id: str, twin: TwinState) -> None:
+        """Write a changed twin."""
+        sets = ", ".join(f"{column} = ?" for column in STATE_COLUMNS)
+        self._database.change(
+            f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ''", (*_values(twin), device_id)
+        )
+
+
+def twin_of(row: sqlite3.Row) -> TwinState:
+    """The state that a row with the twins' columns holds."""
+    return TwinState(
+        tags=json.loads(row["tags"]),
+        desired=Section(json.loads(row["desired"]), json.loads(row["desired_metadata"]), row["desired_version"]),
+        reported=Section(json.loads(row["reported"]), json.loads(row["reported_metadata"]), row["reported_version"]),
+        etag=row["twin_etag"],
+        version=row["version"],
+    )
+
+
+def _values(twin: TwinState) -> tuple[object, ...]:
+    return (
+        twin.etag,
+        twin.version,
+        dump_json(twin.tags),
+        dump_json(twin.desired.data),
+        dump_json(twin.desired.metadata),
+        twin.desired.version,
+        dump_json(twin.reported.data),
+        dump_json(twin.reported.metadata),
+        twin.reported.version,
+    )
