@@ -70,7 +70,7 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
     ]  # fmt: skip
     say(f"\n$ {typed(simulate)}   # the first CLI session")
     with open(output, "wb") as stream:
-        simulator = subprocess.Popen([AZ, *simulate], stdout=stream, stderr=subprocess.STDOUT)
+        simulator = subprocess.Popen([AZ, *simulate], cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
     at_end.callback(end_simulator, simulator, output)
     wait_for("the simulated device is connected", lambda: is_connected(hub))
 
@@ -160,7 +160,11 @@ def az(*words: str, quietly: bool = False) -> Any:
     """Run an az command; give its JSON result. A command that fails ends the demo."""
     if not quietly:
         say(f"\n$ {typed(words)}")
-    done = subprocess.run([AZ, *words], capture_output=True, text=True, encoding="utf-8", timeout=300)
+    # Elsewhere than in the checkout: az looks for modules in the current folder first, and would run the code here
+    # instead of the extension that was installed.
+    done = subprocess.run(
+        [AZ, *words], cwd=tempfile.gettempdir(), capture_output=True, text=True, encoding="utf-8", timeout=300
+    )
     if not quietly or done.returncode:
         say((without_secrets(done.stdout) + done.stderr).strip())
     if done.returncode:

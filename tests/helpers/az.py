@@ -55,6 +55,7 @@ class Az:
             timeout=TIMEOUT_S,
             env={**self.environment, **(environment or {})},
             input=stdin if stdin is not None else "",
+            cwd=self.config_dir,  # not the checkout: az would find the code there before the installed extension
         )
         return Ran(words, done.returncode, done.stdout, done.stderr)
 
@@ -67,4 +68,6 @@ class Az:
     def start(self, *words: str, output: Path) -> "subprocess.Popen[bytes]":
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
-            return subprocess.Popen([str(AZ), *words], stdout=stdout, stderr=stderr, env=self.environment)
+            return subprocess.Popen(
+                [str(AZ), *words], stdout=stdout, stderr=stderr, env=self.environment, cwd=self.config_dir
+            )

@@ -40,8 +40,9 @@ class Gate:
     def admit_device(self, address: Address, host: str, token_text: str) -> datetime:
         """Let a device in; gives the end of its token.
 
-        host: the one it named itself.  Raises HubError 401003 or 401002, also for a device that is unknown, disabled, or
-        a module, which this hub does not hold.
+        host: the one it named itself.
+        Raises HubError 401003 or 401002, also for a device that is unknown or disabled, and for a module: this hub holds
+        none.
         """
         if host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")

@@ -1,4 +1,4 @@
-"""Records -> the service's JSON documents: the only room of the hub's with camelCase keys that are not a device's own."""
+"""Records -> the service's JSON documents, with its own keys."""
 
 import base64
 import sqlite3

@@ -33,8 +33,8 @@ MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full
 # Those that clients are known to send; the service publishes no full list.
 API_VERSIONS = frozenset(
     {
-        "2016-09-30-preview", "2016-11-14", "2018-06-30", "2019-10-01", "2020-03-13", "2020-05-31-preview", "2020-09-30",
-        "2021-04-12", "2024-03-31",
+        "2016-09-30-preview", "2016-11-14", "2018-06-30", "2019-10-01", "2020-03-13", "2020-05-31-preview",
+        "2020-09-30", "2021-04-12", "2024-03-31",
     }
 )  # fmt: skip
 METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")

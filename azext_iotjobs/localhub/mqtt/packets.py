@@ -1,7 +1,8 @@
 """MQTT 3.1.1: bytes <-> packets, both directions. Pure: no socket, no clock.
 
 Strategy: a packet that exists is valid. What a packet may say is checked where it is built, so the decoder and whoever
-sends obey one set of rules; what only exists on the wire (reserved bits, lengths, bytes left over) is checked in the decoder.
+sends obey one set of rules; what only exists on the wire (reserved bits, lengths, bytes left over) is checked in the
+decoder.
 Source: OASIS MQTT 3.1.1; [MQTT-x] names its normative statements.
 """
 
