@@ -1,4 +1,4 @@
-"""Make a self-signed device certificate. Imported only when one is asked for: `cryptography` (az's own) loads slowly."""
+"""Make a self-signed device certificate. Imported only when one is asked for: az's `cryptography` loads slowly."""
 
 import os
 import re

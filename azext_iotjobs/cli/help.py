@@ -38,7 +38,8 @@ _command(
     (
         "Set a desired property on every device that has a tag, and wait for the job's end.",
         "az iot hub job create -n localhost --job-id building-45 --job-type scheduleUpdateTwin "
-        '--twin-patch \'{"properties":{"desired":{"BuildingNo":45}}}\' --query-condition "tags.site = \'north\'" --wait',
+        '--twin-patch \'{"properties":{"desired":{"BuildingNo":45}}}\' '
+        "--query-condition \"tags.site = 'north'\" --wait",
     ),
     (
         "Start later, on all devices, with the payload from a file.",

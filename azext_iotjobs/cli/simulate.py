@@ -3,6 +3,7 @@
 import pprint
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.target import DeviceKey, check_key
+from azext_iotjobs.model.target import check_key
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -59,11 +60,15 @@ def simulate(
         properties={**DEFAULT_PROPERTIES, **properties},
     )
     simulated = operation.SimulatedDevice(
-        credential=_credential(client, device, device_key), behaviour=behaviour, plan=plan, model_id=model
+        device_id=device, key=_key(client, device, device_key), behaviour=behaviour, plan=plan, model_id=model
     )
     with _stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _reporter(plan), SystemClock(), stop)
-    logger.warning("%s: %d messages sent%s.", device, summary.sent_count, "" if summary.finished else ", stopped")
+        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop)
+    missing = summary.sent_count - summary.acknowledged_count
+    logger.warning(
+        "%s: %d messages sent%s%s.", device, summary.sent_count,
+        f", {missing} of them not acknowledged" if missing else "", ", stopped" if summary.was_stopped else "",
+    )  # fmt: skip
 
 
 def _refuse_what_is_not_here(wire: str, settle: str, has_certificate: bool) -> None:
@@ -78,28 +83,28 @@ def _refuse_what_is_not_here(wire: str, settle: str, has_certificate: bool) -> N
         raise BadValue("Signing in with a certificate is not in this version.", hint="Use a device with keys.")
 
 
-def _credential(client: HubClient, device: str, typed_key: str | None) -> DeviceKey:
+def _key(client: HubClient, device: str, typed_key: str | None) -> str:
     if typed_key is not None:
         check_key(typed_key, "--symmetric-key")
-        return DeviceKey(device_id=device, key=typed_key)
+        return typed_key
     identity = client.identities.get(device)
     if identity.primary_key is None:
         raise BadValue(
             f"Device {device} signs in by {identity.sign_in}, not by key; that is not in this version.",
             hint="Use a device with keys, or give --symmetric-key.",
         )
-    return DeviceKey(device_id=device, key=identity.primary_key)
+    return identity.primary_key
 
 
 @contextmanager
-def _stopped_by_ctrl_c() -> Iterator[operation.StopFlag]:
+def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
     """Ctrl-C and a termination signal end the simulation cleanly; a second Ctrl-C leaves at once."""
-    stop = operation.StopFlag()
+    stop = threading.Event()
 
     def on_signal(_number: int, _frame: Any) -> None:
-        if stop.is_set:
+        if stop.is_set():
             raise KeyboardInterrupt
-        stop.is_set = True
+        stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -107,17 +112,6 @@ def _stopped_by_ctrl_c() -> Iterator[operation.StopFlag]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _reporter(plan: TelemetryPlan) -> operation.Reporter:
-    def sent(_device: str, number: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if number == plan.count else "\r"
-            print(f"Device simulation in progress: {number}/{plan.count}", end=end, file=sys.stderr, flush=True)
-
-    return operation.Reporter(
-        seen=_print_seen, link=lambda device, text: logger.warning("%s: %s", device, text), sent=sent
-    )
 
 
 def _print_seen(device: str, seen: Seen) -> None:
@@ -154,12 +148,26 @@ def _print_seen(device: str, seen: Seen) -> None:
                     "Message Properties": details["properties"],
                 },
             )
+        case What.SENT:
+            _show_progress(details["number"], details["count"])
         case What.READY:
             logger.warning("%s: connected, listening.", device)
+        case What.LOST:
+            logger.warning("%s: connection lost; connecting again in %.1f s.", device, details["retry_in_s"])
+        case What.NOT_CONNECTED:
+            logger.warning("%s: %s Connecting again in %.1f s.", device, details["reason"], details["retry_in_s"])
+        case What.REFUSED:
+            pass  # the command's own error says so
         case What.REPORT_REFUSED:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
         case What.UNREADABLE:
             logger.warning("%s: unreadable message on %r.", device, details["topic"])
+
+
+def _show_progress(number: int, count: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if number == count else "\r"
+        print(f"Device simulation in progress: {number}/{count}", end=end, file=sys.stderr, flush=True)
 
 
 def _print_block(heading: str, block: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """python -m azext_iotjobs.localhub: arguments -> config -> server.
 
-Exit codes: 0 a clean end, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder cannot
-be used.
+Exit codes: 0 a clean end, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder
+cannot be used.
 """
 
 import argparse

@@ -1,255 +1,323 @@
-"""Run simulated devices until their messages are sent or someone stops them.
+"""Simulate devices over MQTT until all has been sent or somebody says stop: one loop, any number of devices.
 
-One loop on the calling thread, for any number of devices: transport events -> session -> actions -> transport. What is
-due (the next message, a reconnect, a new token) stands in one schedule ordered by time.
+Strategy: the loop owns time and connections, each device's `Session` decides. What is due next stands in one agenda (a
+heap), so a turn costs what happens in it, not how many devices there are. An outdated entry does no harm: tending a
+device does only what is due.
 """
 
 import heapq
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from datetime import datetime
+from typing import Protocol
 from urllib.parse import quote
 
-from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import CannotConnect, LinkError, Unauthorized
+from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.simulator import session as mind
 from azext_iotjobs.simulator import telemetry, topics
-from azext_iotjobs.transport import mqtt
+from azext_iotjobs.simulator.session import Behaviour, Seen, Session, State, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
+from azext_iotjobs.transport.mqtt import MqttTransport
+from azext_iotjobs.transport.retry import reconnect_pause
 
-API_VERSION = "2021-04-12"
-TOKEN_LIFE_S = 3600  # the official SDK's
-FIRST_RECONNECT_S = 1.0
-LONGEST_RECONNECT_S = 30.0
-IDLE_TURN_S = 0.5  # how soon a stop is noticed when nothing else happens
+API_VERSION = "2021-04-12"  # the documented one
+TOKEN_LIFE_S = 3600  # as the official device SDKs have it
+LONGEST_TURN_S = 0.5  # a stop is noticed within it
+FIRST_TRIES = 3  # a hub that was never reached is more likely misspelt than busy
+STEADY_AFTER_S = (
+    30.0  # a connection that held so long starts the back-off anew; two devices of one id throw each other out
+)
+LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
+
+Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
+
+
+class StopFlag(Protocol):
+    """Says when to end; a threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedDevice:
     """A device to simulate: who it is, how it answers, what it sends."""
 
-    credential: DeviceKey
-    behaviour: mind.Behaviour
-    plan: telemetry.TelemetryPlan
-    model_id: str | None = None
-
-    @property
-    def device_id(self) -> str:
-        return self.credential.device_id
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reporter:
-    """Whom to tell; both are called on the loop's thread and must not block."""
-
-    seen: Callable[[str, mind.Seen], None]  # something that reached the device, or that it did
-    link: Callable[[str, str], None]  # a word about the connection: lost, trying again
-    sent: Callable[[str, int], None]  # message number n was acknowledged
-
-
-@dataclass
-class StopFlag:
-    """Set it from a signal handler: the loop ends at its next turn."""
-
-    is_set: bool = False
+    device_id: str
+    key: str = field(repr=False)  # base64
+    behaviour: Behaviour
+    plan: TelemetryPlan
+    model_id: str | None = None  # DTMI that it announces
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a simulation did."""
+    """What a simulation came to."""
 
-    sent_count: int  # messages that the hub acknowledged
-    finished: bool  # False: it was stopped before its end
-
-
-@dataclass
-class _Run:
-    """One device in the loop."""
-
-    device: SimulatedDevice
-    session: mind.Session
-    login_number: int = 0  # a token's renewal that belongs to an older login is void
-    subscription: int | None = None
-    started_at: float | None = None  # when the first message was due
-    next_number: int = 1
-    unacknowledged: dict[int, int] = field(default_factory=dict)  # packet number -> message number
-    failures: int = 0
-    ready_before: bool = False
-    is_done: bool = False
-
-
-class _Due:
-    """A schedule: things to do, by time."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = count()
-
-    def at(self, when: float, what: Callable[[], None]) -> None:
-        heapq.heappush(self._heap, (when, next(self._order), what))
-
-    def wait_s(self, now: float) -> float:
-        return max(0.0, min(self._heap[0][0] - now, IDLE_TURN_S)) if self._heap else IDLE_TURN_S
-
-    def run(self, now: float) -> None:
-        while self._heap and self._heap[0][0] <= now:
-            heapq.heappop(self._heap)[2]()
+    sent_count: int  # messages handed to a connection
+    acknowledged_count: int  # messages of them that the hub has acknowledged
+    failures: Mapping[str, IotJobsError]  # by device: why it gave up
+    was_stopped: bool
 
 
 def run(
     target: HubTarget, devices: Sequence[SimulatedDevice], reporter: Reporter, clock: Clock, stop: StopFlag
-) -> Summary:  # fmt: skip
-    """Simulate `devices` until each has sent its messages, or `stop` is set.
+) -> Summary:
+    """Connect `devices` to `target` and let them live; gives what it came to, and leaves nothing connected.
 
-    Messages are sent at least once: one whose acknowledgement was lost with a connection is sent again.
-    Raises Unauthorized when the hub refuses a device, CannotConnect when the hub was never reached.
+    reporter: told, on this thread, of everything that a person may want to see.
+    Raises Unauthorized or LinkError when every device gave up; the error is the first one's.
     """
-    loop = _Loop(target, devices, reporter, clock)
+    links = MqttTransport(target, clock)
     try:
-        return loop.run(stop)
+        return run_over(links, target, devices, reporter, clock, stop)
     finally:
-        loop.transport.close()
+        links.close()
 
 
-class _Loop:
-    def __init__(
-        self, target: HubTarget, devices: Sequence[SimulatedDevice], reporter: Reporter, clock: Clock
-    ) -> None:  # fmt: skip
-        self._target = target
-        self._reporter = reporter
-        self._clock = clock
-        self._due = _Due()
-        self._runs = {each.device_id: _Run(each, mind.Session(each.behaviour)) for each in devices}
-        self._sent_count = 0
-        self.transport = mqtt.MqttTransport(target, clock)
+def run_over(
+    links: wire.DeviceLinks,
+    target: HubTarget,
+    devices: Sequence[SimulatedDevice],
+    reporter: Reporter,
+    clock: Clock,
+    stop: StopFlag,
+) -> Summary:
+    """The same over connections that are there already."""
+    around = _Around(links=links, target=target, reporter=reporter, clock=clock)
+    running = {device.device_id: _Device(device, around) for device in devices}
+    _loop(running, around, stop)
+    failures = {name: device.failure for name, device in running.items() if device.failure is not None}
+    if failures and len(failures) == len(running):
+        raise next(iter(failures.values()))
+    return Summary(
+        sent_count=sum(device.sent_count for device in running.values()),
+        acknowledged_count=sum(device.sent_count - len(device.unacknowledged) for device in running.values()),
+        failures=failures,
+        was_stopped=stop.is_set(),
+    )
 
-    def run(self, stop: StopFlag) -> Summary:
-        for run in self._runs.values():
-            self._connect(run)
-        while not stop.is_set and not all(run.is_done for run in self._runs.values()):
-            for event in self.transport.receive(self._due.wait_s(self._clock.monotonic())):
-                self._on(self._runs[event.device], event)
-            self._due.run(self._clock.monotonic())
-        return Summary(sent_count=self._sent_count, finished=not stop.is_set)
 
-    def _connect(self, run: _Run) -> None:
-        device = run.device
-        password = device_password(self._target, device.credential, self._clock.now(), TOKEN_LIFE_S)
-        run.login_number += 1
-        login_number = run.login_number
-        life_s = (password.renew_at - self._clock.now()).total_seconds()
-        self._due.at(self._clock.monotonic() + life_s, lambda: self._renew(run, login_number))
-        self.transport.connect(
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """What every device of a simulation shares."""
+
+    links: wire.DeviceLinks
+    target: HubTarget
+    reporter: Reporter
+    clock: Clock
+
+
+def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> None:
+    clock = around.clock
+    agenda = [(clock.monotonic(), name) for name in running]
+    living = len(running)
+    while living and not stop.is_set():
+        touched = set()
+        while agenda and agenda[0][0] <= clock.monotonic():
+            touched.add(heapq.heappop(agenda)[1])
+        if not touched:
+            turn_s = min(LONGEST_TURN_S, agenda[0][0] - clock.monotonic()) if agenda else LONGEST_TURN_S
+            for event in around.links.receive(max(0.0, turn_s)):
+                running[event.device].on(event)
+                touched.add(event.device)
+        for name in touched:
+            device = running[name]
+            was_over = device.is_over
+            device.tend(clock.monotonic())
+            living -= device.is_over and not was_over
+            if device.next_at is not None:
+                heapq.heappush(agenda, (device.next_at, name))
+
+
+class _Device:
+    """One device's connection and what it still has to do; its session decides what it says."""
+
+    def __init__(self, device: SimulatedDevice, around: _Around) -> None:
+        self._device = device
+        self._plan = device.plan
+        self._around = around
+        self._session = Session(device.behaviour)
+        self._connect_at: float | None = around.clock.monotonic()
+        self._is_linked = False  # a connection is there or under way
+        self._tries = 0  # that failed in a row
+        self._ready_at: float | None = None
+        self._renew_at: datetime | None = None
+        self._subscription: int | None = None
+        self._started_at: float | None = None  # when the first message was due
+        self.sent_count = 0
+        self.unacknowledged: set[int] = set()
+        self.failure: IotJobsError | None = None
+        self.is_over = False
+
+    @property
+    def next_at(self) -> float | None:
+        """When it wants to be tended next, on the monotonic clock; None: not before something happens to it."""
+        if self.is_over:
+            return None
+        moments = [self._connect_at]
+        if self._started_at is not None:
+            moments.append(self._next_message_at() or self._end_at())
+        if self._session.state is State.READY and self._renew_at is not None:
+            left_s = (self._renew_at - self._around.clock.now()).total_seconds()
+            moments.append(self._around.clock.monotonic() + max(0.0, left_s))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def on(self, event: wire.Event) -> None:
+        """Take in what the connection says."""
+        match event:
+            case wire.Connected():
+                self._act(mind.Online())
+            case wire.Acknowledged(number=number):
+                self._acknowledged(number)
+            case wire.Arrived(topic=topic, payload=payload):
+                self._act(topics.parse(self._device.device_id, topic, payload))
+            case wire.Lost():
+                self._lost()
+            case wire.Failed(error=error):
+                self._failed(error)
+            case wire.Refused():
+                self._give_up(_refusal(self._device.device_id))
+
+    def tend(self, now: float) -> None:
+        """Do what is due at `now`."""
+        if self.is_over:
+            return
+        if self._connect_at is not None and self._connect_at <= now:
+            self._connect()
+        if self._session.state is State.READY:
+            self._renew_if_due()
+        if self._session.state is State.READY:
+            self._send_if_due(now)
+        if self._started_at is not None and self._next_message_at() is None and self._end_at() <= now:
+            self.is_over = True
+            self._around.links.drop(self._device.device_id)
+
+    def _next_message_at(self) -> float | None:
+        """None when all have been sent, or none can be sent now."""
+        if self._started_at is None or self.sent_count >= self._plan.count:
+            return None
+        return self._plan.due_at(self.sent_count + 1, self._started_at)
+
+    def _end_at(self) -> float:
+        assert self._started_at is not None  # asked only of devices that have begun
+        end = self._plan.ends_at(self._started_at)
+        return end + LAST_WAIT_S if self.unacknowledged else end
+
+    def _connect(self) -> None:
+        device, target = self._device, self._around.target
+        password = device_password(
+            target,
+            DeviceKey(device_id=device.device_id, key=device.key),
+            self._around.clock.now(),
+            TOKEN_LIFE_S,
+        )
+        model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
+        self._connect_at = None
+        self._is_linked = True
+        self._renew_at = password.renew_at
+        self._around.links.connect(
             device.device_id,
-            mqtt.MqttLogin(
-                client_id=device.device_id, username=_username(self._target, device), password=password.text
+            wire.MqttLogin(
+                client_id=device.device_id,
+                username=f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}",
+                password=password.text,
             ),
         )
 
-    def _renew(self, run: _Run, login_number: int) -> None:
-        """Come back with a new token before the old one ends; the hub would cut the connection then."""
-        if login_number == run.login_number and run.session.state is not mind.State.OFFLINE:
-            self.transport.drop(run.device.device_id)
-            run.session.on(mind.Offline())
-            self._connect(run)
+    def _renew_if_due(self) -> None:
+        """A token cannot be changed within a connection: leave and come back."""
+        if self._renew_at is not None and self._renew_at <= self._around.clock.now():
+            self._around.links.drop(self._device.device_id)
+            self._act(mind.Offline())
+            self._connect()
 
-    def _on(self, run: _Run, event: mqtt.Event) -> None:
-        match event:
-            case mqtt.Connected():
-                run.failures = 0
-                self._act(run, mind.Online())
-            case mqtt.Acknowledged(_, number):
-                self._acknowledged(run, number)
-            case mqtt.Arrived(device, topic, payload):
-                self._act(run, topics.parse(device, topic, payload))
-            case mqtt.Lost():
-                self._act(run, mind.Offline())
-                self._come_back(run, "connection lost")
-            case mqtt.Failed(_, error):
-                self._failed(run, error)
-            case mqtt.Refused(device, code):
-                raise Unauthorized(
-                    f"The hub refused device {device} (CONNACK {code}): unknown, disabled, or not its key.",
-                    status=401,
-                    hint="Look at it: az iot hub device-identity show. A clock that is off by minutes has the same "
-                    "effect.",
-                )
+    def _send_if_due(self, now: float) -> None:
+        while (due_at := self._next_message_at()) is not None and due_at <= now:
+            self.sent_count += 1
+            instant = self._around.clock.now()
+            body = telemetry.body(self._plan, self.sent_count, str(uuid.uuid4()), instant)
+            message = mind.SendTelemetry(properties=self._plan.properties, body=body)
+            self.unacknowledged.add(self._publish(*topics.render_telemetry(self._device.device_id, message)))
+            self._tell(What.SENT, number=self.sent_count, count=self._plan.count)
 
-    def _failed(self, run: _Run, error: LinkError) -> None:
-        # Before the first success a wrong host or an untrusted certificate is what it is; later it is an outage.
-        if not run.ready_before and (isinstance(error, CannotConnect)):
-            raise error
-        self._come_back(run, str(error))
-
-    def _come_back(self, run: _Run, reason: str) -> None:
-        longest = min(LONGEST_RECONNECT_S, FIRST_RECONNECT_S * 2**run.failures)
-        run.failures = min(run.failures + 1, 16)
-        pause_s = longest * (0.5 + 0.5 * random.random())
-        self._reporter.link(run.device.device_id, f"{reason}; connecting again in {pause_s:.1f} s")
-        self._due.at(self._clock.monotonic() + pause_s, lambda: self._connect(run))
-
-    def _act(self, run: _Run, event: mind.Event) -> None:
-        device = run.device.device_id
-        for action in run.session.on(event):
+    def _act(self, event: mind.Event) -> None:
+        for action in self._session.on(event):
             match action:
                 case mind.Listen():
-                    run.subscription = self.transport.subscribe(device, topics.filters(device))
+                    filters = topics.filters(self._device.device_id)
+                    self._subscription = self._around.links.subscribe(self._device.device_id, filters)
                 case mind.AnswerMethod():
-                    self.transport.publish(device, *topics.render_answer(action), qos=0)
+                    self._publish(*topics.render_answer(action))
                 case mind.Report():
-                    self.transport.publish(device, *topics.render_report(action), qos=0)
-                case mind.Seen():
-                    self._reporter.seen(device, action)
-        if isinstance(event, mind.Subscribed) and run.session.state is mind.State.READY:
-            self._ready(run)
+                    self._publish(*topics.render_report(action))
+                case mind.SendTelemetry():
+                    self._publish(*topics.render_telemetry(self._device.device_id, action))
+                case Seen():
+                    self._around.reporter(self._device.device_id, action)
 
-    def _ready(self, run: _Run) -> None:
-        run.ready_before = True
-        if run.started_at is None:
-            run.started_at = self._clock.monotonic()
-            self._send_due(run)
+    def _publish(self, topic: str, payload: bytes) -> int:
+        return self._around.links.publish(self._device.device_id, topic, payload, qos=1)
 
-    def _acknowledged(self, run: _Run, number: int) -> None:
-        if number == run.subscription:
-            run.subscription = None
-            self._act(run, mind.Subscribed())
-        elif number in run.unacknowledged:
-            self._sent_count += 1
-            self._reporter.sent(run.device.device_id, run.unacknowledged.pop(number))
-            self._maybe_done(run)
-
-    def _send_due(self, run: _Run) -> None:
-        """Send the message that is due, or wait for the connection; then plan the next one."""
-        plan = run.device.plan
-        assert run.started_at is not None
-        if run.next_number > plan.count:
-            self._maybe_done(run)
+    def _acknowledged(self, number: int) -> None:
+        if number != self._subscription:
+            self.unacknowledged.discard(number)
             return
-        if run.session.state is mind.State.READY:
-            device = run.device.device_id
-            body = telemetry.body(plan, run.next_number, str(uuid.uuid4()), self._clock.now())
-            topic = topics.telemetry_topic(device, dict(plan.properties))
-            number = self.transport.publish(device, topic, body, qos=1)
-            run.unacknowledged[number] = run.next_number
-            run.next_number += 1
-            next_at = max(plan.due_at(run.next_number, run.started_at), self._clock.monotonic())
+        self._subscription = None
+        self._act(mind.Subscribed())
+        now = self._around.clock.monotonic()
+        self._ready_at = now
+        due_at = self._next_message_at()
+        if self._started_at is None:
+            self._started_at = now
+        elif due_at is not None and due_at < now:
+            # Late messages are not sent in a burst: the rest of the plan moves.
+            self._started_at += now - due_at
+
+    def _lost(self) -> None:
+        if not self._is_linked:  # the end of a connection of which Failed or Refused has told already
+            return
+        now = self._around.clock.monotonic()
+        if self._ready_at is not None and now - self._ready_at >= STEADY_AFTER_S:
+            self._tries = 0
+        self._retry(What.LOST)
+
+    def _failed(self, error: LinkError) -> None:
+        if self._started_at is None and self._tries + 1 >= FIRST_TRIES:
+            self._give_up(error)
         else:
-            next_at = self._clock.monotonic() + min(plan.interval_s, FIRST_RECONNECT_S)
-        self._due.at(next_at, lambda: self._send_due(run))
+            self._retry(What.NOT_CONNECTED, reason=str(error))
 
-    def _maybe_done(self, run: _Run) -> None:
-        """Done when all is sent and acknowledged and the last interval is over."""
-        plan = run.device.plan
-        if run.started_at is None or run.next_number <= plan.count or run.unacknowledged:
-            return
-        run.is_done = self._clock.monotonic() >= plan.ends_at(run.started_at)
+    def _retry(self, what: What, **details: str) -> None:
+        self._is_linked = False
+        self._ready_at = None
+        self._act(mind.Offline())
+        self._tries += 1
+        pause_s = reconnect_pause(tries=self._tries, chance=random.random())
+        self._connect_at = self._around.clock.monotonic() + pause_s
+        self._tell(what, retry_in_s=pause_s, **details)
+
+    def _give_up(self, error: IotJobsError) -> None:
+        self._is_linked = False
+        self._act(mind.Offline())
+        self.failure = error
+        self.is_over = True
+        self._tell(What.REFUSED, reason=str(error))
+
+    def _tell(self, what: What, **details: str | int | float) -> None:
+        self._around.reporter(self._device.device_id, Seen(what=what, details=details))
 
 
-def _username(target: HubTarget, device: SimulatedDevice) -> str:
-    agent = quote(f"iotjobs/{VERSION}", safe="")
-    model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
-    return f"{target.host}/{device.device_id}/?api-version={API_VERSION}&DeviceClientType={agent}{model}"
+def _refusal(device_id: str) -> Unauthorized:
+    return Unauthorized(
+        f"The hub refused {device_id}: its key is wrong, or it is disabled or not registered.",
+        status=401,
+        hint=f"Look with: az iot hub device-identity show -d {device_id}. A clock that is off by minutes has the same "
+        "effect.",
+    )

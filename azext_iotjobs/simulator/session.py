@@ -127,6 +127,14 @@ class Report:
     patch: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SendTelemetry:
+    """Send a message to the hub."""
+
+    properties: Mapping[str, str | None]
+    body: bytes
+
+
 class What(Enum):
     """The kinds of things that are worth telling a person."""
 
@@ -137,6 +145,10 @@ class What(Enum):
     MESSAGE = "message"
     REPORT_REFUSED = "report-refused"
     UNREADABLE = "unreadable"
+    SENT = "sent"  # these four are the connection's, told by the loop around the session
+    LOST = "lost"
+    NOT_CONNECTED = "not-connected"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +159,7 @@ class Seen:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Listen | AnswerMethod | Report | Seen
+Action = Listen | AnswerMethod | Report | SendTelemetry | Seen
 
 
 class Session:

@@ -16,6 +16,7 @@ from azext_iotjobs.simulator.session import (
     MethodCalled,
     Report,
     ReportAnswered,
+    SendTelemetry,
     Unreadable,
 )
 
@@ -48,9 +49,9 @@ def parse(device: str, topic: str, payload: bytes) -> Event:
     return Unreadable(topic)
 
 
-def telemetry_topic(device: str, properties: Mapping[str, str | None]) -> str:
-    """The topic of a message to the hub; its properties are part of it."""
-    return f"devices/{device}/messages/events/{render_bag(properties)}"
+def render_telemetry(device: str, action: SendTelemetry) -> tuple[str, bytes]:
+    """Topic and payload of a message to the hub."""
+    return f"devices/{device}/messages/events/{render_bag(action.properties)}", action.body
 
 
 def render_answer(action: AnswerMethod) -> tuple[str, bytes]:

@@ -10,14 +10,24 @@ import queue
 import selectors
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.mqtt_events import (
+    Acknowledged,
+    Arrived,
+    Connected,
+    Event,
+    Failed,
+    Lost,
+    MqttLogin,
+    Refused,
+)
 from azext_iotjobs.transport.own_import import import_own
 
 if TYPE_CHECKING:
@@ -31,65 +41,6 @@ NOT_AUTHORISED = (4, 5)  # CONNACK codes that no retry cures
 LINE_WAKE = b"\0"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MqttLogin:
-    """What a device says in CONNECT."""
-
-    client_id: str
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Connected:
-    """The hub took the device."""
-
-    device: str
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The hub said no in CONNACK, and will say so again: key, token or registration."""
-
-    device: str
-    code: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    """No connection came about; `error` says why."""
-
-    device: str
-    error: LinkError
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The connection ended without our asking."""
-
-    device: str
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A message from the hub."""
-
-    device: str
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Acknowledged:
-    """The hub acknowledged the SUBSCRIBE or the QoS 1 PUBLISH that had this number."""
-
-    device: str
-    number: int
-
-
-Event = Connected | Refused | Failed | Lost | Arrived | Acknowledged
-
-
 class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
@@ -99,8 +50,10 @@ class MqttTransport:
         self._clock = clock
         self._tls = tls_context(target.ca_file)
         self._clients: dict[str, paho.Client] = {}
+        self._shaking: set[str] = set()  # the devices whose client the pool has
         self._inbox: list[Event] = []
         self._shaken: queue.SimpleQueue[tuple[str, LinkError | None]] = queue.SimpleQueue()
+        self._closed = threading.Event()
         self._pool = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -111,8 +64,13 @@ class MqttTransport:
 
     def connect(self, device: str, login: MqttLogin) -> None:
         """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event."""
+        if device in self._shaking:
+            return  # that handshake's end will be told
         client = self._clients.get(device) or self._new_client(device, login.client_id)
+        if client.socket() is not None:
+            self.drop(device)
         client.username_pw_set(login.username, login.password)
+        self._shaking.add(device)
         self._pool.submit(self._shake_hands, device, client)
 
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
@@ -131,7 +89,10 @@ class MqttTransport:
 
     def drop(self, device: str) -> None:
         """Say DISCONNECT and close, but remember what is not yet acknowledged; for a reconnect with a new token."""
-        client = self._clients[device]
+        client = self._clients.get(device)
+        if client is None or device in self._shaking:
+            return  # never connected, or the pool's; `close` ends those
+        told, client.on_disconnect = client.on_disconnect, None  # it is our own wish: nothing to tell
         client.disconnect()
         if client.socket() is not None:
             client.loop_write()
@@ -140,6 +101,7 @@ class MqttTransport:
             self._forget(sock)
             # paho waits for the peer to close; the loop must not.
             client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
+        client.on_disconnect = told
 
     def receive(self, timeout_s: float) -> list[Event]:
         """Move bytes for at most `timeout_s` (>= 0) seconds, or until something happened; give what happened."""
@@ -155,11 +117,13 @@ class MqttTransport:
         return events
 
     def close(self) -> None:
-        """End every connection cleanly, and the threads."""
+        """End every connection cleanly. A handshake that still hangs ends by itself, and closes what it opened."""
+        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for device, client in self._clients.items():
-            if client.socket() is not None and self._is_ours(client):
-                self.drop(device)
+        while not self._shaken.empty():
+            self._shaking.discard(self._shaken.get()[0])
+        for device in self._clients:
+            self.drop(device)
         self._selector.close()
         self._wake_reader.close()
         self._wake_writer.close()
@@ -170,6 +134,7 @@ class MqttTransport:
             client_id=client_id,
             clean_session=False,  # the hub keeps subscriptions and cloud-to-device messages, as for the official SDKs
             protocol=self._paho.MQTTv311,
+            reconnect_on_failure=False,  # else paho tries again by itself, in our loop, blocking it
         )
         client.tls_set_context(self._tls)
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
@@ -199,6 +164,9 @@ class MqttTransport:
                 hint="Port 8883 must be open in the firewall.",
             )
         self._shaken.put((device, error))
+        if self._closed.is_set():  # nobody takes it over any more
+            client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
+            return
         try:
             self._wake_writer.send(LINE_WAKE)
         except OSError:  # full: the loop is awake anyway; closed: nobody waits any more
@@ -220,6 +188,7 @@ class MqttTransport:
         self._wake_reader.recv(4096)
         while not self._shaken.empty():
             device, error = self._shaken.get()
+            self._shaking.discard(device)
             client = self._clients[device]
             sock = client.socket()
             if error is not None or sock is None:

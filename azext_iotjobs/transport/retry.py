@@ -8,6 +8,7 @@ RIDE_OUT_LIMIT_S = 120.0  # for one request; a hub that is throttled longer has 
 THROTTLE_PAUSE_S = 10.0  # what the hub's 429 text advises; it sends no Retry-After
 FAULT_PAUSES_S = (1.0, 2.0, 4.0)  # for 5xx and lost links; more tries would only hide an outage
 SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"  # waiting seconds does not help: a job must end first
+RECONNECT_LIMIT_S = 60.0  # between two tries of a device to connect again
 FAULTS = (500, 502, 503, 504)
 
 
@@ -30,3 +31,11 @@ def pause_after_fault(*, tries: int, may_repeat: bool, chance: float) -> float |
     if not may_repeat or tries > len(FAULT_PAUSES_S):
         return None
     return FAULT_PAUSES_S[tries - 1] * (1 + 0.5 * chance)
+
+
+def reconnect_pause(*, tries: int, chance: float) -> float:
+    """Seconds until a device's next try to connect: 1, 2, 4 … at most RECONNECT_LIMIT_S, each made shorter by chance.
+
+    tries: how many failed in a row, 1 or more.  chance: 0..1; devices that lost one hub must not all come back at once.
+    """
+    return min(RECONNECT_LIMIT_S, 2.0 ** min(tries - 1, 16)) * (1 - 0.5 * chance)

@@ -41,8 +41,7 @@ class Gate:
         """Let a device in; gives the end of its token.
 
         host: the one it named itself.
-        Raises HubError 401003 or 401002, also for a device that is unknown or disabled, and for a module: this hub holds
-        none.
+        Raises HubError 401003 or 401002, also for a device that is unknown or disabled, and for any module.
         """
         if host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
