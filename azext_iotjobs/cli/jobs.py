@@ -23,7 +23,7 @@ def create(
     condition: str | None = None,
     patch: str | None = None,
     method: str | None = None,
-    payload: str | None = None,
+    method_json: str | None = None,
     connect_timeout: int = 30,
     response_timeout: int = 30,
     start_at: str | None = None,
@@ -35,10 +35,10 @@ def create(
     """Create a job and, with --wait, wait for its end."""
     policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s)
     call = None
-    if method is not None or payload is not None:
+    if method is not None or method_json is not None:
         call = MethodCall(
             name=method or "",
-            payload=None if payload is None else json_or_file(payload, "--method-payload"),
+            payload=None if method_json is None else json_or_file(method_json, "--method-payload"),
             response_timeout_s=response_timeout,
             connect_timeout_s=connect_timeout,
         )

@@ -9,12 +9,12 @@ from azext_iotjobs.operations import methods as operation
 
 
 def invoke(
-    client: HubClient, device: str, method: str, payload: str = "{}", timeout_s: int = 30
+    client: HubClient, device: str, method: str, method_json: str = "{}", timeout_s: int = 30
 ) -> dict[str, Any]:  # fmt: skip
     """Call a direct method on one device and print its answer."""
     call = MethodCall(
         name=method,
-        payload=json_or_file(payload, "--method-payload"),
+        payload=json_or_file(method_json, "--method-payload"),
         # One option for both waits, as the reference has it.
         response_timeout_s=timeout_s,
         connect_timeout_s=timeout_s,

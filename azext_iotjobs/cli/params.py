@@ -99,7 +99,7 @@ def _job_create(c: Context) -> None:
     c.argument("condition", options_list=["--query-condition", "-q"],
                help="The WHERE part of a twin query that selects the devices, for example "
                     "\"deviceId IN ['a','b']\". All devices: *.")  # fmt: skip
-    c.argument("payload", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"],
                help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
     c.argument("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int,
                help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
@@ -127,7 +127,7 @@ def _job_list(c: Context) -> None:
 
 
 def _invoke(c: Context) -> None:
-    c.argument("payload", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"],
                help=f"Payload of the method: {JSON_FORMS}.")  # fmt: skip
     c.argument("timeout_s", options_list=["--timeout", "--to"], type=int,
                help="Seconds for the device to connect and to answer, 5 to 300.")  # fmt: skip
@@ -184,7 +184,7 @@ def _simulate(c: Context) -> None:
                arg_type=get_enum_type(["complete", "abandon", "reject"]),
                help="What becomes of a cloud-to-device message; over MQTT always `complete`.")  # fmt: skip
     c.argument("body", options_list=["--data", "--da"], help="Text of each message; a counter is added.")
-    c.argument("message_count", options_list=["--msg-count", "--mc"], type=int, help="Messages to send, 1 or more.")
+    c.argument("messages_to_send", options_list=["--msg-count", "--mc"], type=int, help="Messages to send, 1 or more.")
     c.argument("message_interval_s", options_list=["--msg-interval", "--mi"], type=int,
                help="Seconds between two messages, 1 or more.")  # fmt: skip
     c.argument("message_properties", options_list=["--properties", "--props", "-p"],

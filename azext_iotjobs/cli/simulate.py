@@ -29,7 +29,7 @@ def simulate(
     client: HubClient,
     device: str,
     body: str = "Ping from Az CLI IoT Extension",
-    message_count: int = 100,
+    messages_to_send: int = 100,
     message_interval_s: int = 3,
     message_properties: str | None = None,
     wire: str = "mqtt",
@@ -55,7 +55,7 @@ def simulate(
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
-        count=at_least(message_count, 1, "--msg-count"),
+        count=at_least(messages_to_send, 1, "--msg-count"),
         interval_s=at_least(message_interval_s, 1, "--msg-interval"),
         properties={**DEFAULT_PROPERTIES, **properties},
     )

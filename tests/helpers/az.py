@@ -34,6 +34,7 @@ class Az:
 
     def __init__(self, config_dir: Path, extension_dir: Path = EXTENSIONS, **more_environment: str) -> None:
         self.config_dir = config_dir
+        self.extensions = extension_dir
         self.environment = {
             **os.environ,
             "AZURE_CONFIG_DIR": str(config_dir),

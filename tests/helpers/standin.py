@@ -30,10 +30,12 @@ class StandInLoader(AzCommandsLoader):
             group, _, verb = command.rpartition(" ")
             with self.command_group(group, operations_tmpl="azext_iot#{}") as g:
                 g.command(verb, "refuse")
+        with self.command_group("iot edge", operations_tmpl="azext_iot#{}") as g:
+            g.command("stand-in", "refuse")  # one that only the stand-in has
         return self.command_table
 
     def load_arguments(self, command):
-        scopes = {"iot", "iot hub", "iot device"}
+        scopes = {"iot", "iot hub", "iot device", "iot edge", "iot edge stand-in"}
         for name in SURFACE["commands"]:
             words = name.split()
             scopes.update(" ".join(words[:count]) for count in range(1, len(words) + 1))

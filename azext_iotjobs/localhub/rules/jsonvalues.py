@@ -2,7 +2,10 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 Json = Any  # None, bool, int, float, str, list and dict of these
 
@@ -16,8 +19,11 @@ def parse_json(data: bytes | str) -> Json:
 
 
 def dump_json(value: Json) -> str:
-    """Compact JSON text."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Compact JSON text, which can be encoded as UTF-8."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    if HALF_CHARACTER.search(text):  # half of a surrogate pair is JSON, but has no UTF-8: write it as an escape
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text
 
 
 def _finite(text: str) -> float:

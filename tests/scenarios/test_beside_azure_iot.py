@@ -1,0 +1,99 @@
+"""With Microsoft's azure-iot extension installed too, ours answers, with our own validators and our own paho-mqtt."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ScenarioHub
+from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
+from tests.helpers.standin import install_beside
+
+DATA = Path(__file__).parents[1] / "data" / "reference_options.json"
+
+
+def old_paho() -> Path:
+    """The site-packages folder of the official SDK's environment, which has paho-mqtt 1.6.1."""
+    (folder,) = (REPOSITORY / ".venv-sdk" / "lib").glob("python*/site-packages")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Az:
+    """az with both extensions."""
+    if not (REPOSITORY / ".venv-sdk").exists():
+        pytest.skip("azure-iot-device, which brings paho-mqtt 1.6.1, is not installed: make test does it")
+    extensions = tmp_path_factory.mktemp("extensions")
+    install_beside(extensions, EXTENSIONS / "iotjobs", DATA, old_paho())
+    return Az(tmp_path_factory.mktemp("both-config"), extensions)
+
+
+@pytest.fixture(scope="module")
+def both_hub(both: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
+    started = both.json(
+        "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
+        "--data-dir", str(tmp_path_factory.mktemp("both-hub")),
+    )  # fmt: skip
+    yield ScenarioHub(both, started)
+    assert both.run("iot", "local-hub", "stop").code == 0
+
+
+def test_the_stand_in_is_loaded_and_its_paho_comes_first(both: Az) -> None:
+    listed = {each["name"] for each in both.json("extension", "list")}
+    assert listed == {"azure-iot", "iotjobs"}
+    # A command of the stand-in's that ours does not have: it is there, and its validator is as bad as it says.
+    refused = both.run("iot", "edge", "stand-in", "--device-id", "x")
+    assert refused.code != 0
+    assert "the stand-in" in refused.stderr
+    path = [str(both.extensions / name) for name in ("azure-iot", "iotjobs")]  # az appends folders in this order
+    code = f"import sys; sys.path += {path!r}; import paho.mqtt; print(paho.mqtt.__version__)"
+    found = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "1.6.1"
+
+
+def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_path: Path) -> None:
+    az, hub = both_hub.az, ("-n", both_hub.name)
+    az.json("iot", "hub", "device-identity", "create", *hub, "-d", "d1")
+    simulator = az.start("iot", "device", "simulate", *hub, "-d", "d1", "--mrc", "201", output=tmp_path / "out")
+    try:
+        both_hub.wait_for_connection("d1")
+        assert az.json("iot", "hub", "invoke-device-method", *hub, "-d", "d1", "--mn", "x")["status"] == 201
+        created = az.json(
+            "iot", "hub", "job", "create", *hub, "--job-id", "j1", "--jt", "scheduleDeviceMethod", "--mn", "x",
+            "-q", "*", "--wait", "--interval", "1",
+        )  # fmt: skip
+        assert created["status"] == "completed"
+    finally:
+        simulator.send_signal(signal.SIGINT)
+        assert simulator.wait(30) == 0
+    assert az.json("iot", "hub", "job", "show", *hub, "--job-id", "j1")["jobId"] == "j1"
+    assert [job["jobId"] for job in az.json("iot", "hub", "job", "list", *hub)] == ["j1"]
+    ended = az.run("iot", "hub", "job", "cancel", *hub, "--job-id", "j1")
+    assert "OperationNotAllowedInCurrentState" in ended.stderr
+    assert az.json("iot", "hub", "query", *hub, "-q", "SELECT COUNT() AS n FROM devices") == [{"n": 1}]
+    assert len(az.json("iot", "hub", "device-identity", "list", *hub)) == 1
+    assert len(az.json("iot", "hub", "device-twin", "list", *hub)) == 1
+    assert az.json("iot", "hub", "device-twin", "show", *hub, "-d", "d1")["deviceId"] == "d1"
+    twin = az.json("iot", "hub", "device-twin", "update", *hub, "-d", "d1", "--set", "tags.a=1")
+    assert twin["tags"] == {"a": 1}
+    words = ("iot", "hub", "device-identity", "connection-string", "show")
+    assert "DeviceId=d1" in az.json(*words, *hub, "-d", "d1")["connectionString"]
+    disabled = az.json("iot", "hub", "device-identity", "update", *hub, "-d", "d1", "--set", "status=disabled")
+    assert disabled["status"] == "disabled"
+    assert az.json("iot", "hub", "device-identity", "show", *hub, "-d", "d1")["status"] == "disabled"
+    assert az.run("iot", "hub", "device-identity", "delete", *hub, "-d", "d1").code == 0
+    assert az.json("iot", "local-hub", "show")["hostName"] == both_hub.name
+    assert az.run("iot", "local-hub", "reset", "--yes").code == 0
+
+
+def test_no_dest_of_ours_is_one_of_the_reference(reference: dict) -> None:
+    """What is named the same gets the other extension's validators; the one cure is not to be named the same."""
+    from tests.helpers.surface import our_arguments
+
+    ours = {name for arguments in our_arguments().values() for name in arguments}
+    assert ours.isdisjoint(reference["all_names"])
+    assert json.dumps(sorted(ours))  # names are plain words
