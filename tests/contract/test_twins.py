@@ -1,0 +1,150 @@
+"""Twins on the wire, from both sides."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.helpers.hub_process import HubProcess
+from tests.helpers.mqtt_device import MqttDevice
+
+
+def test_a_patch_merges_and_null_removes(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1, "b": {"c": 2, "d": [1, 2]}}})
+    twin = hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": None, "b": {"d": [3]}}})
+    assert twin["tags"] == {"b": {"c": 2, "d": [3]}}
+    assert hub.ok("PATCH", f"/twins/{name}", {"tags": {"b": {"c": None, "d": None}}})["tags"] == {"b": {}}
+
+
+def test_versions_and_etags_move_as_documented(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    first = hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": 1}}})
+    assert (first["version"], first["etag"], first["properties"]["desired"]["$version"]) == (3, "AAAAAAAAAAI=", 2)
+    second = hub.ok("PATCH", f"/twins/{name}", {"tags": {"x": 1}})
+    assert (second["version"], second["etag"], second["properties"]["desired"]["$version"]) == (4, "AAAAAAAAAAM=", 2)
+
+
+def test_metadata_mirrors_the_data_and_keeps_a_trace_of_removals(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": {"b": 1, "c": 2}}}})
+    twin = hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": {"b": None}}}})
+    desired = twin["properties"]["desired"]
+    metadata = desired["$metadata"]
+    assert desired["a"] == {"c": 2}
+    assert set(metadata["a"]) == {"$lastUpdated", "$lastUpdatedVersion", "c"}
+    assert (metadata["a"]["$lastUpdatedVersion"], metadata["a"]["c"]["$lastUpdatedVersion"]) == (3, 2)
+    assert metadata["$lastUpdated"] > metadata["a"]["c"]["$lastUpdated"]
+
+
+def test_an_etag_that_is_not_current_is_refused_and_nothing_changes(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    before = hub.ok("GET", f"/twins/{name}")
+    for etag in ('"AAAAAAAAAAk="', "AAAAAAAAAAE="):  # stale; not in quotes
+        assert hub.refused("PATCH", f"/twins/{name}", {"tags": {"a": 1}}, headers={"If-Match": etag})[0] == 412
+    assert hub.ok("GET", f"/twins/{name}") == before
+    current = {"If-Match": f'"{before["etag"]}"'}
+    assert hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}}, headers=current)["tags"] == {"a": 1}
+
+
+def test_put_replaces_and_leaves_reported_alone(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:  # fmt: skip
+    device = connect(name)
+    device.subscribe("$iothub/twin/res/#")
+    device.publish("$iothub/twin/PATCH/properties/reported/?$rid=1", {"r": 1})
+    device.next()
+    hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}, "properties": {"desired": {"x": 1, "y": 2}}})
+    twin = hub.ok("PUT", f"/twins/{name}", {"properties": {"desired": {"y": 3}}})
+    assert twin["tags"] == {}
+    assert {key: value for key, value in twin["properties"]["desired"].items() if key[0] != "$"} == {"y": 3}
+    assert twin["properties"]["reported"]["r"] == 1
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"a.b": 1},
+        {"a b": 1},
+        {"$a": 1},
+        {"a#": 1},
+        {"a\u0001": 1},
+        {"k" * 1025: 1},
+        {"a": "v" * 4097},
+        {"a": 2**52},
+        {"a": -(2**52) - 1},
+        {"a": [1, None]},
+        {str(number): "v" * 4000 for number in range(3)},
+    ],
+)
+def test_the_limits_are_kept(hub: HubProcess, name: str, tags: dict) -> None:
+    hub.new_device(name)
+    assert hub.refused("PATCH", f"/twins/{name}", {"tags": tags}) == (400, "ArgumentInvalid")
+    assert hub.ok("GET", f"/twins/{name}")["tags"] == {}
+
+
+def test_depth_ten_is_the_last_that_is_taken(hub: HubProcess, name: str) -> None:
+    def nested(depth: int) -> dict:
+        return {"k": nested(depth - 1)} if depth > 1 else {"k": 1}
+
+    hub.new_device(name)
+    assert hub.ok("PATCH", f"/twins/{name}", {"tags": nested(10)})["tags"] == nested(10)
+    assert hub.refused("PATCH", f"/twins/{name}", {"tags": nested(11)}) == (400, "ArgumentInvalid")
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.0, 1.5, True, False, "text", [], [1, [2]], {}, 2**52 - 1, -(2**52), "ünï\u0007"]
+)
+def test_values_come_back_as_they_were(hub: HubProcess, name: str, value: object) -> None:
+    hub.new_device(name)
+    back = hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"v": value}}})["properties"]["desired"]["v"]
+    assert (back, type(back)) == (value, type(value))
+
+
+def test_a_device_reads_its_twin_without_metadata_and_tags(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:
+    device = connect(name)
+    hub.ok("PATCH", f"/twins/{name}", {"tags": {"t": 1}, "properties": {"desired": {"d": 1}}})
+    device.subscribe("$iothub/twin/res/#")
+    device.publish("$iothub/twin/GET/?$rid=abc", b" ")
+    topic, twin = device.next()
+    assert topic == "$iothub/twin/res/200/?$rid=abc"
+    assert twin == {"desired": {"d": 1, "$version": 2}, "reported": {"$version": 1}}
+
+
+def test_what_a_device_reports_is_merged_and_moves_the_version_but_not_the_etag(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:
+    device = connect(name)
+    device.subscribe("$iothub/twin/res/#")
+    device.publish("$iothub/twin/PATCH/properties/reported/?$rid=1", {"a": 1, "b": 2})
+    assert device.next() == ("$iothub/twin/res/204/?$rid=1&$version=2", None)
+    device.publish("$iothub/twin/PATCH/properties/reported/?$rid=2", {"a": None}, qos=1)
+    assert device.next() == ("$iothub/twin/res/204/?$rid=2&$version=3", None)
+    twin = hub.ok("GET", f"/twins/{name}")
+    assert twin["properties"]["reported"]["b"] == 2
+    assert "a" not in twin["properties"]["reported"]
+    assert (twin["version"], twin["etag"]) == (4, "AAAAAAAAAAE=")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b'{"a.b": 1}', b'{"a": 9007199254740993}'])
+def test_a_report_that_is_no_good_is_answered_with_400_and_changes_nothing(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice], body: bytes
+) -> None:
+    device = connect(name)
+    device.subscribe("$iothub/twin/res/#")
+    device.publish("$iothub/twin/PATCH/properties/reported/?$rid=1", body)
+    topic, _ = device.next()
+    assert topic.startswith("$iothub/twin/res/400/?$rid=1")
+    assert hub.ok("GET", f"/twins/{name}")["properties"]["reported"]["$version"] == 1
+
+
+def test_a_device_is_told_of_desired_changes_with_their_version(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:
+    device = connect(name)
+    device.subscribe("$iothub/twin/PATCH/properties/desired/#")
+    hub.ok("PATCH", f"/twins/{name}", {"tags": {"t": 1}})  # not a device's business
+    hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": 1, "b": None}}})
+    expected = ("$iothub/twin/PATCH/properties/desired/?$version=2", {"a": 1, "b": None, "$version": 2})
+    assert device.next() == expected
