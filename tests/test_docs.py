@@ -1,0 +1,68 @@
+"""Help and documents say what is so."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helpers.surface import generator, our_arguments
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def helps() -> dict[str, Any]:
+    from knack.help_files import helps
+
+    import azext_iotjobs.cli.help  # noqa: F401 - fills knack's table
+
+    return helps
+
+
+def test_the_page_of_commands_is_what_help_produces() -> None:
+    written = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == generator().page(), "run: make docs"
+
+
+@pytest.mark.parametrize("command", sorted(our_arguments()))
+def test_every_command_has_help_and_examples_whose_options_exist(command: str) -> None:
+    text = yaml.safe_load(helps()[command])
+    assert text["short-summary"]
+    assert text["examples"]
+    options = {option for each in our_arguments()[command].values() for option in each["options"]}
+    for example in text["examples"]:
+        line = re.sub(r"^\w+=\$\((.*)\)$", r"\1", example["text"])  # VARIABLE=$(az …)
+        words = shlex.split(line)
+        assert words[: len(command.split()) + 1] == ["az", *command.split()]
+        used = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        assert used <= options | {"--query", "--output", "-o"}, example["text"]
+
+
+def test_every_group_of_ours_has_help() -> None:
+    groups = {command.rpartition(" ")[0] for command in our_arguments()} - {"iot hub", "iot device"}
+    assert groups <= set(helps())
+
+
+@pytest.mark.parametrize("command", sorted(our_arguments()))
+def test_every_option_has_a_line_of_help(command: str) -> None:
+    assert [each["options"] for each in our_arguments()[command].values() if not each["help"]] == []
+
+
+def test_the_readme_names_only_options_that_exist() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    joined = text.replace("\\\n", " ")
+    known = sorted(our_arguments(), key=len, reverse=True)
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", joined, re.DOTALL) for line in block.splitlines()]
+    checked = 0
+    for line in lines:
+        words = line.split("#")[0].strip()
+        command = next((each for each in known if words.startswith(f"az {each}")), None)
+        if command is None:
+            continue
+        options = {option for each in our_arguments()[command].values() for option in each["options"]}
+        used = {word for word in shlex.split(words) if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        assert used <= options | {"--query", "-o", "--output"}, line
+        checked += 1
+    assert checked >= 10
