@@ -1,0 +1,98 @@
+"""Tokens: known vectors, and every way in which one can be wrong."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from azext_iotjobs.localhub import sas
+from azext_iotjobs.localhub.errors import HubError
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # bytes 0 to 31
+OTHER = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+END = 1_900_000_000
+# Signatures made outside this project, over the resources' percent-encoded texts.
+VECTORS = [
+    ("myhub.azure-devices.net", "%2FjQV53fW6kAjrCP1Ica8shA%2F%2FxPl0SV2%2Fi%2Bydt9ERmo%3D", ()),
+    ("myhub.azure-devices.net%2Fdevices%2Fdev-1", "6QogG%2F5Up5jTyGi23Cr1rsV2I%2FFgcJ68OUyhLhgiopE%3D",
+     ("devices", "dev-1")),
+    ("myhub.azure-devices.net%2Fdevices%2Fdev-1%2Fmodules%2Fmod-1",
+     "nazN%2FmsPAu1StxG%2F0%2BXx%2B3UT%2BFU%2FmOK1gVFTcGjHCz8%3D", ("devices", "dev-1", "modules", "mod-1")),
+]  # fmt: skip
+
+
+def token(resource: str = VECTORS[1][0], signature: str = VECTORS[1][1], end: object = END, tail: str = "") -> str:
+    return f"SharedAccessSignature sr={resource}&sig={signature}&se={end}{tail}"
+
+
+@pytest.mark.parametrize(("resource", "signature", "path"), VECTORS)
+def test_known_tokens_are_verified(resource: str, signature: str, path: tuple[str, ...]) -> None:
+    parsed = sas.parse_token(token(resource, signature))
+    sas.check_key(parsed, [OTHER, KEY])
+    sas.check_scope(parsed, hosts={"myhub.azure-devices.net"}, path=path)
+    sas.check_expiry(parsed, datetime.fromtimestamp(END - 1, tz=timezone.utc))
+
+
+def test_fields_may_come_in_any_order_with_a_policy_name() -> None:
+    parsed = sas.parse_token(f"SharedAccessSignature skn=iot%20hub&se={END}&sig={VECTORS[0][1]}&sr={VECTORS[0][0]}")
+    assert parsed.policy == "iot hub"
+    sas.check_key(parsed, [KEY])
+
+
+def test_the_signature_is_over_the_text_as_it_was_sent() -> None:
+    """Clients differ in the case of percent codes; each signs its own text."""
+    lower = sas.parse_token(token(VECTORS[1][0].replace("%2F", "%2f")))
+    with pytest.raises(HubError) as refused:
+        sas.check_key(lower, [KEY])
+    assert refused.value.fault.number == 401002
+    assert lower.resource == sas.parse_token(token()).resource
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "SharedAccessSignature ", "Bearer x", token(end="soon"), token(end=""), token(signature="***"),
+     "SharedAccessSignature sr=a", token().replace("sr=", "xx="), "SharedAccessSignature " + "a" * 5000,
+     token(end="1" * 400)],
+)  # fmt: skip
+def test_what_is_no_token_is_refused(text: str) -> None:
+    try:
+        parsed = sas.parse_token(text)
+    except HubError as refused:
+        assert refused.fault.number == 401003
+    else:
+        with pytest.raises(HubError):
+            sas.check_key(parsed, [KEY])
+
+
+@pytest.mark.parametrize("keys", [[], [OTHER]])
+def test_another_key_or_none_does_not_fit(keys: list[str]) -> None:
+    with pytest.raises(HubError) as refused:
+        sas.check_key(sas.parse_token(token()), keys)
+    assert refused.value.fault.number == 401002
+
+
+def test_it_ends_when_it_says() -> None:
+    parsed = sas.parse_token(token())
+    end = datetime.fromtimestamp(END, tz=timezone.utc)
+    sas.check_expiry(parsed, end - timedelta(seconds=1))
+    with pytest.raises(HubError) as refused:
+        sas.check_expiry(parsed, end)
+    assert refused.value.fault.number == 401003
+
+
+@pytest.mark.parametrize(
+    ("hosts", "path"),
+    [
+        ({"other.net"}, ("devices", "dev-1")),
+        ({"myhub.azure-devices.net"}, ("devices", "dev-10")),
+        ({"myhub.azure-devices.net"}, ("devices",)),
+        ({"myhub.azure-devices.net"}, ("twins", "dev-1")),
+    ],
+)
+def test_it_opens_nothing_else(hosts: set[str], path: tuple[str, ...]) -> None:
+    with pytest.raises(HubError) as refused:
+        sas.check_scope(sas.parse_token(token()), hosts=hosts, path=path)
+    assert refused.value.fault.number == 401003
+
+
+def test_no_part_of_the_signature_is_in_the_repr() -> None:
+    assert VECTORS[1][1][:10] not in repr(sas.parse_token(token()))
