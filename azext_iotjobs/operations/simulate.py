@@ -6,11 +6,11 @@ device does only what is due.
 """
 
 import heapq
+import math
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
 
@@ -30,9 +30,7 @@ API_VERSION = "2021-04-12"  # the documented one
 TOKEN_LIFE_S = 3600  # as the official device SDKs have it
 LONGEST_TURN_S = 0.5  # a stop is noticed within it
 FIRST_TRIES = 3  # a hub that was never reached is more likely misspelt than busy
-STEADY_AFTER_S = (
-    30.0  # a connection that held so long starts the back-off anew; two devices of one id throw each other out
-)
+STEADY_AFTER_S = 30.0  # a link that held so long starts the back-off anew: two devices of one id end each other's
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
 
 Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
@@ -117,22 +115,27 @@ class _Around:
 def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> None:
     clock = around.clock
     agenda = [(clock.monotonic(), name) for name in running]
-    living = len(running)
+    agreed = {name: at for at, name in agenda}  # which entry of a device counts; the others are outdated
+    living = set(running)
     while living and not stop.is_set():
+        wait_s = agenda[0][0] - clock.monotonic() if agenda else LONGEST_TURN_S
         touched = set()
-        while agenda and agenda[0][0] <= clock.monotonic():
-            touched.add(heapq.heappop(agenda)[1])
-        if not touched:
-            turn_s = min(LONGEST_TURN_S, agenda[0][0] - clock.monotonic()) if agenda else LONGEST_TURN_S
-            for event in around.links.receive(max(0.0, turn_s)):
-                running[event.device].on(event)
-                touched.add(event.device)
+        for event in around.links.receive(min(max(wait_s, 0.0), LONGEST_TURN_S)):
+            running[event.device].on(event)
+            touched.add(event.device)
+        now = clock.monotonic()
+        while agenda and agenda[0][0] <= now:
+            at, name = heapq.heappop(agenda)
+            if agreed.get(name) == at:
+                del agreed[name]
+                touched.add(name)
         for name in touched:
             device = running[name]
-            was_over = device.is_over
-            device.tend(clock.monotonic())
-            living -= device.is_over and not was_over
-            if device.next_at is not None:
+            device.tend(now)
+            if device.is_over:
+                living.discard(name)
+            if device.next_at < agreed.get(name, math.inf):
+                agreed[name] = device.next_at
                 heapq.heappush(agenda, (device.next_at, name))
 
 
@@ -144,11 +147,11 @@ class _Device:
         self._plan = device.plan
         self._around = around
         self._session = Session(device.behaviour)
-        self._connect_at: float | None = around.clock.monotonic()
+        self._connect_at = around.clock.monotonic()  # inf: not by itself
         self._is_linked = False  # a connection is there or under way
         self._tries = 0  # that failed in a row
-        self._ready_at: float | None = None
-        self._renew_at: datetime | None = None
+        self._ready_at = math.inf
+        self._renew_at = math.inf
         self._subscription: int | None = None
         self._started_at: float | None = None  # when the first message was due
         self.sent_count = 0
@@ -157,20 +160,22 @@ class _Device:
         self.is_over = False
 
     @property
-    def next_at(self) -> float | None:
-        """When it wants to be tended next, on the monotonic clock; None: not before something happens to it."""
+    def next_at(self) -> float:
+        """When it wants to be tended next, on the monotonic clock; inf: not before something happens to it."""
         if self.is_over:
-            return None
-        moments = [self._connect_at]
-        if self._started_at is not None:
-            moments.append(self._next_message_at() or self._end_at())
-        if self._session.state is State.READY and self._renew_at is not None:
-            left_s = (self._renew_at - self._around.clock.now()).total_seconds()
-            moments.append(self._around.clock.monotonic() + max(0.0, left_s))
-        return min((moment for moment in moments if moment is not None), default=None)
+            return math.inf
+        is_ready = self._session.state is State.READY
+        return min(
+            self._connect_at,
+            self._renew_at if is_ready else math.inf,
+            self._next_message_at() if is_ready else math.inf,
+            self._end_at(),
+        )
 
     def on(self, event: wire.Event) -> None:
         """Take in what the connection says."""
+        if self.is_over:
+            return
         match event:
             case wire.Connected():
                 self._act(mind.Online())
@@ -189,39 +194,38 @@ class _Device:
         """Do what is due at `now`."""
         if self.is_over:
             return
-        if self._connect_at is not None and self._connect_at <= now:
+        if self._connect_at <= now:
             self._connect()
+        if self._session.state is State.READY and self._renew_at <= now:
+            self._renew()
         if self._session.state is State.READY:
-            self._renew_if_due()
-        if self._session.state is State.READY:
-            self._send_if_due(now)
-        if self._started_at is not None and self._next_message_at() is None and self._end_at() <= now:
+            self._send_due(now)
+        if self._end_at() <= now:
             self.is_over = True
             self._around.links.drop(self._device.device_id)
 
-    def _next_message_at(self) -> float | None:
-        """None when all have been sent, or none can be sent now."""
+    def _next_message_at(self) -> float:
+        """inf when there is none to come, or none has been due yet."""
         if self._started_at is None or self.sent_count >= self._plan.count:
-            return None
+            return math.inf
         return self._plan.due_at(self.sent_count + 1, self._started_at)
 
     def _end_at(self) -> float:
-        assert self._started_at is not None  # asked only of devices that have begun
+        """inf while messages are to come."""
+        if self._started_at is None or self.sent_count < self._plan.count:
+            return math.inf
         end = self._plan.ends_at(self._started_at)
         return end + LAST_WAIT_S if self.unacknowledged else end
 
     def _connect(self) -> None:
         device, target = self._device, self._around.target
-        password = device_password(
-            target,
-            DeviceKey(device_id=device.device_id, key=device.key),
-            self._around.clock.now(),
-            TOKEN_LIFE_S,
-        )
+        now = self._around.clock.now()
+        key = DeviceKey(device_id=device.device_id, key=device.key)
+        password = device_password(target, key, now, TOKEN_LIFE_S)
         model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
-        self._connect_at = None
+        self._connect_at = math.inf
         self._is_linked = True
-        self._renew_at = password.renew_at
+        self._renew_at = self._around.clock.monotonic() + (password.renew_at - now).total_seconds()
         self._around.links.connect(
             device.device_id,
             wire.MqttLogin(
@@ -231,15 +235,14 @@ class _Device:
             ),
         )
 
-    def _renew_if_due(self) -> None:
+    def _renew(self) -> None:
         """A token cannot be changed within a connection: leave and come back."""
-        if self._renew_at is not None and self._renew_at <= self._around.clock.now():
-            self._around.links.drop(self._device.device_id)
-            self._act(mind.Offline())
-            self._connect()
+        self._around.links.drop(self._device.device_id)
+        self._act(mind.Offline())
+        self._connect()
 
-    def _send_if_due(self, now: float) -> None:
-        while (due_at := self._next_message_at()) is not None and due_at <= now:
+    def _send_due(self, now: float) -> None:
+        while self._next_message_at() <= now:
             self.sent_count += 1
             instant = self._around.clock.now()
             body = telemetry.body(self._plan, self.sent_count, str(uuid.uuid4()), instant)
@@ -273,18 +276,16 @@ class _Device:
         self._act(mind.Subscribed())
         now = self._around.clock.monotonic()
         self._ready_at = now
-        due_at = self._next_message_at()
         if self._started_at is None:
             self._started_at = now
-        elif due_at is not None and due_at < now:
-            # Late messages are not sent in a burst: the rest of the plan moves.
-            self._started_at += now - due_at
+        # Late messages are not sent in a burst: the rest of the plan moves.
+        self._started_at += max(0.0, now - self._next_message_at())
 
     def _lost(self) -> None:
         if not self._is_linked:  # the end of a connection of which Failed or Refused has told already
             return
         now = self._around.clock.monotonic()
-        if self._ready_at is not None and now - self._ready_at >= STEADY_AFTER_S:
+        if now - self._ready_at >= STEADY_AFTER_S:
             self._tries = 0
         self._retry(What.LOST)
 
@@ -296,7 +297,7 @@ class _Device:
 
     def _retry(self, what: What, **details: str) -> None:
         self._is_linked = False
-        self._ready_at = None
+        self._ready_at = math.inf
         self._act(mind.Offline())
         self._tries += 1
         pause_s = reconnect_pause(tries=self._tries, chance=random.random())

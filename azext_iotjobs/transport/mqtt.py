@@ -137,6 +137,8 @@ class MqttTransport:
             reconnect_on_failure=False,  # else paho tries again by itself, in our loop, blocking it
         )
         client.tls_set_context(self._tls)
+        # paho leaves the socket of a failed handshake open; ours closes it.
+        client._ssl_wrap_socket = self._wrap  # type: ignore[method-assign]
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
         inbox = self._inbox_append
         client.on_connect = lambda _c, _u, _f, code, _p: inbox(_connack(device, code))
@@ -147,6 +149,16 @@ class MqttTransport:
         client.on_socket_close = lambda _c, _u, sock: self._forget(sock)
         self._clients[device] = client
         return client
+
+    def _wrap(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        wrapped = self._tls.wrap_socket(tcp_sock, server_hostname=self._target.host, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(HANDSHAKE_TIMEOUT_S)
+            wrapped.do_handshake()
+        except (OSError, ValueError):
+            wrapped.close()
+            raise
+        return wrapped
 
     def _inbox_append(self, event: Event) -> None:
         self._inbox.append(event)

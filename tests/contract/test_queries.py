@@ -105,6 +105,8 @@ def test_connection_state_status_and_versions_can_be_asked_for(hub: HubProcess, 
         "IS_DEFINED(properties.desired.a) AND NOT IS_DEFINED(properties.reported.a)",
         "capabilities.iotEdge = false",
         "devices.version >= 3",
+        "etag = 'AAAAAAAAAAI='",
+        "NOT IS_DEFINED(moduleId)",
         "lastActivityTime < '2020-01-01'",
     ):
         found = query(hub, f"SELECT deviceId FROM devices WHERE deviceId = '{name}' AND {condition}")

@@ -8,7 +8,7 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.query.nodes import Collection, Expr
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
-from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database
 
 # Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
 DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
@@ -26,12 +26,17 @@ def _section(name: str) -> dict[tuple[str, ...], tuple[str, Kind]]:
 TWIN_COLUMNS = Columns(
     {
         ("deviceId",): ("twins.device_id", Kind.TEXT),
+        ("moduleId",): ("nullif(twins.module_id, '')", Kind.TEXT),
+        ("etag",): (f"{TWIN_ETAG}(twins.twin_etag)", Kind.TEXT),
+        ("deviceEtag",): (f"{IDENTITY_ETAG}(identities.etag)", Kind.TEXT),
         ("status",): ("identities.status", Kind.TEXT),
         ("statusReason",): ("identities.status_reason", Kind.TEXT),
         ("statusUpdateTime",): ("identities.status_updated_at", Kind.TEXT),
         ("connectionState",): ("identities.connection_state", Kind.TEXT),
         ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
         ("authenticationType",): ("identities.sign_in", Kind.TEXT),
+        ("cloudToDeviceMessageCount",): ("0", Kind.NUMBER),
+        ("modelId",): ("''", Kind.TEXT),
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
         ("deviceScope",): ("identities.device_scope", Kind.TEXT),
@@ -43,6 +48,7 @@ TWIN_COLUMNS = Columns(
 DEVICE_JOB_COLUMNS = Columns(
     {
         ("deviceId",): ("device_jobs.device_id", Kind.TEXT),
+        ("moduleId",): ("nullif(device_jobs.module_id, '')", Kind.TEXT),
         ("jobId",): ("device_jobs.job_id", Kind.TEXT),
         ("jobType",): ("jobs.type", Kind.TEXT),
         ("status",): ("device_jobs.status", Kind.TEXT),

@@ -1,11 +1,11 @@
 """Records -> the service's JSON documents, with its own keys."""
 
-import base64
 import sqlite3
 from datetime import timedelta
 from typing import Any
 
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
+from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
@@ -17,22 +17,12 @@ Document = dict[str, Any]
 TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
-def identity_etag(identity: Identity) -> str:
-    """An identity's etag: base64 of a decimal number."""
-    return base64.b64encode(str(identity.etag).encode()).decode()
-
-
-def twin_etag(twin: TwinState) -> str:
-    """A twin's etag: base64 of an eight-byte counter."""
-    return base64.b64encode(twin.etag.to_bytes(8, "big")).decode()
-
-
 def identity_document(identity: Identity) -> Document:
     """A device identity."""
     document: Document = {
         "deviceId": identity.device_id,
         "generationId": identity.generation_id,
-        "etag": identity_etag(identity),
+        "etag": identity_etag(identity.etag),
         "connectionState": identity.connection_state,
         "status": identity.status,
         "statusReason": identity.status_reason,
@@ -54,8 +44,8 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
     """A device twin, as services see it."""
     return {
         "deviceId": identity.device_id,
-        "etag": twin_etag(twin),
-        "deviceEtag": identity_etag(identity),
+        "etag": twin_etag(twin.etag),
+        "deviceEtag": identity_etag(identity.etag),
         "status": identity.status,
         **({} if identity.status_reason is None else {"statusReason": identity.status_reason}),
         "statusUpdateTime": identity.status_updated_at,

@@ -19,8 +19,9 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
-from azext_iotjobs.localhub.http.documents import identity_document, identity_etag
+from azext_iotjobs.localhub.http.documents import identity_document
 from azext_iotjobs.localhub.policies import new_key
+from azext_iotjobs.localhub.rules.etags import identity_etag
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED, Identities, Identity
 
@@ -65,7 +66,7 @@ class IdentityRoutes:
         etag = asked.etag()
         if etag is None:
             raise HubError(PRECONDITION_FAILED, "Precondition failed: the If-Match header with an ETag is missing.")
-        check_etag(etag, identity_etag(identity))
+        check_etag(etag, identity_etag(identity.etag))
         self._identities.delete(identity.device_id)
         self._links.drop(Address(identity.device_id))
         return Answer(status=204)
@@ -110,7 +111,7 @@ class IdentityRoutes:
 
     def _update(self, device_id: str, document: Mapping[str, Any], etag: str) -> Identity:
         old = self._existing(device_id)
-        check_etag(etag, identity_etag(old))
+        check_etag(etag, identity_etag(old.etag))
         status = _status(document, ENABLED)
         changed = replace(
             old,
@@ -128,7 +129,7 @@ class IdentityRoutes:
 
 
 def _answer(identity: Identity) -> Answer:
-    return Answer(document=identity_document(identity), headers={"ETag": f'"{identity_etag(identity)}"'})
+    return Answer(document=identity_document(identity), headers={"ETag": f'"{identity_etag(identity.etag)}"'})
 
 
 def _check_device_id(device_id: str, document: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, DEVICE_NOT_ONLINE, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member, seconds
-from azext_iotjobs.localhub.http.documents import twin_document, twin_etag
+from azext_iotjobs.localhub.http.documents import twin_document
+from azext_iotjobs.localhub.rules.etags import twin_etag
 from azext_iotjobs.localhub.rules.job import DEFAULT_RESPONSE_TIMEOUT_S, MethodSpec, check_method
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.identities import DISABLED, Identities
@@ -58,12 +59,12 @@ class TwinRoutes:
         return Answer(document={"status": answer.status, "payload": answer.payload})
 
     def _check_etag(self, asked: Asked, device_id: str) -> None:
-        check_etag(asked.etag(), twin_etag(self._twins.get(device_id)))
+        check_etag(asked.etag(), twin_etag(self._twins.get(device_id).etag))
 
     def _answer(self, device_id: str, twin: TwinState) -> Answer:
         identity = self._identities.get(device_id)
         assert identity is not None  # a twin lives and dies with its identity
-        return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin)}"'})
+        return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
 
 
 def service_parts(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -3,6 +3,7 @@
 Three values: true, false and undefined (None here). What is not there, and what cannot be compared, is undefined.
 """
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +81,8 @@ def _compare(operator_: Operator, left: Any, right: Any) -> bool | None:
         return None
     if kind == "null":  # null equals null, and is neither less nor more
         left = right = 0
+    if kind == "number":
+        left, right = _rounded(left), _rounded(right)
     return COMPARISONS[operator_](left, right)
 
 
@@ -87,6 +90,16 @@ def _is_in(value: Any, options: list[Any]) -> bool | None:
     """Whether any option equals the value; undefined when no option is of its kind."""
     answers = [_compare(Operator.EQ, value, option) for option in options]
     return True if True in answers else None if all(answer is None for answer in answers) else False
+
+
+def _rounded(number: int | float) -> int | float:
+    """The number as tables hold it: whole within 64 bits, else a double."""
+    if isinstance(number, float) or -(2**63) <= number < 2**63:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _kind(value: Any) -> str | None:

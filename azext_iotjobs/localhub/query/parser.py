@@ -4,6 +4,7 @@ Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so no tr
 exhaust the stack; names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
 """
 
+import math
 import re
 from dataclasses import replace
 from functools import cache
@@ -17,7 +18,12 @@ from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
 
 MAX_CHARACTERS = 8192  # of a query or condition
-MAX_DEPTH = 100  # of parentheses and NOT; what is evaluated recursively must not be deeper
+# Bounds of ours. SQLite's parser holds 100 open things and its expressions are at most 1000 deep, a chain of AND or OR
+# included; a JSON place is looked up with one table for each name, of 64.
+MAX_DEPTH = 15  # of AND, OR and NOT in one another; parentheses that change nothing do not count
+MAX_CONDITIONS = 800  # between AND and OR
+MAX_PATH_NAMES = 32
+MAX_TOP_DIGITS = 9
 UNNAMED_COUNT = "$1"  # what the service calls a count without alias is not published
 
 RESERVED = frozenset(
@@ -36,6 +42,7 @@ JOB_NAMES = (
 # What a published sample calls the member that records call createdDateTimeUtc.
 ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
 SECOND_NAMES = {"properties": ("desired", "reported"), "capabilities": ("iotEdge",)}
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'\\/bfnrt])|)")
 OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -61,6 +68,11 @@ def _parse(text: str, start: str) -> Any:
         raise QueryError("the text is empty")
     if len(text) > MAX_CHARACTERS:
         raise QueryError(f"the text has more than {MAX_CHARACTERS} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError as err:
+        before = text[: err.start]
+        raise QueryError("half of a surrogate pair", line=_line(before), column=_column(before)) from None
     try:
         return _parser(start).parse(text)
     except UnexpectedToken as err:
@@ -95,13 +107,13 @@ class _Builder(Transformer[Token, Any]):
     """Builds a node from each rule; names stay as they were typed until the whole is known."""
 
     def query(self, parts: list[Any]) -> nodes.Query:
-        _, top_word, top, projection, _, collection, alias, _, where = parts
+        _, _, top, projection, _, collection, alias, _, where = parts
         names = _Names(collection, alias)
         return nodes.Query(
             projection=names.projection(projection),
             collection=collection,
             where=names.expr(where) if where is not None else None,
-            top=int(top) if top_word is not None else None,
+            top=None if top is None else _top(top),
         )
 
     def everything(self, _parts: list[Any]) -> nodes.Condition:
@@ -119,37 +131,40 @@ class _Builder(Transformer[Token, Any]):
         return nodes.All()
 
     def count(self, parts: list[Any]) -> nodes.Count:
-        return nodes.Count(UNNAMED_COUNT if parts[-1] is None else parts[-1])
+        return nodes.Count(UNNAMED_COUNT if parts[-1] is None else str(parts[-1]))
 
     def fields(self, parts: list[Any]) -> nodes.Fields:
+        names = [field.name for field in parts]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise QueryError(f"two members of the result are named {twice[:40]!r}; name one with AS")
         return nodes.Fields(tuple(parts))
 
     def field(self, parts: list[Any]) -> nodes.Field:
         path, _, name = parts
-        return nodes.Field(path, path.parts[-1] if name is None else name)
+        return nodes.Field(path, path.parts[-1] if name is None else str(name))
 
     def collection(self, parts: list[Token]) -> nodes.Collection:
         name = ".".join(parts).lower()
         for each in nodes.Collection:
             if each.value == name:
                 return each
-        raise QueryError(f"there is no collection {name[:40]!r}", line=parts[0].line or 1, column=parts[0].column or 1)
+        raise _refusal(f"there is no collection {name[:40]!r}", parts[0])
 
     def alias(self, parts: list[Any]) -> str:
         return str(parts[-1])
 
-    def name(self, parts: list[Token]) -> str:
+    def name(self, parts: list[Token]) -> Token:
         (token,) = parts
         if token.type == "QUOTED":
-            return str(token[2:-2])
+            return token.update(value=token[2:-2])
         if token.lower() in RESERVED:
-            raise QueryError(
-                f"{str(token)!r} is a reserved word; write [[{token}]]", line=token.line or 1, column=token.column or 1
-            )
-        return str(token)
+            raise _refusal(f"{str(token)!r} is a reserved word; as a name it is written [[{token}]]", token)
+        return token
 
-    def path(self, parts: list[str]) -> nodes.Path:
-        return nodes.Path(tuple(parts))
+    def path(self, parts: list[Token]) -> nodes.Path:
+        if len(parts) > MAX_PATH_NAMES:
+            raise _refusal(f"a path of more than {MAX_PATH_NAMES} names", parts[MAX_PATH_NAMES])
+        return nodes.Path(tuple(map(str, parts)))
 
     def array(self, parts: list[nodes.Constant]) -> tuple[nodes.Constant, ...]:
         return tuple(parts)
@@ -186,7 +201,7 @@ class _Builder(Transformer[Token, Any]):
         return nodes.Constant(_unquoted(parts[0]))
 
     def number(self, parts: list[Token]) -> nodes.Constant:
-        return nodes.Constant(_number(str(parts[0])))
+        return nodes.Constant(_number(parts[0]))
 
     def true(self, _parts: list[Any]) -> nodes.Constant:
         return nodes.Constant(True)
@@ -208,6 +223,7 @@ class _Names:
         self._collection = collection
         self._alias = alias
         own = JOB_NAMES if collection is nodes.Collection.JOBS else TWIN_NAMES
+        self._conditions = 0
         self._spelling = {**{name.lower(): name for name in own}, **ALIASES}
 
     def projection(self, projection: nodes.All | nodes.Count | nodes.Fields) -> nodes.All | nodes.Count | nodes.Fields:
@@ -215,9 +231,13 @@ class _Names:
             return projection
         return nodes.Fields(tuple(replace(each, path=self.path(each.path)) for each in projection.fields))
 
-    def expr(self, expr: nodes.Expr, depth: int = 1) -> nodes.Expr:
+    def expr(self, expr: nodes.Expr, depth: int = 0) -> nodes.Expr:
         if depth > MAX_DEPTH:
-            raise QueryError(f"nested deeper than {MAX_DEPTH} levels")
+            raise QueryError(f"AND, OR and NOT are nested deeper than {MAX_DEPTH} levels")
+        if not isinstance(expr, nodes.And | nodes.Or | nodes.Not):
+            self._conditions += 1
+            if self._conditions > MAX_CONDITIONS:
+                raise QueryError(f"more than {MAX_CONDITIONS} conditions")
         match expr:
             case nodes.And(items):
                 return nodes.And(tuple(self.expr(each, depth + 1) for each in items))
@@ -257,25 +277,41 @@ class _Names:
         return parts
 
 
-def _number(text: str) -> int | float:
-    if "0x" in text.lower():
-        value: int | float = int(text, 16)
-    elif re.fullmatch(r"-?\d+", text):
-        value = int(text)
-    else:
-        value = float(text)
-    # SQLite holds 64 bits; beyond them nothing in a document is exact either.
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        value = float(value)
+def _refusal(text: str, token: Token) -> QueryError:
+    return QueryError(text, line=token.line or 1, column=token.column or 1)
+
+
+def _top(token: Token) -> int:
+    if len(token) > MAX_TOP_DIGITS:
+        raise _refusal(f"TOP of more than {MAX_TOP_DIGITS} digits", token)
+    return int(token)
+
+
+def _number(token: Token) -> int | float:
+    text = token.lower()
+    try:
+        value = int(text, 16) if "0x" in text else float(text) if re.search(r"[.e]", text) else int(text)
+        # SQLite holds 64 bits; beyond them nothing in a document is exact either.
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            value = float(value)
+    except (OverflowError, ValueError):  # ValueError: Python reads no more than some thousand digits
+        raise _refusal("a number that is too large", token) from None
+    if math.isinf(value):
+        raise _refusal("a number that is too large", token)
     return value
 
 
-def _unquoted(token: str) -> str:
+def _unquoted(token: Token) -> str:
     def escape(found: re.Match[str]) -> str:
         if found[1]:
             return chr(int(found[1], 16))
+        if not found[2]:
+            raise _refusal("a backslash that begins no escape; a backslash itself is written \\\\", token)
         return ESCAPES.get(found[2], found[2])
 
-    text = re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", escape, token[1:-1], flags=re.DOTALL)
-    # Two halves of a surrogate pair are one character; half of one is none.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = _ESCAPE.sub(escape, token[1:-1])
+    try:
+        # Two halves of a surrogate pair are one character; half of one is none.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _refusal("half of a surrogate pair", token) from None

@@ -16,6 +16,10 @@ from azext_iotjobs.localhub.query.nodes import UNDEFINED
 
 # Between the quotes of a JSON path SQLite versions disagree about escapes: keys with these go another way.
 ODD_IN_KEY = re.compile(r'["\\\x00-\x1f\x7f]')
+# JSON text without U+0000: it becomes U+0001 U+0001, and U+0001 becomes U+0001 U+0002. A backslash that is itself
+# escaped goes first, or the text that follows it would be taken for an escape.
+MASKED = r"replace(replace(replace({}, '\\', '\u005c'), '\u0001', '\u0001\u0002'), '\u0000', '\u0001\u0001')"
+UNMASKED = "replace(replace({}, char(1, 1), char(0)), char(1, 2), char(1))"
 
 
 class Kind(Enum):
@@ -31,8 +35,10 @@ class Kind(Enum):
 class Columns:
     """Where a collection's places are kept: path -> (SQL expression, kind). The longest path that fits counts.
 
-    A place below a JSON column is looked up inside it; a place that no column has is undefined. NULL in a column that
-    is not JSON is undefined.
+    A place below a JSON column is looked up inside it; a place that no column has is undefined, and one that only has
+    columns below it is an object. NULL in any column is undefined. A JSON column holds text as json.dumps(...,
+    ensure_ascii=False, allow_nan=False) writes it, in a UTF-8 database: SQLite compares keys as they are written.
+    Keys must not hold U+0000.
     """
 
     places: Mapping[tuple[str, ...], tuple[str, Kind]]
@@ -43,6 +49,10 @@ class Columns:
             if found := self.places.get(path[:length]):
                 return (*found, path[length:])
         return None
+
+    def is_parent(self, path: tuple[str, ...]) -> bool:
+        """Whether there are columns below a path."""
+        return any(place[: len(path)] == path for place in self.places)
 
 
 @dataclass(frozen=True)
@@ -90,10 +100,10 @@ def _expr(expr: nodes.Expr, columns: Columns) -> Sql:
             return _is_defined(path, columns)
         case nodes.StartsWith(path, prefix):
             found = _operand(path, columns)
-            # Not LIKE, which takes % and _ for wildcards and ignores case.
+            # Not LIKE, which takes % and _ for wildcards and ignores case; bytes, as text functions end at U+0000.
             return _format(
-                "CASE WHEN {} = 'text' THEN substr({}, 1, {}) = {} END",
-                found.kind, found.value, Sql("?", (len(prefix),)), Sql("?", (prefix,)),
+                "CASE WHEN {} = 'text' THEN instr(CAST({} AS BLOB), {}) = 1 END",
+                found.kind, found.value, Sql("?", (prefix.encode(),)),
             )  # fmt: skip
         case nodes.Truth(operand):
             found = _operand(operand, columns)
@@ -110,71 +120,78 @@ def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:
 
 def _is_in(operand: Operand, options: tuple[nodes.Constant, ...]) -> Sql:
     """True if one equals; undefined if none is of the operand's kind; else false."""
-    by_kind: dict[str, list[Any]] = {}
+    by_kind: dict[str, list[Sql]] = {}
     for option in options:
         if option.value is not UNDEFINED:
-            by_kind.setdefault(_constant_kind(option.value), []).append(option.value)
+            by_kind.setdefault(_constant_kind(option.value), []).append(_constant(option.value))
     cases, values = "", operand.kind.values
     for kind, alike in by_kind.items():
         if kind == "null":
             cases += " WHEN 'null' THEN 1"
         else:
-            cases += f" WHEN '{kind}' THEN {operand.value.text} IN ({', '.join('?' * len(alike))})"
-            values += (*operand.value.values, *alike)
+            listed = _joined(", ", alike)
+            cases += f" WHEN '{kind}' THEN {operand.value.text} IN {listed.text}"
+            values += (*operand.value.values, *listed.values)
     return Sql(f"CASE {operand.kind.text}{cases} END", values) if cases else Sql("NULL")
 
 
 def _is_defined(path: nodes.Path, columns: Columns) -> Sql:
     found = columns.find(path.parts)
     if found is None:
-        return Sql("0")
+        return Sql("1" if columns.is_parent(path.parts) else "0")
     column, kind, rest = found
     if kind is not Kind.JSON:
         return Sql("0") if rest else Sql(f"({column} IS NOT NULL)")
-    return _format("({} IS NOT NULL)", _json_type(column, rest))
+    return _format("({} IS NOT NULL)", _json("type", column, rest))
 
 
 def _operand(operand: nodes.Operand, columns: Columns) -> Operand:
     if isinstance(operand, nodes.Constant):
         if operand.value is UNDEFINED:
             return NOTHING
-        return Operand(Sql(f"'{_constant_kind(operand.value)}'"), Sql("?", (operand.value,)))
+        return Operand(Sql(f"'{_constant_kind(operand.value)}'"), _constant(operand.value))
     found = columns.find(operand.parts)
     if found is None:
         return NOTHING
     column, kind, rest = found
     if kind is Kind.JSON:
-        return Operand(_format(JSON_KINDS, _json_type(column, rest)), _json_value(column, rest))
+        return Operand(_format(JSON_KINDS, _json("type", column, rest)), _json_value(column, rest))
     if rest:  # below a plain value there is nothing
         return NOTHING
     return Operand(Sql(f"CASE WHEN {column} IS NOT NULL THEN '{kind.value}' END"), Sql(column))
 
 
-def _json_type(column: str, rest: tuple[str, ...]) -> Sql:
-    if any(ODD_IN_KEY.search(part) for part in rest):
-        return _step_by_step("type", column, rest)
-    return Sql(f"json_type({column}, ?)", (_json_path(rest),))
-
-
 def _json_value(column: str, rest: tuple[str, ...]) -> Sql:
+    """The value at a place. SQLite ends a JSON text at U+0000: in documents that hold one it is masked on the way."""
+    masked = _json("value", MASKED.format(column), rest)
+    return _format(
+        f"CASE WHEN instr({column}, '\\u0000') AND {{}} = 'text' THEN {UNMASKED} ELSE {{}} END",
+        _json("type", column, rest), masked, _json("value", column, rest),
+    )  # fmt: skip
+
+
+def _json(wanted: str, column: str, rest: tuple[str, ...]) -> Sql:
+    """The "type" or the "value" at a place; NULL when there is nothing."""
     if any(ODD_IN_KEY.search(part) for part in rest):
-        return _step_by_step("value", column, rest)
-    return Sql(f"json_extract({column}, ?)", (_json_path(rest),))
-
-
-def _json_path(rest: tuple[str, ...]) -> str:
-    return "$" + "".join(f'."{part}"' for part in rest)
+        return _step_by_step(wanted, column, rest)
+    path = "$" + "".join(f'."{part}"' for part in rest)
+    return Sql(f"{'json_type' if wanted == 'type' else 'json_extract'}({column}, ?)", (path,))
 
 
 def _step_by_step(wanted: str, column: str, rest: tuple[str, ...]) -> Sql:
     """Go down one key at a time, comparing keys as texts: slower, but right for every key."""
-    inner = column
-    for depth in range(1, len(rest) + 1):
-        is_last = depth == len(rest)
+    steps = [f"json_each({column}) AS step0"]
+    for depth in range(1, len(rest)):
         # A value that is no object has no keys to go down to; json_each would refuse a plain text.
-        picked = wanted if is_last else "CASE type WHEN 'object' THEN value END"
-        inner = f"(SELECT {picked} FROM json_each({inner}) WHERE key = ?)"
-    return Sql(inner, rest)  # the innermost, first step has the first question mark
+        above = f"step{depth - 1}"
+        steps.append(f"json_each(CASE {above}.type WHEN 'object' THEN {above}.value END) AS step{depth}")
+    keys = " AND ".join(f"step{depth}.key = ?" for depth in range(len(rest)))
+    return Sql(f"(SELECT step{len(rest) - 1}.{wanted} FROM {', '.join(steps)} WHERE {keys})", rest)
+
+
+def _constant(value: Any) -> Sql:
+    # SQLite's own reading of decimals may differ from Python's in the last bit: let both sides be read by SQLite.
+    return Sql("json_extract(?, '$')", (repr(value),)) if isinstance(value, float) else Sql("?", (value,))
 
 
 def _constant_kind(value: Any) -> str:

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
+
+TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
 
 
 class NewerDatabase(Exception):
@@ -26,6 +29,8 @@ class Database:
         self._connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
             self._connection.execute(f"PRAGMA {pragma}")
+        for name, function in ((TWIN_ETAG, twin_etag), (IDENTITY_ETAG, identity_etag)):
+            self._connection.create_function(name, 1, function, deterministic=True)
         self._depth = 0
         self._migrate()
 

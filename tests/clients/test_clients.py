@@ -1,0 +1,137 @@
+"""Each client: which endpoint, which headers, what may be repeated."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import HubFault, NotFound
+from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.transport.http import Request
+from tests.helpers.transport_double import TransportDouble, answering, in_turn, response
+
+JOB = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "queued"}
+REQUEST = JobRequest(
+    job_id="j'1", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
+    max_execution_s=60,
+)  # fmt: skip
+Call = Callable[[HubClient], Any]
+
+
+def client(transport: TransportDouble) -> HubClient:
+    return HubClient(HubTarget(host="h"), transport)
+
+
+def sent_by(call: Call, document: Any, **more: Any) -> Request:
+    transport = TransportDouble(answering(document, **more))
+    call(client(transport))
+    (request,) = transport.requests
+    return request
+
+
+@pytest.mark.parametrize(
+    ("call", "document", "line"),
+    [
+        (lambda hub: hub.jobs.create(REQUEST), JOB, "PUT /jobs/v2/j%271"),
+        (lambda hub: hub.jobs.get("a/b"), JOB, "GET /jobs/v2/a%2Fb"),
+        (lambda hub: hub.jobs.cancel("j"), JOB, "POST /jobs/v2/j/cancel"),
+        (lambda hub: list(hub.jobs.query()), [], "GET /jobs/v2/query"),
+        (lambda hub: hub.jobs.list_v1(), [], "GET /jobs"),
+        (lambda hub: hub.jobs.get_v1("j"), JOB, "GET /jobs/j"),
+        (lambda hub: hub.jobs.cancel_v1("j"), None, "DELETE /jobs/j"),
+        (lambda hub: hub.identities.get("a#?%/ü"), {}, "GET /devices/a%23%3F%25%2F%C3%BC"),
+        (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}, "PUT /devices/d"),
+        (lambda hub: hub.identities.replace("d", {}, etag="*"), {}, "PUT /devices/d"),
+        (lambda hub: hub.identities.delete("d", etag="*"), None, "DELETE /devices/d"),
+        (lambda hub: hub.twins.get("d"), {}, "GET /twins/d"),
+        (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}, "PATCH /twins/d"),
+        (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}, "POST /twins/d/methods"),
+        (lambda hub: list(hub.queries.run("SELECT * FROM devices")), [], "POST /devices/query"),
+    ],
+)
+def test_each_call_goes_to_its_endpoint(call: Call, document: Any, line: str) -> None:
+    request = sent_by(call, document)
+    assert f"{request.method} {request.path}" == line
+
+
+@pytest.mark.parametrize(
+    ("call", "document"),
+    [
+        (lambda hub: hub.jobs.create(REQUEST), JOB),
+        (lambda hub: hub.jobs.cancel("j"), JOB),
+        (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}),
+        (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}),
+        (lambda hub: hub.identities.delete("d", etag="*"), None),
+        (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}),
+    ],
+)
+def test_what_changes_something_is_never_repeated_by_itself(call: Call, document: Any) -> None:
+    assert not sent_by(call, document).may_repeat
+
+
+def test_creating_a_device_sends_no_if_match_for_that_would_mean_update() -> None:
+    assert dict(sent_by(lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}).headers) == {}
+
+
+@pytest.mark.parametrize(("etag", "header"), [("*", "*"), ("AAA=", '"AAA="'), ('"AAA="', '"AAA="')])
+def test_an_etag_goes_quoted_and_the_star_goes_bare(etag: str, header: str) -> None:
+    request = sent_by(lambda hub: hub.identities.delete("d", etag=etag), None)
+    assert request.headers["If-Match"] == header
+
+
+def test_a_method_call_waits_longer_for_http_than_the_hub_for_the_device() -> None:
+    call = MethodCall(name="m", response_timeout_s=300, connect_timeout_s=60)
+    assert sent_by(lambda hub: hub.methods.invoke("d", call), {}).timeout_s == 375
+
+
+def test_jobs_are_filtered_by_the_hub_in_its_own_words() -> None:
+    request = sent_by(lambda hub: list(hub.jobs.query(JobType.TWIN, JobStatus.RUNNING)), [])
+    assert dict(request.query) == {"jobType": "scheduleUpdateTwin", "jobStatus": "running"}
+
+
+def test_pages_are_followed_until_no_token_is_given_and_only_as_far_as_asked() -> None:
+    transport = TransportDouble(in_turn(response([{"a": 1}], x_ms_continuation="t1"), response([{"a": 2}])))
+    rows = client(transport).queries.run("SELECT a FROM devices")
+    assert transport.requests == []
+    assert list(rows) == [{"a": 1}, {"a": 2}]
+    assert "x-ms-continuation" not in transport.requests[0].headers
+    assert transport.requests[1].headers["x-ms-continuation"] == "t1"
+    assert transport.requests[1].body == {"query": "SELECT a FROM devices"}
+
+
+def test_a_limit_is_never_asked_for_beyond_the_hubs_page_nor_beyond_what_is_missing() -> None:
+    page = [{"a": number} for number in range(100)]
+    transport = TransportDouble(
+        in_turn(response(page, x_ms_continuation="t"), response(page[:20], x_ms_continuation="u"))
+    )
+    assert len(list(client(transport).queries.run("q", top=120))) == 120
+    assert [request.headers["x-ms-max-item-count"] for request in transport.requests] == ["100", "20"]
+
+
+def test_an_empty_page_in_the_middle_does_not_end_the_list() -> None:
+    transport = TransportDouble(in_turn(response([], x_ms_continuation="t"), response([{"a": 1}])))
+    assert list(client(transport).queries.run("q")) == [{"a": 1}]
+
+
+def test_pages_that_go_in_a_circle_are_noticed() -> None:
+    transport = TransportDouble(answering([{}], x_ms_continuation="same"))
+    with pytest.raises(HubFault, match="repeat"):
+        list(client(transport).queries.run("q"))
+    assert len(transport.requests) == 2
+
+
+def test_a_list_that_is_none_is_the_hubs_fault() -> None:
+    with pytest.raises(HubFault, match="array"):
+        list(client(TransportDouble(answering({"items": []}))).queries.run("q"))
+
+
+def test_what_the_hub_does_not_know_is_not_found() -> None:
+    body = {"Message": "ErrorCode:DeviceNotFound;d", "ExceptionMessage": "Tracking ID:1"}
+    with pytest.raises(NotFound) as raised:
+        client(TransportDouble(answering(body, status=404))).twins.get("d")
+    assert raised.value.hub_code == "DeviceNotFound"

@@ -1,0 +1,117 @@
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients import codec
+from azext_iotjobs.model.errors import HubFault
+from azext_iotjobs.model.identity import NewIdentity, SignIn
+from azext_iotjobs.model.job import JobRequest, JobStatus, JobTally, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.twin import TwinPatch
+
+
+def job_request(**changes: Any) -> JobRequest:
+    parts: dict[str, Any] = {
+        "job_id": "j", "job_type": JobType.METHOD, "condition": "*", "method": MethodCall(name="m"), "patch": None,
+        "start_at": None, "max_execution_s": 60,
+    }  # fmt: skip
+    return JobRequest(**{**parts, **changes})
+
+
+def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> None:
+    assert codec.render_job(job_request()) == {
+        "jobId": "j",
+        "type": "scheduleDeviceMethod",
+        "queryCondition": "*",
+        "maxExecutionTimeInSeconds": 60,
+        "cloudToDeviceMethod": {
+            "methodName": "m", "payload": None, "responseTimeoutInSeconds": 30, "connectTimeoutInSeconds": 0,
+        },
+    }  # fmt: skip
+
+
+def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
+    start = datetime(2026, 12, 1, 8, tzinfo=timezone.utc)
+    patch = TwinPatch(document={"tags": {"a": None}})
+    body = codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
+    assert body["updateTwin"] == {"tags": {"a": None}, "etag": "*"}
+    assert body["startTime"] == "2026-12-01T08:00:00Z"
+    assert "cloudToDeviceMethod" not in body
+
+
+def test_a_job_is_read_and_its_document_kept_whole() -> None:
+    document = {
+        "jobId": "j", "type": "scheduleUpdateTwin", "status": "completed", "somethingNew": [1],
+        "deviceJobStatistics": {"deviceCount": 3, "failedCount": 1, "succeededCount": 2, "runningCount": 0,
+                                "pendingCount": 0},
+    }  # fmt: skip
+    job = codec.parse_job(document)
+    assert (job.job_id, job.job_type, job.status) == ("j", JobType.TWIN, JobStatus.COMPLETED)
+    assert job.tally == JobTally(device_count=3, failed_count=1, succeeded_count=2, running_count=0, pending_count=0)
+    assert job.document == document
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("Running", JobStatus.RUNNING), ("cancelled", JobStatus.CANCELLED), ("canceled", JobStatus.CANCELLED),
+     ("unknown", JobStatus.UNKNOWN), ("resting", JobStatus.UNRECOGNISED), (None, JobStatus.UNRECOGNISED)],
+)  # fmt: skip
+def test_a_status_is_read_in_any_case_and_a_new_word_never_fails(word: Any, status: JobStatus) -> None:
+    job = codec.parse_job({"jobId": "j", "status": word})
+    assert job.status is status
+    assert job.tally is None
+
+
+def test_an_old_jobs_times_stand_under_the_new_names_too() -> None:
+    old = {"jobId": "x", "type": "export", "status": "completed", "startTimeUtc": "S", "endTimeUtc": "E", "progress": 9}
+    job = codec.parse_v1_job(old)
+    assert job.job_type is JobType.EXPORT
+    assert job.document == {**old, "createdTime": "S", "startTime": "S", "endTime": "E"}
+
+
+def test_a_twin_patchs_etag_does_not_travel_in_its_body() -> None:
+    assert codec.render_twin_patch(TwinPatch(document={"tags": {}, "etag": "x"})) == {"tags": {}}
+
+
+@pytest.mark.parametrize(
+    ("new", "authentication"),
+    [
+        (NewIdentity(device_id="d"), {"type": "sas"}),
+        (
+            NewIdentity(device_id="d", primary_key="AAAA", secondary_key="BBBB"),
+            {"type": "sas", "symmetricKey": {"primaryKey": "AAAA", "secondaryKey": "BBBB"}},
+        ),
+        (
+            NewIdentity(device_id="d", sign_in=SignIn.THUMBPRINT, primary_thumbprint="AB"),
+            {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": "AB", "secondaryThumbprint": None}},
+        ),
+        (NewIdentity(device_id="d", sign_in=SignIn.CA), {"type": "certificateAuthority"}),
+    ],
+)
+def test_a_new_identity_says_how_it_signs_in(new: NewIdentity, authentication: dict[str, Any]) -> None:
+    body = codec.render_new_identity(new)
+    assert body["authentication"] == authentication
+    assert (body["deviceId"], body["status"], body["capabilities"]) == ("d", "enabled", {"iotEdge": False})
+
+
+def test_an_edge_device_names_its_parent_otherwise_than_a_leaf() -> None:
+    assert codec.render_new_identity(NewIdentity(device_id="d", parent_scope="s"))["deviceScope"] == "s"
+    assert codec.render_new_identity(NewIdentity(device_id="d", parent_scope="s", is_edge=True))["parentScopes"] == [
+        "s"
+    ]
+
+
+def test_keys_of_an_identity_do_not_show() -> None:
+    identity = codec.parse_identity(
+        {"deviceId": "d", "etag": "e", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": "hush"}}}
+    )
+    assert identity.primary_key == "hush"
+    assert "hush" not in repr(identity)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 5])
+def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
+    for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, codec.parse_identity):
+        with pytest.raises(HubFault):
+            parse(document)

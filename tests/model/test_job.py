@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
+from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.twin import TwinPatch
+
+CALL = MethodCall(name="reboot")
+PATCH = TwinPatch(document={"tags": {"site": "A"}})
+
+
+def request(**changes: Any) -> JobRequest:
+    parts: dict[str, Any] = {
+        "job_id": "reboot-7", "job_type": JobType.METHOD, "condition": "*", "method": CALL, "patch": None,
+        "start_at": None, "max_execution_s": 3600,
+    }  # fmt: skip
+    return JobRequest(**{**parts, **changes})
+
+
+def test_the_plain_method_job_and_twin_job_are_allowed() -> None:
+    assert request().condition == "*"
+    assert request(job_type=JobType.TWIN, method=None, patch=PATCH).patch is PATCH
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "named"),
+    [
+        ({"method": None}, MissingChoice, "--method-name"),
+        ({"patch": PATCH}, ConflictingChoice, "--twin-patch"),
+        ({"job_type": JobType.TWIN, "method": None}, MissingChoice, "--twin-patch"),
+        ({"job_type": JobType.TWIN, "patch": PATCH}, ConflictingChoice, "--method-name"),
+        ({"condition": "x" * 8193}, BadValue, "--query-condition"),
+        ({"max_execution_s": 0}, BadValue, "--ttl"),
+        ({"job_id": ""}, BadValue, "--job-id"),
+        ({"job_id": "a" * 65}, BadValue, "--job-id"),
+        ({"job_id": "a b"}, BadValue, "--job-id"),
+        ({"job_id": "a/../b"}, BadValue, "--job-id"),
+    ],
+)
+def test_a_wrong_combination_names_its_option(changes: dict[str, Any], kind: type[UserError], named: str) -> None:
+    with pytest.raises(kind, match=named):
+        request(**changes)
+
+
+@pytest.mark.parametrize("condition", ["", " ", "\t\n"])
+def test_a_blank_condition_is_never_all_devices_and_says_how_all_is_spelled(condition: str) -> None:
+    with pytest.raises(MissingChoice, match="--query-condition") as raised:
+        request(condition=condition)
+    assert "'*' for all devices" in str(raised.value.hint)
+
+
+def test_a_condition_may_be_as_long_as_the_hub_takes() -> None:
+    assert len(request(condition="x" * 8192).condition) == 8192
+
+
+def test_exactly_the_ended_statuses_are_terminal() -> None:
+    assert {status for status in JobStatus if status.is_terminal} == {
+        JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED,
+    }  # fmt: skip
+    assert not any(status.holds_slot for status in JobStatus if status.is_terminal)

@@ -1,0 +1,196 @@
+"""The operations over real transports, against the local hub as a process."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthorized
+from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.operations import jobs, methods, simulate
+from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from tests.helpers.hub_process import HubProcess
+
+LIMIT_S = 30
+CLOCK = SystemClock()
+WRONG_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+POLICY = jobs.WaitPolicy(interval_s=1, limit_s=LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    process = HubProcess.start(tmp_path_factory.mktemp("hub"), "--in-memory")
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def hub(process: HubProcess) -> HubClient:
+    target = HubTarget(
+        host="localhost",
+        https_port=process.info["httpsPort"],
+        mqtt_port=process.info["mqttPort"],
+        ca_file=process.info["caCertificatePath"],
+        is_local=True,
+    )
+    return HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), CLOCK)
+
+
+class Living:
+    """A simulated device on a thread; `seen` is what it reported."""
+
+    def __init__(self, hub: HubClient, device: str, behaviour: Behaviour, count: int = 1000) -> None:
+        key = hub.identities.create(NewIdentity(device_id=device)).primary_key
+        assert key is not None
+        self.seen: list[Seen] = []
+        self.stop = threading.Event()
+        self._ready = threading.Event()
+        plan = TelemetryPlan(text="ping", count=count, interval_s=0.05)
+        self._simulated = simulate.SimulatedDevice(device_id=device, key=key, behaviour=behaviour, plan=plan)
+        self._hub = hub
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "Living":
+        self.end = self._thread.submit(
+            simulate.run, self._hub.target, [self._simulated], self._report, CLOCK, self.stop
+        )  # fmt: skip
+        assert self._ready.wait(LIMIT_S)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self._thread.shutdown()
+
+    def _report(self, _device: str, seen: Seen) -> None:
+        self.seen.append(seen)
+        if seen.what is What.READY:
+            self._ready.set()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    for _ in range(LIMIT_S * 20):
+        if holds():
+            return
+        CLOCK.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def request(job: str, **changes: Any) -> JobRequest:
+    parts: dict[str, Any] = {
+        "job_id": job, "job_type": JobType.METHOD, "condition": "deviceId = 'nobody'",
+        "method": MethodCall(name="reboot"), "patch": None, "start_at": None, "max_execution_s": 60,
+    }  # fmt: skip
+    return JobRequest(**{**parts, **changes})
+
+
+@pytest.mark.parametrize("payload", [0, {}, False, [], None, "", {"é": [1, None]}])
+def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, payload: Any) -> None:
+    device = f"method-{json.dumps(payload).encode().hex()}"
+    with Living(hub, device, Behaviour(status=0, payload=payload)) as living:
+        answer = methods.invoke(hub, device, MethodCall(name="set it", payload=payload, connect_timeout_s=10))
+    assert (answer.status, answer.payload) == (0, payload)
+    (call,) = (seen for seen in living.seen if seen.what is What.METHOD)
+    assert (call.details["name"], call.details["payload"]) == ("set it", payload)
+
+
+def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None:
+    with Living(hub, "job-device", Behaviour()):
+        created = jobs.create(hub, request("job-method", condition="deviceId = 'job-device'"))
+        assert created.status is JobStatus.QUEUED
+        waited = jobs.wait(hub, "job-method", POLICY, CLOCK, lambda _job: None)
+    assert waited.finished
+    assert waited.job.status is JobStatus.COMPLETED
+    assert waited.job.tally is not None
+    assert waited.job.tally.succeeded_count == 1
+
+
+def test_a_twin_job_is_echoed_by_the_device(hub: HubClient) -> None:
+    patch = TwinPatch(document={"properties": {"desired": {"BuildingNo": 45}}})
+    condition = "deviceId = 'echo-device'"
+    with Living(hub, "echo-device", Behaviour(first_reported={"start": True})):
+        twin_job = request("job-twin", job_type=JobType.TWIN, method=None, patch=patch, condition=condition)
+        jobs.create(hub, twin_job)
+        assert jobs.wait(hub, "job-twin", POLICY, CLOCK, lambda _job: None).finished
+
+        def reported() -> dict[str, Any]:
+            return dict(hub.twins.get("echo-device").document["properties"]["reported"])
+
+        eventually(lambda: reported().get("BuildingNo") == 45)
+        assert reported()["start"] is True
+
+
+def test_a_device_ends_when_all_is_sent_and_acknowledged_and_is_gone_then(hub: HubClient) -> None:
+    with Living(hub, "ends", Behaviour(), count=5) as living:
+        summary = living.end.result(LIMIT_S)
+    assert (summary.sent_count, summary.acknowledged_count, summary.was_stopped) == (5, 5, False)
+    eventually(lambda: hub.identities.get("ends").document["connectionState"] == "Disconnected")
+
+
+def test_a_device_with_a_wrong_key_is_refused(hub: HubClient) -> None:
+    hub.identities.create(NewIdentity(device_id="wrong"))
+    plan = TelemetryPlan(text="ping", count=1, interval_s=1)
+    wrong = simulate.SimulatedDevice(device_id="wrong", key=WRONG_KEY, behaviour=Behaviour(), plan=plan)
+    with pytest.raises(Unauthorized, match="refused wrong"):
+        simulate.run(hub.target, [wrong], lambda _device, _seen: None, CLOCK, threading.Event())
+    assert hub.identities.get("wrong").document["connectionState"] == "Disconnected"
+
+
+def test_a_deleted_device_is_thrown_out_and_then_refused(hub: HubClient) -> None:
+    with Living(hub, "deleted", Behaviour()) as living:
+        hub.identities.delete("deleted", etag="*")
+        with pytest.raises(Unauthorized, match="refused deleted"):
+            living.end.result(LIMIT_S)
+    assert any(seen.what is What.LOST for seen in living.seen)
+
+
+def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:
+    plan = TelemetryPlan(text="ping", count=3, interval_s=0.05)
+    fleet = []
+    for number in range(100):
+        key = hub.identities.create(NewIdentity(device_id=f"fleet-{number}")).primary_key
+        assert key is not None
+        fleet.append(
+            simulate.SimulatedDevice(device_id=f"fleet-{number}", key=key, behaviour=Behaviour(), plan=plan)
+        )  # fmt: skip
+    summary = simulate.run(hub.target, fleet, lambda _device, _seen: None, CLOCK, threading.Event())
+    assert (summary.acknowledged_count, dict(summary.failures)) == (300, {})
+
+
+def test_a_scheduled_job_is_cancelled_and_an_ended_one_refuses(hub: HubClient) -> None:
+    jobs.create(hub, request("job-ended"))
+    assert jobs.wait(hub, "job-ended", POLICY, CLOCK, lambda _job: None).finished
+    with pytest.raises(HubAnswer) as raised:
+        jobs.cancel(hub, "job-ended")
+    assert raised.value.status == 405
+    assert jobs.show(hub, "job-ended").status is JobStatus.COMPLETED
+
+
+def test_a_job_id_that_is_taken_is_a_conflict_and_the_first_job_stays(hub: HubClient) -> None:
+    jobs.create(hub, request("job-taken"))
+    with pytest.raises(Conflict) as raised:
+        jobs.create(hub, request("job-taken", condition="deviceId = 'other'"))
+    assert raised.value.hub_code == "JobAlreadyExists"
+    assert jobs.show(hub, "job-taken").document["queryCondition"] == "deviceId = 'nobody'"
+
+
+def test_an_unknown_job_is_not_found(hub: HubClient) -> None:
+    for look in (jobs.show, jobs.cancel):
+        with pytest.raises(NotFound):
+            look(hub, "job-nowhere")
+
+
+def test_jobs_are_listed_by_type(hub: HubClient) -> None:
+    jobs.create(hub, request("job-listed"))
+    assert "job-listed" in {job.job_id for job in jobs.list_jobs(hub, JobType.METHOD, None, None)}
+    assert "job-listed" not in {job.job_id for job in jobs.list_jobs(hub, JobType.TWIN, None, None)}
+    assert len(jobs.list_jobs(hub, None, None, 1)) == 1

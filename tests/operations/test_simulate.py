@@ -1,0 +1,196 @@
+"""Simulated devices over links that are a script: every rule of the loop, in no real time."""
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import CannotConnect, Unauthorized
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
+from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport.mqtt_events import Arrived, Connected, Event, Failed, Lost, Refused
+from tests.helpers.clock_double import ClockDouble
+from tests.helpers.transport_double import LinksDouble, arriving
+
+TARGET = HubTarget(host="localhost", https_port=8443, mqtt_port=18883)
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+METHOD = arriving("d", "$iothub/methods/POST/reboot/?$rid=1", {"delay": 5})
+
+
+def device(name: str = "d", *, count: int = 3, interval_s: float = 10, **more: Any) -> SimulatedDevice:
+    return SimulatedDevice(
+        device_id=name,
+        key=KEY,
+        behaviour=more.pop("behaviour", Behaviour()),
+        plan=TelemetryPlan(text="ping", count=count, interval_s=interval_s),
+        **more,
+    )
+
+
+class Simulation:
+    """One run over scripted links, and what came of it."""
+
+    def __init__(self, *devices: SimulatedDevice, stop_at: What | None = None, **script: Any) -> None:
+        self.devices = devices or (device(),)
+        self.links = LinksDouble(ClockDouble(), **script)
+        self.stop = threading.Event()
+        self.seen: list[tuple[str, Seen]] = []
+        self._stop_at = stop_at
+
+    def run(self) -> Summary:
+        return run_over(self.links, TARGET, self.devices, self._report, self.links.clock, self.stop)
+
+    def kinds(self) -> list[What]:
+        return [seen.what for _, seen in self.seen]
+
+    def _report(self, name: str, seen: Seen) -> None:
+        self.seen.append((name, seen))
+        if seen.what is self._stop_at:
+            self.stop.set()
+
+
+def refused_first(events: Callable[[str], list[Event]], times: int) -> Callable[[str, int], list[Event]]:
+    """The first connects come to `events`, the others to a connection."""
+    return lambda name, before: events(name) if before < times else [Connected(name)]
+
+
+def test_messages_are_sent_at_their_times_and_an_interval_after_the_last_the_device_leaves() -> None:
+    simulation = Simulation()
+    summary = simulation.run()
+    assert [at for at, _ in simulation.links.sent("messages/events")] == [0.0, 10.0, 20.0]
+    assert simulation.links.dropped == [(30.0, "d")]
+    assert (summary.sent_count, summary.acknowledged_count, summary.was_stopped) == (3, 3, False)
+    assert summary.failures == {}
+
+
+def test_a_waiting_device_costs_no_turns() -> None:
+    simulation = Simulation(device(count=2, interval_s=100))
+    simulation.run()
+    assert simulation.links.turns < 2 * 100 / 0.5 + 20
+
+
+def test_a_device_says_who_it_is_without_any_port() -> None:
+    simulation = Simulation(device(count=1, model_id="dtmi:com:example:Pump;1"))
+    simulation.run()
+    ((_, login),) = simulation.links.logins
+    assert login.client_id == "d"
+    assert login.username == "localhost/d/?api-version=2021-04-12&model-id=dtmi%3Acom%3Aexample%3APump%3B1"
+    assert login.password.startswith("SharedAccessSignature sr=localhost%2Fdevices%2Fd&sig=")
+    assert login.password not in repr(login)
+    assert KEY not in repr(simulation.devices)
+
+
+@pytest.mark.parametrize("payload", [0, {}, False, [], None, "", {"result": "ok"}])
+def test_a_method_is_answered_with_the_payload_given_whatever_it_is(payload: Any) -> None:
+    simulation = Simulation(device(behaviour=Behaviour(status=0, payload=payload)), happens=[(5.0, METHOD)])
+    simulation.run()
+    assert simulation.links.sent("$iothub/methods/res/0/?$rid=1") == [(5.0, json.dumps(payload).encode())]
+    assert [kind for kind in simulation.kinds() if kind in (What.METHOD, What.ANSWER)] == [What.METHOD, What.ANSWER]
+
+
+def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
+    patch = arriving("d", "$iothub/twin/PATCH/properties/desired/?$version=2", {"BuildingNo": 45, "$version": 2})
+    simulation = Simulation(happens=[(5.0, patch)])
+    simulation.run()
+    assert simulation.links.sent("properties/reported") == [(5.0, b'{"BuildingNo": 45}')]
+
+
+def test_a_lost_connection_comes_back_and_late_messages_are_not_sent_in_a_burst() -> None:
+    simulation = Simulation(happens=[(5.0, Lost("d"))], on_connect=lambda name, before: [Connected(name)])
+    summary = simulation.run()
+    assert len(simulation.links.logins) == 2
+    assert 5.5 <= simulation.links.logins[1][0] <= 6.0
+    assert [at for at, _ in simulation.links.sent("messages/events")] == [0.0, 10.0, 20.0]
+    assert What.LOST in simulation.kinds()
+    assert summary.acknowledged_count == 3
+
+
+def test_while_the_hub_is_away_nothing_is_sent_and_the_pauses_grow() -> None:
+    def away(name: str, before: int) -> list[Event]:
+        return [Connected(name)] if before == 0 or before > 5 else [Failed(name, CannotConnect("away"))]
+
+    simulation = Simulation(happens=[(5.0, Lost("d"))], on_connect=away)
+    simulation.run()
+    tries = [at for at, _ in simulation.links.logins]
+    pauses = [later - earlier for earlier, later in zip(tries[1:], tries[2:], strict=False)]
+    assert len(tries) == 7
+    for pause, longest in zip(pauses, [2, 4, 8, 16, 32], strict=True):
+        assert longest / 2 <= pause <= longest
+    sent = [at for at, _ in simulation.links.sent("messages/events")]
+    assert sent[1] == tries[-1], "the message that was due meanwhile goes at once"
+    assert sent[2] - sent[1] == pytest.approx(10.0)
+    assert simulation.links.turns < 400, "an overdue message of an absent device must not spin the loop"
+
+
+def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
+    simulation = Simulation(on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+    with pytest.raises(CannotConnect, match="no such host"):
+        simulation.run()
+    assert len(simulation.links.logins) == 3
+    assert simulation.links.published == []
+
+
+def test_a_refused_device_gives_up_at_once_and_says_why() -> None:
+    simulation = Simulation(on_connect=lambda name, before: [Refused(name, 5), Lost(name)])
+    with pytest.raises(Unauthorized, match="refused d") as raised:
+        simulation.run()
+    assert len(simulation.links.logins) == 1
+    assert simulation.links.published == []
+    assert KEY not in str(raised.value)
+
+
+def test_one_refused_device_does_not_end_the_others() -> None:
+    def only_b(name: str, before: int) -> list[Event]:
+        return [Connected(name)] if name == "b" else [Refused(name, 5)]
+
+    simulation = Simulation(device("a"), device("b"), on_connect=only_b)
+    summary = simulation.run()
+    assert set(summary.failures) == {"a"}
+    assert (summary.sent_count, summary.acknowledged_count) == (3, 3)
+
+
+def test_a_stop_ends_it_between_messages() -> None:
+    simulation = Simulation(device(count=100), stop_at=What.SENT)
+    summary = simulation.run()
+    assert summary.was_stopped
+    assert summary.sent_count == 1
+
+
+def test_the_token_is_renewed_before_it_ends_by_coming_back() -> None:
+    simulation = Simulation(device(count=2, interval_s=4000))
+    simulation.run()
+    first, second = simulation.links.logins[:2]
+    assert second[0] == pytest.approx(0.85 * 3600)
+    assert first[1].password != second[1].password
+    assert simulation.links.dropped[0] == (second[0], "d")
+    assert [at for at, _ in simulation.links.sent("messages/events")] == [0.0, 4000.0]
+
+
+def test_messages_without_acknowledgement_are_waited_for_and_then_counted() -> None:
+    simulation = Simulation(device(count=1), acknowledges=False)
+    summary = simulation.run()
+    assert simulation.links.dropped == [(40.0, "d")]
+    assert (summary.sent_count, summary.acknowledged_count) == (1, 0)
+
+
+def test_initial_reported_properties_are_reported_once_even_over_a_reconnect() -> None:
+    behaviour = Behaviour(first_reported={"a": 1})
+    simulation = Simulation(device(behaviour=behaviour), happens=[(5.0, Lost("d"))])
+    simulation.run()
+    assert [payload for _, payload in simulation.links.sent("properties/reported")] == [b'{"a": 1}']
+
+
+def test_what_cannot_be_read_is_said_and_ends_nothing() -> None:
+    simulation = Simulation(happens=[(5.0, Arrived("d", "$iothub/methods/POST/x/?$rid=1", b"{broken"))])
+    assert simulation.run().sent_count == 3
+    assert What.UNREADABLE in simulation.kinds()
+
+
+def test_a_thousand_devices_share_one_loop() -> None:
+    simulation = Simulation(*(device(f"d{number}", count=2) for number in range(1000)))
+    assert simulation.run().acknowledged_count == 2000
+    assert len(simulation.links.dropped) == 1000

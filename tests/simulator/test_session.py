@@ -1,0 +1,132 @@
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.simulator.session import (
+    UNSET,
+    Action,
+    AnswerMethod,
+    Behaviour,
+    DesiredPatched,
+    Event,
+    Listen,
+    MessageArrived,
+    MethodCalled,
+    Offline,
+    Online,
+    Report,
+    ReportAnswered,
+    Seen,
+    Session,
+    State,
+    Subscribed,
+    Unreadable,
+    What,
+)
+
+CALL = MethodCalled(rid="1", name="reboot", payload={"delay": 5})
+TALK: tuple[Event, ...] = (  # what is said over a connection; it never changes the state
+    CALL,
+    DesiredPatched({"a": 1}),
+    MessageArrived(properties={}, body=b""),
+    ReportAnswered(rid="1", status=204),
+    Unreadable("x"),
+)
+
+
+def doing(actions: list[Action]) -> list[Action]:
+    return [action for action in actions if not isinstance(action, Seen)]
+
+
+def session_in(state: State, behaviour: Behaviour | None = None) -> Session:
+    session = Session(behaviour or Behaviour())
+    ways: dict[State, tuple[Event, ...]] = {
+        State.OFFLINE: (),
+        State.LISTENING: (Online(),),
+        State.READY: (Online(), Subscribed()),
+    }
+    for event in ways[state]:
+        session.on(event)
+    assert session.state is state
+    return session
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "after"),
+    [
+        (State.OFFLINE, Online(), State.LISTENING),
+        (State.LISTENING, Online(), State.LISTENING),
+        (State.READY, Online(), State.LISTENING),
+        (State.OFFLINE, Subscribed(), State.OFFLINE),
+        (State.LISTENING, Subscribed(), State.READY),
+        (State.READY, Subscribed(), State.READY),
+        (State.OFFLINE, Offline(), State.OFFLINE),
+        (State.LISTENING, Offline(), State.OFFLINE),
+        (State.READY, Offline(), State.OFFLINE),
+        *((state, event, state) for state in State for event in TALK),
+    ],
+)  # fmt: skip
+def test_every_state_and_event(state: State, event: Event, after: State) -> None:
+    session = session_in(state)
+    session.on(event)
+    assert session.state is after
+
+
+def test_a_connected_device_listens_first() -> None:
+    assert Session(Behaviour()).on(Online()) == [Listen()]
+
+
+def test_a_late_acknowledgement_does_nothing() -> None:
+    assert session_in(State.OFFLINE).on(Subscribed()) == []
+
+
+def test_without_a_payload_given_the_answer_tells_what_was_called() -> None:
+    (answer,) = doing(session_in(State.READY).on(CALL))
+    told = {"methodName": "reboot", "methodRequestId": "1", "methodRequestPayload": {"delay": 5}}
+    assert answer == AnswerMethod(rid="1", status=200, payload=told)
+
+
+@pytest.mark.parametrize("payload", [0, {}, False, [], None, ""])
+def test_a_payload_given_is_the_answer_whatever_it_is(payload: Any) -> None:
+    (answer,) = doing(session_in(State.READY, Behaviour(status=0, payload=payload)).on(CALL))
+    assert answer == AnswerMethod(rid="1", status=0, payload=payload)
+    assert payload is not UNSET
+
+
+def test_the_call_is_shown_before_its_answer() -> None:
+    seen = [action for action in session_in(State.READY).on(CALL) if isinstance(action, Seen)]
+    assert [each.what for each in seen] == [What.METHOD, What.ANSWER]
+    assert seen[0].details == {"rid": "1", "name": "reboot", "payload": {"delay": 5}}
+
+
+def test_desired_changes_are_echoed_without_the_hubs_own_members() -> None:
+    actions = session_in(State.READY).on(DesiredPatched({"a": 1, "gone": None, "$version": 7, "$metadata": {}}))
+    assert doing(actions) == [Report(rid="1", patch={"a": 1, "gone": None})]
+
+
+def test_a_desired_change_of_nothing_is_not_echoed() -> None:
+    assert session_in(State.READY).on(DesiredPatched({"$version": 7})) == []
+
+
+def test_initial_reported_properties_are_reported_once_an_empty_object_too() -> None:
+    session = session_in(State.LISTENING, Behaviour(first_reported={}))
+    assert doing(session.on(Subscribed())) == [Report(rid="1", patch={})]
+    session.on(Offline())
+    session.on(Online())
+    assert doing(session.on(Subscribed())) == []
+
+
+def test_each_report_has_a_request_id_of_its_own() -> None:
+    session = session_in(State.READY)
+    rids = [doing(session.on(DesiredPatched({"a": n}))) for n in range(3)]
+    assert len({report.rid for (report,) in rids if isinstance(report, Report)}) == 3
+
+
+@pytest.mark.parametrize(("status", "shown"), [(200, 0), (204, 0), (400, 1), (429, 1)])
+def test_only_a_refused_report_is_shown(status: int, shown: int) -> None:
+    assert len(session_in(State.READY).on(ReportAnswered(rid="1", status=status))) == shown
+
+
+def test_a_message_is_shown_with_its_properties() -> None:
+    (seen,) = session_in(State.READY).on(MessageArrived(properties={"a": None}, body=b"\xff"))
+    assert seen == Seen(what=What.MESSAGE, details={"properties": {"a": None}, "body": b"\xff"})

@@ -1,0 +1,192 @@
+"""HttpTransport against a real TLS server."""
+
+import http.server
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.transport.http import MAX_RESPONSE_BYTES, HttpTransport, Request
+from tests.helpers.clock_double import ClockDouble
+from tests.helpers.tls_server import Handler, TlsServer, answer_with, serving
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+GET = Request(method="GET", path="/devices/a%23b", may_repeat=True)
+CALL = Request(method="POST", path="/twins/d/methods", body={"a": None}, has_body=True)
+Serve = Callable[[Handler], TlsServer]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    with ExitStack() as stack:
+        yield lambda handler: stack.enter_context(serving(tmp_path, handler))
+
+
+class Hub:
+    """A transport to a server, with a clock that stands still and what it said about waiting."""
+
+    def __init__(self, server: TlsServer, **target: object) -> None:
+        self.clock = ClockDouble()
+        self.waits: list[tuple[str, float, float]] = []
+        parts = {"host": "localhost", "https_port": server.port, "ca_file": str(server.ca_file), **target}
+        self.transport = HttpTransport(
+            HubTarget(**parts),  # type: ignore[arg-type]
+            SasKey(policy="iothubowner", key=KEY),
+            self.clock,
+            lambda *wait: self.waits.append(wait),
+        )
+
+
+def in_turn(*handlers: Handler) -> Handler:
+    left = list(handlers)
+    return lambda request: left.pop(0)(request)
+
+
+def hang_up(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.close_connection = True
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def stay_silent(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.close_connection = True
+    request.connection.recv(1)  # until the client has left
+
+
+def test_a_request_reaches_the_hub_whole(serve: Serve) -> None:
+    server = serve(answer_with(200, b'{"ok": true}', x_ms_continuation="t"))
+    put = Request(
+        method="PUT", path="/jobs/v2/a%2Fb", query={"q": "ä b"}, headers={"If-Match": "*"}, body=None, has_body=True
+    )
+    response = Hub(server).transport.send(put)
+    assert (response.status, response.headers["X-Ms-Continuation"], response.body) == (200, "t", b'{"ok": true}')
+    (seen,) = server.seen
+    assert (seen.method, seen.path) == ("PUT", "/jobs/v2/a%2Fb?api-version=2021-04-12&q=%C3%A4+b")
+    assert seen.body == b"null", "null is a JSON value, not the absence of a body"
+    assert seen.headers["authorization"].startswith("SharedAccessSignature sr=localhost&sig=")
+    assert seen.headers["content-type"] == "application/json; charset=utf-8"
+    assert seen.headers["if-match"] == "*"
+
+
+def test_a_request_without_body_says_no_content_type(serve: Serve) -> None:
+    server = serve(answer_with(200))
+    Hub(server).transport.send(GET)
+    assert "content-type" not in server.seen[0].headers
+    assert server.seen[0].path.startswith("/devices/a%23b?")
+
+
+def test_loopback_is_never_reached_through_a_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve(answer_with(200))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert Hub(server).transport.send(GET).status == 200
+
+
+def test_the_hubs_own_ca_counts_also_where_a_bundle_is_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
+    assert Hub(serve(answer_with(200))).transport.send(GET).status == 200
+
+
+def test_a_stranger_is_not_trusted_and_gets_no_token(serve: Serve) -> None:
+    server = serve(answer_with(200))
+    with pytest.raises(CannotConnect, match="not trusted") as raised:
+        Hub(server, ca_file=None).transport.send(GET)
+    assert "REQUESTS_CA_BUNDLE" in str(raised.value.hint)
+    assert server.seen == []
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(serve: Serve) -> None:
+    server = serve(answer_with(307, location="/elsewhere"))
+    assert Hub(server).transport.send(GET).status == 307
+    assert len(server.seen) == 1
+
+
+def test_throttling_is_ridden_out_also_for_a_method_call_and_said(serve: Serve) -> None:
+    server = serve(in_turn(answer_with(429), answer_with(429), answer_with(200)))
+    hub = Hub(server)
+    assert hub.transport.send(CALL).status == 200
+    assert len(server.seen) == 3
+    assert all(10 <= pause <= 15 for pause in hub.clock.slept)
+    assert [wait[1] for wait in hub.waits] == hub.clock.slept
+    assert hub.waits[0][2] == 120
+    assert len({seen.headers["x-ms-client-request-id"] for seen in server.seen}) == 3
+
+
+def test_throttling_is_given_up_within_the_limit(serve: Serve) -> None:
+    server = serve(answer_with(429, retry_after="50"))
+    hub = Hub(server)
+    assert hub.transport.send(GET).status == 429
+    assert hub.clock.slept == [50, 50]
+
+
+def test_a_taken_job_slot_is_given_back_at_once(serve: Serve) -> None:
+    server = serve(answer_with(429, iothub_errorcode="ThrottlingMaxActiveJobCountExceeded"))
+    hub = Hub(server)
+    assert hub.transport.send(CALL).status == 429
+    assert (len(server.seen), hub.clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("handler", [answer_with(503), hang_up])
+def test_a_look_is_repeated_after_a_fault(serve: Serve, handler: Handler) -> None:
+    server = serve(in_turn(handler, answer_with(200)))
+    assert Hub(server).transport.send(GET).status == 200
+    assert len(server.seen) == 2
+
+
+def test_a_method_call_that_may_have_arrived_is_never_repeated(serve: Serve) -> None:
+    server = serve(in_turn(answer_with(504), hang_up))
+    hub = Hub(server)
+    assert hub.transport.send(CALL).status == 504
+    with pytest.raises(LinkLost, match="broke"):
+        hub.transport.send(CALL)
+    assert (len(server.seen), hub.clock.slept) == (2, [])
+
+
+def test_no_answer_in_time_says_how_long_was_waited(serve: Serve) -> None:
+    server = serve(stay_silent)
+    slow = Request(method="POST", path="/x", timeout_s=0.2)
+    with pytest.raises(AnswerTooLate) as raised:
+        Hub(server).transport.send(slow)
+    assert raised.value.waited_s == 0.2
+
+
+def test_nobody_there_is_said_with_what_to_do(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = serve(answer_with(200))
+    with pytest.raises(CannotConnect, match="not reached") as raised:
+        Hub(server, https_port=port, is_local=True).transport.send(GET)
+    assert "local-hub show" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("host", ["no..dots", "a" * 70 + ".example", "nobody.invalid"])
+def test_a_host_that_cannot_be_is_an_error_of_ours(serve: Serve, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises((CannotConnect, BadValue)):
+        Hub(serve(answer_with(200)), host=host, https_port=443).transport.send(GET)
+
+
+def test_a_missing_ca_file_is_said_before_anything_is_sent(serve: Serve) -> None:
+    server = serve(answer_with(200))
+    with pytest.raises(BadValue, match="CA file"):
+        Hub(server, ca_file="/nowhere/ca.pem")
+    assert server.seen == []
+
+
+def test_an_endless_answer_is_not_kept(serve: Serve) -> None:
+    with pytest.raises(HubFault, match="larger"):
+        Hub(serve(answer_with(200, bytes(MAX_RESPONSE_BYTES + 1)))).transport.send(CALL)
+
+
+def test_what_is_no_json_is_not_sent(serve: Serve) -> None:
+    server = serve(answer_with(200))
+    with pytest.raises(ValueError, match="JSON"):
+        Hub(server).transport.send(Request(method="PUT", path="/x", body=json.loads("NaN"), has_body=True))
+    assert server.seen == []

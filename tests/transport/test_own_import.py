@@ -1,0 +1,51 @@
+"""Our own copy of a package, whatever others have in sys.modules; with real packages in real folders."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.model.errors import OldDependency
+from azext_iotjobs.transport.own_import import OWN_FOLDER, import_own
+
+
+def package(folder: Path, name: str, version: str) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(f'__version__ = "{version}"\n')
+    (folder / name / "part.py").write_text(f"from {name} import __version__\nVERSION = __version__\n")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A package of another extension, imported from its folder; gives its name."""
+    name = f"shared_{tmp_path.name.replace('-', '_')}"
+    package(tmp_path / "theirs", name, "1.6.1")
+    monkeypatch.syspath_prepend(str(tmp_path / "theirs"))
+    importlib.import_module(f"{name}.part")
+    yield name
+    for each in [module for module in sys.modules if module.partition(".")[0] == name]:
+        del sys.modules[each]
+
+
+def test_a_copy_that_is_too_old_is_refused_and_left_to_its_owner(theirs: str) -> None:
+    before = {name: module for name, module in sys.modules.items() if name.startswith(theirs)}
+    with pytest.raises(OldDependency, match=r"1\.6\.1 was found; 2\.0 or newer"):
+        import_own(f"{theirs}.part", version_of=theirs, at_least=(2, 0))
+    assert {name: module for name, module in sys.modules.items() if name.startswith(theirs)} == before
+    assert OWN_FOLDER not in sys.path[:1]
+
+
+def test_a_package_that_is_missing_is_an_error_that_says_what_to_do() -> None:
+    path = list(sys.path)
+    with pytest.raises(OldDependency, match="no_such_package") as raised:
+        import_own("no_such_package.part", version_of="no_such_package", at_least=(1,))
+    assert "Reinstall" in str(raised.value.hint)
+    assert sys.path == path
+
+
+def test_the_version_in_use_is_new_enough_and_is_loaded_once() -> None:
+    first = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
+    assert import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0)) is first
+    assert hasattr(first, "CallbackAPIVersion")

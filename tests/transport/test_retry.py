@@ -1,0 +1,50 @@
+import pytest
+
+from azext_iotjobs.transport import retry
+
+
+def pause(status: int, **changes: object) -> float | None:
+    parts: dict[str, object] = {
+        "hub_code": None, "retry_after_s": None, "tries": 1, "may_repeat": True, "chance": 0.0, **changes,
+    }  # fmt: skip
+    return retry.pause_after_answer(status=status, **parts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ThrottleBacklogLimitExceeded", "ThrottlingBacklogTimeout", None]
+)
+@pytest.mark.parametrize("may_repeat", [True, False])
+def test_throttling_is_waited_out_for_every_request(code: str | None, may_repeat: bool) -> None:
+    assert pause(429, hub_code=code, may_repeat=may_repeat) == 10
+    assert pause(429, hub_code=code, may_repeat=may_repeat, chance=1.0) == 15
+
+
+def test_a_taken_job_slot_is_not_waited_out() -> None:
+    assert pause(429, hub_code="ThrottlingMaxActiveJobCountExceeded") is None
+
+
+def test_what_the_hub_asks_for_is_kept_to() -> None:
+    assert pause(429, retry_after_s=3.0, chance=1.0) == 3.0
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_fault_is_repeated_only_where_that_is_safe_and_three_times(status: int) -> None:
+    assert [pause(status, tries=tries) for tries in (1, 2, 3, 4)] == [1, 2, 4, None]
+    assert pause(status, may_repeat=False) is None
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 404, 405, 409, 412, 501])
+def test_every_other_answer_stands(status: int) -> None:
+    assert pause(status) is None
+
+
+def test_a_devices_pauses_double_up_to_a_minute_and_chance_spreads_them() -> None:
+    assert [retry.reconnect_pause(tries=tries, chance=0.0) for tries in (1, 2, 3, 6, 7, 10_000)] == [
+        1,
+        2,
+        4,
+        32,
+        60,
+        60,
+    ]
+    assert retry.reconnect_pause(tries=7, chance=1.0) == 30

@@ -1,0 +1,54 @@
+"""Tokens: the published way of signing, and how long they are used."""
+
+import base64
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.transport.auth import DevicePassword, ServiceAuth, device_password
+from azext_iotjobs.transport.sas import sas_token
+from tests.helpers.clock_double import START, ClockDouble
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+TARGET = HubTarget(host="myhub.azure-devices.net", https_port=8443)
+
+
+def fields(token: str) -> dict[str, str]:
+    kind, _, rest = token.partition(" ")
+    assert kind == "SharedAccessSignature"
+    return {name: values[0] for name, values in parse_qs(rest.replace("+", "%2B")).items()}
+
+
+def test_a_policys_token_has_the_known_signature() -> None:
+    token = sas_token(resource=TARGET.host, key=KEY, expires_at=1900000000, policy="iothubowner")
+    assert fields(token) == {
+        "sr": "myhub.azure-devices.net", "sig": "/jQV53fW6kAjrCP1Ica8shA//xPl0SV2/i+ydt9ERmo=", "se": "1900000000",
+        "skn": "iothubowner",
+    }  # fmt: skip
+
+
+def test_a_devices_token_has_the_known_signature_and_an_encoded_resource() -> None:
+    token = sas_token(resource=f"{TARGET.host}/devices/dev-1", key=KEY, expires_at=1900000000)
+    assert "sr=myhub.azure-devices.net%2Fdevices%2Fdev-1&" in token
+    assert fields(token)["sig"] == "6QogG/5Up5jTyGi23Cr1rsV2I/FgcJ68OUyhLhgiopE="
+    assert "skn" not in token
+
+
+def test_a_service_token_names_the_host_without_port_and_is_renewed_a_minute_before_its_end() -> None:
+    clock = ClockDouble()
+    auth = ServiceAuth(TARGET, SasKey(policy="p", key=KEY), clock)
+    first = auth.header()
+    assert fields(first)["sr"] == TARGET.host
+    assert int(fields(first)["se"]) == START.timestamp() + 600
+    clock.passed_s = 539
+    assert auth.header() == first
+    clock.passed_s = 541
+    assert int(fields(auth.header())["se"]) == int(START.timestamp()) + 541 + 600
+
+
+def test_a_devices_password_is_to_be_renewed_before_it_ends_and_does_not_show() -> None:
+    password = device_password(TARGET, DeviceKey(device_id="d#1", key=KEY), START, 3600)
+    assert fields(password.text)["sr"] == f"{TARGET.host}/devices/d#1"
+    assert START + timedelta(minutes=45) < password.renew_at < START + timedelta(hours=1)
+    assert password.text not in repr(password)
+    assert isinstance(password, DevicePassword)
