@@ -39,6 +39,7 @@ MESSAGE_TOO_LARGE = Fault(413, 413001, "MessageTooLarge")
 UNSUPPORTED_MEDIA_TYPE = Fault(415, 415000, "UnsupportedMediaType")
 THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
 SERVER_ERROR = Fault(500, 500001, "ServerError")
+BAD_GATEWAY = Fault(502, 502000, "GenericBadGateway")
 GATEWAY_TIMEOUT = Fault(504, 504101, "GatewayTimeout")
 
 

@@ -1,10 +1,12 @@
 """Connected devices: who is on line, asking one something and waiting for its answer.
 
-One loop calls all of it. A link is one live connection; the newest of a device is the only one.
+One loop calls all of it. A link is one live connection; the newest of a device is the only one. What waits costs a
+future and a timer, no task.
 """
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,10 +47,11 @@ class Link(Protocol):
         """Send a change of desired properties, if the device has subscribed to them."""
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection; it detaches itself before this returns."""
 
 
-Waiter = asyncio.Future[MethodAnswer]
+# A refusal is a result too: an exception nobody looks at, because the caller has just gone, would be logged as a fault.
+Waiter = asyncio.Future[MethodAnswer | HubError]
 
 
 class Links:
@@ -58,14 +61,14 @@ class Links:
         self._links: dict[Address, Link] = {}
         self._pending: Pending[Address, Waiter] = Pending()
         self._awaiting: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
+        self._kept_filters: dict[Address, tuple[str, ...]] = {}
 
     def attach(self, link: Link) -> None:
-        """Take a new connection; an older one of the same device ends."""
-        older = self._links.get(link.address)
-        self._links[link.address] = link
-        if older is not None:
-            self._fail_calls(link.address)
+        """Take a new connection; an older one of the same device ends first."""
+        if older := self._links.get(link.address):
             older.close()
+        self._links[link.address] = link
+        self.listens(link)
 
     def detach(self, link: Link) -> bool:
         """A connection has ended; gives whether it was the device's newest, so that the device is off line now."""
@@ -89,31 +92,42 @@ class Links:
             link.close()
 
     def drop_all(self) -> None:
-        """End every connection."""
+        """End every connection and forget what the devices listened to."""
         for link in list(self._links.values()):
             link.close()
+        self._kept_filters.clear()
+
+    def keep_filters(self, address: Address, filters: Iterable[str]) -> None:
+        """Remember what a device listens to, in its link's own words, for its next connection."""
+        self._kept_filters[address] = tuple(filters)
+
+    def kept_filters(self, address: Address) -> tuple[str, ...] | None:
+        """What was kept for a device; None for nothing."""
+        return self._kept_filters.get(address)
+
+    def forget_filters(self, address: Address) -> None:
+        """Keep nothing for a device: it begins anew, or is deleted."""
+        self._kept_filters.pop(address, None)
 
     def listens(self, link: Link) -> None:
-        """A device has just subscribed to methods: whoever waited for that goes on."""
+        """What a device listens to has changed: if it is methods, whoever waited for that goes on."""
+        if self._links.get(link.address) is not link or not link.answers_methods:
+            return
         for waiting in self._awaiting.pop(link.address, ()):
             if not waiting.done():
                 waiting.set_result(None)
 
     async def wait_until_answering(self, address: Address, timeout_s: float) -> bool:
         """Wait until the device is on line and listens for methods; gives whether that came true."""
-        if self._answering(address):
-            return True
-        if timeout_s <= 0:
-            return False
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._awaiting[address].append(waiting)
-        try:
-            await asyncio.wait_for(waiting, timeout_s)
-        except asyncio.TimeoutError:
-            return self._answering(address)
-        finally:
-            self._stop_awaiting(address, waiting)
-        return self._answering(address)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while not self._answering(address):
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                return False
+            # It may be gone again before this goes on: then there is time left to wait.
+            await self._next_arrival(address, left_s)
+        return True
 
     async def invoke(
         self, address: Address, name: str, payload: Json, *, response_timeout_s: float, connect_timeout_s: float
@@ -121,7 +135,8 @@ class Links:
         """Call a method and wait for the answer.
 
         response_timeout_s: the whole budget, waiting for the device to connect included.
-        Raises HubError: 404103 off line, 504101 no answer in time, 403800 too many calls in flight, 413001 too large.
+        Raises HubError: 404103 off line or gone before it answered, 504101 no answer in time, 502000 an answer that is
+        none, 403800 too many calls in flight, 413001 too large.
         """
         text = dump_json(payload)
         if len(text.encode()) > MAX_PAYLOAD_BYTES:
@@ -142,14 +157,17 @@ class Links:
         rid = self._pending.add(address, waiter)
         try:
             self._links[address].call_method(rid, name, text)
-            return await asyncio.wait_for(waiter, max(0.0, deadline - loop.time()))
+            outcome = await asyncio.wait_for(waiter, max(0.0, deadline - loop.time()))
         except asyncio.TimeoutError:
             raise HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={}) from None
         finally:
             self._pending.take(address, rid)
+        if isinstance(outcome, HubError):
+            raise outcome
+        return outcome
 
-    def answer(self, address: Address, rid: str, answer: MethodAnswer) -> None:
-        """A device answered; an answer that nobody waits for is dropped."""
+    def answer(self, address: Address, rid: str, answer: MethodAnswer | HubError) -> None:
+        """A device answered; an answer that nobody waits for is dropped. A HubError says why its answer is none."""
         waiter = self._pending.take(address, rid)
         if waiter is not None and not waiter.done():
             waiter.set_result(answer)
@@ -166,9 +184,17 @@ class Links:
     def _fail_calls(self, address: Address) -> None:
         for waiter in self._pending.take_all(address):
             if not waiter.done():
-                waiter.set_exception(
-                    HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={})
-                )
+                waiter.set_result(HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
+
+    async def _next_arrival(self, address: Address, limit_s: float) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting[address].append(waiting)
+        try:
+            await asyncio.wait_for(waiting, limit_s)
+        except asyncio.TimeoutError:
+            return
+        finally:
+            self._stop_awaiting(address, waiting)
 
     def _stop_awaiting(self, address: Address, waiting: asyncio.Future[None]) -> None:
         others = [each for each in self._awaiting.get(address, ()) if each is not waiting]

@@ -6,23 +6,24 @@ one `call_later` that looks at the clock again when it is up.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
 from azext_iotjobs.localhub.mqtt import packets, session, topics
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
 
 logger = logging.getLogger(__name__)
 
-MAX_PACKET_BYTES = 256 * 1024 + 16 * 1024  # a telemetry message, and its topic
+MAX_PACKET_BYTES = session.MAX_MESSAGE_BYTES + packets.MAX_TEXT_BYTES + 16  # a message, its topic, what is around them
 CONNECT_LIMIT_S = 30.0  # a connection that says nothing is not kept
-MAX_UNSENT_BYTES = 1024 * 1024  # a device that does not read is let go
+CLOSE_LIMIT_S = 5.0  # for the last bytes; one that does not read would hold its connection for ever
+MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is let go; it may have 10 methods of 128 KB to read
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
 
@@ -52,6 +53,11 @@ class DeviceSide(Protocol):
 class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
+    __slots__ = (
+        "_clock", "_decoder", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop", "_session",
+        "_token_ends", "_transport", "_watch", "address",
+    )  # fmt: skip
+
     def __init__(self, hub: DeviceSide, links: Links, clock: HubClock, loop: asyncio.AbstractEventLoop) -> None:
         self._hub = hub
         self._links = links
@@ -64,7 +70,8 @@ class Connection(asyncio.Protocol):
         self._token_ends: datetime | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._is_attached = False
-        self.address = Address("")
+        self._is_over = False
+        self.address = Address("")  # until CONNECT
 
     # --- asyncio.Protocol
 
@@ -75,30 +82,26 @@ class Connection(asyncio.Protocol):
         self._watch = self._loop.call_later(CONNECT_LIMIT_S, self._look)
 
     def data_received(self, data: bytes) -> None:
-        self._last_heard = self._loop.time()
-        try:
-            arrived = self._decoder.feed(data)
-        except packets.MalformedPacket as err:
-            for packet in err.before:
-                self._carry_out(self._session.on_packet(packet))
-            self._end(f"malformed packet: {err}")
+        if self._is_over:
             return
+        self._last_heard = self._loop.time()
+        malformed = None
+        try:
+            arrived: Iterable[packets.Packet] = self._decoder.feed(data)
+        except packets.MalformedPacket as err:
+            arrived, malformed = err.before, err
         for packet in arrived:
             self._carry_out(self._session.on_packet(packet))
+        if malformed is not None:
+            self._end(f"malformed packet: {malformed}")
 
     def pause_writing(self) -> None:
         self._end("does not read what it is sent", at_once=True)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._session.state = session.State.CLOSED
-        if self._watch is not None:
-            self._watch.cancel()
-        if not self._is_attached:
-            return
-        self._is_attached = False
-        self._publish_will()
-        if self._links.detach(self):
-            self._hub.disconnected(self.address)
+        self._leave("connection lost")
+        self._stop_watching()
+        self._transport = None  # the two hold each other
 
     # --- Link
 
@@ -126,9 +129,9 @@ class Connection(asyncio.Protocol):
                     self._send(packet)
                 case session.Admit():
                     self._admit(effect)
-                case session.Listening(subscription):
-                    if subscription is topics.Subscription.METHODS:
-                        self._links.listens(self)
+                case session.SubscriptionsChanged():
+                    self._keep_subscriptions()
+                    self._links.listens(self)
                 case session.Received():
                     self._receive(effect)
                 case session.Close(reason):
@@ -142,18 +145,26 @@ class Connection(asyncio.Protocol):
             self._carry_out(self._session.refuse())
             return
         self.address = asked.address
-        self._carry_out(self._session.accept())
+        # CONNACK has to be the first packet: once attached, a method may follow at once.
+        self._carry_out(self._session.accept(self._links.kept_filters(self.address)))
+        self._keep_subscriptions()
         self._is_attached = True
         self._links.attach(self)
         self._hub.connected(self.address)
         self._look()
+
+    def _keep_subscriptions(self) -> None:
+        if self._session.clean_session:
+            self._links.forget_filters(self.address)
+        else:
+            self._links.keep_filters(self.address, self._session.subscriptions.values())
 
     def _receive(self, received: session.Received) -> None:
         publish = received.publish
         match received.meaning:
             case topics.Telemetry(properties):
                 retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
-                self._hub.telemetry(self.address, {**properties, **retained}, publish.payload)
+                self._telemetry({**properties, **retained}, publish.payload)
             case topics.MethodResponse(status, rid):
                 self._answer(status, rid, publish.payload)
             case topics.TwinGet(rid):
@@ -162,13 +173,21 @@ class Connection(asyncio.Protocol):
                 self._reported(rid, publish.payload)
         self._carry_out(self._session.acknowledge(publish))
 
-    def _answer(self, status: int, rid: str, payload: bytes) -> None:
+    def _telemetry(self, properties: Mapping[str, str | None], body: bytes) -> None:
         try:
-            value = parse_json(payload) if payload.strip() else None
-        except ValueError:
-            value = None
-        if len(payload) <= MAX_PAYLOAD_BYTES:  # a larger one is none: the caller's time runs out
-            self._links.answer(self.address, rid, MethodAnswer(status, value))
+            self._hub.telemetry(self.address, properties, body)
+        except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
+            self._end(f"message refused: {err.text}")
+
+    def _answer(self, status: int, rid: str, payload: bytes) -> None:
+        answer: MethodAnswer | HubError
+        try:
+            if len(payload) > MAX_PAYLOAD_BYTES:
+                raise ValueError(f"more than {MAX_PAYLOAD_BYTES} bytes")
+            answer = MethodAnswer(status, parse_json(payload) if payload.strip() else None)
+        except ValueError as err:
+            answer = HubError(BAD_GATEWAY, f"The device's answer cannot be read: {err}.", info={})
+        self._links.answer(self.address, rid, answer)
 
     def _twin(self, rid: str) -> None:
         try:
@@ -196,32 +215,50 @@ class Connection(asyncio.Protocol):
         if topics.Subscription.TWIN_ANSWERS in self._session.subscriptions:
             self._send(packets.Publish(topic, body))
 
+    def _send(self, packet: packets.Packet) -> None:
+        if self._transport is not None and not self._is_over:
+            self._transport.write(packets.encode(packet))
+
+    def _end(self, reason: str, *, at_once: bool = False) -> None:
+        self._leave(reason)
+        if self._transport is None:
+            return
+        if at_once:
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            self._transport.close()
+            self._stop_watching()
+            self._watch = self._loop.call_later(CLOSE_LIMIT_S, self._transport.abort)
+
+    def _leave(self, reason: str) -> None:
+        """What the end of a connection means for the hub; what it means for the transport is the caller's."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._session.state = session.State.CLOSED
+        logger.debug("connection of %r ends: %s", self.address.device_id, reason)
+        if not self._is_attached:
+            return
+        if self._links.detach(self):
+            self._hub.disconnected(self.address)
+        self._publish_will()
+
     def _publish_will(self) -> None:
         will = self._session.will
         if will is None:
             return
         meaning = topics.parse(self.address, will.topic)
         assert isinstance(meaning, topics.Telemetry)  # CONNECT with any other will was refused
-        self._hub.telemetry(self.address, {**meaning.properties, **dict([WILL_PROPERTY])}, will.payload)
+        self._telemetry({**meaning.properties, **dict([WILL_PROPERTY])}, will.payload)
 
-    def _send(self, packet: packets.Packet) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(packets.encode(packet))
-
-    def _end(self, reason: str, *, at_once: bool = False) -> None:
-        self._session.state = session.State.CLOSED
-        if self._transport is None or self._transport.is_closing():
-            return
-        logger.debug("connection of %r ends: %s", self.address.device_id, reason)
-        if at_once:
-            self._transport.abort()
-        else:
-            self._transport.close()
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _look(self) -> None:
         """End the connection if its time is up; otherwise look again when it may be."""
-        if self._watch is not None:
-            self._watch.cancel()
+        self._stop_watching()
         if self._session.keep_alive_s is None or self._token_ends is None:
             self._end("no CONNECT in time", at_once=True)
             return

@@ -4,20 +4,23 @@
                          |                                                    ^
                          +----------------refuse------------------------------+
 
-The service drops a connection where MQTT would allow an error answer; so does this.
+Strategy: a table says which packet may come when; what is not in it ends the connection. The service drops a connection
+where MQTT would allow an error answer; so does this.
+Source: IoT Hub "communicate using MQTT"; OASIS MQTT 3.1.1, whose normative statements are named [MQTT-x].
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from urllib.parse import parse_qs
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
 
-MAX_SUBSCRIPTIONS = 5  # per connection, IoT Hub "communicate using MQTT"; a sixth ends the connection
-KEEP_ALIVE_CAP_S = 1767.0  # 29.45 minutes, the same page
+MAX_MESSAGE_BYTES = 256 * 1024  # what a device may send at once, IoT Hub quotas
+KEEP_ALIVE_CAP_S = 1767.0  # 29.45 minutes, "communicate using MQTT"
 GRANTED_QOS = 1  # QoS 2 is granted as 1
 BAD_PROTOCOL, IDENTIFIER_REJECTED, NOT_AUTHORISED = 1, 2, 5  # CONNACK codes
+_QUERY_STARTS = ("?", "api-version=", "DeviceClientType=")  # an old C SDK leaves the "?" out
 
 
 class State(Enum):
@@ -32,14 +35,14 @@ class State(Enum):
 # --- what a session tells its surroundings to do
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Send:
     """Send a packet."""
 
     packet: packets.Packet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Admit:
     """Check who this is; then call `accept` or `refuse`."""
 
@@ -48,128 +51,123 @@ class Admit:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Listening:
-    """The device subscribed to something."""
-
-    subscription: topics.Subscription
+@dataclass(frozen=True, slots=True)
+class SubscriptionsChanged:
+    """The device listens to something else than before."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Received:
-    """The device published something; acknowledge QoS 1 with `acknowledge` when it is taken."""
+    """The device published something; send what `acknowledge` gives when it is taken."""
 
     meaning: topics.Meaning
     publish: packets.Publish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the connection; `reason` is for the log."""
 
     reason: str
 
 
-Effect = Send | Admit | Listening | Received | Close
+Effect = Send | Admit | SubscriptionsChanged | Received | Close
 
 
 class Session:
     """The protocol of one connection."""
 
+    __slots__ = ("address", "clean_session", "keep_alive_s", "state", "subscriptions", "will")
+
     def __init__(self) -> None:
         self.state = State.NEW
         self.address: Address | None = None
+        self.clean_session = True
         self.will: packets.Will | None = None
-        self.subscriptions: dict[topics.Subscription, str] = {}
+        self.subscriptions: dict[topics.Subscription, str] = {}  # with the filters that named them
         self.keep_alive_s: float | None = None  # silence that ends the connection; None before CONNECT
 
     def on_packet(self, packet: packets.Packet) -> list[Effect]:
-        """What to do about a packet from the device."""
+        """What to do about a packet from the device. After the end nothing is."""
         if self.state is State.CLOSED:
             return []
-        if self.state is State.NEW:
-            return self._connect(packet) if isinstance(packet, packets.Connect) else self._close("no CONNECT first")
-        if self.state is State.ADMITTING:
-            return self._close("did not wait for CONNACK")
-        return self._on_open(packet)
+        step = _TABLE.get((self.state, type(packet)))
+        return step(self, packet) if step else self._close(f"{type(packet).__name__} while {self.state.value}")
 
-    def accept(self) -> list[Effect]:
-        """The device may come in."""
+    def accept(self, kept_filters: Iterable[str] | None) -> list[Effect]:
+        """The device may come in.
+
+        kept_filters: what it listened to when it was here last, None when nothing is known. A clean session starts
+        without; SDKs that start no clean one do not subscribe again.
+        """
         if self.state is not State.ADMITTING:
             return []
         self.state = State.OPEN
-        return [Send(packets.Connack(session_present=False, return_code=0))]
+        is_present = kept_filters is not None and not self.clean_session
+        if kept_filters is not None and is_present:
+            self.subscriptions = _subscriptions(self._own_address(), kept_filters) or {}
+        return [Send(packets.Connack(session_present=is_present, return_code=0))]
 
     def refuse(self) -> list[Effect]:
-        """The device may not come in."""
+        """The device may not come in. It is not told why: every refusal looks alike."""
         if self.state is not State.ADMITTING:
             return []
         return self._reject(NOT_AUTHORISED, "not authorised")
+
+    def acknowledge(self, publish: packets.Publish) -> list[Effect]:
+        """What a taken message is answered with."""
+        return [Send(packets.Puback(publish.packet_id))] if publish.packet_id is not None else []
 
     def _connect(self, connect: packets.Connect) -> list[Effect]:
         if connect.protocol_level != packets.PROTOCOL_LEVEL:
             return self._reject(BAD_PROTOCOL, f"protocol level {connect.protocol_level}")
         address = parse_client_id(connect.client_id)
         if address is None:
-            return self._reject(IDENTIFIER_REJECTED, "no client id")
-        named = parse_username(connect.username or "")
-        if named is None or named[1] != address:
+            return self._reject(IDENTIFIER_REJECTED, "the client id names no device")
+        host = parse_host(connect.username or "", connect.client_id)
+        if host is None:
             # Which code the service gives here is not published; 5 is what SDKs read as "do not try again".
             return self._reject(NOT_AUTHORISED, "user name and client id do not fit")
-        if connect.will is not None and not self._is_event_topic(address, connect.will.topic):
+        if connect.will is not None and not _is_event_topic(address, connect.will.topic):
             return self._reject(NOT_AUTHORISED, "will on a topic that is not the device's own")
-        self.address, self.will = address, connect.will
+        self.address, self.will, self.clean_session = address, connect.will, connect.clean_session
         # Half as long again as promised [MQTT-3.1.2-24]; 0 means "no limit" in MQTT, but the service has one.
         self.keep_alive_s = min(1.5 * connect.keep_alive_s or KEEP_ALIVE_CAP_S, KEEP_ALIVE_CAP_S)
         self.state = State.ADMITTING
         token = (connect.password or b"").decode("utf-8", "replace")
-        return [Admit(address, named[0], token)]
-
-    def _on_open(self, packet: packets.Packet) -> list[Effect]:
-        match packet:
-            case packets.Publish():
-                return self._publish(packet)
-            case packets.Subscribe():
-                return self._subscribe(packet)
-            case packets.Unsubscribe():
-                return self._unsubscribe(packet)
-            case packets.Pingreq():
-                return [Send(packets.Pingresp())]
-            case packets.Puback():
-                return []
-            case packets.Disconnect():
-                self.will = None  # a clean farewell has no will [MQTT-3.14.4-3]
-                return self._close("DISCONNECT")
-            case _:
-                return self._close(f"{type(packet).__name__} is not for a device to send now")
+        return [Admit(address, host, token)]
 
     def _publish(self, publish: packets.Publish) -> list[Effect]:
         if publish.qos > 1:
             return self._close("QoS 2")
-        assert self.address is not None
-        meaning = topics.parse(self.address, publish.topic)
+        if len(publish.payload) > MAX_MESSAGE_BYTES:
+            return self._close("published more than 256 KB")
+        meaning = topics.parse(self._own_address(), publish.topic)
         return [Received(meaning, publish)] if meaning else self._close("published to a topic that is not allowed")
 
-    def acknowledge(self, publish: packets.Publish) -> list[Effect]:
-        """What a taken message is answered with."""
-        return [Send(packets.Puback(publish.packet_id))] if publish.packet_id is not None else []
-
     def _subscribe(self, subscribe: packets.Subscribe) -> list[Effect]:
-        assert self.address is not None
-        wanted = {name: topics.parse_filter(self.address, name) for name, _ in subscribe.filters}
-        if None in wanted.values():
+        # The service allows five subscriptions; these are never more, as one kind has one filter.
+        wanted = _subscriptions(self._own_address(), (name for name, _ in subscribe.filters))
+        if wanted is None:
             return self._close("subscribed to a topic that is not allowed")
-        known = {kind: name for name, kind in wanted.items() if kind is not None}
-        if len(self.subscriptions.keys() | known.keys()) > MAX_SUBSCRIPTIONS:
-            return self._close("too many subscriptions")
-        self.subscriptions.update(known)
+        self.subscriptions.update(wanted)
         codes = tuple(min(qos, GRANTED_QOS) for _, qos in subscribe.filters)
-        return [Send(packets.Suback(subscribe.packet_id, codes)), *(Listening(kind) for kind in known)]
+        return [Send(packets.Suback(subscribe.packet_id, codes)), SubscriptionsChanged()]
 
     def _unsubscribe(self, unsubscribe: packets.Unsubscribe) -> list[Effect]:
         names = set(unsubscribe.filters)
         self.subscriptions = {kind: name for kind, name in self.subscriptions.items() if name not in names}
-        return [Send(packets.Unsuback(unsubscribe.packet_id))]
+        return [SubscriptionsChanged(), Send(packets.Unsuback(unsubscribe.packet_id))]
+
+    def _ping(self, _pingreq: packets.Pingreq) -> list[Effect]:
+        return [Send(packets.Pingresp())]
+
+    def _take_puback(self, _puback: packets.Puback) -> list[Effect]:
+        return []  # all that is sent has QoS 0: nothing waits for one
+
+    def _disconnect(self, _disconnect: packets.Disconnect) -> list[Effect]:
+        self.will = None  # a clean farewell has no will [MQTT-3.14.4-3]
+        return self._close("DISCONNECT")
 
     def _reject(self, code: int, reason: str) -> list[Effect]:
         return [Send(packets.Connack(session_present=False, return_code=code)), *self._close(reason)]
@@ -178,27 +176,49 @@ class Session:
         self.state = State.CLOSED
         return [Close(reason)]
 
-    def _is_event_topic(self, address: Address, topic: str) -> bool:
-        return isinstance(topics.parse(address, topic), topics.Telemetry)
+    def _own_address(self) -> Address:
+        assert self.address is not None  # a CONNECT that names none goes no further than NEW
+        return self.address
+
+
+# In ADMITTING nothing may come: who feeds a session answers Admit first. After CLOSED nothing follows from anything.
+_TABLE: Mapping[tuple[State, type], Callable[..., list[Effect]]] = {
+    (State.NEW, packets.Connect): Session._connect,
+    (State.OPEN, packets.Publish): Session._publish,
+    (State.OPEN, packets.Puback): Session._take_puback,
+    (State.OPEN, packets.Subscribe): Session._subscribe,
+    (State.OPEN, packets.Unsubscribe): Session._unsubscribe,
+    (State.OPEN, packets.Pingreq): Session._ping,
+    (State.OPEN, packets.Disconnect): Session._disconnect,
+}
 
 
 def parse_client_id(text: str) -> Address | None:
-    """ "device" or "device/module"; None for an empty one."""
-    device, _, module = text.partition("/")
-    return Address(device, module or None) if device else None
+    """ "device" or "device/module"; None for one that names neither."""
+    device, slash, module = text.partition("/")
+    if not device or (slash and (not module or "/" in module)):
+        return None
+    return Address(device, module or None)
 
 
-def parse_username(text: str) -> tuple[str, Address] | None:
-    """The host and the address of a user name: host/device[/module]/?api-version=…
+def parse_host(username: str, client_id: str) -> str | None:
+    """The host of a user name: host/device[/module]/?api-version=…
 
-    The query may be missing, and an old form has it without "?". None when it does not parse.
+    The query may be missing, and an old form has it without "?". None when it does not name this client.
     """
-    path, _, query = text.partition("/?")
-    parts = path.split("/")
-    if len(parts) > 2 and parts[-1].startswith(("api-version=", "DeviceClientType=")):
-        query = parts.pop()
-    if not 2 <= len(parts) <= 3 or not all(parts):
-        return None
-    if query and not parse_qs(query):
-        return None
-    return parts[0], Address(parts[1], parts[2] if len(parts) == 3 else None)
+    # An id may hold "?" and "=": it is not looked for, it is known.
+    host, _, rest = username.partition("/")
+    name, tail = rest[: len(client_id)], rest[len(client_id) :]
+    fits = tail in ("", "/") or (tail[0] == "/" and tail[1:].startswith(_QUERY_STARTS))
+    return host if host and name == client_id and fits else None
+
+
+def _subscriptions(address: Address, filters: Iterable[str]) -> dict[topics.Subscription, str] | None:
+    """None when one of the filters is not for this address."""
+    found = {name: topics.parse_filter(address, name) for name in filters}
+    known = {kind: name for name, kind in found.items() if kind is not None}
+    return None if None in found.values() else known
+
+
+def _is_event_topic(address: Address, topic: str) -> bool:
+    return isinstance(topics.parse(address, topic), topics.Telemetry)

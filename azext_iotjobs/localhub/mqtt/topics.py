@@ -1,9 +1,10 @@
 """Hub topics <-> what they mean. Pure, both directions.
 
 Source: IoT Hub "communicate using MQTT". Topics carry ids as they are; properties are a percent-encoded bag in which a
-key alone means no value, and "+" is a plus.
+key alone means no value, and "+" is a plus. A device's request ids are opaque: they go back as they came.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -21,14 +22,14 @@ class Subscription(Enum):
     MESSAGES = "cloud-to-device messages"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Telemetry:
     """A message to the hub."""
 
     properties: Mapping[str, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MethodResponse:
     """The answer to a method call; the payload is the answer's."""
 
@@ -36,14 +37,14 @@ class MethodResponse:
     rid: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TwinGet:
     """The device asks for its twin."""
 
     rid: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportedPatch:
     """The device changes its reported properties."""
 
@@ -52,9 +53,13 @@ class ReportedPatch:
 
 Meaning = Telemetry | MethodResponse | TwinGet | ReportedPatch
 
-METHOD_RESPONSE = "$iothub/methods/res/"
-TWIN_GET = "$iothub/twin/GET/"
-REPORTED = "$iothub/twin/PATCH/properties/reported/"
+MAX_RID_CHARS = 1024  # ours: an answer's topic is longer than the question's and must fit into MQTT's 65,535 bytes too
+_METHOD_RESPONSE = re.compile(r"\$iothub/methods/res/(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
+_TWIN_GET = "$iothub/twin/GET/?"
+_REPORTED = "$iothub/twin/PATCH/properties/reported/?"
+# A device may compare a name without decoding it, and a component's command has a "*" in it. Only what means something
+# in a topic has to be encoded: / + # ? & % and what is not ASCII.
+_PLAIN_IN_NAMES = "*$:@!,;=()'"
 
 
 def parse(address: Address, topic: str) -> Meaning | None:
@@ -62,14 +67,12 @@ def parse(address: Address, topic: str) -> Meaning | None:
     events = f"{_base(address)}/messages/events"
     if topic == events or topic.startswith(f"{events}/"):
         return Telemetry(parse_bag(topic[len(events) + 1 :]))
-    if topic.startswith(METHOD_RESPONSE):
-        status, _, query = topic[len(METHOD_RESPONSE) :].partition("/?")
-        rid = parse_bag(query).get("$rid")
-        is_status = status.removeprefix("-").isdecimal() and status.isascii() and len(status) <= 11
-        return MethodResponse(int(status), rid) if rid and is_status else None
-    for prefix, meaning in ((TWIN_GET, TwinGet), (REPORTED, ReportedPatch)):
-        if topic.startswith(f"{prefix}?"):
-            rid = parse_bag(topic[len(prefix) + 1 :]).get("$rid")
+    if (response := _METHOD_RESPONSE.fullmatch(topic)) is not None:
+        rid = _rid(response[2])
+        return MethodResponse(int(response[1]), rid) if rid else None
+    for prefix, meaning in ((_TWIN_GET, TwinGet), (_REPORTED, ReportedPatch)):
+        if topic.startswith(prefix):
+            rid = _rid(topic[len(prefix) :])
             return meaning(rid) if rid else None
     return None
 
@@ -88,13 +91,13 @@ def parse_filter(address: Address, topic_filter: str) -> Subscription | None:
 
 def method_topic(rid: str, name: str) -> str:
     """Where a method call goes."""
-    return f"$iothub/methods/POST/{quote(name, safe='')}/?$rid={rid}"
+    return f"$iothub/methods/POST/{quote(name, safe=_PLAIN_IN_NAMES)}/?$rid={rid}"
 
 
 def twin_answer_topic(status: int, rid: str, version: int | None = None) -> str:
-    """Where an answer about a twin goes; the device's own request id comes back as it was."""
+    """Where an answer about a twin goes; `rid` is the device's own, `version` that of its reported properties."""
     tail = "" if version is None else f"&$version={version}"
-    return f"$iothub/twin/res/{status}/?$rid={quote(rid, safe='')}{tail}"
+    return f"$iothub/twin/res/{status}/?$rid={rid}{tail}"
 
 
 def desired_topic(version: int) -> str:
@@ -109,6 +112,14 @@ def parse_bag(text: str) -> dict[str, str | None]:
         key, equals, value = part.partition("=")
         bag[unquote(key)] = unquote(value) if equals else None
     return bag
+
+
+def _rid(query: str) -> str | None:
+    for part in query.split("&"):
+        key, _, value = part.partition("=")
+        if key == "$rid":
+            return value if len(value) <= MAX_RID_CHARS else None
+    return None
 
 
 def _base(address: Address) -> str:

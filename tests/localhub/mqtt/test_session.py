@@ -1,145 +1,269 @@
-"""The protocol of one connection: the state table over every state and packet."""
+"""The protocol of one connection, for every packet in every state."""
+
+from typing import Any
 
 import pytest
 
 from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.mqtt import packets
+from azext_iotjobs.localhub.mqtt.packets import (
+    Connack,
+    Connect,
+    Disconnect,
+    Packet,
+    Pingreq,
+    Pingresp,
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Suback,
+    Subscribe,
+    Unsuback,
+    Unsubscribe,
+    Will,
+)
 from azext_iotjobs.localhub.mqtt.session import (
     KEEP_ALIVE_CAP_S,
+    MAX_MESSAGE_BYTES,
     Admit,
     Close,
-    Listening,
     Received,
     Send,
     Session,
     State,
-    parse_username,
+    SubscriptionsChanged,
+    parse_host,
 )
 from azext_iotjobs.localhub.mqtt.topics import Subscription, Telemetry
 
-CONNECT = packets.Connect(client_id="d1", username="hub/d1/?api-version=2021-04-12", password=b"token", keep_alive_s=60)
-TELEMETRY = packets.Publish("devices/d1/messages/events/a=1", b"x")
-SUBSCRIBE = packets.Subscribe(1, (("$iothub/methods/POST/#", 2),))
-
-PACKETS = {
-    "Connect": CONNECT,
-    "Connack": packets.Connack(False, 0),
-    "Publish": TELEMETRY,
-    "Puback": packets.Puback(1),
-    "Pubrec": packets.Pubrec(1),
-    "Pubrel": packets.Pubrel(1),
-    "Pubcomp": packets.Pubcomp(1),
-    "Subscribe": SUBSCRIBE,
-    "Suback": packets.Suback(1, (0,)),
-    "Unsubscribe": packets.Unsubscribe(1, ("$iothub/methods/POST/#",)),
-    "Unsuback": packets.Unsuback(1),
-    "Pingreq": packets.Pingreq(),
-    "Pingresp": packets.Pingresp(),
-    "Disconnect": packets.Disconnect(),
+METHODS, TWIN = "$iothub/methods/POST/#", "$iothub/twin/res/#"
+EVENTS = "devices/pump-1/messages/events/"
+CONNECT = Connect(client_id="pump-1", username="hub/pump-1/?api-version=2021-04-12", password=b"token", keep_alive_s=60)
+SAMPLES: tuple[Packet, ...] = (
+    CONNECT, Connack(False, 0), Publish(EVENTS, b"x"), Puback(1), Pubrec(1), Pubrel(1), Pubcomp(1),
+    Subscribe(1, ((METHODS, 1),)), Suback(1, (0,)), Unsubscribe(1, (METHODS,)), Unsuback(1), Pingreq(), Pingresp(),
+    Disconnect(),
+)  # fmt: skip
+GOES_ON = {
+    (State.NEW, Connect): State.ADMITTING,
+    (State.OPEN, Publish): State.OPEN,
+    (State.OPEN, Puback): State.OPEN,
+    (State.OPEN, Subscribe): State.OPEN,
+    (State.OPEN, Unsubscribe): State.OPEN,
+    (State.OPEN, Pingreq): State.OPEN,
 }
-# What does not close an open connection.
-OPEN = {"Publish", "Puback", "Subscribe", "Unsubscribe", "Pingreq"}
 
 
 def session_in(state: State) -> Session:
     session = Session()
     if state is not State.NEW:
         session.on_packet(CONNECT)
-    if state is State.OPEN:
-        session.accept()
+    if state in (State.OPEN, State.CLOSED):
+        session.accept(None)
     if state is State.CLOSED:
-        session.accept()
-        session.on_packet(packets.Disconnect())
+        session.on_packet(Disconnect())
     assert session.state is state
     return session
 
 
+def connect(**fields: Any) -> Connect:
+    known = {name: getattr(CONNECT, name) for name in ("client_id", "username", "password", "keep_alive_s")}
+    return Connect(**{**known, **fields})
+
+
+def closes(effects: list[Any]) -> bool:
+    return len(effects) == 1 and isinstance(effects[0], Close)
+
+
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("kind", PACKETS)
-def test_every_packet_in_every_state_goes_on_or_closes(state: State, kind: str) -> None:
+@pytest.mark.parametrize("packet", SAMPLES, ids=lambda packet: type(packet).__name__)
+def test_every_packet_in_every_state_goes_on_or_ends_the_connection(state: State, packet: Packet) -> None:
     session = session_in(state)
-    effects = session.on_packet(PACKETS[kind])
+    effects = session.on_packet(packet)
+    assert session.state is GOES_ON.get((state, type(packet)), State.CLOSED)
     if state is State.CLOSED:
-        assert (effects, session.state) == ([], State.CLOSED)
-    elif (state is State.NEW and kind == "Connect") or (state is State.OPEN and kind in OPEN):
-        assert session.state is not State.CLOSED
-        assert not any(isinstance(effect, Close) for effect in effects)
-    else:
-        assert session.state is State.CLOSED
-        assert isinstance(effects[-1], Close)
+        assert effects == []
+    elif (state, type(packet)) not in GOES_ON:
+        assert closes(effects)
+        assert session.subscriptions == {}
 
 
-def test_connecting_asks_who_it_is_and_then_answers() -> None:
+def test_a_good_connect_asks_for_admission_and_then_says_welcome() -> None:
     session = Session()
-    assert session.on_packet(CONNECT) == [Admit(Address("d1"), "hub", "token")]
-    assert session.accept() == [Send(packets.Connack(False, 0))]
-    assert session.keep_alive_s == 90
-    refused = session_in(State.ADMITTING)
-    answer, close = refused.refuse()
-    assert answer == Send(packets.Connack(False, 5))
-    assert isinstance(close, Close)
+    assert session.on_packet(CONNECT) == [Admit(Address("pump-1"), "hub", "token")]
+    assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
+    assert session.state is State.OPEN
+
+
+def test_a_token_is_not_shown() -> None:
+    assert "token" not in repr(Session().on_packet(CONNECT)).replace("token=", "")
+
+
+def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
+    session = session_in(State.ADMITTING)
+    told, end = session.refuse()
+    assert told == Send(Connack(session_present=False, return_code=5)) and isinstance(end, Close)
+    assert session.state is State.CLOSED
+
+
+@pytest.mark.parametrize("state", [State.NEW, State.OPEN, State.CLOSED])
+def test_admission_nobody_asked_for_changes_nothing(state: State) -> None:
+    session = session_in(state)
+    assert session.accept(None) == session.refuse() == []
+    assert session.state is state
 
 
 @pytest.mark.parametrize(
-    ("promised", "allowed"), [(0, KEEP_ALIVE_CAP_S), (60, 90), (1177, 1765.5), (1740, KEEP_ALIVE_CAP_S)]
+    ("packet", "code"),
+    [
+        (Connect(protocol_level=3), 1),
+        (Connect(protocol_level=5), 1),
+        (connect(client_id=""), 2),
+        (connect(client_id="/motor"), 2),
+        (connect(client_id="pump-1/"), 2),
+        (connect(client_id="pump-1/motor/x"), 2),
+        (connect(client_id="pump-2"), 5),
+        (connect(client_id="pump"), 5),
+        (connect(client_id="pump-1/motor"), 5),
+        (connect(username=None, password=None), 5),
+        (connect(username="hub"), 5),
+        (connect(username="/pump-1/?api-version=2021-04-12"), 5),
+        (connect(will=Will("devices/pump-2/messages/events/", b"", 0, False)), 5),
+        (connect(will=Will("$iothub/twin/GET/?$rid=1", b"", 0, False)), 5),
+    ],
 )
-def test_silence_is_allowed_half_as_long_again_as_promised_up_to_the_cap(promised: int, allowed: float) -> None:
+def test_a_connect_that_cannot_be_is_refused_with_a_code(packet: Connect, code: int) -> None:
     session = Session()
-    session.on_packet(packets.Connect(client_id="d1", username="hub/d1", keep_alive_s=promised))
-    assert session.keep_alive_s == allowed
+    told, end = session.on_packet(packet)
+    assert told == Send(Connack(session_present=False, return_code=code)) and isinstance(end, Close)
+    assert session.state is State.CLOSED and session.address is None
 
 
-def test_a_subscription_is_granted_and_told() -> None:
+@pytest.mark.parametrize(
+    ("username", "host"),
+    [
+        ("hub/pump-1/?api-version=2021-04-12", "hub"),
+        ("localhost:8883/pump-1/?api-version=2021-04-12", "localhost:8883"),
+        ("hub/pump-1/?api-version=2021-04-12&DeviceClientType=py%2F2&model-id=dtmi%3Aa%3B1", "hub"),
+        ("hub/pump-1/?", "hub"),
+        ("hub/pump-1/", "hub"),
+        ("hub/pump-1", "hub"),
+        ("hub/pump-1/api-version=2016-11-14&DeviceClientType=c", "hub"),
+        ("hub/pump-1/DeviceClientType=c", "hub"),
+        ("hub/pump-1x", None),
+        ("hub/pump-1?api-version=2021-04-12", None),
+        ("hub/pump-1/motor", None),
+        ("hub/pump-1/motor/?api-version=2021-04-12", None),
+        ("hub/PUMP-1/", None),
+        ("hub/", None),
+        ("", None),
+    ],
+)
+def test_a_user_name_gives_the_host_if_it_names_the_client(username: str, host: str | None) -> None:
+    assert parse_host(username, "pump-1") == host
+
+
+def test_a_module_connects_under_its_own_name() -> None:
+    wish = Session().on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
+    assert wish == [Admit(Address("pump-1", "motor"), "hub", "token")]
+
+
+@pytest.mark.parametrize(("asked_s", "silence_s"), [(60, 90), (1, 1.5), (0, 1767), (1177, 1765.5), (1740, 1767)])
+def test_silence_may_last_half_as_long_again_as_promised_and_no_longer_than_the_cap(
+    asked_s: int, silence_s: float
+) -> None:
+    session = Session()
+    session.on_packet(connect(keep_alive_s=asked_s))
+    assert session.keep_alive_s == silence_s <= KEEP_ALIVE_CAP_S
+
+
+def test_a_message_of_qos_1_is_acknowledged_after_it_was_taken() -> None:
     session = session_in(State.OPEN)
-    granted, listening = session.on_packet(SUBSCRIBE)
-    assert (granted, listening) == (Send(packets.Suback(1, (1,))), Listening(Subscription.METHODS))
-    assert Subscription.METHODS in session.subscriptions
-    session.on_packet(PACKETS["Unsubscribe"])
+    publish = Publish(f"{EVENTS}a=1", b"x", qos=1, packet_id=9)
+    assert session.on_packet(publish) == [Received(Telemetry({"a": "1"}), publish)]
+    assert session.acknowledge(publish) == [Send(Puback(9))]
+
+
+def test_a_message_of_qos_0_is_not_acknowledged() -> None:
+    assert session_in(State.OPEN).acknowledge(Publish(EVENTS, b"x")) == []
+
+
+@pytest.mark.parametrize(
+    "publish",
+    [
+        Publish(EVENTS, b"x", qos=2, packet_id=9),
+        Publish("devices/pump-2/messages/events/", b"x"),
+        Publish("anything", b"x"),
+        Publish(EVENTS, b"x" * (MAX_MESSAGE_BYTES + 1)),
+    ],
+    ids=["QoS 2", "another device's topic", "unknown topic", "too large"],
+)
+def test_a_message_that_may_not_be_ends_the_connection(publish: Publish) -> None:
+    session = session_in(State.OPEN)
+    assert closes(session.on_packet(publish))
+
+
+def test_a_message_of_the_largest_size_is_taken() -> None:
+    assert isinstance(session_in(State.OPEN).on_packet(Publish(EVENTS, b"x" * MAX_MESSAGE_BYTES))[0], Received)
+
+
+def test_subscriptions_are_granted_with_qos_1_at_most_and_answered_before_anything_follows() -> None:
+    session = session_in(State.OPEN)
+    filters = ((METHODS, 0), (TWIN, 1), ("devices/pump-1/messages/devicebound/#", 2))
+    assert session.on_packet(Subscribe(4, filters)) == [Send(Suback(4, (0, 1, 1))), SubscriptionsChanged()]
+    assert set(session.subscriptions) == {Subscription.METHODS, Subscription.TWIN_ANSWERS, Subscription.MESSAGES}
+
+
+def test_a_filter_that_may_not_be_ends_the_connection_and_grants_none_of_its_packet() -> None:
+    session = session_in(State.OPEN)
+    assert closes(session.on_packet(Subscribe(4, ((METHODS, 0), ("#", 0)))))
     assert session.subscriptions == {}
 
 
-def test_a_message_is_acknowledged_only_when_it_is_taken() -> None:
+def test_subscribing_again_is_no_further_subscription() -> None:
     session = session_in(State.OPEN)
-    message = packets.Publish("devices/d1/messages/events/a=1", b"x", qos=1, packet_id=7)
-    (received,) = session.on_packet(message)
-    assert received == Received(Telemetry({"a": "1"}), message)
-    assert session.acknowledge(message) == [Send(packets.Puback(7))]
-    assert session.acknowledge(TELEMETRY) == []
+    for packet_id in range(1, 20):
+        session.on_packet(Subscribe(packet_id, ((METHODS, 0),)))
+    assert session.state is State.OPEN and len(session.subscriptions) == 1
 
 
-@pytest.mark.parametrize("topic", ["devices/d2/messages/events/", "x", "$iothub/methods/res/2x/?$rid=1"])
-def test_a_forbidden_topic_closes(topic: str) -> None:
+def test_unsubscribing_ends_a_subscription_before_it_is_answered() -> None:
     session = session_in(State.OPEN)
-    assert isinstance(session.on_packet(packets.Publish(topic, b""))[-1], Close)
+    session.on_packet(Subscribe(4, ((METHODS, 0), (TWIN, 0))))
+    assert session.on_packet(Unsubscribe(5, (METHODS, "never/held"))) == [SubscriptionsChanged(), Send(Unsuback(5))]
+    assert set(session.subscriptions) == {Subscription.TWIN_ANSWERS}
 
 
-def test_a_will_must_be_the_devices_own_and_goodbye_takes_it_back() -> None:
-    foreign = packets.Will("devices/d2/messages/events/", b"", 0, False)
-    refused = Session().on_packet(packets.Connect(client_id="d1", username="hub/d1", will=foreign))
-    assert refused[0] == Send(packets.Connack(False, 5))
+def test_a_session_that_is_not_clean_finds_its_subscriptions_again() -> None:
     session = Session()
-    own = packets.Will("devices/d1/messages/events/", b"", 0, False)
-    session.on_packet(packets.Connect(client_id="d1", username="hub/d1", will=own))
-    session.accept()
-    assert session.will == own
-    session.on_packet(packets.Disconnect())
+    session.on_packet(connect(clean_session=False))
+    assert session.accept([METHODS]) == [Send(Connack(session_present=True, return_code=0))]
+    assert set(session.subscriptions) == {Subscription.METHODS}
+
+
+def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
+    session = Session()
+    session.on_packet(connect(clean_session=False))
+    assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
+
+
+def test_a_clean_session_finds_none_whatever_was_kept() -> None:
+    session = Session()
+    session.on_packet(connect(clean_session=True))
+    assert session.accept([METHODS]) == [Send(Connack(session_present=False, return_code=0))]
+    assert session.subscriptions == {}
+
+
+def test_a_farewell_takes_the_will_back() -> None:
+    will = Will(EVENTS, b"gone", 0, False)
+    session = Session()
+    session.on_packet(connect(will=will))
+    session.accept(None)
+    assert session.will == will
+    session.on_packet(Disconnect())
     assert session.will is None
 
 
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        ("hub/d1/?api-version=2021-04-12", ("hub", Address("d1"))),
-        ("hub/d1/m1/?api-version=2021-04-12&DeviceClientType=x", ("hub", Address("d1", "m1"))),
-        ("hub/d1/api-version=2016-11-14", ("hub", Address("d1"))),
-        ("hub/d1/api-version=2016-11-14&DeviceClientType=c%2F1", ("hub", Address("d1"))),
-        ("hub/d1", ("hub", Address("d1"))),
-        ("hub/d1/m1", ("hub", Address("d1", "m1"))),
-        ("hub", None),
-        ("", None),
-        ("hub//?api-version=2021-04-12", None),
-        ("hub/d1/m1/x/?api-version=2021-04-12", None),
-    ],
-)
-def test_user_names(text: str, meaning: object) -> None:
-    assert parse_username(text) == meaning
+def test_a_ping_is_answered() -> None:
+    assert session_in(State.OPEN).on_packet(Pingreq()) == [Send(Pingresp())]

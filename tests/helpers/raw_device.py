@@ -1,0 +1,214 @@
+"""A device of bare packets, and a hub for it whose registry is a set of tokens."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.mqtt.packets import (
+    Connack,
+    Connect,
+    Decoder,
+    Packet,
+    Publish,
+    Suback,
+    Subscribe,
+    encode,
+)
+from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
+
+GOOD_TOKEN = "a good token"
+ALL_FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
+
+
+@dataclass
+class Desk:
+    """The hub as connections see it: lets in whoever has the good token, keeps what it is told."""
+
+    token_ends: datetime = datetime(2100, 1, 1, tzinfo=timezone.utc)
+    said: list[tuple[Any, ...]] = field(default_factory=list)
+    reported: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+    refuses_telemetry: bool = False
+
+    def admit(self, address: Address, host: str, token: str) -> datetime:
+        """Let in or not."""
+        if token != GOOD_TOKEN:
+            raise HubError(UNAUTHORIZED, "Not this token.")
+        return self.token_ends
+
+    def connected(self, address: Address) -> None:
+        """On line."""
+        self.said.append(("connected", address.device_id))
+
+    def disconnected(self, address: Address) -> None:
+        """Off line."""
+        self.said.append(("disconnected", address.device_id))
+
+    def telemetry(self, address: Address, properties: Mapping[str, str | None], body: bytes) -> None:
+        """A message."""
+        if self.refuses_telemetry:
+            raise HubError(ARGUMENT_INVALID, "No messages today.")
+        self.said.append(("telemetry", address.device_id, dict(properties), body))
+
+    def twin_document(self, address: Address) -> dict[str, Any]:
+        """The twin."""
+        return {"desired": {"$version": 1}, "reported": {**self.reported, "$version": self.version}}
+
+    def patch_reported(self, address: Address, patch: Any) -> int:
+        """Merge, or refuse what is no object."""
+        if not isinstance(patch, dict):
+            raise HubError(ARGUMENT_INVALID, "A patch is an object.")
+        self.reported.update(patch)
+        self.version += 1
+        return self.version
+
+
+class RawDevice:
+    """One TCP connection that speaks packets."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self._decoder = Decoder(1_000_000)
+        self._arrived: list[Packet] = []
+
+    def send(self, *packets: Packet) -> None:
+        """Send packets."""
+        self.writer.write(b"".join(encode(packet) for packet in packets))
+
+    async def next(self) -> Packet | None:
+        """The next packet from the hub; None when it has ended the connection."""
+        while not self._arrived:
+            try:
+                data = await within_limit(self.reader.read(65536))
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._arrived += self._decoder.feed(data)
+        return self._arrived.pop(0)
+
+    async def message(self) -> Publish:
+        """The next packet, which is a message."""
+        packet = await self.next()
+        assert isinstance(packet, Publish)
+        return packet
+
+    async def is_dropped(self) -> bool:
+        """Whether the hub ends the connection without another packet."""
+        return await self.next() is None
+
+    async def subscribe(self, *filters: str) -> None:
+        """Subscribe and see it granted."""
+        self.send(Subscribe(7, tuple((each, 1) for each in filters)))
+        assert isinstance(await self.next(), Suback)
+
+    def stop_reading(self) -> None:
+        """Leave unread what the hub sends from now on."""
+        self._transport.pause_reading()
+
+    async def bytes_until_the_end(self) -> int:
+        """Read again, and count what still comes before the connection is over."""
+        self._transport.resume_reading()
+        count = 0
+        try:
+            while data := await within_limit(self.reader.read(65536)):
+                count += len(data)
+        except ConnectionError:
+            return count
+        return count
+
+    @property
+    def _transport(self) -> asyncio.Transport:
+        assert isinstance(self.writer.transport, asyncio.Transport)
+        return self.writer.transport
+
+    async def gone(self) -> None:
+        """Cut the connection without a farewell."""
+        self.writer.transport.abort()
+        await turns()
+
+
+@dataclass
+class Hub:
+    """A listening hub."""
+
+    loop: MovedLoop
+    desk: Desk
+    links: Links
+    clock: HandClock
+    port: int
+    devices: list[RawDevice] = field(default_factory=list)
+
+    async def wire(self) -> RawDevice:
+        """A new TCP connection. The kernel keeps little of what the device does not read."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.setblocking(False)
+        await self.loop.sock_connect(sock, ("127.0.0.1", self.port))
+        device = RawDevice(*await asyncio.open_connection(sock=sock))
+        self.devices.append(device)
+        return device
+
+    async def device(self, device_id: str = "pump-1", *filters: str, **fields: Any) -> RawDevice:
+        """A device that is in, with these subscriptions."""
+        device = await self.wire()
+        device.send(hello(device_id, **fields))
+        assert await device.next() == Connack(session_present=False, return_code=0)
+        if filters:
+            await device.subscribe(*filters)
+        return device
+
+    async def until_said(self, *what: Any) -> None:
+        """Wait until the desk was told something."""
+
+        async def look() -> None:
+            while what not in self.desk.said:
+                await asyncio.sleep(0)
+
+        await within_limit(look())
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, for timers and for tokens."""
+        self.clock.advance(seconds)
+        self.loop.advance(seconds)
+
+
+def hello(device_id: str = "pump-1", **fields: Any) -> Connect:
+    """A good CONNECT; fields stand in place of its own."""
+    return Connect(
+        **{
+            "client_id": device_id,
+            "username": f"localhost/{device_id}/?api-version=2021-04-12",
+            "password": GOOD_TOKEN.encode(),
+            "keep_alive_s": 60,
+            **fields,
+        }
+    )
+
+
+@asynccontextmanager
+async def listening(loop: MovedLoop) -> AsyncIterator[Hub]:
+    """A hub on a free port, and the end of it and its connections."""
+    desk, links, clock = Desk(), Links(), HandClock()
+    desk.token_ends = clock.now() + timedelta(days=365)
+    server = await loop.create_server(lambda: Connection(desk, links, clock, loop), "127.0.0.1", 0)
+    # Accepted sockets inherit it: what a device does not read is the hub's to keep, not the kernel's.
+    server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    hub = Hub(loop, desk, links, clock, server.sockets[0].getsockname()[1])
+    try:
+        yield hub
+    finally:
+        server.close()
+        links.drop_all()
+        for device in hub.devices:
+            device.writer.transport.abort()
+        await turns(20)

@@ -1,0 +1,169 @@
+"""Topics a device may use, what they mean, and what the hub's own topics look like."""
+
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.mqtt.topics import (
+    MAX_RID_CHARS,
+    MethodResponse,
+    ReportedPatch,
+    Subscription,
+    Telemetry,
+    TwinGet,
+    desired_topic,
+    method_topic,
+    parse,
+    parse_bag,
+    parse_filter,
+    twin_answer_topic,
+)
+
+PUMP = Address("pump-1")
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.mark.parametrize(
+    ("topic", "meaning"),
+    [
+        ("devices/pump-1/messages/events", Telemetry({})),
+        ("devices/pump-1/messages/events/", Telemetry({})),
+        (
+            "devices/pump-1/messages/events/$.ct=application%2Fjson&$.ce=utf-8&site=a",
+            Telemetry({"$.ct": "application/json", "$.ce": "utf-8", "site": "a"}),
+        ),
+        ("$iothub/methods/res/200/?$rid=7", MethodResponse(200, "7")),
+        ("$iothub/methods/res/0/?$rid=7", MethodResponse(0, "7")),
+        ("$iothub/methods/res/-1/?$rid=7", MethodResponse(-1, "7")),
+        ("$iothub/twin/GET/?$rid=a-b", TwinGet("a-b")),
+        ("$iothub/twin/PATCH/properties/reported/?$rid=2", ReportedPatch("2")),
+        ("$iothub/twin/PATCH/properties/reported/?$rid=2&$version=4", ReportedPatch("2")),
+    ],
+)
+def test_a_device_s_topic_means(topic: str, meaning: object) -> None:
+    assert parse(PUMP, topic) == meaning
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "devices/pump-2/messages/events/",
+        "devices/PUMP-1/messages/events/",
+        "devices/pump-1/messages/eventsx",
+        "devices/pump-1/messages/devicebound/",
+        "devices/pump-1/modules/motor/messages/events/",
+        "devices/pump%2D1/messages/events/",
+        "messages/events",
+        "$iothub/methods/POST/reboot/?$rid=1",
+        "$iothub/methods/res/200/?rid=1",
+        "$iothub/methods/res/200/?$rid=",
+        "$iothub/methods/res/200/",
+        "$iothub/methods/res/ok/?$rid=1",
+        "$iothub/methods/res/٢/?$rid=1",
+        "$iothub/methods/res/99999999999/?$rid=1",
+        "$iothub/methods/res//?$rid=1",
+        "$iothub/twin/GET/",
+        "$iothub/twin/GET/?$rid=",
+        f"$iothub/twin/GET/?$rid={'1' * (MAX_RID_CHARS + 1)}",
+        "$iothub/twin/PATCH/properties/desired/?$rid=1",
+        "$iothub/twin/PATCH/properties/reported/",
+        "$iothub/",
+        "$SYS/broker",
+        "x",
+    ],
+)
+def test_any_other_topic_is_not_for_the_device(topic: str) -> None:
+    assert parse(PUMP, topic) is None
+
+
+def test_a_module_has_topics_of_its_own() -> None:
+    motor = Address("pump-1", "motor")
+    assert parse(motor, "devices/pump-1/modules/motor/messages/events/a=1") == Telemetry({"a": "1"})
+    assert parse(motor, "devices/pump-1/messages/events/") is None
+    assert parse_filter(motor, "$iothub/methods/POST/#") is Subscription.METHODS
+    assert parse_filter(motor, "devices/pump-1/messages/devicebound/#") is None
+
+
+def test_an_id_stands_in_topics_as_it_is() -> None:
+    odd = Address("a%20b:c=d@e!")
+    assert parse(odd, "devices/a%20b:c=d@e!/messages/events/") == Telemetry({})
+    assert parse_filter(odd, "devices/a%20b:c=d@e!/messages/devicebound/#") is Subscription.MESSAGES
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "subscription"),
+    [
+        ("$iothub/methods/POST/#", Subscription.METHODS),
+        ("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
+        ("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
+        ("devices/pump-1/messages/devicebound/#", Subscription.MESSAGES),
+        ("#", None),
+        ("+/+/#", None),
+        ("devices/#", None),
+        ("devices/+/messages/devicebound/#", None),
+        ("devices/pump-2/messages/devicebound/#", None),
+        ("devices/pump-1/messages/devicebound/+", None),
+        ("devices/pump-1/messages/events/#", None),
+        ("$iothub/#", None),
+        ("$iothub/methods/#", None),
+        ("$iothub/methods/POST/reboot/#", None),
+        ("$iothub/methods/res/#", None),
+        ("$iothub/twin/PATCH/properties/reported/#", None),
+    ],
+)
+def test_only_the_documented_filters_are_for_the_device(topic_filter: str, subscription: Subscription | None) -> None:
+    assert parse_filter(PUMP, topic_filter) is subscription
+
+
+@pytest.mark.parametrize(
+    ("text", "bag"),
+    [
+        ("", {}),
+        ("a=1&b=&c", {"a": "1", "b": "", "c": None}),
+        ("a=1&&b=2/", {"a": "1", "b": "2"}),
+        ("a=1+1", {"a": "1+1"}),
+        ("a%3Db=c%26d", {"a=b": "c&d"}),
+        ("a=b=c", {"a": "b=c"}),
+        ("a=%zz%e4", {"a": "%zz\ufffd"}),
+        ("a=1&a=2", {"a": "2"}),
+    ],
+)
+def test_a_property_bag_says(text: str, bag: dict[str, str | None]) -> None:
+    assert parse_bag(text) == bag
+
+
+@given(st.dictionaries(texts.filter(bool), st.none() | texts))
+def test_whatever_a_device_puts_into_a_bag_comes_out(properties: dict[str, str | None]) -> None:
+    bag = "&".join(
+        quote(key, safe="") if value is None else f"{quote(key, safe='')}={quote(value, safe='')}"
+        for key, value in properties.items()
+    )
+    assert parse(PUMP, f"devices/pump-1/messages/events/{bag}") == Telemetry(properties)
+
+
+@given(texts, st.integers(-(10**9), 10**9), st.integers(1))
+def test_a_device_gets_the_method_s_name_and_the_hub_its_request_id_back(name: str, status: int, rid: int) -> None:
+    topic = method_topic(str(rid), name)
+    levels = topic.split("/")
+    assert len(levels) == 5 and "#" not in topic and "+" not in topic
+    assert unquote(levels[3]) == name
+    assert parse(PUMP, f"$iothub/methods/res/{status}/{levels[4]}") == MethodResponse(status, str(rid))
+
+
+def test_the_command_of_a_component_can_be_read_without_decoding() -> None:
+    assert method_topic("7", "thermostat1*getReport") == "$iothub/methods/POST/thermostat1*getReport/?$rid=7"
+
+
+@pytest.mark.parametrize("rid", ["1", "a%2fb", "%7E", "x y", "é", "a/b", "9" * MAX_RID_CHARS])
+def test_a_request_id_of_the_device_goes_back_as_it_came(rid: str) -> None:
+    asked = parse(PUMP, f"$iothub/twin/GET/?$rid={rid}")
+    assert isinstance(asked, TwinGet)
+    assert twin_answer_topic(200, asked.rid) == f"$iothub/twin/res/200/?$rid={rid}"
+
+
+def test_answers_about_a_twin_and_desired_changes_carry_their_versions() -> None:
+    assert twin_answer_topic(204, "2", 10) == "$iothub/twin/res/204/?$rid=2&$version=10"
+    assert desired_topic(5) == "$iothub/twin/PATCH/properties/desired/?$version=5"

@@ -1,0 +1,58 @@
+"""Pending direct methods: an answer ends the one call that it belongs to, once."""
+
+from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, Pending
+
+
+def test_an_answer_finds_the_call_it_belongs_to() -> None:
+    pending: Pending[str, str] = Pending()
+    first, second = pending.add("pump-1", "first"), pending.add("pump-1", "second")
+    assert pending.take("pump-1", second) == "second"
+    assert pending.take("pump-1", first) == "first"
+
+
+def test_a_second_answer_finds_nothing_and_changes_nothing() -> None:
+    pending: Pending[str, str] = Pending()
+    rid, other = pending.add("pump-1", "first"), pending.add("pump-1", "other")
+    pending.take("pump-1", rid)
+    assert pending.take("pump-1", rid) is None
+    assert pending.take("pump-1", other) == "other"
+
+
+def test_an_answer_of_another_device_finds_nothing_and_changes_nothing() -> None:
+    pending: Pending[str, str] = Pending()
+    rid = pending.add("pump-1", "first")
+    assert pending.take("pump-2", rid) is None
+    assert pending.take("pump-1", rid) == "first"
+
+
+def test_an_answer_to_what_was_never_asked_finds_nothing() -> None:
+    pending: Pending[str, str] = Pending()
+    assert pending.take("pump-1", "1") is None
+    assert pending.take("pump-1", "") is None
+
+
+def test_no_two_calls_share_a_request_id_on_whatever_device() -> None:
+    pending: Pending[str, int] = Pending()
+    rids = [pending.add(f"pump-{number % 3}", number) for number in range(30)]
+    assert len(set(rids)) == 30
+    assert pending.take("pump-0", rids[0]) == 0
+    assert pending.add("pump-0", 99) not in rids
+
+
+def test_a_device_that_is_gone_gives_up_its_own_calls_alone() -> None:
+    pending: Pending[str, str] = Pending()
+    pending.add("pump-1", "a")
+    pending.add("pump-1", "b")
+    kept = pending.add("pump-2", "c")
+    assert pending.take_all("pump-1") == ["a", "b"]
+    assert pending.take_all("pump-1") == []
+    assert pending.take("pump-2", kept) == "c"
+
+
+def test_a_device_is_full_at_its_cap_and_has_room_again_after_an_answer() -> None:
+    pending: Pending[str, int] = Pending()
+    rids = [pending.add("pump-1", number) for number in range(MAX_IN_FLIGHT)]
+    assert pending.is_full("pump-1")
+    assert not pending.is_full("pump-2")
+    pending.take("pump-1", rids[0])
+    assert not pending.is_full("pump-1")
