@@ -152,7 +152,7 @@ def test_method_names_with_any_characters_arrive_whole(hub: HubProcess, name: st
     caller = threading.Thread(target=lambda: answers.append(call(hub, name, methodName="a*b c/d?ü", payload=1)))
     caller.start()
     topic, _ = device.next()
-    assert topic.split("/")[3] == "a%2Ab%20c%2Fd%3F%C3%BC"
+    assert topic.split("/")[3] == "a*b%20c%2Fd%3F%C3%BC"  # devices compare a component's "*" without decoding it
     device.publish(f"$iothub/methods/res/200/?$rid={topic.split('$rid=')[1]}")
     caller.join(40)
     assert answers[0].json() == {"status": 200, "payload": None}

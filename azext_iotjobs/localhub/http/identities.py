@@ -69,6 +69,7 @@ class IdentityRoutes:
         check_etag(etag, identity_etag(identity.etag))
         self._identities.delete(identity.device_id)
         self._links.drop(Address(identity.device_id))
+        self._links.forget_filters(Address(identity.device_id))
         return Answer(status=204)
 
     async def statistics(self, _asked: Asked) -> Answer:

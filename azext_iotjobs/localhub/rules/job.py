@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
 HORIZON = timedelta(hours=168)
@@ -124,8 +125,8 @@ def check_job_id(job_id: str) -> None:
 
 def check_method(spec: MethodSpec) -> MethodSpec:
     """`spec`, when its timeouts fit together. Raises HubError 400."""
-    if not spec.name or len(spec.name.encode()) > 100:
-        raise HubError(ARGUMENT_INVALID, "The method name must have 1 to 100 bytes.")
+    if HALF_CHARACTER.search(spec.name) or not 1 <= len(spec.name.encode()) <= 100:
+        raise HubError(ARGUMENT_INVALID, "The method name must have 1 to 100 bytes of text.")
     for name, value, (low, high) in (
         ("responseTimeoutInSeconds", spec.response_timeout_s, RESPONSE_TIMEOUT_S),
         ("connectTimeoutInSeconds", spec.connect_timeout_s, CONNECT_TIMEOUT_S),
