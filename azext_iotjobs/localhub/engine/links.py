@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import (
@@ -50,6 +50,7 @@ class Link(Protocol):
         """End the connection; it detaches itself before this returns."""
 
 
+Result = TypeVar("Result")
 # A refusal is a result too: an exception nobody looks at, because the caller has just gone, would be logged as a fault.
 Waiter = asyncio.Future[MethodAnswer | HubError]
 
@@ -114,8 +115,7 @@ class Links:
         if self._links.get(link.address) is not link or not link.answers_methods:
             return
         for waiting in self._awaiting.pop(link.address, ()):
-            if not waiting.done():
-                waiting.set_result(None)
+            _settle(waiting, None)
 
     async def wait_until_answering(self, address: Address, timeout_s: float) -> bool:
         """Wait until the device is on line and listens for methods; gives whether that came true."""
@@ -155,12 +155,13 @@ class Links:
             )
         waiter: Waiter = loop.create_future()
         rid = self._pending.add(address, waiter)
+        late = HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
+        timer = loop.call_at(deadline, _settle, waiter, late)
         try:
             self._links[address].call_method(rid, name, text)
-            outcome = await asyncio.wait_for(waiter, max(0.0, deadline - loop.time()))
-        except asyncio.TimeoutError:
-            raise HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={}) from None
+            outcome = await waiter
         finally:
+            timer.cancel()
             self._pending.take(address, rid)
         if isinstance(outcome, HubError):
             raise outcome
@@ -169,8 +170,8 @@ class Links:
     def answer(self, address: Address, rid: str, answer: MethodAnswer | HubError) -> None:
         """A device answered; an answer that nobody waits for is dropped. A HubError says why its answer is none."""
         waiter = self._pending.take(address, rid)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(answer)
+        if waiter is not None:
+            _settle(waiter, answer)
 
     def notify_desired(self, address: Address, patch: Json, version: int) -> None:
         """Tell a device that is on line of a change; one that is not will ask when it comes back."""
@@ -183,17 +184,18 @@ class Links:
 
     def _fail_calls(self, address: Address) -> None:
         for waiter in self._pending.take_all(address):
-            if not waiter.done():
-                waiter.set_result(HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
+            _settle(waiter, HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
 
     async def _next_arrival(self, address: Address, limit_s: float) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Timers, not wait_for: before Python 3.12 that loses a cancellation which comes together with the result.
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[None] = loop.create_future()
         self._awaiting[address].append(waiting)
+        timer = loop.call_later(limit_s, _settle, waiting, None)
         try:
-            await asyncio.wait_for(waiting, limit_s)
-        except asyncio.TimeoutError:
-            return
+            await waiting
         finally:
+            timer.cancel()
             self._stop_awaiting(address, waiting)
 
     def _stop_awaiting(self, address: Address, waiting: asyncio.Future[None]) -> None:
@@ -202,6 +204,11 @@ class Links:
             self._awaiting[address] = others
         else:
             self._awaiting.pop(address, None)
+
+
+def _settle(waiter: asyncio.Future[Result], result: Result) -> None:
+    if not waiter.done():
+        waiter.set_result(result)
 
 
 def _duration(seconds: float) -> str:

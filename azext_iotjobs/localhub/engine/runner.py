@@ -60,10 +60,13 @@ class Runner:
             while True:
                 self._changed.clear()
                 wait_s = self._step_all()
+                # Not wait_for: before Python 3.12 that loses a cancellation which comes together with the wake-up, and
+                # a hub that is stopped just after a request would run on for ever.
+                timer = asyncio.get_running_loop().call_later(wait_s, self._changed.set)
                 try:
-                    await asyncio.wait_for(self._changed.wait(), wait_s)
-                except asyncio.TimeoutError:
-                    pass
+                    await self._changed.wait()
+                finally:
+                    timer.cancel()
         finally:
             for carrier in self._carriers.values():
                 carrier.cancel()

@@ -263,6 +263,33 @@ def test_a_caller_that_goes_leaves_room_for_others() -> None:
     run(main)
 
 
+def test_a_caller_that_goes_just_as_the_answer_comes_is_gone() -> None:
+    async def main(_loop: MovedLoop) -> None:
+        links = Links()
+        wire = attached(links)
+        call = invoke(links)
+        await turns()
+        links.answer(PUMP, wire.called[0][0], MethodAnswer(200, None))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    run(main)
+
+
+def test_who_stops_waiting_just_as_the_device_comes_has_stopped() -> None:
+    async def main(loop: MovedLoop) -> None:
+        links = Links()
+        waiting = loop.create_task(links.wait_until_answering(PUMP, 1000))
+        await turns()
+        attached(links)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    run(main)
+
+
 def test_a_new_connection_closes_the_older_one_and_fails_its_calls() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
