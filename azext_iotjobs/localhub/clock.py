@@ -16,7 +16,8 @@ class HubClock:
 
 def render(at: datetime) -> str:
     """An aware instant with seven fraction digits, as .NET writes it; such texts sort by time."""
-    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+    # Not strftime, which writes year 1 as "1" on some systems: .NET clients send that year for "no date".
+    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "0Z"
 
 
 def parse(text: str) -> datetime:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.clock import HubClock, parse
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
@@ -133,9 +133,8 @@ class Runner:
                 self._update_twin(job, row)
                 await asyncio.sleep(0)  # others have their turn between two devices
             return
-        deadline = job.start_at + timedelta(seconds=job.spec.max_execution_s)
         at_once = asyncio.Semaphore(CALLS_AT_ONCE)
-        await asyncio.gather(*(self._call(job, row, deadline, at_once) for row in rows))
+        await asyncio.gather(*(self._call(job, row, _deadline(job, row), at_once) for row in rows))
 
     def _update_twin(self, job: Job, row: DeviceJob) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither
@@ -150,7 +149,7 @@ class Runner:
         method = job.spec.method
         assert method is not None  # a method job has one
         left_s = (deadline - self._clock.now()).total_seconds()
-        if not await self._links.wait_until_answering(row.address, left_s):
+        if left_s <= 0 or not await self._links.wait_until_answering(row.address, left_s):
             self._fail(row, _stayed_offline())
             return
         async with at_once:
@@ -175,6 +174,13 @@ class Runner:
     def _fail(self, row: DeviceJob, err: HubError) -> None:
         error = {"code": err.fault.name, "description": err.text}
         self._jobs.move_device(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error)
+
+
+def _deadline(job: Job, row: DeviceJob) -> datetime:
+    """When a device's time is over. It counts from the moment the job began on it: a hub that was not running at the
+    start time gives its devices all of their time to come back.
+    """
+    return max(job.start_at, parse(row.created_at)) + timedelta(seconds=job.spec.max_execution_s)
 
 
 def _stayed_offline() -> HubError:

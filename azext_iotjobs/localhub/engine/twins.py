@@ -37,11 +37,9 @@ class TwinDesk:
 
     def replace(self, device_id: str, *, tags: Any, desired: Any) -> TwinState:
         """Put tags and desired properties in place of the old ones, and tell the device. Raises HubError."""
-        old = self.get(device_id).desired.data
-        told = {**dict.fromkeys(old.keys() - desired.keys()), **desired}
         return self._write(
             device_id,
-            told,
+            rules.replacement(self.get(device_id).desired.data, desired),
             lambda twin, now: rules.replace_by_service(twin, tags=tags, desired=desired, now_text=now),
         )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, PRECONDITION_FAILED, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import parse_json
+from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER, parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,11 @@ def member(document: Mapping[str, Any], name: str, kind: type | tuple[type, ...]
     value = document.get(name)
     if value is None:
         return default
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+    # Python's true is a number too.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise HubError(ARGUMENT_INVALID, f"{name} has the wrong type.")
+    if isinstance(value, str) and HALF_CHARACTER.search(value):
+        raise HubError(ARGUMENT_INVALID, f"{name} is not valid Unicode.")
     return value
 
 

@@ -121,7 +121,7 @@ class IdentityRoutes:
             status_updated_at=render(self._clock.now()) if status != old.status else old.status_updated_at,
             is_edge=_is_edge(document),
             **_sign_in(document),
-            **_kept_scopes(old, document),
+            **_kept_scopes(old, document, _is_edge(document)),
         )
         saved = self._identities.save(changed)
         if saved.status == DISABLED:
@@ -215,7 +215,10 @@ def _new_scopes(
     return given, parents or ((given,) if given else ())
 
 
-def _kept_scopes(old: Identity, document: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_scopes(old: Identity, document: Mapping[str, Any], is_edge: bool) -> dict[str, Any]:
+    if is_edge and not old.is_edge:
+        scope, parents = _new_scopes(old.device_id, document, is_edge)
+        return {"device_scope": scope, "parent_scopes": parents}
     given: str | None = member(document, "deviceScope", str)
     if old.is_edge and given != old.device_scope:
         raise HubError(ARGUMENT_INVALID, "The deviceScope of an edge device cannot be changed.")

@@ -159,9 +159,9 @@ def _start(document: dict[str, Any]) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(_six_digits(text))
-    except ValueError:
+        return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # an offset may lead out of years 1 to 9999
         raise HubError(GENERIC_BAD_REQUEST, "startTime is not an ISO 8601 instant.") from None
-    return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
 
 
 def _six_digits(text: str) -> str:

@@ -66,9 +66,8 @@ def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None
 def replace_by_service(twin: TwinState, *, tags: Tree, desired: Tree, now_text: str) -> TwinState:
     """Put new tags and desired properties in place of the old ones. Raises HubError 400."""
     checked_tags = checked(merge({}, tags), tags, "tags", TAGS_LIMIT_BYTES)
-    removed = dict.fromkeys(twin.desired.data.keys() - desired.keys())
-    fresh = Section({}, twin.desired.metadata, twin.desired.version)
-    new_desired = patched(fresh, {**removed, **desired}, "desired", now_text)
+    # All of it is written now: metadata of what is gone, at any depth, goes too.
+    new_desired = patched(Section({}, {}, twin.desired.version), desired, "desired", now_text)
     return TwinState(checked_tags, new_desired, twin.reported, twin.etag + 1, twin.version + 2)
 
 
@@ -83,6 +82,15 @@ def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:
     version = section.version + 1
     data = checked(merge(section.data, patch), patch, name, PROPERTIES_LIMIT_BYTES)
     return Section(data, merge_metadata(section.metadata, patch, now_text, version), version)
+
+
+def replacement(old: Tree, new: Tree) -> Tree:
+    """The merge patch that makes `new` of `old`: all of `new`, and null for what is gone, at every depth."""
+    kept = {
+        key: replacement(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
+        for key, value in new.items()
+    }
+    return {**dict.fromkeys(key for key in old if key not in new), **kept}
 
 
 def merge(target: Any, patch: Any) -> Any:

@@ -1,0 +1,62 @@
+"""The database: transactions, migrations, what survives."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+
+INSERT = (
+    "INSERT INTO jobs (job_id, type, status, condition, created_at, start_at, max_execution_s) "
+    "VALUES (?, '', '', '', '', '', 1)"
+)
+
+
+class Stopped(Exception):
+    """Something goes wrong in the middle."""
+
+
+def job_ids(database: Database) -> list[str]:
+    return [row["job_id"] for row in database.rows("SELECT job_id FROM jobs ORDER BY row_id")]
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind() -> None:
+    database = Database(None)
+    with pytest.raises(Stopped), database.transaction():
+        database.change(INSERT, ("a",))
+        raise Stopped
+    assert job_ids(database) == []
+    database.close()
+
+
+def test_an_inner_transaction_is_part_of_the_outer_one() -> None:
+    database = Database(None)
+    with pytest.raises(Stopped), database.transaction():
+        with database.transaction():
+            database.change(INSERT, ("a",))
+        raise Stopped
+    assert job_ids(database) == []
+    database.close()
+
+
+def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
+    first = Database(tmp_path / "hub.db")
+    first.change(INSERT, ("a",))
+    first.close()
+    second = Database(tmp_path / "hub.db")
+    assert job_ids(second) == ["a"]
+    second.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA user_version = 999")
+    raw.close()
+    with pytest.raises(NewerDatabase):
+        Database(path)
+    raw = sqlite3.connect(path)
+    assert raw.execute("PRAGMA user_version").fetchone()[0] == 999
+    assert raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    raw.close()

@@ -1,0 +1,111 @@
+"""The CA and the server's certificate, as files and as TLS sees them."""
+
+import os
+import socket
+import ssl
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from azext_iotjobs.localhub.certmaking import Pair, make_server
+from azext_iotjobs.localhub.certs import LIFE, Certificates, ensure_certificates, server_context
+
+NOW = datetime.now(timezone.utc)
+BIND = "127.0.0.1"
+
+
+def certificate(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def handshake(kept: Certificates, name: str, server: ssl.SSLContext | None = None) -> str | None:
+    """Connect as a client that trusts our CA alone; gives the TLS version."""
+    ours, theirs = socket.socketpair()
+    accepting = threading.Thread(target=_accept, args=(server or server_context(kept), theirs))
+    accepting.start()
+    try:
+        client = ssl.create_default_context(cafile=str(kept.ca_file))
+        with client.wrap_socket(ours, server_hostname=name) as secured:
+            return secured.version()
+    finally:
+        ours.close()
+        accepting.join()
+
+
+def _accept(context: ssl.SSLContext, sock: socket.socket) -> None:
+    try:
+        context.wrap_socket(sock, server_side=True).close()
+    except OSError:
+        pass  # the client has turned away
+    finally:
+        sock.close()
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "127.0.0.9"])
+def test_a_client_that_trusts_the_ca_connects(tmp_path: Path, name: str) -> None:
+    kept = ensure_certificates(tmp_path, "127.0.0.9", NOW)
+    assert handshake(kept, name) == "TLSv1.3"
+
+
+def test_a_second_start_makes_nothing_new(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert ensure_certificates(tmp_path, BIND, NOW + timedelta(days=100)) == kept
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_another_address_gets_a_new_certificate_from_the_same_ca(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    ca = kept.ca_file.read_bytes()
+    ensure_certificates(tmp_path, "127.0.0.7", NOW)
+    assert kept.ca_file.read_bytes() == ca
+    assert handshake(kept, "127.0.0.7") == "TLSv1.3"
+
+
+def test_a_ca_near_its_end_is_made_anew(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW - LIFE)
+    old = kept.ca_file.read_bytes()
+    ensure_certificates(tmp_path, BIND, NOW)
+    assert kept.ca_file.read_bytes() != old
+    assert handshake(kept, "localhost") == "TLSv1.3"
+
+
+def test_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    assert {path.stat().st_mode & 0o777 for path in (kept.ca_key_file, kept.server_key_file)} == {0o600}
+
+
+def test_the_ca_says_critically_that_it_is_good_for_loopback_only(tmp_path: Path) -> None:
+    ca = certificate(ensure_certificates(tmp_path, BIND, NOW).ca_file)
+    for kind in (x509.NameConstraints, x509.BasicConstraints, x509.KeyUsage):
+        assert ca.extensions.get_extension_for_class(kind).critical
+    permitted = ca.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
+    assert {str(each.value) for each in permitted or ()} == {"localhost", "127.0.0.0/8", "::1/128"}
+
+
+def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    ca = Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
+    stolen = make_server(ca, ["10.0.0.1"], NOW, NOW + timedelta(days=1))
+    kept.server_file.write_bytes(stolen.certificate)
+    kept.server_key_file.write_bytes(stolen.key)
+    with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):
+        handshake(kept, "10.0.0.1")
+
+
+def test_a_client_of_before_tls_1_2_is_turned_away(tmp_path: Path) -> None:
+    assert server_context(ensure_certificates(tmp_path, BIND, NOW)).minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_the_bundle_holds_the_machines_roots_and_ours_and_never_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    once = kept.bundle_file.read_bytes()
+    assert kept.ca_file.read_bytes() in once
+    monkeypatch.setitem(os.environ, "REQUESTS_CA_BUNDLE", str(kept.bundle_file))
+    ensure_certificates(tmp_path, BIND, NOW)
+    assert kept.bundle_file.read_bytes().count(kept.ca_file.read_bytes()) == 1
