@@ -72,8 +72,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     clock = HubClock()
     async with contextlib.AsyncExitStack() as at_end:
         _prepare_folder(config, at_end)
-        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
-        policy_keys = ensure_policies(config.data_dir)
+        certificates, policy_keys = _open_keys(config, clock)
         database = _open_database(config)
         at_end.callback(database.close)
 
@@ -127,6 +126,18 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
             f"The data folder {config.data_dir} is in use by another local hub: give another --data-dir."
         )
     at_end.callback(lock.release)
+
+
+def _open_keys(config: LocalHubConfig, clock: HubClock) -> tuple[Certificates, dict[str, str]]:
+    try:
+        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
+        server_context(certificates)
+        return certificates, ensure_policies(config.data_dir)
+    except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
+        raise FolderUnusable(
+            f"The certificates in {config.data_dir} cannot be used ({err}): remove its .pem files and "
+            "certificates.json, and they are made anew."
+        ) from err
 
 
 def _open_database(config: LocalHubConfig) -> Database:

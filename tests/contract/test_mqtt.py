@@ -11,6 +11,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from azext_iotjobs.localhub.mqtt import packets
+from azext_iotjobs.localhub.mqtt.codec import encode
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
@@ -206,8 +207,8 @@ def test_silence_beyond_the_keep_alive_ends_the_connection(hub: HubProcess, name
         client_id=name, keep_alive_s=1, username=f"localhost/{name}/?api-version=2021-04-12", password=password
     )
     with raw(hub) as sock:
-        sock.sendall(packets.encode(hello))
-        assert sock.recv(4) == packets.encode(packets.Connack(False, 0))
+        sock.sendall(encode(hello))
+        assert sock.recv(4) == encode(packets.Connack(False, 0))
         assert ended(sock)
     wait_for_connection_state(hub, name, "Disconnected")
 
@@ -215,8 +216,8 @@ def test_silence_beyond_the_keep_alive_ends_the_connection(hub: HubProcess, name
 @pytest.mark.parametrize(
     "said",
     [
-        packets.encode(packets.Pingreq()),
-        packets.encode(packets.Publish("a", b"")),
+        encode(packets.Pingreq()),
+        encode(packets.Publish("a", b"")),
         b"\x00\x00",
         b"GET / HTTP/1.1\r\n\r\n",
         b"\x10\xff\xff\xff\x7f",
@@ -231,7 +232,7 @@ def test_who_does_not_begin_with_connect_is_let_go(hub: HubProcess, said: bytes)
 
 def test_a_second_connect_packet_ends_the_connection(hub: HubProcess, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
-    hello = packets.encode(
+    hello = encode(
         packets.Connect(
             client_id=name,
             username=f"localhost/{name}/?api-version=2021-04-12",
@@ -240,7 +241,7 @@ def test_a_second_connect_packet_ends_the_connection(hub: HubProcess, name: str)
     )
     with raw(hub) as sock:
         sock.sendall(hello)
-        assert sock.recv(4) == packets.encode(packets.Connack(False, 0))
+        assert sock.recv(4) == encode(packets.Connack(False, 0))
         sock.sendall(hello)
         assert ended(sock)
 

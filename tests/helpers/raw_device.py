@@ -11,17 +11,9 @@ from typing import Any
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.listener import Connection
-from azext_iotjobs.localhub.mqtt.packets import (
-    Connack,
-    Connect,
-    Decoder,
-    Packet,
-    Publish,
-    Suback,
-    Subscribe,
-    encode,
-)
+from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 
 GOOD_TOKEN = "a good token"

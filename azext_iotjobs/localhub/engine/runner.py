@@ -21,7 +21,7 @@ from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs
 logger = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 100  # of one job
-LONGEST_SLEEP_S = 3600.0  # so that old history goes, and a moved clock is noticed
+LONGEST_SLEEP_S = 60.0  # so that old history goes, and a clock that was moved or a machine that slept is noticed
 CUT_OFF = {
     "code": "ServerError",
     "description": "The hub ended while the method was being called; whether the device was operated is not known.",

@@ -49,11 +49,12 @@ class ControlRoutes:
         )
 
     async def reset(self, _asked: Asked) -> Answer:
-        """POST /_local/reset: remove devices, twins and jobs."""
+        """POST /_local/reset: remove devices, twins, jobs and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         with self._database.transaction():
             self._jobs.delete_all()
             self._identities.delete_all()
+        self._events.clear()
         self._links.drop_all()
         return Answer(status=204)
 

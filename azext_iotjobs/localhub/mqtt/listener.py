@@ -14,7 +14,7 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
-from azext_iotjobs.localhub.mqtt import packets, session, topics
+from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
 
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._loop = loop
         self._session = session.Session()
-        self._decoder = packets.Decoder(MAX_PACKET_BYTES)
+        self._decoder = codec.Decoder(MAX_PACKET_BYTES)
         self._transport: asyncio.Transport | None = None
         self._last_heard = loop.time()
         self._token_ends: datetime | None = None
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self, packet: packets.Packet) -> None:
         if self._transport is not None and not self._is_over:
-            self._transport.write(packets.encode(packet))
+            self._transport.write(codec.encode(packet))
 
     def _end(self, reason: str, *, at_once: bool = False) -> None:
         self._leave(reason)

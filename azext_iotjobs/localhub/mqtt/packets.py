@@ -1,17 +1,14 @@
-"""MQTT 3.1.1: bytes <-> packets, both directions. Pure: no socket, no clock.
+"""The packets of MQTT 3.1.1 as values. Pure.
 
-Strategy: a packet that exists is valid. What a packet may say is checked where it is built, so the decoder and whoever
-sends obey one set of rules; what only exists on the wire (reserved bits, lengths, bytes left over) is checked in the
-decoder.
+Strategy: a packet that exists is valid. What a packet may say is checked where it is built, so `codec` and whoever
+sends obey one set of rules.
 Source: OASIS MQTT 3.1.1; [MQTT-x] names its normative statements.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 PROTOCOL_LEVEL = 4  # MQTT 3.1.1 says so of itself, 3.1.2.2
 MAX_TEXT_BYTES = 65_535  # a two-byte length goes before it, 1.5.3
-MAX_REMAINING_BYTES = 268_435_455  # four bytes of seven bits, 2.2.3
 _SUBACK_FAILURE = 0x80
 
 
@@ -60,9 +57,9 @@ class Connect:
     protocol_level: int = PROTOCOL_LEVEL  # 0..255
 
     def __post_init__(self) -> None:
-        _require(0 <= self.keep_alive_s <= 0xFFFF, "keep alive is more than 65535 seconds")
-        _require(0 <= self.protocol_level <= 0xFF, "protocol level does not fit one byte")
-        _require(self.username is not None or self.password is None, "password without user name")  # [MQTT-3.1.2-22]
+        require(0 <= self.keep_alive_s <= 0xFFFF, "keep alive is more than 65535 seconds")
+        require(0 <= self.protocol_level <= 0xFF, "protocol level does not fit one byte")
+        require(self.username is not None or self.password is None, "password without user name")  # [MQTT-3.1.2-22]
         _check_text(self.client_id)
         _check_text(self.username or "")
         _check_binary(self.password or b"")
@@ -76,8 +73,8 @@ class Connack:
     return_code: int  # 0..5
 
     def __post_init__(self) -> None:
-        _require(0 <= self.return_code <= 5, "reserved CONNACK return code")
-        _require(not (self.session_present and self.return_code), "a refusal has no session")  # [MQTT-3.2.2-4]
+        require(0 <= self.return_code <= 5, "reserved CONNACK return code")
+        require(not (self.session_present and self.return_code), "a refusal has no session")  # [MQTT-3.2.2-4]
 
 
 @dataclass(frozen=True)
@@ -94,37 +91,39 @@ class Publish:
     def __post_init__(self) -> None:
         _check_topic(self.topic)
         _check_qos(self.qos)
-        _require((self.packet_id is None) == (self.qos == 0), "a packet id belongs to QoS 1 and 2 alone")
-        _require(self.qos > 0 or not self.dup, "DUP with QoS 0")  # [MQTT-3.3.1-2]
+        require((self.packet_id is None) == (self.qos == 0), "a packet id belongs to QoS 1 and 2 alone")
+        require(self.qos > 0 or not self.dup, "DUP with QoS 0")  # [MQTT-3.3.1-2]
         if self.packet_id is not None:
             _check_packet_id(self.packet_id)
 
 
 @dataclass(frozen=True)
-class _Acknowledgement:
+class Acknowledgement:
+    """A packet that is nothing but the id of another."""
+
     packet_id: int  # 1..65535
 
     def __post_init__(self) -> None:
         _check_packet_id(self.packet_id)
 
 
-class Puback(_Acknowledgement):
+class Puback(Acknowledgement):
     """QoS 1: received and taken over."""
 
 
-class Pubrec(_Acknowledgement):
+class Pubrec(Acknowledgement):
     """QoS 2, first answer."""
 
 
-class Pubrel(_Acknowledgement):
+class Pubrel(Acknowledgement):
     """QoS 2, release."""
 
 
-class Pubcomp(_Acknowledgement):
+class Pubcomp(Acknowledgement):
     """QoS 2, last answer."""
 
 
-class Unsuback(_Acknowledgement):
+class Unsuback(Acknowledgement):
     """Unsubscribed."""
 
 
@@ -137,7 +136,7 @@ class Subscribe:
 
     def __post_init__(self) -> None:
         _check_packet_id(self.packet_id)
-        _require(len(self.filters) > 0, "SUBSCRIBE without a filter")  # [MQTT-3.8.3-3]
+        require(len(self.filters) > 0, "SUBSCRIBE without a filter")  # [MQTT-3.8.3-3]
         for topic_filter, qos in self.filters:
             _check_filter(topic_filter)
             _check_qos(qos)
@@ -152,8 +151,8 @@ class Suback:
 
     def __post_init__(self) -> None:
         _check_packet_id(self.packet_id)
-        _require(len(self.codes) > 0, "SUBACK without a code")
-        _require(all(code in (0, 1, 2, _SUBACK_FAILURE) for code in self.codes), "reserved SUBACK code")
+        require(len(self.codes) > 0, "SUBACK without a code")
+        require(all(code in (0, 1, 2, _SUBACK_FAILURE) for code in self.codes), "reserved SUBACK code")
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ class Unsubscribe:
 
     def __post_init__(self) -> None:
         _check_packet_id(self.packet_id)
-        _require(len(self.filters) > 0, "UNSUBSCRIBE without a filter")  # [MQTT-3.10.3-2]
+        require(len(self.filters) > 0, "UNSUBSCRIBE without a filter")  # [MQTT-3.10.3-2]
         for topic_filter in self.filters:
             _check_filter(topic_filter)
 
@@ -191,246 +190,14 @@ Packet = (
 )  # fmt: skip
 
 
-def encode(packet: Packet) -> bytes:
-    """A packet as it goes on the wire.
-
-    Raises MalformedPacket if it would need more than 268,435,455 bytes after its header.
-    """
-    kind, flags = _KINDS[type(packet)], _REQUIRED_FLAGS.get(type(packet), 0)
-    if isinstance(packet, Publish):
-        flags = packet.dup << 3 | packet.qos << 1 | packet.retain
-    body = _body(packet)
-    _require(len(body) <= MAX_REMAINING_BYTES, "packet too large for MQTT")
-    return bytes([kind << 4 | flags, *_length_bytes(len(body))]) + body
-
-
-class Decoder:
-    """Bytes in pieces of any size -> packets.
-
-    max_packet_bytes: the largest whole packet taken, header included; no more than that is ever kept.
-    After a MalformedPacket it takes nothing more: where the next packet would begin is unknown.
-    """
-
-    def __init__(self, max_packet_bytes: int) -> None:
-        self._max_packet_bytes = max_packet_bytes
-        self._buffer = bytearray()
-        self._broken = False
-
-    def feed(self, data: bytes) -> list[Packet]:
-        """The packets that these bytes complete, in order; [] when none is whole yet.
-
-        Raises MalformedPacket (its `before` holds the good packets ahead of the bad one); OversizePacket as soon as a
-        header announces too much, before the body is there.
-        """
-        _require(not self._broken, "bytes after a malformed packet")
-        self._buffer += data
-        packets: list[Packet] = []
-        try:
-            while (packet := self._next_packet()) is not None:
-                packets.append(packet)
-        except MalformedPacket as err:
-            self._broken = True
-            self._buffer.clear()
-            err.before = tuple(packets)
-            raise
-        return packets
-
-    def _next_packet(self) -> Packet | None:
-        if not self._buffer:
-            return None
-        kind, flags = self._buffer[0] >> 4, self._buffer[0] & 0x0F
-        _require(kind in _PARSERS, "reserved packet type")
-        packet_type, parse = _PARSERS[kind]
-        _require(
-            packet_type is Publish or flags == _REQUIRED_FLAGS.get(packet_type, 0), "reserved flags"
-        )  # [MQTT-2.2.2-2]
-        length = _length_from(self._buffer)
-        if length is None:
-            return None
-        remaining_bytes, body_start = length
-        end = body_start + remaining_bytes
-        if end > self._max_packet_bytes:
-            raise OversizePacket(f"a packet of {end} bytes; at most {self._max_packet_bytes} are taken")
-        if len(self._buffer) < end:
-            return None
-        reader = _Reader(bytes(self._buffer[body_start:end]))
-        del self._buffer[:end]
-        packet = parse(reader, flags)
-        _require(not reader.rest(), "bytes left over at the end of a packet")
-        return packet
-
-
-class _Reader:
-    """Takes the body of one packet apart, front to back."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._at = 0
-
-    def take(self, count: int) -> bytes:
-        _require(self._at + count <= len(self._body), "a packet ends in the middle of a field")
-        self._at += count
-        return self._body[self._at - count : self._at]
-
-    def number(self, size_bytes: int = 2) -> int:
-        return int.from_bytes(self.take(size_bytes), "big")
-
-    def binary(self) -> bytes:
-        return self.take(self.number())
-
-    def text(self) -> str:
-        try:
-            return self.binary().decode("utf-8")  # strict: no surrogates, no overlong forms [MQTT-1.5.3-1]
-        except UnicodeDecodeError as err:
-            raise MalformedPacket("text is not UTF-8") from err
-
-    def rest(self) -> bytes:
-        return self.take(len(self._body) - self._at)
-
-    def until_end(self) -> Iterator["_Reader"]:
-        while self._at < len(self._body):
-            yield self
-
-
-def _parse_connect(reader: _Reader, _flags: int) -> Connect:
-    name, level = reader.text(), reader.number(1)
-    _require(name in ("MQTT", "MQIsdp"), "unknown protocol name")  # MQIsdp is how MQTT 3.1 called itself, level 3
-    if (name, level) != ("MQTT", PROTOCOL_LEVEL):
-        reader.rest()
-        _require(level != PROTOCOL_LEVEL, "protocol level 4 under another name")  # [MQTT-3.1.2-1]
-        return Connect(protocol_level=level)
-    bits = reader.number(1)
-    has_will, will_bits = bool(bits & 0x04), bits & 0x38
-    _require(not bits & 0x01, "reserved CONNECT flag")  # [MQTT-3.1.2-3]
-    _require(has_will or not will_bits, "will QoS or will retain without will")  # [MQTT-3.1.2-13, -15]
-    keep_alive_s, client_id = reader.number(), reader.text()
-    will = Will(reader.text(), reader.binary(), bits >> 3 & 3, bool(bits & 0x20)) if has_will else None
-    return Connect(
-        client_id=client_id,
-        clean_session=bool(bits & 0x02),
-        keep_alive_s=keep_alive_s,
-        will=will,
-        username=reader.text() if bits & 0x80 else None,
-        password=reader.binary() if bits & 0x40 else None,
-    )
-
-
-def _parse_connack(reader: _Reader, _flags: int) -> Connack:
-    acknowledge_flags = reader.number(1)
-    _require(acknowledge_flags <= 1, "reserved CONNACK flags")
-    return Connack(bool(acknowledge_flags), reader.number(1))
-
-
-def _parse_publish(reader: _Reader, flags: int) -> Publish:
-    qos = flags >> 1 & 3
-    topic = reader.text()
-    packet_id = reader.number() if qos else None
-    return Publish(topic, reader.rest(), qos, bool(flags & 1), bool(flags & 8), packet_id)
-
-
-def _parse_subscribe(reader: _Reader, _flags: int) -> Subscribe:
-    return Subscribe(reader.number(), tuple((r.text(), r.number(1)) for r in reader.until_end()))
-
-
-def _parse_unsubscribe(reader: _Reader, _flags: int) -> Unsubscribe:
-    return Unsubscribe(reader.number(), tuple(r.text() for r in reader.until_end()))
-
-
-_PARSERS: dict[int, tuple[type[Packet], Callable[[_Reader, int], Packet]]] = {
-    1: (Connect, _parse_connect),
-    2: (Connack, _parse_connack),
-    3: (Publish, _parse_publish),
-    4: (Puback, lambda reader, _flags: Puback(reader.number())),
-    5: (Pubrec, lambda reader, _flags: Pubrec(reader.number())),
-    6: (Pubrel, lambda reader, _flags: Pubrel(reader.number())),
-    7: (Pubcomp, lambda reader, _flags: Pubcomp(reader.number())),
-    8: (Subscribe, _parse_subscribe),
-    9: (Suback, lambda reader, _flags: Suback(reader.number(), tuple(reader.rest()))),
-    10: (Unsubscribe, _parse_unsubscribe),
-    11: (Unsuback, lambda reader, _flags: Unsuback(reader.number())),
-    12: (Pingreq, lambda _reader, _flags: Pingreq()),
-    13: (Pingresp, lambda _reader, _flags: Pingresp()),
-    14: (Disconnect, lambda _reader, _flags: Disconnect()),
-}
-_KINDS = {packet_type: kind for kind, (packet_type, _parse) in _PARSERS.items()}
-_REQUIRED_FLAGS: dict[type[Packet], int] = {
-    Pubrel: 2,
-    Subscribe: 2,
-    Unsubscribe: 2,
-}  # all others 0; PUBLISH has its own
-
-
-def _body(packet: Packet) -> bytes:
-    match packet:
-        case Connect():
-            return _connect_body(packet)
-        case Connack(session_present, return_code):
-            return bytes([session_present, return_code])
-        case Publish(topic=topic, payload=payload, packet_id=packet_id):
-            return _text(topic) + (b"" if packet_id is None else _number(packet_id)) + payload
-        case Subscribe(packet_id, filters):
-            return _number(packet_id) + b"".join(_text(name) + bytes([qos]) for name, qos in filters)
-        case Suback(packet_id, codes):
-            return _number(packet_id) + bytes(codes)
-        case Unsubscribe(packet_id, names):
-            return _number(packet_id) + b"".join(map(_text, names))
-        case _Acknowledgement(packet_id):
-            return _number(packet_id)
-        case Pingreq() | Pingresp() | Disconnect():
-            return b""
-
-
-def _connect_body(connect: Connect) -> bytes:
-    bits = connect.clean_session << 1 | (connect.username is not None) << 7 | (connect.password is not None) << 6
-    fields = [_text(connect.client_id)]
-    if connect.will is not None:
-        bits |= 0x04 | connect.will.qos << 3 | connect.will.retain << 5
-        fields += [_text(connect.will.topic), _binary(connect.will.payload)]
-    if connect.username is not None:
-        fields.append(_text(connect.username))
-    if connect.password is not None:
-        fields.append(_binary(connect.password))
-    head = _text("MQTT") + bytes([connect.protocol_level, bits]) + _number(connect.keep_alive_s)
-    return head + b"".join(fields)
-
-
-def _number(value: int) -> bytes:
-    return value.to_bytes(2, "big")
-
-
-def _binary(value: bytes) -> bytes:
-    return _number(len(value)) + value
-
-
-def _text(value: str) -> bytes:
-    return _binary(value.encode("utf-8"))
-
-
-def _length_bytes(length: int) -> Iterator[int]:
-    while length > 0x7F:
-        yield length & 0x7F | 0x80
-        length >>= 7
-    yield length
-
-
-def _length_from(buffer: bytearray) -> tuple[int, int] | None:
-    """(remaining length, where the body begins), or None while the length itself is not whole."""
-    length = 0
-    for position, byte in enumerate(buffer[1:5]):
-        length |= (byte & 0x7F) << 7 * position
-        if not byte & 0x80:
-            return length, position + 2
-    _require(len(buffer) < 5, "remaining length of more than four bytes")
-    return None
-
-
-def _require(holds: bool, otherwise: str) -> None:
+def require(holds: bool, otherwise: str) -> None:
+    """Raise MalformedPacket unless `holds`."""
     if not holds:
         raise MalformedPacket(otherwise)
 
 
 def _check_binary(value: bytes) -> None:
-    _require(len(value) <= MAX_TEXT_BYTES, f"a field of more than {MAX_TEXT_BYTES} bytes")
+    require(len(value) <= MAX_TEXT_BYTES, f"a field of more than {MAX_TEXT_BYTES} bytes")
 
 
 def _check_text(value: str) -> None:
@@ -439,27 +206,27 @@ def _check_text(value: str) -> None:
     except UnicodeEncodeError as err:
         raise MalformedPacket("text has no UTF-8 form") from err
     _check_binary(encoded)
-    _require("\0" not in value, "U+0000 in text")  # [MQTT-1.5.3-2]
+    require("\0" not in value, "U+0000 in text")  # [MQTT-1.5.3-2]
 
 
 def _check_topic(topic: str) -> None:
     _check_text(topic)
-    _require(topic != "", "empty topic")  # [MQTT-4.7.3-1]
-    _require("+" not in topic and "#" not in topic, "wildcard in a topic that is published to")  # [MQTT-3.3.2-2]
+    require(topic != "", "empty topic")  # [MQTT-4.7.3-1]
+    require("+" not in topic and "#" not in topic, "wildcard in a topic that is published to")  # [MQTT-3.3.2-2]
 
 
 def _check_filter(topic_filter: str) -> None:
     _check_text(topic_filter)
-    _require(topic_filter != "", "empty topic filter")  # [MQTT-4.7.3-1]
+    require(topic_filter != "", "empty topic filter")  # [MQTT-4.7.3-1]
     *parents, last = topic_filter.split("/")
-    _require(last == "#" or "#" not in last, "# is not a whole level")  # [MQTT-4.7.1-2]
-    _require(all("#" not in level for level in parents), "# is not the last level")  # [MQTT-4.7.1-2]
-    _require(all(level == "+" or "+" not in level for level in [*parents, last]), "+ is not a whole level")  # -3
+    require(last == "#" or "#" not in last, "# is not a whole level")  # [MQTT-4.7.1-2]
+    require(all("#" not in level for level in parents), "# is not the last level")  # [MQTT-4.7.1-2]
+    require(all(level == "+" or "+" not in level for level in [*parents, last]), "+ is not a whole level")  # -3
 
 
 def _check_qos(qos: int) -> None:
-    _require(qos in (0, 1, 2), "reserved QoS")  # [MQTT-3.3.1-4, -3.1.2-14, -3.8.3-4]
+    require(qos in (0, 1, 2), "reserved QoS")  # [MQTT-3.3.1-4, -3.1.2-14, -3.8.3-4]
 
 
 def _check_packet_id(packet_id: int) -> None:
-    _require(1 <= packet_id <= 0xFFFF, "packet id is not within 1..65535")  # [MQTT-2.3.1-1]
+    require(1 <= packet_id <= 0xFFFF, "packet id is not within 1..65535")  # [MQTT-2.3.1-1]

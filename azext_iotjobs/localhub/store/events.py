@@ -34,6 +34,10 @@ class Events:
             DeviceEvent(number=self._count, address=address, properties=properties, body=body, received_at=now_text)
         )
 
+    def clear(self) -> None:
+        """Forget them."""
+        self._kept.clear()
+
     def after(self, number: int, count: int) -> list[DeviceEvent]:
         """At most `count` kept events behind event `number`, oldest first."""
         return [event for event in self._kept if event.number > number][:count]

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import MethodAnswer
 from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import (
     Connack,
     Connect,
@@ -22,7 +23,6 @@ from azext_iotjobs.localhub.mqtt.packets import (
     Publish,
     Suback,
     Subscribe,
-    encode,
 )
 from tests.helpers.moved_loop import MovedLoop, run, turns, within_limit
 from tests.helpers.raw_device import ALL_FILTERS, GOOD_TOKEN, Hub, hello, listening

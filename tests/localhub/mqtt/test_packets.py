@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.mqtt import packets
-from azext_iotjobs.localhub.mqtt.packets import Decoder, MalformedPacket, OversizePacket, Packet, encode
+from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
+from azext_iotjobs.localhub.mqtt.packets import MalformedPacket, OversizePacket, Packet
 
 LIMIT = 4096
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
