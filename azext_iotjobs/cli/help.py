@@ -150,6 +150,7 @@ _command(
     ("List all twins.", "az iot hub device-twin list -n localhost --top -1"),
 )
 
+_group("iot device", "Act as a device of an IoT Hub.")
 _command(
     "iot device simulate",
     "Simulate a device over MQTT: it sends messages, answers direct methods and echoes desired properties.",

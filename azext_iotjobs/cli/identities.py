@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits
-from azext_iotjobs.cli.queries import rows
+from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.codec import render_sign_in
 from azext_iotjobs.clients.hub import HubClient
@@ -17,8 +17,6 @@ SIGN_IN = {
     "x509_ca": SignIn.CA,
 }
 DEFAULT_VALID_DAYS = 365
-EDGE_QUERY = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
-ALL_QUERY = "SELECT * FROM devices"
 
 
 def create(
@@ -61,7 +59,7 @@ def show(client: HubClient, device: str) -> dict[str, Any]:
 
 def list_identities(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
     """List devices. By query, as the reference does: the registry's own list has no pages."""
-    return rows(client, EDGE_QUERY if edge else ALL_QUERY, limit)
+    return device_rows(client, edge=edge, limit=limit)
 
 
 def update(

@@ -7,12 +7,20 @@ from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue
 
+ALL_DEVICES = "SELECT * FROM devices"
+EDGE_DEVICES = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
+
 
 def query(client: HubClient, query_text: str, limit: int | None = None) -> list[dict[str, Any]]:
     """Run a query and print its rows."""
     if not query_text.strip():
         raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
     return rows(client, query_text, limit)
+
+
+def device_rows(client: HubClient, *, edge: bool, limit: int) -> list[dict[str, Any]]:
+    """At most `limit` devices, as their twins show them; with `edge`, IoT Edge devices alone."""
+    return rows(client, EDGE_DEVICES if edge else ALL_DEVICES, limit)
 
 
 def rows(client: HubClient, query_text: str, limit: int | None) -> list[dict[str, Any]]:

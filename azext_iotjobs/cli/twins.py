@@ -3,14 +3,11 @@
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits, merge_patch
-from azext_iotjobs.cli.queries import rows
+from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.values import json_object_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.twin import TwinPatch
-
-EDGE_QUERY = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
-ALL_QUERY = "SELECT * FROM devices"
 
 
 def show(client: HubClient, device: str) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def update(
 
 def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
     """List device twins."""
-    return rows(client, EDGE_QUERY if edge else ALL_QUERY, limit)
+    return device_rows(client, edge=edge, limit=limit)
 
 
 def _typed_patch(desired: str | None, tags: str | None) -> dict[str, Any]:

@@ -57,7 +57,6 @@ class DeviceStatus(Enum):
 
 ACTIVE = (JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.RUNNING)
 CANCELLABLE = (JobStatus.QUEUED, JobStatus.SCHEDULED)
-OPEN_ON_DEVICE = (DeviceStatus.PENDING, DeviceStatus.RUNNING)
 
 
 class Step(Enum):
