@@ -260,8 +260,6 @@ class _Device:
                     self._publish(*topics.render_answer(action))
                 case mind.Report():
                     self._publish(*topics.render_report(action))
-                case mind.SendTelemetry():
-                    self._publish(*topics.render_telemetry(self._device.device_id, action))
                 case Seen():
                     self._around.reporter(self._device.device_id, action)
 

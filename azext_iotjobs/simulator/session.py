@@ -159,7 +159,7 @@ class Seen:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Listen | AnswerMethod | Report | SendTelemetry | Seen
+Action = Listen | AnswerMethod | Report | Seen
 
 
 class Session:

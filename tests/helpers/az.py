@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -70,5 +71,15 @@ class Az:
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
             return subprocess.Popen(
-                [str(AZ), *words], stdout=stdout, stderr=stderr, env=self.environment, cwd=self.config_dir
+                [str(AZ), *words],
+                stdout=stdout,
+                stderr=stderr,
+                env=self.environment,
+                cwd=self.config_dir,
+                preexec_fn=_let_ctrl_c_work,
             )
+
+
+def _let_ctrl_c_work() -> None:
+    """A shell that starts the tests in the background has Ctrl-C ignored, and so would every process below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
