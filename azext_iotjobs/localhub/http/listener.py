@@ -57,7 +57,7 @@ def make_application(routes: Iterable[Route], gate: Gate, clock: HubClock) -> we
             response = _refusal(HubError(MESSAGE_TOO_LARGE, text), tracking_id, clock)
         except web.HTTPException as err:
             response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
-        except Exception:
+        except Exception:  # a mistake of ours is answered in the service's shape, and its trace is in the log
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
         response.headers["x-ms-request-id"] = tracking_id
