@@ -13,7 +13,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import AnswerTooLate, MissingChoice
-from azext_iotjobs.model.target import HubTarget, parse_connection_string
+from azext_iotjobs.model.target import parse_connection_string
 
 logger = get_logger(__name__)
 
@@ -78,10 +78,7 @@ def reset(secure_port: int | None = None, sure: bool = False) -> None:
 
 def _client(hub: RunningHub) -> LocalHubClient:
     login = parse_connection_string(hub.connection_string)
-    target = HubTarget(
-        host=login.host, https_port=hub.https_port, mqtt_port=hub.mqtt_port, ca_file=hub.ca_file, is_local=True
-    )
-    return LocalHubClient(HubClient.open(target, login.sas_key(), SystemClock()).transport)
+    return LocalHubClient(HubClient.open(hub.target(login.host), login.sas_key(), SystemClock()).transport)
 
 
 def _agreed(question: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.target import LOOPBACK_NAMES, HubTarget
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 CONNECT_LIMIT_S = 1.0  # loopback answers or refuses at once; a full accept queue is the only reason to wait
 
 
@@ -33,20 +33,22 @@ class RunningHub:
         return int(self.document["httpsPort"])
 
     @property
-    def mqtt_port(self) -> int:
-        return int(self.document["mqttPort"])
-
-    @property
     def host_name(self) -> str:
         return str(self.document["hostName"])
 
     @property
-    def ca_file(self) -> str:
-        return str(self.document["caCertificatePath"])
-
-    @property
     def connection_string(self) -> str:
         return str(self.document["connectionString"])
+
+    def target(self, host: str) -> HubTarget:
+        """The way to it under `host`, one of its names."""
+        return HubTarget(
+            host=host,
+            https_port=self.https_port,
+            mqtt_port=int(self.document["mqttPort"]),
+            ca_file=str(self.document["caCertificatePath"]),
+            is_local=True,
+        )
 
 
 def state_folder() -> Path:
@@ -85,11 +87,6 @@ def local_login(host: str, https_port: int) -> RunningHub | None:
     return next(hubs, None)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine."""
-    return host.lower() in LOOPBACK_NAMES or host.startswith("127.")
-
-
 def split_port(text: str) -> tuple[str, int | None]:
     """Split "localhost:8443" into ("localhost", 8443); the port is None when there is none.
 
@@ -123,7 +120,7 @@ def _read(path: Path) -> RunningHub | None:
         document = json.loads(path.read_text(encoding="utf-8"))
         hub = RunningHub(document=document, state_file=path)
         # Touch what everyone reads: a file cut short by a full disk is no running hub.
-        _ = (hub.bind, hub.https_port, hub.mqtt_port, hub.host_name, hub.ca_file, hub.connection_string)
+        _ = (hub.bind, hub.host_name, hub.connection_string, hub.target(hub.bind))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return hub

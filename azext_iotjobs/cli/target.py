@@ -13,7 +13,7 @@ from azext_iotjobs.cli import running_hubs
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.target import ConnectionString, HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.model.target import ConnectionString, HubTarget, SasKey, is_loopback, parse_connection_string
 
 logger = get_logger(__name__)
 
@@ -96,7 +96,7 @@ def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
 
 def _from_name(hub: str, from_environment: str | None) -> ChosenHub:
     host, port = running_hubs.split_port(hub)
-    if running_hubs.is_loopback(host):
+    if is_loopback(host):
         login = parse_connection_string(running_hubs.pick(https_port=port, host=host).connection_string)
         return ChosenHub(target=_target(login), credential=login.sas_key(), was_typed=True)
     if "." not in host:
@@ -126,16 +126,8 @@ def _service_login(text: str, source: str) -> ConnectionString:
 
 def _target(login: ConnectionString) -> HubTarget:
     """The target of a connection string; a running local hub's ports and CA come from its state file."""
-    local = running_hubs.local_login(login.host, login.https_port) if running_hubs.is_loopback(login.host) else None
-    if local is None:
-        return HubTarget(host=login.host, https_port=login.https_port)
-    return HubTarget(
-        host=login.host,
-        https_port=local.https_port,
-        mqtt_port=local.mqtt_port,
-        ca_file=local.ca_file,
-        is_local=True,
-    )
+    local = running_hubs.local_login(login.host, login.https_port) if is_loopback(login.host) else None
+    return local.target(login.host) if local else HubTarget(host=login.host, https_port=login.https_port)
 
 
 def _same_hub(name: str, login: ConnectionString) -> bool:

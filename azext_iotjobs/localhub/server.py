@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import ssl
 import sys
 from asyncio import sslproto
 from collections.abc import Callable
@@ -72,7 +73,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     clock = HubClock()
     async with contextlib.AsyncExitStack() as at_end:
         _prepare_folder(config, at_end)
-        certificates, policy_keys = _open_keys(config, clock)
+        certificates, tls, policy_keys = _open_keys(config, clock)
         database = _open_database(config)
         at_end.callback(database.close)
 
@@ -99,8 +100,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             clock,
         )
 
-        await _start_https(application, https_sockets, certificates, at_end)
-        await _start_mqtt(devices, links, clock, mqtt_sockets, certificates, at_end)
+        await _start_https(application, https_sockets, tls, at_end)
+        await _start_mqtt(devices, links, clock, mqtt_sockets, tls, at_end)
         running = asyncio.create_task(runner.run())
         at_end.push_async_callback(_cancel, running)
 
@@ -128,11 +129,10 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
     at_end.callback(lock.release)
 
 
-def _open_keys(config: LocalHubConfig, clock: HubClock) -> tuple[Certificates, dict[str, str]]:
+def _open_keys(config: LocalHubConfig, clock: HubClock) -> tuple[Certificates, ssl.SSLContext, dict[str, str]]:
     try:
         certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
-        server_context(certificates)
-        return certificates, ensure_policies(config.data_dir)
+        return certificates, server_context(certificates), ensure_policies(config.data_dir)
     except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
         raise FolderUnusable(
             f"The certificates in {config.data_dir} cannot be used ({err}): remove its .pem files and "
@@ -193,14 +193,14 @@ def _bound(address: str, port: int, option: str) -> socket.socket:
 async def _start_https(
     application: web.Application,
     sockets: list[socket.socket],
-    certificates: Certificates,
+    tls: ssl.SSLContext,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=server_context(certificates), backlog=BACKLOG).start()
+        await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
 
 
 async def _start_mqtt(
@@ -208,7 +208,7 @@ async def _start_mqtt(
     links: Links,
     clock: HubClock,
     sockets: list[socket.socket],
-    certificates: Certificates,
+    tls: ssl.SSLContext,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
     # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
@@ -220,7 +220,7 @@ async def _start_mqtt(
         server = await loop.create_server(
             lambda: Connection(devices, links, clock, loop),
             sock=sock,
-            ssl=server_context(certificates),
+            ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
             backlog=BACKLOG,
             **goodbye,

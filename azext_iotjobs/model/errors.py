@@ -4,7 +4,7 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect, LinkLost, AnswerTooLate
-      StateError    not in this state        WrongState, LeaseHeld and their like
+      StateError    not in this state        OldDependency
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
 """

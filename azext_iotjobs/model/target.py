@@ -8,6 +8,7 @@ from azext_iotjobs.model.errors import BadValue, MissingChoice
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the SDKs' own forms
     name.lower(): name
     for name in (
@@ -26,6 +27,11 @@ class HubTarget:
     mqtt_port: int = MQTT_PORT
     ca_file: str | None = None  # PEM file to trust; None: what this machine trusts
     is_local: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return is_loopback(self.host)
 
     @property
     def authority(self) -> str:
@@ -70,6 +76,11 @@ class ConnectionString:
         if self.policy is None or self.key is None:
             raise MissingChoice("The connection string holds no SharedAccessKeyName and SharedAccessKey.")
         return SasKey(policy=self.policy, key=self.key)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine."""
+    return host.lower() in LOOPBACK_NAMES or host.startswith("127.")
 
 
 def parse_connection_string(text: str) -> ConnectionString:

@@ -8,8 +8,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue, HubAnswer, NotFound, Throttled
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.transport.retry import SLOT_TAKEN
 
-SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
 
 

@@ -23,10 +23,10 @@ from azext_iotjobs.simulator.session import Behaviour, Seen, Session, State, Wha
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
+from azext_iotjobs.transport.http import API_VERSION
 from azext_iotjobs.transport.mqtt import MqttTransport
 from azext_iotjobs.transport.retry import reconnect_pause
 
-API_VERSION = "2021-04-12"  # the documented one
 TOKEN_LIFE_S = 3600  # as the official device SDKs have it
 LONGEST_TURN_S = 0.5  # a stop is noticed within it
 FIRST_TRIES = 3  # a hub that was never reached is more likely misspelt than busy

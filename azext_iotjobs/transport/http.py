@@ -71,7 +71,7 @@ class HttpTransport:
         self._session = requests.Session()
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
-        self._proxies = {"https": "", "http": ""} if target.is_local or _is_loopback(target.host) else None
+        self._proxies = {"https": "", "http": ""} if target.is_loopback else None
 
     def send(self, request: Request) -> Response:
         """Carry a request to the hub, riding out throttling for at most `retry.RIDE_OUT_LIMIT_S`.
@@ -199,10 +199,6 @@ def _readable_ca(path: str) -> str:
             f"The CA file {path} is not there.", hint="A local hub writes it at its start: az iot local-hub start"
         )
     return path
-
-
-def _is_loopback(host: str) -> bool:
-    return host.lower() in ("localhost", "::1", "[::1]") or host.startswith("127.")
 
 
 def _seconds(text: str | None) -> float | None:

@@ -6,15 +6,13 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
-from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType
+from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
 
 Document = dict[str, Any]
-
-TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def identity_document(identity: Identity) -> Document:
@@ -93,7 +91,7 @@ def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
         }
     if job.failure_reason is not None:
         document["failureReason"] = job.failure_reason
-    if job.status is JobStatus.RUNNING or job.status in TERMINAL:
+    if job.status not in CANCELLABLE:  # it has begun, or ended
         document["deviceJobStatistics"] = {
             "deviceCount": sum(tally.values()),
             "failedCount": tally[DeviceStatus.FAILED],

@@ -6,7 +6,6 @@ exhaust the stack; names are resolved (prefixes, aliases, spelling) in one pass 
 
 import math
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
@@ -16,13 +15,10 @@ from lark.exceptions import VisitError
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.names import Names
 
 MAX_CHARACTERS = 8192  # of a query or condition
-# Bounds of ours. SQLite's parser holds 100 open things and its expressions are at most 1000 deep, a chain of AND or OR
-# included; a JSON place is looked up with one table for each name, of 64.
-MAX_DEPTH = 15  # of AND, OR and NOT in one another; parentheses that change nothing do not count
-MAX_CONDITIONS = 800  # between AND and OR
-MAX_PATH_NAMES = 32
+MAX_PATH_NAMES = 32  # a JSON place is looked up with one table for each name, and SQLite joins 64
 MAX_TOP_DIGITS = 9
 UNNAMED_COUNT = "$1"  # what the service calls a count without alias is not published
 
@@ -30,18 +26,6 @@ RESERVED = frozenset(
     """select top from where as and or not in nin true false null undefined group by order having distinct like between
     join exists is_defined count avg sum min max""".split()
 )
-TWIN_NAMES = (
-    "deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
-    "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
-    "tags", "properties", "capabilities", "deviceScope", "parentScopes",
-)  # fmt: skip
-JOB_NAMES = (
-    "deviceId", "moduleId", "jobId", "jobType", "status", "createdDateTimeUtc", "startTimeUtc", "endTimeUtc",
-    "lastUpdatedDateTimeUtc", "outcome", "error",
-)  # fmt: skip
-# What a published sample calls the member that records call createdDateTimeUtc.
-ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
-SECOND_NAMES = {"properties": ("desired", "reported"), "capabilities": ("iotEdge",)}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'\\/bfnrt])|)")
 OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -108,7 +92,7 @@ class _Builder(Transformer[Token, Any]):
 
     def query(self, parts: list[Any]) -> nodes.Query:
         _, _, top, projection, _, collection, alias, _, where = parts
-        names = _Names(collection, alias)
+        names = Names(collection, alias)
         return nodes.Query(
             projection=names.projection(projection),
             collection=collection,
@@ -121,11 +105,11 @@ class _Builder(Transformer[Token, Any]):
 
     def of_collection(self, parts: list[Any]) -> nodes.Condition:
         _, collection, alias, _, where = parts
-        return nodes.Condition(collection=collection, where=_Names(collection, alias).expr(where))
+        return nodes.Condition(collection=collection, where=Names(collection, alias).expr(where))
 
     def plain(self, parts: list[Any]) -> nodes.Condition:
         collection = nodes.Collection.DEVICES
-        return nodes.Condition(collection=collection, where=_Names(collection, None).expr(parts[0]))
+        return nodes.Condition(collection=collection, where=Names(collection, None).expr(parts[0]))
 
     def all(self, _parts: list[Any]) -> nodes.All:
         return nodes.All()
@@ -214,67 +198,6 @@ class _Builder(Transformer[Token, Any]):
 
     def undefined(self, _parts: list[Any]) -> nodes.Constant:
         return nodes.Constant(nodes.UNDEFINED)
-
-
-class _Names:
-    """Takes prefixes off paths, and gives the service's own names their documented spelling."""
-
-    def __init__(self, collection: nodes.Collection, alias: str | None) -> None:
-        self._collection = collection
-        self._alias = alias
-        own = JOB_NAMES if collection is nodes.Collection.JOBS else TWIN_NAMES
-        self._conditions = 0
-        self._spelling = {**{name.lower(): name for name in own}, **ALIASES}
-
-    def projection(self, projection: nodes.All | nodes.Count | nodes.Fields) -> nodes.All | nodes.Count | nodes.Fields:
-        if not isinstance(projection, nodes.Fields):
-            return projection
-        return nodes.Fields(tuple(replace(each, path=self.path(each.path)) for each in projection.fields))
-
-    def expr(self, expr: nodes.Expr, depth: int = 0) -> nodes.Expr:
-        if depth > MAX_DEPTH:
-            raise QueryError(f"AND, OR and NOT are nested deeper than {MAX_DEPTH} levels")
-        if not isinstance(expr, nodes.And | nodes.Or | nodes.Not):
-            self._conditions += 1
-            if self._conditions > MAX_CONDITIONS:
-                raise QueryError(f"more than {MAX_CONDITIONS} conditions")
-        match expr:
-            case nodes.And(items):
-                return nodes.And(tuple(self.expr(each, depth + 1) for each in items))
-            case nodes.Or(items):
-                return nodes.Or(tuple(self.expr(each, depth + 1) for each in items))
-            case nodes.Not(item):
-                return nodes.Not(self.expr(item, depth + 1))
-            case nodes.Compare(operator, left, right):
-                return nodes.Compare(operator, self.operand(left), self.operand(right))
-            case nodes.In(operand, options):
-                return nodes.In(self.operand(operand), options)
-            case nodes.IsDefined(path):
-                return nodes.IsDefined(self.path(path))
-            case nodes.StartsWith(path, prefix):
-                return nodes.StartsWith(self.path(path), prefix)
-            case nodes.Truth(operand):
-                return nodes.Truth(self.operand(operand))
-
-    def operand(self, operand: nodes.Operand) -> nodes.Operand:
-        return self.path(operand) if isinstance(operand, nodes.Path) else operand
-
-    def path(self, path: nodes.Path) -> nodes.Path:
-        parts = self._without_prefix(path.parts)
-        first = self._spelling.get(parts[0].lower(), parts[0])
-        if len(parts) == 1:
-            return nodes.Path((first,))
-        spelling = {name.lower(): name for name in SECOND_NAMES.get(first, ())}
-        return nodes.Path((first, spelling.get(parts[1].lower(), parts[1]), *parts[2:]))
-
-    def _without_prefix(self, parts: tuple[str, ...]) -> tuple[str, ...]:
-        if self._alias is not None and len(parts) > 1 and parts[0] == self._alias:
-            return parts[1:]
-        prefix = tuple(self._collection.value.split("."))
-        lowered = tuple(part.lower() for part in parts)
-        if len(parts) > len(prefix) and lowered[: len(prefix)] == prefix:
-            return parts[len(prefix) :]
-        return parts
 
 
 def _refusal(text: str, token: Token) -> QueryError:

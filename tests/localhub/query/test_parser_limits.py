@@ -3,11 +3,10 @@
 import pytest
 
 from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Compare, Constant, Operator, Path
 from azext_iotjobs.localhub.query.parser import (
     MAX_CHARACTERS,
-    MAX_CONDITIONS,
-    MAX_DEPTH,
     MAX_PATH_NAMES,
     parse_condition,
     parse_query,

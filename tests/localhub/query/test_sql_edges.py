@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.query.evaluate import matches
+from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
 from azext_iotjobs.localhub.query.nodes import Expr
-from azext_iotjobs.localhub.query.parser import MAX_CONDITIONS, MAX_DEPTH, MAX_PATH_NAMES, parse_condition
+from azext_iotjobs.localhub.query.parser import MAX_PATH_NAMES, parse_condition
 from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
 
 COLUMNS = Columns(
