@@ -23,16 +23,20 @@ from azext_iotjobs.localhub.config import LocalHubConfig, accepted_hosts, host_n
 from azext_iotjobs.localhub.engine.device_side import DeviceDesk
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.files import make_private_folder, write_private
+from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.listener import make_application
+from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
-from azext_iotjobs.localhub.http.routes import routes
+from azext_iotjobs.localhub.http.routes import Desks
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
@@ -41,6 +45,8 @@ from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
+from azext_iotjobs.localhub.store.messages import Messages
+from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.twins import Twins
 
 HANDSHAKE_LIMIT_S = 30.0
@@ -81,29 +87,19 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         mqtt_sockets = _listen(config, config.mqtt_port, "--mqtt-port")
         https_port, mqtt_port = https_sockets[0].getsockname()[1], mqtt_sockets[0].getsockname()[1]
 
-        twin_rows = Twins(database)
-        identities, jobs, events, links = Identities(database, twin_rows), Jobs(database), Events(), Links()
-        identities.disconnect_all(render(clock.now()))
-        gate = Gate(policy_keys, identities, accepted_hosts(config.bind, https_port, mqtt_port), clock)
-        twins, selector = TwinDesk(twin_rows, links, clock), Selector(database)
-        runner = Runner(database, jobs, selector, twins, links, clock)
-        devices = DeviceDesk(gate, identities, twins, events, clock)
-        application = make_application(
-            routes(
-                IdentityRoutes(identities, links, clock),
-                TwinRoutes(identities, twins, links),
-                JobRoutes(jobs, runner, clock, config.max_active_jobs),
-                QueryRoutes(selector),
-                ControlRoutes(database, identities, jobs, events, links, runner, stop.set),
-            ),
-            gate,
+        gate = Gate(
+            policy_keys,
+            Identities(database, Twins(database)),
+            accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
+        hub = _build(config, database, gate, clock, stop.set)
 
-        await _start_https(application, https_sockets, tls, at_end)
-        await _start_mqtt(devices, links, clock, mqtt_sockets, tls, at_end)
-        running = asyncio.create_task(runner.run())
-        at_end.push_async_callback(_cancel, running)
+        await _start_https(make_application(hub.desks, gate, clock), https_sockets, tls, at_end)
+        await _start_mqtt(hub.devices, hub.links, clock, mqtt_sockets, tls, at_end)
+        running = [asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run())]
+        for task in running:
+            at_end.push_async_callback(_cancel, task)
 
         listening = _describe(config, certificates, policy_keys[OWNER], https_port, mqtt_port, clock)
         if listening.state_file is not None:
@@ -111,9 +107,47 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             write_private(listening.state_file, json.dumps(listening.document, indent=2).encode())
             at_end.callback(listening.state_file.unlink, missing_ok=True)
         on_ready(listening)
-        await asyncio.wait({asyncio.create_task(stop.wait()), running}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()  # a runner never ends by itself: let its error be seen
+        await asyncio.wait({asyncio.create_task(stop.wait()), *running}, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            if task.done():
+                task.result()  # these never end by themselves: let the error be seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hub:
+    """What moves in a hub, and its doors."""
+
+    desks: Desks
+    devices: DeviceDesk
+    links: Links
+    runner: Runner
+    mailbox: Mailbox
+
+
+def _build(
+    config: LocalHubConfig, database: Database, gate: Gate, clock: HubClock, stop: Callable[[], None]
+) -> _Hub:  # fmt: skip
+    """Put the rooms together over one database, as a hub before this one left it."""
+    twin_rows = Twins(database)
+    identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
+    events, links, selector = Events(), Links(), Selector(database)
+    twins = TwinDesk(twin_rows, links, clock)
+    registry = Registry(database, identities, links, clock)
+    mailbox = Mailbox(database, messages, identities, links, clock)
+    runner = Runner(database, jobs, selector, twins, links, clock)
+    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock)
+    identities.disconnect_all(render(clock.now()))
+    mailbox.recover()
+    desks = Desks(
+        identities=IdentityRoutes(registry, identities, links),
+        bulk=BulkRoutes(database, registry, identities, twins, clock),
+        twins=TwinRoutes(identities, twins, links),
+        jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
+        queries=QueryRoutes(selector),
+        messages=MessageRoutes(devices, mailbox),
+        control=ControlRoutes(database, identities, jobs, messages, events, mailbox, links, runner, clock, stop),
+    )
+    return _Hub(desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
 
 
 def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:

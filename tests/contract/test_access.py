@@ -103,4 +103,4 @@ def test_a_body_that_is_too_large_is_refused(hub: HubProcess, name: str) -> None
 
 def test_unknown_paths_and_verbs_are_refused_politely(hub: HubProcess) -> None:
     assert hub.request("GET", "/nowhere").status_code == 404
-    assert hub.request("POST", "/devices").status_code == 405
+    assert hub.request("DELETE", "/devices").status_code == 405

@@ -255,7 +255,8 @@ def test_telemetry_arrives_with_its_properties(hub: HubProcess, name: str, conne
     device.publish(topic, {"t": 21}, qos=1).wait_for_publish(10)
     event = wait_for_event(hub, name)
     assert base64.b64decode(event["body"]) == b'{"t": 21}'
-    assert event["properties"] == {"$.ct": "application/json", "site": "a+b c", "empty": "", "none": None}
+    assert event["properties"] == {"site": "a+b c", "empty": "", "none": None}
+    assert event["systemProperties"] == {"contentType": "application/json"}
     assert not hub.ok("GET", f"/devices/{name}")["lastActivityTime"].startswith("0001")
 
 

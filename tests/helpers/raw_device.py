@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 
@@ -28,6 +29,7 @@ class Desk:
     said: list[tuple[Any, ...]] = field(default_factory=list)
     reported: dict[str, Any] = field(default_factory=dict)
     version: int = 1
+    kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
 
     def admit(self, address: Address, host: str, token: str) -> datetime:
@@ -44,11 +46,28 @@ class Desk:
         """Off line."""
         self.said.append(("disconnected", address.device_id))
 
-    def telemetry(self, address: Address, properties: Mapping[str, str | None], body: bytes) -> None:
+    def kept_filters(self, address: Address) -> Mapping[str, int] | None:
+        """What was kept."""
+        return self.kept.get(address)
+
+    def keep_filters(self, address: Address, filters: dict[str, int] | None) -> None:
+        """Keep it, or nothing."""
+        self.kept.pop(address, None)
+        if filters is not None:
+            self.kept[address] = filters
+
+    def listens(self, address: Address) -> None:
+        """Something else than before."""
+
+    def message_taken(self, address: Address, token: str) -> None:
+        """A message was acknowledged."""
+        self.said.append(("taken", address.device_id, token))
+
+    def telemetry(self, address: Address, message: DeviceMessage) -> None:
         """A message."""
         if self.refuses_telemetry:
             raise HubError(ARGUMENT_INVALID, "No messages today.")
-        self.said.append(("telemetry", address.device_id, dict(properties), body))
+        self.said.append(("telemetry", address.device_id, dict(message.properties), message.body))
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin."""

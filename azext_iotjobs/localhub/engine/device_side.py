@@ -1,27 +1,37 @@
-"""What devices ask of the hub over MQTT."""
+"""What devices ask of the hub."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.rules.twin import Section
-from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.events import DeviceMessage, Events
 from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Identities
+from azext_iotjobs.localhub.store.sessions import Filters, Sessions
 
 
 class DeviceDesk:
     """The hub, as a device's connection sees it."""
 
     def __init__(
-        self, gate: Gate, identities: Identities, twins: TwinDesk, events: Events, clock: HubClock
-    ) -> None:  # fmt: skip
+        self,
+        gate: Gate,
+        identities: Identities,
+        sessions: Sessions,
+        twins: TwinDesk,
+        mailbox: Mailbox,
+        events: Events,
+        clock: HubClock,
+    ) -> None:
         self._gate = gate
         self._identities = identities
+        self._sessions = sessions
         self._twins = twins
+        self._mailbox = mailbox
         self._events = events
         self._clock = clock
 
@@ -29,28 +39,49 @@ class DeviceDesk:
         """The end of the device's token. Raises HubError when it may not come in."""
         return self._gate.admit_device(address, host, token)
 
+    def kept_filters(self, address: Address) -> Filters | None:
+        """What the device listened to when it was here last; None when nothing is known."""
+        return self._sessions.get(address)
+
+    def keep_filters(self, address: Address, filters: Filters | None) -> None:
+        """Remember what the device listens to, for its next connection; None: nothing."""
+        if filters is None:
+            self._sessions.forget(address)
+        else:
+            self._sessions.keep(address, filters)
+
     def connected(self, address: Address) -> None:
         """The device is on line."""
-        self._identities.note_connection(address.device_id, CONNECTED, self._now())
+        self._identities.note_connection(address, CONNECTED, self._now())
+        self._mailbox.deliver(address)
 
     def disconnected(self, address: Address) -> None:
         """The device is off line."""
-        self._identities.note_connection(address.device_id, DISCONNECTED, self._now())
+        self._identities.note_connection(address, DISCONNECTED, self._now())
+        self._mailbox.released(address)
 
-    def telemetry(self, address: Address, properties: Mapping[str, str | None], body: bytes) -> None:
+    def listens(self, address: Address) -> None:
+        """What the device listens to has changed: what waits for it may go out."""
+        self._mailbox.deliver(address)
+
+    def message_taken(self, address: Address, token: str) -> None:
+        """The device has acknowledged a cloud-to-device message."""
+        self._mailbox.taken(address, token)
+
+    def telemetry(self, address: Address, message: DeviceMessage) -> None:
         """The device sent a message."""
         now = self._now()
-        self._events.add(address, properties, body, now)
-        self._identities.note_activity(address.device_id, now)
+        self._events.add(address, message, now)
+        self._identities.note_activity(address, now)
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin as its device sees it: properties and versions, no metadata, no tags. Raises HubError."""
-        twin = self._twins.get(address.device_id)
+        twin = self._twins.get(address)
         return {"desired": _seen(twin.desired), "reported": _seen(twin.reported)}
 
     def patch_reported(self, address: Address, patch: Any) -> int:
         """Merge reported properties; gives the new $version. Raises HubError."""
-        return self._twins.patch_reported(address.device_id, patch)
+        return self._twins.patch_reported(address, patch)
 
     def _now(self) -> str:
         return render(self._clock.now())

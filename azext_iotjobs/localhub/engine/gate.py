@@ -37,17 +37,19 @@ class Gate:
         if not RIGHTS[token.policy] & needed or (owner_only and token.policy != OWNER):
             raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} lacks the right for this operation.")
 
-    def admit_device(self, address: Address, host: str, token_text: str) -> datetime:
-        """Let a device in; gives the end of its token.
+    def admit_device(self, address: Address, host: str | None, token_text: str) -> datetime:
+        """Let a device or module in; gives the end of its token.
 
-        host: the one it named itself.
-        Raises HubError 401003 or 401002, also for a device that is unknown or disabled, and for any module.
+        host: the one it named itself; None where there is no place for it.
+        Raises HubError 401003 or 401002, also for one that is unknown or whose device is disabled.
         """
-        if host.lower() not in self._hosts:
+        if host is not None and host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
-        identity = self._identities.get(address.device_id) if address.module_id is None else None
-        if identity is None or identity.status != ENABLED:
+        device, identity = self._identities.get(address.device), self._identities.get(address)
+        if device is None or identity is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED, "The device is unknown or disabled.")
+        if not token_text:
+            raise HubError(UNAUTHORIZED, "There is no token.")
         token = sas.parse_token(token_text)
         # An old sample signs a longer path below the device; the device's own part of it is what counts.
         own_path = address.path + token.resource[1 + len(address.path) :]

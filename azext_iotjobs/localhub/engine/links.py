@@ -6,7 +6,6 @@ future and a timer, no task.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -21,6 +20,7 @@ from azext_iotjobs.localhub.errors import (
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, Pending
+from azext_iotjobs.localhub.store.messages import Message
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,13 @@ class Link(Protocol):
     def notify_desired(self, patch: Json, version: int) -> None:
         """Send a change of desired properties, if the device has subscribed to them."""
 
+    @property
+    def accepts_messages(self) -> bool:
+        """Whether the device has subscribed to cloud-to-device messages."""
+
+    def deliver(self, message: Message) -> None:
+        """Send a message, which is locked for this connection."""
+
     def close(self) -> None:
         """End the connection; it detaches itself before this returns."""
 
@@ -62,7 +69,6 @@ class Links:
         self._links: dict[Address, Link] = {}
         self._pending: Pending[Address, Waiter] = Pending()
         self._awaiting: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
-        self._kept_filters: dict[Address, tuple[str, ...]] = {}
 
     def attach(self, link: Link) -> None:
         """Take a new connection; an older one of the same device ends first."""
@@ -83,9 +89,9 @@ class Links:
         """Whether the device is on line."""
         return address in self._links
 
-    def count(self) -> int:
-        """How many are on line."""
-        return len(self._links)
+    def count_devices(self) -> int:
+        """How many devices are on line; modules are not counted."""
+        return sum(address.module_id is None for address in self._links)
 
     def drop(self, address: Address) -> None:
         """End a device's connection, if it has one: it was deleted or disabled."""
@@ -93,22 +99,18 @@ class Links:
             link.close()
 
     def drop_all(self) -> None:
-        """End every connection and forget what the devices listened to."""
+        """End every connection."""
         for link in list(self._links.values()):
             link.close()
-        self._kept_filters.clear()
 
-    def keep_filters(self, address: Address, filters: Iterable[str]) -> None:
-        """Remember what a device listens to, in its link's own words, for its next connection."""
-        self._kept_filters[address] = tuple(filters)
+    def accepts_messages(self, address: Address) -> bool:
+        """Whether the device is on line and listens for cloud-to-device messages."""
+        link = self._links.get(address)
+        return link is not None and link.accepts_messages
 
-    def kept_filters(self, address: Address) -> tuple[str, ...] | None:
-        """What was kept for a device; None for nothing."""
-        return self._kept_filters.get(address)
-
-    def forget_filters(self, address: Address) -> None:
-        """Keep nothing for a device: it begins anew, or is deleted."""
-        self._kept_filters.pop(address, None)
+    def deliver(self, message: Message) -> None:
+        """Send a device that accepts messages one that is locked for it."""
+        self._links[message.address].deliver(message)
 
     def listens(self, link: Link) -> None:
         """What a device listens to has changed: if it is methods, whoever waited for that goes on."""

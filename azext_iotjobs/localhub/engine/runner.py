@@ -139,7 +139,7 @@ class Runner:
     def _update_twin(self, job: Job, row: DeviceJob) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither
             try:
-                self._twins.patch(row.address.device_id, tags=job.spec.tags, desired=job.spec.desired)
+                self._twins.patch(row.address, tags=job.spec.tags, desired=job.spec.desired)
             except HubError as err:
                 self._fail(row, err)
             else:

@@ -9,6 +9,7 @@ from azext_iotjobs.localhub.query.nodes import Collection, Expr
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
 from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database
+from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
 
 # Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
 DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
@@ -35,7 +36,7 @@ TWIN_COLUMNS = Columns(
         ("connectionState",): ("identities.connection_state", Kind.TEXT),
         ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
         ("authenticationType",): ("identities.sign_in", Kind.TEXT),
-        ("cloudToDeviceMessageCount",): ("0", Kind.NUMBER),
+        ("cloudToDeviceMessageCount",): (MESSAGE_COUNT, Kind.NUMBER),
         ("modelId",): ("''", Kind.TEXT),
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
@@ -73,8 +74,11 @@ class Source:
     columns: Columns
 
 
-_TWINS = {"tables": "twins JOIN identities USING (device_id, module_id)", "fields": "twins.*, identities.*",
-          "key": "twins.row_id"}  # fmt: skip
+_TWINS = {
+    "tables": "twins JOIN identities USING (device_id, module_id)",
+    "fields": f"twins.*, identities.*, {MESSAGE_COUNT} AS message_count",
+    "key": "twins.row_id",
+}
 SOURCES = {
     Collection.DEVICES: Source(**_TWINS, always="twins.module_id = ''", columns=TWIN_COLUMNS),
     Collection.MODULES: Source(**_TWINS, always="twins.module_id <> ''", columns=TWIN_COLUMNS),

@@ -20,43 +20,43 @@ class TwinDesk:
         self._links = links
         self._clock = clock
 
-    def get(self, device_id: str) -> TwinState:
-        """A device's twin. Raises HubError 404001."""
-        twin = self._twins.get(device_id)
+    def get(self, address: Address) -> TwinState:
+        """A device's or module's twin. Raises HubError 404001, for a missing module too."""
+        twin = self._twins.get(address)
         if twin is None:
-            raise HubError(DEVICE_NOT_FOUND, f"The device {device_id!a} is not registered.")
+            raise HubError(DEVICE_NOT_FOUND, f"{address.shown} is not registered.")
         return twin
 
-    def patch(self, device_id: str, *, tags: Any, desired: Any) -> TwinState:
+    def patch(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
         """Merge tags and desired properties (None leaves a part alone), and tell the device. Raises HubError."""
         return self._write(
-            device_id,
+            address,
             desired,
             lambda twin, now: rules.patch_by_service(twin, tags=tags, desired=desired, now_text=now),
         )
 
-    def replace(self, device_id: str, *, tags: Any, desired: Any) -> TwinState:
+    def replace(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
         """Put tags and desired properties in place of the old ones, and tell the device. Raises HubError."""
         return self._write(
-            device_id,
-            rules.replacement(self.get(device_id).desired.data, desired),
+            address,
+            rules.replacement(self.get(address).desired.data, desired),
             lambda twin, now: rules.replace_by_service(twin, tags=tags, desired=desired, now_text=now),
         )
 
-    def patch_reported(self, device_id: str, reported: Any) -> int:
+    def patch_reported(self, address: Address, reported: Any) -> int:
         """Merge what a device reports; gives the new $version. Raises HubError."""
         if not isinstance(reported, dict):
             raise HubError(ARGUMENT_INVALID, "Reported properties must be a JSON object.")
-        twin = rules.patch_by_device(self.get(device_id), reported, render(self._clock.now()))
-        self._twins.save(device_id, twin)
+        twin = rules.patch_by_device(self.get(address), reported, render(self._clock.now()))
+        self._twins.save(address, twin)
         return twin.reported.version
 
     def _write(
-        self, device_id: str, told: Any, change: Callable[[TwinState, str], TwinState]
+        self, address: Address, told: Any, change: Callable[[TwinState, str], TwinState]
     ) -> TwinState:  # fmt: skip
-        before = self.get(device_id)
+        before = self.get(address)
         twin = change(before, render(self._clock.now()))
-        self._twins.save(device_id, twin)
+        self._twins.save(address, twin)
         if told is not None:
-            self._links.notify_desired(Address(device_id), told, twin.desired.version)
+            self._links.notify_desired(address, told, twin.desired.version)
         return twin

@@ -1,9 +1,11 @@
 """What was asked: parts of a request, read and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, PRECONDITION_FAILED, HubError
 from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER, parse_json
 
@@ -16,16 +18,25 @@ class Asked:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as they were sent
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object. Raises HubError 400."""
-        try:
-            value = parse_json(self.body)
-        except ValueError:
-            raise HubError(GENERIC_BAD_REQUEST, "The body is not JSON.") from None
+        value = self._json()
         if not isinstance(value, dict):
             raise HubError(GENERIC_BAD_REQUEST, "The body must be a JSON object.")
         return value
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The body, which must be a JSON array of objects. Raises HubError 400."""
+        value = self._json()
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise HubError(GENERIC_BAD_REQUEST, "The body must be a JSON array of objects.")
+        return value
+
+    def address(self) -> Address:
+        """The device or module that the path names."""
+        return Address(self.path["id"], self.path.get("module"))
 
     def etag(self) -> str | None:
         """The If-Match header: an etag, * for any, None when there is none. Raises HubError 412."""
@@ -37,12 +48,19 @@ class Asked:
             raise HubError(PRECONDITION_FAILED, "Precondition failed: the ETag must be in quotes.")
         return text[1:-1]
 
+    def _json(self) -> Any:
+        try:
+            return parse_json(self.body)
+        except ValueError:
+            raise HubError(GENERIC_BAD_REQUEST, "The body is not JSON.") from None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What is answered; a document of None is an empty body."""
+    """What is answered: a document as JSON, or `body` as it is; without either the answer is empty."""
 
     document: Any = None
+    body: bytes | None = None
     status: int = 200
     headers: Mapping[str, str] | None = None
 
@@ -64,6 +82,25 @@ def member(document: Mapping[str, Any], name: str, kind: type | tuple[type, ...]
     if isinstance(value, str) and HALF_CHARACTER.search(value):
         raise HubError(ARGUMENT_INVALID, f"{name} is not valid Unicode.")
     return value
+
+
+def instant(text: str, name: str) -> datetime:
+    """An ISO 8601 instant, aware UTC; without an offset it is UTC. Raises HubError 400."""
+    try:
+        at = datetime.fromisoformat(_six_digits(text))
+        return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # an offset may lead out of years 1 to 9999
+        raise HubError(GENERIC_BAD_REQUEST, f"{name} is not an ISO 8601 instant.") from None
+
+
+def _six_digits(text: str) -> str:
+    """An instant as Python 3.10 reads it: an offset instead of Z, six fraction digits instead of any."""
+    plain = text.strip().replace("Z", "+00:00").replace("z", "+00:00")
+    whole, dot, rest = plain.partition(".")
+    if not dot:
+        return plain
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{whole}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
 
 
 def seconds(document: Mapping[str, Any], name: str, default: int) -> int:

@@ -1,5 +1,6 @@
 """Records -> the service's JSON documents, with its own keys."""
 
+import base64
 import sqlite3
 from datetime import timedelta
 from typing import Any
@@ -9,39 +10,46 @@ from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
+from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
+from azext_iotjobs.localhub.store.messages import Feedback
 
 Document = dict[str, Any]
 
 
 def identity_document(identity: Identity) -> Document:
-    """A device identity."""
-    document: Document = {
+    """A device identity, or a module identity, which has no status, capabilities or scopes."""
+    is_module = identity.module_id is not None
+    device_only: Document = {
+        "status": identity.status,
+        "statusReason": identity.status_reason,
+        "statusUpdatedTime": identity.status_updated_at,
+        "capabilities": {"iotEdge": identity.is_edge},
+        **_scopes(identity),
+    }
+    return {
         "deviceId": identity.device_id,
+        **({"moduleId": identity.module_id, "managedBy": identity.managed_by} if is_module else device_only),
         "generationId": identity.generation_id,
         "etag": identity_etag(identity.etag),
         "connectionState": identity.connection_state,
-        "status": identity.status,
-        "statusReason": identity.status_reason,
         "connectionStateUpdatedTime": identity.connection_updated_at,
-        "statusUpdatedTime": identity.status_updated_at,
         "lastActivityTime": identity.last_activity_at,
-        "cloudToDeviceMessageCount": 0,
+        "cloudToDeviceMessageCount": identity.message_count,
         "authentication": {
             "symmetricKey": {"primaryKey": identity.primary_key, "secondaryKey": identity.secondary_key},
             "x509Thumbprint": _thumbprints(identity, "primaryThumbprint"),
             "type": identity.sign_in,
         },
-        "capabilities": {"iotEdge": identity.is_edge},
     }
-    return {**document, **_scopes(identity)}
 
 
 def twin_document(identity: Identity, twin: TwinState) -> Document:
-    """A device twin, as services see it."""
+    """A device's or module's twin, as services see it."""
     return {
         "deviceId": identity.device_id,
+        **({} if identity.module_id is None else {"moduleId": identity.module_id}),
         "etag": twin_etag(twin.etag),
         "deviceEtag": identity_etag(identity.etag),
         "status": identity.status,
@@ -49,7 +57,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
         "statusUpdateTime": identity.status_updated_at,
         "connectionState": identity.connection_state,
         "lastActivityTime": identity.last_activity_at,
-        "cloudToDeviceMessageCount": 0,
+        "cloudToDeviceMessageCount": identity.message_count,
         "authenticationType": identity.sign_in,
         "x509Thumbprint": _thumbprints(identity, "PrimaryThumbprint" if identity.primary_thumbprint else None),
         "modelId": "",
@@ -128,6 +136,31 @@ def device_job_document(record: DeviceJob, row: sqlite3.Row) -> Document:
         "outcome": record.outcome,
     }
     return document if record.error is None else {**document, "error": record.error}
+
+
+def feedback_document(feedback: Feedback) -> Document:
+    """What became of a cloud-to-device message."""
+    return {
+        "originalMessageId": feedback.message_id,
+        "enqueuedTimeUtc": feedback.at,
+        "statusCode": feedback.fate.value,
+        "description": feedback.fate.value,
+        "deviceId": feedback.device_id,
+        "deviceGenerationId": feedback.generation_id,
+    }
+
+
+def event_document(event: DeviceEvent) -> Document:
+    """A message from a device; the body is base64, as it may be anything."""
+    return {
+        "number": event.number,
+        "deviceId": event.address.device_id,
+        **({} if event.address.module_id is None else {"moduleId": event.address.module_id}),
+        "enqueuedTime": event.received_at,
+        "systemProperties": dict(event.message.system),
+        "properties": dict(event.message.properties),
+        "body": base64.b64encode(event.message.body).decode(),
+    }
 
 
 def _section(section: Section) -> Document:

@@ -1,12 +1,13 @@
 """/jobs/v2, and what is left of the old /jobs."""
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.errors import (
     ARGUMENT_INVALID,
+    BLOB_CONTAINER_VALIDATION_ERROR,
     GENERIC_BAD_REQUEST,
     JOB_ALREADY_EXISTS,
     JOB_NOT_FOUND,
@@ -15,7 +16,7 @@ from azext_iotjobs.localhub.errors import (
     THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED,
     HubError,
 )
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member, seconds
+from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.documents import job_document, short_job_document, unknown_job_document
 from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continuation, page_size, start_after
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
@@ -83,6 +84,12 @@ class JobRoutes:
     async def list_v1(self, _asked: Asked) -> Answer:
         """GET /jobs: import and export jobs, of which this hub has none."""
         return Answer(document=[])
+
+    async def create_v1(self, asked: Asked) -> Answer:
+        """POST /jobs/create: this hub reaches no blob storage, so every container is one that cannot be used."""
+        if str(asked.document().get("type")).lower() not in ("import", "export"):
+            raise HubError(GENERIC_BAD_REQUEST, "The job type is not import or export.")
+        raise HubError(BLOB_CONTAINER_VALIDATION_ERROR, "A local hub cannot reach a blob container.")
 
     async def refuse_v1(self, asked: Asked) -> Answer:
         """GET and DELETE /jobs/{id}"""
@@ -155,20 +162,4 @@ def _max_execution(document: dict[str, Any]) -> int:
 
 def _start(document: dict[str, Any]) -> datetime | None:
     text = member(document, "startTime", str)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(_six_digits(text))
-        return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
-    except (ValueError, OverflowError):  # an offset may lead out of years 1 to 9999
-        raise HubError(GENERIC_BAD_REQUEST, "startTime is not an ISO 8601 instant.") from None
-
-
-def _six_digits(text: str) -> str:
-    """An instant as Python 3.10 reads it: an offset instead of Z, six fraction digits instead of any."""
-    plain = text.strip().replace("Z", "+00:00").replace("z", "+00:00")
-    whole, dot, rest = plain.partition(".")
-    if not dot:
-        return plain
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{whole}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
+    return None if text is None else instant(text, "startTime")

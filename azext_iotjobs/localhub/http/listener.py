@@ -6,16 +6,19 @@ that a client can see of a refusal is made here.
 
 import json
 import logging
+import re
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.errors import (
     INVALID_PROTOCOL_VERSION,
     MESSAGE_TOO_LARGE,
+    MODULE_ALREADY_EXISTS_ON_DEVICE,
     NOT_FOUND,
     SERVER_ERROR,
     UNAUTHORIZED,
@@ -23,7 +26,7 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.http.asked import Answer, Asked
-from azext_iotjobs.localhub.http.routes import Route
+from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 
@@ -42,7 +45,7 @@ METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_application(routes: Iterable[Route], gate: Gate, clock: HubClock) -> web.Application:
+def make_application(desks: Desks, gate: Gate, clock: HubClock) -> web.Application:
     """The hub's HTTPS application."""
 
     @web.middleware
@@ -64,33 +67,53 @@ def make_application(routes: Iterable[Route], gate: Gate, clock: HubClock) -> we
         return response
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
-    for route in routes:
-        application.router.add_route(route.verb, route.path, _handler(route, gate))
+    for route in ROUTES:
+        application.router.add_route(route.verb, _in_any_case(route.path), _handler(route, desks, gate))
     return application
 
 
-def _handler(route: Route, gate: Gate) -> Handler:
+def _in_any_case(path: str) -> str:
+    """A path whose fixed parts are found in upper and lower case, as the service finds them."""
+    parts = path.strip("/").split("/")
+    return "/" + "/".join(
+        part if part.startswith("{") else f"{{part{number}:(?i:{re.escape(part)})}}"
+        for number, part in enumerate(parts)
+    )
+
+
+def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:
+    answer = route.handler(desks)
+
     async def handle(request: web.Request) -> web.StreamResponse:
-        gate.admit_service(
-            request.headers.get("Authorization"), request.path, route.right, owner_only=route.owner_only
-        )  # fmt: skip
-        if route.needs_api_version and request.query.get("api-version") not in API_VERSIONS:
+        _admit(gate, route.who, request)
+        if route.who is not Who.OWNER and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         asked = Asked(
             path=request.match_info,
             query=request.query,
             headers={name.lower(): value for name, value in request.headers.items()},
+            spelled={name.lower(): name for name in request.headers},
             body=await request.read(),
         )
-        return _response(await route.handler(asked))
+        return _response(await answer(asked))
 
     return handle
+
+
+def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
+    token = request.headers.get("Authorization")
+    if who is Who.DEVICE:
+        gate.admit_device(Address(request.match_info["id"]), None, token or "")
+    elif who is Who.OWNER:
+        gate.admit_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
+    else:
+        gate.admit_service(token, request.path, who)
 
 
 def _response(answer: Answer) -> web.Response:
     headers = dict(answer.headers or {})
     if answer.document is None:
-        return web.Response(status=answer.status, headers=headers)
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
     return web.Response(
         status=answer.status,
         headers=headers,
@@ -116,12 +139,17 @@ def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
     headers = {"iothub-errorcode": err.fault.name}
     if err.fault is UNAUTHORIZED:
         headers["WWW-Authenticate"] = "SharedAccessSignature"
+    inner = _inner_body(err, tracking_id, clock)
+    if err.fault is MODULE_ALREADY_EXISTS_ON_DEVICE:  # the one that is not wrapped
+        body: Mapping[str, object] = inner
+    elif err.info is not None:  # direct methods have JSON inside the message
+        body = {"Message": json.dumps({**inner, "info": dict(err.info)}), "ExceptionMessage": ""}
+    else:
+        body = _body(err, tracking_id, clock)
     return web.Response(
         status=err.fault.http_status,
         headers=headers,
-        text=json.dumps(
-            _nested_body(err, tracking_id, clock) if err.info is not None else _body(err, tracking_id, clock)
-        ),
+        text=json.dumps(body),
         content_type="application/json",
         charset="utf-8",
     )
@@ -134,16 +162,13 @@ def _body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, str]:
     }
 
 
-def _nested_body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, str]:
-    """Direct methods have JSON inside the message."""
-    inner = {
+def _inner_body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, object]:
+    return {
         "errorCode": err.fault.number,
         "trackingId": _tracking(tracking_id, clock),
         "message": err.text,
-        "info": dict(err.info or {}),
         "timestampUtc": render(clock.now()),
     }
-    return {"Message": json.dumps(inner), "ExceptionMessage": ""}
 
 
 def _tracking(tracking_id: str, clock: HubClock) -> str:

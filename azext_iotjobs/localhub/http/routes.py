@@ -1,18 +1,43 @@
-"""The table (verb, path, right) -> handler. Adding a route is adding a row."""
+"""The table (verb, path, who may) -> handler. Adding a route is adding a row; the documentation is made from it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.policies import Right
 
+
+class Who(Enum):
+    """Who may come in by something other than a policy's right."""
+
+    DEVICE = "the device itself"  # or a policy that may connect devices
+    OWNER = "iothubowner"  # by its own key, and without an api-version: these are not IoT Hub's
+
+
+READ, WRITE, SERVICE = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Right.SERVICE_CONNECT
 # Which right jobs need is not confirmed by anyone: registry rights are documented, service connect is plausible.
-JOB_RIGHTS = Right.REGISTRY_READ | Right.REGISTRY_WRITE | Right.SERVICE_CONNECT
+JOBS = READ | WRITE | SERVICE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desks:
+    """Where the handlers are."""
+
+    identities: IdentityRoutes
+    bulk: BulkRoutes
+    twins: TwinRoutes
+    jobs: JobRoutes
+    queries: QueryRoutes
+    messages: MessageRoutes
+    control: ControlRoutes
 
 
 @dataclass(frozen=True)
@@ -20,38 +45,83 @@ class Route:
     """One row of the table."""
 
     verb: str
-    path: str  # {name} is a part
-    right: Right  # any one of these will do
-    handler: Callable[[Asked], Awaitable[Answer]]
-    owner_only: bool = False
-    needs_api_version: bool = True
+    path: str  # {name} is a part; the other parts are found in any case
+    who: Right | Who  # any one of these rights will do
+    handler: Callable[[Desks], Callable[[Asked], Awaitable[Answer]]]
+    what: str  # for people
 
 
-def routes(
-    identities: IdentityRoutes, twins: TwinRoutes, jobs: JobRoutes, queries: QueryRoutes, control: ControlRoutes
-) -> tuple[Route, ...]:
-    """Every route of the hub."""
-    read, write, service = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Right.SERVICE_CONNECT
-    return (
-        Route("GET", "/devices", read, identities.list),
-        Route("GET", "/devices/{id}", read, identities.get),
-        Route("PUT", "/devices/{id}", write, identities.put),
-        Route("DELETE", "/devices/{id}", write, identities.delete),
-        Route("GET", "/statistics/devices", read, identities.statistics),
-        Route("GET", "/twins/{id}", service, twins.get),
-        Route("PATCH", "/twins/{id}", service, twins.patch),
-        Route("PUT", "/twins/{id}", service, twins.put),
-        Route("POST", "/twins/{id}/methods", service, twins.invoke),
-        Route("GET", "/jobs/v2/query", JOB_RIGHTS, jobs.list),
-        Route("PUT", "/jobs/v2/{id}", JOB_RIGHTS, jobs.put),
-        Route("GET", "/jobs/v2/{id}", JOB_RIGHTS, jobs.get),
-        Route("POST", "/jobs/v2/{id}/cancel", JOB_RIGHTS, jobs.cancel),
-        Route("GET", "/jobs", write, jobs.list_v1),
-        Route("GET", "/jobs/{id}", write, jobs.refuse_v1),
-        Route("DELETE", "/jobs/{id}", write, jobs.refuse_v1),
-        Route("POST", "/devices/query", service, queries.post),
-        Route("GET", "/_local/health", write, control.health, owner_only=True, needs_api_version=False),
-        Route("GET", "/_local/events", write, control.events, owner_only=True, needs_api_version=False),
-        Route("POST", "/_local/reset", write, control.reset, owner_only=True, needs_api_version=False),
-        Route("POST", "/_local/stop", write, control.stop, owner_only=True, needs_api_version=False),
-    )
+ROUTES = (
+    Route("GET", "/devices", READ, lambda desks: desks.identities.list, "list devices, `top` 1 to 1,000"),
+    Route("POST", "/devices", WRITE, lambda desks: desks.bulk.post, "bulk, at most 100 items, every `importMode`"),
+    Route("GET", "/devices/{id}", READ, lambda desks: desks.identities.get, "show a device"),
+    Route("PUT", "/devices/{id}", WRITE, lambda desks: desks.identities.put, "create; with If-Match, update"),
+    Route("DELETE", "/devices/{id}", WRITE, lambda desks: desks.identities.delete, "delete; needs If-Match"),
+    Route("GET", "/devices/{id}/modules", READ, lambda desks: desks.identities.list_modules, "list modules"),
+    Route("GET", "/devices/{id}/modules/{module}", READ, lambda desks: desks.identities.get_module, "show a module"),
+    Route(
+        "PUT", "/devices/{id}/modules/{module}", WRITE, lambda desks: desks.identities.put_module,
+        "create; with If-Match, update",
+    ),
+    Route(
+        "DELETE", "/devices/{id}/modules/{module}", WRITE, lambda desks: desks.identities.delete_module,
+        "delete; needs If-Match",
+    ),
+    Route("POST", "/devices/keys/regenerate", WRITE, lambda desks: desks.bulk.renew_keys, "renew keys, up to 1,000"),
+    Route("GET", "/statistics/devices", READ, lambda desks: desks.identities.device_statistics, "count devices"),
+    Route(
+        "GET", "/statistics/service", SERVICE, lambda desks: desks.identities.service_statistics,
+        "count connected devices",
+    ),
+    Route("GET", "/twins/{id}", SERVICE, lambda desks: desks.twins.get, "show a twin"),
+    Route("PATCH", "/twins/{id}", SERVICE, lambda desks: desks.twins.patch, "merge tags and desired properties"),
+    Route("PUT", "/twins/{id}", SERVICE, lambda desks: desks.twins.put, "replace tags and desired properties"),
+    Route("GET", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.get, "show a module's twin"),
+    Route("PATCH", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.patch, "merge"),
+    Route("PUT", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.put, "replace"),
+    Route("POST", "/twins/{id}/methods", SERVICE, lambda desks: desks.twins.invoke, "call a device's method"),
+    Route(
+        "POST", "/twins/{id}/modules/{module}/methods", SERVICE, lambda desks: desks.twins.invoke,
+        "call a module's method",
+    ),
+    Route("POST", "/devices/query", SERVICE, lambda desks: desks.queries.post, "query twins and device jobs"),
+    Route("GET", "/jobs/v2/query", JOBS, lambda desks: desks.jobs.list, "list jobs by `jobType`, `jobStatus`"),
+    Route("PUT", "/jobs/v2/{id}", JOBS, lambda desks: desks.jobs.put, "create a job"),
+    Route("GET", "/jobs/v2/{id}", JOBS, lambda desks: desks.jobs.get, "show a job; 200 `unknown` for one that is not"),
+    Route("POST", "/jobs/v2/{id}/cancel", JOBS, lambda desks: desks.jobs.cancel, "cancel a job that has not begun"),
+    Route("GET", "/jobs", WRITE, lambda desks: desks.jobs.list_v1, "import and export jobs: always none"),
+    Route("POST", "/jobs/create", WRITE, lambda desks: desks.jobs.create_v1, "import and export: refused"),
+    Route("GET", "/jobs/{id}", WRITE, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route("DELETE", "/jobs/{id}", WRITE, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route("DELETE", "/devices/{id}/commands", SERVICE, lambda desks: desks.messages.purge, "purge a device's messages"),
+    Route(
+        "GET", "/messages/serviceBound/feedback", SERVICE, lambda desks: desks.messages.feedback,
+        "feedback on messages, locked for 60 s",
+    ),
+    Route(
+        "DELETE", "/messages/serviceBound/feedback/{token}", SERVICE, lambda desks: desks.messages.complete_feedback,
+        "feedback has been read",
+    ),
+    Route(
+        "POST", "/messages/serviceBound/feedback/{token}/abandon", SERVICE,
+        lambda desks: desks.messages.abandon_feedback, "hand feedback out again",
+    ),
+    Route("POST", "/devices/{id}/messages/events", Who.DEVICE, lambda desks: desks.messages.send_event, "telemetry"),
+    Route(
+        "GET", "/devices/{id}/messages/deviceBound", Who.DEVICE, lambda desks: desks.messages.receive,
+        "receive a message; 204 when there is none",
+    ),
+    Route(
+        "DELETE", "/devices/{id}/messages/deviceBound/{token}", Who.DEVICE, lambda desks: desks.messages.settle,
+        "complete, or `?reject`",
+    ),
+    Route(
+        "POST", "/devices/{id}/messages/deviceBound/{token}/abandon", Who.DEVICE,
+        lambda desks: desks.messages.abandon, "abandon",
+    ),
+    Route("GET", "/_local/health", Who.OWNER, lambda desks: desks.control.health, "what this hub says of itself"),
+    Route("GET", "/_local/events", Who.OWNER, lambda desks: desks.control.events, "what devices sent, `after`, `wait`"),
+    Route("POST", "/_local/devices/{id}/messages", Who.OWNER, lambda desks: desks.control.send, "send a message"),
+    Route("POST", "/_local/reset", Who.OWNER, lambda desks: desks.control.reset, "forget everything but keys"),
+    Route("POST", "/_local/stop", Who.OWNER, lambda desks: desks.control.stop, "end"),
+)  # fmt: skip

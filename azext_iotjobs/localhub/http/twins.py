@@ -5,7 +5,13 @@ from typing import Any
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.twins import TwinDesk
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, DEVICE_NOT_ONLINE, HubError
+from azext_iotjobs.localhub.errors import (
+    ARGUMENT_INVALID,
+    DEVICE_NOT_FOUND,
+    DEVICE_NOT_ONLINE,
+    MODULE_NOT_FOUND,
+    HubError,
+)
 from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member, seconds
 from azext_iotjobs.localhub.http.documents import twin_document
 from azext_iotjobs.localhub.rules.etags import twin_etag
@@ -23,34 +29,37 @@ class TwinRoutes:
         self._links = links
 
     async def get(self, asked: Asked) -> Answer:
-        """GET /twins/{id}"""
-        return self._answer(asked.path["id"], self._twins.get(asked.path["id"]))
+        """GET /twins/{id}[/modules/{module}]"""
+        address = asked.address()
+        return self._answer(address, self._twins.get(address))
 
     async def patch(self, asked: Asked) -> Answer:
-        """PATCH /twins/{id}: merge."""
-        device_id = asked.path["id"]
-        self._check_etag(asked, device_id)
+        """PATCH /twins/{id}[/modules/{module}]: merge."""
+        address = asked.address()
+        self._check_etag(asked, address)
         tags, desired = service_parts(asked.document())
-        return self._answer(device_id, self._twins.patch(device_id, tags=tags, desired=desired))
+        return self._answer(address, self._twins.patch(address, tags=tags, desired=desired))
 
     async def put(self, asked: Asked) -> Answer:
-        """PUT /twins/{id}: what is not given is wiped."""
-        device_id = asked.path["id"]
-        self._check_etag(asked, device_id)
+        """PUT /twins/{id}[/modules/{module}]: what is not given is wiped."""
+        address = asked.address()
+        self._check_etag(asked, address)
         tags, desired = service_parts(asked.document())
-        return self._answer(device_id, self._twins.replace(device_id, tags=tags or {}, desired=desired or {}))
+        return self._answer(address, self._twins.replace(address, tags=tags or {}, desired=desired or {}))
 
     async def invoke(self, asked: Asked) -> Answer:
-        """POST /twins/{id}/methods"""
-        device_id = asked.path["id"]
-        identity = self._identities.get(device_id)
-        if identity is None:
-            raise HubError(DEVICE_NOT_FOUND, f"The device {device_id!a} is not registered.")
+        """POST /twins/{id}[/modules/{module}]/methods"""
+        address = asked.address()
+        device = self._identities.get(address.device)
+        if device is None:
+            raise HubError(DEVICE_NOT_FOUND, f"{address.device.shown} is not registered.")
+        if self._identities.get(address) is None:
+            raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
         method = check_method(method_spec(asked.document()))
-        if identity.status == DISABLED:
+        if device.status == DISABLED:
             raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
         answer = await self._links.invoke(
-            Address(device_id),
+            address,
             method.name,
             method.payload,
             response_timeout_s=method.response_timeout_s,
@@ -58,11 +67,11 @@ class TwinRoutes:
         )
         return Answer(document={"status": answer.status, "payload": answer.payload})
 
-    def _check_etag(self, asked: Asked, device_id: str) -> None:
-        check_etag(asked.etag(), twin_etag(self._twins.get(device_id).etag))
+    def _check_etag(self, asked: Asked, address: Address) -> None:
+        check_etag(asked.etag(), twin_etag(self._twins.get(address).etag))
 
-    def _answer(self, device_id: str, twin: TwinState) -> Answer:
-        identity = self._identities.get(device_id)
+    def _answer(self, address: Address, twin: TwinState) -> Answer:
+        identity = self._identities.get(address)
         assert identity is not None  # a twin lives and dies with its identity
         return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
 

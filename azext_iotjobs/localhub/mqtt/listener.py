@@ -17,6 +17,8 @@ from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+from azext_iotjobs.localhub.store.events import DeviceMessage
+from azext_iotjobs.localhub.store.messages import Message
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +36,25 @@ class DeviceSide(Protocol):
     def admit(self, address: Address, host: str, token: str) -> datetime:
         """The end of the token, aware UTC. Raises HubError when the device may not come in."""
 
+    def kept_filters(self, address: Address) -> Mapping[str, int] | None:
+        """What a device listened to when it was here last, and with which QoS; None when nothing is known."""
+
+    def keep_filters(self, address: Address, filters: dict[str, int] | None) -> None:
+        """Remember what a device listens to, for its next connection; None: nothing."""
+
     def connected(self, address: Address) -> None:
         """A device is on line."""
 
     def disconnected(self, address: Address) -> None:
         """A device is off line."""
 
-    def telemetry(self, address: Address, properties: Mapping[str, str | None], body: bytes) -> None:
+    def listens(self, address: Address) -> None:
+        """What a device listens to has changed."""
+
+    def message_taken(self, address: Address, token: str) -> None:
+        """A device has acknowledged the message that was delivered under `token`."""
+
+    def telemetry(self, address: Address, message: DeviceMessage) -> None:
         """A device sent a message."""
 
     def twin_document(self, address: Address) -> Json:
@@ -117,6 +131,15 @@ class Connection(asyncio.Protocol):
             body = dump_json({**patch, "$version": version}).encode()
             self._send(packets.Publish(topics.desired_topic(version), body))
 
+    @property
+    def accepts_messages(self) -> bool:
+        return topics.Subscription.MESSAGES in self._session.subscriptions
+
+    def deliver(self, message: Message) -> None:
+        assert message.lock_token is not None  # it was taken for this connection
+        topic = topics.message_topic(message)
+        self._carry_out(self._session.deliver(topic, message.sent.body, message.lock_token))
+
     def close(self) -> None:
         self._end("the hub ended it")
 
@@ -132,8 +155,11 @@ class Connection(asyncio.Protocol):
                 case session.SubscriptionsChanged():
                     self._keep_subscriptions()
                     self._links.listens(self)
+                    self._hub.listens(self.address)
                 case session.Received():
                     self._receive(effect)
+                case session.Taken(token):
+                    self._hub.message_taken(self.address, token)
                 case session.Close(reason):
                     self._end(reason)
 
@@ -146,7 +172,7 @@ class Connection(asyncio.Protocol):
             return
         self.address = asked.address
         # CONNACK has to be the first packet: once attached, a method may follow at once.
-        self._carry_out(self._session.accept(self._links.kept_filters(self.address)))
+        self._carry_out(self._session.accept(self._hub.kept_filters(self.address)))
         self._keep_subscriptions()
         self._is_attached = True
         self._links.attach(self)
@@ -154,17 +180,14 @@ class Connection(asyncio.Protocol):
         self._look()
 
     def _keep_subscriptions(self) -> None:
-        if self._session.clean_session:
-            self._links.forget_filters(self.address)
-        else:
-            self._links.keep_filters(self.address, self._session.subscriptions.values())
+        self._hub.keep_filters(self.address, None if self._session.clean_session else self._session.filters())
 
     def _receive(self, received: session.Received) -> None:
         publish = received.publish
         match received.meaning:
-            case topics.Telemetry(properties):
+            case topics.Telemetry():
                 retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
-                self._telemetry({**properties, **retained}, publish.payload)
+                self._telemetry(received.meaning, retained, publish.payload)
             case topics.MethodResponse(status, rid):
                 self._answer(status, rid, publish.payload)
             case topics.TwinGet(rid):
@@ -173,9 +196,10 @@ class Connection(asyncio.Protocol):
                 self._reported(rid, publish.payload)
         self._carry_out(self._session.acknowledge(publish))
 
-    def _telemetry(self, properties: Mapping[str, str | None], body: bytes) -> None:
+    def _telemetry(self, telemetry: topics.Telemetry, more: Mapping[str, str | None], body: bytes) -> None:
+        properties = {**telemetry.properties, **more}
         try:
-            self._hub.telemetry(self.address, properties, body)
+            self._hub.telemetry(self.address, DeviceMessage(body=body, properties=properties, system=telemetry.system))
         except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
             self._end(f"message refused: {err.text}")
 
@@ -249,7 +273,7 @@ class Connection(asyncio.Protocol):
             return
         meaning = topics.parse(self.address, will.topic)
         assert isinstance(meaning, topics.Telemetry)  # CONNECT with any other will was refused
-        self._telemetry({**meaning.properties, **dict([WILL_PROPERTY])}, will.payload)
+        self._telemetry(meaning, dict([WILL_PROPERTY]), will.payload)
 
     def _stop_watching(self) -> None:
         if self._watch is not None:

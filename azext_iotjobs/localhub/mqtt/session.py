@@ -12,6 +12,7 @@ Source: IoT Hub "communicate using MQTT"; OASIS MQTT 3.1.1, whose normative stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
@@ -65,26 +66,44 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The device has acknowledged the message that was delivered under this token."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the connection; `reason` is for the log."""
 
     reason: str
 
 
-Effect = Send | Admit | SubscriptionsChanged | Received | Close
+Effect = Send | Admit | SubscriptionsChanged | Received | Taken | Close
+
+
+class Granted(NamedTuple):
+    """A subscription: the filter that named it, and the QoS that was granted."""
+
+    filter: str
+    qos: int
 
 
 class Session:
     """The protocol of one connection."""
 
-    __slots__ = ("address", "clean_session", "keep_alive_s", "state", "subscriptions", "will")
+    __slots__ = (
+        "_in_flight", "_last_packet_id", "address", "clean_session", "keep_alive_s", "state", "subscriptions", "will",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.address: Address | None = None
         self.clean_session = True
         self.will: packets.Will | None = None
-        self.subscriptions: dict[topics.Subscription, str] = {}  # with the filters that named them
+        self.subscriptions: dict[topics.Subscription, Granted] = {}
+        self._in_flight: dict[int, str] = {}  # packet id -> token of a message that is not acknowledged yet
+        self._last_packet_id = 0
         self.keep_alive_s: float | None = None  # silence that ends the connection; None before CONNECT
 
     def on_packet(self, packet: packets.Packet) -> list[Effect]:
@@ -94,18 +113,18 @@ class Session:
         step = _TABLE.get((self.state, type(packet)))
         return step(self, packet) if step else self._close(f"{type(packet).__name__} while {self.state.value}")
 
-    def accept(self, kept_filters: Iterable[str] | None) -> list[Effect]:
+    def accept(self, kept_filters: Mapping[str, int] | None) -> list[Effect]:
         """The device may come in.
 
-        kept_filters: what it listened to when it was here last, None when nothing is known. A clean session starts
-        without; SDKs that start no clean one do not subscribe again.
+        kept_filters: what it listened to when it was here last, with the QoS; None when nothing is known. A clean
+        session starts without; SDKs that start no clean one do not subscribe again.
         """
         if self.state is not State.ADMITTING:
             return []
         self.state = State.OPEN
         is_present = kept_filters is not None and not self.clean_session
         if kept_filters is not None and is_present:
-            self.subscriptions = _subscriptions(self._own_address(), kept_filters) or {}
+            self.subscriptions = _subscriptions(self._own_address(), kept_filters.items()) or {}
         return [Send(packets.Connack(session_present=is_present, return_code=0))]
 
     def refuse(self) -> list[Effect]:
@@ -117,6 +136,28 @@ class Session:
     def acknowledge(self, publish: packets.Publish) -> list[Effect]:
         """What a taken message is answered with."""
         return [Send(packets.Puback(publish.packet_id))] if publish.packet_id is not None else []
+
+    def filters(self) -> dict[str, int]:
+        """What the device listens to, and with which QoS."""
+        return dict(self.subscriptions.values())
+
+    def deliver(self, topic: str, payload: bytes, token: str) -> list[Effect]:
+        """Send a message that is held under `token`; without QoS there is no acknowledgement to wait for."""
+        granted = self.subscriptions.get(topics.Subscription.MESSAGES)
+        if granted is None or self.state is not State.OPEN:
+            return []
+        if granted.qos == 0:
+            return [Send(packets.Publish(topic, payload)), Taken(token)]
+        packet_id = self._next_packet_id()
+        self._in_flight[packet_id] = token
+        return [Send(packets.Publish(topic, payload, qos=1, packet_id=packet_id))]
+
+    def _next_packet_id(self) -> int:
+        # A device has far fewer messages than there are ids: one is always free.
+        while True:
+            self._last_packet_id = self._last_packet_id % 0xFFFF + 1
+            if self._last_packet_id not in self._in_flight:
+                return self._last_packet_id
 
     def _connect(self, connect: packets.Connect) -> list[Effect]:
         if connect.protocol_level != packets.PROTOCOL_LEVEL:
@@ -147,23 +188,27 @@ class Session:
 
     def _subscribe(self, subscribe: packets.Subscribe) -> list[Effect]:
         # The service allows five subscriptions; these are never more, as one kind has one filter.
-        wanted = _subscriptions(self._own_address(), (name for name, _ in subscribe.filters))
+        asked = [(name, min(qos, GRANTED_QOS)) for name, qos in subscribe.filters]
+        wanted = _subscriptions(self._own_address(), asked)
         if wanted is None:
             return self._close("subscribed to a topic that is not allowed")
         self.subscriptions.update(wanted)
-        codes = tuple(min(qos, GRANTED_QOS) for _, qos in subscribe.filters)
+        codes = tuple(qos for _, qos in asked)
         return [Send(packets.Suback(subscribe.packet_id, codes)), SubscriptionsChanged()]
 
     def _unsubscribe(self, unsubscribe: packets.Unsubscribe) -> list[Effect]:
         names = set(unsubscribe.filters)
-        self.subscriptions = {kind: name for kind, name in self.subscriptions.items() if name not in names}
+        self.subscriptions = {
+            kind: granted for kind, granted in self.subscriptions.items() if granted.filter not in names
+        }
         return [SubscriptionsChanged(), Send(packets.Unsuback(unsubscribe.packet_id))]
 
     def _ping(self, _pingreq: packets.Pingreq) -> list[Effect]:
         return [Send(packets.Pingresp())]
 
-    def _take_puback(self, _puback: packets.Puback) -> list[Effect]:
-        return []  # all that is sent has QoS 0: nothing waits for one
+    def _take_puback(self, puback: packets.Puback) -> list[Effect]:
+        token = self._in_flight.pop(puback.packet_id, None)
+        return [] if token is None else [Taken(token)]
 
     def _disconnect(self, _disconnect: packets.Disconnect) -> list[Effect]:
         self.will = None  # a clean farewell has no will [MQTT-3.14.4-3]
@@ -213,11 +258,13 @@ def parse_host(username: str, client_id: str) -> str | None:
     return host if host and name == client_id and fits else None
 
 
-def _subscriptions(address: Address, filters: Iterable[str]) -> dict[topics.Subscription, str] | None:
+def _subscriptions(
+    address: Address, filters: Iterable[tuple[str, int]]
+) -> dict[topics.Subscription, Granted] | None:  # fmt: skip
     """None when one of the filters is not for this address."""
-    found = {name: topics.parse_filter(address, name) for name in filters}
-    known = {kind: name for name, kind in found.items() if kind is not None}
-    return None if None in found.values() else known
+    found = [(topics.parse_filter(address, name), Granted(name, qos)) for name, qos in filters]
+    known = {kind: granted for kind, granted in found if kind is not None}
+    return known if all(kind is not None for kind, _ in found) else None
 
 
 def _is_event_topic(address: Address, topic: str) -> bool:

@@ -5,12 +5,15 @@ key alone means no value, and "+" is a plus. A device's request ids are opaque: 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, unquote
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.rules.message import Ack
+from azext_iotjobs.localhub.store.messages import Message
 
 
 class Subscription(Enum):
@@ -20,13 +23,16 @@ class Subscription(Enum):
     TWIN_ANSWERS = "twin answers"
     DESIRED = "desired properties"
     MESSAGES = "cloud-to-device messages"
+    INPUTS = "inputs of a module"
+    ALL_OF_MODULE = "everything below a module"
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """A message to the hub."""
 
-    properties: Mapping[str, str | None]
+    properties: Mapping[str, str | None]  # the application's
+    system: Mapping[str, str]  # by the service's names
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +60,115 @@ class ReportedPatch:
 Meaning = Telemetry | MethodResponse | TwinGet | ReportedPatch
 
 MAX_RID_CHARS = 1024  # ours: an answer's topic is longer than the question's and must fit into MQTT's 65,535 bytes too
-_METHOD_RESPONSE = re.compile(r"\$iothub/methods/res/(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
-_TWIN_GET = "$iothub/twin/GET/?"
-_REPORTED = "$iothub/twin/PATCH/properties/reported/?"
+_STATUS_AND_QUERY = re.compile(r"(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
 # A device may compare a name without decoding it, and a component's command has a "*" in it. Only what means something
 # in a topic has to be encoded: / + # ? & % and what is not ASCII.
 _PLAIN_IN_NAMES = "*$:@!,;=()'"
+SYSTEM_NAMES = {
+    "$.mid": "messageId",
+    "$.cid": "correlationId",
+    "$.uid": "userId",
+    "$.ct": "contentType",
+    "$.ce": "contentEncoding",
+    "$.exp": "expiryTimeUtc",
+    "$.to": "to",
+    "$.on": "outputName",
+    "$.ifid": "interfaceId",
+    "$.sub": "componentName",
+    "iothub-creation-time-utc": "creationTimeUtc",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One row of the table of topics that may be published to."""
+
+    start: str  # {device} and {module} are the client's own ids
+    rest: str  # as documentation writes it
+    read: Callable[[str], Meaning | None]  # what comes after `start` -> what it means, None for nothing
+    what: str  # for people
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """One row of the table of filters that may be subscribed to."""
+
+    filter: str  # {device} and {module} are the client's own ids
+    kind: Subscription
+
+
+def _telemetry(rest: str) -> Meaning | None:
+    if rest[:1] not in ("", "/"):
+        return None
+    bag = parse_bag(rest[1:])
+    system = {SYSTEM_NAMES[name]: value or "" for name, value in bag.items() if name in SYSTEM_NAMES}
+    return Telemetry({name: value for name, value in bag.items() if name not in SYSTEM_NAMES}, system)
+
+
+def _method_response(rest: str) -> Meaning | None:
+    found = _STATUS_AND_QUERY.fullmatch(rest)
+    rid = _rid(found[2]) if found else None
+    return MethodResponse(int(found[1]), rid) if found and rid else None
+
+
+def _twin_get(rest: str) -> Meaning | None:
+    rid = _rid(rest)
+    return TwinGet(rid) if rid else None
+
+
+def _reported(rest: str) -> Meaning | None:
+    rid = _rid(rest)
+    return ReportedPatch(rid) if rid else None
+
+
+PUBLISHED = (
+    Published("devices/{device}/messages/events", "/{properties}", _telemetry, "telemetry of a device"),
+    Published(
+        "devices/{device}/modules/{module}/messages/events", "/{properties}", _telemetry, "telemetry of a module"
+    ),
+    Published("$iothub/methods/res/", "{status}/?$rid={request id}", _method_response, "answer to a method call"),
+    Published("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "ask for the twin"),
+    Published("$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"),
+)
+LISTENED = (
+    Listened("$iothub/methods/POST/#", Subscription.METHODS),
+    Listened("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
+    Listened("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
+    Listened("devices/{device}/messages/devicebound/#", Subscription.MESSAGES),
+    Listened("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
+    Listened("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
+)
 
 
 def parse(address: Address, topic: str) -> Meaning | None:
     """What a device means by publishing to a topic; None for one that it may not publish to."""
-    events = f"{_base(address)}/messages/events"
-    if topic == events or topic.startswith(f"{events}/"):
-        return Telemetry(parse_bag(topic[len(events) + 1 :]))
-    if (response := _METHOD_RESPONSE.fullmatch(topic)) is not None:
-        rid = _rid(response[2])
-        return MethodResponse(int(response[1]), rid) if rid else None
-    for prefix, meaning in ((_TWIN_GET, TwinGet), (_REPORTED, ReportedPatch)):
-        if topic.startswith(prefix):
-            rid = _rid(topic[len(prefix) :])
-            return meaning(rid) if rid else None
+    for row in PUBLISHED:
+        start = _own(address, row.start)
+        if start is not None and topic.startswith(start):
+            return row.read(topic[len(start) :])
     return None
 
 
 def parse_filter(address: Address, topic_filter: str) -> Subscription | None:
     """What a device wants to hear; None for a filter that it may not have."""
-    allowed = {
-        "$iothub/methods/POST/#": Subscription.METHODS,
-        "$iothub/twin/res/#": Subscription.TWIN_ANSWERS,
-        "$iothub/twin/PATCH/properties/desired/#": Subscription.DESIRED,
+    return next((row.kind for row in LISTENED if _own(address, row.filter) == topic_filter), None)
+
+
+def message_topic(message: Message) -> str:
+    """Where a cloud-to-device message goes: its properties are in the topic."""
+    sent = message.sent
+    system = {
+        "$.mid": sent.message_id,
+        "$.to": f"/devices/{message.address.device_id}/messages/deviceBound",
+        "$.exp": render(sent.expires_at) if sent.is_expiry_asked else None,
+        "$.cid": sent.correlation_id,
+        "$.uid": sent.user_id,
+        "$.ct": sent.content_type,
+        "$.ce": sent.content_encoding,
+        "iothub-ack": None if sent.ack is Ack.NONE else sent.ack.value,
     }
-    if address.module_id is None:
-        allowed[f"devices/{address.device_id}/messages/devicebound/#"] = Subscription.MESSAGES
-    return allowed.get(topic_filter)
+    given = {name: value for name, value in system.items() if value is not None}
+    return f"{_base(message.address)}/messages/devicebound/{render_bag({**given, **sent.properties})}"
 
 
 def method_topic(rid: str, name: str) -> str:
@@ -114,12 +196,24 @@ def parse_bag(text: str) -> dict[str, str | None]:
     return bag
 
 
+def render_bag(bag: Mapping[str, str]) -> str:
+    """{"a": "1 2"} -> "a=1%202"."""
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in bag.items())
+
+
 def _rid(query: str) -> str | None:
     for part in query.split("&"):
         key, _, value = part.partition("=")
         if key == "$rid":
             return value if len(value) <= MAX_RID_CHARS else None
     return None
+
+
+def _own(address: Address, template: str) -> str | None:
+    """A row's topic with the client's own ids; None for one that is not for its kind of client."""
+    if "{device}" in template and ("{module}" in template) != (address.module_id is not None):
+        return None
+    return template.replace("{device}", address.device_id).replace("{module}", address.module_id or "")
 
 
 def _base(address: Address) -> str:

@@ -1,9 +1,10 @@
-"""Device identities: rows and etags. A twin lives and dies with its identity."""
+"""Identities of devices and modules: rows and etags. A twin lives and dies with its identity."""
 
 import json
 import sqlite3
 from dataclasses import dataclass, field, replace
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import NEVER
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
@@ -19,15 +20,17 @@ class Identity:
     """A registry record; instants are texts as on the wire."""
 
     device_id: str
+    module_id: str | None = None  # None: the device itself
+    managed_by: str | None = None  # of a module: who deploys it
     generation_id: str
     etag: int
-    status: str = ENABLED
+    status: str = ENABLED  # of a device; a module has none of its own
     status_reason: str | None = None
     status_updated_at: str = NEVER
     connection_state: str = DISCONNECTED
     connection_updated_at: str = NEVER
     last_activity_at: str = NEVER
-    sign_in: str  # sas, selfSigned or certificateAuthority
+    sign_in: str  # sas, selfSigned, certificateAuthority; none for the modules that an edge device is born with
     primary_key: str | None = field(default=None, repr=False)
     secondary_key: str | None = field(default=None, repr=False)
     primary_thumbprint: str | None = None
@@ -35,13 +38,25 @@ class Identity:
     is_edge: bool = False
     device_scope: str | None = None
     parent_scopes: tuple[str, ...] = ()
+    message_count: int = 0  # cloud-to-device messages in its queue, counted when it is read
+
+    @property
+    def address(self) -> Address:
+        """Whose record it is."""
+        return Address(self.device_id, self.module_id)
 
 
 COLUMNS = (
-    "device_id", "generation_id", "etag", "status", "status_reason", "status_updated_at", "connection_state",
-    "connection_updated_at", "last_activity_at", "sign_in", "primary_key", "secondary_key", "primary_thumbprint",
-    "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes",
+    "device_id", "module_id", "managed_by", "generation_id", "etag", "status", "status_reason", "status_updated_at",
+    "connection_state", "connection_updated_at", "last_activity_at", "sign_in", "primary_key", "secondary_key",
+    "primary_thumbprint", "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes",
 )  # fmt: skip
+AT = "WHERE device_id = ? AND module_id = ?"
+MESSAGE_COUNT = (
+    "(SELECT count(*) FROM messages WHERE messages.device_id = identities.device_id "
+    "AND messages.module_id = identities.module_id)"
+)
+SELECT = f"SELECT *, {MESSAGE_COUNT} AS message_count FROM identities"
 
 
 class Identities:
@@ -51,35 +66,46 @@ class Identities:
         self._database = database
         self._twins = twins
 
-    def get(self, device_id: str) -> Identity | None:
-        """A device's record, or None."""
-        row = self._database.row("SELECT * FROM identities WHERE device_id = ? AND module_id = ''", (device_id,))
+    def get(self, address: Address) -> Identity | None:
+        """A device's or module's record, or None."""
+        row = self._database.row(f"{SELECT} {AT}", address.key)
         return identity_of(row) if row else None
 
     def first(self, count: int) -> list[Identity]:
         """The first `count` devices by id."""
-        sql = "SELECT * FROM identities WHERE module_id = '' ORDER BY device_id LIMIT ?"
+        sql = f"{SELECT} WHERE module_id = '' ORDER BY device_id LIMIT ?"
         return [identity_of(row) for row in self._database.rows(sql, (count,))]
 
+    def modules(self, device_id: str) -> list[Identity]:
+        """A device's modules by id."""
+        sql = f"{SELECT} WHERE device_id = ? AND module_id <> '' ORDER BY module_id"
+        return [identity_of(row) for row in self._database.rows(sql, (device_id,))]
+
+    def has_edge_scope(self, scope: str) -> bool:
+        """Whether a scope is an edge device's own."""
+        sql = "SELECT 1 FROM identities WHERE device_scope = ? AND is_edge"
+        return self._database.row(sql, (scope,)) is not None
+
     def create(self, identity: Identity, twin: TwinState) -> None:
-        """Enter a new device and its twin."""
+        """Enter a new device or module, and its twin."""
         marks = ", ".join("?" * len(COLUMNS))
         with self._database.transaction():
             self._database.change(f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", _values(identity))
-            self._twins.create(identity.device_id, twin)
+            self._twins.create(identity.address, twin)
 
     def save(self, identity: Identity) -> Identity:
         """Write a changed record under a new etag; gives it."""
         saved = replace(identity, etag=identity.etag + 1)
         sets = ", ".join(f"{column} = ?" for column in COLUMNS)
-        self._database.change(
-            f"UPDATE identities SET {sets} WHERE device_id = ? AND module_id = ''", (*_values(saved), saved.device_id)
-        )
+        self._database.change(f"UPDATE identities SET {sets} {AT}", (*_values(saved), *saved.address.key))
         return saved
 
-    def delete(self, device_id: str) -> None:
-        """Remove a device, its modules and their twins."""
-        self._database.change("DELETE FROM identities WHERE device_id = ?", (device_id,))
+    def delete(self, address: Address) -> None:
+        """Remove a module, or a device with its modules; twins and messages go with them."""
+        if address.module_id is None:
+            self._database.change("DELETE FROM identities WHERE device_id = ?", (address.device_id,))
+        else:
+            self._database.change(f"DELETE FROM identities {AT}", address.key)
 
     def delete_all(self) -> None:
         """Remove every device."""
@@ -93,19 +119,16 @@ class Identities:
         assert row is not None  # an aggregate always has its row
         return row[0], row[1]
 
-    def note_connection(self, device_id: str, state: str, now_text: str) -> None:
-        """A device connected or disconnected; its etag does not move."""
+    def note_connection(self, address: Address, state: str, now_text: str) -> None:
+        """A device or module connected or disconnected; its etag does not move."""
         self._database.change(
-            "UPDATE identities SET connection_state = ?, connection_updated_at = ?, last_activity_at = ? "
-            "WHERE device_id = ? AND module_id = ''",
-            (state, now_text, now_text, device_id),
+            f"UPDATE identities SET connection_state = ?, connection_updated_at = ?, last_activity_at = ? {AT}",
+            (state, now_text, now_text, *address.key),
         )
 
-    def note_activity(self, device_id: str, now_text: str) -> None:
-        """A device sent something."""
-        self._database.change(
-            "UPDATE identities SET last_activity_at = ? WHERE device_id = ? AND module_id = ''", (now_text, device_id)
-        )
+    def note_activity(self, address: Address, now_text: str) -> None:
+        """A device or module sent something."""
+        self._database.change(f"UPDATE identities SET last_activity_at = ? {AT}", (now_text, *address.key))
 
     def disconnect_all(self, now_text: str) -> None:
         """Nobody is connected: the hub has just started, or is about to end."""
@@ -116,8 +139,9 @@ class Identities:
 
 
 def identity_of(row: sqlite3.Row) -> Identity:
-    """The record that a row with the identities' columns holds."""
-    values = {column: row[column] for column in COLUMNS}
+    """The record that a row with the identities' columns and `message_count` holds."""
+    values = {column: row[column] for column in (*COLUMNS, "message_count")}
+    values["module_id"] = values["module_id"] or None
     values["is_edge"] = bool(values["is_edge"])
     values["parent_scopes"] = tuple(json.loads(values["parent_scopes"]))
     return Identity(**values)
@@ -125,5 +149,6 @@ def identity_of(row: sqlite3.Row) -> Identity:
 
 def _values(identity: Identity) -> tuple[object, ...]:
     values = {column: getattr(identity, column) for column in COLUMNS}
+    values["module_id"] = identity.module_id or ""
     values["parent_scopes"] = dump_json(list(identity.parent_scopes))
     return tuple(values.values())

@@ -78,4 +78,47 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX device_jobs_by_status ON device_jobs (job_id, status)",
     ),
+    (
+        "ALTER TABLE identities ADD COLUMN managed_by TEXT",
+        """
+        CREATE TABLE sessions (
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL,
+            filters TEXT NOT NULL,
+            PRIMARY KEY (device_id, module_id),
+            FOREIGN KEY (device_id, module_id) REFERENCES identities ON DELETE CASCADE
+        )
+        """,
+        """
+        CREATE TABLE messages (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL,
+            message TEXT NOT NULL,
+            body BLOB NOT NULL,
+            ack TEXT NOT NULL,
+            enqueued_at TEXT NOT NULL,
+            expires_at TEXT NOT NULL,
+            delivery_count INTEGER NOT NULL DEFAULT 0,
+            lock_token TEXT,
+            locked_until TEXT,
+            FOREIGN KEY (device_id, module_id) REFERENCES identities ON DELETE CASCADE
+        )
+        """,
+        "CREATE INDEX messages_by_device ON messages (device_id, module_id, lock_token)",
+        "CREATE INDEX messages_by_expiry ON messages (expires_at)",
+        "CREATE INDEX messages_by_lock ON messages (locked_until) WHERE lock_token IS NOT NULL",
+        """
+        CREATE TABLE feedback (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            message_id TEXT NOT NULL,
+            device_id TEXT NOT NULL,
+            generation_id TEXT NOT NULL,
+            fate TEXT NOT NULL,
+            at TEXT NOT NULL,
+            lock_token TEXT,
+            locked_until TEXT
+        )
+        """,
+    ),
 )

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
@@ -19,24 +20,24 @@ class Twins:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, device_id: str) -> TwinState | None:
-        """A device's twin, or None."""
-        row = self._database.row("SELECT * FROM twins WHERE device_id = ? AND module_id = ''", (device_id,))
+    def get(self, address: Address) -> TwinState | None:
+        """A device's or module's twin, or None."""
+        row = self._database.row("SELECT * FROM twins WHERE device_id = ? AND module_id = ?", address.key)
         return twin_of(row) if row else None
 
-    def create(self, device_id: str, twin: TwinState) -> None:
-        """Enter a new device's twin."""
+    def create(self, address: Address, twin: TwinState) -> None:
+        """Enter the twin of a new device or module."""
         marks = ", ".join("?" * len(STATE_COLUMNS))
         self._database.change(
-            f"INSERT INTO twins (device_id, {', '.join(STATE_COLUMNS)}) VALUES (?, {marks})",
-            (device_id, *_values(twin)),
+            f"INSERT INTO twins (device_id, module_id, {', '.join(STATE_COLUMNS)}) VALUES (?, ?, {marks})",
+            (*address.key, *_values(twin)),
         )
 
-    def save(self, device_id: str, twin: TwinState) -> None:
+    def save(self, address: Address, twin: TwinState) -> None:
         """Write a changed twin."""
         sets = ", ".join(f"{column} = ?" for column in STATE_COLUMNS)
         self._database.change(
-            f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ''", (*_values(twin), device_id)
+            f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ?", (*_values(twin), *address.key)
         )
 
 

@@ -300,7 +300,7 @@ def test_a_new_connection_closes_the_older_one_and_fails_its_calls() -> None:
         assert older.is_closed and not newer.is_closed
         assert await number(call) == 404103
         links.answer(PUMP, older.called[0][0], MethodAnswer(200, "over the newer one"))
-        assert links.count() == 1
+        assert links.count_devices() == 1
 
     run(main)
 
@@ -353,15 +353,3 @@ def test_waiting_for_a_device_ends_when_it_listens_or_when_the_time_is_over() ->
         assert await links.wait_until_answering(PUMP, 0) is True
 
     run(main)
-
-
-def test_what_devices_listen_to_is_kept_until_it_is_forgotten() -> None:
-    links = Links()
-    assert links.kept_filters(PUMP) is None
-    links.keep_filters(PUMP, ["$iothub/methods/POST/#"])
-    assert links.kept_filters(PUMP) == ("$iothub/methods/POST/#",)
-    links.forget_filters(PUMP)
-    assert links.kept_filters(PUMP) is None
-    links.keep_filters(PUMP, [])
-    links.drop_all()
-    assert links.kept_filters(PUMP) is None

@@ -152,7 +152,7 @@ def test_a_twin_job_patches_twins_and_tells_connected_devices() -> None:
             hub.start(type=JobType.TWIN, method=None, desired={"fw": "4.1"})
             await hub.until(lambda: hub.status() is JobStatus.COMPLETED)
             assert device.desired == [({"fw": "4.1"}, 2)]
-            assert hub.twins.get("never-connected").desired.data == {"fw": "4.1"}
+            assert hub.twins.get(Address("never-connected")).desired.data == {"fw": "4.1"}
 
     run(story)
 
@@ -161,13 +161,13 @@ def test_a_twin_that_refuses_the_patch_fails_alone() -> None:
     async def story(database: Database, clock: HandClock) -> None:
         async with House(database, clock) as hub:
             hub.add("full", "empty")
-            hub.twins.patch("full", tags={"a": "x" * 4096, "b": "x" * 4000}, desired=None)
-            before = hub.twins.get("full")
+            hub.twins.patch(Address("full"), tags={"a": "x" * 4096, "b": "x" * 4000}, desired=None)
+            before = hub.twins.get(Address("full"))
             hub.start(type=JobType.TWIN, method=None, tags={"c": "x" * 200})
             await hub.until(lambda: hub.status() is JobStatus.COMPLETED)
             (failed,) = hub.rows(DeviceStatus.FAILED)
             assert (failed.address.device_id, failed.error["code"]) == ("full", "ArgumentInvalid")
-            assert hub.twins.get("full") == before
+            assert hub.twins.get(Address("full")) == before
 
     run(story)
 

@@ -68,7 +68,7 @@ def test_who_may_not_come_in_is_told_a_code_and_dropped_and_nothing_has_changed(
             device.send(connect)
             assert await device.next() == Connack(session_present=False, return_code=code)
             assert await device.is_dropped()
-            assert hub.desk.said == [] and hub.links.count() == 0
+            assert hub.desk.said == [] and hub.links.count_devices() == 0
 
     run(main)
 

@@ -181,7 +181,7 @@ def test_silence_may_last_half_as_long_again_as_promised_and_no_longer_than_the_
 def test_a_message_of_qos_1_is_acknowledged_after_it_was_taken() -> None:
     session = session_in(State.OPEN)
     publish = Publish(f"{EVENTS}a=1", b"x", qos=1, packet_id=9)
-    assert session.on_packet(publish) == [Received(Telemetry({"a": "1"}), publish)]
+    assert session.on_packet(publish) == [Received(Telemetry({"a": "1"}, {}), publish)]
     assert session.acknowledge(publish) == [Send(Puback(9))]
 
 
@@ -238,7 +238,7 @@ def test_unsubscribing_ends_a_subscription_before_it_is_answered() -> None:
 def test_a_session_that_is_not_clean_finds_its_subscriptions_again() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
-    assert session.accept([METHODS]) == [Send(Connack(session_present=True, return_code=0))]
+    assert session.accept({METHODS: 1}) == [Send(Connack(session_present=True, return_code=0))]
     assert set(session.subscriptions) == {Subscription.METHODS}
 
 
@@ -251,7 +251,7 @@ def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
 def test_a_clean_session_finds_none_whatever_was_kept() -> None:
     session = Session()
     session.on_packet(connect(clean_session=True))
-    assert session.accept([METHODS]) == [Send(Connack(session_present=False, return_code=0))]
+    assert session.accept({METHODS: 1}) == [Send(Connack(session_present=False, return_code=0))]
     assert session.subscriptions == {}
 
 

@@ -29,11 +29,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 @pytest.mark.parametrize(
     ("topic", "meaning"),
     [
-        ("devices/pump-1/messages/events", Telemetry({})),
-        ("devices/pump-1/messages/events/", Telemetry({})),
+        ("devices/pump-1/messages/events", Telemetry({}, {})),
+        ("devices/pump-1/messages/events/", Telemetry({}, {})),
         (
             "devices/pump-1/messages/events/$.ct=application%2Fjson&$.ce=utf-8&site=a",
-            Telemetry({"$.ct": "application/json", "$.ce": "utf-8", "site": "a"}),
+            Telemetry({"site": "a"}, {"contentType": "application/json", "contentEncoding": "utf-8"}),
         ),
         ("$iothub/methods/res/200/?$rid=7", MethodResponse(200, "7")),
         ("$iothub/methods/res/0/?$rid=7", MethodResponse(0, "7")),
@@ -81,7 +81,7 @@ def test_any_other_topic_is_not_for_the_device(topic: str) -> None:
 
 def test_a_module_has_topics_of_its_own() -> None:
     motor = Address("pump-1", "motor")
-    assert parse(motor, "devices/pump-1/modules/motor/messages/events/a=1") == Telemetry({"a": "1"})
+    assert parse(motor, "devices/pump-1/modules/motor/messages/events/a=1") == Telemetry({"a": "1"}, {})
     assert parse(motor, "devices/pump-1/messages/events/") is None
     assert parse_filter(motor, "$iothub/methods/POST/#") is Subscription.METHODS
     assert parse_filter(motor, "devices/pump-1/messages/devicebound/#") is None
@@ -89,7 +89,7 @@ def test_a_module_has_topics_of_its_own() -> None:
 
 def test_an_id_stands_in_topics_as_it_is() -> None:
     odd = Address("a%20b:c=d@e!")
-    assert parse(odd, "devices/a%20b:c=d@e!/messages/events/") == Telemetry({})
+    assert parse(odd, "devices/a%20b:c=d@e!/messages/events/") == Telemetry({}, {})
     assert parse_filter(odd, "devices/a%20b:c=d@e!/messages/devicebound/#") is Subscription.MESSAGES
 
 
@@ -141,7 +141,7 @@ def test_whatever_a_device_puts_into_a_bag_comes_out(properties: dict[str, str |
         quote(key, safe="") if value is None else f"{quote(key, safe='')}={quote(value, safe='')}"
         for key, value in properties.items()
     )
-    assert parse(PUMP, f"devices/pump-1/messages/events/{bag}") == Telemetry(properties)
+    assert parse(PUMP, f"devices/pump-1/messages/events/{bag}") == Telemetry(properties, {})
 
 
 @given(texts, st.integers(-(10**9), 10**9), st.integers(1))

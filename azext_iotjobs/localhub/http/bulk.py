@@ -1,0 +1,167 @@
+"""POST /devices and /devices/keys/regenerate: many identities at once, each with its own success or failure."""
+
+from collections.abc import Callable
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.registry import Check, Registry
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, TOO_MANY_DEVICES, HubError
+from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
+from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.http.twins import service_parts
+from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.twin import TwinState, new_twin, patch_by_service
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.identities import Identities, Identity
+
+MAX_ITEMS = 100
+MAX_RENEWED = 1000
+Item = dict[str, Any]
+
+
+class BulkRoutes:
+    """Carry out many changes of the registry in one request."""
+
+    def __init__(
+        self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk, clock: HubClock
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._identities = identities
+        self._twins = twins
+        self._clock = clock
+        self._modes: dict[str, Callable[[Address, Item], None]] = {
+            "create": self._create,
+            "createorupdate": self._create_or_update,
+            "createorupdateifmatchetag": lambda address, item: self._create_or_update(address, item, _with_etag(item)),
+            "update": self._update,
+            "updateifmatchetag": lambda address, item: self._update(address, item, _with_etag(item)),
+            "delete": self._delete,
+            "deleteifmatchetag": lambda address, item: self._delete(address, item, _with_etag(item)),
+            "updatetwin": self._update_twin,
+            "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _twin_etag(item)),
+        }
+
+    async def post(self, asked: Asked) -> Answer:
+        """POST /devices: 200 when all went well, else 400 with the same result."""
+        items = asked.documents()
+        if len(items) > MAX_ITEMS:
+            raise HubError(TOO_MANY_DEVICES, f"A request may have at most {MAX_ITEMS} devices.")
+        named: set[Address] = set()
+        with self._database.transaction():  # one write to the disk; an item that fails has written nothing
+            errors = [error for item in items if (error := self._carry_out(item, named)) is not None]
+        result = {"isSuccessful": not errors, "errors": errors, "warnings": []}
+        return Answer(document=result, status=400 if errors else 200)
+
+    async def renew_keys(self, asked: Asked) -> Answer:
+        """POST /devices/keys/regenerate: 207 when some could not be done."""
+        document = asked.document()
+        policy_key = member(document, "policyKey", str, "")
+        if policy_key not in ("primaryKey", "secondaryKey"):
+            raise HubError(ARGUMENT_INVALID, "policyKey must be primaryKey or secondaryKey.")
+        devices = member(document, "devices", list, [])
+        if not 1 <= len(devices) <= MAX_RENEWED or not all(isinstance(each, dict) for each in devices):
+            raise HubError(ARGUMENT_INVALID, f"devices must be a list of 1 to {MAX_RENEWED} objects.")
+        errors, renewed = [], []
+        with self._database.transaction():
+            for item in devices:
+                try:
+                    identity = self._registry.renew_key(_address(item), primary=policy_key == "primaryKey")
+                    renewed.append(_renewed(identity))
+                except HubError as err:
+                    errors.append(_error(item, err, "regenerateKey"))
+        status = 200 if not errors else 207 if renewed else 400
+        return Answer(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
+
+    def _carry_out(self, item: Item, named: set[Address]) -> Item | None:
+        """Do what an item says; gives its error, or None."""
+        mode = ""
+        try:
+            address = _address(item)
+            if address in named:
+                raise HubError(ARGUMENT_INVALID, f"{address.shown} is in the request twice.")
+            named.add(address)
+            mode = str(member(item, "importMode", str, "createOrUpdate"))
+            if (act := self._modes.get(mode.lower())) is None:
+                raise HubError(ARGUMENT_INVALID, f"importMode {mode[:40]!a} is not known.")
+            act(address, item)
+        except HubError as err:
+            return _error(item, err, mode)
+        return None
+
+    def _create(self, address: Address, item: Item) -> None:
+        if address.module_id is None:
+            self._registry.create_device(address.device_id, wanted(item), self._first_twin(item))
+        else:
+            self._registry.create_module(address, wanted(item), self._first_twin(item))
+
+    def _update(self, address: Address, item: Item, check: Check | None = None) -> None:
+        if address.module_id is None:
+            self._registry.update_device(address.device_id, wanted(item), check or _any)
+        else:
+            self._registry.update_module(address, wanted(item), check or _any)
+
+    def _create_or_update(self, address: Address, item: Item, check: Check | None = None) -> None:
+        if self._identities.get(address) is None:
+            self._create(address, item)
+        else:
+            self._update(address, item, check)
+
+    def _delete(self, address: Address, _item: Item, check: Check | None = None) -> None:
+        if address.module_id is None:
+            self._registry.delete_device(address.device_id, check or _any)
+        else:
+            self._registry.delete_module(address, check or _any)
+
+    def _update_twin(self, address: Address, item: Item, etag: str | None = None) -> None:
+        check_etag(etag, twin_etag(self._twins.get(address).etag))
+        tags, desired = service_parts(item)
+        self._twins.patch(address, tags=tags, desired=desired)
+
+    def _first_twin(self, item: Item) -> TwinState:
+        """The twin of a new device, with the tags and desired properties that come with it. Raises HubError 400."""
+        now = render(self._clock.now())
+        tags, desired = service_parts(item)
+        return patch_by_service(new_twin(now), tags=tags or None, desired=desired or None, now_text=now)
+
+
+def _address(item: Item) -> Address:
+    device_id = member(item, "id", str) or member(item, "deviceId", str)
+    if not device_id:
+        raise HubError(ARGUMENT_INVALID, "The id of a device is missing.")
+    return Address(str(device_id), member(item, "moduleId", str) or None)
+
+
+def _any(_identity: Identity) -> None:
+    """Whatever is stored may be changed."""
+
+
+def _with_etag(item: Item) -> Check:
+    etag = _unquoted(member(item, "eTag", str) or member(item, "etag", str))
+    return lambda identity: check_etag(etag, identity_etag(identity.etag))
+
+
+def _twin_etag(item: Item) -> str | None:
+    return _unquoted(member(item, "twinETag", str))
+
+
+def _unquoted(etag: str | None) -> str | None:
+    return etag and etag.strip('"')
+
+
+def _renewed(identity: Identity) -> Item:
+    module = {} if identity.module_id is None else {"moduleId": identity.module_id}
+    return {"id": identity.device_id, **module, "eTag": identity_etag(identity.etag)}
+
+
+def _error(item: Item, err: HubError, operation: str) -> Item:
+    device_id, module_id = item.get("id") or item.get("deviceId"), item.get("moduleId")
+    return {
+        "deviceId": device_id if isinstance(device_id, str) else None,
+        **({"moduleId": module_id} if isinstance(module_id, str) else {}),
+        "errorCode": err.fault.name,
+        "errorStatus": err.text,
+        "operation": operation,
+    }

@@ -1,0 +1,95 @@
+"""What is true of identities: ids, ways to sign in, scopes. Pure: keys and scopes that are made up are arguments.
+
+Source: IoT Hub devguide "identity registry"; what live hubs were seen to refuse.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+
+ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
+KEY_BYTES = (16, 64)
+MAX_STATUS_REASON = 128
+SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
+SCOPE_PREFIX = "ms-azure-iot-edge://"
+THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1 or SHA-256
+
+
+class SignInKind(Enum):
+    """How something signs in; the value is the wire's word."""
+
+    SAS = "sas"
+    SELF_SIGNED = "selfSigned"
+    AUTHORITY = "certificateAuthority"
+    NONE = "none"  # only the modules that an edge device is born with
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn:
+    """How something signs in; keys of None are to be made."""
+
+    kind: SignInKind = SignInKind.SAS
+    primary_key: str | None = field(default=None, repr=False)
+    secondary_key: str | None = field(default=None, repr=False)
+    primary_thumbprint: str | None = None
+    secondary_thumbprint: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.primary_key is None) != (self.secondary_key is None):
+            raise HubError(ARGUMENT_INVALID, "Both keys must be given, or neither.")
+        for key in filter(None, (self.primary_key, self.secondary_key)):
+            _check_key(key)
+        prints = [each for each in (self.primary_thumbprint, self.secondary_thumbprint) if each]
+        if self.kind is SignInKind.SELF_SIGNED and not prints:
+            raise HubError(ARGUMENT_INVALID, "A thumbprint is needed.")
+        if not all(THUMBPRINT.fullmatch(each) for each in prints):
+            raise HubError(ARGUMENT_INVALID, "A thumbprint must be 40 or 64 hexadecimal digits.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """An identity as it was asked for, checked."""
+
+    status: str  # enabled or disabled
+    status_reason: str | None
+    sign_in: SignIn
+    is_edge: bool
+    device_scope: str | None
+    parent_scopes: tuple[str, ...]
+    managed_by: str | None  # of a module
+
+    def __post_init__(self) -> None:
+        if self.status_reason is not None and len(self.status_reason) > MAX_STATUS_REASON:
+            raise HubError(ARGUMENT_INVALID, f"statusReason may have at most {MAX_STATUS_REASON} characters.")
+
+
+def check_device_id(device_id: str) -> None:
+    """Raise HubError 400 for an id that a device may not have."""
+    if not ID.fullmatch(device_id):
+        raise HubError(ARGUMENT_INVALID, "The device id may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$'")
+
+
+def check_module_id(module_id: str) -> None:
+    """Raise HubError 400 for an id that a module may not be given."""
+    if not ID.fullmatch(module_id):
+        raise HubError(ARGUMENT_INVALID, "The module id may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$'")
+    if module_id.startswith("$"):
+        raise HubError(ARGUMENT_INVALID, "A module id that begins with $ is the system's own.")
+
+
+def own_scope(device_id: str, number: int) -> str:
+    """The scope of a new edge device; `number` makes it its own."""
+    return f"{SCOPE_PREFIX}{device_id}-{number}"
+
+
+def _check_key(key: str) -> None:
+    try:
+        size = len(base64.b64decode(key, validate=True))
+    except (binascii.Error, ValueError):
+        size = 0
+    if not KEY_BYTES[0] <= size <= KEY_BYTES[1]:
+        raise HubError(ARGUMENT_INVALID, f"A key must be base64 of {KEY_BYTES[0]} to {KEY_BYTES[1]} bytes.")

@@ -1,0 +1,95 @@
+"""What is true of cloud-to-device messages: limits, life, what becomes of one. Pure: `now` is an argument.
+
+    waiting --take--> locked --complete--> gone (Success)
+       ^                 |---reject-----> gone (Rejected)
+       +--abandon, lock lost, connection lost; after the last delivery gone (DeliveryCountExceeded)
+    waiting or locked, once its time is up -> gone (Expired); all of a queue, when it is purged -> gone (Purged)
+
+Source: IoT Hub devguide "send cloud-to-device messages" and quotas.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, MESSAGE_TOO_LARGE, HubError
+from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+
+MAX_MESSAGE_BYTES = 64 * 1024  # body and properties
+MAX_ID_CHARACTERS = 128
+MAX_QUEUED = 50  # of one device
+MAX_DELIVERIES = 10
+DEFAULT_LIFE = timedelta(hours=1)
+MAX_LIFE = timedelta(days=2)
+LOCK_S = (5, 300)
+DEFAULT_LOCK_S = 60
+
+
+class Ack(Enum):
+    """What its sender wants to hear of a message; the value is the wire's word."""
+
+    NONE = "none"
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    FULL = "full"
+
+
+class Fate(Enum):
+    """What became of a message; the value is the wire's word."""
+
+    SUCCESS = "Success"
+    EXPIRED = "Expired"
+    DELIVERY_COUNT_EXCEEDED = "DeliveryCountExceeded"
+    REJECTED = "Rejected"
+    PURGED = "Purged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewMessage:
+    """A message as it was sent, checked."""
+
+    body: bytes
+    message_id: str
+    correlation_id: str | None = None
+    user_id: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+    ack: Ack = Ack.NONE
+    expires_at: datetime  # aware UTC
+    is_expiry_asked: bool = False  # by its sender; devices see no other
+
+    def __post_init__(self) -> None:
+        texts = [self.message_id, self.correlation_id, self.user_id, self.content_type, self.content_encoding]
+        texts += [*self.properties, *self.properties.values()]
+        if any(HALF_CHARACTER.search(text) for text in texts if text):
+            raise HubError(ARGUMENT_INVALID, "A property of the message is not valid Unicode.")
+        if not 1 <= len(self.message_id) <= MAX_ID_CHARACTERS:
+            raise HubError(ARGUMENT_INVALID, f"A message id has 1 to {MAX_ID_CHARACTERS} characters.")
+        if "" in self.properties:
+            raise HubError(ARGUMENT_INVALID, "A property must have a name.")
+        size = len(self.body) + sum(len(text.encode()) for text in texts if text)
+        if size > MAX_MESSAGE_BYTES:
+            raise HubError(MESSAGE_TOO_LARGE, f"The message has {size} bytes; at most {MAX_MESSAGE_BYTES} are allowed.")
+
+
+def expiry(asked: datetime | None, now: datetime) -> datetime:
+    """When a message's life ends. Raises HubError 400 for an end that has passed or is too far away."""
+    if asked is None:
+        return now + DEFAULT_LIFE
+    if not now < asked <= now + MAX_LIFE:
+        raise HubError(ARGUMENT_INVALID, "A message must expire within the next two days.")
+    return asked
+
+
+def check_lock(seconds: int) -> int:
+    """`seconds`, when a message may be locked for so long. Raises HubError 400."""
+    low, high = LOCK_S
+    if not low <= seconds <= high:
+        raise HubError(ARGUMENT_INVALID, f"The lock timeout is {seconds}; it must be from {low} to {high} seconds.")
+    return seconds
+
+
+def is_reported(ack: Ack, fate: Fate) -> bool:
+    """Whether the sender hears of it."""
+    return ack is Ack.FULL or ack is (Ack.POSITIVE if fate is Fate.SUCCESS else Ack.NEGATIVE)

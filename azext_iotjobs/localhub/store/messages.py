@@ -1,0 +1,188 @@
+"""Cloud-to-device messages and feedback on them: rows.
+
+A locked message belongs to whom it was given: over MQTT until the connection ends (no end of the lock is stored), over
+HTTPS until the lock's time is up.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.clock import parse, render
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.message import Ack, Fate, NewMessage
+from azext_iotjobs.localhub.store.database import Database
+
+AT = "device_id = ? AND module_id = ?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message in a device's queue."""
+
+    sequence_number: int
+    address: Address
+    sent: NewMessage = field(repr=False)
+    enqueued_at: datetime
+    delivery_count: int
+    lock_token: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """What became of a message whose sender wants to know."""
+
+    message_id: str
+    device_id: str
+    generation_id: str
+    fate: Fate
+    at: str
+
+
+@dataclass(frozen=True)
+class FeedbackBatch:
+    """Feedback that was handed out together."""
+
+    lock_token: str
+    records: tuple[Feedback, ...]
+
+
+class Messages:
+    """The queues in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, address: Address, sent: NewMessage, now: datetime) -> int:
+        """Enter a message at the end of a device's queue; gives its sequence number."""
+        (row,) = self._database.rows(
+            "INSERT INTO messages (device_id, module_id, message, body, ack, enqueued_at, expires_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING row_id",
+            (*address.key, _document(sent), sent.body, sent.ack.value, render(now), render(sent.expires_at)),
+        )
+        return int(row["row_id"])
+
+    def count(self, address: Address) -> int:
+        """How many are in a device's queue, locked ones included."""
+        row = self._database.row(f"SELECT count(*) FROM messages WHERE {AT}", address.key)
+        assert row is not None  # an aggregate always has its row
+        return int(row[0])
+
+    def take(self, address: Address, token: str, until: datetime | None) -> Message | None:
+        """Lock the oldest message that waits; None when there is none. `until` of None: as long as the connection."""
+        rows = self._database.rows(
+            "UPDATE messages SET lock_token = ?, locked_until = ?, delivery_count = delivery_count + 1 WHERE row_id = "
+            f"(SELECT min(row_id) FROM messages WHERE {AT} AND lock_token IS NULL) RETURNING *",
+            (token, render(until) if until else None, *address.key),
+        )
+        return _message_of(rows[0]) if rows else None
+
+    def locked(self, address: Address, token: str) -> Message | None:
+        """The message that a token locks, or None."""
+        row = self._database.row(f"SELECT * FROM messages WHERE {AT} AND lock_token = ?", (*address.key, token))
+        return _message_of(row) if row else None
+
+    def queue(self, address: Address) -> list[Message]:
+        """All of a device's messages, oldest first."""
+        rows = self._database.rows(f"SELECT * FROM messages WHERE {AT} ORDER BY row_id", address.key)
+        return [_message_of(row) for row in rows]
+
+    def held(self, address: Address | None = None) -> list[Message]:
+        """Messages that MQTT connections hold: a device's, or all."""
+        where, values = ("TRUE", ()) if address is None else (AT, address.key)
+        sql = f"SELECT * FROM messages WHERE {where} AND lock_token IS NOT NULL AND locked_until IS NULL"
+        return [_message_of(row) for row in self._database.rows(sql, values)]
+
+    def overdue_locks(self, now: datetime) -> list[Message]:
+        """Messages whose lock has ended."""
+        rows = self._database.rows("SELECT * FROM messages WHERE locked_until <= ?", (render(now),))
+        return [_message_of(row) for row in rows]
+
+    def expired(self, now: datetime) -> list[Message]:
+        """Messages whose life has ended."""
+        rows = self._database.rows("SELECT * FROM messages WHERE expires_at <= ?", (render(now),))
+        return [_message_of(row) for row in rows]
+
+    def unlock(self, message: Message) -> None:
+        """Put a message back into its queue, at its old place."""
+        self._database.change(
+            "UPDATE messages SET lock_token = NULL, locked_until = NULL WHERE row_id = ?", (message.sequence_number,)
+        )
+
+    def remove(self, message: Message) -> None:
+        """Take a message out of its queue."""
+        self._database.change("DELETE FROM messages WHERE row_id = ?", (message.sequence_number,))
+
+    def add_feedback(self, feedback: Feedback) -> None:
+        """Enter what became of a message."""
+        self._database.change(
+            "INSERT INTO feedback (message_id, device_id, generation_id, fate, at) VALUES (?, ?, ?, ?, ?)",
+            (feedback.message_id, feedback.device_id, feedback.generation_id, feedback.fate.value, feedback.at),
+        )
+
+    def take_feedback(self, count: int, token: str, now: datetime, lock: timedelta) -> FeedbackBatch | None:
+        """Lock the oldest feedback that waits; None when there is none."""
+        rows = self._database.rows(
+            "UPDATE feedback SET lock_token = ?, locked_until = ? WHERE row_id IN (SELECT row_id FROM feedback "
+            "WHERE lock_token IS NULL OR locked_until <= ? ORDER BY row_id LIMIT ?) RETURNING *",
+            (token, render(now + lock), render(now), count),
+        )
+        ordered = sorted(rows, key=lambda row: int(row["row_id"]))
+        return FeedbackBatch(token, tuple(_feedback_of(row) for row in ordered)) if rows else None
+
+    def remove_feedback(self, token: str, now: datetime) -> bool:
+        """Take feedback out; gives whether the token still locked any."""
+        sql = "DELETE FROM feedback WHERE lock_token = ? AND locked_until > ?"
+        return self._database.change(sql, (token, render(now))) > 0
+
+    def unlock_feedback(self, token: str, now: datetime) -> bool:
+        """Put feedback back; gives whether the token still locked any."""
+        sql = "UPDATE feedback SET lock_token = NULL, locked_until = NULL WHERE lock_token = ? AND locked_until > ?"
+        return self._database.change(sql, (token, render(now))) > 0
+
+    def delete_all(self) -> None:
+        """Remove every message and all feedback."""
+        self._database.change("DELETE FROM messages")
+        self._database.change("DELETE FROM feedback")
+
+
+def _document(sent: NewMessage) -> str:
+    return dump_json(
+        {
+            "message_id": sent.message_id,
+            "correlation_id": sent.correlation_id,
+            "user_id": sent.user_id,
+            "content_type": sent.content_type,
+            "content_encoding": sent.content_encoding,
+            "properties": sent.properties,
+            "is_expiry_asked": sent.is_expiry_asked,
+        }
+    )
+
+
+def _message_of(row: sqlite3.Row) -> Message:
+    return Message(
+        sequence_number=row["row_id"],
+        address=Address(row["device_id"], row["module_id"] or None),
+        sent=NewMessage(
+            **json.loads(row["message"]),
+            body=row["body"],
+            ack=Ack(row["ack"]),
+            expires_at=parse(row["expires_at"]),
+        ),
+        enqueued_at=parse(row["enqueued_at"]),
+        delivery_count=row["delivery_count"],
+        lock_token=row["lock_token"],
+    )
+
+
+def _feedback_of(row: sqlite3.Row) -> Feedback:
+    return Feedback(
+        message_id=row["message_id"],
+        device_id=row["device_id"],
+        generation_id=row["generation_id"],
+        fate=Fate(row["fate"]),
+        at=row["at"],
+    )
