@@ -13,8 +13,8 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.listener import Connection
-from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
+from azext_iotjobs.localhub.store.events import DeviceMessage
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 
 GOOD_TOKEN = "a good token"
