@@ -6,10 +6,13 @@ cannot be used.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
@@ -49,7 +52,7 @@ def main(words: list[str] | None = None) -> int:
             "az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
         )
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin))
     except server.PortTaken as err:
         return _end(PORT_TAKEN, str(err))
     except server.FolderUnusable as err:
@@ -57,7 +60,7 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(config: LocalHubConfig) -> None:
+async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
     from azext_iotjobs.localhub.server import Listening, serve
 
     stop = asyncio.Event()
@@ -67,12 +70,22 @@ async def _serve(config: LocalHubConfig) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         else:
             loop.add_signal_handler(number, stop.set)
+    if end_with_stdin:
+        threading.Thread(target=_wait_for_stdin, args=(loop, stop), daemon=True).start()
 
     def say_ready(listening: Listening) -> None:
         sys.stdout.write(json.dumps(listening.document) + "\n")
         sys.stdout.flush()
 
     await serve(config, say_ready, stop)
+
+
+def _wait_for_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    # Not sys.stdin: a thread that waits in it holds its lock, and Python cannot end.
+    while os.read(0, 1024):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended already
+        loop.call_soon_threadsafe(stop.set)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", type=Path, help="where to write the state file that says what runs")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument("--max-active-jobs", type=int, help="as the service's tiers have it; default: no limit")
+    parser.add_argument(
+        "--end-with-stdin", action="store_true", help="end when standard input does, as with who started it"
+    )
     parser.add_argument("--verbose", action="store_true")
     return parser
 

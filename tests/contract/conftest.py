@@ -14,7 +14,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess.start(tmp_path_factory.mktemp("contract"), "--in-memory")
+    process = HubProcess(tmp_path_factory.mktemp("contract"), "--in-memory")
     yield process
     assert process.stop() == 0
 

@@ -93,12 +93,12 @@ def test_a_refusal_has_the_shape_that_clients_read(hub: HubProcess) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'"x"', b"null", b"\xff", b'{"a":NaN}', b"[" * 100_000])
 def test_a_body_that_is_no_json_object_is_refused(hub: HubProcess, name: str, data: bytes) -> None:
-    assert hub.refused("PUT", f"/devices/{name}", data=data) == (400, "GenericBadRequest")
+    assert hub.refused("PUT", f"/devices/{name}", body=data) == (400, "GenericBadRequest")
     assert hub.refused("GET", f"/devices/{name}")[0] == 404
 
 
 def test_a_body_that_is_too_large_is_refused(hub: HubProcess, name: str) -> None:
-    assert hub.refused("PUT", f"/devices/{name}", data=b"x" * (1024 * 1024 + 1)) == (413, "MessageTooLarge")
+    assert hub.refused("PUT", f"/devices/{name}", body=b"x" * (1024 * 1024 + 1)) == (413, "MessageTooLarge")
 
 
 def test_unknown_paths_and_verbs_are_refused_politely(hub: HubProcess) -> None:

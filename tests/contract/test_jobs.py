@@ -216,7 +216,7 @@ def test_the_old_endpoint_has_no_jobs(hub: HubProcess) -> None:
 
 
 def test_slots_can_be_limited_and_a_scheduled_job_holds_one(tmp_path: Path) -> None:
-    small = HubProcess.start(tmp_path, "--in-memory", "--max-active-jobs", "1")
+    small = HubProcess(tmp_path, "--in-memory", "--max-active-jobs", "1")
     try:
         small.ok("PUT", "/jobs/v2/first", twin_job("*", startTime=ahead(hours=1)))
         refusal = (429, "ThrottlingMaxActiveJobCountExceeded")

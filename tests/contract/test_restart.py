@@ -22,7 +22,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
     started: list[HubProcess] = []
 
     def start() -> HubProcess:
-        started.append(HubProcess.start(tmp_path))
+        started.append(HubProcess(tmp_path))
         return started[-1]
 
     yield start

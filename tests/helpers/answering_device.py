@@ -8,7 +8,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from tests.helpers.bare_hub import HubProcess, token
+from tests.helpers.hub_process import HubProcess, sas
 
 LIMIT_S = 60.0
 Answer = Callable[[str, Any], tuple[int, Any] | None]  # (method name, payload) -> (status, payload), None: silence
@@ -27,7 +27,7 @@ class MqttDevice:
         key = hub.ok("GET", f"/devices/{device_id}")["authentication"]["symmetricKey"]["primaryKey"]
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=device_id, reconnect_on_failure=False)
         self._client.username_pw_set(
-            f"localhost/{device_id}/?api-version=2021-04-12", token(f"localhost/devices/{device_id}", key)
+            f"localhost/{device_id}/?api-version=2021-04-12", sas(key, f"localhost/devices/{device_id}")
         )
         self._client.tls_set_context(ssl.create_default_context(cafile=hub.ca))
         self._client.on_connect = self._on_connect

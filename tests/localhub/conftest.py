@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.helpers.bare_hub import HubProcess
+from tests.helpers.hub_process import HubProcess
 
 
 @pytest.fixture(scope="session")

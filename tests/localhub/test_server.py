@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.bare_hub import HubProcess, spawn
+from azext_iotjobs.localhub.isolated import LocalHubFailed
+from tests.helpers.hub_process import HubProcess
 
-FREE = ("--https-port", "0", "--mqtt-port", "0")
 
-
-def refused(*words: str) -> tuple[int, str]:
+def refused(data_dir: Path, *options: str) -> tuple[int | None, str]:
     """The exit code and the words of a hub that must not start."""
-    process = spawn(*words)
-    said, errors = process.communicate(timeout=60)
-    assert said == ""
-    return process.returncode, errors
+    with pytest.raises(LocalHubFailed) as refusal:
+        HubProcess(data_dir, *options)
+    return refusal.value.exit_code, refusal.value.errors
 
 
 def test_it_says_what_it_is_when_it_is_ready_and_takes_that_back_at_its_end(tmp_path: Path) -> None:
@@ -44,9 +42,7 @@ def test_it_ends_cleanly_when_told_over_https(tmp_path: Path) -> None:
 def test_no_secret_is_readable_by_others_and_none_is_logged(tmp_path: Path) -> None:
     with HubProcess(tmp_path / "data", "--verbose") as hub:
         device = hub.new_device("dev")
-        assert (
-            hub.request("GET", "/devices/dev", authorization="SharedAccessSignature sr=x&sig=c2VjcmV0&se=1").ok is False
-        )
+        assert hub.request("GET", "/devices/dev", token="SharedAccessSignature sr=x&sig=c2VjcmV0&se=1").ok is False
         private = ("ca-key.pem", "server-key.pem", "policies.json", "hub.db", "hub.db-wal")
         assert {(tmp_path / "data" / name).stat().st_mode & 0o777 for name in private} == {0o600}
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
@@ -81,14 +77,14 @@ def test_in_memory_keeps_keys_and_certificates_only(tmp_path: Path) -> None:
 def test_a_taken_port_is_said_with_its_option(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, errors = refused(*FREE, option, port, "--data-dir", str(tmp_path))
+        code, errors = refused(tmp_path, option, port)
     assert code == 10
     assert port in errors and option in errors and len(errors.splitlines()) == 1
 
 
 def test_a_data_folder_serves_one_hub_and_the_first_is_not_disturbed(tmp_path: Path) -> None:
     with HubProcess(tmp_path) as first:
-        code, errors = refused(*FREE, "--data-dir", str(tmp_path))
+        code, errors = refused(tmp_path)
         assert code == 12
         assert "--data-dir" in errors
         assert first.ok("GET", "/_local/health")["pid"] == first.process.pid
@@ -97,7 +93,7 @@ def test_a_data_folder_serves_one_hub_and_the_first_is_not_disturbed(tmp_path: P
 @pytest.mark.skipif(sys.platform == "win32", reason="a file in a folder's place is another error there")
 def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    code, errors = refused(*FREE, "--data-dir", str(tmp_path / "file"))
+    code, errors = refused(tmp_path / "file")
     assert code == 12
     assert "Traceback" not in errors
 
@@ -115,7 +111,7 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_argument_is_2_and_leaves_no_folder(tmp_path: Path, words: tuple[str, ...]) -> None:
-    code, errors = refused(*FREE, "--data-dir", str(tmp_path / "data"), *words)
+    code, errors = refused(tmp_path / "data", *words)
     assert code == 2
     assert words[-2] in errors
     assert not (tmp_path / "data").exists()

@@ -29,7 +29,7 @@ POLICY = jobs.WaitPolicy(interval_s=1, limit_s=LIMIT_S)
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess.start(tmp_path_factory.mktemp("hub"), "--in-memory")
+    process = HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory")
     yield process
     process.stop()
 

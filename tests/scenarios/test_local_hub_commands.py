@@ -207,7 +207,7 @@ def test_a_dependency_that_does_not_load_stops_the_hub_alone(own: Az, tmp_path: 
 def test_it_runs_without_az_in_front(tmp_path: Path) -> None:
     from tests.helpers.hub_process import HubProcess
 
-    hub = HubProcess.start(tmp_path, "--in-memory")
+    hub = HubProcess(tmp_path, "--in-memory")
     assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
     assert hub.stop() == 0
     assert subprocess.run(["kill", "-0", str(hub.process.pid)], capture_output=True).returncode != 0

@@ -21,7 +21,7 @@ def small(tmp_path: Path) -> Iterator[ScenarioHub]:
     """A hub with one job slot, as the smallest tier has; it tells az where it is by its state file."""
     az = Az(tmp_path / "config")
     az.config_dir.mkdir()
-    hub = HubProcess.start(
+    hub = HubProcess(
         tmp_path / "hub",
         "--in-memory",
         "--max-active-jobs",

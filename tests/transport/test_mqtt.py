@@ -30,7 +30,7 @@ CLOCK = SystemClock()
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    hub = HubProcess.start(tmp_path_factory.mktemp("hub"), "--in-memory")
+    hub = HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory")
     yield hub
     hub.stop()
 

@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Jobs
 from azext_iotjobs.localhub.store.twins import Twins
 from tests.helpers.answering_device import LIMIT_S, MqttDevice
-from tests.helpers.bare_hub import HubProcess
+from tests.helpers.hub_process import HubProcess
 from tests.helpers.waiting import wait_until
 
 START = datetime(2026, 5, 1, 8, 0, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.helpers.bare_hub import HubProcess
+from tests.helpers.hub_process import HubProcess
 
 KEYS = {"primaryKey": base64.b64encode(b"p" * 16).decode(), "secondaryKey": base64.b64encode(b"s" * 64).decode()}
 ANY = {"If-Match": "*"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.bare_hub import HubProcess
+from tests.helpers.hub_process import HubProcess
 from tests.helpers.waiting import wait_until
 
 TERMINAL = ("completed", "failed", "cancelled")

@@ -2,13 +2,12 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 import requests
 
-from tests.helpers.bare_hub import HubProcess, token
+from tests.helpers.hub_process import HubProcess, sas
 
 ROUTES = [
     ("GET", "/devices"),
@@ -37,37 +36,37 @@ def refused(answer: requests.Response) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_nothing_is_had_without_a_token(hub: HubProcess, method: str, path: str) -> None:
-    assert refused(hub.request(method, path, authorization="")) == (401, "IotHubUnauthorized")
+    assert refused(hub.request(method, path, token="")) == (401, "IotHubUnauthorized")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_nothing_is_had_with_a_wrong_key(hub: HubProcess, method: str, path: str) -> None:
-    wrong = token("localhost", base64.b64encode(b"x" * 32).decode(), policy="iothubowner")
-    assert refused(hub.request(method, path, authorization=wrong)) == (401, "IotHubUnauthorizedAccess")
+    wrong = sas(base64.b64encode(b"x" * 32).decode(), "localhost", policy="iothubowner")
+    assert refused(hub.request(method, path, token=wrong)) == (401, "IotHubUnauthorizedAccess")
 
 
 def test_an_expired_token_is_401003(hub: HubProcess) -> None:
-    ended = token("localhost", hub.key(), policy="iothubowner", expires_at=int(time.time()) - 10)
-    assert refused(hub.request("GET", "/devices", authorization=ended)) == (401, "IotHubUnauthorized")
+    ended = sas(hub.key(), "localhost", policy="iothubowner", life_s=-10)
+    assert refused(hub.request("GET", "/devices", token=ended)) == (401, "IotHubUnauthorized")
 
 
 @pytest.mark.parametrize("policy", ["nobody", ""])
 def test_a_policy_that_is_not_there_opens_nothing(hub: HubProcess, policy: str) -> None:
-    signed = token("localhost", hub.key(), policy=policy)
-    assert hub.request("GET", "/devices", authorization=signed).status_code == 401
+    signed = sas(hub.key(), "localhost", policy=policy)
+    assert hub.request("GET", "/devices", token=signed).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "localhost:{port}"])
 def test_the_host_of_a_token_may_have_a_port(hub: HubProcess, host: str) -> None:
     resource = host.format(port=hub.info["httpsPort"])
-    signed = token(resource, hub.key(), policy="iothubowner")
-    assert hub.request("GET", "/devices", authorization=signed).status_code == 200
+    signed = sas(hub.key(), resource, policy="iothubowner")
+    assert hub.request("GET", "/devices", token=signed).status_code == 200
 
 
 @pytest.mark.parametrize("resource", ["example.com", "localhost:1", "localhost/devices", "localhost/job"])
 def test_a_token_for_something_else_opens_no_job(hub: HubProcess, resource: str) -> None:
-    signed = token(resource, hub.key(), policy="iothubowner")
-    assert hub.request("GET", "/jobs/v2/query", authorization=signed).status_code == 401
+    signed = sas(hub.key(), resource, policy="iothubowner")
+    assert hub.request("GET", "/jobs/v2/query", token=signed).status_code == 401
 
 
 @pytest.mark.parametrize(

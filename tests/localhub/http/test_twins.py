@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.bare_hub import HubProcess
+from tests.helpers.hub_process import HubProcess
 
 
 @pytest.fixture

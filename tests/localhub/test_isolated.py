@@ -1,0 +1,125 @@
+"""A hub of one's own: what `LocalHub` promises to who writes tests with it."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.localhub.isolated import LocalHub, LocalHubFailed, LocalHubRefused
+from azext_iotjobs.localhub.testing import local_hub, local_hub_session
+from tests.helpers.waiting import wait_until
+
+__all__ = ["local_hub", "local_hub_session"]  # fixtures
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_fixture_gives_a_hub_that_answers(local_hub: LocalHub) -> None:
+    identity = local_hub.create_device("pump#1", status="disabled")
+    assert (identity["deviceId"], identity["status"]) == ("pump#1", "disabled")
+    assert local_hub.request("GET", "/devices?top=5") == [identity]
+    twin = local_hub.request("PATCH", "/twins/pump%231", {"tags": {"site": "é"}}, headers={"If-Match": "*"})
+    assert twin["tags"] == {"site": "é"}
+    assert local_hub.request("DELETE", "/devices/pump%231", headers={"If-Match": "*"}) is None
+
+
+def test_its_names_are_those_of_connection_strings(local_hub: LocalHub) -> None:
+    key = local_hub.create_device("d1")["authentication"]["symmetricKey"]["primaryKey"]
+    assert local_hub.host_name == f"localhost:{local_hub.https_port}"
+    assert local_hub.connection_string.startswith(f"HostName={local_hub.host_name};SharedAccessKeyName=iothubowner;")
+    assert local_hub.device_connection_string("d1") == f"HostName=localhost;DeviceId=d1;SharedAccessKey={key}"
+    assert listens(local_hub.https_port) and listens(local_hub.mqtt_port)
+    ca, bundle = Path(local_hub.ca_certificate_path).read_text(), Path(local_hub.ca_bundle_path).read_text()
+    assert ca in bundle and len(bundle) > len(ca)
+
+
+def test_a_hub_of_a_test_has_nothing_of_the_hub_of_the_run(local_hub: LocalHub, local_hub_session: LocalHub) -> None:
+    local_hub.create_device("only-here")
+    with pytest.raises(LocalHubRefused) as refusal:
+        local_hub_session.request("GET", "/devices/only-here")
+    assert (refusal.value.status, refusal.value.error_code) == (404, "DeviceNotFound")
+    assert "only-here" in str(refusal.value)
+    assert local_hub.environment()["AZURE_CONFIG_DIR"] != local_hub_session.environment()["AZURE_CONFIG_DIR"]
+
+
+def test_nothing_is_left_when_it_is_closed() -> None:
+    with LocalHub() as hub:
+        ports, folder = (hub.https_port, hub.mqtt_port), Path(hub.info["dataDirectory"])
+        assert folder.is_dir() and folder.stat().st_mode & 0o077 == 0
+    assert hub.process.returncode == 0
+    assert not any(map(listens, ports))
+    assert not folder.parent.exists()
+
+
+def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    with LocalHub() as hub:
+        assert hub.request("GET", "/devices") == []
+        assert hub.environment()["NO_PROXY"] == "example.com,localhost,127.0.0.1"
+
+
+def test_after_a_kill_it_comes_back_on_its_ports_with_what_it_kept(tmp_path: Path) -> None:
+    with LocalHub(data_dir=tmp_path / "kept") as hub:
+        identity, ports = hub.create_device("d1"), (hub.https_port, hub.mqtt_port)
+        hub.kill()
+        with pytest.raises(LocalHubFailed, match=r"GET /devices/d1: no answer"):
+            hub.request("GET", "/devices/d1")
+        hub.start()
+        assert (hub.https_port, hub.mqtt_port) == ports
+        assert hub.request("GET", "/devices/d1") == identity
+    assert (tmp_path / "kept" / "hub.db").is_file()
+
+
+def test_a_hub_that_does_not_start_says_why_in_its_own_words() -> None:
+    with pytest.raises(LocalHubFailed, match="--bind 192.168.1.1: a local hub listens on loopback only") as failure:
+        LocalHub("--bind", "192.168.1.1").__enter__()
+    assert failure.value.exit_code == 2
+    with LocalHub() as hub, pytest.raises(LocalHubFailed, match=f"Port {hub.mqtt_port} on 127.0.0.1 is taken"):
+        LocalHub("--mqtt-port", str(hub.mqtt_port)).start()
+
+
+def test_the_answer_that_is_a_mistake_of_the_hub_comes_with_what_it_wrote(tmp_path: Path) -> None:
+    with LocalHub(data_dir=tmp_path) as hub:
+        with sqlite3.connect(tmp_path / "hub.db") as database:
+            database.execute("DROP TABLE jobs")
+        database.close()
+        with pytest.raises(LocalHubRefused, match="Traceback") as refusal:
+            hub.request("GET", "/jobs/v2/query")
+        assert refusal.value.status == 500
+        assert "no such table" in hub.errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_it_ends_when_its_owner_is_killed() -> None:
+    program = (
+        "import signal; from azext_iotjobs.localhub.isolated import LocalHub;"
+        "hub = LocalHub(); hub.start(); print(hub.process.pid, hub.https_port, flush=True); signal.pause()"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    with owner.stdout:
+        pid, port = map(int, owner.stdout.readline().split())
+    assert listens(port)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait(30)
+    wait_until("the hub has ended", lambda: not listens(port))
+    wait_until("its process is gone", lambda: not _runs(pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # One that ended is there until its new parent, whoever that is here, takes notice.
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.is_file() and state.read_text().rpartition(")")[2].split()[0] == "Z")
