@@ -123,6 +123,26 @@ def test_a_method_that_was_in_flight_is_not_called_again_and_says_so(start: Call
     assert "not known" in row["error"]["description"]
 
 
+def test_a_kept_session_and_its_messages_outlive_the_hub(start: Callable[[], HubProcess]) -> None:
+    first = start()
+    first.new_device("d1")
+    device = MqttDevice(first, "d1", key_of(first, "d1"), clean_session=False)
+    assert device.connect() == 0
+    device.subscribe("$iothub/methods/POST/#", "devices/d1/messages/devicebound/#", qos=1)
+    device.close()
+    wait_for_connection_state(first, "d1", "Disconnected")
+    first.ok("POST", "/_local/devices/d1/messages", {"body": "MQ=="})
+    first.kill()
+    second = start()
+    again = MqttDevice(second, "d1", key_of(second, "d1"), clean_session=False)
+    again.on_method = lambda _method, _value: (200, "still listening")
+    assert again.connect() == 0
+    assert again.next()[1] == 1
+    call = {"methodName": "reboot", "payload": None, "responseTimeoutInSeconds": 10}
+    assert second.ok("POST", "/twins/d1/methods", call)["payload"] == "still listening"
+    again.close()
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_a_kill_at_a_random_moment_loses_nothing_that_was_acknowledged(
     start: Callable[[], HubProcess], seed: int

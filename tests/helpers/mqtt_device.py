@@ -32,6 +32,7 @@ class MqttDevice:
             clean_session=other.get("clean_session", True),
             protocol=other.get("protocol", paho.MQTTv311),
             reconnect_on_failure=False,
+            manual_ack=other.get("manual_ack", False),
         )
         self.client.tls_set_context(context)
         self.client.username_pw_set(

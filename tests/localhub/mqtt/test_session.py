@@ -33,11 +33,13 @@ from azext_iotjobs.localhub.mqtt.session import (
     Session,
     State,
     SubscriptionsChanged,
+    Taken,
     parse_host,
 )
 from azext_iotjobs.localhub.mqtt.topics import Subscription, Telemetry
 
 METHODS, TWIN = "$iothub/methods/POST/#", "$iothub/twin/res/#"
+MESSAGES = "devices/pump-1/messages/devicebound/#"
 EVENTS = "devices/pump-1/messages/events/"
 CONNECT = Connect(client_id="pump-1", username="hub/pump-1/?api-version=2021-04-12", password=b"token", keep_alive_s=60)
 SAMPLES: tuple[Packet, ...] = (
@@ -267,3 +269,58 @@ def test_a_farewell_takes_the_will_back() -> None:
 
 def test_a_ping_is_answered() -> None:
     assert session_in(State.OPEN).on_packet(Pingreq()) == [Send(Pingresp())]
+
+
+def test_a_message_is_held_until_its_own_acknowledgement() -> None:
+    session = session_in(State.OPEN)
+    session.on_packet(Subscribe(1, ((MESSAGES, 1),)))
+    first, second = (session.deliver("devices/pump-1/messages/devicebound/", b"x", token) for token in ("t1", "t2"))
+    packets = [effect.packet for effect in (*first, *second)]
+    assert [(packet.qos, packet.packet_id) for packet in packets] == [(1, 1), (1, 2)]
+    assert session.on_packet(Puback(2)) == [Taken("t2")]
+    assert session.on_packet(Puback(2)) == session.on_packet(Puback(99)) == []
+    assert session.on_packet(Puback(1)) == [Taken("t1")]
+
+
+def test_a_message_without_qos_is_taken_once_it_is_sent() -> None:
+    session = session_in(State.OPEN)
+    session.on_packet(Subscribe(1, ((MESSAGES, 0),)))
+    topic = "devices/pump-1/messages/devicebound/"
+    assert session.deliver(topic, b"x", "t1") == [Send(Publish(topic, b"x")), Taken("t1")]
+
+
+def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
+    session = session_in(State.OPEN)
+    session.on_packet(Subscribe(1, ((MESSAGES, 1),)))
+    topic = "devices/pump-1/messages/devicebound/"
+    session.deliver(topic, b"", "stays")
+    for _ in range(0xFFFF):
+        (sent,) = session.deliver(topic, b"", "goes")
+        assert sent.packet.packet_id != 1
+        session.on_packet(Puback(sent.packet.packet_id))
+    assert session.on_packet(Puback(1)) == [Taken("stays")]
+
+
+def test_nothing_is_delivered_to_who_does_not_listen() -> None:
+    for state in State:
+        assert session_in(state).deliver("devices/pump-1/messages/devicebound/", b"x", "t1") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["devices/pump-1/messages/devicebound/#", "devices/pump-1/#", "devices/pump-1/modules/#"]
+)
+def test_a_module_does_not_listen_for_its_device(name: str) -> None:
+    session = Session()
+    session.on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
+    session.accept(None)
+    assert closes(session.on_packet(Subscribe(1, ((name, 0),))))
+
+
+def test_a_module_listens_to_five_things() -> None:
+    session = Session()
+    session.on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
+    session.accept(None)
+    own = ("devices/pump-1/modules/motor/inputs/#", "devices/pump-1/modules/motor/#")
+    names = (METHODS, TWIN, "$iothub/twin/PATCH/properties/desired/#", *own)
+    session.on_packet(Subscribe(1, tuple((name, 1) for name in names)))
+    assert session.filters() == dict.fromkeys(names, 1)

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.schema import MIGRATIONS
+from azext_iotjobs.localhub.store.twins import Twins
 
 INSERT = (
     "INSERT INTO jobs (job_id, type, status, condition, created_at, start_at, max_execution_s) "
@@ -60,3 +64,21 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
     assert raw.execute("PRAGMA user_version").fetchone()[0] == 999
     assert raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     raw.close()
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    raw = sqlite3.connect(path, isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        raw.execute(statement)
+    raw.execute(
+        "INSERT INTO identities VALUES "
+        "('d1', '', '7', 5, 'enabled', NULL, '', '', '', '', 'sas', 'a', 'b', NULL, NULL, 0, NULL, '[]')"
+    )
+    raw.execute("PRAGMA user_version = 1")
+    raw.close()
+    database = Database(path)
+    kept = Identities(database, Twins(database)).get(Address("d1"))
+    assert kept is not None and (kept.etag, kept.primary_key, kept.managed_by, kept.message_count) == (5, "a", None, 0)
+    assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
+    database.close()
