@@ -43,6 +43,8 @@ async def read_body(request: web.Request) -> bytes:
 
 async def send(request: web.Request, response: web.StreamResponse) -> None:
     """Send an answer to whoever still takes it."""
+    if request.content.exception() is not None:
+        response.force_close()  # where the next request would begin is unknown
     limit = _cut_after(ANSWER_LIMIT_S, request)
     try:
         await response.prepare(request)
