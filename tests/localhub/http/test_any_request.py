@@ -5,7 +5,6 @@ The short form is the same on every run; IOTJOBS_TORTURE=1 looks further.
 
 import copy
 import gzip
-import inspect
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.http import routes as table
-from tests.helpers.bare_hub import HubProcess, token
+from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.kept_connection import KeptConnection, Seen
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
@@ -33,19 +32,7 @@ DEVICE = "known"
 BATCH = 50  # requests between two looks at whether others are served on
 
 
-class Anything:
-    """Stands for every room: here only the table's paths and verbs are read."""
-
-    def __getattr__(self, _name: str) -> "Anything":
-        return self
-
-
-def every_route() -> list[table.Route]:
-    rooms: list[Any] = [Anything()] * len(inspect.signature(table.routes).parameters)
-    return [route for route in table.routes(*rooms) if route.path != "/_local/stop"]
-
-
-ROUTES = every_route()
+ROUTES = [route for route in table.ROUTES if route.path != "/_local/stop"]
 
 # What clients send, whole and well-formed: the start for what they do not.
 METHOD = {"methodName": "m", "payload": {"a": [1, 2]}, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0}
@@ -70,7 +57,27 @@ QUERIES = [
     {"query": "SELECT COUNT() AS n FROM devices WHERE STARTSWITH(deviceId, 'k')"},
 ]
 BULK = [{"id": "bulk-1", "importMode": "create", **IDENTITY}, {"id": "bulk-2", "importMode": "delete"}]
-DOCUMENTS: list[Any] = [METHOD, TWIN, IDENTITY, METHOD_JOB, TWIN_JOB, *QUERIES, BULK, {}, [], None]
+KEYS = {"policyKey": "primary", "devices": [{"id": DEVICE}, {"id": "nobody", "moduleId": "m"}]}
+MESSAGE = {
+    "body": "aGk=", "messageId": "m-1", "correlationId": "c", "userId": "u", "contentType": "text/plain", "ack": "full",
+    "contentEncoding": "utf-8", "properties": {"a": "b", "c d": ""}, "expiryTimeUtc": "2030-01-01T00:00:00Z",
+}  # fmt: skip
+BATCH_OF_EVENTS = [{"body": "aGk=", "base64Encoded": True, "properties": {"iothub-app-a": "b"}}, {"body": "hi"}]
+DOCUMENTS: list[Any] = [
+    KEYS,
+    MESSAGE,
+    BATCH_OF_EVENTS,
+    METHOD,
+    TWIN,
+    IDENTITY,
+    METHOD_JOB,
+    TWIN_JOB,
+    *QUERIES,
+    BULK,
+    {},
+    [],
+    None,
+]
 
 ODD_TEXTS = ["", " ", "\0", "\ud800", "ü", "\U0001f600", "a" * 200, "a" * 5000, "9" * 5000, "*", "'", "%", "enabled"]
 ODD_NUMBERS = [0, -1, 1.5, 1e308, 2**31, 2**52, 2**63, 2**64, 10**400, -(10**400)]
@@ -141,19 +148,21 @@ IDS = st.one_of(
 VALUES = st.one_of(
     st.sampled_from(ODD_TEXTS + ["0", "1", "-1", "100", "scheduleUpdateTwin", "running"]), st.text(max_size=10)
 ).map(lambda text: quote(text.encode("utf-8", "surrogatepass")))
-QUERY_NAMES = ["top", "after", "jobType", "jobStatus", "x", "api-version"]
+QUERY_NAMES = ["top", "after", "jobType", "jobStatus", "reject", "x", "api-version"]
 VERSIONS = st.one_of(*[st.just("2021-04-12")] * 9, st.sampled_from(["", "2021", "x", "2021-04-12,2018-06-30"]))
 # What may be in a header's value: all but what ends it.
 PLAIN = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=20)
+EVENTS_TYPE = "application/vnd.microsoft.iothub.json"
 ETAGS = ['"*"', "*", "AAAA", '"AAAAAAAAAAE="', '"', '""', 'W/"x"', "9" * 4000]
 HEADERS = st.lists(
     st.one_of(
         st.tuples(st.just("If-Match"), st.sampled_from(ETAGS) | PLAIN),
         st.tuples(st.just("x-ms-max-item-count"), st.sampled_from(["0", "-1", "1", "1e3", "-", "9" * 5000]) | PLAIN),
         st.tuples(st.just("x-ms-continuation"), st.sampled_from(["MS4xLmFhYWE=", "MS4x", "=", "a" * 4000]) | PLAIN),
-        st.tuples(st.just("Content-Type"), st.sampled_from(["text/plain", "application/json; charset=utf-7", ";"])),
+        st.tuples(st.just("Content-Type"), st.sampled_from(["text/plain", EVENTS_TYPE, "x/y; charset=utf-7", ";", ""])),
         st.tuples(st.just("Content-Encoding"), st.sampled_from(["gzip", "identity", "x"])),
-        st.tuples(st.sampled_from(["iothub-ack", "iothub-expiry", "iothub-messageid", "x"]), PLAIN),
+        st.tuples(st.just("IotHub-MessageLockTimeout"), st.sampled_from(["0", "5", "-1", "9" * 5000]) | PLAIN),
+        st.tuples(st.sampled_from(["iothub-app-Ab", "iothub-app-", "iothub-messageid", "x"]), PLAIN),
     ),
     max_size=3,
     unique_by=lambda each: each[0],  # twice the same one is no HTTP
@@ -268,8 +277,8 @@ BAD_TOKENS = st.one_of(
     st.sampled_from(["9" * 4000, "-" + "9" * 4000, "1e9", "x", "\xff"]).map(
         lambda end: f"SharedAccessSignature sr=localhost&sig=AAAA&se={end}&skn=iothubowner"
     ),
-    st.just(token("localhost", "YmFk", policy="iothubowner")),
-    st.just(token("elsewhere", "YmFk", policy="iothubowner")),
+    st.just(sas("YmFk", "localhost", policy="iothubowner")),
+    st.just(sas("YmFk", "localhost/devices/known")),
 )
 
 
