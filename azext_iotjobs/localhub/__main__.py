@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
+from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files
 
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
 
@@ -51,6 +52,7 @@ def main(words: list[str] | None = None) -> int:
             f"A dependency of the local hub does not load ({err}). Reinstall the extension: "
             "az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
         )
+    allow_many_files()
     try:
         asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin))
     except server.PortTaken as err:
@@ -65,6 +67,7 @@ async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(LoopFaults())
     for number in (signal.SIGINT, signal.SIGTERM):
         if sys.platform == "win32":
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))

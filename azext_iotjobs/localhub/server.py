@@ -29,6 +29,7 @@ from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.files import make_private_folder, write_private
+from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
@@ -230,7 +231,7 @@ async def _start_https(
     tls: ssl.SSLContext,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+    runner = make_runner(application)
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)
     for sock in sockets:

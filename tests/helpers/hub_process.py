@@ -80,15 +80,17 @@ class HubProcess:
         policy: str = "iothubowner",
         token: str | None = None,
         api_version: str | None = API_VERSION,
+        session: requests.Session | None = None,
     ) -> requests.Response:
-        """One request on a connection of its own, whatever its answer.
+        """One request, whatever its answer.
 
         path: percent-encoded.  json: a document, absent when None; body replaces it.
         token: replaces a policy's; an empty one is no Authorization header.
+        session: keeps its connection from one request to the next; None: this one has its own.
         """
         signed = self.token(policy) if token is None else token
         document = None if json is None else jsonlib.dumps(json).encode()
-        return requests.request(
+        return (session or requests).request(
             method,
             f"https://{self._host}:{self.ports[0]}{path}",
             headers={

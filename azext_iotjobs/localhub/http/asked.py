@@ -9,6 +9,8 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, PRECONDITION_FAILED, HubError
 from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER, parse_json
 
+MAX_DIGITS = 18  # of a number in a path or header: what fits into 64 bits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -101,6 +103,11 @@ def _six_digits(text: str) -> str:
         return plain
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     return f"{whole}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
+
+
+def whole_number(text: str) -> int | None:
+    """A number of at most MAX_DIGITS plain digits; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def seconds(document: Mapping[str, Any], name: str, default: int) -> int:

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member
+from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, whole_number
 from azext_iotjobs.localhub.http.documents import event_document
 from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
 from azext_iotjobs.localhub.store.database import Database
@@ -114,8 +114,7 @@ class ControlRoutes:
 
 
 def _number(asked: Asked, name: str) -> int:
-    text = asked.query.get(name, "0")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
+    return whole_number(asked.query.get(name, "")) or 0
 
 
 def _body(document: dict[str, Any]) -> bytes:

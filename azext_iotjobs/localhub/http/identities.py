@@ -3,7 +3,7 @@
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.registry import Check, Registry
 from azext_iotjobs.localhub.errors import PRECONDITION_FAILED, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag
+from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, whole_number
 from azext_iotjobs.localhub.http.documents import identity_document
 from azext_iotjobs.localhub.http.identity_documents import check_named, wanted
 from azext_iotjobs.localhub.rules.etags import identity_etag
@@ -27,11 +27,9 @@ class IdentityRoutes:
 
     async def list(self, asked: Asked) -> Answer:
         """GET /devices?top="""
-        text = asked.query.get("top", "")
-        count = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else MAX_LISTED
+        count = whole_number(asked.query.get("top", "")) or MAX_LISTED
         # Anything out of range means "as many as there may be".
-        listed = self._identities.first(count if 1 <= count <= MAX_LISTED else MAX_LISTED)
-        return Answer(document=[identity_document(each) for each in listed])
+        return Answer(document=[identity_document(each) for each in self._identities.first(min(count, MAX_LISTED))])
 
     async def put(self, asked: Asked) -> Answer:
         """PUT /devices/{id}: creates without If-Match, updates with it."""

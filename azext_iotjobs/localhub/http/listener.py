@@ -26,6 +26,7 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.bounds import read_body, send
 from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
@@ -64,6 +65,7 @@ def make_application(desks: Desks, gate: Gate, clock: HubClock) -> web.Applicati
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
         response.headers["x-ms-request-id"] = tracking_id
+        await send(request, response)
         return response
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
@@ -93,7 +95,7 @@ def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:
             query=request.query,
             headers={name.lower(): value for name, value in request.headers.items()},
             spelled={name.lower(): name for name in request.headers},
-            body=await request.read(),
+            body=await read_body(request),
         )
         return _response(await answer(asked))
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Asked
+from azext_iotjobs.localhub.http.asked import Asked, whole_number
 
 MAX_ITEMS = 100  # in one page, whatever is asked for
 CONTINUATION = "x-ms-continuation"
@@ -23,9 +23,10 @@ def page_size(asked: Asked) -> int:
     text = asked.headers.get(PAGE_SIZE, "").strip()
     if not text:
         return MAX_ITEMS
-    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+    count = whole_number(text.removeprefix("-"))
+    if count is None:
         raise HubError(ARGUMENT_INVALID, f"{PAGE_SIZE} is not a number.")
-    return min(int(text), MAX_ITEMS) if int(text) > 0 else MAX_ITEMS
+    return min(count, MAX_ITEMS) if count > 0 and not text.startswith("-") else MAX_ITEMS
 
 
 def start_after(asked: Asked, question: str) -> tuple[int, int]:

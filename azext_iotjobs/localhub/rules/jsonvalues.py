@@ -3,19 +3,24 @@
 import json
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
+MAX_DEPTH = 100  # arrays and objects inside each other; far below what would exhaust the stack of whoever walks it
 Json = Any  # None, bool, int, float, str, list and dict of these
 
 
 def parse_json(data: bytes | str) -> Json:
     """Strict JSON: no NaN, no Infinity, no nesting that would break us. Raises ValueError."""
     try:
-        return json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _brackets(data) > MAX_DEPTH and _is_deep(value):
+        raise ValueError("nested too deeply")
+    return value
 
 
 def dump_json(value: Json) -> str:
@@ -24,6 +29,26 @@ def dump_json(value: Json) -> str:
     if HALF_CHARACTER.search(text):  # half of a surrogate pair is JSON, but has no UTF-8: write it as an escape
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text
+
+
+def _brackets(data: bytes | str) -> int:
+    if isinstance(data, str):
+        return data.count("[") + data.count("{")
+    return data.count(b"[") + data.count(b"{")
+
+
+def _is_deep(value: Json) -> bool:
+    """Whether arrays and objects are inside each other more than MAX_DEPTH times."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level for inner in _inner(each)]
+    return any(isinstance(each, (dict, list)) for each in level)
+
+
+def _inner(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _finite(text: str) -> float:

@@ -1,0 +1,47 @@
+"""What the operating system gives one process: open files, of which every connection is one."""
+
+import asyncio
+import errno
+import logging
+import sys
+from typing import Any
+
+WANTED_FILES = 65_536  # a fleet of that size is beyond one process; some systems call "unlimited" what they refuse
+SAY_AGAIN_AFTER_S = 60.0
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+logger = logging.getLogger(__name__)
+
+
+def allow_many_files() -> None:
+    """Take as many open files as this process may have: shells start it with 256 or 1024, a fleet needs more."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError) as err:  # macOS has a smaller limit of its own beside this one
+        logger.info("the limit of %d open files stays: %s", soft, err)
+
+
+class LoopFaults:
+    """An event loop's exception handler that says once in a while when no more connections can be taken.
+
+    asyncio tries again, and would log a trace for every try: a thousand a second, hundreds of megabytes in a minute.
+    """
+
+    def __init__(self) -> None:
+        self._silent_until_s = 0.0
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in EXHAUSTED):
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._silent_until_s:
+            self._silent_until_s = loop.time() + SAY_AGAIN_AFTER_S
+            logger.warning("no more connections can be taken now: %s", error.strerror)
