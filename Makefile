@@ -22,11 +22,11 @@ SOURCES := setup.py README.md $(shell find azext_iotjobs -type f ! -name '*.pyc'
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
 
-test: check $(STAMPS)/extension $(STAMPS)/sdk
+test: check $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 	$(BIN)/python -m pytest
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
-torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk
+torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest
 
 check: $(STAMPS)/dev
@@ -45,7 +45,7 @@ docs: $(STAMPS)/extension
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) .venv-sdk .az .stamps build dist *.egg-info
+	rm -rf $(VENV) .venv-sdk requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +60,16 @@ $(STAMPS)/sdk: requirements/sdk.txt
 	$(PYTHON) -m venv .venv-sdk
 	.venv-sdk/bin/python -m pip install --quiet -r requirements/sdk.txt
 	@mkdir -p $(STAMPS) && touch $@
+
+# No lock file: it would name the registry. No stamp without Node.js, so that it is looked for again.
+$(STAMPS)/node: requirements/node/package.json
+	@mkdir -p $(STAMPS)
+	@if node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2> /dev/null && npm --version > /dev/null 2>&1; then \
+		cd requirements/node && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+			&& touch "$(CURDIR)/$@"; \
+	else \
+		echo "Node.js 18 or later with npm is not here: the tests with Microsoft's Node.js SDKs are skipped."; \
+	fi
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
 	rm -rf build dist

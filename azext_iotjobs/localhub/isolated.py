@@ -214,13 +214,19 @@ class LocalHub:
         path = f"/devices/{quote(device_id, safe='')}"
         return dict(self.request("PUT", path, {"deviceId": device_id, **members}))
 
-    def device_connection_string(self, device_id: str) -> str:
-        """The connection string of a registered device. It holds no port: SDKs dial 8883 and 443 whatever it says."""
-        authentication = self.request("GET", f"/devices/{quote(device_id, safe='')}")["authentication"]
+    def device_connection_string(self, device_id: str, module_id: str | None = None) -> str:
+        """The connection string of a registered device, or of a module on it.
+
+        It holds no port: SDKs dial 8883 and 443 whatever it says.
+        """
+        path, who = f"/devices/{quote(device_id, safe='')}", f"DeviceId={device_id}"
+        if module_id is not None:
+            path, who = f"{path}/modules/{quote(module_id, safe='')}", f"{who};ModuleId={module_id}"
+        authentication = self.request("GET", path)["authentication"]
         how = f"SharedAccessKey={authentication['symmetricKey']['primaryKey']}"
         if authentication["type"] != "sas":
             how = "x509=true"
-        return f"HostName={self.device_host_name};DeviceId={device_id};{how}"
+        return f"HostName={self.device_host_name};{who};{how}"
 
     def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         assert self._folder is not None

@@ -70,17 +70,21 @@ def make_application(desks: Desks, gate: Gate, clock: HubClock) -> web.Applicati
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
     for route in ROUTES:
-        application.router.add_route(route.verb, _in_any_case(route.path), _handler(route, desks, gate))
+        application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate))
     return application
 
 
-def _in_any_case(path: str) -> str:
-    """A path whose fixed parts are found in upper and lower case, as the service finds them."""
+def _pattern(path: str) -> str:
+    """A path whose fixed parts are found in upper and lower case, as the service finds them, and with a slash behind.
+
+    Microsoft's Node.js SDK lists devices at "/devices/".
+    """
     parts = path.strip("/").split("/")
-    return "/" + "/".join(
+    fixed = "/".join(
         part if part.startswith("{") else f"{{part{number}:(?i:{re.escape(part)})}}"
         for number, part in enumerate(parts)
     )
+    return f"/{fixed}{{slash:/?}}"
 
 
 def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:

@@ -110,6 +110,13 @@ def test_a_path_or_verb_that_is_not_served_says_so(hub: HubProcess, method: str,
     assert refused(hub.request(method, path))[0] == status
 
 
+def test_a_slash_behind_a_path_changes_nothing(hub: HubProcess, fresh: Callable[[str], str]) -> None:
+    device = fresh("dev")
+    assert hub.ok("PUT", f"/devices/{device}/", {})["deviceId"] == device
+    assert device in [each["deviceId"] for each in hub.ok("GET", "/devices/")]
+    assert refused(hub.request("GET", "/devices/", token="")) == (401, "IotHubUnauthorized")
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b'"text"', b"\xff\xfe", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000, b'{"a":' * 100_000],

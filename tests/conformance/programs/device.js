@@ -1,0 +1,73 @@
+// A device or module made of Microsoft's device SDK for Node.js. Methods are answered as device.py answers them.
+'use strict';
+
+const fs = require('fs');
+const { Client, Message, ModuleClient } = require('azure-iot-device');
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
+const { serve, tell } = require('./driven');
+
+let client;
+let twin;
+
+function onMethod(request, response) {
+  tell({ event: 'method', name: request.methodName, payload: request.payload });
+  const answer = () => response.send(request.methodName === 'fail' ? 500 : 202, { echo: request.payload }, () => {});
+  setTimeout(answer, request.methodName === 'late' ? 7000 : 0);
+}
+
+function messageOf(body, properties, system) {
+  const message = new Message(body);
+  Object.assign(message, system);
+  Object.entries(properties || {}).forEach(([name, value]) => message.properties.add(name, value));
+  return message;
+}
+
+function onMessage(message) {
+  const properties = {};
+  for (let i = 0; i < message.properties.count(); i += 1) {
+    const { key, value } = message.properties.getItem(i);
+    properties[key] = value;
+  }
+  const system = {};
+  ['messageId', 'correlationId', 'userId', 'contentType', 'contentEncoding', 'ack'].forEach((name) => {
+    if (message[name]) system[name] = message[name];
+  });
+  client.complete(message, (err) => {
+    tell({ event: 'message', body: message.getData().toString(), properties, system, completed: !err });
+  });
+}
+
+serve({
+  open: async ({ connectionString, webSocket, certificate, key, module }) => {
+    const kind = module ? ModuleClient : Client;
+    client = kind.fromConnectionString(connectionString, webSocket ? MqttWs : Mqtt);
+    if (certificate) {
+      await client.setOptions({ cert: fs.readFileSync(certificate, 'ascii'), key: fs.readFileSync(key, 'ascii') });
+    }
+    client.on('error', (err) => tell({ event: 'trouble', error: String(err) }));
+    client.on('disconnect', () => tell({ event: 'connection', connected: false }));
+    await client.open();
+  },
+  listen: async (...methods) => {
+    const register = client.onDeviceMethod || client.onMethod;
+    methods.forEach((name) => register.call(client, name, onMethod));
+    twin = await client.getTwin();
+    twin.on('properties.desired', (patch) => {
+      tell({ event: 'desired', patch });
+      const back = Object.fromEntries(Object.entries(patch).filter(([name]) => !name.startsWith('$')));
+      if (Object.keys(back).length) twin.properties.reported.update(back, () => {});
+    });
+  },
+  listenForMessages: async () => { client.on('message', onMessage); },
+  send: async (body, properties, system) => { await client.sendEvent(messageOf(body, properties, system)); },
+  sendBatch: async (bodies) => { await client.sendEventBatch(bodies.map((each) => new Message(each))); },
+  sendOutput: async (output, body) => { await client.sendOutputEvent(output, new Message(body)); },
+  twin: async () => {
+    twin = await client.getTwin();
+    return JSON.parse(JSON.stringify({ desired: twin.properties.desired, reported: twin.properties.reported }));
+  },
+  report: (patch) => new Promise((resolve, reject) => {
+    twin.properties.reported.update(patch, (err) => (err ? reject(err) : resolve()));
+  }),
+  close: async () => { await client.close(); },
+}, async () => { if (client) await client.close().catch(() => {}); });

@@ -1,0 +1,115 @@
+"""A device or module made of Microsoft's azure-iot-device SDK. Runs in that SDK's own virtual environment.
+
+Driven as tests/helpers/driven.py says. Methods are answered with 202 and {"echo": payload}; "late" after 7 s, "fail"
+with 500. Desired properties are reported back.
+"""
+
+import json
+import sys
+import threading
+import time
+
+from azure.iot.device import X509, IoTHubDeviceClient, IoTHubModuleClient, Message, MethodResponse
+
+SYSTEM = ("message_id", "correlation_id", "user_id", "content_type", "content_encoding", "expiry_time_utc")
+
+_writing = threading.Lock()
+
+
+class Device:
+    """What can be asked for; each method is one word of the protocol."""
+
+    def __init__(self):
+        self.client = None
+
+    def open(self, options):
+        """options: connectionString, or hostName, deviceId, certificate, key; ca, webSocket, module, retrySeconds."""
+        more = {"websockets": options.get("webSocket", False), "keep_alive": options.get("keepAlive", 60)}
+        if "ca" in options:
+            with open(options["ca"], encoding="ascii") as file:
+                more["server_verification_cert"] = file.read()
+        if "retrySeconds" in options:
+            more["connection_retry_interval"] = options["retrySeconds"]
+        kind = IoTHubModuleClient if options.get("module") else IoTHubDeviceClient
+        if "certificate" in options:
+            certificate = X509(options["certificate"], options["key"])
+            self.client = kind.create_from_x509_certificate(
+                certificate, options["hostName"], options["deviceId"], **more
+            )
+        else:
+            self.client = kind.create_from_connection_string(options["connectionString"], **more)
+        self.client.on_connection_state_change = lambda: tell(event="connection", connected=self.client.connected)
+        self.client.on_background_exception = lambda error: tell(event="trouble", error=repr(error))
+        self.client.connect()
+
+    def listen(self):
+        self.client.on_method_request_received = self._on_method
+        self.client.on_twin_desired_properties_patch_received = self._on_desired
+        self.client.on_message_received = self._on_message
+
+    def send(self, body, properties=None, system=None):
+        message = Message(body)
+        for name, value in (system or {}).items():
+            setattr(message, name, value)
+        for name, value in (properties or {}).items():
+            message.custom_properties[name] = value
+        self.client.send_message(message)
+
+    def sendTo(self, output, body):
+        self.client.send_message_to_output(Message(body), output)
+
+    def sendMany(self, count):
+        for number in range(count):
+            self.client.send_message(f"{number}")
+
+    def twin(self):
+        return self.client.get_twin()
+
+    def report(self, patch):
+        self.client.patch_twin_reported_properties(patch)
+
+    def close(self):
+        self.client.disconnect()
+
+    def reopen(self):
+        self.client.connect()
+
+    def _on_method(self, request):
+        tell(event="method", name=request.name, payload=request.payload)
+        if request.name == "late":
+            time.sleep(7)
+        status = 500 if request.name == "fail" else 202
+        answer = MethodResponse.create_from_method_request(request, status, {"echo": request.payload})
+        self.client.send_method_response(answer)
+
+    def _on_desired(self, patch):
+        tell(event="desired", patch=patch)
+        self.client.patch_twin_reported_properties({key: patch[key] for key in patch if not key.startswith("$")})
+
+    def _on_message(self, message):
+        system = {name: getattr(message, name) for name in SYSTEM if getattr(message, name)}
+        body = message.data.decode() if isinstance(message.data, bytes) else message.data
+        tell(event="message", body=body, properties=dict(message.custom_properties), system=system)
+
+
+def tell(**document):
+    with _writing:
+        sys.stdout.write(json.dumps(document, default=str) + "\n")
+        sys.stdout.flush()
+
+
+def main():
+    device = Device()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            tell(number=asked["number"], result=getattr(device, asked["do"])(*asked["with"]))
+        except Exception as err:  # noqa: BLE001 - whatever the SDK raises is the answer
+            said = f"{err} {err.__cause__!r}"
+            tell(number=asked["number"], error={"name": type(err).__name__, "message": said})
+    if device.client is not None:
+        device.client.shutdown()
+
+
+if __name__ == "__main__":
+    main()

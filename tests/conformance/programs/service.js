@@ -1,0 +1,36 @@
+// Microsoft's service SDK for Node.js: the registry, queries, jobs and direct methods, as a test asks for them.
+'use strict';
+
+const { Client, JobClient, Registry } = require('azure-iothub');
+const { serve } = require('./driven');
+
+const connectionString = process.env.IOTJOBS_CONNECTION_STRING;
+const registry = Registry.fromConnectionString(connectionString);
+const jobs = JobClient.fromConnectionString(connectionString);
+const client = Client.fromConnectionString(connectionString);
+
+// With callbacks there is no doubt what is the result and what the HTTP response.
+const called = (target, name, args) => new Promise((resolve, reject) => {
+  target[name](...args, (err, result) => (err ? reject(err) : resolve(result)));
+});
+
+async function pages(query, next) {
+  const found = [];
+  while (query.hasMoreResults) {
+    found.push(await called(query, next, []));
+  }
+  return found;
+}
+
+serve({
+  registry: (name, ...args) => called(registry, name, args),
+  jobs: (name, ...args) => called(jobs, name, args.map((each) => (each && each.date ? new Date(each.date) : each))),
+  invoke: async (device, ...args) => called(client, 'invokeDeviceMethod', [device, ...args]),
+  query: (sql, pageSize) => pages(registry.createQuery(sql, pageSize), 'nextAsTwin'),
+  rawQuery: (sql, pageSize) => pages(registry.createQuery(sql, pageSize), 'next'),
+  jobPages: (type, status, pageSize) => pages(jobs.createQuery(type, status, pageSize), 'next'),
+  updateThroughTwin: async (device, patch) => {
+    const twin = await called(registry, 'getTwin', [device]);
+    return called(twin, 'update', [patch]);
+  },
+});
