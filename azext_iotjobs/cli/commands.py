@@ -61,8 +61,22 @@ def load_command_table(loader: Any) -> None:
     with loader.command_group("iot device", _room("simulate", changing_client)) as group:
         group.command("simulate", "simulate")
 
+    with loader.command_group("iot device", _room("messages", changing_client)) as group:
+        group.command("send-d2c-message", "send_d2c")
+
+    with loader.command_group("iot device c2d-message", _room("messages", changing_client)) as group:
+        group.command("receive", "receive")
+        group.command("complete", "complete")
+        group.command("abandon", "abandon")
+        group.command("reject", "reject")
+        group.command("purge", "purge")
+
     with loader.command_group("iot local-hub", _room("local_hub")) as group:
         group.command("start", "start")
         group.command("stop", "stop")
         group.show_command("show", "show")
         group.command("reset", "reset")
+
+    with loader.command_group("iot local-hub", _room("local_hub_messages")) as group:
+        group.command("events", "events")
+        group.command("send", "send")

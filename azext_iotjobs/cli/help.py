@@ -153,7 +153,7 @@ _command(
 _group("iot device", "Act as a device of an IoT Hub.")
 _command(
     "iot device simulate",
-    "Simulate a device over MQTT: it sends messages, answers direct methods and echoes desired properties.",
+    "Simulate a device: it sends messages, answers direct methods and echoes desired properties.",
     (
         "Answer every method with status 201 and a payload.",
         "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
@@ -163,8 +163,52 @@ _command(
         "Send ten messages, one a second, with properties.",
         "az iot device simulate -n localhost -d pump-1 --msg-count 10 --msg-interval 1 --properties 'site=north'",
     ),
+    (
+        "Over HTTPS: send messages, and reject those that are sent to it.",
+        "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
+    ),
     long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
     "printed as they arrive.",
+)
+
+_command(
+    "iot device send-d2c-message",
+    "Send a message, or several, as a device, over HTTPS.",
+    ("Send a text.", "az iot device send-d2c-message -n localhost -d pump-1 --data 'valve open'"),
+    (
+        "Send JSON that the hub can route by, with a property.",
+        "az iot device send-d2c-message -n localhost -d pump-1 --data '{\"t\": 21}' "
+        "--properties '$.ct=application/json;$.ce=utf-8;site=north'",
+    ),
+    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce.",
+)
+_group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
+_command(
+    "iot device c2d-message receive",
+    "Receive the oldest message that waits; nothing is printed when there is none.",
+    ("Look at it; it waits again when its lock ends.", "az iot device c2d-message receive -n localhost -d pump-1"),
+    ("Receive and complete it.", "az iot device c2d-message receive -n localhost -d pump-1 --complete"),
+    long="The message is locked for --lock-timeout seconds; its etag settles it meanwhile.",
+)
+_command(
+    "iot device c2d-message complete",
+    "Complete a received message: it leaves the queue.",
+    ("With the etag that was printed.", "az iot device c2d-message complete -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+_command(
+    "iot device c2d-message abandon",
+    "Abandon a received message: it waits again.",
+    ("With the etag that was printed.", "az iot device c2d-message abandon -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+_command(
+    "iot device c2d-message reject",
+    "Reject a received message: it leaves the queue as one that could not be handled.",
+    ("With the etag that was printed.", "az iot device c2d-message reject -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+_command(
+    "iot device c2d-message purge",
+    "Remove all messages that wait for a device.",
+    ("Count what was removed.", "az iot device c2d-message purge -n localhost -d pump-1 --query totalMessagesPurged"),
 )
 
 _group(
@@ -193,6 +237,29 @@ _command(
 )
 _command(
     "iot local-hub reset",
-    "Remove all devices, twins and jobs of a running local hub; its keys and certificates stay.",
+    "Remove all devices, twins, jobs and messages of a running local hub; its keys and certificates stay.",
     ("Without being asked.", "az iot local-hub reset --yes"),
+)
+_command(
+    "iot local-hub events",
+    "Print what devices sent and send, one JSON document a line.",
+    ("Follow all devices until Ctrl-C.", "az iot local-hub events"),
+    (
+        "Wait for one message of a device, for a minute at most.",
+        "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
+    ),
+    long="Begins with what the hub still keeps: the newest 1,000 messages since its start. Ours, in place of the event "
+    "hub that Azure has; --output and --query do not apply.",
+)
+_command(
+    "iot local-hub send",
+    "Send a cloud-to-device message through a running local hub.",
+    ("Send a text.", "az iot local-hub send -d pump-1 --data 'open the valve'"),
+    (
+        "Send JSON with a property, and ask for feedback.",
+        "az iot local-hub send -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
+        "--properties 'site=north' --ack full",
+    ),
+    long="Ours, in place of the AMQP that services use in Azure. The message waits, for an hour unless told otherwise, "
+    "until the device takes it.",
 )

@@ -50,7 +50,7 @@ def start(
 def stop(secure_port: int | None = None) -> None:
     """End a running local hub cleanly."""
     hub = pick(https_port=secure_port)
-    _client(hub).stop()
+    client_of(hub).stop()
     deadline = time.monotonic() + STOP_LIMIT_S
     while hub.state_file.exists():
         if time.monotonic() > deadline:
@@ -65,18 +65,19 @@ def stop(secure_port: int | None = None) -> None:
 def show(secure_port: int | None = None) -> dict[str, Any]:
     """Show the running local hub."""
     hub = pick(https_port=secure_port)
-    _client(hub).health()  # something listens there: is it this hub?
+    client_of(hub).health()  # something listens there: is it this hub?
     return hub.document
 
 
 def reset(secure_port: int | None = None, sure: bool = False) -> None:
-    """Empty a running local hub: devices, twins, jobs."""
+    """Empty a running local hub: devices, twins, jobs, messages."""
     hub = pick(https_port=secure_port)
-    if sure or _agreed(f"Remove all devices, twins and jobs of the local hub at {hub.host_name}?"):
-        _client(hub).reset()
+    if sure or _agreed(f"Remove all devices, twins, jobs and messages of the local hub at {hub.host_name}?"):
+        client_of(hub).reset()
 
 
-def _client(hub: RunningHub) -> LocalHubClient:
+def client_of(hub: RunningHub) -> LocalHubClient:
+    """The client of what only a local hub has."""
     login = parse_connection_string(hub.connection_string)
     return LocalHubClient(HubClient.open(hub.target(login.host), login.sas_key(), SystemClock()).transport)
 

@@ -179,7 +179,8 @@ def _twin_update(c: Context) -> None:
 
 def _simulate(c: Context) -> None:
     c.argument("wire", options_list=["--protocol", "--proto"], arg_type=get_enum_type(["mqtt", "http"]),
-               help="How the device speaks; `http` is not in this version.")  # fmt: skip
+               help="How the device speaks. Over `http` it sends messages and fetches those sent to it; it is not "
+                    "called and has no twin.")  # fmt: skip
     c.argument("settle", options_list=["--receive-settle", "--rs"],
                arg_type=get_enum_type(["complete", "abandon", "reject"]),
                help="What becomes of a cloud-to-device message; over MQTT always `complete`.")  # fmt: skip
@@ -197,14 +198,72 @@ def _simulate(c: Context) -> None:
     c.argument("first_reported", options_list=["--init-reported-properties", "--irp"],
                help=f"Reported properties to set at the start: {JSON_FORMS}.")  # fmt: skip
     c.argument("model", options_list=["--model-id", "--dtmi"], help="DTMI of the model that the device announces.")
+
+
+def _body(c: Context) -> None:
+    c.argument("body", options_list=["--data", "--da"], help="The message's body, as text.")
+    c.argument("body_file", options_list=["--data-file-path", "--dfp"],
+               help="File whose content is the message's body; it wins over --data.")  # fmt: skip
+    c.argument("message_properties", options_list=["--properties", "--props", "-p"],
+               help="Properties of the message: `key=value;key=value`.")  # fmt: skip
+
+
+def _send_d2c(c: Context) -> None:
+    c.argument("messages_to_send", options_list=["--msg-count", "--mc"], type=int, help="How often to send it.")
+    c.argument("model", options_list=["--model-id", "--dtmi"],
+               help="Not over HTTPS, which this command speaks: see `az iot device simulate`.")  # fmt: skip
+
+
+def _device_key(c: Context) -> None:
     c.argument("device_key", options_list=["--symmetric-key", "--key"],
                help="The device's key. Default: read from the hub.")  # fmt: skip
-    for dest, options, text in (
-        ("certificate_path", ["--certificate-file-path", "--cp"], "Certificate"),
-        ("key_path", ["--key-file-path", "--kp"], "Private key"),
-        ("key_passphrase", ["--passphrase", "--pass"], "Passphrase of the private key"),
+
+
+def _certificate(note: str) -> Callable[[Context], None]:
+    def add(c: Context) -> None:
+        for dest, options, text in (
+            ("certificate_path", ["--certificate-file-path", "--cp"], "Certificate"),
+            ("key_path", ["--key-file-path", "--kp"], "Private key"),
+            ("key_passphrase", ["--passphrase", "--pass"], "Passphrase of the private key"),
+        ):
+            c.argument(dest, options_list=options, help=f"{text} of an X.509 device{note}.")
+
+    return add
+
+
+def _receive(c: Context) -> None:
+    c.argument("lock_s", options_list=["--lock-timeout", "--lt"], type=int,
+               help="Seconds for which the message is kept from others, 5 to 300.")  # fmt: skip
+    for dest, option, text in (
+        ("completes", "--complete", "Complete the message once it is received."),
+        ("abandons", "--abandon", "Abandon the message once it is received: it waits again."),
+        ("rejects", "--reject", "Reject the message once it is received."),
     ):
-        c.argument(dest, options_list=options, help=f"{text} of an X.509 device; not in this version.")
+        c.argument(dest, options_list=[option], arg_type=get_three_state_flag(), help=text)
+
+
+def _lock_token(c: Context) -> None:
+    c.argument("lock_token", options_list=["--etag", "-e"], help="The etag that `receive` printed.")
+
+
+def _hub_events(c: Context) -> None:
+    c.argument("device", options_list=["--device-id", "-d"], help="Only this device's messages.")
+    c.argument("messages_to_read", options_list=["--msg-count", "--mc"], type=int, help="End after so many messages.")
+    c.argument("silence_s", options_list=["--timeout", "-t"], type=int,
+               help="End when nothing has come for so many seconds; 0: never.")  # fmt: skip
+
+
+def _hub_send(c: Context) -> None:
+    c.argument("message_key", options_list=["--message-id", "--mid"], help="The message's id. Default: a new one.")
+    c.argument("correlation", options_list=["--correlation-id", "--cid"], help="Its correlation id.")
+    c.argument("user", options_list=["--user-id", "--uid"], help="Who sends it.")
+    c.argument("media_type", options_list=["--content-type", "--ct"], help="Media type of its body.")
+    c.argument("text_encoding", options_list=["--content-encoding", "--ce"], help="Encoding of its body.")
+    c.argument("expires", options_list=["--expiry-time-utc", "--expiry"],
+               help="When it is no longer delivered, within two days: an ISO 8601 instant, or milliseconds since 1970. "
+                    "Default: in an hour.")  # fmt: skip
+    c.argument("wanted_feedback", options_list=["--ack"], arg_type=get_enum_type(["positive", "negative", "full"]),
+               help="Which outcomes its sender wants to hear of.")  # fmt: skip
 
 
 def _hub_folder(c: Context) -> None:
@@ -253,9 +312,19 @@ OPTIONS: dict[str, tuple[Callable[[Context], None], ...]] = {
     "iot hub device-twin show": (_hub, _auth_type, _device),
     "iot hub device-twin update": (_hub, _auth_type, _device, _twin_update, _if_match, _edits),
     "iot hub device-twin list": (_hub, _auth_type, _edge("Only IoT Edge devices."), _top(1000)),
-    "iot device simulate": (_hub, _device, _simulate),
+    "iot device simulate": (_hub, _device, _simulate, _device_key, _certificate("; not in this version")),
+    "iot device send-d2c-message": (
+        _hub, _device, _body, _send_d2c, _device_key, _certificate(": not over HTTPS, see `az iot device simulate`"),
+    ),
+    "iot device c2d-message receive": (_hub, _device, _receive),
+    "iot device c2d-message complete": (_hub, _device, _lock_token),
+    "iot device c2d-message abandon": (_hub, _device, _lock_token),
+    "iot device c2d-message reject": (_hub, _device, _lock_token),
+    "iot device c2d-message purge": (_hub, _device),
     "iot local-hub start": (_hub_start, _hub_folder),
     "iot local-hub stop": (_hub_port,),
     "iot local-hub show": (_hub_port,),
     "iot local-hub reset": (_hub_port, _sure),
+    "iot local-hub events": (_hub_port, _hub_events),
+    "iot local-hub send": (_hub_port, _device, _body, _hub_send),
 }  # fmt: skip

@@ -10,11 +10,13 @@ from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -44,7 +46,19 @@ def simulate(
     key_passphrase: str | None = None,
 ) -> None:
     """Simulate a device until its messages are sent, or until Ctrl-C."""
-    _refuse_what_is_not_here(wire, settle, any((certificate_path, key_path, key_passphrase)))
+    has_certificate = any((certificate_path, key_path, key_passphrase))
+    if wire == "http":
+        _refuse_what_needs_mqtt(
+            {
+                "--method-response-code": answer_status,
+                "--method-response-payload": answer_payload,
+                "--init-reported-properties": first_reported,
+                "--model-id": model,
+                "--certificate-file-path": has_certificate or None,
+            }
+        )
+    else:
+        _refuse_what_is_not_here(settle, has_certificate)
     behaviour = Behaviour(
         status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
         payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
@@ -59,9 +73,12 @@ def simulate(
         interval_s=at_least(message_interval_s, 1, "--msg-interval"),
         properties={**DEFAULT_PROPERTIES, **properties},
     )
-    simulated = operation.SimulatedDevice(
-        device_id=device, key=_key(client, device, device_key), behaviour=behaviour, plan=plan, model_id=model
-    )
+    key = key_of(client, device, device_key)
+    if wire == "http":
+        with _stopped_by_ctrl_c() as stop:
+            simulate_http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
+        return
+    simulated = operation.SimulatedDevice(device_id=device, key=key, behaviour=behaviour, plan=plan, model_id=model)
     with _stopped_by_ctrl_c() as stop:
         summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop)
     missing = summary.sent_count - summary.acknowledged_count
@@ -71,9 +88,16 @@ def simulate(
     )  # fmt: skip
 
 
-def _refuse_what_is_not_here(wire: str, settle: str, has_certificate: bool) -> None:
-    if wire != "mqtt":
-        raise BadValue("--protocol http is not in this version.", hint="Leave --protocol out, or give mqtt.")
+def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise ConflictingChoice(
+                f"{option} does not go with --protocol http: over HTTPS a device is not called and has no twin.",
+                hint="Leave it out, or leave --protocol out for MQTT.",
+            )
+
+
+def _refuse_what_is_not_here(settle: str, has_certificate: bool) -> None:
     if settle != "complete":
         raise ConflictingChoice(
             f"--receive-settle {settle} goes with --protocol http only.",
@@ -81,19 +105,6 @@ def _refuse_what_is_not_here(wire: str, settle: str, has_certificate: bool) -> N
         )
     if has_certificate:
         raise BadValue("Signing in with a certificate is not in this version.", hint="Use a device with keys.")
-
-
-def _key(client: HubClient, device: str, typed_key: str | None) -> str:
-    if typed_key is not None:
-        check_key(typed_key, "--symmetric-key")
-        return typed_key
-    identity = client.identities.get(device)
-    if identity.primary_key is None:
-        raise BadValue(
-            f"Device {device} signs in by {identity.sign_in}, not by key; that is not in this version.",
-            hint="Use a device with keys, or give --symmetric-key.",
-        )
-    return identity.primary_key
 
 
 @contextmanager

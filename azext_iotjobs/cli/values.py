@@ -50,6 +50,19 @@ def parse_json(text: str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def bytes_of_file(path: str, option: str) -> bytes:
+    """What is in a file. Raises BadValue when it is not there, or too large."""
+    found = _existing_file(path)
+    if found is None:
+        raise BadValue(f"{option}: there is no file {_shown(path)}.")
+    try:
+        if found.stat().st_size > MAX_FILE_BYTES:
+            raise BadValue(f"{option}: {path} is larger than {MAX_FILE_BYTES // 1024**2} MB.")
+        return found.read_bytes()
+    except OSError as err:
+        raise BadValue(f"{option}: {path} cannot be read: {err.strerror}.") from err
+
+
 def whole_number(text: str, option: str) -> int:
     """A whole number, negative ones included. Raises BadValue."""
     try:

@@ -3,6 +3,7 @@
 Documents are kept as the hub sent them; only what we decide on is read out, and a word we do not know never fails.
 """
 
+import base64
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity, SignIn
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally, JobType
+from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.model.twin import Twin, TwinPatch
 
@@ -121,6 +123,33 @@ def parse_identity(document: Any) -> DeviceIdentity:
         primary_key=keys.get("primaryKey"),
         secondary_key=keys.get("secondaryKey"),
         document=body,
+    )
+
+
+def render_c2d_message(message: NewC2dMessage) -> dict[str, Any]:
+    """The body that sends a message through a local hub; what is absent is left out."""
+    members: dict[str, Any] = {
+        "body": base64.b64encode(message.body).decode(),
+        "properties": dict(message.properties),
+        "messageId": message.message_id,
+        "correlationId": message.correlation_id,
+        "userId": message.user_id,
+        "contentType": message.content_type,
+        "contentEncoding": message.content_encoding,
+        "expiryTimeUtc": None if message.expires_at is None else render_instant(message.expires_at),
+        "ack": None if message.ack is None else message.ack.value,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def parse_event(document: Any) -> HubEvent:
+    """A message from a device, as a local hub shows it."""
+    body = _object(document)
+    return HubEvent(
+        number=int(body["number"]),
+        device_id=str(body["deviceId"]),
+        body=base64.b64decode(body["body"]),
+        document={name: value for name, value in body.items() if name != "body"},
     )
 
 

@@ -1,23 +1,32 @@
 """HubClient: a hub's clients over one transport; the thing that commands receive."""
 
+from collections.abc import Callable
+
+from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.clients.identities import IdentitiesClient
 from azext_iotjobs.clients.jobs import JobsClient
+from azext_iotjobs.clients.messages import MessagesClient
 from azext_iotjobs.clients.methods import MethodsClient
 from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
+
+AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None for the policy's
 
 
 class HubClient:
     """Everything that can be asked of one hub."""
 
-    def __init__(self, target: HubTarget, transport: Transport) -> None:
+    def __init__(self, target: HubTarget, transport: Transport, as_device: AsDevice | None = None) -> None:
         self.target = target
         self.transport = transport
+        self._as_device = as_device
         self.identities = IdentitiesClient(transport)
         self.jobs = JobsClient(transport)
+        self.messages = MessagesClient(transport)
         self.methods = MethodsClient(transport)
         self.queries = QueriesClient(transport)
         self.twins = TwinsClient(transport)
@@ -28,4 +37,18 @@ class HubClient:
 
         on_wait: told before each pause that throttling or a fault makes us wait.
         """
-        return cls(target, HttpTransport(target, credential, clock, on_wait))
+
+        def as_device(device_id: str, key: str | None) -> Transport:
+            resource = device_resource(target, device_id)
+            own = credential if key is None else DeviceKey(device_id=device_id, key=key)
+            return HttpTransport(target, own, clock, on_wait, resource)
+
+        return cls(target, HttpTransport(target, credential, clock, on_wait), as_device)
+
+    def device(self, device_id: str, key: str | None = None) -> DeviceClient:
+        """The HTTPS side of one device.
+
+        key: the device's own, base64; None: the policy's, which must have the right to connect devices.
+        """
+        transport = self.transport if self._as_device is None else self._as_device(device_id, key)
+        return DeviceClient(transport, device_id)

@@ -1,8 +1,11 @@
 """LocalHubClient: what a local hub offers beyond IoT Hub's own API."""
 
 from typing import Any
+from urllib.parse import quote
 
+from azext_iotjobs.clients import codec
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
 
@@ -23,3 +26,15 @@ class LocalHubClient:
     def stop(self) -> None:
         """Tell the hub to end."""
         document(self._transport.send(Request(method="POST", path="/_local/stop")))
+
+    def send(self, device_id: str, message: NewC2dMessage) -> Any:
+        """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""
+        path = f"/_local/devices/{quote(device_id, safe='')}/messages"
+        body = codec.render_c2d_message(message)
+        return document(self._transport.send(Request(method="POST", path=path, body=body, has_body=True)))
+
+    def events(self, *, after: int, wait_s: int) -> list[HubEvent]:
+        """What devices sent after event number `after`, oldest first; waits up to `wait_s` for the first."""
+        query = {"after": str(after), "wait": str(wait_s)}
+        get = Request(method="GET", path="/_local/events", query=query, may_repeat=True)
+        return [codec.parse_event(each) for each in document(self._transport.send(get)) or []]

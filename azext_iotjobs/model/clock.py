@@ -41,6 +41,13 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class StopFlag(Protocol):
+    """Says when to end; a threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end now."""
+
+
 @dataclass(frozen=True)
 class Instant:
     """A parsed instant."""

@@ -11,10 +11,9 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 from urllib.parse import quote
 
-from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.simulator import session as mind
@@ -34,13 +33,6 @@ STEADY_AFTER_S = 30.0  # a link that held so long starts the back-off anew: two 
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
 
 Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
-
-
-class StopFlag(Protocol):
-    """Says when to end; a threading.Event is one."""
-
-    def is_set(self) -> bool:
-        """Whether to end now."""
 
 
 @dataclass(frozen=True, kw_only=True)

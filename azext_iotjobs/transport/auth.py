@@ -7,15 +7,15 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.transport.sas import sas_token
 
-SERVICE_LIFE_S = 600  # short: a token that leaks is soon worth nothing
+REQUEST_LIFE_S = 600  # short: a token that leaks is soon worth nothing
 RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
 
 
-class ServiceAuth:
-    """The Authorization header of service requests; makes a new token before the old one ends."""
+class RequestAuth:
+    """The Authorization header of requests for one resource; makes a new token before the old one ends."""
 
-    def __init__(self, target: HubTarget, credential: SasKey, clock: Clock) -> None:
-        self._resource = target.host
+    def __init__(self, resource: str, credential: SasKey | DeviceKey, clock: Clock) -> None:
+        self._resource = resource
         self._credential = credential
         self._clock = clock
         self._header = ""
@@ -25,14 +25,24 @@ class ServiceAuth:
         """A header that is valid for at least a minute."""
         now = self._clock.now().timestamp()
         if now > self._ends_at - RENEW_BEFORE_S:
-            self._ends_at = int(now) + SERVICE_LIFE_S
+            self._ends_at = int(now) + REQUEST_LIFE_S
             self._header = sas_token(
                 resource=self._resource,
                 key=self._credential.key,
                 expires_at=int(self._ends_at),
-                policy=self._credential.policy,
+                policy=self._credential.policy if isinstance(self._credential, SasKey) else None,
             )
         return self._header
+
+
+def resource_of(target: HubTarget, credential: SasKey | DeviceKey) -> str:
+    """What a credential's tokens are for: the whole hub, or one device."""
+    return target.host if isinstance(credential, SasKey) else device_resource(target, credential.device_id)
+
+
+def device_resource(target: HubTarget, device_id: str) -> str:
+    """What tokens for one device are for."""
+    return f"{target.host}/devices/{device_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +62,5 @@ def device_password(target: HubTarget, credential: DeviceKey, now: datetime, lif
     life_s: seconds that it is valid; it is to be renewed after 85 percent of them, as the official SDKs do or earlier.
     """
     expires_at = int(now.timestamp()) + life_s
-    token = sas_token(
-        resource=f"{target.host}/devices/{credential.device_id}", key=credential.key, expires_at=expires_at
-    )
+    token = sas_token(resource=resource_of(target, credential), key=credential.key, expires_at=expires_at)
     return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * life_s, tz=now.tzinfo))

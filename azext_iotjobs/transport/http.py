@@ -14,9 +14,9 @@ import urllib3.exceptions
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
-from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.auth import ServiceAuth
+from azext_iotjobs.transport.auth import RequestAuth, resource_of
 
 API_VERSION = "2021-04-12"  # the documented one
 CONNECT_TIMEOUT_S = 15.0
@@ -37,6 +37,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None  # a JSON value
     has_body: bool = False  # None is a JSON value too
+    content: bytes | None = None  # a body that is not JSON, in place of one that is
     timeout_s: float = READ_TIMEOUT_S
     may_repeat: bool = False  # done twice is as good as done once
 
@@ -60,12 +61,20 @@ class Transport(Protocol):
 class HttpTransport:
     """The way to one hub.
 
+    resource: what its tokens are for: by default the whole hub, or the device whose key it is.
     on_wait: told before each pause that throttling or a fault makes us wait.
     """
 
-    def __init__(self, target: HubTarget, credential: SasKey, clock: Clock, on_wait: OnWait | None = None) -> None:
+    def __init__(
+        self,
+        target: HubTarget,
+        credential: SasKey | DeviceKey,
+        clock: Clock,
+        on_wait: OnWait | None = None,
+        resource: str | None = None,
+    ) -> None:
         self._target = target
-        self._auth = ServiceAuth(target, credential, clock)
+        self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
         self._clock = clock
         self._on_wait = on_wait
         self._session = requests.Session()
@@ -119,7 +128,7 @@ class HttpTransport:
             "x-ms-client-request-id": str(uuid.uuid4()),
             **request.headers,
         }
-        data = None
+        data = request.content
         if request.has_body:
             data = json.dumps(request.body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"

@@ -11,7 +11,9 @@ COMMANDS = [
     "iot hub invoke-device-method", "iot device simulate", "iot hub device-identity create",
     "iot hub device-identity show", "iot hub device-identity list", "iot hub device-identity update",
     "iot hub device-identity delete", "iot hub device-identity connection-string show", "iot hub device-twin show",
-    "iot hub device-twin update", "iot hub device-twin list", "iot hub query",
+    "iot hub device-twin update", "iot hub device-twin list", "iot hub query", "iot device send-d2c-message",
+    "iot device c2d-message receive", "iot device c2d-message complete", "iot device c2d-message abandon",
+    "iot device c2d-message reject", "iot device c2d-message purge",
 ]  # fmt: skip
 
 # The same in another way.

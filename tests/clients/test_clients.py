@@ -48,6 +48,7 @@ def sent_by(call: Call, document: Any, **more: Any) -> Request:
         (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.replace("d", {}, etag="*"), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.delete("d", etag="*"), None, "DELETE /devices/d"),
+        (lambda hub: hub.messages.purge("d 1"), {}, "DELETE /devices/d%201/commands"),
         (lambda hub: hub.twins.get("d"), {}, "GET /twins/d"),
         (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}, "PATCH /twins/d"),
         (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}, "POST /twins/d/methods"),

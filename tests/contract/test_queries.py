@@ -113,5 +113,10 @@ def test_connection_state_status_and_versions_can_be_asked_for(hub: HubProcess, 
         assert found.json() == [{"deviceId": name}], condition
 
 
-def test_modules_are_none_yet(hub: HubProcess) -> None:
-    assert query(hub, "SELECT * FROM devices.modules").json() == []
+def test_modules_are_a_collection_of_their_own(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    hub.ok("PUT", f"/devices/{name}/modules/motor", {})
+    hub.ok("PATCH", f"/twins/{name}/modules/motor", {"tags": {"of": name}})
+    (twin,) = query(hub, f"SELECT * FROM devices.modules WHERE tags.of = '{name}'").json()
+    assert twin == hub.ok("GET", f"/twins/{name}/modules/motor")
+    assert query(hub, f"SELECT * FROM devices WHERE tags.of = '{name}'").json() == []

@@ -47,8 +47,8 @@ def test_messages_are_sent_and_the_command_ends(hub: ScenarioHub) -> None:
     assert [body["data"] for body in bodies] == ["Hello #1", "Hello #2", "Hello #3"]
     assert len({body["id"] for body in bodies}) == 3
     assert {each["properties"]["site"] for each in sent} == {"north"}
-    assert sent[0]["properties"]["$.ct"] == "application/json"
-    assert sent[0]["properties"]["$.mid"] == "m 1"
+    assert sent[0]["systemProperties"]["contentType"] == "application/json"
+    assert sent[0]["systemProperties"]["messageId"] == "m 1"
     twin = hub.az.json("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", "sim-count")
     assert twin["properties"]["reported"]["fw"] == "1.0"
     assert hub.state_of("sim-count") == "Disconnected"

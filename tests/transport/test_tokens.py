@@ -5,7 +5,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs
 
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.transport.auth import DevicePassword, ServiceAuth, device_password
+from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
 from azext_iotjobs.transport.sas import sas_token
 from tests.helpers.clock_double import START, ClockDouble
 
@@ -36,7 +36,7 @@ def test_a_devices_token_has_the_known_signature_and_an_encoded_resource() -> No
 
 def test_a_service_token_names_the_host_without_port_and_is_renewed_a_minute_before_its_end() -> None:
     clock = ClockDouble()
-    auth = ServiceAuth(TARGET, SasKey(policy="p", key=KEY), clock)
+    auth = RequestAuth(resource_of(TARGET, SasKey(policy="p", key=KEY)), SasKey(policy="p", key=KEY), clock)
     first = auth.header()
     assert fields(first)["sr"] == TARGET.host
     assert int(fields(first)["se"]) == START.timestamp() + 600

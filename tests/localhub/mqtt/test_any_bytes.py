@@ -157,7 +157,7 @@ def test_a_device_that_says_anything_disturbs_nobody(sayings: list[bytes], is_in
             assert await good.next() == Pingresp()
         await bad.gone()
         await turns(20)
-        assert hub.links.count() == 1
+        assert hub.links.count_devices() == 1
 
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:

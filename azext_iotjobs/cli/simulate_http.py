@@ -1,0 +1,45 @@
+"""az iot device simulate --protocol http: what the device sees is printed on stdout, in the reference's words."""
+
+import pprint
+import sys
+import threading
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.messages import message_document
+from azext_iotjobs.clients.device import DeviceClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.operations import simulate_http as operation
+from azext_iotjobs.operations.simulate_http import Seen
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+
+logger = get_logger(__name__)
+
+HEADING = "C2D Message Handler"
+DOING = {
+    Settlement.COMPLETE: "Completing message",
+    Settlement.ABANDON: "Abandoning message",
+    Settlement.REJECT: "Rejecting message",
+}
+
+
+def simulate(
+    device: DeviceClient, device_id: str, plan: TelemetryPlan, settlement: Settlement, stop: threading.Event
+) -> None:
+    """Simulate a device over HTTPS until its messages are sent, or `stop` is set."""
+
+    def show(seen: Seen) -> None:
+        if seen.received is not None:
+            print(f"\n{HEADING} [Received C2D message]:\n{pprint.pformat(message_document(seen.received), indent=2)}")
+            done = "Its lock had ended" if seen.settlement is None else DOING[seen.settlement]
+            print(f"{HEADING} [{done}]", flush=True)
+        elif sys.stderr.isatty():
+            end = "\n" if seen.sent_number == plan.count else "\r"
+            print(f"Sending and receiving events via https: {seen.sent_number}/{plan.count}", end=end, file=sys.stderr)
+
+    summary = operation.run(device, plan, settlement, show, SystemClock(), stop)
+    logger.warning(
+        "%s: %d messages sent, %d received%s.", device_id, summary.sent_count, summary.received_count,
+        ", stopped" if summary.was_stopped else "",
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""DeviceClient: the HTTPS side that a device speaks. Headers carry what is not the body; this room knows their names.
+
+Source: IoT Hub REST, "device": send device event, receive and settle device bound notification.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from azext_iotjobs.clients.answer import document, error_of
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
+from azext_iotjobs.transport.http import Request, Transport
+
+APP_PREFIX = "iothub-app-"
+LOCK_TIMEOUT = "IotHub-MessageLockTimeout"
+HEADERS = {  # system properties by their MQTT names
+    "$.mid": "iothub-messageid",
+    "$.cid": "iothub-correlationid",
+    "$.uid": "iothub-userid",
+    "$.ct": "iothub-contenttype",
+    "$.ce": "iothub-contentencoding",
+    "iothub-creation-time-utc": "iothub-creation-time-utc",
+}
+SYSTEM_HEADERS = (
+    "iothub-messageid", "iothub-correlationid", "iothub-sequencenumber", "iothub-to", "iothub-userid", "iothub-ack",
+    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime", "ContentType", "ContentEncoding",
+)  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # of a header, RFC 9110 5.6.2
+_VALUE = re.compile(r"[\x20-\x7e]*")
+
+
+class DeviceClient:
+    """One device over HTTPS; it cannot be called and has no twin."""
+
+    def __init__(self, transport: Transport, device_id: str) -> None:
+        self._transport = transport
+        self._path = f"/devices/{quote(device_id, safe='')}/messages"
+
+    def send(self, message: DeviceMessage) -> None:
+        """Send a message to the hub. Raises HubAnswer, LinkError; BadValue for a property that no header carries."""
+        request = Request(
+            method="POST", path=f"{self._path}/events", headers=_headers(message.properties), content=message.body
+        )
+        document(self._transport.send(request))
+
+    def receive(self, lock_s: int) -> ReceivedMessage | None:
+        """Lock the oldest message that waits, for 5 to 300 seconds; None when there is none."""
+        response = self._transport.send(
+            Request(method="GET", path=f"{self._path}/deviceBound", headers={LOCK_TIMEOUT: str(lock_s)})
+        )
+        if response.status == 204:
+            return None
+        if response.status != 200:
+            raise error_of(response)
+        headers = response.headers
+        return ReceivedMessage(
+            lock_token=(headers.get("ETag") or "").strip('"'),
+            body=response.body,
+            content_encoding=headers.get("Content-Encoding"),
+            properties={
+                name[len(APP_PREFIX) :]: value for name, value in headers.items() if name.lower().startswith(APP_PREFIX)
+            },
+            system={name: headers[name] for name in SYSTEM_HEADERS if name in headers},
+        )
+
+    def settle(self, lock_token: str, settlement: Settlement) -> None:
+        """Say what becomes of a locked message. Raises Conflict when the lock has ended."""
+        path = f"{self._path}/deviceBound/{quote(lock_token, safe='')}"
+        match settlement:
+            case Settlement.COMPLETE:
+                request = Request(method="DELETE", path=path)
+            case Settlement.REJECT:
+                request = Request(method="DELETE", path=path, query={"reject": ""})
+            case Settlement.ABANDON:
+                request = Request(method="POST", path=f"{path}/abandon")
+        document(self._transport.send(request))
+
+
+def _headers(properties: Mapping[str, str]) -> dict[str, str]:
+    headers = {}
+    for name, value in properties.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise BadValue(
+                f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-, "
+                "values printable ASCII.",
+                hint="Percent-encode it, or send over MQTT: az iot device simulate.",
+            )
+        headers[HEADERS.get(name, f"{APP_PREFIX}{name}")] = value
+    return headers

@@ -1,0 +1,53 @@
+"""Messages between devices and services: receive and settle as a device, follow what devices send to a local hub."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from azext_iotjobs.clients.device import DeviceClient
+from azext_iotjobs.clients.local_hub import LocalHubClient
+from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.message import HubEvent, ReceivedMessage, Settlement
+
+LONGEST_WAIT_S = 20  # of one request for events; Ctrl-C works during it
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message, and what was done with it; None: it stays locked."""
+
+    message: ReceivedMessage
+    settlement: Settlement | None
+
+
+def receive(device: DeviceClient, lock_s: int, settlement: Settlement | None) -> Received | None:
+    """Fetch the oldest message that waits for a device and settle it, if that is asked; None when there is none."""
+    message = device.receive(lock_s)
+    if message is None:
+        return None
+    if settlement is not None:
+        device.settle(message.lock_token, settlement)
+    return Received(message, settlement)
+
+
+def follow(
+    hub: LocalHubClient, clock: Clock, *, device_id: str | None, count: int | None, silence_s: float | None
+) -> Iterator[HubEvent]:
+    """What devices sent and send to a local hub, oldest first.
+
+    device_id: only this one's.  count: end after so many.  silence_s: end when nothing has come for so long; None of
+    these: never end.
+    """
+    after, given, heard_at = 0, 0, clock.monotonic()
+    while True:
+        left_s = LONGEST_WAIT_S if silence_s is None else heard_at + silence_s - clock.monotonic()
+        events = hub.events(after=after, wait_s=max(0, min(LONGEST_WAIT_S, round(left_s + 0.5))))
+        for event in events:
+            after = event.number
+            if device_id not in (None, event.device_id):
+                continue
+            yield event
+            given, heard_at = given + 1, clock.monotonic()
+            if given == count:
+                return
+        if silence_s is not None and clock.monotonic() >= heard_at + silence_s:
+            return

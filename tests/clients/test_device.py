@@ -1,0 +1,73 @@
+"""The HTTPS side of a device: which request, which headers, what an answer means."""
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import BadValue, Conflict, Unauthorized
+from azext_iotjobs.model.message import DeviceMessage, Settlement
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.http import Response
+from tests.helpers.transport_double import TransportDouble, answering
+
+
+def device(transport: TransportDouble, device_id: str = "d 1"):
+    return HubClient(HubTarget(host="h"), transport).device(device_id)
+
+
+def test_a_message_is_a_body_and_headers() -> None:
+    transport = TransportDouble(answering(status=204))
+    device(transport).send(DeviceMessage(body=b"\x00", properties={"$.ct": "a/b", "$.mid": "m", "Site": "n 1"}))
+    (request,) = transport.requests
+    assert (request.method, request.path, request.content) == ("POST", "/devices/d%201/messages/events", b"\x00")
+    assert request.headers == {"iothub-contenttype": "a/b", "iothub-messageid": "m", "iothub-app-Site": "n 1"}
+    assert not request.may_repeat  # a message sent twice is two messages
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", "")]
+)
+def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: str, value: str) -> None:
+    transport = TransportDouble(answering(status=204))
+    with pytest.raises(BadValue):
+        device(transport).send(DeviceMessage(body=b"", properties={name: value}))
+    assert transport.requests == []
+
+
+def test_a_received_message_has_its_token_and_both_kinds_of_properties() -> None:
+    headers = {
+        "ETag": '"t-1"', "iothub-app-Site": "north", "IoTHub-App-n": "1", "iothub-messageid": "m",
+        "Content-Encoding": "utf-8", "Date": "now",
+    }  # fmt: skip
+    transport = TransportDouble(lambda _request: Response(status=200, headers=headers, body=b"x"))
+    message = device(transport).receive(30)
+    assert message is not None
+    assert (message.lock_token, message.body, message.content_encoding) == ("t-1", b"x", "utf-8")
+    assert message.properties == {"Site": "north", "n": "1"} and message.system == {"iothub-messageid": "m"}
+    assert transport.requests[0].headers == {"IotHub-MessageLockTimeout": "30"}
+    assert not transport.requests[0].may_repeat  # each asks for another message
+
+
+def test_nothing_waits() -> None:
+    assert device(TransportDouble(answering(status=204))).receive(60) is None
+
+
+def test_a_refusal_is_the_error_of_its_status() -> None:
+    with pytest.raises(Unauthorized):
+        device(TransportDouble(answering(status=401))).receive(60)
+    with pytest.raises(Conflict):
+        device(TransportDouble(answering(status=412))).settle("t", Settlement.COMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("settlement", "line", "query"),
+    [
+        (Settlement.COMPLETE, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {}),
+        (Settlement.REJECT, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {"reject": ""}),
+        (Settlement.ABANDON, "POST /devices/d%201/messages/deviceBound/t%2F1/abandon", {}),
+    ],
+)
+def test_each_settlement_has_its_request(settlement: Settlement, line: str, query: dict[str, str]) -> None:
+    transport = TransportDouble(answering(status=204))
+    device(transport).settle("t/1", settlement)
+    (request,) = transport.requests
+    assert (f"{request.method} {request.path}", request.query) == (line, query)
