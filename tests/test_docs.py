@@ -23,7 +23,13 @@ def helps() -> dict[str, Any]:
 
 def test_the_page_of_commands_is_what_help_produces() -> None:
     written = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert written == generator().page(), "run: make docs"
+    assert written == generator("generate").page(), "run: make docs"
+
+
+def test_the_tables_of_the_local_hub_are_its_own() -> None:
+    written = (REPOSITORY / "docs" / "local-hub.md").read_text(encoding="utf-8")
+    assert written == generator("hub_tables").page(written), "run: make docs"
+    assert "| GET | `/twins/{id}` | service connect |" in written
 
 
 @pytest.mark.parametrize("command", sorted(our_arguments()))

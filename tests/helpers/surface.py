@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-GENERATOR = Path(__file__).resolve().parents[2] / "docs" / "generate.py"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 @cache
-def generator() -> ModuleType:
-    """docs/generate.py, which knows how to load our commands and writes the page about them."""
-    spec = importlib.util.spec_from_file_location("generate", GENERATOR)
+def generator(name: str) -> ModuleType:
+    """A program of docs/: generate.py loads our commands and writes the page about them, hub_tables.py the hub's."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -28,12 +28,12 @@ def our_arguments() -> dict[str, dict[str, dict[str, Any]]]:
         before = dict(os.environ)
         os.environ.update(AZURE_CONFIG_DIR=folder, AZURE_EXTENSION_DIR=folder)
         try:
-            commands = generator().loaded_commands()
+            commands = generator("generate").loaded_commands()
         finally:
             os.environ.clear()
             os.environ.update(before)
     return {
-        name: {dest: _described(settings) for dest, settings in generator().shown_arguments(command).items()}
+        name: {dest: _described(settings) for dest, settings in generator("generate").shown_arguments(command).items()}
         for name, command in commands.items()
     }
 

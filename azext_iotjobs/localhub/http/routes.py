@@ -125,3 +125,13 @@ ROUTES = (
     Route("POST", "/_local/reset", Who.OWNER, lambda desks: desks.control.reset, "forget everything but keys"),
     Route("POST", "/_local/stop", Who.OWNER, lambda desks: desks.control.stop, "end"),
 )  # fmt: skip
+
+# What IoT Hub also has: (verb, path, why not here).
+NOT_SERVED = (
+    ("GET", "/configurations", "no automatic device management"),
+    ("GET, PUT, DELETE", "/configurations/{id}", "no automatic device management"),
+    ("POST", "/configurations/testQueries", "no automatic device management"),
+    ("POST", "/devices/{id}/files", "there is no blob storage to upload to"),
+    ("POST", "/devices/{id}/files/notifications", "there is no blob storage to upload to"),
+    ("GET", "/messages/serviceBound/filenotifications", "there is no blob storage to upload to"),
+)

@@ -1,0 +1,52 @@
+"""Write the tables of docs/local-hub.md from the hub's own tables of routes and topics.
+
+`make docs` calls this; a test keeps the page equal to what it produces. What is not made stays as it was written.
+"""
+
+import re
+from pathlib import Path
+
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Who
+from azext_iotjobs.localhub.mqtt.topics import LISTENED, PUBLISHED
+from azext_iotjobs.localhub.policies import Right
+
+PAGE = Path(__file__).with_name("local-hub.md")
+WORDS = {
+    Right.REGISTRY_READ: "registry read",
+    Right.REGISTRY_WRITE: "registry write",
+    Right.SERVICE_CONNECT: "service connect",
+    Right.DEVICE_CONNECT: "device connect",
+}
+
+
+def page(written: str) -> str:
+    """The page with its made parts made anew."""
+    for name, table in (("routes", _routes()), ("topics", _topics())):
+        part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
+        written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
+    return written
+
+
+def _routes() -> str:
+    rows = [f"| {each.verb} | `{each.path}` | {_who(each.who)} | {each.what} |\n" for each in ROUTES]
+    missing = [f"| {verb} | `{path}` | – | **not served**: {why} |\n" for verb, path, why in NOT_SERVED]
+    return "| verb | path | who | what |\n|---|---|---|---|\n" + "".join(rows + missing)
+
+
+def _topics() -> str:
+    up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISHED]
+    down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in LISTENED]
+    return "| | topic | what |\n|---|---|---|\n" + "".join(up + down)
+
+
+def _who(who: Right | Who) -> str:
+    if isinstance(who, Who):
+        return who.value
+    return " or ".join(word for right, word in WORDS.items() if right in who)
+
+
+def write() -> None:
+    """Make the page's parts anew."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
