@@ -39,9 +39,16 @@ class LoopFaults:
         self._silent_until_s = 0.0
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if not (isinstance(error, OSError) and error.errno in EXHAUSTED):
+        error, is_silent = context.get("exception"), loop.time() < self._silent_until_s
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            if not is_silent:
+                self._silent_until_s = loop.time() + SAY_AGAIN_AFTER_S
+                logger.warning("no more connections can be taken now: %s", error.strerror)
+        elif is_silent and _is_closed_socket(error):
+            logger.debug("a try to take connections again, after the end of listening")
+        else:
             loop.default_exception_handler(context)
-        elif loop.time() >= self._silent_until_s:
-            self._silent_until_s = loop.time() + SAY_AGAIN_AFTER_S
-            logger.warning("no more connections can be taken now: %s", error.strerror)
+
+
+def _is_closed_socket(error: Any) -> bool:
+    return isinstance(error, ValueError) and "Invalid file descriptor" in str(error)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.helpers.hostile import ATTACKS, Attack, Target
+from tests.helpers.hostile import ATTACKS, VERSION, Attack, Target
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
@@ -128,7 +128,8 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
     hub = HubProcess(tmp_path)
     honest = Honest(hub, requests.Session())
     wait_until("the honest ones have begun", lambda: honest.calls > 3)
-    resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, (open_files(hub) + 20,) * 2)
+    limit = open_files(hub) + 20
+    resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
     target = Target(hub, "", "")
     target.held += [target.tcp(port) for port in ("mqttPort", "httpsPort") * 50]
     wait_until("the hub has said so", lambda: "no more connections" in hub.errors)
@@ -138,7 +139,12 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
     assert honest.failed is None
     target.let_go()
     assert hub.ok("GET", "/_local/health")["connectedDeviceCount"] == 0
-    assert hub.stop() == 0
+    with target.tls("httpsPort") as waits:  # what delays the hub's end, so that asyncio tries again to take connections
+        waits.sendall(target.head("GET", f"/_local/events{VERSION}&wait=60"))
+        target.held += [target.tcp(port) for port in ("mqttPort", "httpsPort") * 50]
+        wait_until("there are none left again", lambda: open_files(hub) == limit)
+        assert hub.stop() == 0
+    target.let_go()
     (line,) = hub.errors.splitlines()
     assert line.endswith("no more connections can be taken now: Too many open files")
 

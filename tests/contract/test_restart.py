@@ -2,9 +2,11 @@
 
 import os
 import random
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,8 +14,19 @@ import pytest
 
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
+from tests.helpers.restart_actors import (
+    Actor,
+    BulkWriter,
+    Correspondent,
+    MethodJobber,
+    Registrar,
+    TwinJobber,
+    TwinWriter,
+    key_of,
+)
 
-ROUNDS = 30 if os.environ.get("IOTJOBS_TORTURE") else 3
+TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
+KILLS = 50 if TORTURE else 3
 
 
 @pytest.fixture
@@ -29,10 +42,6 @@ def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
     for each in started:
         if each.process.poll() is None:
             each.kill()
-
-
-def key_of(hub: HubProcess, device: str) -> str:
-    return str(hub.ok("GET", f"/devices/{device}")["authentication"]["symmetricKey"]["primaryKey"])
 
 
 def twin_job(condition: str, value: int, **more: object) -> dict:
@@ -143,44 +152,83 @@ def test_a_kept_session_and_its_messages_outlive_the_hub(start: Callable[[], Hub
     again.close()
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_kill_at_a_random_moment_loses_nothing_that_was_acknowledged(
-    start: Callable[[], HubProcess], seed: int
-) -> None:
-    chance = random.Random(seed)
-    hub = start()
-    for number in range(20):
-        hub.new_device(f"d{number}")
-    tags: dict[str, int] = {}
-    created = {f"d{number}" for number in range(20)}
-    jobs: set[str] = set()
-    moment = threading.Timer(chance.uniform(0.05, 1.0), hub.kill)
-    moment.start()
+def kill_while_starting(data_dir: Path, chance: random.Random) -> None:
+    """Start a hub and end it before it is ready, or just when it is."""
+    words = ("--https-port", "0", "--mqtt-port", "0", "--data-dir", str(data_dir))
+    repository = Path(__file__).resolve().parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "azext_iotjobs.localhub", *words], cwd=repository, stdout=subprocess.DEVNULL
+    )
+    time.sleep(chance.uniform(0.1, 0.7))
+    process.kill()
+    process.wait()
+
+
+def act_until_gone(actor: Actor, hub: HubProcess, chance: random.Random) -> None:
     try:
-        for number in range(10_000):
-            device = f"d{chance.randrange(20)}"
-            what = chance.choice(["twin", "device", "job"])
-            if what == "twin" and hub.request("PATCH", f"/twins/{device}", {"tags": {"n": number}}).ok:
-                tags[device] = number
-            elif what == "device" and hub.request("PUT", f"/devices/new{number}", {}).ok:
-                created.add(f"new{number}")
-            elif what == "job":
-                job = f"j{number}"
-                if hub.request("PUT", f"/jobs/v2/{job}", twin_job("STARTSWITH(deviceId, 'd')", number)).ok:
-                    jobs.add(job)
+        while True:
+            actor.act(hub, chance)
     except OSError:  # requests' errors are: the hub is gone
         pass
-    moment.join()
-    after = start()
-    for device in created:
-        assert after.request("GET", f"/devices/{device}").ok, device
-    for device, number in tags.items():
-        assert after.ok("GET", f"/twins/{device}")["tags"]["n"] >= number
-    for job in jobs:
-        ended = after.wait_for_job(job)
-        assert (ended["status"], ended["deviceJobStatistics"]["succeededCount"]) == ("completed", 20), job
-    for number in range(20):
-        desired = after.ok("GET", f"/twins/d{number}")["properties"]["desired"]
-        known = after.ok("GET", "/jobs/v2/query?jobStatus=completed")
-        # Each job wrote once: a twin's version counts them, no more and no less.
-        assert desired["$version"] == 1 + len(known) if len(known) < 100 else desired["$version"] >= 101
+
+
+def act_and_kill(actors: list[Actor], hub: HubProcess, chance: random.Random) -> None:
+    """All act at once, and in the midst of it the hub is killed."""
+    with ThreadPoolExecutor(len(actors)) as threads:
+        acting = [threads.submit(act_until_gone, each, hub, random.Random(chance.random())) for each in actors]
+        time.sleep(chance.uniform(0.02, 0.8))
+        hub.kill()
+    for each in acting:
+        each.result()
+    for actor in actors:
+        actor.end()
+
+
+def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6) if TORTURE else 5
+    chance, kills, actor = random.Random(seed), 0, None
+    methods = MethodJobber("m")
+    actors = [
+        *(Registrar(f"r{each}") for each in range(3)), TwinWriter("w1"), TwinWriter("w2"), BulkWriter("b"),
+        TwinJobber("t"), methods, Correspondent("c"),
+    ]  # fmt: skip
+    hub = HubProcess(tmp_path)
+    try:
+        for actor in actors:
+            actor.prepare(hub)
+            actor.begin(hub)
+        while kills < KILLS:
+            kills += 1
+            act_and_kill(actors, hub, chance)
+            for _ in range(chance.choice([0, 0, 1, 2])):
+                kill_while_starting(tmp_path, chance)
+            hub = HubProcess(tmp_path)
+            for actor in actors:
+                actor.begin(hub)
+            for actor in actors:
+                actor.check(hub)
+            counted, listed = hub.ok("GET", "/statistics/devices"), hub.ok("GET", "/devices?top=1000")
+            assert counted["totalDeviceCount"] == counted["enabledDeviceCount"] == len(listed) < 1000
+            assert hub.errors == ""
+    except Exception as err:
+        raise AssertionError(f"seed {seed}, kill {kills}, {actor and actor.name}: {err}") from err
+    finally:
+        for actor in actors:
+            actor.end()
+        hub.kill()
+    calls = len(methods.calls)
+    assert calls > 0 and max(methods.calls.values()) == 1, f"seed {seed}: {methods.uncertain} of {calls} uncertain"
+
+
+@pytest.mark.parametrize("seed", range(10 if TORTURE else 2))
+def test_a_hub_that_is_killed_in_its_first_starts_begins_well_in_the_next(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(3):
+        kill_while_starting(tmp_path, chance)
+    with HubProcess(tmp_path) as first:
+        device = first.new_device("d1")
+        ca = Path(first.ca).read_bytes()
+        first.kill()
+    with HubProcess(tmp_path) as second:
+        assert second.ok("GET", "/devices/d1") == device
+        assert Path(second.ca).read_bytes() == ca
