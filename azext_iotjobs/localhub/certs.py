@@ -57,14 +57,6 @@ def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
     return kept
 
 
-def server_context(certificates: Certificates) -> ssl.SSLContext:
-    """The TLS settings of both listeners: 1.2 and 1.3, as the service offers."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificates.server_file, certificates.server_key_file)
-    return context
-
-
 def _make(kept: Certificates, addresses: list[str], now: datetime, ends: datetime, *, new_ca: bool) -> None:
     from azext_iotjobs.localhub import certmaking
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.certs import Certificates, ensure_certificates, server_context
+from azext_iotjobs.localhub.certs import Certificates, ensure_certificates
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.config import LocalHubConfig, accepted_hosts, host_name
 from azext_iotjobs.localhub.engine.device_side import DeviceDesk
@@ -31,6 +31,7 @@ from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.files import make_private_folder, write_private
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
+from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
@@ -39,9 +40,11 @@ from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.routes import Desks
 from azext_iotjobs.localhub.http.twins import TwinRoutes
+from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
+from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
@@ -49,6 +52,7 @@ from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
@@ -80,9 +84,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     clock = HubClock()
     async with contextlib.AsyncExitStack() as at_end:
         _prepare_folder(config, at_end)
-        certificates, tls, policy_keys = _open_keys(config, clock)
         database = _open_database(config)
         at_end.callback(database.close)
+        identities = Identities(database, Twins(database))
+        certificates, tls, policy_keys = _open_keys(config, clock, identities)
 
         https_sockets = _listen(config, config.https_port, "--https-port")
         mqtt_sockets = _listen(config, config.mqtt_port, "--mqtt-port")
@@ -90,14 +95,23 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         gate = Gate(
             policy_keys,
-            Identities(database, Twins(database)),
+            identities,
+            Authorities(database),
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
         hub = _build(config, database, gate, clock, stop.set)
 
-        await _start_https(make_application(hub.desks, gate, clock), https_sockets, tls, at_end)
-        await _start_mqtt(hub.devices, hub.links, clock, mqtt_sockets, tls, at_end)
+        loop = asyncio.get_running_loop()
+
+        def new_connection() -> Connection:
+            return Connection(hub.devices, hub.links, clock, loop)
+
+        _bound_tls_buffers()
+        application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection))
+        await _start_https(application, https_sockets, tls, at_end)
+        await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
+        at_end.push_async_callback(_say_goodbye, hub.links)
         running = [asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run())]
         for task in running:
             at_end.push_async_callback(_cancel, task)
@@ -131,7 +145,7 @@ def _build(
     """Put the rooms together over one database, as a hub before this one left it."""
     twin_rows = Twins(database)
     identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
-    events, links, selector = Events(), Links(), Selector(database)
+    authorities, events, links, selector = Authorities(database), Events(), Links(), Selector(database)
     twins = TwinDesk(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     mailbox = Mailbox(database, messages, identities, links, clock)
@@ -146,7 +160,10 @@ def _build(
         jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
         queries=QueryRoutes(selector),
         messages=MessageRoutes(devices, mailbox),
-        control=ControlRoutes(database, identities, jobs, messages, events, mailbox, links, runner, clock, stop),
+        certificates=CertificateRoutes(authorities, clock),
+        control=ControlRoutes(
+            database, identities, jobs, messages, authorities, events, mailbox, links, runner, clock, stop
+        ),
     )
     return _Hub(desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
 
@@ -164,10 +181,13 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
     at_end.callback(lock.release)
 
 
-def _open_keys(config: LocalHubConfig, clock: HubClock) -> tuple[Certificates, ssl.SSLContext, dict[str, str]]:
+def _open_keys(
+    config: LocalHubConfig, clock: HubClock, identities: Identities
+) -> tuple[Certificates, ssl.SSLContext, dict[str, str]]:
     try:
         certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
-        return certificates, server_context(certificates), ensure_policies(config.data_dir)
+        tls = HubContext(certificates, asks=identities.any_with_certificate)
+        return certificates, tls, ensure_policies(config.data_dir)
     except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
         raise FolderUnusable(
             f"The certificates in {config.data_dir} cannot be used ({err}): remove its .pem files and "
@@ -238,22 +258,23 @@ async def _start_https(
         await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
 
 
+def _bound_tls_buffers() -> None:
+    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    if hasattr(sslproto.SSLProtocol, "max_size"):
+        sslproto.SSLProtocol.max_size = 16 * 1024
+
+
 async def _start_mqtt(
-    devices: DeviceDesk,
-    links: Links,
-    clock: HubClock,
+    new_connection: Callable[[], Connection],
     sockets: list[socket.socket],
     tls: ssl.SSLContext,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
-    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
-    if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = 16 * 1024
     loop = asyncio.get_running_loop()
     goodbye: Any = {"ssl_shutdown_timeout": TLS_GOODBYE_LIMIT_S} if sys.version_info >= (3, 11) else {}
     for sock in sockets:
         server = await loop.create_server(
-            lambda: Connection(devices, links, clock, loop),
+            new_connection,
             sock=sock,
             ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
@@ -261,7 +282,6 @@ async def _start_mqtt(
             **goodbye,
         )
         at_end.callback(server.close)
-    at_end.push_async_callback(_say_goodbye, links)
 
 
 async def _say_goodbye(links: Links) -> None:

@@ -26,6 +26,10 @@ class MqttDevice:
         self.on_method: Callable[[str, Any], tuple[int, Any]] | None = None
         self._granted: queue.Queue[Any] = queue.Queue()
         context = ssl.create_default_context(cafile=hub.info["caCertificatePath"])
+        if "tls" in other:
+            context.minimum_version = context.maximum_version = other["tls"]
+        if "certificate" in other:
+            context.load_cert_chain(*other["certificate"])
         self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2,
             client_id=other.get("client_id", device),
@@ -33,6 +37,7 @@ class MqttDevice:
             protocol=other.get("protocol", paho.MQTTv311),
             reconnect_on_failure=False,
             manual_ack=other.get("manual_ack", False),
+            transport="websockets" if other.get("websocket") else "tcp",
         )
         self.client.tls_set_context(context)
         self.client.username_pw_set(
@@ -45,7 +50,9 @@ class MqttDevice:
         self.client.on_disconnect = lambda _c, _u, _f, reason, _p: self.lost.put(reason)
         self.client.on_subscribe = lambda _c, _u, _m, granted, _p: self._granted.put([each.value for each in granted])
         self.client.on_message = self._on_message
-        self._address = ("localhost", hub.info["mqttPort"], other.get("keepalive", 60))
+        self.client.ws_set_options(path="/$iothub/websocket")
+        port = hub.info["httpsPort" if other.get("websocket") else "mqttPort"]
+        self._address = ("localhost", port, other.get("keepalive", 60))
 
     def connect(self) -> int:
         """Connect; gives the CONNACK code."""

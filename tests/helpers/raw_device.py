@@ -2,20 +2,28 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
+
+from aiohttp import web
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.http.bounds import make_runner
+from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
+from tests.helpers.websocket_wire import FrameReader, FrameWriter, handshake
+
+Door = Literal["TCP", "WebSocket"]
+DOORS: tuple[Door, ...] = ("TCP", "WebSocket")
 
 GOOD_TOKEN = "a good token"
 ALL_FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
@@ -32,7 +40,7 @@ class Desk:
     kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
 
-    def admit(self, address: Address, host: str, token: str) -> datetime:
+    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
         """Let in or not."""
         if token != GOOD_TOKEN:
             raise HubError(UNAUTHORIZED, "Not this token.")
@@ -83,9 +91,11 @@ class Desk:
 
 
 class RawDevice:
-    """One TCP connection that speaks packets."""
+    """One connection that speaks packets."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader | FrameReader, writer: asyncio.StreamWriter | FrameWriter
+    ) -> None:  # fmt: skip
         self.reader = reader
         self.writer = writer
         self._decoder = Decoder(1_000_000)
@@ -157,15 +167,23 @@ class Hub:
     links: Links
     clock: HandClock
     port: int
+    door: Door
     devices: list[RawDevice] = field(default_factory=list)
 
     async def wire(self) -> RawDevice:
-        """A new TCP connection. The kernel keeps little of what the device does not read."""
+        """A new connection. The kernel keeps little of what the device does not read."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         sock.setblocking(False)
         await self.loop.sock_connect(sock, ("127.0.0.1", self.port))
-        device = RawDevice(*await asyncio.open_connection(sock=sock))
+        reader, writer = await asyncio.open_connection(sock=sock)
+        if self.door == "TCP":
+            device = RawDevice(reader, writer)
+        else:
+            code, headers = await handshake(reader, writer)
+            assert (code, headers["sec-websocket-protocol"]) == (101, "mqtt")
+            assert "sec-websocket-extensions" not in headers
+            device = RawDevice(FrameReader(reader), FrameWriter(writer))
         self.devices.append(device)
         return device
 
@@ -207,19 +225,35 @@ def hello(device_id: str = "pump-1", **fields: Any) -> Connect:
 
 
 @asynccontextmanager
-async def listening(loop: MovedLoop) -> AsyncIterator[Hub]:
+async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
     """A hub on a free port, and the end of it and its connections."""
     desk, links, clock = Desk(), Links(), HandClock()
     desk.token_ends = clock.now() + timedelta(days=365)
-    server = await loop.create_server(lambda: Connection(desk, links, clock, loop), "127.0.0.1", 0)
-    # Accepted sockets inherit it: what a device does not read is the hub's to keep, not the kernel's.
-    server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-    hub = Hub(loop, desk, links, clock, server.sockets[0].getsockname()[1])
-    try:
-        yield hub
-    finally:
-        server.close()
-        links.drop_all()
-        for device in hub.devices:
-            device.writer.transport.abort()
-        await turns(20)
+
+    def new_connection() -> Connection:
+        return Connection(desk, links, clock, loop)
+
+    async with AsyncExitStack() as at_end:
+        serving = new_connection if door == "TCP" else await _websocket_server(new_connection, at_end)
+        server = await loop.create_server(serving, "127.0.0.1", 0)
+        # Accepted sockets inherit it: what a device does not read is the hub's to keep, not the kernel's.
+        server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        hub = Hub(loop, desk, links, clock, server.sockets[0].getsockname()[1], door)
+        try:
+            yield hub
+        finally:
+            server.close()
+            links.drop_all()
+            for device in hub.devices:
+                device.writer.transport.abort()
+            await turns(20)
+
+
+async def _websocket_server(new_connection: Callable[[], Connection], at_end: AsyncExitStack) -> web.Server:
+    application = web.Application()
+    WebSocketDoor(new_connection).open_in(application)
+    runner = make_runner(application)
+    await runner.setup()
+    at_end.push_async_callback(runner.cleanup)
+    assert runner.server is not None
+    return runner.server

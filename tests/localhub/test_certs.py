@@ -11,7 +11,8 @@ import pytest
 from cryptography import x509
 
 from azext_iotjobs.localhub.certmaking import Pair, make_server
-from azext_iotjobs.localhub.certs import LIFE, Certificates, ensure_certificates, server_context
+from azext_iotjobs.localhub.certs import LIFE, Certificates, ensure_certificates
+from azext_iotjobs.localhub.tls import HubContext
 
 NOW = datetime.now(timezone.utc)
 BIND = "127.0.0.1"
@@ -24,7 +25,7 @@ def certificate(path: Path) -> x509.Certificate:
 def handshake(kept: Certificates, name: str, server: ssl.SSLContext | None = None) -> str | None:
     """Connect as a client that trusts our CA alone; gives the TLS version."""
     ours, theirs = socket.socketpair()
-    accepting = threading.Thread(target=_accept, args=(server or server_context(kept), theirs))
+    accepting = threading.Thread(target=_accept, args=(server or HubContext(kept, asks=lambda: False), theirs))
     accepting.start()
     try:
         client = ssl.create_default_context(cafile=str(kept.ca_file))
@@ -97,7 +98,10 @@ def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: 
 
 
 def test_a_client_of_before_tls_1_2_is_turned_away(tmp_path: Path) -> None:
-    assert server_context(ensure_certificates(tmp_path, BIND, NOW)).minimum_version is ssl.TLSVersion.TLSv1_2
+    assert (
+        HubContext(ensure_certificates(tmp_path, BIND, NOW), asks=lambda: False).minimum_version
+        is ssl.TLSVersion.TLSv1_2
+    )
 
 
 def test_the_bundle_holds_the_machines_roots_and_ours_and_never_itself(

@@ -1,5 +1,6 @@
 """What devices ask of the hub."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +36,9 @@ class DeviceDesk:
         self._events = events
         self._clock = clock
 
-    def admit(self, address: Address, host: str, token: str) -> datetime:
-        """The end of the device's token. Raises HubError when it may not come in."""
-        return self._gate.admit_device(address, host, token)
+    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
+        """The end of the device's token or certificate. Raises HubError when it may not come in."""
+        return self._gate.admit_device(address, host, token, certificates)
 
     def kept_filters(self, address: Address) -> Filters | None:
         """What the device listened to when it was here last; None when nothing is known."""

@@ -16,6 +16,7 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, whole_number
 from azext_iotjobs.localhub.http.documents import event_document
 from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
+from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
@@ -35,6 +36,7 @@ class ControlRoutes:
         identities: Identities,
         jobs: Jobs,
         messages: Messages,
+        authorities: Authorities,
         events: Events,
         mailbox: Mailbox,
         links: Links,
@@ -46,6 +48,7 @@ class ControlRoutes:
         self._identities = identities
         self._jobs = jobs
         self._messages = messages
+        self._authorities = authorities
         self._events = events
         self._mailbox = mailbox
         self._links = links
@@ -66,12 +69,13 @@ class ControlRoutes:
         )
 
     async def reset(self, _asked: Asked) -> Answer:
-        """POST /_local/reset: remove devices, twins, jobs, messages and what devices sent."""
+        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         with self._database.transaction():
             self._jobs.delete_all()
             self._messages.delete_all()
             self._identities.delete_all()
+            self._authorities.delete_all()
         self._events.clear()
         self._links.drop_all()
         return Answer(status=204)

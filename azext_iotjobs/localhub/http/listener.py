@@ -16,6 +16,7 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.errors import (
+    GENERIC_BAD_REQUEST,
     INVALID_PROTOCOL_VERSION,
     MESSAGE_TOO_LARGE,
     MODULE_ALREADY_EXISTS_ON_DEVICE,
@@ -25,11 +26,13 @@ from azext_iotjobs.localhub.errors import (
     Fault,
     HubError,
 )
+from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
 from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.tls import peer_certificates
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +49,13 @@ METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_application(desks: Desks, gate: Gate, clock: HubClock) -> web.Application:
-    """The hub's HTTPS application."""
+def make_application(
+    desks: Desks, gate: Gate, clock: HubClock, devices: websocket.WebSocketDoor
+) -> web.Application:  # fmt: skip
+    """The hub's HTTPS application.
+
+    devices: where those that speak MQTT over WebSocket come in.
+    """
 
     @web.middleware
     async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,6 +79,7 @@ def make_application(desks: Desks, gate: Gate, clock: HubClock) -> web.Applicati
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
     for route in ROUTES:
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate))
+    devices.open_in(application)
     return application
 
 
@@ -109,7 +118,8 @@ def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:
 def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
     token = request.headers.get("Authorization")
     if who is Who.DEVICE:
-        gate.admit_device(Address(request.match_info["id"]), None, token or "")
+        shown = peer_certificates(request.transport)
+        gate.admit_device(Address(request.match_info["id"]), None, token or "", shown)
     elif who is Who.OWNER:
         gate.admit_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
     else:
@@ -131,6 +141,8 @@ def _response(answer: Answer) -> web.Response:
 
 def _routing_error(gate: Gate, request: web.Request, err: web.HTTPException) -> HubError:
     """No route fits; but who has no valid token is not even told that."""
+    if websocket.is_handshake(request):  # a device, which has no token for this side
+        return HubError(GENERIC_BAD_REQUEST, f"WebSocket is served at {websocket.PATH} only.")
     try:
         any_right = Right.REGISTRY_READ | Right.SERVICE_CONNECT | Right.DEVICE_CONNECT
         gate.admit_service(request.headers.get("Authorization"), request.path, any_right)

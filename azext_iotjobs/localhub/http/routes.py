@@ -6,6 +6,7 @@ from enum import Enum
 
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
+from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
@@ -37,6 +38,7 @@ class Desks:
     jobs: JobRoutes
     queries: QueryRoutes
     messages: MessageRoutes
+    certificates: CertificateRoutes
     control: ControlRoutes
 
 
@@ -122,6 +124,15 @@ ROUTES = (
     Route("GET", "/_local/health", Who.OWNER, lambda desks: desks.control.health, "what this hub says of itself"),
     Route("GET", "/_local/events", Who.OWNER, lambda desks: desks.control.events, "what devices sent, `after`, `wait`"),
     Route("POST", "/_local/devices/{id}/messages", Who.OWNER, lambda desks: desks.control.send, "send a message"),
+    Route("GET", "/_local/certificates", Who.OWNER, lambda desks: desks.certificates.list, "list CA certificates"),
+    Route(
+        "PUT", "/_local/certificates/{name}", Who.OWNER, lambda desks: desks.certificates.put,
+        "let a CA vouch for devices",
+    ),
+    Route(
+        "DELETE", "/_local/certificates/{name}", Who.OWNER, lambda desks: desks.certificates.delete,
+        "a CA vouches no more",
+    ),
     Route("POST", "/_local/reset", Who.OWNER, lambda desks: desks.control.reset, "forget everything but keys"),
     Route("POST", "/_local/stop", Who.OWNER, lambda desks: desks.control.stop, "end"),
 )  # fmt: skip

@@ -6,7 +6,7 @@ one `call_later` that looks at the clock again when it is up.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
+from azext_iotjobs.localhub.tls import peer_certificates
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,11 @@ RETAIN_PROPERTY = ("mqtt-retain", "true")
 class DeviceSide(Protocol):
     """What the MQTT side needs of the hub."""
 
-    def admit(self, address: Address, host: str, token: str) -> datetime:
-        """The end of the token, aware UTC. Raises HubError when the device may not come in."""
+    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
+        """The end of the token or certificate, aware UTC. Raises HubError when the device may not come in.
+
+        token: empty when it gives none.  certificates: DER, its own first; unchecked.
+        """
 
     def kept_filters(self, address: Address) -> Mapping[str, int] | None:
         """What a device listened to when it was here last, and with which QoS; None when nothing is known."""
@@ -165,7 +169,8 @@ class Connection(asyncio.Protocol):
 
     def _admit(self, asked: session.Admit) -> None:
         try:
-            self._token_ends = self._hub.admit(asked.address, asked.host, asked.token)
+            shown = peer_certificates(self._transport)
+            self._token_ends = self._hub.admit(asked.address, asked.host, asked.token, shown)
         except HubError as err:
             logger.info("device %r refused: %s", asked.address.device_id, err.text)
             self._carry_out(self._session.refuse())

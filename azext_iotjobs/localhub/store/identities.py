@@ -119,6 +119,12 @@ class Identities:
         assert row is not None  # an aggregate always has its row
         return row[0], row[1]
 
+    def any_with_certificate(self) -> bool:
+        """Whether some device or module signs in with a certificate."""
+        # Word for word the index's own condition, or it would not be used.
+        sql = "SELECT 1 FROM identities WHERE sign_in IN ('selfSigned', 'certificateAuthority') LIMIT 1"
+        return self._database.row(sql) is not None
+
     def note_connection(self, address: Address, state: str, now_text: str) -> None:
         """A device or module connected or disconnected; its etag does not move."""
         self._database.change(

@@ -121,4 +121,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        """
+        CREATE TABLE authorities (
+            name TEXT PRIMARY KEY,
+            der BLOB NOT NULL,
+            subject TEXT NOT NULL,
+            thumbprint TEXT NOT NULL,
+            ends_at TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        )
+        """,
+        # Whether there is any is asked at every new connection.
+        """
+        CREATE INDEX identities_with_certificates ON identities (sign_in)
+            WHERE sign_in IN ('selfSigned', 'certificateAuthority')
+        """,
+    ),
 )

@@ -1,4 +1,4 @@
-"""How connections end, and what bounds them."""
+"""How connections end, and what bounds them: over TCP and over WebSocket alike."""
 
 import pytest
 
@@ -7,11 +7,17 @@ from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.listener import CLOSE_LIMIT_S, CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
 from tests.helpers.moved_loop import MovedLoop, run, turns
-from tests.helpers.raw_device import ALL_FILTERS, hello, listening
+from tests.helpers.raw_device import ALL_FILTERS, DOORS, Door, hello, listening
 
 PUMP = Address("pump-1")
 EVENTS = "devices/pump-1/messages/events/"
 METHODS = "$iothub/methods/POST/#"
+
+
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest) -> Door:
+    chosen: Door = request.param
+    return chosen
 
 
 @pytest.mark.parametrize(
@@ -27,9 +33,9 @@ METHODS = "$iothub/methods/POST/#"
     ],
     ids=["HTTP", "zeros", "oversize", "second CONNECT", "QoS 2", "another's topic", "wildcard"],
 )
-def test_what_may_not_be_ends_that_connection_alone(data: bytes) -> None:
+def test_what_may_not_be_ends_that_connection_alone(door: Door, data: bytes) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device, other = await hub.device("pump-1"), await hub.device("pump-2")
             device.writer.write(data)
             assert await device.is_dropped()
@@ -41,9 +47,9 @@ def test_what_may_not_be_ends_that_connection_alone(data: bytes) -> None:
     run(main)
 
 
-def test_a_connection_that_says_nothing_is_not_kept() -> None:
+def test_a_connection_that_says_nothing_is_not_kept(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device = await hub.wire()
             device.writer.write(encode(hello())[:-1])
             await turns()
@@ -53,9 +59,9 @@ def test_a_connection_that_says_nothing_is_not_kept() -> None:
     run(main)
 
 
-def test_a_device_lives_as_long_as_it_speaks_within_half_as_long_again_as_it_promised() -> None:
+def test_a_device_lives_as_long_as_it_speaks_within_half_as_long_again_as_it_promised(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device = await hub.device(keep_alive_s=60)
             for _ in range(3):
                 hub.advance(80)
@@ -68,9 +74,9 @@ def test_a_device_lives_as_long_as_it_speaks_within_half_as_long_again_as_it_pro
     run(main)
 
 
-def test_a_device_without_keep_alive_is_let_go_at_the_service_s_own_limit() -> None:
+def test_a_device_without_keep_alive_is_let_go_at_the_service_s_own_limit(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device = await hub.device(keep_alive_s=0)
             hub.advance(1760)
             device.send(Pingreq())
@@ -81,9 +87,9 @@ def test_a_device_without_keep_alive_is_let_go_at_the_service_s_own_limit() -> N
     run(main)
 
 
-def test_a_connection_ends_with_its_token() -> None:
+def test_a_connection_ends_with_its_token(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             hub.desk.token_ends = hub.clock.now()
             hub.clock.advance(-100)
             device = await hub.device(keep_alive_s=1000)
@@ -96,9 +102,9 @@ def test_a_connection_ends_with_its_token() -> None:
     run(main)
 
 
-def test_a_dropped_device_is_off_line_at_once() -> None:
+def test_a_dropped_device_is_off_line_at_once(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device = await hub.device("pump-1", METHODS)
             hub.links.drop(PUMP)
             assert not hub.links.is_connected(PUMP)
@@ -108,9 +114,9 @@ def test_a_dropped_device_is_off_line_at_once() -> None:
     run(main)
 
 
-def test_a_device_that_does_not_read_is_let_go_and_the_others_are_served() -> None:
+def test_a_device_that_does_not_read_is_let_go_and_the_others_are_served(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             hub.desk.reported = {"much": "x" * 200_000}
             device = await hub.device("pump-1", *ALL_FILTERS)
             device.stop_reading()
@@ -124,9 +130,9 @@ def test_a_device_that_does_not_read_is_let_go_and_the_others_are_served() -> No
     run(main)
 
 
-def test_a_device_that_does_not_take_its_last_bytes_is_cut() -> None:
+def test_a_device_that_does_not_take_its_last_bytes_is_cut(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             hub.desk.reported = {"much": "x" * 3_000_000}
             device = await hub.device("pump-1", *ALL_FILTERS)
             device.stop_reading()
@@ -140,9 +146,9 @@ def test_a_device_that_does_not_take_its_last_bytes_is_cut() -> None:
 
 
 @pytest.mark.parametrize("farewell", [True, False])
-def test_a_will_is_sent_when_the_device_goes_without_a_farewell(farewell: bool) -> None:
+def test_a_will_is_sent_when_the_device_goes_without_a_farewell(door: Door, farewell: bool) -> None:
     async def main(loop: MovedLoop) -> None:
-        async with listening(loop) as hub:
+        async with listening(loop, door) as hub:
             device = await hub.device(will=Will(f"{EVENTS}why=lost", b"gone", 0, False))
             if farewell:
                 device.send(Disconnect())

@@ -1,0 +1,70 @@
+"""/_local/certificates: the CAs that may vouch for devices. Only for who holds iothubowner's key."""
+
+import re
+from typing import Any
+
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
+from azext_iotjobs.localhub.http.asked import Answer, Asked, member
+from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
+
+MAX_CERTIFICATES = 25  # IoT Hub quotas
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class CertificateRoutes:
+    """List, enter and remove CA certificates."""
+
+    def __init__(self, authorities: Authorities, clock: HubClock) -> None:
+        self._authorities = authorities
+        self._clock = clock
+
+    async def list(self, _asked: Asked) -> Answer:
+        """GET /_local/certificates"""
+        return Answer(document=[_document(each) for each in self._authorities.all()])
+
+    async def put(self, asked: Asked) -> Answer:
+        """PUT /_local/certificates/{name}: enters one, also in the place of one of that name."""
+        # Here and not above: `cryptography` loads slowly, and most hubs never need it.
+        from azext_iotjobs.localhub import x509
+
+        name = asked.path["name"]
+        if not NAME.fullmatch(name):
+            raise HubError(ARGUMENT_INVALID, "A certificate's name may hold 1 to 64 letters, digits and ._-")
+        pem = member(asked.document(), "certificate", str)
+        if pem is None:
+            raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
+        now = self._clock.now()
+        read = x509.read_authority(pem, now)
+        old = self._authorities.get(name)
+        if old is None and len(self._authorities.all()) >= MAX_CERTIFICATES:
+            raise HubError(ARGUMENT_INVALID, f"A hub has at most {MAX_CERTIFICATES} certificates.")
+        row = AuthorityRow(
+            name=name,
+            der=read.der,
+            subject=read.subject,
+            thumbprint=read.thumbprint,
+            ends_at=render(read.ends_at),
+            created_at=render(now) if old is None else old.created_at,
+            updated_at=render(now),
+        )
+        self._authorities.save(row)
+        return Answer(document=_document(row))
+
+    async def delete(self, asked: Asked) -> Answer:
+        """DELETE /_local/certificates/{name}"""
+        name = asked.path["name"]
+        if not self._authorities.delete(name):
+            raise HubError(NOT_FOUND, f"There is no certificate of the name {name!a}.")
+        return Answer(status=204)
+
+
+def _document(row: AuthorityRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "subject": row.subject,
+        "thumbprint": row.thumbprint,
+        "expiresAt": row.ends_at,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }

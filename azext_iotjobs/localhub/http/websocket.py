@@ -1,0 +1,133 @@
+"""MQTT over WebSocket: a door in the HTTPS port that leads to the MQTT side.
+
+Strategy: aiohttp shakes hands and reads frames; a `_Wire` stands before the MQTT connection as its transport, so that
+the same connection which serves TCP serves here, with all its limits. Nothing asks for a token: CONNECT brings it.
+Source: RFC 6455; IoT Hub "communicate using MQTT", section on WebSocket.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
+
+PATH = "/$iothub/websocket"
+SUBPROTOCOL = "mqtt"
+MAX_FRAME_BYTES = 1024 * 1024  # a frame may hold several packets; the largest packet has less than a third of it
+GOODBYE_LIMIT_S = 1.0  # for a device's answer to our farewell
+
+BINARY, CLOSE = 0x2, 0x8  # opcodes
+NORMAL_END, BAD_DATA = 1000, 1003  # close codes
+
+
+class WebSocketDoor:
+    """Every WebSocket connection of the hub."""
+
+    def __init__(self, new_connection: Callable[[], asyncio.Protocol]) -> None:
+        self._new_connection = new_connection
+        self._wires: set[_Wire] = set()
+
+    def open_in(self, application: web.Application) -> None:
+        """Let devices in through an application, until it ends."""
+        application.router.add_route("GET", PATH, self._serve)
+        application.on_shutdown.append(self._end)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        """One connection, from its handshake, which may be refused with 400, to its end."""
+        frames = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=GOODBYE_LIMIT_S
+        )
+        if frames.can_prepare(request).protocol != SUBPROTOCOL or request.transport is None:
+            raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
+        await frames.prepare(request)
+        connection = self._new_connection()
+        wire = _Wire(request.transport, connection)
+        self._wires.add(wire)
+        connection.connection_made(wire)
+        try:
+            await _read(frames, wire, connection)
+        finally:
+            self._wires.discard(wire)
+            connection.connection_lost(None)
+        return frames
+
+    async def _end(self, _application: web.Application) -> None:
+        for wire in list(self._wires):
+            wire.close()
+
+
+def is_handshake(request: web.Request) -> bool:
+    """Whether a request asks for a WebSocket, wherever."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: asyncio.Protocol) -> None:
+    async for frame in frames:
+        if frame.type is not WSMsgType.BINARY:
+            wire.close(BAD_DATA)  # text; or a frame that cannot be read, which aiohttp has answered already
+            return
+        if frame.data:
+            connection.data_received(frame.data)
+
+
+class _Wire(asyncio.Transport):
+    """A WebSocket as a transport: what is written goes out as one binary frame.
+
+    aiohttp's own sending is a coroutine; a connection writes at once, from wherever it is called. Frames of both are
+    whole, so they may alternate.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: asyncio.Protocol) -> None:
+        super().__init__()
+        self._transport = transport
+        self._connection = connection
+        self._limit_bytes: int | None = None
+        self._is_closing = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What the transport below says."""
+        return self._transport.get_extra_info(name, default)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Tell the connection when more than `high` bytes are unread; it is never told to go on."""
+        self._limit_bytes = high
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a binary frame."""
+        if self.is_closing():
+            return
+        self._transport.write(_frame(BINARY, bytes(data)))
+        if self._limit_bytes is not None and self._transport.get_write_buffer_size() > self._limit_bytes:
+            self._connection.pause_writing()
+
+    def is_closing(self) -> bool:
+        """Whether it has ended or is about to."""
+        return self._is_closing or self._transport.is_closing()
+
+    def close(self, code: int = NORMAL_END) -> None:
+        """Send a farewell after what was written, and close."""
+        if self.is_closing():
+            return
+        self._transport.write(_frame(CLOSE, struct.pack("!H", code)))
+        self._is_closing = True
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._is_closing = True
+        self._transport.abort()
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    """One whole frame; a server's have no mask [RFC 6455 5.1]."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, size)
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", 0x80 | opcode, 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 127, size)
+    return head + payload

@@ -1,0 +1,150 @@
+"""TLS over pyOpenSSL in the shape of `ssl.SSLObject`, as asyncio drives it. Imported only when a certificate is wanted.
+
+Every certificate is taken in the handshake, of whoever has signed it; who may come in is decided at CONNECT. pyOpenSSL
+keeps memory BIOs of its own, which never shrink: bytes are passed through them in small pieces.
+"""
+
+import ssl
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from OpenSSL import SSL, crypto
+
+PIECE_BYTES = 16 * 1024  # one TLS record
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"  # of TLS 1.2; 1.3 has its own
+
+Result = TypeVar("Result")
+
+
+class AskingContext:
+    """TLS settings that ask a client for a certificate, and take it that it has none."""
+
+    def __init__(self, certificate_file: Path, key_file: Path) -> None:
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_cipher_list(CIPHERS)
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle connection keeps none
+        # A resumed session has no certificates of its own: every connection shows them.
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context.set_options(SSL.OP_NO_TICKET)
+        context.use_certificate_chain_file(str(certificate_file))
+        context.use_privatekey_file(str(key_file))
+        context.set_verify(SSL.VERIFY_PEER, _take_any)
+        self._context = context
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> "BioTls":
+        """A server's side of one connection."""
+        connection = SSL.Connection(self._context)
+        connection.set_accept_state()
+        return BioTls(connection, incoming, outgoing)
+
+
+class BioTls:
+    """One connection; what asyncio calls of an SSLObject, with its exceptions."""
+
+    __slots__ = ("_connection", "_incoming", "_outgoing")
+
+    def __init__(self, connection: SSL.Connection, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
+        self._connection = connection
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The client's certificates, DER, its own first; empty when it has shown none."""
+        own = self._connection.get_peer_certificate()
+        others = self._connection.get_peer_cert_chain() or ()  # on a server's side, without the client's own
+        chain = () if own is None else (own, *others)
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake."""
+        self._step(self._connection.do_handshake)
+
+    def read(self, size: int = 1024, buffer: memoryview | None = None) -> bytes | int:
+        """Read into `buffer`, or give bytes; nothing at the end of the stream."""
+        try:
+            data = self._step(partial(self._connection.recv, min(size, PIECE_BYTES)))
+        except ssl.SSLZeroReturnError:
+            data = b""
+        if buffer is None:
+            return data
+        buffer[: len(data)] = data
+        return len(data)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Send all of it; gives its size."""
+        view = memoryview(data)
+        for start in range(0, len(view), PIECE_BYTES):
+            self._step(partial(self._connection.send, view[start : start + PIECE_BYTES]))
+        return len(view)
+
+    def unwrap(self) -> None:
+        """Say goodbye, and hear the other side's."""
+        if not self._step(self._connection.shutdown):
+            self._step(self._connection.shutdown)
+
+    def pending(self) -> int:
+        """How many decrypted bytes wait."""
+        return self._connection.pending()
+
+    def getpeercert(self, binary_form: bool = False) -> None:
+        """None, as `ssl` has it for a certificate that was not verified; see `peer_chain`."""
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Name, protocol and secret bits of the cipher."""
+        name = self._connection.get_cipher_name()
+        if name is None:
+            return None
+        return name, self._connection.get_cipher_version() or "", self._connection.get_cipher_bits() or 0
+
+    def compression(self) -> None:
+        """TLS compresses nothing."""
+
+    def version(self) -> str:
+        """The protocol's version."""
+        return self._connection.get_protocol_version_name()
+
+    def _step(self, step: Callable[[], Result]) -> Result:
+        """Carry out a step; give it what has come in, piece by piece, for as long as it wants more."""
+        while True:
+            try:
+                return step()
+            except SSL.WantReadError:
+                piece = self._incoming.read(PIECE_BYTES)
+                if not piece:
+                    raise _error(ssl.SSLWantReadError, ssl.SSL_ERROR_WANT_READ, "more is needed") from None
+                self._connection.bio_write(piece)
+            except SSL.ZeroReturnError:
+                raise _error(ssl.SSLZeroReturnError, ssl.SSL_ERROR_ZERO_RETURN, "end of the stream") from None
+            except SSL.Error as err:
+                raise _error(ssl.SSLError, ssl.SSL_ERROR_SSL, _reason(err)) from err
+            finally:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        while True:
+            try:
+                self._outgoing.write(self._connection.bio_read(PIECE_BYTES))
+            except SSL.WantReadError:
+                return
+
+
+def _take_any(
+    _connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _is_good: int
+) -> bool:  # fmt: skip
+    return True
+
+
+def _error(kind: type[ssl.SSLError], number: int, reason: str) -> ssl.SSLError:
+    error = kind(number, reason)
+    error.library, error.reason = "SSL", reason  # Python 3.10's asyncio looks at them
+    return error
+
+
+def _reason(err: SSL.Error) -> str:
+    match err.args:
+        case ([(_, _, str(reason)), *_],):
+            return reason
+    return type(err).__name__
