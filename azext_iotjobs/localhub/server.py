@@ -33,6 +33,7 @@ from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.listener import make_application
@@ -156,6 +157,7 @@ def _build(
     desks = Desks(
         identities=IdentityRoutes(registry, identities, links),
         bulk=BulkRoutes(database, registry, identities, twins, clock),
+        edge=EdgeRoutes(database, registry, identities, twins),
         twins=TwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
         queries=QueryRoutes(selector),

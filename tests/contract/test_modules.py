@@ -238,6 +238,41 @@ def test_connected_devices_are_counted_without_modules(
     assert hub.ok("GET", "/statistics/service")["connectedDeviceCount"] == before + 1
 
 
+def test_the_modules_of_an_edge_device_are_set_in_one_request(hub: HubProcess, name: str) -> None:
+    hub.new_device(name, capabilities={"iotEdge": True})
+    routes = {"routes": {"up": "FROM /* INTO $upstream"}, "timeToLive": 7200}
+    content = {
+        "$edgeAgent": {"properties.desired": {"modules": {"sensor": {"type": "docker"}}}},
+        "$edgeHub": {"properties.desired": routes},
+        "sensor": {"properties.desired": {"interval": 5}},
+    }
+    hub.ok("POST", f"/devices/{name}/applyConfigurationContent", {"modulesContent": content})
+    module = hub.ok("GET", f"/devices/{name}/modules/sensor")
+    assert (module["managedBy"], module["authentication"]["type"]) == ("iotEdge", "sas")
+    more = {"$edgeHub": {"properties.desired.routes.down": "x"}, "sensor": {"properties.desired": {"interval": 6}}}
+    hub.ok("POST", f"/devices/{name}/applyConfigurationContent", {"modulesContent": more})
+    desired = hub.ok("GET", f"/twins/{name}/modules/$edgeHub")["properties"]["desired"]
+    assert desired["routes"] == {**routes["routes"], "down": "x"} and desired["timeToLive"] == 7200
+    assert hub.ok("GET", f"/twins/{name}/modules/sensor")["properties"]["desired"]["interval"] == 6
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"a b": {}}, {"$mine": {}}, {"ok": {"properties.reported": {}}}, {"ok": {"properties.desired": 5}}]
+)
+def test_module_content_that_does_not_fit_is_refused_whole(hub: HubProcess, name: str, content: dict[str, Any]) -> None:
+    hub.new_device(name, capabilities={"iotEdge": True})
+    body = {"modulesContent": {"first": {"properties.desired": {"a": 1}}, **content} if content else {}}
+    path = f"/devices/{name}/applyConfigurationContent"
+    assert hub.refused("POST", path, body) == (400, "ArgumentInvalid")
+    assert len(hub.ok("GET", f"/devices/{name}/modules")) == 2
+
+
+def test_only_edge_devices_take_module_content(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    body = {"modulesContent": {"m": {"properties.desired": {"a": 1}}}}
+    assert hub.refused("POST", f"/devices/{name}/applyConfigurationContent", body) == (400, "ArgumentInvalid")
+
+
 def all_events(hub: HubProcess) -> list[dict[str, Any]]:
     """Everything that the hub still keeps."""
     found: list[dict[str, Any]] = []

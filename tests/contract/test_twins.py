@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
 
 def test_a_patch_merges_and_null_removes(hub: HubProcess, name: str) -> None:
@@ -148,3 +148,13 @@ def test_a_device_is_told_of_desired_changes_with_their_version(
     hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": 1, "b": None}}})
     expected = ("$iothub/twin/PATCH/properties/desired/?$version=2", {"a": 1, "b": None, "$version": 2})
     assert device.next() == expected
+
+
+def test_a_model_that_a_device_announces_is_in_its_twin(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:
+    connect(name, username=f"localhost/{name}/?api-version=2020-09-30&model-id=dtmi%3Aexample%3APump%3B1")
+    wait_for_connection_state(hub, name, "Connected")
+    assert hub.ok("GET", f"/twins/{name}")["modelId"] == "dtmi:example:Pump;1"
+    query = {"query": f"SELECT deviceId FROM devices WHERE modelId = 'dtmi:example:Pump;1' AND deviceId = '{name}'"}
+    assert hub.ok("POST", "/devices/query", query) == [{"deviceId": name}]

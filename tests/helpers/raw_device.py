@@ -46,7 +46,7 @@ class Desk:
             raise HubError(UNAUTHORIZED, "Not this token.")
         return self.token_ends
 
-    def connected(self, address: Address) -> None:
+    def connected(self, address: Address, model_id: str | None) -> None:
         """On line."""
         self.said.append(("connected", address.device_id))
 

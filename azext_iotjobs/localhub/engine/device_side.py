@@ -51,8 +51,10 @@ class DeviceDesk:
         else:
             self._sessions.keep(address, filters)
 
-    def connected(self, address: Address) -> None:
-        """The device is on line."""
+    def connected(self, address: Address, model_id: str | None) -> None:
+        """The device is on line, and announces a model or none."""
+        if model_id is not None:
+            self._identities.note_model(address, model_id)
         self._identities.note_connection(address, CONNECTED, self._now())
         self._mailbox.deliver(address)
 

@@ -37,7 +37,7 @@ TWIN_COLUMNS = Columns(
         ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
         ("authenticationType",): ("identities.sign_in", Kind.TEXT),
         ("cloudToDeviceMessageCount",): (MESSAGE_COUNT, Kind.NUMBER),
-        ("modelId",): ("''", Kind.TEXT),
+        ("modelId",): ("identities.model_id", Kind.TEXT),
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
         ("deviceScope",): ("identities.device_scope", Kind.TEXT),

@@ -60,7 +60,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
         "cloudToDeviceMessageCount": identity.message_count,
         "authenticationType": identity.sign_in,
         "x509Thumbprint": _thumbprints(identity, "PrimaryThumbprint" if identity.primary_thumbprint else None),
-        "modelId": "",
+        "modelId": identity.model_id,
         "version": twin.version,
         "tags": twin.tags,
         "properties": {"desired": _section(twin.desired), "reported": _section(twin.reported)},

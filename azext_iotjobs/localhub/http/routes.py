@@ -8,6 +8,7 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
@@ -34,6 +35,7 @@ class Desks:
 
     identities: IdentityRoutes
     bulk: BulkRoutes
+    edge: EdgeRoutes
     twins: TwinRoutes
     jobs: JobRoutes
     queries: QueryRoutes
@@ -70,6 +72,10 @@ ROUTES = (
         "delete; needs If-Match",
     ),
     Route("POST", "/devices/keys/regenerate", WRITE, lambda desks: desks.bulk.renew_keys, "renew keys, up to 1,000"),
+    Route(
+        "POST", "/devices/{id}/applyConfigurationContent", WRITE, lambda desks: desks.edge.apply,
+        "set the modules of an edge device",
+    ),
     Route("GET", "/statistics/devices", READ, lambda desks: desks.identities.device_statistics, "count devices"),
     Route(
         "GET", "/statistics/service", SERVICE, lambda desks: desks.identities.service_statistics,
@@ -142,6 +148,8 @@ NOT_SERVED = (
     ("GET", "/configurations", "no automatic device management"),
     ("GET, PUT, DELETE", "/configurations/{id}", "no automatic device management"),
     ("POST", "/configurations/testQueries", "no automatic device management"),
+    ("GET, PATCH", "/digitaltwins/{id}", "models are kept as their ids, not read"),
+    ("POST", "/digitaltwins/{id}/commands/{name}", "call the method by its name, or `component*name`"),
     ("POST", "/devices/{id}/files", "there is no blob storage to upload to"),
     ("POST", "/devices/{id}/files/notifications", "there is no blob storage to upload to"),
     ("GET", "/messages/serviceBound/filenotifications", "there is no blob storage to upload to"),

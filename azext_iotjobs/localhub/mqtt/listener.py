@@ -46,8 +46,8 @@ class DeviceSide(Protocol):
     def keep_filters(self, address: Address, filters: dict[str, int] | None) -> None:
         """Remember what a device listens to, for its next connection; None: nothing."""
 
-    def connected(self, address: Address) -> None:
-        """A device is on line."""
+    def connected(self, address: Address, model_id: str | None) -> None:
+        """A device is on line, and announces a model or none."""
 
     def disconnected(self, address: Address) -> None:
         """A device is off line."""
@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
         self._keep_subscriptions()
         self._is_attached = True
         self._links.attach(self)
-        self._hub.connected(self.address)
+        self._hub.connected(self.address, asked.model_id)
         self._look()
 
     def _keep_subscriptions(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
@@ -50,6 +51,7 @@ class Admit:
     address: Address
     host: str
     token: str = field(repr=False)
+    model_id: str | None = None  # that the device announces
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ class Session:
         self.keep_alive_s = min(1.5 * connect.keep_alive_s or KEEP_ALIVE_CAP_S, KEEP_ALIVE_CAP_S)
         self.state = State.ADMITTING
         token = (connect.password or b"").decode("utf-8", "replace")
-        return [Admit(address, host, token)]
+        model_id = parse_model_id(connect.username or "", connect.client_id)
+        return [Admit(address, host, token, model_id)]
 
     def _publish(self, publish: packets.Publish) -> list[Effect]:
         if publish.qos > 1:
@@ -256,6 +259,13 @@ def parse_host(username: str, client_id: str) -> str | None:
     name, tail = rest[: len(client_id)], rest[len(client_id) :]
     fits = tail in ("", "/") or (tail[0] == "/" and tail[1:].startswith(_QUERY_STARTS))
     return host if host and name == client_id and fits else None
+
+
+def parse_model_id(username: str, client_id: str) -> str | None:
+    """The model that a user name of `parse_host`'s form announces; None when it announces none."""
+    query = username.partition("/")[2][len(client_id) :].lstrip("/?")
+    named = dict(part.partition("=")[::2] for part in query.split("&"))
+    return unquote(named["model-id"]) or None if "model-id" in named else None
 
 
 def _subscriptions(

@@ -38,6 +38,7 @@ class Identity:
     is_edge: bool = False
     device_scope: str | None = None
     parent_scopes: tuple[str, ...] = ()
+    model_id: str = ""  # that the device announced when it connected last
     message_count: int = 0  # cloud-to-device messages in its queue, counted when it is read
 
     @property
@@ -49,7 +50,7 @@ class Identity:
 COLUMNS = (
     "device_id", "module_id", "managed_by", "generation_id", "etag", "status", "status_reason", "status_updated_at",
     "connection_state", "connection_updated_at", "last_activity_at", "sign_in", "primary_key", "secondary_key",
-    "primary_thumbprint", "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes",
+    "primary_thumbprint", "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes", "model_id",
 )  # fmt: skip
 AT = "WHERE device_id = ? AND module_id = ?"
 MESSAGE_COUNT = (
@@ -131,6 +132,10 @@ class Identities:
             f"UPDATE identities SET connection_state = ?, connection_updated_at = ?, last_activity_at = ? {AT}",
             (state, now_text, now_text, *address.key),
         )
+
+    def note_model(self, address: Address, model_id: str) -> None:
+        """A device or module announced a model."""
+        self._database.change(f"UPDATE identities SET model_id = ? {AT}", (model_id, *address.key))
 
     def note_activity(self, address: Address, now_text: str) -> None:
         """A device or module sent something."""

@@ -139,4 +139,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHERE sign_in IN ('selfSigned', 'certificateAuthority')
         """,
     ),
+    ("ALTER TABLE identities ADD COLUMN model_id TEXT NOT NULL DEFAULT ''",),
 )

@@ -324,3 +324,18 @@ def test_a_module_listens_to_five_things() -> None:
     names = (METHODS, TWIN, "$iothub/twin/PATCH/properties/desired/#", *own)
     session.on_packet(Subscribe(1, tuple((name, 1) for name in names)))
     assert session.filters() == dict.fromkeys(names, 1)
+
+
+@pytest.mark.parametrize(
+    ("username", "model_id"),
+    [
+        ("hub/pump-1/?api-version=2020-09-30&model-id=dtmi%3Acom%3Aexample%3APump%3B1", "dtmi:com:example:Pump;1"),
+        ("hub/pump-1/?model-id=dtmi:a;1&api-version=2020-09-30", "dtmi:a;1"),
+        ("hub/pump-1/?api-version=2021-04-12&model-id=", None),
+        ("hub/pump-1/?api-version=2021-04-12", None),
+        ("hub/pump-1", None),
+    ],
+)
+def test_a_user_name_may_announce_a_model(username: str, model_id: str | None) -> None:
+    (admit,) = Session().on_packet(connect(username=username))
+    assert admit.model_id == model_id

@@ -1,0 +1,79 @@
+"""POST /devices/{id}/applyConfigurationContent: what an edge device's modules are to be, in one request."""
+
+from typing import Any
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.engine.registry import Registry
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+from azext_iotjobs.localhub.http.asked import Answer, Asked, member
+from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.rules.identity import check_module_id
+from azext_iotjobs.localhub.rules.twin import Tree, new_twin, replace_by_service
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.identities import Identities
+
+DESIRED = "properties.desired"
+
+
+class EdgeRoutes:
+    """Set the modules of edge devices."""
+
+    def __init__(self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk) -> None:
+        self._database = database
+        self._registry = registry
+        self._identities = identities
+        self._twins = twins
+
+    async def apply(self, asked: Asked) -> Answer:
+        """POST /devices/{id}/applyConfigurationContent: all of it, or nothing."""
+        device = self._registry.device(asked.path["id"])
+        if not device.is_edge:
+            raise HubError(ARGUMENT_INVALID, f"{device.address.shown} is not an edge device.")
+        contents: dict[str, Any] = member(asked.document(), "modulesContent", dict, {})
+        if not contents:
+            raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
+        # All is checked before the first write: a module that was told of a change cannot be told that it was none.
+        changes = [
+            self._checked(Address(device.device_id, module_id), member(contents, module_id, dict, {}))
+            for module_id in contents
+        ]
+        with self._database.transaction():
+            for address, tags, desired in changes:
+                if self._identities.get(address) is None:
+                    self._registry.create_module(address, wanted({"managedBy": "iotEdge"}))
+                self._twins.replace(address, tags=tags, desired=desired)
+        return Answer(status=204)
+
+    def _checked(self, address: Address, content: dict[str, Any]) -> tuple[Address, Tree, Tree]:
+        """A module with the tags and desired properties that it is to have. Raises HubError 400."""
+        is_there = self._identities.get(address) is not None
+        if not is_there:
+            check_module_id(address.module_id or "")
+        twin = self._twins.get(address) if is_there else new_twin("")
+        desired = _desired(twin.desired.data, content)
+        replace_by_service(twin, tags=twin.tags, desired=desired, now_text="")
+        return address, twin.tags, desired
+
+
+def _desired(old: Tree, content: dict[str, Any]) -> Tree:
+    """Desired properties after a content was applied: `properties.desired` is all of them, a longer path one of them.
+
+    Raises HubError 400.
+    """
+    desired: Tree = member(content, DESIRED, dict, old)
+    for path in content:
+        prefix, dot, rest = path[: len(DESIRED)], path[len(DESIRED) :][:1], path[len(DESIRED) + 1 :]
+        if path == DESIRED:
+            continue
+        if prefix != DESIRED or dot != "." or not rest:
+            raise HubError(ARGUMENT_INVALID, f"{path[:100]!a} is not a path of desired properties.")
+        desired = _with(desired, rest.split("."), content[path])
+    return desired
+
+
+def _with(tree: Any, path: list[str], value: Any) -> Tree:
+    """A copy of a tree with a value at a path."""
+    name, *rest = path
+    kept = dict(tree) if isinstance(tree, dict) else {}
+    return {**kept, name: _with(kept.get(name), rest, value) if rest else value}
