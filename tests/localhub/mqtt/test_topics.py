@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt.topics import (
     MAX_RID_CHARS,
+    SYSTEM_NAMES,
     MethodResponse,
     ReportedPatch,
     Subscription,
@@ -135,13 +136,15 @@ def test_a_property_bag_says(text: str, bag: dict[str, str | None]) -> None:
     assert parse_bag(text) == bag
 
 
-@given(st.dictionaries(texts.filter(bool), st.none() | texts))
+@given(st.dictionaries(texts.filter(bool) | st.sampled_from(sorted(SYSTEM_NAMES)), st.none() | texts))
 def test_whatever_a_device_puts_into_a_bag_comes_out(properties: dict[str, str | None]) -> None:
     bag = "&".join(
         quote(key, safe="") if value is None else f"{quote(key, safe='')}={quote(value, safe='')}"
         for key, value in properties.items()
     )
-    assert parse(PUMP, f"devices/pump-1/messages/events/{bag}") == Telemetry(properties, {})
+    system = {SYSTEM_NAMES[key]: value or "" for key, value in properties.items() if key in SYSTEM_NAMES}
+    own = {key: value for key, value in properties.items() if key not in SYSTEM_NAMES}
+    assert parse(PUMP, f"devices/pump-1/messages/events/{bag}") == Telemetry(own, system)
 
 
 @given(texts, st.integers(-(10**9), 10**9), st.integers(1))
