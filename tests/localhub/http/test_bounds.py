@@ -17,6 +17,7 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.routes import Desks
+from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from tests.helpers.hub_process import sas
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
@@ -84,8 +85,8 @@ async def served(loop: MovedLoop) -> AsyncIterator[Server]:
     desks = SimpleNamespace(**{each.name: Room() for each in fields(Desks)})
     desks.twins.patch, desks.queries.post, desks.jobs.get = echo, large, broken
     nobody: Any = None  # no device comes to this gate
-    gate = Gate({"iothubowner": KEY}, nobody, {"localhost"}, HandClock())
-    runner = make_runner(make_application(desks, gate, HandClock()))
+    gate = Gate({"iothubowner": KEY}, nobody, nobody, {"localhost"}, HandClock())
+    runner = make_runner(make_application(desks, gate, HandClock(), WebSocketDoor(asyncio.Protocol)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
