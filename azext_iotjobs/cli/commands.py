@@ -76,6 +76,9 @@ def load_command_table(loader: Any) -> None:
         group.command("stop", "stop")
         group.show_command("show", "show")
         group.command("reset", "reset")
+        group.command("certificate create", "create_certificate")
+        group.command("certificate list", "list_certificates")
+        group.command("certificate delete", "delete_certificate")
 
     with loader.command_group("iot local-hub", _room("local_hub_messages")) as group:
         group.command("events", "events")

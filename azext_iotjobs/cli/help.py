@@ -167,6 +167,11 @@ _command(
         "Over HTTPS: send messages, and reject those that are sent to it.",
         "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
     ),
+    (
+        "Sign in with a certificate, through the HTTPS port.",
+        "az iot device simulate -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
+        "--key-file-path pump-1-key.pem --websocket",
+    ),
     long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
     "printed as they arrive.",
 )
@@ -237,8 +242,30 @@ _command(
 )
 _command(
     "iot local-hub reset",
-    "Remove all devices, twins, jobs and messages of a running local hub; its keys and certificates stay.",
+    "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
     ("Without being asked.", "az iot local-hub reset --yes"),
+    long="Its policies' keys and its own server certificate stay.",
+)
+_group(
+    "iot local-hub certificate",
+    "Manage the CAs that vouch for X.509 devices at a running local hub.",
+    "A CA counts as verified as soon as it is here. Devices that were registered with --auth-method x509_ca sign in "
+    "with certificates below it whose common name is the device id. At most 25.",
+)
+_command(
+    "iot local-hub certificate create",
+    "Let a CA vouch for devices, in the place of one of the same name.",
+    ("Let a root CA vouch.", "az iot local-hub certificate create --name root --path root-ca.pem"),
+)
+_command(
+    "iot local-hub certificate list",
+    "List the CAs that vouch for devices.",
+    ("List their subjects.", "az iot local-hub certificate list --query [].subject"),
+)
+_command(
+    "iot local-hub certificate delete",
+    "Let a CA vouch no more. Devices that are connected stay so.",
+    ("Remove one.", "az iot local-hub certificate delete --name root"),
 )
 _command(
     "iot local-hub events",

@@ -9,16 +9,18 @@ from knack.prompting import NoTTYException, prompt_y_n
 from azext_iotjobs.cli import hub_process
 from azext_iotjobs.cli.output import print_now
 from azext_iotjobs.cli.running_hubs import RunningHub, pick
+from azext_iotjobs.cli.values import bytes_of_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import AnswerTooLate, MissingChoice
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, MissingChoice
 from azext_iotjobs.model.target import parse_connection_string
 
 logger = get_logger(__name__)
 
 STOP_LIMIT_S = 10.0  # a clean end closes each device's connection; what takes longer is stuck
 LOOK_INTERVAL_S = 0.05
+HOW_TO_GET_PEM = "From a DER file: openssl x509 -inform der -in ca.cer -out ca.pem"
 
 
 def start(
@@ -70,10 +72,33 @@ def show(secure_port: int | None = None) -> dict[str, Any]:
 
 
 def reset(secure_port: int | None = None, sure: bool = False) -> None:
-    """Empty a running local hub: devices, twins, jobs, messages."""
+    """Empty a running local hub: devices, twins, jobs, messages, CA certificates."""
     hub = pick(https_port=secure_port)
-    if sure or _agreed(f"Remove all devices, twins, jobs and messages of the local hub at {hub.host_name}?"):
+    what = "all devices, twins, jobs, messages and CA certificates"
+    if sure or _agreed(f"Remove {what} of the local hub at {hub.host_name}?"):
         client_of(hub).reset()
+
+
+def create_certificate(ca_name: str, ca_path: str, secure_port: int | None = None) -> Any:
+    """Let a CA vouch for devices at a running local hub."""
+    content = bytes_of_file(ca_path, "--path")
+    if b"PRIVATE KEY-----" in content:
+        raise BadValue(f"--path: {ca_path} holds a private key.", hint="Give a file with the CA's certificate alone.")
+    try:
+        pem = content.decode()
+    except UnicodeDecodeError as err:
+        raise BadValue(f"--path: {ca_path} is not a PEM file.", hint=HOW_TO_GET_PEM) from err
+    return client_of(pick(https_port=secure_port)).put_certificate(ca_name, pem)
+
+
+def list_certificates(secure_port: int | None = None) -> Any:
+    """List the CAs that vouch for devices at a running local hub."""
+    return client_of(pick(https_port=secure_port)).certificates()
+
+
+def delete_certificate(ca_name: str, secure_port: int | None = None) -> None:
+    """A CA vouches no more at a running local hub."""
+    client_of(pick(https_port=secure_port)).delete_certificate(ca_name)
 
 
 def client_of(hub: RunningHub) -> LocalHubClient:

@@ -107,7 +107,7 @@ def key_of(client: HubClient, device: str, typed_key: str | None) -> str:
     if identity.primary_key is None:
         raise BadValue(
             f"Device {device} signs in by {identity.sign_in}, not by key.",
-            hint="Use a device with keys, or give --symmetric-key.",
+            hint="Over MQTT: az iot device simulate, with --certificate-file-path and --key-file-path.",
         )
     return identity.primary_key
 

@@ -222,13 +222,18 @@ def _device_key(c: Context) -> None:
 def _certificate(note: str) -> Callable[[Context], None]:
     def add(c: Context) -> None:
         for dest, options, text in (
-            ("certificate_path", ["--certificate-file-path", "--cp"], "Certificate"),
-            ("key_path", ["--key-file-path", "--kp"], "Private key"),
+            ("certificate_path", ["--certificate-file-path", "--cp"], "PEM file with the certificate"),
+            ("key_path", ["--key-file-path", "--kp"], "PEM file with the private key"),
             ("key_passphrase", ["--passphrase", "--pass"], "Passphrase of the private key"),
         ):
             c.argument(dest, options_list=options, help=f"{text} of an X.509 device{note}.")
 
     return add
+
+
+def _websocket(c: Context) -> None:
+    c.argument("over_websocket", options_list=["--websocket"], action="store_true",
+               help="MQTT over WebSocket: port 443, or a local hub's HTTPS port, instead of 8883.")  # fmt: skip
 
 
 def _receive(c: Context) -> None:
@@ -288,6 +293,16 @@ def _hub_start(c: Context) -> None:
                help="Run in the background; without it the hub runs until Ctrl-C.")  # fmt: skip
 
 
+def _ca_name(c: Context) -> None:
+    c.argument("ca_name", options_list=["--name"], help="Name of the certificate at the hub: 1 to 64 of A-Z, a-z, "
+               "0-9, dot, dash and underscore.")  # fmt: skip
+
+
+def _ca_file(c: Context) -> None:
+    c.argument("ca_path", options_list=["--path", "-p"],
+               help="PEM file with the CA's certificate, root or intermediate.")  # fmt: skip
+
+
 def _sure(c: Context) -> None:
     c.argument("sure", options_list=["--yes", "-y"], action="store_true", help="Do not ask.")
 
@@ -312,7 +327,9 @@ OPTIONS: dict[str, tuple[Callable[[Context], None], ...]] = {
     "iot hub device-twin show": (_hub, _auth_type, _device),
     "iot hub device-twin update": (_hub, _auth_type, _device, _twin_update, _if_match, _edits),
     "iot hub device-twin list": (_hub, _auth_type, _edge("Only IoT Edge devices."), _top(1000)),
-    "iot device simulate": (_hub, _device, _simulate, _device_key, _certificate("; not in this version")),
+    "iot device simulate": (
+        _hub, _device, _simulate, _device_key, _certificate(", for MQTT"), _websocket,
+    ),
     "iot device send-d2c-message": (
         _hub, _device, _body, _send_d2c, _device_key, _certificate(": not over HTTPS, see `az iot device simulate`"),
     ),
@@ -327,4 +344,7 @@ OPTIONS: dict[str, tuple[Callable[[Context], None], ...]] = {
     "iot local-hub reset": (_hub_port, _sure),
     "iot local-hub events": (_hub_port, _hub_events),
     "iot local-hub send": (_hub_port, _device, _body, _hub_send),
+    "iot local-hub certificate create": (_hub_port, _ca_name, _ca_file),
+    "iot local-hub certificate list": (_hub_port,),
+    "iot local-hub certificate delete": (_hub_port, _ca_name),
 }  # fmt: skip

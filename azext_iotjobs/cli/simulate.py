@@ -15,11 +15,13 @@ from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
 
@@ -44,9 +46,9 @@ def simulate(
     certificate_path: str | None = None,
     key_path: str | None = None,
     key_passphrase: str | None = None,
+    over_websocket: bool = False,
 ) -> None:
     """Simulate a device until its messages are sent, or until Ctrl-C."""
-    has_certificate = any((certificate_path, key_path, key_passphrase))
     if wire == "http":
         _refuse_what_needs_mqtt(
             {
@@ -54,11 +56,15 @@ def simulate(
                 "--method-response-payload": answer_payload,
                 "--init-reported-properties": first_reported,
                 "--model-id": model,
-                "--certificate-file-path": has_certificate or None,
+                "--certificate-file-path": certificate_path or key_path or key_passphrase,
+                "--websocket": over_websocket or None,
             }
         )
-    else:
-        _refuse_what_is_not_here(settle, has_certificate)
+    elif settle != "complete":
+        raise ConflictingChoice(
+            f"--receive-settle {settle} goes with --protocol http only.",
+            hint="Over MQTT a message is always completed.",
+        )
     behaviour = Behaviour(
         status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
         payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
@@ -73,14 +79,22 @@ def simulate(
         interval_s=at_least(message_interval_s, 1, "--msg-interval"),
         properties={**DEFAULT_PROPERTIES, **properties},
     )
-    key = key_of(client, device, device_key)
     if wire == "http":
+        key = key_of(client, device, device_key)
         with _stopped_by_ctrl_c() as stop:
             simulate_http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
         return
-    simulated = operation.SimulatedDevice(device_id=device, key=key, behaviour=behaviour, plan=plan, model_id=model)
+    certificate = _certificate(certificate_path, key_path, key_passphrase, device_key)
+    simulated = operation.SimulatedDevice(
+        device_id=device,
+        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, device_key)),
+        behaviour=behaviour,
+        plan=plan,
+        model_id=model,
+    )
+    way = Way.WEBSOCKET if over_websocket else Way.TLS
     with _stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop)
+        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, way)
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
         "%s: %d messages sent%s%s.", device, summary.sent_count,
@@ -92,19 +106,21 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
     for option, value in given.items():
         if value is not None:
             raise ConflictingChoice(
-                f"{option} does not go with --protocol http: over HTTPS a device is not called and has no twin.",
+                f"{option} does not go with --protocol http: there a device has a key, is not called and has no twin.",
                 hint="Leave it out, or leave --protocol out for MQTT.",
             )
 
 
-def _refuse_what_is_not_here(settle: str, has_certificate: bool) -> None:
-    if settle != "complete":
-        raise ConflictingChoice(
-            f"--receive-settle {settle} goes with --protocol http only.",
-            hint="Over MQTT a message is always completed.",
-        )
-    if has_certificate:
-        raise BadValue("Signing in with a certificate is not in this version.", hint="Use a device with keys.")
+def _certificate(
+    path: str | None, key_path: str | None, passphrase: str | None, device_key: str | None
+) -> DeviceCertificate | None:  # fmt: skip
+    if path is None and key_path is None and passphrase is None:
+        return None
+    if path is None or key_path is None:
+        raise MissingChoice("A certificate needs both --certificate-file-path and --key-file-path.")
+    if device_key is not None:
+        raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
+    return DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=passphrase)
 
 
 @contextmanager

@@ -38,3 +38,24 @@ class LocalHubClient:
         query = {"after": str(after), "wait": str(wait_s)}
         get = Request(method="GET", path="/_local/events", query=query, may_repeat=True)
         return [codec.parse_event(each) for each in document(self._transport.send(get)) or []]
+
+    def certificates(self) -> Any:
+        """The CA certificates that may vouch for devices."""
+        return document(self._transport.send(Request(method="GET", path=_CERTIFICATES, may_repeat=True)))
+
+    def put_certificate(self, name: str, pem: str) -> Any:
+        """Let a CA vouch for devices. Raises BadRequest when the certificate is none of a CA."""
+        body = {"certificate": pem}
+        put = Request(method="PUT", path=_certificate(name), body=body, has_body=True, may_repeat=True)
+        return document(self._transport.send(put))
+
+    def delete_certificate(self, name: str) -> None:
+        """A CA vouches no more. Raises NotFound."""
+        document(self._transport.send(Request(method="DELETE", path=_certificate(name))))
+
+
+_CERTIFICATES = "/_local/certificates"
+
+
+def _certificate(name: str) -> str:
+    return f"{_CERTIFICATES}/{quote(name, safe='')}"

@@ -10,12 +10,12 @@ import math
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.simulator import session as mind
 from azext_iotjobs.simulator import telemetry, topics
 from azext_iotjobs.simulator.session import Behaviour, Seen, Session, State, What
@@ -23,7 +23,7 @@ from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.http import API_VERSION
-from azext_iotjobs.transport.mqtt import MqttTransport
+from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.retry import reconnect_pause
 
 TOKEN_LIFE_S = 3600  # as the official device SDKs have it
@@ -40,7 +40,7 @@ class SimulatedDevice:
     """A device to simulate: who it is, how it answers, what it sends."""
 
     device_id: str
-    key: str = field(repr=False)  # base64
+    credential: DeviceKey | DeviceCertificate
     behaviour: Behaviour
     plan: TelemetryPlan
     model_id: str | None = None  # DTMI that it announces
@@ -57,14 +57,20 @@ class Summary:
 
 
 def run(
-    target: HubTarget, devices: Sequence[SimulatedDevice], reporter: Reporter, clock: Clock, stop: StopFlag
+    target: HubTarget,
+    devices: Sequence[SimulatedDevice],
+    reporter: Reporter,
+    clock: Clock,
+    stop: StopFlag,
+    way: Way = Way.TLS,
 ) -> Summary:
     """Connect `devices` to `target` and let them live; gives what it came to, and leaves nothing connected.
 
     reporter: told, on this thread, of everything that a person may want to see.
-    Raises Unauthorized or LinkError when every device gave up; the error is the first one's.
+    Raises Unauthorized or LinkError when every device gave up; the error is the first one's. BadValue for a
+    certificate that cannot be used.
     """
-    links = MqttTransport(target, clock)
+    links = MqttTransport(target, clock, way)
     try:
         return run_over(links, target, devices, reporter, clock, stop)
     finally:
@@ -210,22 +216,22 @@ class _Device:
         return end + LAST_WAIT_S if self.unacknowledged else end
 
     def _connect(self) -> None:
-        device, target = self._device, self._around.target
-        now = self._around.clock.now()
-        key = DeviceKey(device_id=device.device_id, key=device.key)
-        password = device_password(target, key, now, TOKEN_LIFE_S)
-        model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
         self._connect_at = math.inf
         self._is_linked = True
-        self._renew_at = self._around.clock.monotonic() + (password.renew_at - now).total_seconds()
-        self._around.links.connect(
-            device.device_id,
-            wire.MqttLogin(
-                client_id=device.device_id,
-                username=f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}",
-                password=password.text,
-            ),
-        )
+        self._around.links.connect(self._device.device_id, self._login())
+
+    def _login(self) -> wire.MqttLogin:
+        device, target, clock = self._device, self._around.target, self._around.clock
+        model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
+        username = f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}"
+        login = wire.MqttLogin(client_id=device.device_id, username=username, password=None)
+        if isinstance(device.credential, DeviceCertificate):
+            self._renew_at = math.inf
+            return replace(login, certificate=device.credential)
+        now = clock.now()
+        token = device_password(target, device.credential, now, TOKEN_LIFE_S)
+        self._renew_at = clock.monotonic() + (token.renew_at - now).total_seconds()
+        return replace(login, password=token.text)
 
     def _renew(self) -> None:
         """A token cannot be changed within a connection: leave and come back."""
@@ -307,7 +313,7 @@ class _Device:
 
 def _refusal(device_id: str) -> Unauthorized:
     return Unauthorized(
-        f"The hub refused {device_id}: its key is wrong, or it is disabled or not registered.",
+        f"The hub refused {device_id}: its key or certificate is wrong, or it is disabled or not registered.",
         status=401,
         hint=f"Look with: az iot hub device-identity show -d {device_id}. A clock that is off by minutes has the same "
         "effect.",

@@ -5,7 +5,6 @@ loop; from then on the loop's thread alone touches that client. Callbacks only a
 no rule runs inside paho.
 """
 
-import os
 import queue
 import selectors
 import socket
@@ -13,11 +12,13 @@ import ssl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
-from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.errors import CannotConnect, LinkError
+from azext_iotjobs.model.target import DeviceCertificate, HubTarget
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,
     Arrived,
@@ -28,6 +29,7 @@ from azext_iotjobs.transport.mqtt_events import (
     MqttLogin,
     Refused,
 )
+from azext_iotjobs.transport.mqtt_tls import tls_context
 from azext_iotjobs.transport.own_import import import_own
 
 if TYPE_CHECKING:
@@ -39,16 +41,27 @@ HANDSHAKE_THREADS = 32  # one slow or hung handshake delays nobody
 MISC_INTERVAL_S = 1.0  # how often keep-alives are looked at
 NOT_AUTHORISED = (4, 5)  # CONNACK codes that no retry cures
 LINE_WAKE = b"\0"
+WEBSOCKET_PATH = "/$iothub/websocket"
+
+
+class Way(Enum):
+    """What carries MQTT; the value is paho's word."""
+
+    TLS = "tcp"
+    WEBSOCKET = "websockets"  # within HTTPS, where the MQTT port is closed
 
 
 class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
-    def __init__(self, target: HubTarget, clock: Clock) -> None:
+    def __init__(self, target: HubTarget, clock: Clock, way: Way = Way.TLS) -> None:
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
         self._target = target
         self._clock = clock
-        self._tls = tls_context(target.ca_file)
+        self._way = way
+        self._port = target.mqtt_port if way is Way.TLS else target.https_port
+        self._tls: dict[DeviceCertificate | None, ssl.SSLContext] = {None: tls_context(target.ca_file)}
+        self._opened: dict[str, ssl.SSLSocket] = {}  # by the pool, until it is the client's
         self._clients: dict[str, paho.Client] = {}
         self._shaking: set[str] = set()  # the devices whose client the pool has
         self._inbox: list[Event] = []
@@ -63,10 +76,13 @@ class MqttTransport:
         self._next_misc = clock.monotonic()
 
     def connect(self, device: str, login: MqttLogin) -> None:
-        """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event."""
+        """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event.
+
+        Raises BadValue when its certificate cannot be used.
+        """
         if device in self._shaking:
             return  # that handshake's end will be told
-        client = self._clients.get(device) or self._new_client(device, login.client_id)
+        client = self._clients.get(device) or self._new_client(device, login)
         if client.socket() is not None:
             self.drop(device)
         client.username_pw_set(login.username, login.password)
@@ -128,17 +144,22 @@ class MqttTransport:
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _new_client(self, device: str, client_id: str) -> "paho.Client":
+    def _new_client(self, device: str, login: MqttLogin) -> "paho.Client":
+        if login.certificate not in self._tls:
+            self._tls[login.certificate] = tls_context(self._target.ca_file, login.certificate)
+        context = self._tls[login.certificate]
         client: paho.Client = self._paho.Client(
             self._paho.CallbackAPIVersion.VERSION2,
-            client_id=client_id,
+            client_id=login.client_id,
             clean_session=False,  # the hub keeps subscriptions and cloud-to-device messages, as for the official SDKs
             protocol=self._paho.MQTTv311,
+            transport=self._way.value,
             reconnect_on_failure=False,  # else paho tries again by itself, in our loop, blocking it
         )
-        client.tls_set_context(self._tls)
-        # paho leaves the socket of a failed handshake open; ours closes it.
-        client._ssl_wrap_socket = self._wrap  # type: ignore[method-assign]
+        client.tls_set_context(context)
+        client.ws_set_options(path=WEBSOCKET_PATH)
+        # paho leaves the socket of a failed handshake open; we close it.
+        client._ssl_wrap_socket = partial(self._wrap, device, context)  # type: ignore[method-assign]
         client.connect_timeout = HANDSHAKE_TIMEOUT_S
         inbox = self._inbox_append
         client.on_connect = lambda _c, _u, _f, code, _p: inbox(_connack(device, code))
@@ -150,14 +171,12 @@ class MqttTransport:
         self._clients[device] = client
         return client
 
-    def _wrap(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
-        wrapped = self._tls.wrap_socket(tcp_sock, server_hostname=self._target.host, do_handshake_on_connect=False)
-        try:
-            wrapped.settimeout(HANDSHAKE_TIMEOUT_S)
-            wrapped.do_handshake()
-        except (OSError, ValueError):
-            wrapped.close()
-            raise
+    def _wrap(self, device: str, context: ssl.SSLContext, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        """Runs in the pool."""
+        wrapped = context.wrap_socket(tcp_sock, server_hostname=self._target.host, do_handshake_on_connect=False)
+        self._opened[device] = wrapped
+        wrapped.settimeout(HANDSHAKE_TIMEOUT_S)
+        wrapped.do_handshake()
         return wrapped
 
     def _inbox_append(self, event: Event) -> None:
@@ -167,14 +186,14 @@ class MqttTransport:
         """Runs in the pool: connect, then hand the socket to the loop."""
         error: LinkError | None = None
         try:
-            client.connect(self._target.host, self._target.mqtt_port, keepalive=KEEP_ALIVE_S)
+            client.connect(self._target.host, self._port, keepalive=KEEP_ALIVE_S)
         except ssl.SSLCertVerificationError as err:
-            error = _untrusted(self._target, err)
+            error = _untrusted(f"{self._target.host}:{self._port}", err)
         except (OSError, ValueError) as err:
-            error = CannotConnect(
-                f"{self._target.host}:{self._target.mqtt_port} was not reached ({err}).",
-                hint="Port 8883 must be open in the firewall.",
-            )
+            error = self._unreached(err)
+        opened = self._opened.pop(device, None)
+        if error is not None and opened is not None:
+            opened.close()
         self._shaken.put((device, error))
         if self._closed.is_set():  # nobody takes it over any more
             client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
@@ -183,6 +202,12 @@ class MqttTransport:
             self._wake_writer.send(LINE_WAKE)
         except OSError:  # full: the loop is awake anyway; closed: nobody waits any more
             pass
+
+    def _unreached(self, err: Exception) -> CannotConnect:
+        hint = "Port 8883 must be open in the firewall; --websocket goes through port 443."
+        if self._way is Way.WEBSOCKET:
+            hint = "Port 443 must be open in the firewall, and let WebSockets through."
+        return CannotConnect(f"{self._target.host}:{self._port} was not reached ({err}).", hint=hint)
 
     def _turn(self, timeout_s: float) -> None:
         for key, ready in self._selector.select(timeout_s):
@@ -231,19 +256,6 @@ class MqttTransport:
             pass
 
 
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """What a device trusts: `ca_file` alone, or this machine's roots and those of REQUESTS_CA_BUNDLE."""
-    bundle = ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        if ca_file is None and bundle:
-            context.load_verify_locations(cafile=bundle)
-    except (OSError, ssl.SSLError) as err:
-        raise BadValue(f"The CA file {bundle} cannot be used ({err}).") from err
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 def _read_all(client: "paho.Client") -> None:
     """Read until nothing is left, also of what TLS has decrypted ahead: the selector cannot see that."""
     while True:
@@ -262,8 +274,8 @@ def _connack(device: str, code: Any) -> Event:
     return Failed(device, CannotConnect(f"The hub did not take the connection: {code}."))
 
 
-def _untrusted(target: HubTarget, err: ssl.SSLCertVerificationError) -> CannotConnect:
+def _untrusted(where: str, err: ssl.SSLCertVerificationError) -> CannotConnect:
     return CannotConnect(
-        f"{target.host}:{target.mqtt_port} is not trusted: {err.verify_message}.",
+        f"{where} is not trusted: {err.verify_message}.",
         hint="With a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds it. A local hub: -n localhost.",
     )

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from azext_iotjobs.model.errors import LinkError
+from azext_iotjobs.model.target import DeviceCertificate
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttLogin:
-    """What a device says in CONNECT."""
+    """What a device says in CONNECT, and what it shows before."""
 
     client_id: str
     username: str
-    password: str = field(repr=False)
+    password: str | None = field(repr=False)  # None: none is sent
+    certificate: DeviceCertificate | None = None
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,13 @@ def open_files(hub: HubProcess) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory and open files are read from /proc")
-def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asks_for_certificates", [False, True])
+def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks_for_certificates: bool) -> None:
     seed = random.SystemRandom().randrange(10**6) if TORTURE else 1
     hub = HubProcess(tmp_path)
     bad = hub.new_device("bad")["authentication"]["symmetricKey"]["primaryKey"]
+    if asks_for_certificates:
+        hub.new_device("by-certificate", authentication={"type": "certificateAuthority"})
     hub.ok("PATCH", "/twins/bad", {"tags": {}, "properties": {"desired": {f"k{n}": "x" * 4000 for n in range(7)}}})
     honest, target = Honest(hub), Target(hub, bad, "bad")
     wait_until("the honest ones have begun", lambda: honest.calls > 20)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.helpers.device_certificates import DAY, Made, make
 from tests.helpers.hub_process import HubProcess, sas
@@ -122,6 +123,41 @@ def test_keys_and_certificates_do_not_stand_in_for_each_other(hub: HubProcess, n
     assert connack(hub, f"{name}-ca", tmp_path, password=policy) == 0
     # A token that is wrong is not made good by a certificate that would be right without it.
     assert connack(hub, f"{name}-ca", tmp_path, make(f"{name}-ca", ROOT), password=sas(key, resource)) == 5
+
+
+@pytest.mark.parametrize(("kind", "code"), [("own", 204), ("another's", 401), ("none", 401)])
+def test_https_takes_a_certificate_in_the_place_of_a_token(
+    hub: HubProcess, name: str, tmp_path: Path, kind: str, code: int
+) -> None:
+    by_ca(hub, name)
+    with requests.Session() as session:
+        if kind != "none":
+            session.cert = make(name if kind == "own" else "another", ROOT).files(tmp_path)
+        sent = hub.request("POST", f"/devices/{name}/messages/events", body=b"x", token="", session=session)
+    assert sent.status_code == code
+
+
+def test_a_certificate_is_no_way_in_for_a_service(hub: HubProcess, name: str, tmp_path: Path) -> None:
+    by_ca(hub, name)
+    with requests.Session() as session:
+        session.cert = make(name, ROOT).files(tmp_path)
+        assert hub.request("GET", f"/twins/{name}", token="", session=session).status_code == 401
+
+
+def test_a_module_has_a_certificate_of_its_own(hub: HubProcess, name: str, tmp_path: Path) -> None:
+    hub.new_device(name)
+    module, client = f"/devices/{name}/modules/m", f"{name}/m"
+    own = make("a module")
+    prints = {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": own.thumbprint()}}
+    hub.ok("PUT", module, {"deviceId": name, "moduleId": "m", "authentication": prints})
+    named = {"client_id": client, "username": f"localhost/{client}/?api-version=2021-04-12"}
+    assert connack(hub, name, tmp_path, own, **named) == 0
+    assert connack(hub, name, tmp_path, own) == 5  # the device itself has keys
+    by_authority = {"deviceId": name, "moduleId": "m", "authentication": {"type": "certificateAuthority"}}
+    hub.ok("PUT", module, by_authority, headers={"If-Match": "*"})
+    assert connack(hub, name, tmp_path, make(client, ROOT), **named) == 0
+    assert connack(hub, name, tmp_path, make(name, ROOT), **named) == 5
+    assert connack(hub, name, tmp_path, own, **named) == 5
 
 
 def test_a_disabled_device_is_refused_with_the_right_certificate(hub: HubProcess, name: str, tmp_path: Path) -> None:

@@ -10,16 +10,25 @@ import random
 import socket
 import ssl
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import Connect, Pingreq, Puback, Publish, Subscribe
+from tests.helpers.device_certificates import make
 from tests.helpers.hub_process import API_VERSION, HubProcess, sas
+from tests.helpers.websocket_wire import PING, masked_frame
 
 LIMIT_S = 20.0
 FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
+WEBSOCKET = (
+    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)  # fmt: skip
+FALSE_ROOT = make("root", ca=True)
 VERSION = f"?api-version={API_VERSION}"
 
 
@@ -45,6 +54,17 @@ class Target:
     def tls(self, port: str) -> Iterator[ssl.SSLSocket]:
         """A connection with TLS; closed without a farewell."""
         with self.tcp(port) as plain, self.context.wrap_socket(plain, server_hostname="localhost") as sock:
+            yield sock
+
+    @contextlib.contextmanager
+    def websocket(self) -> Iterator[ssl.SSLSocket]:
+        """A WebSocket whose handshake is over; closed without a farewell."""
+        with self.tls("httpsPort") as sock:
+            sock.sendall(self.head("GET", "/$iothub/websocket", *WEBSOCKET, "Sec-WebSocket-Protocol: mqtt"))
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += sock.recv(1)
+            assert head.startswith(b"HTTP/1.1 101 "), head
             yield sock
 
     def connect(self, device: str | None = None) -> bytes:
@@ -224,10 +244,81 @@ def odd_chunks(target: Target, chance: random.Random) -> None:
         _read_some(sock)
 
 
+def odd_handshakes(target: Target, chance: random.Random) -> None:
+    headers = [*WEBSOCKET, "Sec-WebSocket-Protocol: mqtt"]
+    spoiled = chance.randrange(len(headers))
+    headers[spoiled] = chance.choice([f"{headers[spoiled]}x", headers[spoiled].partition(":")[0] + ": \xff", "A: b"])
+    with target.tls("httpsPort") as sock:
+        sock.sendall(target.head("GET", chance.choice(["/$iothub/websocket", "/", "/devices"]), *headers))
+        sock.sendall(masked_frame(target.connect()))
+        _read_some(sock)
+
+
+def websocket_garbage(target: Target, chance: random.Random) -> None:
+    with target.websocket() as sock:
+        sock.sendall(chance.randbytes(chance.randrange(1, 5000)))
+        _read_some(sock)
+
+
+def odd_frames(target: Target, chance: random.Random) -> None:
+    with target.websocket() as sock:
+        sock.sendall(masked_frame(target.connect()))
+        for _ in range(50):
+            payload = chance.randbytes(chance.choice([0, 1, 125, 126, 70_000]))
+            sock.sendall(masked_frame(payload, chance.randrange(16), is_last=chance.random() < 0.8))
+        _read_some(sock)
+
+
+def giant_frames(target: Target, chance: random.Random) -> None:
+    with target.websocket() as sock:
+        sock.sendall(bytes([chance.choice([0x82, 0x02, 0x80]), 0xFF]) + b"\0\0\0\x7f\xff\xff\xff\xff" + b"mask")
+        for _ in range(100):
+            sock.sendall(b"\0" * 65536)
+
+
+def endless_fragments(target: Target, _chance: random.Random) -> None:
+    with target.websocket() as sock:
+        sock.sendall(masked_frame(b"x", is_last=False))
+        for _ in range(200):
+            sock.sendall(masked_frame(b"x" * 65536, 0, is_last=False))
+
+
+def pings_without_end(target: Target, _chance: random.Random) -> None:
+    with target.websocket() as sock:
+        sock.sendall(masked_frame(target.connect()) + masked_frame(b"x" * 125, PING) * 20_000)
+
+
+def websocket_never_reads(target: Target, _chance: random.Random) -> None:
+    filters = Subscribe(1, tuple((each, 1) for each in FILTERS))
+    ask = encode(Publish("$iothub/twin/GET/?$rid=1", b""))
+    with target.websocket() as sock:
+        sock.sendall(masked_frame(target.connect() + encode(filters)) + masked_frame(ask * 20) * 100)
+
+
+def silent_websocket(target: Target, chance: random.Random) -> None:
+    with target.websocket() as sock:
+        if chance.random() < 0.5:
+            sock.sendall(masked_frame(target.connect()[:9]))
+        target.held.append(socket.socket(fileno=sock.detach()))
+
+
+def false_certificates(target: Target, chance: random.Random) -> None:
+    context = ssl.create_default_context(cafile=target.hub.info["caCertificatePath"])
+    context.maximum_version = chance.choice([ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    own = make(chance.choice([target.device, "honest", "by-certificate"]), FALSE_ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        context.load_cert_chain(*own.files(Path(folder), *[FALSE_ROOT] * chance.choice([0, 1, 40])))
+    connect = encode(Connect(client_id="by-certificate", username="localhost/by-certificate/", keep_alive_s=60))
+    with target.tcp("mqttPort") as plain, context.wrap_socket(plain, server_hostname="localhost") as sock:
+        sock.sendall(connect)
+        _read_some(sock)
+
+
 ATTACKS: tuple[Attack, ...] = (
     no_tls, half_open, silent, garbage_first, garbage_behind_connect, one_byte_at_a_time, giant_lengths, tiny_packets,
     never_reads, deep_json, answers_nobody_asked_for, somebody_else, cut_at_once, bad_lines, endless_head, slow_head,
-    pipelined, short_body, endless_body, bomb, odd_chunks,
+    pipelined, short_body, endless_body, bomb, odd_chunks, odd_handshakes, websocket_garbage, odd_frames, giant_frames,
+    endless_fragments, pings_without_end, websocket_never_reads, silent_websocket, false_certificates,
 )  # fmt: skip
 
 

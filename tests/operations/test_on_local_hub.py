@@ -14,7 +14,7 @@ from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthoriz
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs, methods, simulate
 from azext_iotjobs.simulator.session import Behaviour, Seen, What
@@ -56,7 +56,9 @@ class Living:
         self.stop = threading.Event()
         self._ready = threading.Event()
         plan = TelemetryPlan(text="ping", count=count, interval_s=0.05)
-        self._simulated = simulate.SimulatedDevice(device_id=device, key=key, behaviour=behaviour, plan=plan)
+        self._simulated = simulate.SimulatedDevice(
+            device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=behaviour, plan=plan
+        )
         self._hub = hub
         self._thread = ThreadPoolExecutor(1)
 
@@ -139,7 +141,9 @@ def test_a_device_ends_when_all_is_sent_and_acknowledged_and_is_gone_then(hub: H
 def test_a_device_with_a_wrong_key_is_refused(hub: HubClient) -> None:
     hub.identities.create(NewIdentity(device_id="wrong"))
     plan = TelemetryPlan(text="ping", count=1, interval_s=1)
-    wrong = simulate.SimulatedDevice(device_id="wrong", key=WRONG_KEY, behaviour=Behaviour(), plan=plan)
+    wrong = simulate.SimulatedDevice(
+        device_id="wrong", credential=DeviceKey(device_id="wrong", key=WRONG_KEY), behaviour=Behaviour(), plan=plan
+    )
     with pytest.raises(Unauthorized, match="refused wrong"):
         simulate.run(hub.target, [wrong], lambda _device, _seen: None, CLOCK, threading.Event())
     assert hub.identities.get("wrong").document["connectionState"] == "Disconnected"
@@ -160,7 +164,12 @@ def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:
         key = hub.identities.create(NewIdentity(device_id=f"fleet-{number}")).primary_key
         assert key is not None
         fleet.append(
-            simulate.SimulatedDevice(device_id=f"fleet-{number}", key=key, behaviour=Behaviour(), plan=plan)
+            simulate.SimulatedDevice(
+                device_id=f"fleet-{number}",
+                credential=DeviceKey(device_id=f"fleet-{number}", key=key),
+                behaviour=Behaviour(),
+                plan=plan,
+            )
         )  # fmt: skip
     summary = simulate.run(hub.target, fleet, lambda _device, _seen: None, CLOCK, threading.Event())
     assert (summary.acknowledged_count, dict(summary.failures)) == (300, {})

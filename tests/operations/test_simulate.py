@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import CannotConnect, Unauthorized
-from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.session import Behaviour, Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -24,7 +24,7 @@ METHOD = arriving("d", "$iothub/methods/POST/reboot/?$rid=1", {"delay": 5})
 def device(name: str = "d", *, count: int = 3, interval_s: float = 10, **more: Any) -> SimulatedDevice:
     return SimulatedDevice(
         device_id=name,
-        key=KEY,
+        credential=more.pop("credential", DeviceKey(device_id=name, key=KEY)),
         behaviour=more.pop("behaviour", Behaviour()),
         plan=TelemetryPlan(text="ping", count=count, interval_s=interval_s),
         **more,
@@ -71,6 +71,14 @@ def test_a_waiting_device_costs_no_turns() -> None:
     simulation = Simulation(device(count=2, interval_s=100))
     simulation.run()
     assert simulation.links.turns < 2 * 100 / 0.5 + 20
+
+
+def test_a_device_with_a_certificate_sends_no_password_and_never_has_to_renew_one() -> None:
+    own = DeviceCertificate(certificate_file="c.pem", key_file="k.pem")
+    simulation = Simulation(device(count=3, interval_s=7200, credential=own))
+    assert simulation.run().acknowledged_count == 3
+    ((_, login),) = simulation.links.logins
+    assert (login.password, login.certificate) == (None, own)
 
 
 def test_a_device_says_who_it_is_without_any_port() -> None:

@@ -1,17 +1,19 @@
-"""MqttTransport against the local hub, a real process: real TLS, real sockets."""
+"""MqttTransport against the local hub, a real process: real TLS, real sockets, also inside WebSockets."""
 
+import gc
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, CannotConnect
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.transport.auth import device_password
-from azext_iotjobs.transport.mqtt import MqttTransport, tls_context
+from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,
     Arrived,
@@ -22,7 +24,10 @@ from azext_iotjobs.transport.mqtt_events import (
     MqttLogin,
     Refused,
 )
+from azext_iotjobs.transport.mqtt_tls import tls_context
+from tests.helpers.device_certificates import Made, make
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.tls_server import answer_with, serving
 
 LIMIT_S = 30
 CLOCK = SystemClock()
@@ -38,6 +43,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 def target_of(hub: HubProcess, **changes: object) -> HubTarget:
     parts = {
         "host": "localhost",
+        "https_port": hub.info["httpsPort"],
         "mqtt_port": hub.info["mqttPort"],
         "ca_file": hub.info["caCertificatePath"],
         **changes,
@@ -45,16 +51,27 @@ def target_of(hub: HubProcess, **changes: object) -> HubTarget:
     return HubTarget(**parts)  # type: ignore[arg-type]
 
 
+@pytest.fixture(params=list(Way), ids=lambda way: way.name)
+def way(request: pytest.FixtureRequest) -> Way:
+    chosen: Way = request.param
+    return chosen
+
+
 @pytest.fixture
-def transport(hub: HubProcess) -> Iterator[MqttTransport]:
-    transport = MqttTransport(target_of(hub), CLOCK)
+def transport(hub: HubProcess, way: Way) -> Iterator[MqttTransport]:
+    transport = MqttTransport(target_of(hub), CLOCK, way)
     yield transport
     transport.close()
 
 
+def registered(hub: HubProcess, device: str) -> Any:
+    found = hub.request("GET", f"/devices/{device}")
+    return found.json() if found.ok else hub.new_device(device)
+
+
 def login(hub: HubProcess, device: str, key: str | None = None) -> MqttLogin:
     """A login of a device, which is registered if no key is given."""
-    key = key or hub.new_device(device)["authentication"]["symmetricKey"]["primaryKey"]
+    key = key or registered(hub, device)["authentication"]["symmetricKey"]["primaryKey"]
     password = device_password(target_of(hub), DeviceKey(device_id=device, key=key), CLOCK.now(), 600)
     return MqttLogin(
         client_id=device, username=f"localhost/{device}/?api-version=2021-04-12", password=password.text
@@ -102,18 +119,20 @@ def test_a_message_larger_than_a_tls_record_goes_out_whole(hub: HubProcess, tran
 
 
 def test_a_wrong_key_is_refused_and_tells_it_once(hub: HubProcess, transport: MqttTransport) -> None:
-    hub.new_device("wrong")
+    registered(hub, "wrong")
     transport.connect("wrong", login(hub, "wrong", key="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
     assert [
         event for event in until(transport, lambda event: isinstance(event, Refused)) if isinstance(event, Refused)
     ] == [Refused("wrong", 5)]
 
 
-def test_a_second_connection_of_the_same_device_ends_the_first(hub: HubProcess, transport: MqttTransport) -> None:
+def test_a_second_connection_of_the_same_device_ends_the_first(
+    hub: HubProcess, transport: MqttTransport, way: Way
+) -> None:
     entry = login(hub, "twice")
     transport.connect("twice", entry)
     until(transport, lambda event: event == Connected("twice"))
-    other = MqttTransport(target_of(hub), CLOCK)
+    other = MqttTransport(target_of(hub), CLOCK, way)
     try:
         other.connect("twice", entry)
         until(other, lambda event: event == Connected("twice"))
@@ -141,10 +160,10 @@ def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect(hub: HubProce
     until(transport, lambda event: event == Acknowledged("again", number))
 
 
-def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess) -> None:
+def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess, way: Way) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    transport = MqttTransport(target_of(hub, mqtt_port=port), CLOCK)
+    transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, way)
     try:
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         (event,) = until(transport, lambda event: isinstance(event, Failed))
@@ -155,8 +174,8 @@ def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess) -> None:
     assert str(port) in str(event.error)
 
 
-def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess) -> None:
-    transport = MqttTransport(target_of(hub, ca_file=None), CLOCK)
+def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess, way: Way) -> None:
+    transport = MqttTransport(target_of(hub, ca_file=None), CLOCK, way)
     try:
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         (event,) = until(transport, lambda event: isinstance(event, Failed))
@@ -166,9 +185,10 @@ def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess) -> N
     assert "not trusted" in str(event.error)
 
 
-def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess) -> None:
+def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess, way: Way) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        transport = MqttTransport(target_of(hub, mqtt_port=silent.getsockname()[1]), CLOCK)
+        port = silent.getsockname()[1]
+        transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, way)
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         accepted, _ = silent.accept()
         before = time.monotonic()
@@ -183,3 +203,81 @@ def test_a_ca_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     for path in (tmp_path / "ca.pem", tmp_path / "nowhere.pem"):
         with pytest.raises(BadValue, match="CA file"):
             tls_context(str(path))
+
+
+def test_a_server_that_speaks_no_websocket_is_told_as_an_event_and_its_socket_is_closed(tmp_path: Path) -> None:
+    with serving(tmp_path, answer_with(400)) as server:
+        target = HubTarget(host="localhost", https_port=server.port, ca_file=str(server.ca_file))
+        transport = MqttTransport(target, CLOCK, Way.WEBSOCKET)
+        try:
+            transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
+            (event,) = until(transport, lambda event: isinstance(event, Failed))
+        finally:
+            transport.close()
+    gc.collect()  # a socket that is left open warns, and a warning fails the test
+    assert isinstance(event, Failed)
+    assert "443" in str(event.error.hint)
+    (seen,) = server.seen
+    assert (seen.method, seen.path, seen.headers["sec-websocket-protocol"]) == ("GET", "/$iothub/websocket", "mqtt")
+
+
+def test_a_certificate_signs_in_and_no_password_is_sent(
+    hub: HubProcess, transport: MqttTransport, tmp_path: Path, way: Way
+) -> None:
+    device, own = f"x509-{way.name}", make("x")
+    authentication = {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": own.thumbprint()}}
+    hub.new_device(device, authentication=authentication)
+    transport.connect(device, by_certificate(device, own, tmp_path))
+    until(transport, lambda event: event == Connected(device))
+    number = transport.subscribe(device, ["$iothub/twin/res/#"])
+    until(transport, lambda event: event == Acknowledged(device, number))
+    other = f"{device}-other"
+    hub.new_device(other, authentication=authentication)
+    transport.connect(other, by_certificate(other, make("y"), tmp_path))
+    until(transport, lambda event: event == Refused(other, 5))
+
+
+def by_certificate(device: str, own: Made, folder: Path) -> MqttLogin:
+    certificate, key = own.files(folder)
+    shown = DeviceCertificate(certificate_file=certificate, key_file=key)
+    username = f"localhost/{device}/?api-version=2021-04-12"
+    return MqttLogin(client_id=device, username=username, password=None, certificate=shown)
+
+
+def test_an_encrypted_key_opens_with_its_passphrase(tmp_path: Path) -> None:
+    certificate, key = make("x").files(tmp_path, passphrase="let me in")
+    tls_context(None, DeviceCertificate(certificate_file=certificate, key_file=key, passphrase="let me in"))
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "said"),
+    [(None, "passphrase is missing"), ("", "passphrase is wrong"), ("x-secret", "passphrase is wrong"),
+     ("x-secret" * 200, "passphrase is wrong")],
+)  # fmt: skip
+def test_a_passphrase_that_does_not_fit_is_said_and_not_shown(
+    tmp_path: Path, passphrase: str | None, said: str
+) -> None:
+    certificate, key = make("x").files(tmp_path, passphrase="let me in")
+    own = DeviceCertificate(certificate_file=certificate, key_file=key, passphrase=passphrase)
+    with pytest.raises(BadValue, match=said) as caught:
+        tls_context(None, own)
+    assert "x-secret" not in f"{caught.value} {own!r}"
+
+
+def test_files_that_do_not_fit_are_said(tmp_path: Path) -> None:
+    certificate, key = make("x").files(tmp_path)
+    other_certificate, _ = make("x").files(tmp_path)
+    (tmp_path / "text.pem").write_text("no certificate")
+    text, nowhere = str(tmp_path / "text.pem"), str(tmp_path / "nowhere.pem")
+    for certificate_file, key_file, said in (
+        (other_certificate, key, "is not the one"),
+        (nowhere, key, "nowhere.pem cannot be read"),
+        (certificate, nowhere, "nowhere.pem cannot be read"),
+        (str(tmp_path), key, "cannot be read"),
+        ("a\0b", key, "cannot be read"),
+        (text, key, "PEM"),
+        (certificate, text, "PEM"),
+        (key, certificate, "PEM"),
+    ):
+        with pytest.raises(BadValue, match=said):
+            tls_context(None, DeviceCertificate(certificate_file=certificate_file, key_file=key_file))

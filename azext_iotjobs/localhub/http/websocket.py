@@ -40,7 +40,8 @@ class WebSocketDoor:
         frames = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=GOODBYE_LIMIT_S
         )
-        if frames.can_prepare(request).protocol != SUBPROTOCOL or request.transport is None:
+        offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        if SUBPROTOCOL not in offered or not frames.can_prepare(request) or request.transport is None:
             raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
         await frames.prepare(request)
         connection = self._new_connection()
