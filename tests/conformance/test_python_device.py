@@ -105,7 +105,7 @@ def test_a_device_that_disconnects_is_off_line_and_may_come_back(hub: LocalHub, 
 
 def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub, name: str, open_python: Open) -> None:
     device = open_python(name)
-    device.do("listen")
+    device.do("listenForMessages")
     send_message(
         hub, name, "reboot, übermorgen", messageId=f"m-{name}", correlationId="c 1", contentType="text/plain",
         contentEncoding="utf-8", userId="u", properties={"a&b": "1 2/ü+", "empty": ""}, ack="full",
@@ -122,7 +122,7 @@ def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub,
 
 def test_messages_that_waited_for_the_device_arrive_once(hub: LocalHub, name: str, open_python: Open) -> None:
     device = open_python(name)
-    device.do("listen")
+    device.do("listenForMessages")
     device.do("close")
     wait_until("it is off line", lambda: state_of(hub, name) == "Disconnected")
     for number in range(10):

@@ -12,7 +12,7 @@ let twin;
 function onMethod(request, response) {
   tell({ event: 'method', name: request.methodName, payload: request.payload });
   const answer = () => response.send(request.methodName === 'fail' ? 500 : 202, { echo: request.payload }, () => {});
-  setTimeout(answer, request.methodName === 'late' ? 7000 : 0);
+  setTimeout(answer, request.methodName === 'late' ? 6000 : 0);
 }
 
 function messageOf(body, properties, system) {
