@@ -9,13 +9,18 @@ import pytest
 from azext_iotjobs.localhub.isolated import LocalHub, LocalHubRefused
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError, Driven
-from tests.helpers.official_sdks import ADDRESS, MQTT_PORT, needs_mqtt_port, needs_python_sdk, python_device
+from tests.helpers.official_sdks import (
+    ADDRESS,
+    MQTT_PORT,
+    needs_mqtt_port,
+    needs_python_sdk,
+    own_address,
+    python_device,
+)
 from tests.helpers.seen import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.waiting import wait_until
 
 pytestmark = [needs_python_sdk, needs_mqtt_port]
-
-RESTARTED = "127.0.0.79"
 
 
 def state_of(hub: LocalHub, device: str) -> str:
@@ -178,7 +183,7 @@ def test_the_bundle_in_the_environment_is_trusted_too(
 @pytest.fixture
 def kept_hub(tmp_path: Path) -> Iterator[LocalHub]:
     """A hub that keeps what it has, and may be killed."""
-    with LocalHub("--bind", RESTARTED, "--mqtt-port", str(MQTT_PORT), data_dir=tmp_path) as hub:
+    with LocalHub("--bind", own_address(1), "--mqtt-port", str(MQTT_PORT), data_dir=tmp_path) as hub:
         yield hub
 
 

@@ -48,9 +48,9 @@ serve({
     client.on('disconnect', () => tell({ event: 'connection', connected: false }));
     await client.open();
   },
-  listen: async (...methods) => {
+  listen: async () => {
     const register = client.onDeviceMethod || client.onMethod;
-    methods.forEach((name) => register.call(client, name, onMethod));
+    ['ping', 'reboot', 'echo', 'fail', 'late'].forEach((name) => register.call(client, name, onMethod));
     twin = await client.getTwin();
     twin.on('properties.desired', (patch) => {
       tell({ event: 'desired', patch });

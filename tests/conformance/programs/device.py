@@ -42,7 +42,7 @@ class Device:
         self.client.on_background_exception = lambda error: tell(event="trouble", error=repr(error))
         self.client.connect()
 
-    def listen(self, *_methods):
+    def listen(self):
         self.client.on_method_request_received = self._on_method
         self.client.on_twin_desired_properties_patch_received = self._on_desired
 
