@@ -176,6 +176,7 @@ class LocalHub:
             "AZURE_CONFIG_DIR": str(Path(self._folder.name) / "azure"),
             "AZURE_EXTENSION_DIR": os.environ.get("AZURE_EXTENSION_DIR") or str(users_az / "cliextensions"),
             "REQUESTS_CA_BUNDLE": self.ca_bundle_path,
+            "CURL_CA_BUNDLE": self.ca_bundle_path,
             "SSL_CERT_FILE": self.ca_bundle_path,
             "NODE_EXTRA_CA_CERTS": self.ca_certificate_path,
             "NO_PROXY": ",".join(past_proxies),

@@ -63,7 +63,7 @@ def test_a_report_that_the_hub_refuses_is_an_error_and_the_device_goes_on(
 @pytest.mark.parametrize("payload", [None, {}, [], "text", 0, {"deep": [{"ü": None}]}])
 def test_a_method_is_answered(hub: LocalHub, name: str, open_node: Open, payload: object) -> None:
     device = open_node(name)
-    device.do("listen", "reboot")
+    device.do("listen")
     answer = hub.request("POST", f"/twins/{name}/methods", {"methodName": "reboot", "payload": payload})
     assert answer == {"status": 202, "payload": {"echo": payload}}
 
@@ -103,7 +103,7 @@ def test_a_module_has_messages_twin_and_methods_of_its_own(hub: LocalHub, name: 
     hub.request("PUT", f"/devices/{name}/modules/m1", {"deviceId": name, "moduleId": "m1"})
     with node_program(hub, "device.js") as module:
         module.do("open", {"connectionString": hub.device_connection_string(name, "m1"), "module": True})
-        module.do("listen", "ping")
+        module.do("listen")
         hub.request("PATCH", f"/twins/{name}/modules/m1", {"properties": {"desired": {"own": 1}}})
         module.event("desired", lambda each: each["patch"].get("$version") == 2)
         call = {"methodName": "ping", "payload": 1}

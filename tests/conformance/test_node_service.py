@@ -108,7 +108,7 @@ def test_modules_are_added_updated_listed_called_and_removed(service: Driven, hu
     assert refused(service, *stale) == "InvalidEtagError"
     with node_program(hub, "device.js") as client:
         client.do("open", {"connectionString": hub.device_connection_string(name, "m#1"), "module": True})
-        client.do("listen", "ping")
+        client.do("listen")
         answer = service.do("invoke", name, "m#1", {"methodName": "ping", "payload": 2})
         assert answer == {"status": 202, "payload": {"echo": 2}}
     service.do("registry", "removeModule", name, "m#1")
@@ -155,7 +155,7 @@ def test_a_query_that_does_not_parse_is_an_argument_error(service: Driven) -> No
 
 def test_a_method_reaches_a_device_and_its_answer_comes_back(service: Driven, name: str, open_node: Open) -> None:
     device = open_node(name)
-    device.do("listen", "reboot", "fail")
+    device.do("listen")
     answer = service.do("invoke", name, {"methodName": "reboot", "payload": {"delay": [1, None, "é"]}})
     assert answer == {"status": 202, "payload": {"echo": {"delay": [1, None, "é"]}}}
     assert service.do("invoke", name, {"methodName": "fail"})["status"] == 500
@@ -166,7 +166,7 @@ def test_a_method_fails_under_the_names_that_are_caught(
 ) -> None:
     assert refused(service, "invoke", f"{name}-gone", {"methodName": "x"}) == "DeviceNotFoundError"
     device = open_node(name)
-    device.do("listen", "late")
+    device.do("listen")
     late = {"methodName": "late", "responseTimeoutInSeconds": 5}
     assert refused(service, "invoke", name, late) == "GatewayTimeoutError"
     wrong = {"methodName": "x", "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 6}
@@ -182,7 +182,7 @@ def test_a_method_fails_under_the_names_that_are_caught(
 
 def test_a_method_job_runs_and_is_read(service: Driven, name: str, open_node: Open) -> None:
     device = open_node(name)
-    device.do("listen", "reboot")
+    device.do("listen")
     method = {"methodName": "reboot", "payload": {"n": 1}, "responseTimeoutInSeconds": 15}
     queued = service.do("jobs", "scheduleDeviceMethod", f"{name}-job", f"deviceId = '{name}'", method)
     assert (queued["jobId"], queued["status"]) == (f"{name}-job", "queued")

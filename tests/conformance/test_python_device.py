@@ -9,13 +9,18 @@ import pytest
 from azext_iotjobs.localhub.isolated import LocalHub, LocalHubRefused
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError, Driven
-from tests.helpers.official_sdks import ADDRESS, MQTT_PORT, needs_mqtt_port, needs_python_sdk, python_device
+from tests.helpers.official_sdks import (
+    ADDRESS,
+    MQTT_PORT,
+    needs_mqtt_port,
+    needs_python_sdk,
+    own_address,
+    python_device,
+)
 from tests.helpers.seen import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.waiting import wait_until
 
 pytestmark = [needs_python_sdk, needs_mqtt_port]
-
-RESTARTED = "127.0.0.79"
 
 
 def state_of(hub: LocalHub, device: str) -> str:
@@ -105,7 +110,7 @@ def test_a_device_that_disconnects_is_off_line_and_may_come_back(hub: LocalHub, 
 
 def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub, name: str, open_python: Open) -> None:
     device = open_python(name)
-    device.do("listen")
+    device.do("listenForMessages")
     send_message(
         hub, name, "reboot, übermorgen", messageId=f"m-{name}", correlationId="c 1", contentType="text/plain",
         contentEncoding="utf-8", userId="u", properties={"a&b": "1 2/ü+", "empty": ""}, ack="full",
@@ -122,7 +127,7 @@ def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub,
 
 def test_messages_that_waited_for_the_device_arrive_once(hub: LocalHub, name: str, open_python: Open) -> None:
     device = open_python(name)
-    device.do("listen")
+    device.do("listenForMessages")
     device.do("close")
     wait_until("it is off line", lambda: state_of(hub, name) == "Disconnected")
     for number in range(10):
@@ -178,7 +183,7 @@ def test_the_bundle_in_the_environment_is_trusted_too(
 @pytest.fixture
 def kept_hub(tmp_path: Path) -> Iterator[LocalHub]:
     """A hub that keeps what it has, and may be killed."""
-    with LocalHub("--bind", RESTARTED, "--mqtt-port", str(MQTT_PORT), data_dir=tmp_path) as hub:
+    with LocalHub("--bind", own_address(1), "--mqtt-port", str(MQTT_PORT), data_dir=tmp_path) as hub:
         yield hub
 
 

@@ -1,9 +1,11 @@
 """Microsoft's SDKs as processes, and what they need of this machine.
 
-They dial 8883 and 443, whatever they are told, so their hub has these ports, on a loopback address of its own. What
-cannot be had here is skipped by name: the address, the right to port 443, Node.js, an SDK.
+They dial 8883 and 443, whatever they are told, so their hubs have these ports, on loopback addresses that are this test
+run's own: two runs on one machine do not meet. What cannot be had here is skipped by name: the address, the right to
+port 443, Node.js, an SDK.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -19,8 +21,15 @@ PROGRAMS = REPOSITORY / "tests" / "conformance" / "programs"
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
 NODE_MODULES = REPOSITORY / "requirements" / "node" / "node_modules"
 OLDEST_NODE = 18
-ADDRESS = "127.0.0.78"
 MQTT_PORT, HTTPS_PORT = 8883, 443
+
+
+def own_address(number: int) -> str:
+    """A loopback address that no other test run uses; number: 0 to 9, one for each hub that runs at a time."""
+    return f"127.{77 + number}.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
+
+
+ADDRESS = own_address(0)  # of the hub of tests/conformance
 
 
 def can_bind(port: int) -> bool:

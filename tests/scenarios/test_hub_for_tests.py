@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from azext_iotjobs.localhub.isolated import LocalHub
 from tests.helpers.az import EXTENSIONS, Az
 
@@ -34,10 +36,11 @@ def test_a_users_pytest_has_the_fixtures(az: Az, tmp_path: Path) -> None:
     assert "2 passed" in ran.stdout
 
 
-def test_az_in_its_environment_sees_this_hub_and_no_other(hub: object, tmp_path: Path) -> None:
+def test_az_in_its_environment_sees_this_hub_and_no_other(hub: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_EXTENSION_DIR", str(EXTENSIONS))
     with LocalHub() as own:
         environment = own.environment()
-        az = Az(Path(environment.pop("AZURE_CONFIG_DIR")), EXTENSIONS, **environment)
+        az = Az(Path(environment["AZURE_CONFIG_DIR"]), **environment)
         az.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "by-az")
         assert own.request("GET", "/devices/by-az")["deviceId"] == "by-az"
         named_by_environment = az.json("iot", "hub", "device-identity", "list")

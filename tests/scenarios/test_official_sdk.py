@@ -4,7 +4,6 @@ The SDK dials port 8883 whatever it is told, so this hub has that port, on a loo
 """
 
 import json
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,31 +11,18 @@ import pytest
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Az
 from tests.helpers.driven import Driven
-from tests.helpers.official_sdks import MQTT_PORT, needs_python_sdk, python_device
+from tests.helpers.official_sdks import MQTT_PORT, needs_mqtt_port, needs_python_sdk, own_address, python_device
 from tests.helpers.waiting import wait_until
 
-ADDRESS = "127.0.0.77"
-
-
-def address_is_free() -> bool:
-    try:
-        socket.create_server((ADDRESS, MQTT_PORT)).close()
-    except OSError:
-        return False
-    return True
-
-
-pytestmark = [
-    needs_python_sdk,
-    pytest.mark.skipif(not address_is_free(), reason=f"{ADDRESS}:{MQTT_PORT}, which the SDK dials, cannot be bound"),
-]
+ADDRESS = own_address(2)
+pytestmark = [needs_python_sdk, needs_mqtt_port]
 
 
 @pytest.fixture(scope="module")
 def sdk_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
     started = az.json(
         "iot", "local-hub", "start", "--detach", "--in-memory", "--bind", ADDRESS, "--https-port", "0",
-        "--mqtt-port", "8883", "--data-dir", str(tmp_path_factory.mktemp("sdk-hub")),
+        "--mqtt-port", str(MQTT_PORT), "--data-dir", str(tmp_path_factory.mktemp("sdk-hub")),
     )  # fmt: skip
     yield ScenarioHub(az, started)
     az.run("iot", "local-hub", "stop", "--https-port", str(started["httpsPort"]))

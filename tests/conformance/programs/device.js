@@ -12,7 +12,7 @@ let twin;
 function onMethod(request, response) {
   tell({ event: 'method', name: request.methodName, payload: request.payload });
   const answer = () => response.send(request.methodName === 'fail' ? 500 : 202, { echo: request.payload }, () => {});
-  setTimeout(answer, request.methodName === 'late' ? 7000 : 0);
+  setTimeout(answer, request.methodName === 'late' ? 6000 : 0);
 }
 
 function messageOf(body, properties, system) {
@@ -48,9 +48,9 @@ serve({
     client.on('disconnect', () => tell({ event: 'connection', connected: false }));
     await client.open();
   },
-  listen: async (...methods) => {
+  listen: async () => {
     const register = client.onDeviceMethod || client.onMethod;
-    methods.forEach((name) => register.call(client, name, onMethod));
+    ['ping', 'reboot', 'echo', 'fail', 'late'].forEach((name) => register.call(client, name, onMethod));
     twin = await client.getTwin();
     twin.on('properties.desired', (patch) => {
       tell({ event: 'desired', patch });

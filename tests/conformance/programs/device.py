@@ -1,6 +1,6 @@
 """A device or module made of Microsoft's azure-iot-device SDK. Runs in that SDK's own virtual environment.
 
-Driven as tests/helpers/driven.py says. Methods are answered with 202 and {"echo": payload}; "late" after 7 s, "fail"
+Driven as tests/helpers/driven.py says. Methods are answered with 202 and {"echo": payload}; "late" after 6 s, "fail"
 with 500. Desired properties are reported back.
 """
 
@@ -45,6 +45,8 @@ class Device:
     def listen(self):
         self.client.on_method_request_received = self._on_method
         self.client.on_twin_desired_properties_patch_received = self._on_desired
+
+    def listenForMessages(self):
         self.client.on_message_received = self._on_message
 
     def send(self, body, properties=None, system=None):
@@ -77,7 +79,7 @@ class Device:
     def _on_method(self, request):
         tell(event="method", name=request.name, payload=request.payload)
         if request.name == "late":
-            time.sleep(7)
+            time.sleep(6)
         status = 500 if request.name == "fail" else 202
         answer = MethodResponse.create_from_method_request(request, status, {"echo": request.payload})
         self.client.send_method_response(answer)
