@@ -2,14 +2,19 @@
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Any
 
 from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.query.nodes import Collection, Expr
+from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query.grouped_sql import grouped_sql
+from azext_iotjobs.localhub.query.nodes import Collection, Expr, Query
 from azext_iotjobs.localhub.query.parser import parse_condition
-from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
-from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database
+from azext_iotjobs.localhub.query.pieces import Sql
+from azext_iotjobs.localhub.query.places import Columns, Kind
+from azext_iotjobs.localhub.query.sql import where_sql
+from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
+
+LIMIT_S = 10.0  # for one query or page of it: the hub does nothing else meanwhile
 
 # Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
 DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
@@ -37,10 +42,13 @@ TWIN_COLUMNS = Columns(
         ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
         ("authenticationType",): ("identities.sign_in", Kind.TEXT),
         ("cloudToDeviceMessageCount",): (MESSAGE_COUNT, Kind.NUMBER),
+        ("x509Thumbprint", "primaryThumbprint"): ("json_quote(identities.primary_thumbprint)", Kind.JSON),
+        ("x509Thumbprint", "secondaryThumbprint"): ("json_quote(identities.secondary_thumbprint)", Kind.JSON),
         ("modelId",): ("identities.model_id", Kind.TEXT),
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
         ("deviceScope",): ("identities.device_scope", Kind.TEXT),
+        ("parentScopes",): ("nullif(identities.parent_scopes, '[]')", Kind.JSON),
         ("tags",): ("twins.tags", Kind.JSON),
         **_section("desired"),
         **_section("reported"),
@@ -100,36 +108,43 @@ class Selector:
         self._database = database
 
     def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
-        """At most `count` rows behind row `after`, in the order of their entry; `row_key` is a row's place."""
+        """At most `count` rows behind row `after`, in the order of their entry; `row_key` is a row's place.
+
+        Raises QueryError when it takes too long.
+        """
         source = SOURCES[collection]
-        condition, values = _condition(source, where)
+        condition = _condition(source, where)
         sql = (
             f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
-            f"WHERE {source.key} > ? AND {condition} ORDER BY {source.key} LIMIT ?"
+            f"WHERE {source.key} > ? AND {condition.text} ORDER BY {source.key} LIMIT ?"
         )
-        return self._database.rows(sql, (after, *values, count))
+        return self._rows(Sql(sql, (after, *condition.values, count)))
 
-    def count(self, collection: Collection, where: Expr | None) -> int:
-        """How many rows there are."""
-        source = SOURCES[collection]
-        condition, values = _condition(source, where)
-        row = self._database.row(f"SELECT count(*) FROM {source.tables} WHERE {condition}", values)
-        assert row is not None  # an aggregate always has its row
-        return int(row[0])
+    def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
+        """At most `count` groups behind the place `after`, for `grouped_result`. Raises QueryError like `page`."""
+        source = SOURCES[query.collection]
+        condition = _condition(source, query.where)
+        rows = Sql(f"FROM {source.tables} WHERE {condition.text}", condition.values)
+        return self._rows(grouped_sql(query, rows, source.columns, after=after, count=count))
 
     def devices(self, condition_text: str) -> list[Address]:
         """The devices that a job's condition selects now. Raises QueryError."""
         condition = parse_condition(condition_text)
         source = SOURCES[condition.collection]
-        sql, values = _condition(source, condition.where)
-        rows = self._database.rows(
-            f"SELECT device_id, module_id FROM {source.tables} WHERE {sql} ORDER BY {source.key}", values
-        )
+        sql = _condition(source, condition.where)
+        selected = f"SELECT device_id, module_id FROM {source.tables} WHERE {sql.text} ORDER BY {source.key}"
+        rows = self._rows(Sql(selected, sql.values))
         return [Address(row["device_id"], row["module_id"] or None) for row in rows]
 
+    def _rows(self, sql: Sql) -> list[sqlite3.Row]:
+        try:
+            return self._database.rows_within(LIMIT_S, sql.text, sql.values)
+        except TooSlow as err:
+            raise QueryError(f"it takes longer than {LIMIT_S:.0f} s over all devices of this hub") from err
 
-def _condition(source: Source, where: Expr | None) -> tuple[str, list[Any]]:
+
+def _condition(source: Source, where: Expr | None) -> Sql:
     if where is None:
-        return source.always, []
+        return Sql(source.always)
     sql, values = where_sql(where, source.columns)
-    return f"{source.always} AND ({sql})", list(values)
+    return Sql(f"{source.always} AND ({sql})", tuple(values))

@@ -1,7 +1,7 @@
 """Pages: how many items at most, and where to go on.
 
-A continuation token names the last row that was given, so it stays good while rows come and go; a checksum over it and
-the question tells a token of another question from ours.
+A continuation token names the place of the last item that was given (a row's number, a group's word), so it stays good
+while rows and groups come and go; a checksum over it and the question tells a token of another question from ours.
 """
 
 import base64
@@ -31,23 +31,29 @@ def page_size(asked: Asked) -> int:
 
 def start_after(asked: Asked, question: str) -> tuple[int, int]:
     """Behind which row the page begins, and how many items were given before. Raises HubError 400."""
+    place, given = start_behind(asked, question)
+    return int(place or 0), given
+
+
+def start_behind(asked: Asked, question: str) -> tuple[str, int]:
+    """Behind which place the page begins ('' for the first), and how many items were given. Raises HubError 400."""
     token = asked.headers.get(CONTINUATION, "")
     if not token:
-        return 0, 0
+        return "", 0
     try:
-        row, given, checksum = base64.b64decode(token, validate=True).decode("ascii").split(".")
-        if hmac.compare_digest(checksum, _checksum(row, given, question)):
-            return int(row), int(given)
+        place, given, checksum = base64.b64decode(token, validate=True).decode("ascii").split(".")
+        if hmac.compare_digest(checksum, _checksum(place, given, question)):
+            return place, int(given)
     except (ValueError, binascii.Error):
         pass
     raise HubError(ARGUMENT_INVALID, "The continuation token is not one of this query's.")
 
 
-def continuation(row: int, given: int, question: str) -> str:
-    """The token for going on behind `row`, when `given` items have been given."""
-    text = f"{row}.{given}.{_checksum(str(row), str(given), question)}"
+def continuation(place: int | str, given: int, question: str) -> str:
+    """The token for going on behind a place, which is a row or a word of ASCII, when `given` items have been given."""
+    text = f"{place}.{given}.{_checksum(str(place), str(given), question)}"
     return base64.b64encode(text.encode()).decode()
 
 
-def _checksum(row: str, given: str, question: str) -> str:
-    return hashlib.sha256(f"{row}.{given}.{question}".encode()).hexdigest()[:16]
+def _checksum(place: str, given: str, question: str) -> str:
+    return hashlib.sha256(f"{place}.{given}.{question}".encode()).hexdigest()[:16]

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.refusals import refusal
 
-# Bounds of ours. SQLite's parser holds 100 open things and its expressions are at most 1000 deep, a chain of AND or OR
-# included.
-MAX_DEPTH = 15  # of AND, OR and NOT in one another; parentheses that change nothing do not count
+# Bounds of ours. SQLite's parser holds 100 open things, its expressions are at most 1000 deep, a chain of AND or OR
+# included, and its functions take at most 127 values.
+MAX_DEPTH = 15  # of AND, OR, NOT, comparisons and sums in one another; parentheses that change nothing do not count
 MAX_CONDITIONS = 800  # between AND and OR
+MAX_OPERANDS = 100  # of one calculation
 TWIN_NAMES = (
     "deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
     "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
@@ -23,7 +25,11 @@ JOB_NAMES = (
 )  # fmt: skip
 # What a published sample calls the member that records call createdDateTimeUtc.
 ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
-SECOND_NAMES = {"properties": ("desired", "reported"), "capabilities": ("iotEdge",)}
+SECOND_NAMES = {
+    "properties": ("desired", "reported"),
+    "capabilities": ("iotEdge",),
+    "x509Thumbprint": ("primaryThumbprint", "secondaryThumbprint"),
+}
 
 
 class Names:
@@ -35,52 +41,76 @@ class Names:
     def __init__(self, collection: nodes.Collection, alias: str | None) -> None:
         self._collection = collection
         self._alias = alias
-        own = JOB_NAMES if collection is nodes.Collection.JOBS else TWIN_NAMES
+        self._own = JOB_NAMES if collection is nodes.Collection.JOBS else TWIN_NAMES
         self._conditions = 0
-        self._spelling = {**{name.lower(): name for name in own}, **ALIASES}
+        self._spelling = {**{name.lower(): name for name in self._own}, **ALIASES}
 
-    def projection(self, projection: nodes.All | nodes.Count | nodes.Fields) -> nodes.All | nodes.Count | nodes.Fields:
+    def projection(self, projection: nodes.All | nodes.Fields) -> nodes.All | nodes.Fields:
         """A projection with its names resolved."""
         if not isinstance(projection, nodes.Fields):
             return projection
-        return nodes.Fields(tuple(replace(each, path=self._path(each.path)) for each in projection.fields))
+        return nodes.Fields(tuple(self._selected(each) for each in projection.fields))
 
-    def expr(self, expr: nodes.Expr, depth: int = 0) -> nodes.Expr:
-        """An expression with its names resolved. Raises QueryError when it is too large."""
-        if depth > MAX_DEPTH:
-            raise QueryError(f"AND, OR and NOT are nested deeper than {MAX_DEPTH} levels")
+    def condition(self, expr: nodes.Expr, depth: int = 0) -> nodes.Expr:
+        """An expression that is to be true, with its names resolved. Raises QueryError when it is too large."""
         if not isinstance(expr, nodes.And | nodes.Or | nodes.Not):
             self._conditions += 1
             if self._conditions > MAX_CONDITIONS:
                 raise QueryError(f"more than {MAX_CONDITIONS} conditions")
-        match expr:
-            case nodes.And(items):
-                return nodes.And(tuple(self.expr(each, depth + 1) for each in items))
-            case nodes.Or(items):
-                return nodes.Or(tuple(self.expr(each, depth + 1) for each in items))
-            case nodes.Not(item):
-                return nodes.Not(self.expr(item, depth + 1))
-            case nodes.Compare(operator, left, right):
-                return nodes.Compare(operator, self._operand(left), self._operand(right))
-            case nodes.In(operand, options):
-                return nodes.In(self._operand(operand), options)
-            case nodes.IsDefined(path):
-                return nodes.IsDefined(self._path(path))
-            case nodes.StartsWith(path, prefix):
-                return nodes.StartsWith(self._path(path), prefix)
-            case nodes.Truth(operand):
-                return nodes.Truth(self._operand(operand))
+        return self._expr(expr, depth)
 
-    def _operand(self, operand: nodes.Operand) -> nodes.Operand:
-        return self._path(operand) if isinstance(operand, nodes.Path) else operand
-
-    def _path(self, path: nodes.Path) -> nodes.Path:
+    def path(self, path: nodes.Path) -> nodes.Path:
+        """A path without prefix, in the documented spelling. Raises QueryError for what a device job has not."""
         parts = self._without_prefix(path.parts)
         first = self._spelling.get(parts[0].lower(), parts[0])
+        if self._collection is nodes.Collection.JOBS and first not in self._own:
+            raise refusal(f"devices.jobs has no {first[:40]!r}", path.at)
         if len(parts) == 1:
-            return nodes.Path((first,))
+            return replace(path, parts=(first,))
         spelling = {name.lower(): name for name in SECOND_NAMES.get(first, ())}
-        return nodes.Path((first, spelling.get(parts[1].lower(), parts[1]), *parts[2:]))
+        return replace(path, parts=(first, spelling.get(parts[1].lower(), parts[1]), *parts[2:]))
+
+    def _selected(self, selected: nodes.Field | nodes.Aggregate) -> nodes.Field | nodes.Aggregate:
+        if isinstance(selected, nodes.Field):
+            return replace(selected, path=self.path(selected.path))
+        return replace(selected, path=selected.path and self.path(selected.path))
+
+    def _expr(self, expr: nodes.Expr, depth: int) -> nodes.Expr:
+        if depth > MAX_DEPTH:
+            raise QueryError(f"expressions are nested deeper than {MAX_DEPTH} levels")
+        match expr:
+            case nodes.Path():
+                return self.path(expr)
+            case nodes.And(items):
+                return nodes.And(tuple(self.condition(each, depth + 1) for each in items))
+            case nodes.Or(items):
+                return nodes.Or(tuple(self.condition(each, depth + 1) for each in items))
+            case nodes.Not(item):
+                return nodes.Not(self.condition(item, depth + 1))
+            case nodes.Compare(operator, left, right):
+                return nodes.Compare(operator, self._part(left, depth), self._part(right, depth))
+            case nodes.In(operand, options):
+                return nodes.In(self._part(operand, depth), options)
+            case nodes.Arithmetic(first, rest):
+                parts = tuple((sign, self._part(each, depth)) for sign, each in rest)
+                return _bounded(nodes.Arithmetic(self._part(first, depth), parts))
+            case nodes.Negate(item):
+                return nodes.Negate(self._part(item, depth))
+            case nodes.IsDefined(path):
+                return nodes.IsDefined(self.path(path))
+            case nodes.StartsWith(path) | nodes.ArrayContains(path):
+                if self._collection is nodes.Collection.JOBS:
+                    raise refusal("devices.jobs knows no function but IS_DEFINED", expr.at)
+                return replace(expr, path=self.path(path))
+            case nodes.Constant() | nodes.Array():
+                return expr
+
+    def _part(self, expr: nodes.Expr, depth: int) -> nodes.Expr:
+        """What is compared or calculated with; only what is made of parts itself is a level deeper."""
+        if isinstance(expr, nodes.Path | nodes.Constant | nodes.Array):
+            return self._expr(expr, depth)
+        is_number = isinstance(expr, nodes.Arithmetic | nodes.Negate)
+        return self._expr(expr, depth + 1) if is_number else self.condition(expr, depth + 1)
 
     def _without_prefix(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         if self._alias is not None and len(parts) > 1 and parts[0] == self._alias:
@@ -90,3 +120,18 @@ class Names:
         if len(parts) > len(prefix) and lowered[: len(prefix)] == prefix:
             return parts[len(prefix) :]
         return parts
+
+
+def _bounded(calculation: nodes.Arithmetic) -> nodes.Arithmetic:
+    if _operands(calculation) > MAX_OPERANDS:
+        raise QueryError(f"a calculation of more than {MAX_OPERANDS} values")
+    return calculation
+
+
+def _operands(expr: nodes.Expr) -> int:
+    match expr:
+        case nodes.Arithmetic(first, rest):
+            return _operands(first) + sum(_operands(each) for _, each in rest)
+        case nodes.Negate(item):
+            return _operands(item)
+    return 1

@@ -1,7 +1,12 @@
-"""The parsed query: frozen values."""
+"""The parsed query: frozen values.
 
-from dataclasses import dataclass
+Every expression has a value, so each may stand wherever another does: `(tags.a = 1) = tags.b` is one too.
+"""
+
+from dataclasses import dataclass, field
 from enum import Enum
+
+Position = tuple[int, int]  # line and column in the text, from 1; no part of what a node means
 
 
 class Collection(Enum):
@@ -13,7 +18,7 @@ class Collection(Enum):
 
 
 class Undefined(Enum):
-    """The value of what is not there; null is a value of its own."""
+    """The value of what is not there, or has no meaning; null is a value of its own."""
 
     UNDEFINED = "undefined"
 
@@ -30,13 +35,43 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Array:
+    """Constants in brackets: what IN looks through. It compares with nothing."""
+
+    items: tuple[Constant, ...]
+
+
+@dataclass(frozen=True)
 class Path:
     """A place in a document; names of the service's own are in their documented spelling."""
 
     parts: tuple[str, ...]
+    at: Position = field(default=(1, 1), compare=False, repr=False)
 
 
-Operand = Path | Constant
+class Sign(Enum):
+    """How two numbers make a third."""
+
+    ADD = "+"
+    SUBTRACT = "-"
+    MULTIPLY = "*"
+    DIVIDE = "/"
+    MODULO = "%"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """a + b - c, or a * b / c: done from left to right."""
+
+    first: "Expr"
+    rest: tuple[tuple[Sign, "Expr"], ...]
+
+
+@dataclass(frozen=True)
+class Negate:
+    """-a"""
+
+    item: "Expr"
 
 
 class Operator(Enum):
@@ -55,16 +90,16 @@ class Compare:
     """Two values, compared."""
 
     operator: Operator
-    left: Operand
-    right: Operand
+    left: "Expr"
+    right: "Expr"
 
 
 @dataclass(frozen=True)
 class In:
     """Whether a value is one of some."""
 
-    operand: Operand
-    options: tuple[Constant, ...]
+    operand: "Expr"
+    options: Array
 
 
 @dataclass(frozen=True)
@@ -101,28 +136,27 @@ class StartsWith:
 
     path: Path
     prefix: str
+    at: Position = field(default=(1, 1), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
-class Truth:
-    """A value standing alone, which counts when it is true or false."""
+class ArrayContains:
+    """Whether one of the items of the array at a place equals a constant."""
 
-    operand: Operand
+    path: Path
+    item: Constant
+    at: Position = field(default=(1, 1), compare=False, repr=False)
 
 
-Expr = Compare | In | And | Or | Not | IsDefined | StartsWith | Truth
+Expr = (
+    Path | Constant | Array | Arithmetic | Negate | Compare | In | And | Or | Not | IsDefined | StartsWith
+    | ArrayContains
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class All:
     """SELECT *"""
-
-
-@dataclass(frozen=True)
-class Count:
-    """SELECT COUNT()"""
-
-    alias: str
 
 
 @dataclass(frozen=True)
@@ -133,21 +167,52 @@ class Field:
     name: str
 
 
+class Function(Enum):
+    """What is made of many rows."""
+
+    COUNT = "count"
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """COUNT() of the rows, or AVG(a.b) and the like of the numbers at a place."""
+
+    function: Function
+    path: Path | None  # None for COUNT alone
+    name: str
+    at: Position = field(default=(1, 1), compare=False, repr=False)
+
+
 @dataclass(frozen=True)
 class Fields:
-    """SELECT a, b.c AS d"""
+    """SELECT a, b.c AS d, COUNT() AS n"""
 
-    fields: tuple[Field, ...]
+    fields: tuple[Field | Aggregate, ...]
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """Those that are made of many rows."""
+        return tuple(each for each in self.fields if isinstance(each, Aggregate))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """A whole query."""
 
-    projection: All | Count | Fields
+    projection: All | Fields
     collection: Collection
     where: Expr | None
     top: int | None
+    group_by: tuple[Path, ...] = ()
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether a result is made of many rows."""
+        return bool(self.group_by) or (isinstance(self.projection, Fields) and bool(self.projection.aggregates))
 
 
 @dataclass(frozen=True, kw_only=True)

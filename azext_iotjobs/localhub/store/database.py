@@ -5,19 +5,26 @@ written. WAL and NORMAL: what was acknowledged survives the end of the process, 
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
 
+STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: some milliseconds
 TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
 
 
 class NewerDatabase(Exception):
     """The file was written by a newer version."""
+
+
+class TooSlow(Exception):
+    """A SELECT took longer than it may."""
 
 
 class Database:
@@ -31,6 +38,7 @@ class Database:
             self._connection.execute(f"PRAGMA {pragma}")
         for name, function in ((TWIN_ETAG, twin_etag), (IDENTITY_ETAG, identity_etag)):
             self._connection.create_function(name, 1, function, deterministic=True)
+        install(self._connection)
         self._depth = 0
         self._migrate()
 
@@ -55,6 +63,19 @@ class Database:
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a SELECT."""
         return self._connection.execute(sql, values).fetchall()
+
+    def rows_within(self, limit_s: float, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a SELECT that somebody else thought of. Raises TooSlow."""
+        deadline = time.monotonic() + limit_s
+        self._connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+        try:
+            return self.rows(sql, values)
+        except sqlite3.OperationalError as err:
+            if time.monotonic() > deadline:
+                raise TooSlow from err
+            raise
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
         """The first row of a SELECT, or None."""

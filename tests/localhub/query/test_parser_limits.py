@@ -3,11 +3,11 @@
 import pytest
 
 from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
 from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Compare, Constant, Operator, Path
 from azext_iotjobs.localhub.query.parser import (
     MAX_CHARACTERS,
-    MAX_PATH_NAMES,
     parse_condition,
     parse_query,
 )
@@ -56,10 +56,11 @@ def test_a_constant_has_its_value_and_type(text: str, value: object) -> None:
         ("SELECT *\nFROM devices\nWHERE ;", 3, 7),
         ("SELECT * FROM devices WHERE tags.a = ", 1, 38),
         ("SELECT * FROM devices WHERE tags.a LIKE 'x'", 1, 36),
-        ("SELECT * FROM devices WHERE tags.a + 1 = 2", 1, 36),
+        ("SELECT * FROM devices WHERE tags.a + = 2", 1, 38),
+        ("SELECT * FROM devices WHERE tags.a - - = 2", 1, 40),
         ("SELECT * FROM devices WHERE tags.a IN []", 1, 40),
         ("SELECT * FROM devices WHERE tags.order = 1", 1, 34),
-        ("SELECT * FROM devices WHERE CONTAINS(tags.a, 'x')", 1, 37),
+        ("SELECT * FROM devices WHERE CONTAINS(tags.a, 'x')", 1, 29),
         ("SELECT * FROM devices WHERE tags.a = 'x", 1, 38),
         ("SELECT * FROM devices WHERE tags.a = 1 = 1", 1, 40),
         (r"SELECT * FROM devices WHERE tags.a = 'C:\dir'", 1, 38),
@@ -72,10 +73,43 @@ def test_a_constant_has_its_value_and_type(text: str, value: object) -> None:
         ("SELECT TOP 1.5 * FROM devices", 1, 13),
         ("SELECT TOP -1 * FROM devices", 1, 12),
         ("SELECT TOP 9999999999 * FROM devices", 1, 12),
-        ("SELECT AVG(version) FROM devices", 1, 11),
+        ("SELECT AVG() FROM devices", 1, 12),
         ("SELECT COUNT(*) FROM devices", 1, 14),
-        ("SELECT COUNT(), deviceId FROM devices", 1, 15),
-        ("SELECT DISTINCT deviceId FROM devices", 1, 17),
+        ("SELECT COUNT(), deviceId FROM devices", 1, 17),
+        ("SELECT DISTINCT deviceId FROM devices", 1, 8),
+        ("SELECT * FROM devices ORDER BY deviceId", 1, 23),
+        ("SELECT * FROM devices JOIN devices.modules", 1, 23),
+        ("SELECT * FROM devices d JOIN devices.modules", 1, 25),
+        ("SELECT * FROM devices WHERE tags.a = 1\nORDER BY deviceId", 2, 1),
+        ("SELECT * FROM devices WHERE (SELECT tags.a FROM devices) = 1", 1, 30),
+        ("SELECT * FROM devices WHERE EXISTS(SELECT 1)", 1, 29),
+        ("SELECT tags.a FROM devices GROUP BY tags.a HAVING COUNT() > 1", 1, 44),
+        ("SELECT tags.a FROM devices GROUP BY tags.a ORDER BY tags.a", 1, 44),
+        ("SELECT tags.a FROM devices GROUP tags.a", 1, 28),
+        ("SELECT tags.a FROM devices GROUP BY COUNT()", 1, 37),
+        ("SELECT tags.a FROM devices GROUP BY tags.a WHERE tags.a = 1", 1, 44),
+        ("SELECT tags.b FROM devices GROUP BY tags.a", 1, 8),
+        ("SELECT COUNT(),\ntags.a.b FROM devices GROUP BY tags.a", 2, 1),
+        ("SELECT * FROM devices GROUP BY tags.a", 1, 23),
+        ("SELECT * FROM devices WHERE AVG(tags.a) = 1", 1, 29),
+        ("SELECT * FROM devices WHERE COUNT() = 1", 1, 29),
+        ("SELECT tags.a + 1 FROM devices", 1, 15),
+        ("SELECT MAX(tags.a + 1) FROM devices", 1, 19),
+        ("SELECT COUNT() FROM devices.modules", 1, 8),
+        ("SELECT moduleId, SUM(version) FROM devices.modules", 1, 18),
+        ("SELECT moduleId FROM devices.modules GROUP BY moduleId", 1, 38),
+        ("SELECT jobId FROM devices.jobs", 1, 8),
+        ("SELECT COUNT() FROM devices.jobs", 1, 8),
+        ("SELECT * FROM devices.jobs GROUP BY jobId", 1, 28),
+        ("SELECT * FROM devices.jobs WHERE tags.a = 1", 1, 34),
+        ("SELECT * FROM devices.jobs WHERE 1 = 1 AND IS_DEFINED(properties.desired)", 1, 55),
+        ("SELECT * FROM devices.jobs WHERE STARTSWITH(jobId, 'a')", 1, 34),
+        ("SELECT * FROM devices.jobs WHERE ARRAY_CONTAINS(outcome, 'a')", 1, 34),
+        ("SELECT * FROM devices WHERE IS_DEFINED(tags.a + 1)", 1, 47),
+        ("SELECT * FROM devices WHERE ARRAY_CONTAINS(tags.a, tags.b)", 1, 52),
+        ("SELECT * FROM devices WHERE tags.a IN tags.b", 1, 39),
+        ("SELECT * FROM devices WHERE tags.a IN [tags.b]", 1, 40),
+        ("SELECT * FROM devices WHERE tags.a IN [-'x']", 1, 41),
         ("SELECT * FROM devices; SELECT * FROM devices", 1, 22),
         ("tags.a = 1", 1, 1),
         ("*", 1, 1),
@@ -88,11 +122,23 @@ def test_a_query_outside_the_language_is_refused_where_it_leaves_it(text: str, l
 
 
 @pytest.mark.parametrize(
-    "text", ["SELECT * FROM devices GROUP BY tags.a", "SELECT * FROM devices WHERE tags.a = 1 ORDER BY deviceId"]
+    ("text", "said"),
+    [
+        ("CONTAINS(tags.a, 'x')", "CONTAINS is a function of message routing"),
+        ("NOT is_null (tags.a)", "is_null is a function of message routing"),
+        ("ENDSWITH(tags.a, 'x')", "message routing"),
+        ("STARTS_WITH(tags.a, 'x')", "message routing; here there are IS_DEFINED, STARTSWITH"),
+        ("SHOUT(tags.a)", "there is no function 'SHOUT'"),
+        ("SUM(tags.a) > 1", "SUM has its place between SELECT and FROM alone"),
+        ("tags.a = 1 order by deviceId", "there is no ORDER here"),
+        ("tags.order = 1", r"as a name it is written \[\[order\]\]"),
+        ("tags.and = 1", r"'and' is a reserved word; as a name it is written \[\[and\]\]"),
+        ("tags.a = 1 tags", "unexpected 'tags'"),
+    ],
 )
-def test_a_clause_that_is_not_there_yet_is_refused_and_never_passed_over(text: str) -> None:
-    with pytest.raises(QueryError):
-        parse_query(text)
+def test_a_refusal_says_what_is_wrong_with_the_word(text: str, said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        parse_condition(text)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t"])

@@ -8,9 +8,11 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from azext_iotjobs.localhub.query.evaluate import matches
+from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.query.nodes import (
     UNDEFINED,
     And,
+    Array,
     Compare,
     Constant,
     Expr,
@@ -21,9 +23,9 @@ from azext_iotjobs.localhub.query.nodes import (
     Or,
     Path,
     StartsWith,
-    Truth,
 )
-from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
+from azext_iotjobs.localhub.query.places import Columns, Kind
+from azext_iotjobs.localhub.query.sql import where_sql
 
 COLUMNS = Columns(
     {
@@ -67,10 +69,10 @@ CONSTANTS = st.one_of(SCALARS, st.just(UNDEFINED)).map(Constant)
 OPERANDS = st.one_of(PATHS, CONSTANTS)
 LEAVES: st.SearchStrategy[Expr] = st.one_of(
     st.builds(Compare, st.sampled_from(Operator), OPERANDS, OPERANDS),
-    st.builds(In, OPERANDS, st.lists(CONSTANTS, min_size=1, max_size=3).map(tuple)),
+    st.builds(In, OPERANDS, st.lists(CONSTANTS, min_size=1, max_size=3).map(tuple).map(Array)),
     st.builds(IsDefined, PATHS),
     st.builds(StartsWith, PATHS, TEXT),
-    st.builds(Truth, OPERANDS),
+    OPERANDS,
 )
 EXPRESSIONS = st.recursive(
     LEAVES,
@@ -86,6 +88,7 @@ EXPRESSIONS = st.recursive(
 def kept_by_sqlite(expr: Expr, documents: list[dict[str, Any]]) -> list[int]:
     database = sqlite3.connect(":memory:")
     try:
+        install(database)
         database.execute("CREATE TABLE t (id INTEGER, tags, desired, version, device_id, is_edge, scope)")
         for number, document in enumerate(documents):
             desired = {key: value for key, value in document["properties"]["desired"].items() if key != "$version"}

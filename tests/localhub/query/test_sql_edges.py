@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
 from azext_iotjobs.localhub.query.evaluate import matches
+from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
 from azext_iotjobs.localhub.query.nodes import Expr
-from azext_iotjobs.localhub.query.parser import MAX_PATH_NAMES, parse_condition
-from azext_iotjobs.localhub.query.sql import Columns, Kind, where_sql
+from azext_iotjobs.localhub.query.parser import parse_condition
+from azext_iotjobs.localhub.query.places import Columns, Kind
+from azext_iotjobs.localhub.query.sql import where_sql
 
 COLUMNS = Columns(
     {
@@ -146,6 +149,7 @@ expressions = st.recursive(
 @pytest.fixture(scope="module")
 def database() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:")) as connection:
+        install(connection)
         connection.execute(TABLE)
         yield connection
 

@@ -1,0 +1,135 @@
+"""What the SQL of queries calls that SQLite has not, or has not in every version and build.
+
+Strategy: SQLite finds a place and says what is there; Python reads what SQLite would read differently: decimals (in
+the last bit), texts with U+0000 (SQLite ends them there), keys that a JSON path cannot spell.
+"""
+
+import json
+import sqlite3
+from functools import cache
+from typing import Any
+
+from azext_iotjobs.localhub.query.evaluate import find
+from azext_iotjobs.localhub.query.nodes import UNDEFINED, Path
+from azext_iotjobs.localhub.query.values import calculated, group_place, is_any, key_part, rounded, total
+
+SqlValue = str | bytes | int | float | None
+
+OPERAND, NEGATIVE = ".", "~"  # of `calculate`'s program; its other signs are those of nodes.Sign
+
+
+def install(connection: sqlite3.Connection) -> None:
+    """Make the functions known to a connection."""
+    for function, count in (
+        (exact_number, 1), (type_at, 2), (value_at, 2), (array_contains, 2), (calculate, -1), (place_of, -1),
+    ):  # fmt: skip
+        connection.create_function(function.__name__, count, function, deterministic=True)
+    connection.create_aggregate("exact_sum", 1, ExactSum)
+
+
+def exact_number(pair: str) -> int | float:
+    """The number that a JSON array holds twice: so SQLite gives a number as it is written."""
+    number: int | float = json.loads(pair)[0]
+    return rounded(number)
+
+
+def type_at(document: str | None, keys: str) -> str | None:
+    """What json_type says of the value below some keys, which are a JSON array."""
+    return _json_type(_at(document, keys))
+
+
+def value_at(document: str | None, keys: str) -> SqlValue:
+    """What json_extract gives for the value below some keys, which are a JSON array."""
+    value = _at(document, keys)
+    match _json_type(value):
+        case "text":
+            return _sql_text(value)
+        case "integer" | "real":
+            number: int | float = rounded(value)
+            return number
+        case "true" | "false":
+            return int(value)
+        case "object" | "array":
+            return json.dumps(value)
+    return None
+
+
+def array_contains(array: str, item: str) -> int:
+    """Whether an item of a JSON array equals a JSON value."""
+    return int(is_any(json.loads(item), json.loads(array)) is True)
+
+
+def calculate(program: str, *operands: int | float | None) -> float | None:
+    """The result of a calculation in postfix order, such as "..+" for a + b; NULL when any of it is undefined."""
+    if None in operands:
+        return None
+    given, stack = iter(operands), list[float]()
+    for sign in program:
+        if sign == OPERAND:
+            stack.append(float(next(given) or 0))
+        elif sign == NEGATIVE:
+            stack.append(-stack.pop())
+        else:
+            right = stack.pop()
+            result = calculated(sign, stack.pop(), right)
+            if result is None:
+                return None
+            stack.append(result)
+    return stack[0]
+
+
+def place_of(*kinds_and_values: Any) -> str:
+    """The place of the group whose kinds and values these are, in turn."""
+    return group_place(tuple(map(key_part, kinds_and_values[::2], kinds_and_values[1::2])))
+
+
+class ExactSum:
+    """The aggregate that SUM and AVG are made of."""
+
+    def __init__(self) -> None:
+        self._numbers: list[float] = []
+
+    def step(self, number: Any) -> None:
+        """One row: a number or NULL."""
+        if number is not None:
+            self._numbers.append(float(number))
+
+    def finalize(self) -> Any:
+        """The sum; NULL when there is none."""
+        return total(self._numbers) if self._numbers else None
+
+
+def _at(document: str | None, keys: str) -> Any:
+    return UNDEFINED if document is None else find(_path(keys), json.loads(document))
+
+
+@cache
+def _path(keys: str) -> Path:
+    return Path(tuple(json.loads(keys)))
+
+
+def _json_type(value: Any) -> str | None:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return "integer"
+        case float():
+            return "real"
+        case str():
+            return "text"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+    return None
+
+
+def _sql_text(text: str) -> str | bytes:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which no text in a query equals
+        return text.encode("utf-8", "surrogatepass")
+    return text

@@ -1,0 +1,54 @@
+"""What may be selected of which collection, and under which names."""
+
+from dataclasses import replace
+
+from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.refusals import refusal
+
+# Bounds of ours: SQLite gives at most 2000 columns, and its functions take at most 127 values.
+MAX_GROUP_PATHS = 32
+MAX_AGGREGATES = 100
+
+
+def with_unnamed(fields: tuple[nodes.Field | nodes.Aggregate, ...]) -> nodes.Fields:
+    """The selected members; an aggregate without a name is $1, the next one $2. Raises QueryError for two of a name."""
+    # What the service calls an aggregate without alias is not published.
+    unnamed, named = 0, list[nodes.Field | nodes.Aggregate]()
+    for field in fields:
+        unnamed += not field.name and isinstance(field, nodes.Aggregate)
+        named.append(field if field.name or isinstance(field, nodes.Field) else replace(field, name=f"${unnamed}"))
+    names = [field.name for field in named]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise QueryError(f"two members of the result are named {twice[:40]!r}; name one with AS")
+    return nodes.Fields(tuple(named))
+
+
+def check_grouping(query: nodes.Query, grouped_at: nodes.Position) -> None:
+    """Raises QueryError for what the collection does not allow, and for what has no value in a group.
+
+    grouped_at: where GROUP BY stands.
+    """
+    if query.group_by and query.collection is not nodes.Collection.DEVICES:
+        raise refusal(f"GROUP BY is for devices alone, not for {query.collection.value}", grouped_at)
+    if len(query.group_by) > MAX_GROUP_PATHS:
+        raise refusal(f"GROUP BY of more than {MAX_GROUP_PATHS} paths", query.group_by[MAX_GROUP_PATHS].at)
+    if not isinstance(query.projection, nodes.Fields):
+        if query.group_by:
+            raise refusal("SELECT * cannot be grouped", grouped_at)
+        return
+    if query.collection is nodes.Collection.JOBS:
+        raise refusal("devices.jobs can only be read with SELECT *", _place(query.projection.fields[0]))
+    aggregates = query.projection.aggregates
+    if aggregates and query.collection is nodes.Collection.MODULES:
+        raise refusal("aggregates are for devices alone, not for devices.modules", aggregates[0].at)
+    if len(aggregates) > MAX_AGGREGATES:
+        raise refusal(f"more than {MAX_AGGREGATES} aggregates", aggregates[MAX_AGGREGATES].at)
+    for field in query.projection.fields:
+        if query.is_grouped and isinstance(field, nodes.Field) and field.path not in query.group_by:
+            name = ".".join(field.path.parts)
+            raise refusal(f"{name[:40]!r} is neither in GROUP BY nor an aggregate", field.path.at)
+
+
+def _place(field: nodes.Field | nodes.Aggregate) -> nodes.Position:
+    return field.at if isinstance(field, nodes.Aggregate) else field.path.at
