@@ -20,17 +20,14 @@ OPERAND, NEGATIVE = ".", "~"  # of `calculate`'s program; its other signs are th
 
 def install(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
-    for function, count in (
-        (exact_number, 1), (type_at, 2), (value_at, 2), (array_contains, 2), (calculate, -1), (place_of, -1),
-    ):  # fmt: skip
-        connection.create_function(function.__name__, count, function, deterministic=True)
+    for function in (exact_number, type_at, value_at, json_at, array_contains, calculate, place_of):
+        connection.create_function(function.__name__, -1, function, deterministic=True)
     connection.create_aggregate("exact_sum", 1, ExactSum)
 
 
-def exact_number(pair: str) -> int | float:
-    """The number that a JSON array holds twice: so SQLite gives a number as it is written."""
-    number: int | float = json.loads(pair)[0]
-    return rounded(number)
+def exact_number(pair: str) -> float:
+    """The double that a JSON array holds twice: so SQLite gives a number as it is written."""
+    return float(pair[1 : pair.index(",")])
 
 
 def type_at(document: str | None, keys: str) -> str | None:
@@ -39,7 +36,7 @@ def type_at(document: str | None, keys: str) -> str | None:
 
 
 def value_at(document: str | None, keys: str) -> SqlValue:
-    """What json_extract gives for the value below some keys, which are a JSON array."""
+    """The plain value below some keys, which are a JSON array; NULL for objects and arrays."""
     value = _at(document, keys)
     match _json_type(value):
         case "text":
@@ -49,9 +46,12 @@ def value_at(document: str | None, keys: str) -> SqlValue:
             return number
         case "true" | "false":
             return int(value)
-        case "object" | "array":
-            return json.dumps(value)
     return None
+
+
+def json_at(document: str | None, keys: str) -> str:
+    """The JSON text of the value below some keys, which are a JSON array."""
+    return json.dumps(_at(document, keys))
 
 
 def array_contains(array: str, item: str) -> int:
@@ -61,12 +61,13 @@ def array_contains(array: str, item: str) -> int:
 
 def calculate(program: str, *operands: int | float | None) -> float | None:
     """The result of a calculation in postfix order, such as "..+" for a + b; NULL when any of it is undefined."""
-    if None in operands:
+    numbers = [float(operand) for operand in operands if operand is not None]
+    if len(numbers) < len(operands):
         return None
-    given, stack = iter(operands), list[float]()
+    given, stack = iter(numbers), list[float]()
     for sign in program:
         if sign == OPERAND:
-            stack.append(float(next(given) or 0))
+            stack.append(next(given))
         elif sign == NEGATIVE:
             stack.append(-stack.pop())
         else:

@@ -12,7 +12,6 @@ from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Function
 from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
 from azext_iotjobs.localhub.query.places import Columns, Operand, operand_at
-from azext_iotjobs.localhub.query.sql import number_sql
 from azext_iotjobs.localhub.query.values import key_part, results
 
 PLACE = "place"  # the column that orders groups
@@ -38,7 +37,7 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
     number_names = {path: f"number{position}" for position, path in enumerate(numbers)}
     inner = filled(
         ", ".join([*names, *(f"{{}} AS {name}" for name in number_names.values())]) or "1",
-        *key_sql, *(number_sql(operand_at(path, columns)) for path in numbers),
+        *key_sql, *(operand_at(path, columns).number for path in numbers),
     )  # fmt: skip
     listed = ", ".join(f"{key}_kind, {key}_value" for key in keys)
     selected = [
@@ -83,4 +82,4 @@ def _key(operand: Operand) -> tuple[Sql, Sql]:
     """Kind and value of a group's element; both NULL for what cannot be compared."""
     if isinstance(operand.kind, str):
         return filled(f"CASE WHEN {{}} IS NOT NULL THEN '{operand.kind}' END", operand.value), operand.value
-    return operand.kind, filled("CASE WHEN {} IS NOT NULL THEN {} END", operand.kind, operand.value)
+    return operand.kind, operand.value

@@ -21,14 +21,17 @@ JSON_KINDS = (
     "WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean' WHEN 'null' THEN 'null' END"
 )
 # A number comes as SQLite reads it only when it is whole within 64 bits, a text only when no U+0000 can end it.
-JSON_VALUE = (
-    "CASE json_type({column}, ?1) "
+NUMBER_CASES = (
     "WHEN 'real' THEN exact_number(json_extract({column}, ?1, ?1)) "
     "WHEN 'integer' THEN CASE typeof(json_extract({column}, ?1)) WHEN 'integer' THEN json_extract({column}, ?1) "
-    "ELSE exact_number(json_extract({column}, ?1, ?1)) END "
+    "ELSE exact_number(json_extract({column}, ?1, ?1)) END"
+)
+JSON_NUMBER = f"CASE json_type({{column}}, ?1) {NUMBER_CASES} END"
+JSON_VALUE = (
+    f"CASE json_type({{column}}, ?1) {NUMBER_CASES} "
     "WHEN 'text' THEN CASE WHEN instr({column}, '\\u0000') THEN value_at({column}, ?2) "
     "ELSE json_extract({column}, ?1) END "
-    "ELSE json_extract({column}, ?1) END"
+    "WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
 )
 
 
@@ -70,10 +73,13 @@ class Operand:
     """A value in SQL.
 
     kind: text when it is known before any row is read (then a value of NULL is undefined), else a piece of SQL.
+    value: NULL for null, and for what has no kind.
+    number: the value of what is a number; else NULL.
     """
 
     kind: str | Sql
     value: Sql
+    number: Sql = Sql("NULL")
 
 
 NOTHING = Operand("undefined", Sql("NULL"))
@@ -86,9 +92,19 @@ def operand_at(path: Path, columns: Columns) -> Operand:
         return NOTHING
     column, kind, rest = found
     if kind is Kind.JSON:
-        return Operand(filled(JSON_KINDS, json_type(column, rest)), _json_value(column, rest))
-    # Below a plain value there is nothing.
-    return NOTHING if rest else Operand(kind.value, Sql(column))
+        kinds = filled(JSON_KINDS, json_type(column, rest))
+        if _is_odd(rest):
+            value = _at("value_at", column, rest)
+            return Operand(kinds, value, filled("CASE WHEN {} = 'number' THEN {} END", kinds, value))
+        return Operand(kinds, _marked(JSON_VALUE, column, rest), _marked(JSON_NUMBER, column, rest))
+    if rest:  # below a plain value there is nothing
+        return NOTHING
+    return known(kind.value, Sql(column))
+
+
+def known(kind: str, value: Sql) -> Operand:
+    """A value whose kind no row decides."""
+    return Operand(kind, value, value if kind == Kind.NUMBER.value else Sql("NULL"))
 
 
 def is_defined(path: Path, columns: Columns) -> Sql:
@@ -108,7 +124,7 @@ def array_contains(path: Path, item: object, columns: Columns) -> Sql:
     if found is None or found[1] is not Kind.JSON:
         return Sql("NULL")
     column, _, rest = found
-    array = _at("value_at", column, rest) if _is_odd(rest) else _at("json_extract", column, rest)
+    array = _at("json_at" if _is_odd(rest) else "json_extract", column, rest)
     return filled(
         "CASE WHEN {} = 'array' THEN array_contains({}, ?) END", json_type(column, rest),
         Sql(array.text, array.values + (json.dumps(item),)),
@@ -120,16 +136,15 @@ def json_type(column: str, rest: tuple[str, ...]) -> Sql:
     return _at("type_at" if _is_odd(rest) else "json_type", column, rest)
 
 
-def _json_value(column: str, rest: tuple[str, ...]) -> Sql:
-    if _is_odd(rest):
-        return _at("value_at", column, rest)
-    text, values = JSON_VALUE.format(column=column), (_json_path(rest), json.dumps(rest))
-    marks = re.findall(r"\?(\d)", text)
-    return Sql(re.sub(r"\?\d", "?", text), tuple(values[int(mark) - 1] for mark in marks))
+def _marked(template: str, column: str, rest: tuple[str, ...]) -> Sql:
+    """The template with ?1 for the JSON path and ?2 for the keys."""
+    values = {"?1": _json_path(rest), "?2": json.dumps(rest)}
+    text = template.format(column=column)
+    return Sql(re.sub(r"\?\d", "?", text), tuple(values[mark] for mark in re.findall(r"\?\d", text)))
 
 
 def _at(function: str, column: str, rest: tuple[str, ...]) -> Sql:
-    keys = json.dumps(rest) if function in ("type_at", "value_at") else _json_path(rest)
+    keys = json.dumps(rest) if function.endswith("_at") else _json_path(rest)
     return Sql(f"{function}({column}, ?)", (keys,))
 
 

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.functions import NEGATIVE, OPERAND
 from azext_iotjobs.localhub.query.nodes import UNDEFINED
 from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
-from azext_iotjobs.localhub.query.places import NOTHING, Columns, Operand, array_contains, is_defined, operand_at
+from azext_iotjobs.localhub.query.places import NOTHING, Columns, Operand, array_contains, is_defined, known, operand_at
 from azext_iotjobs.localhub.query.values import kind_of
 
 # SQLite's own bounds are a million bytes of text and 32,766 values; some are left for what stands around.
@@ -32,13 +32,6 @@ def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
     return sql.text, list(sql.values)
 
 
-def number_sql(operand: Operand) -> Sql:
-    """The value of an operand that is a number; else NULL."""
-    if isinstance(operand.kind, Sql):
-        return filled("CASE WHEN {} = 'number' THEN {} END", operand.kind, operand.value)
-    return operand.value if operand.kind == "number" else Sql("NULL")
-
-
 def _truth(expr: nodes.Expr, columns: Columns) -> Sql:
     operand = _operand(expr, columns)
     if isinstance(operand.kind, Sql):
@@ -52,12 +45,12 @@ def _operand(expr: nodes.Expr, columns: Columns) -> Operand:
             return operand_at(expr, columns)
         case nodes.Constant(value):
             kind = kind_of(value)
-            return NOTHING if kind is None else Operand(kind, Sql("?", (value,)))
+            return NOTHING if kind is None else known(kind, Sql("?", (value,)))
         case nodes.Array():
             return NOTHING
         case nodes.Arithmetic() | nodes.Negate():
-            return Operand("number", _calculation(expr, columns))
-    return Operand("boolean", _condition(expr, columns))
+            return known("number", _calculation(expr, columns))
+    return known("boolean", _condition(expr, columns))
 
 
 def _condition(expr: nodes.Expr, columns: Columns) -> Sql:
@@ -93,11 +86,11 @@ def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:
             f"CASE WHEN {{}} = {{}} THEN CASE {{}} WHEN 'null' THEN 0 {sign} 0 ELSE {{}} END END",
             left.kind, right.kind, left.kind, compared,
         )  # fmt: skip
-    known, decided = (left.kind, right.kind) if isinstance(left.kind, str) else (right.kind, left.kind)
+    beforehand, decided = (left.kind, right.kind) if isinstance(left.kind, str) else (right.kind, left.kind)
     assert isinstance(decided, Sql)  # the one that is not known
-    if known == "null":
+    if beforehand == "null":
         compared = Sql(f"0 {sign} 0")
-    return filled(f"CASE WHEN {{}} = '{known}' THEN {{}} END", decided, compared)
+    return filled(f"CASE WHEN {{}} = '{beforehand}' THEN {{}} END", decided, compared)
 
 
 def _is_in(operand: Operand, options: nodes.Array) -> Sql:
@@ -145,4 +138,4 @@ def _steps(expr: nodes.Expr, columns: Columns) -> Iterator[tuple[str, Sql | None
             yield from _steps(item, columns)
             yield NEGATIVE, None
         case _:
-            yield OPERAND, number_sql(_operand(expr, columns))
+            yield OPERAND, _operand(expr, columns).number
