@@ -102,10 +102,14 @@ SOURCES = {
 
 
 class Selector:
-    """Finds the rows that an expression selects."""
+    """Finds the rows that an expression selects.
 
-    def __init__(self, database: Database) -> None:
+    limit_s: how long one query, or page of one, may take.
+    """
+
+    def __init__(self, database: Database, *, limit_s: float = LIMIT_S) -> None:
         self._database = database
+        self._limit_s = limit_s
 
     def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
         """At most `count` rows behind row `after`, in the order of their entry; `row_key` is a row's place.
@@ -138,9 +142,9 @@ class Selector:
 
     def _rows(self, sql: Sql) -> list[sqlite3.Row]:
         try:
-            return self._database.rows_within(LIMIT_S, sql.text, sql.values)
+            return self._database.rows_within(self._limit_s, sql.text, sql.values)
         except TooSlow as err:
-            raise QueryError(f"it takes longer than {LIMIT_S:.0f} s over all devices of this hub") from err
+            raise QueryError(f"it takes longer than {self._limit_s:g} s on this hub") from err
 
 
 def _condition(source: Source, where: Expr | None) -> Sql:

@@ -61,17 +61,19 @@ def _result(query: Query, row: sqlite3.Row) -> dict[str, Any]:
         return grouped_result(query, row)
     if query.collection is Collection.JOBS:
         return device_job_document(device_job_of(row), row)
-    twin = twin_document(identity_of(row), twin_of(row))
-    return twin if isinstance(query.projection, All) else project(query, _in_one_spelling(twin))
-
-
-def _in_one_spelling(twin: dict[str, Any]) -> dict[str, Any]:
-    """A twin with thumbprints under the names that queries know, whether they are set or not."""
-    thumbprints = {name[0].lower() + name[1:]: value for name, value in twin["x509Thumbprint"].items()}
-    return {**twin, "x509Thumbprint": thumbprints}
+    if isinstance(query.projection, All):
+        return twin_document(identity_of(row), twin_of(row))
+    return project(query, queried_twin(row))
 
 
 def _item_type(query: Query) -> str:
     if query.collection is Collection.JOBS:
         return "DeviceJob"
     return "Twin" if isinstance(query.projection, All) else "Raw"
+
+
+def queried_twin(row: sqlite3.Row) -> dict[str, Any]:
+    """A twin as queries see it: thumbprints have the same names whether they are set or not."""
+    twin = twin_document(identity_of(row), twin_of(row))
+    thumbprints = {name[0].lower() + name[1:]: value for name, value in twin["x509Thumbprint"].items()}
+    return {**twin, "x509Thumbprint": thumbprints}

@@ -33,10 +33,7 @@ def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
 
 
 def _truth(expr: nodes.Expr, columns: Columns) -> Sql:
-    operand = _operand(expr, columns)
-    if isinstance(operand.kind, Sql):
-        return filled("CASE WHEN {} = 'boolean' THEN {} END", operand.kind, operand.value)
-    return operand.value if operand.kind == "boolean" else Sql("NULL")
+    return _as("boolean", _operand(expr, columns))
 
 
 def _operand(expr: nodes.Expr, columns: Columns) -> Operand:
@@ -76,21 +73,25 @@ def _condition(expr: nodes.Expr, columns: Columns) -> Sql:
 
 def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:
     sign = operator.value
-    compared = filled(f"({{}} {sign} {{}})", left.value, right.value)
-    if isinstance(left.kind, str) and isinstance(right.kind, str):
-        if left.kind != right.kind or left is NOTHING:
-            return Sql("NULL")
-        return Sql(f"(0 {sign} 0)") if left.kind == "null" else compared
     if isinstance(left.kind, Sql) and isinstance(right.kind, Sql):
         return filled(
-            f"CASE WHEN {{}} = {{}} THEN CASE {{}} WHEN 'null' THEN 0 {sign} 0 ELSE {{}} END END",
-            left.kind, right.kind, left.kind, compared,
+            f"CASE WHEN {{}} = {{}} THEN CASE {{}} WHEN 'null' THEN 0 {sign} 0 ELSE {{}} {sign} {{}} END END",
+            left.kind, right.kind, left.kind, left.value, right.value,
         )  # fmt: skip
-    beforehand, decided = (left.kind, right.kind) if isinstance(left.kind, str) else (right.kind, left.kind)
-    assert isinstance(decided, Sql)  # the one that is not known
-    if beforehand == "null":
-        compared = Sql(f"0 {sign} 0")
-    return filled(f"CASE WHEN {{}} = '{beforehand}' THEN {{}} END", decided, compared)
+    kind = left.kind if isinstance(left.kind, str) else right.kind
+    assert isinstance(kind, str)  # one of them is
+    # Nothing compound stands inside a CASE: SQLite's parser would hold too many open things.
+    return filled(f"({{}} {sign} {{}})", _as(kind, left), _as(kind, right))
+
+
+def _as(kind: str, operand: Operand) -> Sql:
+    """The value of an operand that is of a kind, 0 for null; else NULL."""
+    if kind == "number":
+        return operand.number
+    value = Sql("0") if kind == "null" else operand.value
+    if isinstance(operand.kind, Sql):
+        return filled(f"CASE WHEN {{}} = '{kind}' THEN {{}} END", operand.kind, value)
+    return value if operand.kind == kind else Sql("NULL")
 
 
 def _is_in(operand: Operand, options: nodes.Array) -> Sql:
@@ -113,10 +114,7 @@ def _is_in(operand: Operand, options: nodes.Array) -> Sql:
 
 def _starts_with(operand: Operand, prefix: str) -> Sql:
     # Not LIKE, which takes % and _ for wildcards and ignores case; bytes, as text functions end at U+0000.
-    starts = filled("(instr(CAST({} AS BLOB), {}) = 1)", operand.value, Sql("?", (prefix.encode(),)))
-    if isinstance(operand.kind, Sql):
-        return filled("CASE WHEN {} = 'text' THEN {} END", operand.kind, starts)
-    return starts if operand.kind == "text" else Sql("NULL")
+    return filled("(instr(CAST({} AS BLOB), {}) = 1)", _as("text", operand), Sql("?", (prefix.encode(),)))
 
 
 def _calculation(expr: nodes.Expr, columns: Columns) -> Sql:

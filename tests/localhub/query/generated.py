@@ -89,6 +89,7 @@ PATHS = st.one_of(
     ),
 )
 
+
 def constant(value: Any) -> Constant:
     """As the parser makes it: a number beyond 64 bits is a double."""
     return Constant(rounded(value) if kind_of(value) == "number" else value)

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
 from azext_iotjobs.localhub.query.evaluate import matches
 from azext_iotjobs.localhub.query.functions import install
-from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
+from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 from azext_iotjobs.localhub.query.nodes import Expr
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.sql import where_sql
+from tests.localhub.query.generated import EXAMPLES
 
 COLUMNS = Columns(
     {
@@ -127,8 +128,21 @@ constants = scalars.map(rendered) | st.just("undefined")
 operands = paths | constants
 operators = st.sampled_from(["=", "!=", "<>", "<", "<=", ">", ">="])
 lists = st.lists(constants, min_size=1, max_size=4).map(lambda listed: f"[{', '.join(listed)}]")
+numeric = paths | numbers.map(rendered)
+calculations = st.recursive(
+    numeric,
+    lambda inner: st.one_of(
+        st.builds("{} {} {}".format, inner, st.sampled_from("+-*/%"), inner),
+        st.builds("({})".format, inner),
+        st.builds("- {}".format, inner),
+    ),
+    max_leaves=5,
+)
 conditions = st.one_of(
     st.builds("{} {} {}".format, operands, operators, operands),
+    st.builds("{} {} {}".format, calculations, operators, calculations),
+    st.builds("{} IN {}".format, calculations, lists),
+    st.builds("ARRAY_CONTAINS({}, {})".format, paths, constants),
     st.builds("{} {} {}".format, paths, operators, constants),
     st.builds("{} {} {}".format, operands, st.sampled_from(["IN", "NIN"]), lists),
     st.builds("IS_DEFINED({})".format, paths),
@@ -141,6 +155,7 @@ expressions = st.recursive(
         st.builds("({} AND {})".format, inner, inner),
         st.builds("{} OR {}".format, inner, inner).map("({})".format),
         st.builds("(NOT {})".format, inner),
+        st.builds("(({}) {} ({}))".format, inner, operators, inner),
     ),
     max_leaves=6,
 )
@@ -190,7 +205,7 @@ def assert_alike(database: sqlite3.Connection, text: str, rows: list[dict[str, A
     assert chosen(database, expr) == [number for number, row in enumerate(rows) if matches(expr, row)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(text=expressions, rows=st.lists(documents(), min_size=1, max_size=4))
 def test_sqlite_chooses_the_rows_that_match(
     database: sqlite3.Connection, text: str, rows: list[dict[str, Any]]
@@ -260,6 +275,12 @@ def nested(condition: str, depth: int) -> str:
     return text
 
 
+def nested_with(around: str, text: str, depth: int) -> str:
+    for _ in range(depth):
+        text = around.format(text)
+    return text
+
+
 LARGEST = {
     "AND and OR in one another": nested("tags.a=1", MAX_DEPTH),
     "the same, with the costliest conditions": nested("tags.[[\"]].b.c.[[\"]] IN [1,'a',null]", MAX_DEPTH),
@@ -267,6 +288,17 @@ LARGEST = {
     "as many conditions as there may be": " OR ".join(["a=b.c"] * MAX_CONDITIONS),
     "as many names as there may be": "tags" + '.[["]]' * (MAX_PATH_NAMES - 1) + " = 1",
     "a list as long as there is room for": f"tags.a IN [{','.join(['1'] * 4000)}]",
+    "comparisons in one another": nested_with("(tags.b = {})", "(tags.a = 1)", MAX_DEPTH),
+    "the same, of odd keys": nested_with('(tags.[["]].b = {})', "(tags.a = 1)", MAX_DEPTH),
+    "comparisons and conjunctions in turn": nested_with("(tags.a = 2 OR tags.b = ({}))", "tags.a = 1", MAX_DEPTH // 2),
+    "IN in one another": nested_with("({}) IN [1, 'a', true, null]", "tags.a IN [1, 'a', null]", MAX_DEPTH),
+    "sums and products in one another": nested_with("(1 + 2 * ({}))", "tags.a", MAX_DEPTH // 2) + " > 1",
+    "a calculation of comparisons": nested_with("1 + (tags.a = {})", "tags.a", MAX_DEPTH // 2) + " > 1",
+    "a sum as long as may be": " + ".join(["tags.a"] * MAX_OPERANDS) + f" = {MAX_OPERANDS}",
+    "such sums": " OR ".join(["+".join(["tags"] * MAX_OPERANDS) + "=1"] * 16),
+    "signs": "-" * MAX_DEPTH + "tags.a = 1",
+    "as many places as there is room for": " OR ".join(["tags=tags"] * 600),
+    "the same of long names": " OR ".join(["tags.a.b.c=properties.desired.c.d"] * 200),
     "a thousand parentheses": "(" * 1000 + "tags.a = 1" + ")" * 1000,
 }
 
