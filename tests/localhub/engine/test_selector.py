@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.http.queries import queried_twin
@@ -40,16 +41,6 @@ class Registry:
         self.identities.create(
             Identity(device_id=device_id, generation_id="g", etag=7, sign_in="sas", **other), twin
         )  # fmt: skip
-
-    def add_module(self, device_id: str, module_id: str) -> None:
-        self.add(f"{device_id}-{module_id}")
-        with self.database.transaction():
-            self.database.change("PRAGMA defer_foreign_keys=ON")
-            for table in ("identities", "twins"):
-                self.database.change(
-                    f"UPDATE {table} SET device_id = ?, module_id = ? WHERE device_id = ?",
-                    (device_id, module_id, f"{device_id}-{module_id}"),
-                )
 
     def found(self, text: str) -> list[str]:
         query = parse_query(text)
@@ -154,8 +145,8 @@ def test_what_a_device_does_not_have_is_null_or_undefined_as_its_twin_shows(two:
 
 
 def test_modules_are_a_collection_of_their_own(two: Registry) -> None:
-    two.add_module("full", "lamp")
-    two.add_module("bare", "lamp")
+    two.add("full", module_id="lamp")
+    two.add("bare", module_id="lamp")
     assert two.found("SELECT * FROM devices") == ["full", "bare"]
     assert two.found("SELECT * FROM devices.modules WHERE devices.modules.ModuleId = 'lamp'") == [
         "full/lamp", "bare/lamp",
@@ -175,8 +166,8 @@ ROUNDS = st.lists(CHANGES, min_size=12, max_size=12)
 def change(hub: Registry, kind: str, number: int, site: str) -> None:
     device = f"d{number}"
     if kind == "delete":
-        hub.identities.delete(device)
-    elif kind == "add" and hub.identities.get(device) is None:
+        hub.identities.delete(Address(device))
+    elif kind == "add" and hub.identities.get(Address(device)) is None:
         hub.add(device, {"site": site})
     elif kind == "move":
         hub.database.change("UPDATE twins SET tags = ? WHERE device_id = ?", (json.dumps({"site": site}), device))

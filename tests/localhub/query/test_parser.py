@@ -10,7 +10,9 @@ from azext_iotjobs.localhub.query.nodes import (
     Aggregate,
     All,
     And,
+    Arithmetic,
     Array,
+    ArrayContains,
     Collection,
     Compare,
     Constant,
@@ -20,10 +22,12 @@ from azext_iotjobs.localhub.query.nodes import (
     Function,
     In,
     IsDefined,
+    Negate,
     Not,
     Operator,
     Or,
     Path,
+    Sign,
     StartsWith,
 )
 from azext_iotjobs.localhub.query.parser import parse_condition, parse_query
@@ -31,7 +35,11 @@ from azext_iotjobs.localhub.query.parser import parse_condition, parse_query
 A, B = Path(("tags", "a")), Path(("tags", "b"))
 
 
-def equals(path: Path, value: object) -> Compare:
+ONE, TWO, THREE = Constant(1), Constant(2), Constant(3)
+ADD, SUBTRACT, MULTIPLY = Sign.ADD, Sign.SUBTRACT, Sign.MULTIPLY
+
+
+def equals(path: Expr, value: object) -> Compare:
     return Compare(Operator.EQ, path, Constant(value))  # type: ignore[arg-type]
 
 
@@ -69,6 +77,26 @@ def equals(path: Path, value: object) -> Compare:
         ("tags.a", A),
         ("tags.a = 1 AND tags.b = 2 OR NOT tags.a = 3",
          Or((And((equals(A, 1), equals(B, 2))), Not(equals(A, 3))))),
+        ("1 + 2 * tags.a > 3",
+         Compare(Operator.GT, Arithmetic(ONE, ((ADD, Arithmetic(TWO, ((MULTIPLY, A),))),)), THREE)),
+        ("1 - 2 + tags.a = 3", equals(Arithmetic(ONE, ((SUBTRACT, TWO), (ADD, A))), 3)),
+        ("(1 - 2) * tags.a = 3", equals(Arithmetic(Arithmetic(ONE, ((SUBTRACT, TWO),)), ((MULTIPLY, A),)), 3)),
+        ("-tags.a * 2 = -3", equals(Arithmetic(Negate(A), ((MULTIPLY, TWO),)), -3)),
+        ("-(-2) = tags.a", Compare(Operator.EQ, TWO, A)),
+        ("-true = 1", equals(Negate(Constant(True)), 1)),
+        ("-false = 1", equals(Negate(Constant(False)), 1)),
+        ("tags.a -1 = 1", equals(Arithmetic(A, ((SUBTRACT, ONE),)), 1)),
+        ("tags.a-1 = 1", equals(Path(("tags", "a-1")), 1)),
+        ("1-2 = 1", equals(Arithmetic(ONE, ((SUBTRACT, TWO),)), 1)),
+        ("tags.a IN [-1, 'x', true, null]",
+         In(A, Array((Constant(-1), Constant("x"), Constant(True), Constant(None))))),
+        ("tags.a + 1 NIN [2]", Not(In(Arithmetic(A, ((ADD, ONE),)), Array((TWO,))))),
+        ("tags.a = ['x']", Compare(Operator.EQ, A, Array((Constant("x"),)))),
+        ("(tags.a = 1) = tags.b", Compare(Operator.EQ, equals(A, 1), B)),
+        ("NOT tags.a + 1 = 2", Not(equals(Arithmetic(A, ((ADD, ONE),)), 2))),
+        ("ARRAY_CONTAINS (parentscopes, 'p')", ArrayContains(Path(("parentScopes",)), Constant("p"))),
+        ("array_contains(tags.a, -1)", ArrayContains(A, Constant(-1))),
+        ("X509Thumbprint.PRIMARYThumbprint = 'x'", equals(Path(("x509Thumbprint", "primaryThumbprint")), "x")),
         ("tags.a = 1 AND (tags.b = 2 OR tags.b = 3)", And((equals(A, 1), Or((equals(B, 2), equals(B, 3)))))),
     ],
 )  # fmt: skip
@@ -99,6 +127,31 @@ def test_everything_and_counts() -> None:
     )
     renamed = parse_query("SELECT * FROM devices.jobs WHERE createdTimeUtc > '2020'").where
     assert renamed == Compare(Operator.GT, Path(("createdDateTimeUtc",)), Constant("2020"))
+
+
+def test_groups_and_aggregates() -> None:
+    query = parse_query(
+        "select d.tags.a AS site, COUNT(), Avg(Tags.b), max ( version ) AS v, sum(d.tags.b) from devices d "
+        "where d.tags.a > 'x' Group  By devices.Tags.a, deviceid"
+    )
+    assert query.projection == Fields(
+        (
+            Field(A, "site"),
+            Aggregate(Function.COUNT, None, "$1"),
+            Aggregate(Function.AVG, B, "$2"),
+            Aggregate(Function.MAX, Path(("version",)), "v"),
+            Aggregate(Function.SUM, B, "$3"),
+        )
+    )
+    assert (query.group_by, query.is_grouped) == ((A, Path(("deviceId",))), True)
+
+
+def test_a_name_that_only_begins_like_a_keyword_is_a_name() -> None:
+    query = parse_query("SELECT tags.order-id, tags.grouped, tags.[[group]], counter, minimum FROM devices likely")
+    assert [field.path for field in query.projection.fields] == [
+        Path(("tags", "order-id")), Path(("tags", "grouped")), Path(("tags", "group")), Path(("counter",)),
+        Path(("minimum",)),
+    ]  # type: ignore[union-attr]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -137,7 +190,12 @@ def test_no_text_does_anything_but_parse_or_raise_query_error(text: str) -> None
 
 
 @given(
-    st.lists(st.sampled_from("SELECT * FROM devices WHERE tags . a = 'x' 1 ( ) [ ] , NOT AND IN".split()), max_size=12)
+    st.lists(
+        st.sampled_from(
+            "SELECT * FROM devices WHERE tags . a = 'x' 1 ( ) [ ] , NOT AND IN - + % COUNT GROUP BY AVG".split()
+        ),
+        max_size=12,
+    )
 )
 def test_no_row_of_words_does_either(words: list[str]) -> None:
     try:

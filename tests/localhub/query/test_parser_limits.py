@@ -4,7 +4,8 @@ import pytest
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
-from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH
+from azext_iotjobs.localhub.query.grouping import MAX_AGGREGATES, MAX_GROUP_PATHS
+from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Compare, Constant, Operator, Path
 from azext_iotjobs.localhub.query.parser import (
     MAX_CHARACTERS,
@@ -176,6 +177,10 @@ AT_THE_LIMIT = {
     "characters": lambda beyond: "a = '" + "x" * (MAX_CHARACTERS - 6 + beyond) + "'",
     "depth": lambda beyond: or_within_and(MAX_DEPTH + beyond),
     "depth of NOT": lambda beyond: "NOT " * (MAX_DEPTH + beyond) + "a=1",
+    "depth of comparisons": lambda beyond: "(a=" * (MAX_DEPTH + beyond) + "(a=1)" + ")" * (MAX_DEPTH + beyond),
+    "depth of sums": lambda beyond: "(1+" * (MAX_DEPTH + beyond) + "a" + ")" * (MAX_DEPTH + beyond) + "=1",
+    "depth of signs": lambda beyond: "-" * (MAX_DEPTH + beyond) + "a=1",
+    "values": lambda beyond: "*".join(["a"] * (MAX_OPERANDS - 2 + beyond)) + "+1+1=1",
     "conditions": lambda beyond: " OR ".join(["a=1"] * (MAX_CONDITIONS + beyond)),
     "names": lambda beyond: ".".join(["a"] * (MAX_PATH_NAMES + beyond)) + " = 1",
 }
@@ -186,6 +191,43 @@ def test_a_text_of_just_the_limit_is_parsed_and_one_more_is_refused(text) -> Non
     assert parse_condition(text(0)).where is not None
     with pytest.raises(QueryError):
         parse_condition(text(1))
+
+
+GROUPED_AT_THE_LIMIT = {
+    "groups": lambda beyond: (["COUNT()"], [f"tags.a{number}" for number in range(MAX_GROUP_PATHS + beyond)]),
+    "aggregates": lambda beyond: (["SUM(tags.a)"] * (MAX_AGGREGATES + beyond), ["tags.a"]),
+}
+
+
+@pytest.mark.parametrize("parts", GROUPED_AT_THE_LIMIT.values(), ids=GROUPED_AT_THE_LIMIT.keys())
+def test_a_grouped_query_of_just_the_limit_is_parsed_and_one_more_is_refused(parts) -> None:  # type: ignore[no-untyped-def]
+    def text(beyond: int) -> str:
+        selected, groups = parts(beyond)
+        return f"SELECT {', '.join(selected)} FROM devices GROUP BY {', '.join(groups)}"
+
+    assert parse_query(text(0)).is_grouped
+    with pytest.raises(QueryError, match="more than"):
+        parse_query(text(1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-" * 8000 + "1 = 1",
+        "-" * 8000 + "a = 1",
+        "(1+" * 2000 + "a" + ")" * 2000 + " = 1",
+        "(a=" * 2000 + "1" + ")" * 2000,
+        "+".join("a" * 4000) + " = 1",
+        "a = " + "%".join("1" * 4000),
+        "NOT " * 2000 + "a = 1",
+        "(a = 1) IN [1] " * 500,
+    ],
+)
+def test_no_text_however_deep_or_long_does_more_than_be_refused_or_parsed(text: str) -> None:
+    try:
+        parse_condition(text)
+    except QueryError as err:
+        assert str(err)
 
 
 def test_parentheses_that_change_nothing_may_be_many() -> None:

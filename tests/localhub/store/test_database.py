@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.database import Database, NewerDatabase, TooSlow
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
 from azext_iotjobs.localhub.store.twins import Twins
@@ -81,4 +81,22 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_has(
     kept = Identities(database, Twins(database)).get(Address("d1"))
     assert kept is not None and (kept.etag, kept.primary_key, kept.managed_by, kept.message_count) == (5, "a", None, 0)
     assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
+    database.close()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+
+def test_a_select_without_end_is_ended_and_leaves_the_database_usable() -> None:
+    database = Database(None)
+    with pytest.raises(TooSlow):
+        database.rows_within(0.01, ENDLESS)
+    assert database.rows_within(60, "SELECT 1")[0][0] == 1
+    database.close()
+
+
+def test_what_is_no_sql_is_not_called_slow() -> None:
+    database = Database(None)
+    with pytest.raises(sqlite3.OperationalError):
+        database.rows_within(60, "SELECT nothing")
     database.close()
