@@ -30,7 +30,8 @@ def test_what_many_twins_have_is_counted_and_summed_by_group(hub: HubProcess, na
         hub.ok("PATCH", f"/twins/{name}-{number}", {"tags": {"of": name, "floor": floor, "load": number / 2}})
     text = (
         "SELECT tags.floor AS floor, COUNT() AS n, SUM(tags.load) AS [[sum]], AVG(tags.load) AS mean, "
-        f"MIN(tags.load) AS least, MAX(tags.load) AS most FROM devices WHERE tags.of = '{name}' AND tags.load + 1 > 0 GROUP BY tags.floor"
+        f"MIN(tags.load) AS least, MAX(tags.load) AS most FROM devices "
+        f"WHERE tags.of = '{name}' AND tags.load + 1 > 0 GROUP BY tags.floor"
     )
     answer = query(hub, text)
     assert answer.headers["x-ms-item-type"] == "Raw"
