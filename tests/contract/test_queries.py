@@ -23,6 +23,36 @@ def test_all_of_a_twin_or_just_what_is_asked(hub: HubProcess, name: str) -> None
     assert (count.headers["x-ms-item-type"], count.json()) == ("Raw", [{"number": 1}])
 
 
+def test_what_many_twins_have_is_counted_and_summed_by_group(hub: HubProcess, name: str) -> None:
+    floors = [1, 1.0, 2, "1", True, None]
+    for number, floor in enumerate(floors):
+        hub.new_device(f"{name}-{number}")
+        hub.ok("PATCH", f"/twins/{name}-{number}", {"tags": {"of": name, "floor": floor, "load": number / 2}})
+    text = (
+        "SELECT tags.floor AS floor, COUNT() AS n, SUM(tags.load) AS [[sum]], AVG(tags.load) AS mean, "
+        f"MIN(tags.load) AS least, MAX(tags.load) AS most FROM devices "
+        f"WHERE tags.of = '{name}' AND tags.load + 1 > 0 GROUP BY tags.floor"
+    )
+    answer = query(hub, text)
+    assert answer.headers["x-ms-item-type"] == "Raw"
+    found = {repr(row.pop("floor", None)): row for row in answer.json()}
+    assert found == {
+        "1": {"n": 2, "sum": 0.5, "mean": 0.25, "least": 0, "most": 0.5},
+        "2": {"n": 1, "sum": 1, "mean": 1, "least": 1, "most": 1},
+        "'1'": {"n": 1, "sum": 1.5, "mean": 1.5, "least": 1.5, "most": 1.5},
+        "True": {"n": 1, "sum": 2, "mean": 2, "least": 2, "most": 2},
+        "None": {"n": 1, "sum": 2.5, "mean": 2.5, "least": 2.5, "most": 2.5},
+    }
+    pages, headers = [], {"x-ms-max-item-count": "2"}
+    while True:
+        page = query(hub, text, **headers)
+        pages += page.json()
+        if "x-ms-continuation" not in page.headers:
+            break
+        headers["x-ms-continuation"] = page.headers["x-ms-continuation"]
+    assert pages == query(hub, text).json()
+
+
 def test_pages_stay_whole_while_devices_come_and_go(hub: HubProcess, name: str) -> None:
     for number in range(7):
         hub.new_device(f"{name}-{number}")
@@ -76,6 +106,18 @@ def test_a_token_of_another_query_is_refused(hub: HubProcess, name: str) -> None
         "SELECT * FROM devices WHERE tags.group = 1",
         "SELECT * FROM devices ORDER BY deviceId",
         "SELECT * FROM devices WHERE deviceId LIKE 'a%'",
+        "SELECT * FROM devices JOIN devices.modules",
+        "SELECT DISTINCT deviceId FROM devices",
+        "SELECT tags.site FROM devices GROUP BY tags.site HAVING COUNT() > 1",
+        "SELECT * FROM devices WHERE deviceId IN (SELECT deviceId FROM devices)",
+        "SELECT * FROM devices WHERE CONTAINS(deviceId, 'a')",
+        "SELECT * FROM devices WHERE ENDSWITH(deviceId, 'a')",
+        "SELECT * FROM devices WHERE IS_NULL(tags.a)",
+        "SELECT tags.floor, COUNT() AS n FROM devices GROUP BY tags.site",
+        "SELECT COUNT() AS n FROM devices.modules",
+        "SELECT jobId FROM devices.jobs GROUP BY jobId",
+        "SELECT * FROM devices.jobs WHERE properties.reported.a = 1",
+        "SELECT * FROM devices WHERE " + "(1 + " * 2000 + "1" + ")" * 2000 + " = 1",
         "SELECT * FROM devices; DROP TABLE twins",
         "SELECT deviceId FROM devices.jobs",
         "SELECT COUNT() AS n FROM devices.jobs",
