@@ -26,8 +26,8 @@ def parse_json(data: bytes | str) -> Json:
 def dump_json(value: Json) -> str:
     """Compact JSON text, which can be encoded as UTF-8."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than writing
-    # all of the text; that it is plain ASCII is known at once.
+    # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than
+    # writing all of the text; that it is plain ASCII is known at once.
     if not text.isascii() and HALF_CHARACTER.search(text):
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text
