@@ -1,8 +1,11 @@
 """Files that hold secrets: made readable by the owner alone, without a moment in which they are not."""
 
 import os
+import re
 import secrets
 from pathlib import Path
+
+_HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}")  # the name that write_private gives a file until it is whole
 
 
 def make_private_folder(folder: Path) -> None:
@@ -18,3 +21,10 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, path)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote. Only for a folder in which nobody writes now."""
+    for path in folder.iterdir():
+        if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+            path.unlink()

@@ -28,7 +28,7 @@ from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
-from azext_iotjobs.localhub.files import make_private_folder, write_private
+from azext_iotjobs.localhub.files import make_private_folder, remove_half_written, write_private
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
@@ -181,6 +181,7 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
             f"The data folder {config.data_dir} is in use by another local hub: give another --data-dir."
         )
     at_end.callback(lock.release)
+    remove_half_written(config.data_dir)
 
 
 def _open_keys(

@@ -25,7 +25,7 @@ from tests.helpers.waiting import wait_until
 
 resource = pytest.importorskip("resource")  # Windows has no such limits
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-CONNECTIONS = 3000 if TORTURE else 250
+CONNECTIONS = 3000 if TORTURE else 150
 AT_ONCE = 24
 GROWTH_BOUND_KIB = 96 * 1024  # nothing is held for those who are gone; an allocator keeps some of what was needed once
 SLOWEST_S = 10.0  # for an honest call; two cores serve the hub, its enemies and this test
@@ -106,7 +106,7 @@ def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks
         hub.new_device("by-certificate", authentication={"type": "certificateAuthority"})
     hub.ok("PATCH", "/twins/bad", {"tags": {}, "properties": {"desired": {f"k{n}": "x" * 4000 for n in range(7)}}})
     honest, target = Honest(hub), Target(hub, bad, "bad")
-    wait_until("the honest ones have begun", lambda: honest.calls > 20)
+    wait_until("the honest ones have begun", lambda: honest.calls > 5)
     files, memory = open_files(hub), resident_kib(hub)
     try:
         with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -137,7 +137,7 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
     target.held += [target.tcp(port) for port in ("mqttPort", "httpsPort") * 50]
     wait_until("the hub has said so", lambda: "no more connections" in hub.errors)
     calls = honest.calls
-    wait_until("the honest ones are served", lambda: honest.calls > calls + 20 or honest.failed)
+    wait_until("the honest ones are served", lambda: honest.calls > calls + 5 or honest.failed)
     honest.end()
     assert honest.failed is None
     target.let_go()

@@ -228,6 +228,7 @@ def test_a_hub_that_is_killed_in_its_first_starts_begins_well_in_the_next(tmp_pa
     with HubProcess(tmp_path) as first:
         device = first.new_device("d1")
         ca = Path(first.ca).read_bytes()
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         first.kill()
     with HubProcess(tmp_path) as second:
         assert second.ok("GET", "/devices/d1") == device

@@ -23,3 +23,13 @@ def test_a_damaged_file_is_named_and_nothing_is_overwritten(tmp_path: Path, name
     assert str(tmp_path) in refusal.value.errors
     assert "Traceback" not in refusal.value.errors
     assert before is None or damaged.read_bytes() == before
+
+
+def test_what_a_killed_hub_left_half_written_is_removed_and_nothing_else_is(tmp_path: Path) -> None:
+    for name in (".ca-key.pem.0123abcd", ".policies.json.ffffffff", ".gitkeep", "notes.0123abcd"):
+        (tmp_path / name).write_text("half")
+    with HubProcess(tmp_path) as hub:
+        assert hub.stop() == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {".gitkeep", "notes.0123abcd"} <= left
+    assert not {".ca-key.pem.0123abcd", ".policies.json.ffffffff"} & left

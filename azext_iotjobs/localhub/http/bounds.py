@@ -26,12 +26,13 @@ def make_runner(application: web.Application) -> web.AppRunner:
         access_log=None,
         shutdown_timeout=LAST_ANSWERS_LIMIT_S,
         keepalive_timeout=IDLE_LIMIT_S,
+        auto_decompress=False,  # what a message is encoded as is its receiver's business
         logger=server_logger,
     )
 
 
 async def read_body(request: web.Request) -> bytes:
-    """A request's body. Raises HubError 400 for one that ends early or is not encoded as it says."""
+    """A request's body. Raises HubError 400 for one that ends early or whose pieces are none."""
     limit = _cut_after(BODY_LIMIT_S, request)
     try:
         return await request.read()

@@ -69,6 +69,8 @@ def make_application(
             response = _refusal(HubError(MESSAGE_TOO_LARGE, text), tracking_id, clock)
         except web.HTTPException as err:
             response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
+        except ConnectionError:  # who asked is gone, in the middle of a WebSocket handshake
+            response = _refusal(HubError(GENERIC_BAD_REQUEST, "The connection has ended."), tracking_id, clock)
         except Exception:  # a mistake of ours is answered in the service's shape, and its trace is in the log
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)

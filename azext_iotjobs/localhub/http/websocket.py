@@ -72,6 +72,7 @@ async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: asynci
             return
         if frame.data:
             connection.data_received(frame.data)
+        await wire.may_read.wait()  # frames that come meanwhile wait too: aiohttp reads no more than a few
 
 
 class _Wire(asyncio.Transport):
@@ -87,6 +88,8 @@ class _Wire(asyncio.Transport):
         self._connection = connection
         self._limit_bytes: int | None = None
         self._is_closing = False
+        self.may_read = asyncio.Event()
+        self.may_read.set()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What the transport below says."""
@@ -95,6 +98,14 @@ class _Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Tell the connection when more than `high` bytes are unread; it is never told to go on."""
         self._limit_bytes = high
+
+    def pause_reading(self) -> None:
+        """Give the connection no more frames for a while."""
+        self.may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Give it frames again."""
+        self.may_read.set()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary frame."""
@@ -114,11 +125,13 @@ class _Wire(asyncio.Transport):
             return
         self._transport.write(_frame(CLOSE, struct.pack("!H", code)))
         self._is_closing = True
+        self.may_read.set()
         self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""
         self._is_closing = True
+        self.may_read.set()
         self._transport.abort()
 
 

@@ -6,7 +6,8 @@ one `call_later` that looks at the clock again when it is up.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +28,7 @@ MAX_PACKET_BYTES = session.MAX_MESSAGE_BYTES + packets.MAX_TEXT_BYTES + 16  # a 
 CONNECT_LIMIT_S = 30.0  # a connection that says nothing is not kept
 CLOSE_LIMIT_S = 5.0  # for the last bytes; one that does not read would hold its connection for ever
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is let go; it may have 10 methods of 128 KB to read
+PACKETS_AT_ONCE = 4  # then the others have their turn: a TLS record may hold eight thousand packets
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
 
@@ -72,8 +74,8 @@ class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = (
-        "_clock", "_decoder", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop", "_session",
-        "_token_ends", "_transport", "_watch", "address",
+        "_arrived", "_clock", "_decoder", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
+        "_malformed", "_session", "_token_ends", "_transport", "_watch", "address",
     )  # fmt: skip
 
     def __init__(self, hub: DeviceSide, links: Links, clock: HubClock, loop: asyncio.AbstractEventLoop) -> None:
@@ -83,6 +85,8 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._session = session.Session()
         self._decoder = codec.Decoder(MAX_PACKET_BYTES)
+        self._arrived: deque[packets.Packet] = deque()  # what still waits for its turn
+        self._malformed: packets.MalformedPacket | None = None  # what came behind that
         self._transport: asyncio.Transport | None = None
         self._last_heard = loop.time()
         self._token_ends: datetime | None = None
@@ -103,23 +107,23 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._last_heard = self._loop.time()
-        malformed = None
+        has_turn = not self._arrived
         try:
-            arrived: Iterable[packets.Packet] = self._decoder.feed(data)
+            self._arrived.extend(self._decoder.feed(data))
         except packets.MalformedPacket as err:
-            arrived, malformed = err.before, err
-        for packet in arrived:
-            self._carry_out(self._session.on_packet(packet))
-        if malformed is not None:
-            self._end(f"malformed packet: {malformed}")
+            self._arrived.extend(err.before)
+            self._malformed = err
+        if has_turn:
+            self._take_turn()
 
     def pause_writing(self) -> None:
         self._end("does not read what it is sent", at_once=True)
 
     def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None  # the two hold each other
+        self._take(len(self._arrived))
         self._leave("connection lost")
         self._stop_watching()
-        self._transport = None  # the two hold each other
 
     # --- Link
 
@@ -148,6 +152,23 @@ class Connection(asyncio.Protocol):
         self._end("the hub ended it")
 
     # --- carrying out
+
+    def _take_turn(self) -> None:
+        """Carry out some of what has arrived, and read on when there is no more."""
+        self._take(PACKETS_AT_ONCE)
+        if self._is_over or self._transport is None:
+            return
+        if self._arrived:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._take_turn)
+        elif self._malformed is not None:
+            self._end(f"malformed packet: {self._malformed}")
+        else:
+            self._transport.resume_reading()
+
+    def _take(self, count: int) -> None:
+        for _ in range(min(count, len(self._arrived))):
+            self._carry_out(self._session.on_packet(self._arrived.popleft()))
 
     def _carry_out(self, effects: list[session.Effect]) -> None:
         for effect in effects:

@@ -26,7 +26,9 @@ def parse_json(data: bytes | str) -> Json:
 def dump_json(value: Json) -> str:
     """Compact JSON text, which can be encoded as UTF-8."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    if HALF_CHARACTER.search(text):  # half of a surrogate pair is JSON, but has no UTF-8: write it as an escape
+    # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than
+    # writing all of the text; that it is plain ASCII is known at once.
+    if not text.isascii() and HALF_CHARACTER.search(text):
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text
 

@@ -139,14 +139,23 @@ def test_a_connection_is_kept_between_requests_and_not_for_ever() -> None:
     run(main)
 
 
-def test_a_body_that_does_not_come_ends_the_connection() -> None:
+@pytest.mark.parametrize(
+    ("how", "body"),
+    [
+        ("Content-Length: 9", b"{"),
+        ("Transfer-Encoding: chunked", b"2\r\n{}\r\n"),
+        ("Transfer-Encoding: chunked", b"x\r\n"),
+    ],
+    ids=["short", "no last chunk", "no chunk"],
+)
+def test_a_body_that_does_not_come_to_its_end_ends_the_connection(how: str, body: bytes) -> None:
     async def main(loop: MovedLoop) -> None:
         async with served(loop) as server:
             client = await server.client()
-            client.send(head("PATCH", "/twins/x", "Content-Length: 9", "Expect: 100-continue"))
+            client.send(head("PATCH", "/twins/x", how, "Expect: 100-continue"))
             assert await within_limit(client.reader.readuntil(b"\r\n\r\n")) == b"HTTP/1.1 100 Continue\r\n\r\n"
-            client.send(b"{")
-            await turns()
+            client.send(body)
+            await turns(20)
             loop.advance(BODY_LIMIT_S + 1)
             assert await client.rest() == b""
 
@@ -170,22 +179,23 @@ def test_who_does_not_take_the_answer_is_let_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "answer"),
+    ("data", "more", "answer"),
     [
-        (b"GARBAGE\r\n\r\n", b"HTTP/1.0 400 "),
-        (b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 1000 + b"\r\n", b"HTTP/1.0 400 "),
-        (head("PATCH", "/twins/x", "Content-Length: 2", "Content-Encoding: gzip") + b"{}", b"HTTP/1.1 400 "),
-        (head("PATCH", "/twins/x", "Content-Length: 9") + b"{}", b""),
+        (b"GARBAGE\r\n\r\n", b"", b"HTTP/1.0 400 "),
+        (b"GET / HTTP/1.1\r\n" + b"A: x\r\n" * 1000 + b"\r\n", b"", b"HTTP/1.0 400 "),
+        (head("PATCH", "/twins/x", "Content-Length: 9"), b"{}", b""),
     ],
-    ids=["no HTTP", "many headers", "no gzip", "cut short"],
+    ids=["no HTTP", "many headers", "cut short"],
 )
 def test_what_clients_do_wrong_leaves_no_trace_in_the_log(
-    caplog: pytest.LogCaptureFixture, data: bytes, answer: bytes
+    caplog: pytest.LogCaptureFixture, data: bytes, more: bytes, answer: bytes
 ) -> None:
     async def main(loop: MovedLoop) -> None:
         async with served(loop) as server:
             client = await server.client()
             client.send(data)
+            await turns(20)
+            client.send(more)
             if answer:
                 assert (await client.answer()).startswith(answer)
             else:
@@ -210,14 +220,11 @@ def test_a_mistake_of_ours_leaves_its_trace_and_is_answered(caplog: pytest.LogCa
     assert record.exc_info is not None and isinstance(record.exc_info[1], KeyError)
 
 
-def test_a_body_may_be_compressed_and_not_to_more_than_one_may_send() -> None:
+def test_a_compressed_body_is_not_unpacked_so_that_a_small_one_cannot_become_a_large_one() -> None:
     async def main(loop: MovedLoop) -> None:
         async with served(loop) as server:
-            for body, status in ((b'{"a":1}', b"200"), (b" " * 50_000_000 + b"{}", b"413")):
-                client, packed = await server.client(), gzip.compress(body)
-                client.send(
-                    head("PATCH", "/twins/x", f"Content-Length: {len(packed)}", "Content-Encoding: gzip") + packed
-                )
-                assert (await client.answer()).startswith(b"HTTP/1.1 " + status)
+            client, packed = await server.client(), gzip.compress(b'{"a":1}')
+            client.send(head("PATCH", "/twins/x", f"Content-Length: {len(packed)}", "Content-Encoding: gzip") + packed)
+            assert (await client.answer()).startswith(b"HTTP/1.1 400 ")
 
     run(main)

@@ -160,3 +160,24 @@ def test_a_will_is_sent_when_the_device_goes_without_a_farewell(door: Door, fare
             assert (will in hub.desk.said) is not farewell
 
     run(main)
+
+
+def test_a_device_that_sends_much_at_once_does_not_hold_the_others_up_and_nothing_of_it_is_lost() -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop) as hub:
+
+            def count() -> int:
+                return sum(what[0] == "telemetry" for what in hub.desk.said)
+
+            much, other = await hub.device("pump-1"), await hub.device("pump-2")
+            much.writer.write(encode(Publish(EVENTS, b"x")) * 1000)
+            while count() == 0:
+                await turns(1)
+            other.send(Pingreq())
+            assert await other.next() == Pingresp()
+            assert count() < 1000
+            await much.gone()
+            await hub.until_said("disconnected", "pump-1")
+            assert count() == 1000
+
+    run(main)
