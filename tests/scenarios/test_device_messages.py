@@ -138,3 +138,18 @@ def test_a_message_to_nobody_or_too_far_ahead_is_refused(hub: ScenarioHub) -> No
     hub.new_device("c2d-late")
     late = hub.az.run("iot", "local-hub", "send", *port_of(hub), "-d", "c2d-late", "--expiry", "4102444800000")
     assert late.code == 1 and "two days" in late.stderr
+
+
+def test_a_device_over_mqtt_prints_and_completes_what_it_is_sent(hub: ScenarioHub, tmp_path: Path) -> None:
+    hub.new_device("c2d-mqtt")
+    send(hub, "c2d-mqtt", "--data", "sent before it came", "--ack", "positive")
+    device = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", "c2d-mqtt", output=tmp_path / "o")
+    wait_until("the first is printed", lambda: "sent before it came" in (tmp_path / "o").read_text())
+    send(hub, "c2d-mqtt", "--data", "sent \x1b[2J while it listens", "--properties", "site=north")
+    wait_until("the second is printed", lambda: "while it listens" in (tmp_path / "o").read_text())
+    os.kill(device.pid, signal.SIGINT)
+    assert device.wait(30) == 0
+    printed = (tmp_path / "o").read_text()
+    assert "[Received C2D message]" in printed and "'site': 'north'" in printed and "\x1b" not in printed
+    words = ("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "c2d-mqtt")
+    assert hub.az.json(*words, "--query", "cloudToDeviceMessageCount") == 0
