@@ -19,7 +19,7 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
-FEW, MANY = 10, 100
+FEW, MANY = 10, 30
 JOB_LIMIT_S = 300
 
 
