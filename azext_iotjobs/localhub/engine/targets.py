@@ -14,7 +14,7 @@ from azext_iotjobs.localhub.query.sql import where_sql
 from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
 
-LIMIT_S = 10.0  # for one query or page of it: the hub does nothing else meanwhile
+LIMIT_S = 10.0  # of computing, for one query or page of it: the hub does nothing else meanwhile
 
 # Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
 DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
@@ -104,7 +104,7 @@ SOURCES = {
 class Selector:
     """Finds the rows that an expression selects.
 
-    limit_s: how long one query, or page of one, may take.
+    limit_s: how long one query, or page of one, may compute.
     """
 
     def __init__(self, database: Database, *, limit_s: float = LIMIT_S) -> None:
@@ -144,7 +144,7 @@ class Selector:
         try:
             return self._database.rows_within(self._limit_s, sql.text, sql.values)
         except TooSlow as err:
-            raise QueryError(f"it takes longer than {self._limit_s:g} s on this hub") from err
+            raise QueryError(f"it takes more than {self._limit_s:g} s of computing on this hub") from err
 
 
 def _condition(source: Source, where: Expr | None) -> Sql:

@@ -18,7 +18,7 @@ from azext_iotjobs.localhub.query.values import kind_of
 
 # SQLite's own bounds are a million bytes of text and 32,766 values; some are left for what stands around.
 MAX_SQL_CHARACTERS = 900_000
-MAX_SQL_VALUES = 32_000
+MAX_SQL_VALUES = 31_000
 
 
 def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
