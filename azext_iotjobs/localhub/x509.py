@@ -7,6 +7,7 @@ Source: RFC 5280 section 6, without policies and name constraints: a certificate
 """
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,10 +94,12 @@ def read_authority(pem: str, now: datetime) -> Authority:
 
 @contextmanager
 def _readable(fault: Fault) -> Iterator[None]:
-    try:
-        yield
-    except UNREADABLE as err:
-        raise HubError(fault, "The certificate cannot be read.") from err
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd in a client's certificate: it would fill the hub's log
+        try:
+            yield
+        except UNREADABLE as err:
+            raise HubError(fault, "The certificate cannot be read.") from err
 
 
 def _checked_end(certificate: x509.Certificate, now: datetime) -> datetime:

@@ -114,7 +114,6 @@ def test_a_lost_connection_is_tried_again_until_the_hub_is_back(hub: ScenarioHub
         (("-d", "nobody-here"), "DeviceNotFound"),
         (("-d", "sim-wrong", "--key", KEY), "refused"),
         (("-d", "sim-wrong", "--key", "no base64!"), "base64"),
-        (("-d", "sim-wrong", "--protocol", "http"), "--protocol http"),
         (("-d", "sim-wrong", "--cp", "cert.pem", "--kp", "key.pem"), "cert.pem cannot be read"),
         (("-d", "sim-wrong", "--cp", "cert.pem"), "--key-file-path"),
         (("-d", "sim-wrong", "--cp", "c", "--kp", "k", "--key", KEY), "two ways"),
