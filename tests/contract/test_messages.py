@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from tests.contract.test_modules import all_events
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.waiting import wait_until
@@ -215,7 +214,7 @@ def test_telemetry_over_https(hub: HubProcess, name: str) -> None:
     headers = {"iothub-app-Site": "a", "iothub-messageid": "m", "Content-Type": "application/json"}
     sent = as_device(hub, name, "POST", "/messages/events", body=b'{"t":1}', headers=headers)
     assert (sent.status_code, sent.content) == (204, b"")
-    (event,) = [each for each in all_events(hub) if each["deviceId"] == name]
+    (event,) = hub.events_of(name)
     assert base64.b64decode(event["body"]) == b'{"t":1}'
     assert (event["properties"], event["systemProperties"]) == (
         {"Site": "a"}, {"contentType": "application/json", "messageId": "m"},
@@ -232,7 +231,7 @@ def test_telemetry_over_https_in_a_batch_is_all_or_nothing(hub: HubProcess, name
     assert as_device(hub, name, "POST", "/messages/events", body=bad, headers=headers).status_code == 400
     body = json.dumps([good, plain]).encode()
     assert as_device(hub, name, "POST", "/messages/events", body=body, headers=headers).status_code == 204
-    events = [each for each in all_events(hub) if each["deviceId"] == name]
+    events = hub.events_of(name)
     assert [(base64.b64decode(each["body"]), each["properties"]) for each in events] == [
         (b"1", {"n": "1"}),
         (b"two", {}),
@@ -263,7 +262,7 @@ def test_only_the_device_itself_may_speak_for_it(hub: HubProcess, name: str, met
 
 def test_events_can_be_waited_for(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
-    last = all_events(hub)
+    last = hub.events()
     number = last[-1]["number"] if last else 0
     as_device(hub, name, "POST", "/messages/events", body=b"1")
     assert [each["deviceId"] for each in hub.ok("GET", f"/_local/events?after={number}&wait=20")] == [name]

@@ -133,7 +133,7 @@ def test_a_module_s_telemetry_says_which_module(hub: HubProcess, name: str, conn
     new_module(hub, name)
     module = connect_module(name, "motor")
     module.publish(f"devices/{name}/modules/motor/messages/events/$.on=out1", {}, qos=1).wait_for_publish(10)
-    (event,) = [each for each in all_events(hub) if each["deviceId"] == name]
+    (event,) = hub.events_of(name)
     assert (event["moduleId"], event["systemProperties"]) == ("motor", {"outputName": "out1"})
 
 
@@ -271,11 +271,3 @@ def test_only_edge_devices_take_module_content(hub: HubProcess, name: str) -> No
     hub.new_device(name)
     body = {"modulesContent": {"m": {"properties.desired": {"a": 1}}}}
     assert hub.refused("POST", f"/devices/{name}/applyConfigurationContent", body) == (400, "ArgumentInvalid")
-
-
-def all_events(hub: HubProcess) -> list[dict[str, Any]]:
-    """Everything that the hub still keeps."""
-    found: list[dict[str, Any]] = []
-    while page := hub.ok("GET", f"/_local/events?after={found[-1]['number'] if found else 0}"):
-        found += page
-    return found

@@ -31,17 +31,9 @@ def connack(hub: HubProcess, device: str, **other: Any) -> int:
         attempt.close()
 
 
-def events_of(hub: HubProcess, device: str) -> list[dict[str, Any]]:
-    number, found = 0, []
-    while page := hub.ok("GET", f"/_local/events?after={number}"):
-        found += [event for event in page if event["deviceId"] == device]
-        number = page[-1]["number"]
-    return found
-
-
 def wait_for_event(hub: HubProcess, device: str) -> dict[str, Any]:
     deadline = time.monotonic() + 20
-    while not (found := events_of(hub, device)):
+    while not (found := hub.events_of(device)):
         assert time.monotonic() < deadline, "no event"
         time.sleep(0.02)
     return found[-1]
@@ -184,7 +176,7 @@ def test_qos_2_ends_the_connection_and_is_granted_as_1(hub: HubProcess, name: st
     assert device.subscribe("$iothub/methods/POST/#", "$iothub/twin/res/#", qos=2) == [1, 1]
     device.publish(f"devices/{name}/messages/events/", qos=2)
     device.wait_for_loss()
-    assert events_of(hub, name) == []
+    assert hub.events_of(name) == []
 
 
 def test_a_device_that_is_deleted_is_put_off_line(hub: HubProcess, name: str, connect: Connect) -> None:
@@ -272,7 +264,7 @@ def test_a_will_is_sent_for_who_goes_without_a_word_and_not_for_who_says_goodbye
     polite = connect(name, will=will)
     polite.close()
     wait_for_connection_state(hub, name, "Disconnected")
-    assert events_of(hub, name) == []
+    assert hub.events_of(name) == []
     rude = connect(name, will=will)
     rude.client.socket().shutdown(socket.SHUT_RDWR)
     event = wait_for_event(hub, name)

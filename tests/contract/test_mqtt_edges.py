@@ -21,15 +21,8 @@ def key_of(hub: HubProcess, path: str) -> str:
     return str(hub.ok("GET", f"/devices/{path}")["authentication"]["symmetricKey"]["primaryKey"])
 
 
-def events_of(hub: HubProcess, device: str) -> list[dict[str, Any]]:
-    return [each for each in hub.ok("GET", "/_local/events") if each["deviceId"] == device]
-
-
 def last_event(hub: HubProcess, device: str, count: int = 1) -> dict[str, Any]:
-    number, found = 0, []
-    while page := hub.ok("GET", f"/_local/events?after={number}"):
-        found += [each for each in page if each["deviceId"] == device]
-        number = page[-1]["number"]
+    found = hub.events_of(device)
     assert len(found) == count
     return found[-1]
 
@@ -220,7 +213,7 @@ def test_a_topic_that_is_not_the_device_s_ends_the_connection(
     device = connect(name)
     device.publish(topic.format(id=name, upper=name.upper()), b"x", qos=1)
     device.wait_for_loss()
-    assert events_of(hub, name) == []
+    assert hub.events_of(name) == []
 
 
 # --- messages
@@ -253,7 +246,7 @@ def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     device = connect(name)
     device.publish(f"devices/{name}/messages/events/", b"x" * (MAX_MESSAGE_BYTES + 1), qos=1)
     device.wait_for_loss()
-    assert events_of(hub, name) == []
+    assert hub.events_of(name) == []
 
 
 def test_a_thousand_messages_are_all_acknowledged(hub: HubProcess, name: str, connect: Connect) -> None:

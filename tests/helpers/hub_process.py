@@ -122,6 +122,17 @@ class HubProcess:
         path = f"/devices/{quote(device_id, safe='')}"
         return dict(self.ok("PUT", path, {"deviceId": device_id, **members}))
 
+    def events(self) -> list[dict[str, Any]]:
+        """All that devices sent and the hub still keeps, page by page, oldest first."""
+        found: list[dict[str, Any]] = []
+        while page := self.ok("GET", f"/_local/events?after={found[-1]['number'] if found else 0}"):
+            found += page
+        return found
+
+    def events_of(self, device: str) -> list[dict[str, Any]]:
+        """What one device sent, oldest first."""
+        return [each for each in self.events() if each["deviceId"] == device]
+
     def wait_for_job(self, job: str) -> dict[str, Any]:
         deadline = time.monotonic() + REQUEST_LIMIT_S
         while True:
