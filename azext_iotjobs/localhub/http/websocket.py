@@ -40,8 +40,7 @@ class WebSocketDoor:
         frames = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=GOODBYE_LIMIT_S
         )
-        offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        if SUBPROTOCOL not in offered or not frames.can_prepare(request) or request.transport is None:
+        if request.transport is None or not _is_good(frames, request):
             raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
         await frames.prepare(request)
         connection = self._new_connection()
@@ -63,6 +62,14 @@ class WebSocketDoor:
 def is_handshake(request: web.Request) -> bool:
     """Whether a request asks for a WebSocket, wherever."""
     return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
+    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    try:
+        return SUBPROTOCOL in offered and frames.can_prepare(request).ok
+    except ValueError:  # a header that is no text: aiohttp stumbles over it
+        return False
 
 
 async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: asyncio.Protocol) -> None:

@@ -1,7 +1,9 @@
 """MQTT over WebSocket: handshakes, frames, and that the same connection as on the MQTT port stands behind them."""
 
 import asyncio
+import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,28 @@ def test_a_handshake_without_path_or_subprotocol_is_400(hub: HubProcess, path: s
         return code
 
     assert run(main) == 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Upgrade: websocke\xff", b"Connection: close", b"Sec-WebSocket-Version: \xff", b"Sec-WebSocket-Key: \xff",
+     b"Sec-WebSocket-Key: eA==", b"Sec-WebSocket-Protocol: \xff"],
+)  # fmt: skip
+def test_a_handshake_with_a_spoiled_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
+    good = {
+        b"Upgrade": b"websocket", b"Connection": b"Upgrade", b"Sec-WebSocket-Version": b"13",
+        b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==", b"Sec-WebSocket-Protocol": b"mqtt",
+    }  # fmt: skip
+    name, _, value = line.partition(b": ")
+    asked = b"".join(b"%s: %s\r\n" % each for each in {**good, name: value}.items())
+    with HubProcess(tmp_path, "--in-memory") as hub:
+        context = ssl.create_default_context(cafile=hub.ca)
+        with socket.create_connection(("127.0.0.1", hub.ports[0]), timeout=30) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as sock:
+                sock.sendall(b"GET /$iothub/websocket HTTP/1.1\r\nHost: localhost\r\n" + asked + b"\r\n")
+                assert sock.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert hub.stop() == 0
+        assert hub.errors == ""
 
 
 def test_a_request_that_asks_for_no_websocket_is_400_also_without_a_token(hub: HubProcess) -> None:
