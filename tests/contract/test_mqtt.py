@@ -13,7 +13,7 @@ import pytest
 from azext_iotjobs.localhub.mqtt import packets
 from azext_iotjobs.localhub.mqtt.codec import encode
 from tests.helpers.hub_process import HubProcess, sas
-from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
+from tests.helpers.mqtt_device import MqttDevice, events_of, wait_for_connection_state
 
 Connect = Callable[..., MqttDevice]
 OTHER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -29,14 +29,6 @@ def connack(hub: HubProcess, device: str, **other: Any) -> int:
         return attempt.connect()
     finally:
         attempt.close()
-
-
-def events_of(hub: HubProcess, device: str) -> list[dict[str, Any]]:
-    number, found = 0, []
-    while page := hub.ok("GET", f"/_local/events?after={number}"):
-        found += [event for event in page if event["deviceId"] == device]
-        number = page[-1]["number"]
-    return found
 
 
 def wait_for_event(hub: HubProcess, device: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from tests.helpers.hub_process import HubProcess, sas
-from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
+from tests.helpers.mqtt_device import MqttDevice, events_of, wait_for_connection_state
 from tests.helpers.waiting import wait_until
 
 Connect = Callable[..., MqttDevice]
@@ -21,17 +21,9 @@ def key_of(hub: HubProcess, path: str) -> str:
     return str(hub.ok("GET", f"/devices/{path}")["authentication"]["symmetricKey"]["primaryKey"])
 
 
-def events_of(hub: HubProcess, device: str) -> list[dict[str, Any]]:
-    return [each for each in hub.ok("GET", "/_local/events") if each["deviceId"] == device]
-
-
-def last_event(hub: HubProcess, device: str, count: int = 1) -> dict[str, Any]:
-    number, found = 0, []
-    while page := hub.ok("GET", f"/_local/events?after={number}"):
-        found += [each for each in page if each["deviceId"] == device]
-        number = page[-1]["number"]
-    assert len(found) == count
-    return found[-1]
+def only_event(hub: HubProcess, device: str) -> dict[str, Any]:
+    (event,) = events_of(hub, device)
+    return event
 
 
 def connack(hub: HubProcess, device: str, **other: Any) -> int:
@@ -238,13 +230,13 @@ def test_properties_are_read_as_they_are_meant(
     hub: HubProcess, name: str, connect: Connect, bag: str, properties: dict[str, str]
 ) -> None:
     connect(name).publish(f"devices/{name}/messages/events{bag}", b"x", qos=1).wait_for_publish(LIMIT_S)
-    assert last_event(hub, name)["properties"] == properties
+    assert only_event(hub, name)["properties"] == properties
 
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\xff\xfe", b"x" * MAX_MESSAGE_BYTES])
 def test_any_bytes_are_a_message(hub: HubProcess, name: str, connect: Connect, body: bytes) -> None:
     connect(name).publish(f"devices/{name}/messages/events/", body, qos=1).wait_for_publish(LIMIT_S)
-    assert base64.b64decode(last_event(hub, name)["body"]) == body
+    assert base64.b64decode(only_event(hub, name)["body"]) == body
 
 
 def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
@@ -256,12 +248,12 @@ def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     assert events_of(hub, name) == []
 
 
-def test_a_thousand_messages_are_all_acknowledged(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_thousand_messages_are_acknowledged_and_kept_in_order(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     sent = [device.publish(f"devices/{name}/messages/events/", str(n).encode(), qos=1) for n in range(1000)]
     for each in sent:
         each.wait_for_publish(LIMIT_S)
-    assert base64.b64decode(last_event(hub, name, 1000)["body"]) == b"999"
+    assert [base64.b64decode(each["body"]) for each in events_of(hub, name)] == [str(n).encode() for n in range(1000)]
 
 
 def test_a_method_answered_twice_or_by_another_counts_once(hub: HubProcess, name: str, connect: Connect) -> None:

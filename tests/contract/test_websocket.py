@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
+from tests.helpers.mqtt_device import MqttDevice, events_of, wait_for_connection_state
 
 Connect = Callable[..., MqttDevice]
 
@@ -26,8 +26,7 @@ def test_a_device_answers_methods_reads_its_twin_and_sends(hub: HubProcess, name
     )
     info = device.publish(f"devices/{name}/messages/events/a=b", {"n": 1}, qos=1)
     info.wait_for_publish(20)
-    events = [each for each in hub.ok("GET", "/_local/events") if each["deviceId"] == name]
-    assert [each["properties"] for each in events] == [{"a": "b"}]
+    assert [each["properties"] for each in events_of(hub, name)] == [{"a": "b"}]
 
 
 def test_a_wrong_key_is_refused(hub: HubProcess, name: str) -> None:

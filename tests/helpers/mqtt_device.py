@@ -93,6 +93,15 @@ class MqttDevice:
         self.publish(f"$iothub/methods/res/{status}/?$rid={rid}", payload)
 
 
+def events_of(hub: HubProcess, device: str) -> list[dict[str, Any]]:
+    """What the hub has of a device's messages, oldest first, on however many pages."""
+    number, found = 0, []
+    while page := hub.ok("GET", f"/_local/events?after={number}"):
+        found += [event for event in page if event["deviceId"] == device]
+        number = page[-1]["number"]
+    return found
+
+
 def wait_for_connection_state(hub: HubProcess, device: str, state: str) -> None:
     deadline = time.monotonic() + LIMIT_S
     while hub.ok("GET", f"/devices/{device}")["connectionState"] != state:
