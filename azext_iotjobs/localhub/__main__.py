@@ -45,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
     try:
-        from azext_iotjobs.localhub import server
+        from azext_iotjobs.localhub import server, sockets
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,
@@ -55,7 +55,7 @@ def main(words: list[str] | None = None) -> int:
     allow_many_files()
     try:
         asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin))
-    except server.PortTaken as err:
+    except sockets.PortTaken as err:
         return _end(PORT_TAKEN, str(err))
     except server.FolderUnusable as err:
         return _end(NO_FOLDER, str(err))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import json
 import os
 import socket
@@ -17,51 +16,28 @@ from typing import Any
 
 from aiohttp import web
 
+from azext_iotjobs.localhub.assembly import assemble
 from azext_iotjobs.localhub.certs import Certificates, ensure_certificates
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.config import LocalHubConfig, accepted_hosts, host_name
-from azext_iotjobs.localhub.engine.device_side import DeviceDesk
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
-from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.files import make_private_folder, remove_half_written, write_private
 from azext_iotjobs.localhub.http.bounds import make_runner
-from azext_iotjobs.localhub.http.bulk import BulkRoutes
-from azext_iotjobs.localhub.http.certificates import CertificateRoutes
-from azext_iotjobs.localhub.http.control import ControlRoutes
-from azext_iotjobs.localhub.http.edge import EdgeRoutes
-from azext_iotjobs.localhub.http.identities import IdentityRoutes
-from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.listener import make_application
-from azext_iotjobs.localhub.http.messages import MessageRoutes
-from azext_iotjobs.localhub.http.queries import QueryRoutes
-from azext_iotjobs.localhub.http.routes import Desks
-from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
+from azext_iotjobs.localhub.sockets import BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
-from azext_iotjobs.localhub.store.jobs import Jobs
-from azext_iotjobs.localhub.store.messages import Messages
-from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
-BACKLOG = 1024  # a fleet connects all at once
-
-
-class PortTaken(Exception):
-    """A port is in use."""
 
 
 class FolderUnusable(Exception):
@@ -90,8 +66,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         identities = Identities(database, Twins(database))
         certificates, tls, policy_keys = _open_keys(config, clock, identities)
 
-        https_sockets = _listen(config, config.https_port, "--https-port")
-        mqtt_sockets = _listen(config, config.mqtt_port, "--mqtt-port")
+        https_sockets = listen(config, config.https_port, "--https-port")
+        mqtt_sockets = listen(config, config.mqtt_port, "--mqtt-port")
         https_port, mqtt_port = https_sockets[0].getsockname()[1], mqtt_sockets[0].getsockname()[1]
 
         gate = Gate(
@@ -101,7 +77,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = _build(config, database, gate, clock, stop.set)
+        hub = assemble(config, database, gate, clock, stop.set)
 
         loop = asyncio.get_running_loop()
 
@@ -127,47 +103,6 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         for task in running:
             if task.done():
                 task.result()  # these never end by themselves: let the error be seen
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Hub:
-    """What moves in a hub, and its doors."""
-
-    desks: Desks
-    devices: DeviceDesk
-    links: Links
-    runner: Runner
-    mailbox: Mailbox
-
-
-def _build(
-    config: LocalHubConfig, database: Database, gate: Gate, clock: HubClock, stop: Callable[[], None]
-) -> _Hub:  # fmt: skip
-    """Put the rooms together over one database, as a hub before this one left it."""
-    twin_rows = Twins(database)
-    identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
-    authorities, events, links, selector = Authorities(database), Events(), Links(), Selector(database)
-    twins = TwinDesk(twin_rows, links, clock)
-    registry = Registry(database, identities, links, clock)
-    mailbox = Mailbox(database, messages, identities, links, clock)
-    runner = Runner(database, jobs, selector, twins, links, clock)
-    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock)
-    identities.disconnect_all(render(clock.now()))
-    mailbox.recover()
-    desks = Desks(
-        identities=IdentityRoutes(registry, identities, links),
-        bulk=BulkRoutes(database, registry, identities, twins, clock),
-        edge=EdgeRoutes(database, registry, identities, twins),
-        twins=TwinRoutes(identities, twins, links),
-        jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
-        queries=QueryRoutes(selector),
-        messages=MessageRoutes(devices, mailbox),
-        certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(
-            database, identities, jobs, messages, authorities, events, mailbox, links, runner, clock, stop
-        ),
-    )
-    return _Hub(desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
 
 
 def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:
@@ -206,46 +141,6 @@ def _open_database(config: LocalHubConfig) -> Database:
         return Database(path)
     except (sqlite3.Error, NewerDatabase, OSError) as err:
         raise FolderUnusable(f"The database {path} cannot be used: {err}.") from err
-
-
-def _listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
-    """Listening sockets on every address, on one port; ::1 is left out where it does not exist."""
-    first = _bound(config.bind, port, option)
-    others = (_bound_too(address, first, option) for address in config.addresses[1:])
-    return [first, *(sock for sock in others if sock is not None)]
-
-
-def _bound_too(address: str, first: socket.socket, option: str) -> socket.socket | None:
-    """A socket on the first one's port at another address; None where that address does not exist.
-
-    A port that is taken there is an error: "localhost" would sometimes mean someone else.
-    """
-    try:
-        return _bound(address, first.getsockname()[1], option)
-    except PortTaken:
-        first.close()
-        raise
-    except OSError:  # no IPv6 here
-        return None
-
-
-def _bound(address: str, port: int, option: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    if os.name != "nt":  # there the option lets two servers share a port
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((address, port))
-        sock.listen(BACKLOG)
-    except PermissionError as err:
-        sock.close()
-        raise PortTaken(f"Port {port} needs more rights than this user has: give another {option}.") from err
-    except OSError as err:
-        sock.close()
-        if family == socket.AF_INET6 and err.errno != errno.EADDRINUSE:
-            raise
-        raise PortTaken(f"Port {port} on {address} is taken: give another {option}, or 0 for any free one.") from err
-    return sock
 
 
 async def _start_https(

@@ -1,59 +1,36 @@
-"""/_local: what this hub offers beyond IoT Hub's API. Only for who holds iothubowner's key."""
+"""/_local/health, reset and stop: the hub itself. Only for who holds iothubowner's key."""
 
-import base64
-import binascii
 import os
-import uuid
 from collections.abc import Callable
-from typing import Any
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, whole_number
-from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
-from azext_iotjobs.localhub.store.authorities import Authorities
+from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
-from azext_iotjobs.localhub.store.messages import Messages
-
-MAX_EVENTS = 100
-MAX_WAIT_S = 30  # shorter than clients' patience
 
 
 class ControlRoutes:
-    """Health, reset, stop; what devices sent, and messages to them."""
+    """Health, reset and stop."""
 
     def __init__(
         self,
         database: Database,
         identities: Identities,
         jobs: Jobs,
-        messages: Messages,
-        authorities: Authorities,
         events: Events,
-        mailbox: Mailbox,
         links: Links,
         runner: Runner,
-        clock: HubClock,
         stop: Callable[[], None],
     ) -> None:
         self._database = database
         self._identities = identities
         self._jobs = jobs
-        self._messages = messages
-        self._authorities = authorities
         self._events = events
-        self._mailbox = mailbox
         self._links = links
         self._runner = runner
-        self._clock = clock
         self._stop = stop
 
     async def health(self, _asked: Asked) -> Answer:
@@ -71,11 +48,7 @@ class ControlRoutes:
     async def reset(self, _asked: Asked) -> Answer:
         """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
-        with self._database.transaction():
-            self._jobs.delete_all()
-            self._messages.delete_all()
-            self._identities.delete_all()
-            self._authorities.delete_all()
+        self._database.empty()
         self._events.clear()
         self._links.drop_all()
         return Answer(status=204)
@@ -84,60 +57,3 @@ class ControlRoutes:
         """POST /_local/stop: end, when this answer is out."""
         self._stop()
         return Answer(status=204)
-
-    async def events(self, asked: Asked) -> Answer:
-        """GET /_local/events?after=&wait=: what devices sent; waits up to `wait` seconds for the first."""
-        after, wait_s = _number(asked, "after"), min(_number(asked, "wait"), MAX_WAIT_S)
-        found = self._events.after(after, MAX_EVENTS)
-        if not found and wait_s:
-            await self._events.next(wait_s)
-            found = self._events.after(after, MAX_EVENTS)
-        return Answer(document=[event_document(event) for event in found])
-
-    async def send(self, asked: Asked) -> Answer:
-        """POST /_local/devices/{id}/messages: a message to a device, in place of the AMQP that services use."""
-        message = self._message(asked.document())
-        number = self._mailbox.send(Address(asked.path["id"]), message)
-        return Answer(document={"messageId": message.message_id, "sequenceNumber": number}, status=201)
-
-    def _message(self, document: dict[str, Any]) -> NewMessage:
-        expires = member(document, "expiryTimeUtc", str)
-        now = self._clock.now()
-        return NewMessage(
-            body=_body(document),
-            message_id=member(document, "messageId", str) or str(uuid.uuid4()),
-            correlation_id=member(document, "correlationId", str),
-            user_id=member(document, "userId", str),
-            content_type=member(document, "contentType", str),
-            content_encoding=member(document, "contentEncoding", str),
-            properties=_properties(document),
-            ack=_ack(document),
-            expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
-            is_expiry_asked=expires is not None,
-        )
-
-
-def _number(asked: Asked, name: str) -> int:
-    return whole_number(asked.query.get(name, "")) or 0
-
-
-def _body(document: dict[str, Any]) -> bytes:
-    try:
-        return base64.b64decode(member(document, "body", str, ""), validate=True)
-    except (ValueError, binascii.Error):
-        raise HubError(ARGUMENT_INVALID, "body must be base64.") from None
-
-
-def _properties(document: dict[str, Any]) -> dict[str, str]:
-    properties: dict[str, Any] = member(document, "properties", dict, {})
-    if not all(isinstance(value, str) for value in properties.values()):
-        raise HubError(ARGUMENT_INVALID, "properties must be texts.")
-    return properties
-
-
-def _ack(document: dict[str, Any]) -> Ack:
-    word = str(member(document, "ack", str, Ack.NONE.value)).lower()
-    for each in Ack:
-        if each.value == word:
-            return each
-    raise HubError(ARGUMENT_INVALID, f"ack must be one of {', '.join(each.value for each in Ack)}.")

@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.policies import Right
 
@@ -42,6 +43,7 @@ class Desks:
     messages: MessageRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
+    traffic: TrafficRoutes
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,8 @@ ROUTES = (
         lambda desks: desks.messages.abandon, "abandon",
     ),
     Route("GET", "/_local/health", Who.OWNER, lambda desks: desks.control.health, "what this hub says of itself"),
-    Route("GET", "/_local/events", Who.OWNER, lambda desks: desks.control.events, "what devices sent, `after`, `wait`"),
-    Route("POST", "/_local/devices/{id}/messages", Who.OWNER, lambda desks: desks.control.send, "send a message"),
+    Route("GET", "/_local/events", Who.OWNER, lambda desks: desks.traffic.events, "what devices sent, `after`, `wait`"),
+    Route("POST", "/_local/devices/{id}/messages", Who.OWNER, lambda desks: desks.traffic.send, "send a message"),
     Route("GET", "/_local/certificates", Who.OWNER, lambda desks: desks.certificates.list, "list CA certificates"),
     Route(
         "PUT", "/_local/certificates/{name}", Who.OWNER, lambda desks: desks.certificates.put,

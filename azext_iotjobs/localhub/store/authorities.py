@@ -49,7 +49,3 @@ class Authorities:
     def delete(self, name: str) -> bool:
         """Remove one; gives whether it was there."""
         return self._database.change("DELETE FROM authorities WHERE name = ?", (name,)) > 0
-
-    def delete_all(self) -> None:
-        """Remove every one."""
-        self._database.change("DELETE FROM authorities")

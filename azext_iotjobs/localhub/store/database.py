@@ -93,6 +93,13 @@ class Database:
         """Carry out one change for each of `values`."""
         self._connection.executemany(sql, values)
 
+    def empty(self) -> None:
+        """Remove every row of every table."""
+        tables = self.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        with self.transaction():
+            for table in tables:
+                self.change(f"DELETE FROM {table['name']}")
+
     def close(self) -> None:
         """Close; the write-ahead log is folded into the file."""
         self._connection.close()

@@ -108,10 +108,6 @@ class Identities:
         else:
             self._database.change(f"DELETE FROM identities {AT}", address.key)
 
-    def delete_all(self) -> None:
-        """Remove every device."""
-        self._database.change("DELETE FROM identities")
-
     def count(self) -> tuple[int, int]:
         """How many devices there are, and how many of them are enabled."""
         row = self._database.row(

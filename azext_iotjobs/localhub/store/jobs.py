@@ -156,10 +156,6 @@ class Jobs:
         """Remove the history of jobs that ended before an instant."""
         self._database.change("DELETE FROM jobs WHERE ended_at < ?", (render(ended_at),))
 
-    def delete_all(self) -> None:
-        """Remove every job."""
-        self._database.change("DELETE FROM jobs")
-
 
 def device_job_of(row: sqlite3.Row) -> DeviceJob:
     """The record that a row with the device jobs' columns holds."""

@@ -142,11 +142,6 @@ class Messages:
         sql = "UPDATE feedback SET lock_token = NULL, locked_until = NULL WHERE lock_token = ? AND locked_until > ?"
         return self._database.change(sql, (token, render(now))) > 0
 
-    def delete_all(self) -> None:
-        """Remove every message and all feedback."""
-        self._database.change("DELETE FROM messages")
-        self._database.change("DELETE FROM feedback")
-
 
 def _document(sent: NewMessage) -> str:
     return dump_json(

@@ -1,0 +1,77 @@
+"""The rooms of a hub, put together over one database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.config import LocalHubConfig
+from azext_iotjobs.localhub.engine.device_side import DeviceDesk
+from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.registry import Registry
+from azext_iotjobs.localhub.engine.runner import Runner
+from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.http.bulk import BulkRoutes
+from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.routes import Desks
+from azext_iotjobs.localhub.http.traffic import TrafficRoutes
+from azext_iotjobs.localhub.http.twins import TwinRoutes
+from azext_iotjobs.localhub.store.authorities import Authorities
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.jobs import Jobs
+from azext_iotjobs.localhub.store.messages import Messages
+from azext_iotjobs.localhub.store.sessions import Sessions
+from azext_iotjobs.localhub.store.twins import Twins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """What moves in a hub, and its doors."""
+
+    desks: Desks
+    devices: DeviceDesk
+    links: Links
+    runner: Runner
+    mailbox: Mailbox
+
+
+def assemble(
+    config: LocalHubConfig, database: Database, gate: Gate, clock: HubClock, stop: Callable[[], None]
+) -> Hub:  # fmt: skip
+    """Put the rooms together over one database, as a hub before this one left it.
+
+    stop: ends the hub.
+    """
+    twin_rows = Twins(database)
+    identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
+    authorities, events, links, selector = Authorities(database), Events(), Links(), Selector(database)
+    twins = TwinDesk(twin_rows, links, clock)
+    registry = Registry(database, identities, links, clock)
+    mailbox = Mailbox(database, messages, identities, links, clock)
+    runner = Runner(database, jobs, selector, twins, links, clock)
+    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock)
+    identities.disconnect_all(render(clock.now()))
+    mailbox.recover()
+    desks = Desks(
+        identities=IdentityRoutes(registry, identities, links),
+        bulk=BulkRoutes(database, registry, identities, twins, clock),
+        edge=EdgeRoutes(database, registry, identities, twins),
+        twins=TwinRoutes(identities, twins, links),
+        jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
+        queries=QueryRoutes(selector),
+        messages=MessageRoutes(devices, mailbox),
+        certificates=CertificateRoutes(authorities, clock),
+        control=ControlRoutes(database, identities, jobs, events, links, runner, stop),
+        traffic=TrafficRoutes(events, mailbox, clock),
+    )
+    return Hub(desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
