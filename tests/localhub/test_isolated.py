@@ -89,13 +89,14 @@ def test_a_hub_that_does_not_start_says_why_in_its_own_words() -> None:
 
 def test_the_answer_that_is_a_mistake_of_the_hub_comes_with_what_it_wrote(tmp_path: Path) -> None:
     with LocalHub(data_dir=tmp_path) as hub:
+        hub.create_device("spoilt")
         with sqlite3.connect(tmp_path / "hub.db") as database:
-            database.execute("DROP TABLE jobs")
+            database.execute("UPDATE twins SET tags = 'no JSON'")
         database.close()
         with pytest.raises(LocalHubRefused, match="Traceback") as refusal:
-            hub.request("GET", "/jobs/v2/query")
+            hub.request("GET", "/twins/spoilt")
         assert refusal.value.status == 500
-        assert "no such table" in hub.errors
+        assert "JSONDecodeError" in hub.errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
