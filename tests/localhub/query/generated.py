@@ -38,7 +38,7 @@ from azext_iotjobs.localhub.query.nodes import (
 from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.values import kind_of, rounded
 
-EXAMPLES = 40_000 if os.environ.get("IOTJOBS_TORTURE") else 600
+EXAMPLES = 10_000 if os.environ.get("IOTJOBS_TORTURE") else 600
 
 COLUMNS = Columns(
     {
