@@ -202,3 +202,10 @@ def test_no_row_of_words_does_either(words: list[str]) -> None:
         parse_query(" ".join(words))
     except QueryError as err:
         assert str(err)
+
+
+@pytest.mark.parametrize("name", ["count", "SUM", "avg", "min", "Max", "is_defined", "startswith"])
+def test_the_name_of_a_function_is_a_name_where_nothing_is_called(name: str) -> None:
+    query = parse_query(f"SELECT COUNT() AS {name} FROM devices WHERE tags.{name} = 1")
+    assert query.where == equals(Path(("tags", name)), 1)
+    assert isinstance(query.projection, Fields) and query.projection.fields[0].name == name
