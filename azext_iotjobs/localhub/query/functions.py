@@ -6,7 +6,7 @@ the last bit), texts with U+0000 (SQLite ends them there), keys that a JSON path
 
 import json
 import sqlite3
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from azext_iotjobs.localhub.query.evaluate import find
@@ -104,7 +104,7 @@ def _at(document: str | None, keys: str) -> Any:
     return UNDEFINED if document is None else find(_path(keys), json.loads(document))
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _path(keys: str) -> Path:
     return Path(tuple(json.loads(keys)))
 
