@@ -42,10 +42,23 @@ _command(
         "--query-condition \"tags.site = 'north'\" --wait",
     ),
     (
+        "Wait for a free slot on a small hub; exit code 4 when a device failed or answered with 500 or more.",
+        "az iot hub job create -n localhost --job-id reboot-2 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
+    ),
+    (
         "Start later, on all devices, with the payload from a file.",
         "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
         "--method-payload payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
     ),
+)
+_command(
+    "iot hub job wait",
+    "Wait for a job's end, and print it.",
+    ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
+    ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
+    long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
+    "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
 )
 _command(
     "iot hub job show",

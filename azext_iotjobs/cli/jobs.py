@@ -1,15 +1,17 @@
-"""Handlers of az iot hub job create | show | list | cancel: options -> values -> operation -> the hub's document."""
+"""Handlers of az iot hub job create | wait | show | list | cancel: options -> values -> the hub's document."""
 
 from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.values import json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs as operation
 
@@ -17,6 +19,7 @@ logger = get_logger(__name__)
 
 
 def create(
+    cmd: Any,
     client: HubClient,
     job: str,
     job_kind: str,
@@ -31,9 +34,13 @@ def create(
     wait_for_end: bool = False,
     poll_every_s: int = 10,
     poll_limit_s: int = 600,
-) -> dict[str, Any]:
+    waits_for_slot: bool = False,
+    success: str = DEFAULT_SUCCESS_STATUS,
+    always_zero: bool = False,
+) -> dict[str, Any] | None:
     """Create a job and, with --wait, wait for its end."""
-    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s)
+    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
+    success_status = parse_success_status(success)
     call = None
     if method is not None or method_json is not None:
         call = MethodCall(
@@ -51,8 +58,28 @@ def create(
         start_at=None if start_at is None else _start(start_at),
         max_execution_s=ttl_s,
     )
-    created = operation.create(client, request)
-    return _wait(client, job, policy) if wait_for_end else created.document
+    created = (
+        operation.create_when_free(client, request, policy.interval_s, SystemClock(), job_waiting.say_slot_taken)
+        if waits_for_slot
+        else operation.create(client, request)
+    )
+    if not wait_for_end:
+        return created.document
+    return job_waiting.wait(cmd, client, job, policy, success_status, always_zero=always_zero)
+
+
+def wait(
+    cmd: Any,
+    client: HubClient,
+    job: str,
+    poll_every_s: int = 10,
+    poll_limit_s: int = 600,
+    success: str = DEFAULT_SUCCESS_STATUS,
+    always_zero: bool = False,
+) -> dict[str, Any] | None:
+    """Wait for a job's end."""
+    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
+    return job_waiting.wait(cmd, client, job, policy, parse_success_status(success), always_zero=always_zero)
 
 
 def show(client: HubClient, job: str) -> dict[str, Any]:
@@ -77,36 +104,6 @@ def cancel(client: HubClient, job: str) -> dict[str, Any] | None:
     """Cancel a job."""
     cancelled = operation.cancel(client, job)
     return cancelled.document if cancelled else None
-
-
-def _wait(client: HubClient, job: str, policy: operation.WaitPolicy) -> dict[str, Any]:
-    waited = operation.wait(client, job, policy, SystemClock(), _say_progress())
-    if not waited.finished:
-        logger.warning(
-            "Job %s is still %s after %s s (--poll-duration). It goes on; look with: az iot hub job show --job-id %s",
-            job, waited.job.status.value, policy.limit_s, job,
-        )  # fmt: skip
-    elif waited.job.status is not JobStatus.COMPLETED:
-        logger.warning("Job %s ended as %s.", job, waited.job.status.value)
-    elif waited.job.tally is not None and waited.job.tally.failed_count:
-        logger.warning(
-            "Job %s is completed, but %d of %d devices failed. Their rows: az iot hub query -q "
-            "\"SELECT * FROM devices.jobs WHERE jobId = '%s' AND status = 'failed'\"",
-            job, waited.job.tally.failed_count, waited.job.tally.device_count, job,
-        )  # fmt: skip
-    return waited.job.document
-
-
-def _say_progress() -> Any:
-    """A look's listener: one line on stderr for each change of status."""
-    last: list[JobStatus] = []
-
-    def on_look(job: Job) -> None:
-        if [job.status] != last:
-            last[:] = [job.status]
-            logger.warning("Job %s is %s.", job.job_id, job.status.value)
-
-    return on_look
 
 
 def _patch(text: str) -> Any:

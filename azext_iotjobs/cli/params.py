@@ -113,10 +113,22 @@ def _job_create(c: Context) -> None:
     c.argument("ttl_s", options_list=["--ttl"], type=int, help="Seconds that the job may run at most.")
     c.argument("wait_for_end", options_list=["--wait", "-w"], arg_type=get_three_state_flag(),
                help="Wait until the job has ended, or until --poll-duration is over.")  # fmt: skip
+    c.argument("waits_for_slot", options_list=["--queue"], action="store_true",
+               help="When the hub runs as many jobs as its tier allows, wait until one of them has ended.")  # fmt: skip
+
+
+def _polling(c: Context) -> None:
     c.argument("poll_every_s", options_list=["--poll-interval", "--interval"], type=int,
-               help="With --wait: seconds between two looks.")  # fmt: skip
+               help="Waiting: seconds between two looks at most; the first ones come sooner.")  # fmt: skip
     c.argument("poll_limit_s", options_list=["--poll-duration", "--duration"], type=int,
-               help="With --wait: seconds to wait at most.")  # fmt: skip
+               help="Waiting: seconds to wait at most; 0: until the job's own deadline.")  # fmt: skip
+
+
+def _outcome(c: Context) -> None:
+    c.argument("success", options_list=["--success-status"],
+               help="Method statuses with which a device has succeeded: numbers and ranges.")  # fmt: skip
+    c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
+               help="End with exit code 0 also when devices or the job failed, or waiting ran out.")  # fmt: skip
 
 
 def _job_list(c: Context) -> None:
@@ -308,11 +320,12 @@ def _sure(c: Context) -> None:
 
 
 OPTIONS: dict[str, tuple[Callable[[Context], None], ...]] = {
-    "iot hub job create": (_hub, _auth_type, _job_id, _method, _job_create),
+    "iot hub job create": (_hub, _auth_type, _job_id, _method, _job_create, _polling, _outcome),
+    "iot hub job wait": (_hub, _auth_type, _job_id, _polling, _outcome),
     "iot hub job show": (_hub, _auth_type, _job_id),
     "iot hub job list": (_hub, _auth_type, _job_list, _top(None)),
     "iot hub job cancel": (_hub, _auth_type, _job_id),
-    "iot hub invoke-device-method": (_hub, _auth_type, _device, _method, _invoke),
+    "iot hub invoke-device-method": (_hub, _auth_type, _device, _method, _invoke, _outcome),
     "iot hub query": (_hub, _auth_type, _query, _top(None)),
     "iot hub device-identity create": (
         _hub, _auth_type, _device, _identity, _identity_create, _edge("Make it an IoT Edge device."),

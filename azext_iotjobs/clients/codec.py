@@ -4,11 +4,12 @@ Documents are kept as the hub sent them; only what we decide on is read out, and
 """
 
 import base64
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.errors import HubFault
+from azext_iotjobs.model.clock import parse_instant, render_instant
+from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity, SignIn
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally, JobType
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
@@ -159,6 +160,8 @@ def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
         job_type=_word(JobType, body.get("type")),
         status=_word(JobStatus, body.get("status")),
         tally=_tally(body.get("deviceJobStatistics")),
+        starts_at=_instant(body.get("startTime")),
+        max_execution_s=_whole(body.get("maxExecutionTimeInSeconds")),
         document=document,
     )
 
@@ -173,6 +176,17 @@ def _tally(counts: Any) -> JobTally | None:
         running_count=int(counts.get("runningCount") or 0),
         pending_count=int(counts.get("pendingCount") or 0),
     )
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return parse_instant(text).at if isinstance(text, str) else None
+    except BadValue:
+        return None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _word(words: type[Word], text: Any) -> Word:

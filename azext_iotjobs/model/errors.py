@@ -85,6 +85,12 @@ class NotFound(HubAnswer):
         super().__init__(message, status=status, **more)  # type: ignore[arg-type]
 
 
+class DeviceFailed(IotJobsError):
+    """The device is known, but was not reached, was silent, or answered what is none."""
+
+    code = "device-failed"
+
+
 class Unauthorized(HubAnswer):
     """401: who you are is not known, or your policy lacks the right."""
 

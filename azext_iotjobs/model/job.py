@@ -68,6 +68,8 @@ class Job:
     job_type: JobType
     status: JobStatus
     tally: JobTally | None  # None: the hub does not say (yet)
+    starts_at: datetime | None = None  # aware UTC; None: the hub does not say
+    max_execution_s: int | None = None
     document: dict[str, Any]
 
 

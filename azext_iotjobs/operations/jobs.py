@@ -1,37 +1,68 @@
 """Create, wait for, show, list and cancel a hub job."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
+from typing import Any, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import BadValue, HubAnswer, NotFound, Throttled
+from azext_iotjobs.model.errors import (
+    BadRequest,
+    BadValue,
+    HubAnswer,
+    HubFault,
+    IotJobsError,
+    LinkError,
+    NotFound,
+    Throttled,
+)
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
+FIRST_PAUSE_S = 1.0  # many jobs end within seconds
+PAUSE_GROWTH = 1.5
+GRACE_S = 60.0  # a hub notices a deadline late
+LONGEST_S = 8 * 24 * 3600.0  # a job starts within 7 days; what says no deadline is not waited for longer
+FIRST_LOOK_LIMIT_S = 600.0  # for a job whose deadline is to be known yet
+STATUS_PATH = "outcome.deviceMethodResponse.status"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaitPolicy:
     """How to wait for a job's end."""
 
-    interval_s: float = 10  # 1 or more, between two looks
-    limit_s: float = 600  # 1 or more, in all
+    interval_s: float = 10  # 1 or more: the longest pause between two looks; the first ones are shorter
+    limit_s: float | None = 600  # 1 or more, in all; None: until the job's own deadline
 
     def __post_init__(self) -> None:
-        for option, value in (("--poll-interval", self.interval_s), ("--poll-duration", self.limit_s)):
-            if value < 1:
-                raise BadValue(f"{option} {value}: give 1 second or more.")
+        if self.interval_s < 1:
+            raise BadValue(f"--poll-interval {self.interval_s}: give 1 second or more.")
+        if self.limit_s is not None and self.limit_s < 1:
+            raise BadValue(
+                f"--poll-duration {self.limit_s}: give 1 second or more, or 0 to wait until the job's own deadline."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waited:
-    """What waiting gave: the job as last seen, and whether it has ended."""
+    """What waiting gave: the job as last seen, and whether it has ended; None when it was never seen."""
 
-    job: Job
+    job: Job | None
     finished: bool
+
+
+class Listener(Protocol):
+    """Who is told while a job is waited for."""
+
+    def looked(self, job: Job, left_s: float) -> None:
+        """A look at the job; `left_s` is how long it will be waited for at most."""
+
+    def not_seen(self, reason: str, left_s: float) -> None:
+        """The hub did not answer, or was busy; it is asked again."""
 
 
 def create(client: HubClient, request: JobRequest) -> Job:
@@ -55,23 +86,106 @@ def create(client: HubClient, request: JobRequest) -> Job:
         ) from refused
 
 
-def wait(
-    client: HubClient, job_id: str, policy: WaitPolicy, clock: Clock, on_look: Callable[[Job], None]
-) -> Waited:  # fmt: skip
+def create_when_free(
+    client: HubClient, request: JobRequest, interval_s: float, clock: Clock, on_taken: Callable[[str], None]
+) -> Job:
+    """Create a job once the hub has a free slot for it, however long that takes.
+
+    interval_s: the longest pause between two tries.  on_taken: told who holds the slot, whenever that changes.
+    Raises HubAnswer, LinkError.
+    """
+    pause_s, said = FIRST_PAUSE_S, ""
+    while True:
+        try:
+            return create(client, request)
+        except Throttled as refused:
+            if refused.hub_code != SLOT_TAKEN:
+                raise
+            if str(refused) != said:
+                said = str(refused)
+                on_taken(said)
+        clock.sleep(min(pause_s, interval_s))
+        pause_s *= PAUSE_GROWTH
+
+
+def wait(client: HubClient, job_id: str, policy: WaitPolicy, clock: Clock, listener: Listener) -> Waited:
     """Look at a job until it has ended or the policy's time is over; the first look is at once.
 
-    on_look: told of each look's job.  Raises NotFound when the hub does not know the id; HubAnswer, LinkError.
+    A hub that is busy or away for a while is asked again. Raises NotFound when the hub does not know the id; other
+    HubAnswers.
     """
-    deadline = clock.monotonic() + policy.limit_s
+    started_at, pause_s = clock.monotonic(), FIRST_PAUSE_S
+    limit_s, seen = policy.limit_s, None
     while True:
-        job = client.jobs.get(job_id)
-        on_look(job)
-        if job.status is JobStatus.UNKNOWN:
-            raise _unknown(job_id)
-        remaining_s = deadline - clock.monotonic()
-        if job.status.is_terminal or remaining_s <= 0:
-            return Waited(job=job, finished=job.status.is_terminal)
-        clock.sleep(min(policy.interval_s, remaining_s))
+        try:
+            seen = client.jobs.get(job_id)
+        except (Throttled, HubFault, LinkError) as err:
+            trouble: IotJobsError | None = err
+        else:
+            trouble = None
+            if seen.status is JobStatus.UNKNOWN:
+                raise _unknown(job_id)
+            if limit_s is None:
+                limit_s = clock.monotonic() - started_at + own_deadline_s(seen, clock.now())
+        left_s = (FIRST_LOOK_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
+        if trouble is not None:
+            listener.not_seen(str(trouble), max(0.0, left_s))
+        elif seen is not None:
+            listener.looked(seen, max(0.0, left_s))
+            if seen.status.is_terminal:
+                return Waited(job=seen, finished=True)
+        if left_s <= 0:
+            return Waited(job=seen, finished=False)
+        clock.sleep(min(pause_s, policy.interval_s, left_s))
+        pause_s *= PAUSE_GROWTH
+
+
+def own_deadline_s(job: Job, now: datetime) -> float:
+    """Seconds until a job must have ended by its own time limit, with a grace; LONGEST_S when it says none."""
+    if job.starts_at is None or job.max_execution_s is None:
+        return LONGEST_S
+    return max(0.0, (job.starts_at - now).total_seconds()) + job.max_execution_s + GRACE_S
+
+
+def judge(client: HubClient, waited: Waited, success: SuccessStatus, on_slow: Callable[[str], None]) -> Outcome:
+    """What a job came to. A method job whose devices answered is asked for statuses that mean failure.
+
+    on_slow: told why, when all of a job's rows have to be read for that.
+    """
+    job = waited.job
+    if job is None or not waited.finished:
+        return Outcome.WAIT_OVER
+    if job.status is not JobStatus.COMPLETED:
+        return Outcome.JOB_FAILED
+    tally = job.tally
+    if tally is not None and tally.device_count == 0:
+        return Outcome.NO_DEVICE
+    if tally is not None and tally.failed_count:
+        return Outcome.DEVICES_FAILED
+    if job.job_type is JobType.METHOD and _any_status_outside(client, job.job_id, success, on_slow):
+        return Outcome.DEVICES_FAILED
+    return Outcome.SUCCESS
+
+
+def _any_status_outside(client: HubClient, job_id: str, success: SuccessStatus, on_slow: Callable[[str], None]) -> bool:
+    own = f"SELECT * FROM devices.jobs WHERE jobId = '{escaped(job_id)}'"
+    try:
+        return any(True for _ in client.queries.run(f"{own} AND {success.outside(STATUS_PATH)}", top=1))
+    except BadRequest as err:
+        on_slow(f"The hub does not look into method statuses ({err}); all rows of the job are read.")
+    return any(status_of(row) not in success for row in client.queries.run(own) if status_of(row) is not None)
+
+
+def status_of(row: Mapping[str, Any]) -> int | None:
+    """The method status in a job's row of one device; None where there is none."""
+    response = (row.get("outcome") or {}).get("deviceMethodResponse") or {}
+    status = response.get("status")
+    return status if isinstance(status, int) else None
+
+
+def escaped(text: str) -> str:
+    """A text as it stands between single quotes in a query."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def show(client: HubClient, job_id: str) -> Job:

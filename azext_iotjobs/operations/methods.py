@@ -1,12 +1,22 @@
 """Invoke a direct method on one device."""
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import DeviceFailed, HubAnswer
 from azext_iotjobs.model.method import MethodCall, MethodResponse
+
+# What the hub says of a device that it knows: not connected, no answer in time, an answer that cannot be read.
+DEVICE_CODES = ("DeviceNotOnline", "GatewayTimeout", "GenericBadGateway")
 
 
 def invoke(client: HubClient, device_id: str, call: MethodCall) -> MethodResponse:
     """Call a method and give the device's answer.
 
-    Raises NotFound when the device is unknown or offline, HubFault when it does not answer, LinkError.
+    Raises DeviceFailed when the device is off line or does not answer; NotFound when it is unknown, other HubAnswers,
+    LinkError.
     """
-    return client.methods.invoke(device_id, call)
+    try:
+        return client.methods.invoke(device_id, call)
+    except HubAnswer as err:
+        if err.hub_code not in DEVICE_CODES:
+            raise
+        raise DeviceFailed(str(err), hint=err.hint) from err

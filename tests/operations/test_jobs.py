@@ -1,22 +1,27 @@
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from azext_iotjobs.clients.codec import parse_job
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue, Conflict, NotFound, Throttled
+from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.errors import BadValue, Conflict, LinkLost, NotFound, Throttled, Unauthorized
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations import jobs
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.clock_double import ClockDouble
+from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 REQUEST = JobRequest(
     job_id="new", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
     max_execution_s=60,
 )  # fmt: skip
+SUCCESS = parse_success_status(DEFAULT_SUCCESS_STATUS)
 OLD = {"jobId": "x", "type": "export", "status": "completed"}
 NO_JOB = response({"Message": "ErrorCode:JobNotFound;no", "ExceptionMessage": ""}, status=404)
 FULL = response({"Message": "full"}, status=429, iothub_errorcode="ThrottlingMaxActiveJobCountExceeded")
@@ -35,8 +40,20 @@ def lines(transport: TransportDouble) -> list[str]:
     return [f"{request.method} {request.path}" for request in transport.requests]
 
 
-def ignore(_job: Job) -> None:
-    pass
+class Told:
+    """Keeps what a waiting tells."""
+
+    def __init__(self) -> None:
+        self.statuses: list[JobStatus] = []
+        self.left: list[float] = []
+        self.troubles: list[str] = []
+
+    def looked(self, job: Job, left_s: float) -> None:
+        self.statuses.append(job.status)
+        self.left.append(left_s)
+
+    def not_seen(self, reason: str, left_s: float) -> None:
+        self.troubles.append(reason)
 
 
 def test_a_taken_slot_is_said_at_once_with_the_jobs_that_hold_it() -> None:
@@ -65,35 +82,136 @@ def test_another_refusal_is_left_as_it_is() -> None:
     assert len(transport.requests) == 1
 
 
-def test_waiting_looks_at_once_and_then_at_each_interval_until_the_end() -> None:
-    clock, seen = ClockDouble(), list[JobStatus]()
-    client, _ = hub(in_turn(job("queued"), job("running"), job("completed")))
-    policy = jobs.WaitPolicy(interval_s=10, limit_s=600)
-    waited = jobs.wait(client, "j", policy, clock, lambda each: seen.append(each.status))
-    assert (waited.finished, waited.job.status) == (True, JobStatus.COMPLETED)
-    assert seen == [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.COMPLETED]
-    assert clock.slept == [10, 10]
+def test_waiting_looks_at_once_and_then_ever_more_seldom_until_the_end() -> None:
+    clock, told = ClockDouble(), Told()
+    client, _ = hub(in_turn(job("queued"), *[job("running")] * 8, job("completed")))
+    waited = jobs.wait(client, "j", jobs.WaitPolicy(interval_s=10, limit_s=600), clock, told)
+    assert waited.finished and waited.job is not None and waited.job.status is JobStatus.COMPLETED
+    assert told.statuses == [JobStatus.QUEUED, *[JobStatus.RUNNING] * 8, JobStatus.COMPLETED]
+    assert clock.slept == pytest.approx([1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 10, 10, 10])
+    assert told.left[0] == 600 and told.left == sorted(told.left, reverse=True)
 
 
 def test_waiting_ends_at_its_limit_with_a_last_look() -> None:
     clock = ClockDouble()
     client, transport = hub(lambda _request: job("running"))
-    waited = jobs.wait(client, "j", jobs.WaitPolicy(interval_s=10, limit_s=25), clock, ignore)
-    assert not waited.finished
-    assert clock.slept == [10, 10, 5]
-    assert len(transport.requests) == 4
+    waited = jobs.wait(client, "j", jobs.WaitPolicy(interval_s=2, limit_s=6), clock, Told())
+    assert not waited.finished and waited.job is not None
+    assert clock.slept == pytest.approx([1, 1.5, 2, 1.5]) and clock.monotonic() == pytest.approx(6)
+    assert len(transport.requests) == 5
+
+
+@pytest.mark.parametrize("trouble", [response(status=429), response(status=503), LinkLost("broke")])
+def test_a_hub_that_is_busy_or_away_is_asked_again(trouble: Response | LinkLost) -> None:
+    answers: list[Any] = [job("running"), trouble, trouble, job("completed")]
+
+    def answer(_request: Request) -> Response:
+        found = answers.pop(0)
+        if isinstance(found, LinkLost):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    client, _ = hub(answer)
+    told = Told()
+    assert jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), told).finished
+    assert len(told.troubles) == 2
+
+
+def test_a_hub_that_stays_away_is_asked_until_the_limit() -> None:
+    clock = ClockDouble()
+    client, _ = hub(lambda _request: response(status=503))
+    waited = jobs.wait(client, "j", jobs.WaitPolicy(limit_s=30), clock, Told())
+    assert waited == jobs.Waited(job=None, finished=False) and clock.monotonic() == pytest.approx(30)
+
+
+def test_without_a_limit_a_job_is_waited_for_until_its_own_deadline() -> None:
+    clock = ClockDouble()
+    begun = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "scheduled", "maxExecutionTimeInSeconds": 100}
+    client, _ = hub(lambda _request: response({**begun, "startTime": render_instant(START + timedelta(seconds=50))}))
+    assert not jobs.wait(client, "j", jobs.WaitPolicy(limit_s=None), clock, Told()).finished
+    assert clock.monotonic() == pytest.approx(50 + 100 + jobs.GRACE_S)
 
 
 def test_waiting_for_a_job_that_nobody_knows_is_an_error() -> None:
     client, _ = hub(in_turn(job("unknown", job_type="unknown")))
     with pytest.raises(NotFound, match="knows no job j"):
-        jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), ignore)
+        jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), Told())
+
+
+def test_a_refusal_while_waiting_is_not_ridden_out() -> None:
+    client, transport = hub(lambda _request: response({"Message": "no right"}, status=401))
+    with pytest.raises(Unauthorized):
+        jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), Told())
+    assert len(transport.requests) == 1
 
 
 @pytest.mark.parametrize(("part", "option"), [("interval_s", "--poll-interval"), ("limit_s", "--poll-duration")])
 def test_a_policy_that_would_spin_is_refused(part: str, option: str) -> None:
     with pytest.raises(BadValue, match=option):
         jobs.WaitPolicy(**{part: 0})
+
+
+def test_a_job_waits_for_a_free_slot_and_says_who_has_it_once() -> None:
+    clock, said = ClockDouble(), list[str]()
+    holder = response([{"jobId": "b", "type": "scheduleUpdateTwin", "status": "scheduled"}])
+    other = response([{"jobId": "c", "type": "scheduleUpdateTwin", "status": "running"}])
+    client, transport = hub(in_turn(FULL, holder, FULL, holder, FULL, other, job("queued", "new")))
+    assert jobs.create_when_free(client, REQUEST, 10, clock, said.append).job_id == "new"
+    assert clock.slept == [1, 1.5, 2.25]
+    assert [("b (scheduled)" in line, "c (running)" in line) for line in said] == [(True, False), (False, True)]
+    assert lines(transport).count("PUT /jobs/v2/new") == 4
+
+
+def test_only_a_taken_slot_is_waited_for() -> None:
+    client, transport = hub(lambda _request: response({"Message": "busy"}, status=429, iothub_errorcode="Throttling"))
+    with pytest.raises(Throttled):
+        jobs.create_when_free(client, REQUEST, 10, ClockDouble(), lambda _reason: None)
+    assert len(transport.requests) == 1
+
+
+def ended(status: str = "completed", job_type: str = "scheduleDeviceMethod", **counts: int) -> jobs.Waited:
+    statistics = {f"{name}Count": count for name, count in {"device": 3, "failed": 0, **counts}.items()}
+    document = {"jobId": "j'1", "type": job_type, "status": status, "deviceJobStatistics": statistics}
+    return jobs.Waited(job=parse_job(document), finished=True)
+
+
+@pytest.mark.parametrize(
+    ("waited", "outcome"),
+    [
+        (jobs.Waited(job=None, finished=False), Outcome.WAIT_OVER),
+        (jobs.Waited(job=ended("running", failed=1).job, finished=False), Outcome.WAIT_OVER),
+        (ended("failed", device=0), Outcome.JOB_FAILED),
+        (ended("cancelled"), Outcome.JOB_FAILED),
+        (ended(device=0), Outcome.NO_DEVICE),
+        (ended(failed=1), Outcome.DEVICES_FAILED),
+        (ended(job_type="scheduleUpdateTwin"), Outcome.SUCCESS),
+    ],
+)
+def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: jobs.Waited, outcome: Outcome) -> None:
+    client, transport = hub(lambda _request: response([]))
+    assert jobs.judge(client, waited, SUCCESS, lambda _reason: None) is outcome
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize(("rows", "outcome"), [([], Outcome.SUCCESS), ([{"deviceId": "d"}], Outcome.DEVICES_FAILED)])
+def test_answers_of_a_method_job_are_judged_in_one_query(rows: list[Any], outcome: Outcome) -> None:
+    client, transport = hub(in_turn(response(rows)))
+    assert jobs.judge(client, ended(), SUCCESS, lambda _reason: None) is outcome
+    (request,) = transport.requests
+    assert request.body["query"] == (
+        "SELECT * FROM devices.jobs WHERE jobId = 'j\\'1' AND NOT ((outcome.deviceMethodResponse.status >= 200 "
+        "AND outcome.deviceMethodResponse.status <= 399))"
+    )
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.SUCCESS), (500, Outcome.DEVICES_FAILED)])
+def test_a_hub_that_refuses_that_query_is_asked_for_all_rows_and_it_is_said(status: int, outcome: Outcome) -> None:
+    rows = [{"outcome": {"deviceMethodResponse": {"status": 200}}}, {"outcome": {}}, {"outcome": None}, {}]
+    rows.append({"outcome": {"deviceMethodResponse": {"status": status}}})
+    client, _ = hub(in_turn(response({"Message": "ErrorCode:ArgumentInvalid;BadRequest"}, status=400), response(rows)))
+    said: list[str] = []
+    assert jobs.judge(client, ended(), SUCCESS, said.append) is outcome
+    assert "all rows" in said[0]
 
 
 def test_show_gives_the_hubs_own_document() -> None:

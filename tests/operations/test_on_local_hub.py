@@ -12,7 +12,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthorized
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
@@ -105,11 +105,21 @@ def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, p
     assert (call.details["name"], call.details["payload"]) == ("set it", payload)
 
 
+class Ignored:
+    """Hears what a waiting tells."""
+
+    def looked(self, job: Job, left_s: float) -> None:
+        """Nothing is done about it."""
+
+    def not_seen(self, reason: str, left_s: float) -> None:
+        """Nothing is done about it."""
+
+
 def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None:
     with Living(hub, "job-device", Behaviour()):
         created = jobs.create(hub, request("job-method", condition="deviceId = 'job-device'"))
         assert created.status is JobStatus.QUEUED
-        waited = jobs.wait(hub, "job-method", POLICY, CLOCK, lambda _job: None)
+        waited = jobs.wait(hub, "job-method", POLICY, CLOCK, Ignored())
     assert waited.finished
     assert waited.job.status is JobStatus.COMPLETED
     assert waited.job.tally is not None
@@ -122,7 +132,7 @@ def test_a_twin_job_is_echoed_by_the_device(hub: HubClient) -> None:
     with Living(hub, "echo-device", Behaviour(first_reported={"start": True})):
         twin_job = request("job-twin", job_type=JobType.TWIN, method=None, patch=patch, condition=condition)
         jobs.create(hub, twin_job)
-        assert jobs.wait(hub, "job-twin", POLICY, CLOCK, lambda _job: None).finished
+        assert jobs.wait(hub, "job-twin", POLICY, CLOCK, Ignored()).finished
 
         def reported() -> dict[str, Any]:
             return dict(hub.twins.get("echo-device").document["properties"]["reported"])
@@ -177,7 +187,7 @@ def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:
 
 def test_a_scheduled_job_is_cancelled_and_an_ended_one_refuses(hub: HubClient) -> None:
     jobs.create(hub, request("job-ended"))
-    assert jobs.wait(hub, "job-ended", POLICY, CLOCK, lambda _job: None).finished
+    assert jobs.wait(hub, "job-ended", POLICY, CLOCK, Ignored()).finished
     with pytest.raises(HubAnswer) as raised:
         jobs.cancel(hub, "job-ended")
     assert raised.value.status == 405

@@ -1,6 +1,6 @@
 """Waiting for a job, and a hub whose job slots are taken."""
 
-import signal
+import json
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -46,39 +46,12 @@ def test_a_taken_slot_is_an_error_at_once_that_says_who_has_it(small: ScenarioHu
     assert small.az.json(*create, "now")["jobId"] == "now"
 
 
-def test_waiting_shows_progress_and_the_end(hub: ScenarioHub) -> None:
-    words = ("iot", "hub", "job", "create", "-n", hub.name, *TWIN_JOB, "--wait", "--interval", "1", "--job-id")
-    ran = hub.az.run(*words, "waited")
-    assert ran.code == 0
-    assert ran.json["status"] == "completed"
-    assert "Job waited is completed." in ran.stderr
-
-
-def method_job_on_an_offline_device(hub: ScenarioHub, job: str, *options: str) -> tuple[str, ...]:
-    if hub.az.run("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "asleep").code:
-        hub.new_device("asleep")
-    return (
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", job, "--jt", "scheduleDeviceMethod", "--mn", "x",
-        "-q", "deviceId = 'asleep'", "--wait", "--interval", "1", *options,
-    )  # fmt: skip
-
-
-def test_waiting_that_runs_out_says_so_and_gives_the_job_as_it_is(hub: ScenarioHub) -> None:
-    ran = hub.az.run(*method_job_on_an_offline_device(hub, "too-long", "--duration", "2"))
-    assert ran.json["status"] == "running"
-    assert "still running after 2 s" in ran.stderr
-
-
-def test_devices_that_failed_are_not_hidden_by_a_completed_job(hub: ScenarioHub) -> None:
-    ran = hub.az.run(*method_job_on_an_offline_device(hub, "failing", "--ttl", "2"))
-    assert ran.json["status"] == "completed"
-    assert "1 of 1 devices failed" in ran.stderr
-
-
-def test_ctrl_c_ends_the_waiting_and_leaves_the_job_running(hub: ScenarioHub, tmp_path: Path) -> None:
-    waiting = hub.az.start(*method_job_on_an_offline_device(hub, "left"), output=tmp_path / "o")
-    wait_until("it waits", lambda: "Job left is running" in (tmp_path / "o.err").read_text())
-    waiting.send_signal(signal.SIGINT)
-    assert waiting.wait(30) != 0
-    assert "Traceback" not in (tmp_path / "o.err").read_text()
-    assert hub.az.json("iot", "hub", "job", "show", "-n", hub.name, "--job-id", "left")["status"] == "running"
+def test_a_job_queues_for_a_slot(small: ScenarioHub, tmp_path: Path) -> None:
+    start = (datetime.now(timezone.utc) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    create = ("iot", "hub", "job", "create", "-n", small.name, *TWIN_JOB, "--job-id")
+    small.az.json(*create, "holds", "--start-time", start)
+    queued = small.az.start(*create, "queues", "--queue", output=tmp_path / "o")
+    wait_until("it says who has the slot", lambda: "holds (scheduled)" in (tmp_path / "o.err").read_text())
+    small.az.json("iot", "hub", "job", "cancel", "-n", small.name, "--job-id", "holds")
+    assert queued.wait(60) == 0
+    assert json.loads((tmp_path / "o").read_text())["jobId"] == "queues"

@@ -1,0 +1,31 @@
+"""Print the result, then leave with a code of ours; or an error and a code of ours, without a result."""
+
+from typing import Any, NoReturn
+
+from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
+from knack.log import get_logger
+
+from azext_iotjobs.model.errors import IotJobsError
+from azext_iotjobs.model.outcome import Outcome
+
+logger = get_logger(__name__)
+
+
+def leave_with(cmd: Any, outcome: Outcome, *, always_zero: bool) -> None:
+    """Let az print the handler's result, and end with the outcome's code; `always_zero` is --exit-zero."""
+    if outcome is Outcome.SUCCESS or always_zero:
+        return
+
+    def leave(*_: Any, **__: Any) -> NoReturn:
+        raise SystemExit(int(outcome))
+
+    # az raises this event after the result is printed; an exception would come before it.
+    cmd.cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+
+
+def end_without_result(error: IotJobsError, outcome: Outcome, *, always_zero: bool) -> NoReturn:
+    """Say what went wrong, as az would, and end with the outcome's code."""
+    logger.error("%s", error)
+    if error.hint:
+        logger.error("%s", error.hint)
+    raise SystemExit(0 if always_zero else int(outcome))
