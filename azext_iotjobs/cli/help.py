@@ -61,9 +61,34 @@ _command(
     "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
 )
 _command(
+    "iot hub job results",
+    "Show what a job did to each of its devices.",
+    (
+        "The devices that failed, and why, as a table.",
+        "az iot hub job results -n localhost --job-id reboot-1 --status failed "
+        "--columns deviceId,errorClass,errorText -o table",
+    ),
+    (
+        "All rows into a file that a spreadsheet opens; after a break, the same line goes on.",
+        "az iot hub job results -n localhost --job-id reboot-1 --output-file reboot-1.csv",
+    ),
+    (
+        "Devices that answered with 500 or more, as JSON lines.",
+        "az iot hub job results -n localhost --job-id reboot-1 --error-class rejected --success-status 200-499 "
+        "--output-file - --format jsonl",
+    ),
+    long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
+    "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
+    "begin with an apostrophe.",
+)
+_command(
     "iot hub job show",
     "Show a job: its status, what it does and how many devices succeeded and failed.",
     ("Show a job's counts.", "az iot hub job show -n localhost --job-id reboot-1 --query deviceJobStatistics"),
+    (
+        "Why devices failed, and what they answered.",
+        "az iot hub job show -n localhost --job-id reboot-1 --summary --query summary",
+    ),
 )
 _command(
     "iot hub job list",

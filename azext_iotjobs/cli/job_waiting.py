@@ -92,8 +92,7 @@ def _say(job_id: str, waited: operation.Waited, outcome: Outcome) -> None:
             logger.warning("Job %s is completed, but no device matched its condition.", job_id)
         case Outcome.DEVICES_FAILED:
             logger.warning(
-                "Job %s is completed, but not all devices succeeded. Their rows: az iot hub query -q "
-                "\"SELECT * FROM devices.jobs WHERE jobId = '%s'\"",
+                "Job %s is completed, but not all devices succeeded. Which and why: az iot hub job results --job-id %s",
                 job_id, job_id,
             )  # fmt: skip
         case _:

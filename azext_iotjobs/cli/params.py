@@ -124,9 +124,38 @@ def _polling(c: Context) -> None:
                help="Waiting: seconds to wait at most; 0: until the job's own deadline.")  # fmt: skip
 
 
-def _outcome(c: Context) -> None:
+def _success(c: Context) -> None:
     c.argument("success", options_list=["--success-status"],
                help="Method statuses with which a device has succeeded: numbers and ranges.")  # fmt: skip
+
+
+def _summary(c: Context) -> None:
+    c.argument("with_summary", options_list=["--summary"], action="store_true",
+               help="Add `summary`: devices by status and by error class, and equal answers as one.")  # fmt: skip
+
+
+def _results(c: Context) -> None:
+    c.argument("device_state", options_list=["--status"],
+               arg_type=get_enum_type(["pending", "scheduled", "running", "completed", "failed", "canceled"]),
+               help="Only devices in this state.")  # fmt: skip
+    c.argument("error_kind", options_list=["--error-class"],
+               arg_type=get_enum_type(["offline", "timeout", "throttled", "not-found", "rejected", "other"]),
+               help="Only devices that failed in this way.")  # fmt: skip
+    c.argument("shown_columns", options_list=["--columns"],
+               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
+                    "Default: all.")  # fmt: skip
+    c.argument("rows_file", options_list=["--output-file"],
+               help="File for the rows, written as they come; - is stdout. One that broke off goes on.")  # fmt: skip
+    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
+               help="Form of --output-file. Default: csv.")  # fmt: skip
+    c.argument("overwrites", options_list=["--overwrite"], action="store_true",
+               help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    c.argument("skips_registry", options_list=["--skip-registry"], action="store_true",
+               help="Do not look which devices are gone from the registry; halves the number of queries.")  # fmt: skip
+
+
+def _outcome(c: Context) -> None:
+    _success(c)
     c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
                help="End with exit code 0 also when devices or the job failed, or waiting ran out.")  # fmt: skip
 
@@ -322,7 +351,8 @@ def _sure(c: Context) -> None:
 OPTIONS: dict[str, tuple[Callable[[Context], None], ...]] = {
     "iot hub job create": (_hub, _auth_type, _job_id, _method, _job_create, _polling, _outcome),
     "iot hub job wait": (_hub, _auth_type, _job_id, _polling, _outcome),
-    "iot hub job show": (_hub, _auth_type, _job_id),
+    "iot hub job results": (_hub, _auth_type, _job_id, _results, _success),
+    "iot hub job show": (_hub, _auth_type, _job_id, _summary, _success),
     "iot hub job list": (_hub, _auth_type, _job_list, _top(None)),
     "iot hub job cancel": (_hub, _auth_type, _job_id),
     "iot hub invoke-device-method": (_hub, _auth_type, _device, _method, _invoke, _outcome),

@@ -1,7 +1,7 @@
 """Follow the hub's pages: a continuation token in one answer is a header of the next request."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from azext_iotjobs.clients.answer import document
@@ -13,13 +13,29 @@ PAGE_SIZE = "x-ms-max-item-count"
 MAX_PAGE_ITEMS = 100  # the hub gives no more at once
 
 
+@dataclass(frozen=True)
+class Page:
+    """One answer's items, and how to ask for those behind them."""
+
+    items: list[Any]
+    next_token: str  # "" on the last page
+
+
 def pages(transport: Transport, first: Request, limit: int | None = None) -> Iterator[Any]:
     """The items of all pages, fetched as they are asked for.
 
     limit: how many items are wanted, so that the last page is not larger than needed; None: all.
     Raises HubAnswer, LinkError; HubFault when the hub's pages go in a circle.
     """
-    given, token, seen = 0, "", set[str]()
+    for page in page_by_page(transport, first, limit):
+        yield from page.items
+
+
+def page_by_page(
+    transport: Transport, first: Request, limit: int | None = None, token: str = ""
+) -> Iterator[Page]:  # fmt: skip
+    """The same page by page, from the one that `token` leads to."""
+    given, seen = 0, {token}
     while True:
         headers = dict(first.headers)
         if limit is not None:
@@ -30,9 +46,9 @@ def pages(transport: Transport, first: Request, limit: int | None = None) -> Ite
         items = document(response) or []
         if not isinstance(items, list):
             raise HubFault("The hub's answer is not the JSON array that was expected.", status=response.status)
-        yield from items
-        given += len(items)
         token = response.headers.get(CONTINUATION, "")
+        yield Page(items, token)
+        given += len(items)
         if not token or (limit is not None and given >= limit):
             return
         if token in seen:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from azext_iotjobs.clients.paging import pages
+from azext_iotjobs.clients.paging import Page, page_by_page, pages
 from azext_iotjobs.transport.http import Request, Transport
 
 
@@ -19,12 +19,19 @@ class QueriesClient:
         query: in IoT Hub's query language.  top: how many rows are wanted; the hub may give some more.
         Raises HubAnswer, LinkError.
         """
-        first = Request(
-            method="POST",
-            path="/devices/query",
-            headers={"Cache-Control": "no-cache, must-revalidate"},
-            body={"query": query},
-            has_body=True,
-            may_repeat=True,
-        )
-        return pages(self._transport, first, top)
+        return pages(self._transport, _request(query), top)
+
+    def run_pages(self, query: str, token: str = "") -> Iterator[Page]:
+        """The same page by page; `token` of a page leads to the one behind it. Raises HubAnswer, LinkError."""
+        return page_by_page(self._transport, _request(query), token=token)
+
+
+def _request(query: str) -> Request:
+    return Request(
+        method="POST",
+        path="/devices/query",
+        headers={"Cache-Control": "no-cache, must-revalidate"},
+        body={"query": query},
+        has_body=True,
+        may_repeat=True,
+    )

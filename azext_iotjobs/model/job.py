@@ -8,9 +8,9 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.query import MAX_CHARACTERS
 from azext_iotjobs.model.twin import TwinPatch
 
-MAX_CONDITION_CHARACTERS = 8192  # of a query's text, IoT Hub devguide "query language"
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # devguide "jobs"; a live hub takes lower case only, and says so itself
 
 
@@ -103,10 +103,8 @@ class JobRequest:
                 "--query-condition is missing or blank.",
                 hint="Say which devices: --query-condition \"deviceId IN ['a','b']\", or '*' for all devices.",
             )
-        if len(self.condition) > MAX_CONDITION_CHARACTERS:
-            raise BadValue(
-                f"--query-condition has {len(self.condition)} characters; the hub takes {MAX_CONDITION_CHARACTERS}."
-            )
+        if len(self.condition) > MAX_CHARACTERS:
+            raise BadValue(f"--query-condition has {len(self.condition)} characters; the hub takes {MAX_CHARACTERS}.")
 
     def _check_method_job(self) -> None:
         if self.method is None:

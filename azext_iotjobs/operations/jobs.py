@@ -20,6 +20,7 @@ from azext_iotjobs.model.errors import (
 )
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.query import quoted
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
@@ -168,7 +169,7 @@ def judge(client: HubClient, waited: Waited, success: SuccessStatus, on_slow: Ca
 
 
 def _any_status_outside(client: HubClient, job_id: str, success: SuccessStatus, on_slow: Callable[[str], None]) -> bool:
-    own = f"SELECT * FROM devices.jobs WHERE jobId = '{escaped(job_id)}'"
+    own = f"SELECT * FROM devices.jobs WHERE jobId = {quoted(job_id)}"
     try:
         return any(True for _ in client.queries.run(f"{own} AND {success.outside(STATUS_PATH)}", top=1))
     except BadRequest as err:
@@ -181,11 +182,6 @@ def status_of(row: Mapping[str, Any]) -> int | None:
     response = (row.get("outcome") or {}).get("deviceMethodResponse") or {}
     status = response.get("status")
     return status if isinstance(status, int) else None
-
-
-def escaped(text: str) -> str:
-    """A text as it stands between single quotes in a query."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def show(client: HubClient, job_id: str) -> Job:

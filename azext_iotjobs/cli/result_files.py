@@ -1,0 +1,175 @@
+"""Rows into a file or onto stdout, as CSV, JSON lines or one JSON array; a file that broke off is gone on with.
+
+Strategy: beside an unfinished file stands `<file>.unfinished`, a note of what was asked, how many bytes of it are whole
+pages, and which page comes next. It is there before the first row and goes at the end: a file without a note is whole.
+"""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+
+FORMATS = ("csv", "jsonl", "json")
+STDOUT = "-"
+RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
+
+Row = Mapping[str, Any]
+Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where rows go, and how."""
+
+    path: str  # or STDOUT
+    form: str  # one of FORMATS
+    columns: tuple[str, ...]
+    asked: str  # what the rows are, for telling whether an unfinished file is of the same
+    overwrites: bool
+
+
+def write(target: Target, read: Callable[[str], Pages]) -> int:
+    """Write the rows of `read`, which is given the token to go on from; gives how many there were now.
+
+    Raises ConflictingChoice for a file that is there, BadValue for one that cannot be written.
+    """
+    if target.path == STDOUT:
+        try:
+            return _write_to_stdout(target, read)
+        except BrokenPipeError:  # who reads has had enough; Python would complain of it at its own end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+    path = Path(target.path)
+    try:
+        note = _note_of(path, target)
+        with open(path, "wb" if note is None else "r+b") as file:
+            count = _write_on(file, target, note or _begin(file, target), read)
+        _unfinished(path).unlink(missing_ok=True)
+    except OSError as err:
+        raise BadValue(f"--output-file {path} cannot be written: {err.strerror}.") from err
+    return count
+
+
+def _write_to_stdout(target: Target, read: Callable[[str], Pages]) -> int:
+    file, count = sys.stdout.buffer, 0
+    file.write(_head(target))
+    for rows, _ in read(""):
+        for row in rows:
+            file.write(_line(target, row, is_first=not count))
+            count += 1
+        file.flush()
+    file.write(_tail(target, has_rows=count > 0))
+    file.flush()
+    return count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """How far an unfinished file is."""
+
+    size_bytes: int  # of whole pages, with what stands before them
+    token: str | None  # of the next page, "" for the first; None: all are there
+    has_rows: bool
+
+
+def _begin(file: BinaryIO, target: Target) -> Note:
+    file.write(_head(target))
+    return _noted(file, target, Note(size_bytes=file.tell(), token="", has_rows=False))
+
+
+def _write_on(file: BinaryIO, target: Target, note: Note, read: Callable[[str], Pages]) -> int:
+    file.truncate(note.size_bytes)
+    file.seek(note.size_bytes)
+    count = 0
+    for rows, token in read(note.token) if note.token is not None else ():
+        for row in rows:
+            file.write(_line(target, row, is_first=not note.has_rows and not count))
+            count += 1
+        note = _noted(
+            file, target, Note(size_bytes=file.tell(), token=token or None, has_rows=note.has_rows or count > 0)
+        )
+    file.write(_tail(target, has_rows=note.has_rows))
+    return count
+
+
+def _noted(file: BinaryIO, target: Target, note: Note) -> Note:
+    """Write a note whole before the old one goes: one that is cut off would cost all that was read."""
+    file.flush()
+    path = Path(target.path)
+    fresh = path.with_name(f"{path.name}.unfinished.new")
+    document = {"asked": _asked(target), "bytes": note.size_bytes, "token": note.token, "hasRows": note.has_rows}
+    fresh.write_text(json.dumps(document), encoding="utf-8")
+    os.replace(fresh, _unfinished(path))
+    return note
+
+
+def _head(target: Target) -> bytes:
+    if target.form == "csv":
+        return _csv_line(target.columns)
+    return b"[" if target.form == "json" else b""
+
+
+def _tail(target: Target, *, has_rows: bool) -> bytes:
+    return (b"\n]\n" if has_rows else b"]\n") if target.form == "json" else b""
+
+
+def _line(target: Target, row: Row, *, is_first: bool) -> bytes:
+    kept = {name: row[name] for name in target.columns}
+    if target.form == "csv":
+        return _csv_line(map(_cell, kept.values()))
+    text = json.dumps(kept).encode()  # ASCII alone: nothing that a device said reaches a terminal raw
+    return text + b"\n" if target.form == "jsonl" else (b"\n" if is_first else b",\n") + text
+
+
+def _csv_line(cells: Iterable[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"'{text}" if text.startswith(RISKY) else text
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.unfinished")
+
+
+def _note_of(path: Path, target: Target) -> Note | None:
+    """The note of an unfinished file of the same rows; None when the file is to be begun anew."""
+    if target.overwrites or not path.exists():
+        return None
+    try:
+        found = json.loads(_unfinished(path).read_bytes())
+        note = Note(size_bytes=int(found["bytes"]), token=found["token"], has_rows=bool(found["hasRows"]))
+        is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
+    except FileNotFoundError:
+        raise ConflictingChoice(
+            f"--output-file {path} is there already, and whole.", hint="Give another name, or --overwrite."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        is_same = False
+    if not is_same:
+        raise ConflictingChoice(
+            f"--output-file {path} is unfinished, but of other rows or in another form.",
+            hint="Give another name, or --overwrite.",
+        )
+    return note
+
+
+def _asked(target: Target) -> list[Any]:
+    return [target.asked, target.form, list(target.columns)]

@@ -1,0 +1,78 @@
+"""Records of devices.jobs <-> rows: the hub's names on the one side, those that our commands show on the other.
+
+Source: IoT Hub devguide "jobs": startTimeUtc is the job's start, endTimeUtc its deadline, lastUpdatedDateTimeUtc the
+moment of the last change, so of the end.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from azext_iotjobs.model.clock import parse_instant
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.outcome import SuccessStatus
+from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
+
+COLUMNS = (
+    "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload", "started",
+    "finished", "durationSeconds", "deleted",
+)  # fmt: skip
+
+
+def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResult:
+    """A record of the hub's."""
+    status = str(document.get("status"))
+    response = (document.get("outcome") or {}).get("deviceMethodResponse") or {}
+    error = document.get("error") or {}
+    answered = response.get("status")
+    method_status = answered if isinstance(answered, int) else None
+    code = str(error["code"]) if error.get("code") is not None else None
+    return DeviceResult(
+        device_id=str(document.get("deviceId")),
+        module_id=document.get("moduleId"),
+        status=status,
+        error_class=error_class(status, code, method_status, success),
+        error_code=code,
+        error_text=str(error["description"]) if error.get("description") is not None else None,
+        method_status=method_status,
+        payload=response.get("payload"),
+        started_at=_instant(document.get("startTimeUtc")),
+        finished_at=_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
+    )
+
+
+def render_result(result: DeviceResult) -> dict[str, Any]:
+    """A row under the names that commands show, in the order of COLUMNS."""
+    values = (
+        result.device_id, result.module_id, result.status,
+        result.error_class.value if result.error_class else None, result.error_code, result.error_text,
+        result.method_status, result.payload, _shown(result.started_at), _shown(result.finished_at),
+        result.duration_s, result.is_deleted,
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def render_summary(
+    by_status: Mapping[str, int],
+    by_class: Mapping[ErrorClass, int],
+    answers: Iterable[tuple[int, Any, int]],
+    other: int,
+) -> dict[str, Any]:
+    """Counts of rows; `answers` are status, payload and how many devices gave it."""
+    return {
+        "byStatus": dict(by_status),
+        "byErrorClass": {each.value: count for each, count in by_class.items()},
+        "answers": [{"status": status, "payload": payload, "count": count} for status, payload, count in answers],
+        "otherAnswers": other,
+    }
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        return parse_instant(text).at if isinstance(text, str) else None
+    except BadValue:
+        return None
+
+
+def _shown(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,35 @@
+"""Pieces of IoT Hub's query language, as text. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+MAX_CHARACTERS = 8192  # of a query's text, IoT Hub devguide "query language"
+
+
+def quoted(text: str) -> str:
+    """A text between single quotes."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def in_list(path: str, values: Iterable[str]) -> str:
+    """A condition that is true where the text at `path` is one of `values`."""
+    return f"{path} IN [{', '.join(map(quoted, values))}]"
+
+
+def in_lists(path: str, values: Iterable[str], around: int) -> Iterator[str]:
+    """Conditions of `in_list`'s form that hold all values together, each short enough for one query.
+
+    around: how many characters of the query stand around the condition.
+    """
+    room = MAX_CHARACTERS - around - len(in_list(path, ()))
+    taken: list[str] = []
+    used = 0
+    for value in values:
+        size = len(quoted(value)) + 2
+        if taken and used + size > room:
+            yield in_list(path, taken)
+            taken, used = [], 0
+        taken.append(value)
+        used += size
+    if taken:
+        yield in_list(path, taken)

@@ -1,0 +1,69 @@
+"""What a job did to one device, as a row that people and programs read. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from azext_iotjobs.model.outcome import SuccessStatus
+
+
+class ErrorClass(Enum):
+    """Why a device failed, in a word that one can act on."""
+
+    OFFLINE = "offline"  # was not there, or not until the deadline
+    TIMEOUT = "timeout"  # was there and did not answer
+    THROTTLED = "throttled"  # the hub had too much to do
+    NOT_FOUND = "not-found"  # is not, or no longer, in the registry
+    REJECTED = "rejected"  # answered, with a status that is no success
+    OTHER = "other"
+
+
+BY_CODE = {
+    "DeviceNotOnline": ErrorClass.OFFLINE,
+    "JobRunPreconditionFailed": ErrorClass.OFFLINE,
+    "GatewayTimeout": ErrorClass.TIMEOUT,
+    "GenericTimeout": ErrorClass.TIMEOUT,
+    "DeviceNotFound": ErrorClass.NOT_FOUND,
+    "ModuleNotFound": ErrorClass.NOT_FOUND,
+}
+FAILED = ("failed", "canceled", "cancelled")
+ENDED = ("completed", *FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceResult:
+    """One row; what there is not is None."""
+
+    device_id: str
+    module_id: str | None
+    status: str  # the hub's word
+    error_class: ErrorClass | None  # None: the device has not failed
+    error_code: str | None  # the hub's word
+    error_text: str | None
+    method_status: int | None
+    payload: Any  # of the device's answer; None also for an answer of null
+    started_at: datetime | None  # the job's start
+    finished_at: datetime | None
+    is_deleted: bool | None = None  # whether the device is gone from the registry; None: nobody has looked
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from the job's start to the device's end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+def error_class(
+    status: str, code: str | None, method_status: int | None, success: SuccessStatus
+) -> ErrorClass | None:  # fmt: skip
+    """Why a device failed; None when it has not.
+
+    status: of its row.  code: the error's, None without one.  method_status: what it answered, None without an answer.
+    """
+    if code is not None:
+        return BY_CODE.get(code, ErrorClass.THROTTLED if "throttl" in code.lower() else ErrorClass.OTHER)
+    if method_status is not None and method_status not in success:
+        return ErrorClass.REJECTED
+    return ErrorClass.OTHER if status.lower() in FAILED else None
