@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("csv", "jsonl", "json")
 STDOUT = "-"
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tab and line feed, which cells may hold
 
 Row = Mapping[str, Any]
 Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
@@ -142,7 +144,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value)
-    return f"'{text}" if text.startswith(RISKY) else text
+    safe = f"'{text}" if text.startswith(RISKY) else text
+    # Devices say what they like, and stdout may be a terminal.
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", safe)
 
 
 def _unfinished(path: Path) -> Path:

@@ -109,12 +109,18 @@ def test_a_place_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
         write(target(tmp_path / "no folder" / "f"), reader())
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\n=1"])
 def test_what_a_spreadsheet_would_run_is_made_safe(tmp_path: Path, text: str) -> None:
     write(target(tmp_path / "f", columns=("id",)), lambda _token: [([{"id": text}], "")])
     with open(tmp_path / "f", encoding="utf-8", newline="") as file:
         (cell,) = (row["id"] for row in csv.DictReader(file))
     assert cell == f"'{text}"
+
+
+def test_no_control_character_reaches_a_terminal_or_a_spreadsheet(tmp_path: Path) -> None:
+    said = "\x1b[2J\x00\x9b1m\r\x7f caf\u00e9"
+    write(target(tmp_path / "f", columns=("id",)), lambda _token: [([{"id": said}], "")])
+    assert (tmp_path / "f").read_bytes() == "id\r\n\\x1b[2J\\x00\\x9b1m\\x0d\\x7f caf\u00e9\r\n".encode()
 
 
 @pytest.mark.parametrize("value", [-1, -1.5, True, None, {"a": "=1"}, 'a,"b"\nc'])
