@@ -158,14 +158,24 @@ def judge(client: HubClient, waited: Waited, success: SuccessStatus, on_slow: Ca
         return Outcome.WAIT_OVER
     if job.status is not JobStatus.COMPLETED:
         return Outcome.JOB_FAILED
-    tally = job.tally
-    if tally is not None and tally.device_count == 0:
+    device_count, failed_count = _counts(client, job)
+    if not device_count:
         return Outcome.NO_DEVICE
-    if tally is not None and tally.failed_count:
+    if failed_count:
         return Outcome.DEVICES_FAILED
     if job.job_type is JobType.METHOD and _any_status_outside(client, job.job_id, success, on_slow):
         return Outcome.DEVICES_FAILED
     return Outcome.SUCCESS
+
+
+def _counts(client: HubClient, job: Job) -> tuple[int, int]:
+    """How many devices a job had and how many failed; where the hub does not count, 1 stands for any number."""
+    if job.tally is not None:
+        return job.tally.device_count, job.tally.failed_count
+    own = f"SELECT * FROM devices.jobs WHERE jobId = {quoted(job.job_id)}"
+    conditions = ("", " AND status = 'failed'")
+    device_count, failed_count = (len(list(islice(client.queries.run(own + each, top=1), 1))) for each in conditions)
+    return device_count, failed_count
 
 
 def _any_status_outside(client: HubClient, job_id: str, success: SuccessStatus, on_slow: Callable[[str], None]) -> bool:

@@ -193,6 +193,17 @@ def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: jobs.Wai
     assert transport.requests == []
 
 
+@pytest.mark.parametrize(
+    ("devices", "failed", "outcome"),
+    [(0, 0, Outcome.NO_DEVICE), (1, 1, Outcome.DEVICES_FAILED), (1, 0, Outcome.SUCCESS)],
+)
+def test_a_hub_that_does_not_count_is_asked_for_rows(devices: int, failed: int, outcome: Outcome) -> None:
+    client, transport = hub(in_turn(response([{}] * devices), response([{}] * failed)))
+    job = parse_job({"jobId": "j", "type": "scheduleUpdateTwin", "status": "completed"})
+    assert jobs.judge(client, jobs.Waited(job=job, finished=True), SUCCESS, lambda _reason: None) is outcome
+    assert transport.requests[1].body["query"].endswith("AND status = 'failed'")
+
+
 @pytest.mark.parametrize(("rows", "outcome"), [([], Outcome.SUCCESS), ([{"deviceId": "d"}], Outcome.DEVICES_FAILED)])
 def test_answers_of_a_method_job_are_judged_in_one_query(rows: list[Any], outcome: Outcome) -> None:
     client, transport = hub(in_turn(response(rows)))
