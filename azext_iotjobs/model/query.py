@@ -11,6 +11,11 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
+def rows_of_job(job_id: str) -> str:
+    """The query for what a job did to each of its devices; conditions can follow after AND."""
+    return f"SELECT * FROM devices.jobs WHERE jobId = {quoted(job_id)}"
+
+
 def in_list(path: str, values: Iterable[str]) -> str:
     """A condition that is true where the text at `path` is one of `values`."""
     return f"{path} IN [{', '.join(map(quoted, values))}]"

@@ -20,7 +20,7 @@ from azext_iotjobs.model.errors import (
 )
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
-from azext_iotjobs.model.query import quoted
+from azext_iotjobs.model.query import rows_of_job
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
@@ -172,14 +172,14 @@ def _counts(client: HubClient, job: Job) -> tuple[int, int]:
     """How many devices a job had and how many failed; where the hub does not count, 1 stands for any number."""
     if job.tally is not None:
         return job.tally.device_count, job.tally.failed_count
-    own = f"SELECT * FROM devices.jobs WHERE jobId = {quoted(job.job_id)}"
+    own = rows_of_job(job.job_id)
     conditions = ("", " AND status = 'failed'")
     device_count, failed_count = (len(list(islice(client.queries.run(own + each, top=1), 1))) for each in conditions)
     return device_count, failed_count
 
 
 def _any_status_outside(client: HubClient, job_id: str, success: SuccessStatus, on_slow: Callable[[str], None]) -> bool:
-    own = f"SELECT * FROM devices.jobs WHERE jobId = {quoted(job_id)}"
+    own = rows_of_job(job_id)
     try:
         return any(True for _ in client.queries.run(f"{own} AND {success.outside(STATUS_PATH)}", top=1))
     except BadRequest as err:

@@ -9,7 +9,7 @@ from typing import Any
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.query import in_lists, quoted
+from azext_iotjobs.model.query import in_lists, quoted, rows_of_job
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 PAGES_A_MINUTE = 20  # that a hub of the smallest tier gives, IoT Hub quotas "queries"
@@ -32,7 +32,7 @@ class ResultQuery:
     def text(self) -> str:
         """In IoT Hub's query language; the error class is not in it."""
         only = "" if self.status is None else f" AND status = {quoted(self.status)}"
-        return f"SELECT * FROM devices.jobs WHERE jobId = {quoted(self.job_id)}{only}"
+        return rows_of_job(self.job_id) + only
 
 
 @dataclass(frozen=True)
