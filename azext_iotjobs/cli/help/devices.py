@@ -1,0 +1,69 @@
+"""Help of the commands that act as a device."""
+
+from azext_iotjobs.cli.help.writing import command, group
+
+group("iot device", "Act as a device of an IoT Hub.")
+command(
+    "iot device simulate",
+    "Simulate a device: it sends messages, answers direct methods and echoes desired properties.",
+    (
+        "Answer every method with status 201 and a payload.",
+        "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
+        '--method-response-payload \'{"result":"Direct method successful"}\'',
+    ),
+    (
+        "Send ten messages, one a second, with properties.",
+        "az iot device simulate -n localhost -d pump-1 --msg-count 10 --msg-interval 1 --properties 'site=north'",
+    ),
+    (
+        "Over HTTPS: send messages, and reject those that are sent to it.",
+        "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
+    ),
+    (
+        "Sign in with a certificate, through the HTTPS port.",
+        "az iot device simulate -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
+        "--key-file-path pump-1-key.pem --websocket",
+    ),
+    long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
+    "printed as they arrive.",
+)
+
+command(
+    "iot device send-d2c-message",
+    "Send a message, or several, as a device, over HTTPS.",
+    ("Send a text.", "az iot device send-d2c-message -n localhost -d pump-1 --data 'valve open'"),
+    (
+        "Send JSON that the hub can route by, with a property.",
+        "az iot device send-d2c-message -n localhost -d pump-1 --data '{\"t\": 21}' "
+        "--properties '$.ct=application/json;$.ce=utf-8;site=north'",
+    ),
+    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce.",
+)
+group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
+command(
+    "iot device c2d-message receive",
+    "Receive the oldest message that waits; nothing is printed when there is none.",
+    ("Look at it; it waits again when its lock ends.", "az iot device c2d-message receive -n localhost -d pump-1"),
+    ("Receive and complete it.", "az iot device c2d-message receive -n localhost -d pump-1 --complete"),
+    long="The message is locked for --lock-timeout seconds; its etag settles it meanwhile.",
+)
+command(
+    "iot device c2d-message complete",
+    "Complete a received message: it leaves the queue.",
+    ("With the etag that was printed.", "az iot device c2d-message complete -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message abandon",
+    "Abandon a received message: it waits again.",
+    ("With the etag that was printed.", "az iot device c2d-message abandon -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message reject",
+    "Reject a received message: it leaves the queue as one that could not be handled.",
+    ("With the etag that was printed.", "az iot device c2d-message reject -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message purge",
+    "Remove all messages that wait for a device.",
+    ("Count what was removed.", "az iot device c2d-message purge -n localhost -d pump-1 --query totalMessagesPurged"),
+)

@@ -1,0 +1,101 @@
+"""Help of jobs, direct methods and queries."""
+
+from azext_iotjobs.cli.help.writing import command, group
+
+group("iot hub job", "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.")
+
+command(
+    "iot hub job create",
+    "Create a job that calls a direct method or updates the twin of each device that a condition selects.",
+    (
+        "Call a method without a payload on two devices.",
+        "az iot hub job create -n localhost --job-id reboot-1 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"deviceId IN ['pump-1','pump-2']\"",
+    ),
+    (
+        "Set a desired property on every device that has a tag, and wait for the job's end.",
+        "az iot hub job create -n localhost --job-id building-45 --job-type scheduleUpdateTwin "
+        '--twin-patch \'{"properties":{"desired":{"BuildingNo":45}}}\' '
+        "--query-condition \"tags.site = 'north'\" --wait",
+    ),
+    (
+        "Wait for a free slot on a small hub; exit code 4 when a device failed or answered with 500 or more.",
+        "az iot hub job create -n localhost --job-id reboot-2 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
+    ),
+    (
+        "Start later, on all devices, with the payload from a file.",
+        "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
+        "--method-payload payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
+    ),
+)
+command(
+    "iot hub job wait",
+    "Wait for a job's end, and print it.",
+    ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
+    ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
+    long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
+    "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
+)
+command(
+    "iot hub job results",
+    "Show what a job did to each of its devices.",
+    (
+        "The devices that failed, and why, as a table.",
+        "az iot hub job results -n localhost --job-id reboot-1 --status failed "
+        "--columns deviceId,errorClass,errorText -o table",
+    ),
+    (
+        "All rows into a file that a spreadsheet opens; after a break, the same line goes on.",
+        "az iot hub job results -n localhost --job-id reboot-1 --output-file reboot-1.csv",
+    ),
+    (
+        "Devices that answered with 500 or more, as JSON lines.",
+        "az iot hub job results -n localhost --job-id reboot-1 --error-class rejected --success-status 200-499 "
+        "--output-file - --format jsonl",
+    ),
+    long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
+    "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
+    "begin with an apostrophe.",
+)
+command(
+    "iot hub job show",
+    "Show a job: its status, what it does and how many devices succeeded and failed.",
+    ("Show a job's counts.", "az iot hub job show -n localhost --job-id reboot-1 --query deviceJobStatistics"),
+    (
+        "Why devices failed, and what they answered.",
+        "az iot hub job show -n localhost --job-id reboot-1 --summary --query summary",
+    ),
+)
+command(
+    "iot hub job list",
+    "List the jobs of the last 30 days, import and export jobs included.",
+    ("List what is running.", "az iot hub job list -n localhost --job-status running -o table"),
+)
+command(
+    "iot hub job cancel",
+    "Cancel a job that has not begun; the hub refuses to cancel one that runs or has ended.",
+    ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
+)
+command(
+    "iot hub invoke-device-method",
+    "Call a direct method on one device and print the status and payload that it answers.",
+    (
+        "Call a method with a payload.",
+        "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
+        "--method-payload '{\"delay\": 5}'",
+    ),
+    (
+        "Call a method with no payload.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
+    ),
+)
+command(
+    "iot hub query",
+    "Run a query over device twins or over what jobs did to each device.",
+    ("Query twins.", "az iot hub query -n localhost -q \"SELECT deviceId FROM devices WHERE tags.site = 'north'\""),
+    (
+        "See a job's devices.",
+        "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\"",
+    ),
+)

@@ -1,0 +1,109 @@
+"""Options of jobs, direct methods and queries."""
+
+from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
+
+from azext_iotjobs.cli.params.shared import JSON_FORMS, Context, Options, auth_type, device, hub, success, top
+
+JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
+LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "import")
+JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
+
+
+def _job_id(c: Context) -> None:
+    c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.")
+
+
+def _method(c: Context) -> None:
+    c.argument("method", options_list=["--method-name", "--mn"], help="Name of the direct method.")
+
+
+def _job_create(c: Context) -> None:
+    c.argument("job_kind", options_list=["--job-type", "--jt"], arg_type=get_enum_type(JOB_TYPES),
+               help="What the job does to each device.")  # fmt: skip
+    c.argument("condition", options_list=["--query-condition", "-q"],
+               help="The WHERE part of a twin query that selects the devices, for example "
+                    "\"deviceId IN ['a','b']\". All devices: *.")  # fmt: skip
+    c.argument("method_json", options_list=["--method-payload", "--mp"],
+               help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
+    c.argument("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int,
+               help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
+    c.argument("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int,
+               help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300.")  # fmt: skip
+    c.argument("patch", options_list=["--twin-patch", "--patch"],
+               help=f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.")  # fmt: skip
+    c.argument("start_at", options_list=["--start-time", "--start"],
+               help="ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
+                    "Default: now.")  # fmt: skip
+    c.argument("ttl_s", options_list=["--ttl"], type=int, help="Seconds that the job may run at most.")
+    c.argument("wait_for_end", options_list=["--wait", "-w"], arg_type=get_three_state_flag(),
+               help="Wait until the job has ended, or until --poll-duration is over.")  # fmt: skip
+    c.argument("waits_for_slot", options_list=["--queue"], action="store_true",
+               help="When the hub runs as many jobs as its tier allows, wait until one of them has ended.")  # fmt: skip
+
+
+def _polling(c: Context) -> None:
+    c.argument("poll_every_s", options_list=["--poll-interval", "--interval"], type=int,
+               help="Waiting: seconds between two looks at most; the first ones come sooner.")  # fmt: skip
+    c.argument("poll_limit_s", options_list=["--poll-duration", "--duration"], type=int,
+               help="Waiting: seconds to wait at most; 0: until the job's own deadline.")  # fmt: skip
+
+
+def _summary(c: Context) -> None:
+    c.argument("with_summary", options_list=["--summary"], action="store_true",
+               help="Add `summary`: devices by status and by error class, and equal answers as one.")  # fmt: skip
+
+
+def _results(c: Context) -> None:
+    c.argument("device_state", options_list=["--status"],
+               arg_type=get_enum_type(["pending", "scheduled", "running", "completed", "failed", "canceled"]),
+               help="Only devices in this state.")  # fmt: skip
+    c.argument("error_kind", options_list=["--error-class"],
+               arg_type=get_enum_type(["offline", "timeout", "throttled", "not-found", "rejected", "other"]),
+               help="Only devices that failed in this way.")  # fmt: skip
+    c.argument("shown_columns", options_list=["--columns"],
+               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
+                    "Default: all.")  # fmt: skip
+    c.argument("rows_file", options_list=["--output-file"],
+               help="File for the rows, written as they come; - is stdout. One that broke off goes on.")  # fmt: skip
+    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
+               help="Form of --output-file. Default: csv.")  # fmt: skip
+    c.argument("overwrites", options_list=["--overwrite"], action="store_true",
+               help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    c.argument("skips_registry", options_list=["--skip-registry"], action="store_true",
+               help="Do not look which devices are gone from the registry; halves the number of queries.")  # fmt: skip
+
+
+def _outcome(c: Context) -> None:
+    success(c)
+    c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
+               help="End with exit code 0 also when devices or the job failed, or waiting ran out.")  # fmt: skip
+
+
+def _job_list(c: Context) -> None:
+    c.argument("job_kind", options_list=["--job-type", "--jt"], arg_type=get_enum_type(LISTED_JOB_TYPES),
+               help="Only jobs of this type.")  # fmt: skip
+    c.argument("job_state", options_list=["--job-status", "--js"], arg_type=get_enum_type(JOB_STATUSES),
+               help="Only jobs in this status.")  # fmt: skip
+
+
+def _invoke(c: Context) -> None:
+    c.argument("method_json", options_list=["--method-payload", "--mp"],
+               help=f"Payload of the method: {JSON_FORMS}.")  # fmt: skip
+    c.argument("timeout_s", options_list=["--timeout", "--to"], type=int,
+               help="Seconds for the device to connect and to answer, 5 to 300.")  # fmt: skip
+
+
+def _query(c: Context) -> None:
+    c.argument("query_text", options_list=["--query-command", "-q"], help="The query, in IoT Hub's query language.")
+
+
+OPTIONS: Options = {
+    "iot hub job create": (hub, auth_type, _job_id, _method, _job_create, _polling, _outcome),
+    "iot hub job wait": (hub, auth_type, _job_id, _polling, _outcome),
+    "iot hub job results": (hub, auth_type, _job_id, _results, success),
+    "iot hub job show": (hub, auth_type, _job_id, _summary, success),
+    "iot hub job list": (hub, auth_type, _job_list, top(None)),
+    "iot hub job cancel": (hub, auth_type, _job_id),
+    "iot hub invoke-device-method": (hub, auth_type, device, _method, _invoke, _outcome),
+    "iot hub query": (hub, auth_type, _query, top(None)),
+}  # fmt: skip

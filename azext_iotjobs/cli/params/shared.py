@@ -1,0 +1,101 @@
+"""Options that many commands have."""
+
+import argparse
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
+
+Context = Any  # azure.cli.core.commands.AzArgumentContext
+AddOptions = Callable[[Context], None]
+Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
+
+JSON_FORMS = "inline JSON, or the path of a file that holds it"
+
+_edit_number = itertools.count()
+
+
+class EditAction(argparse.Action):
+    """Keeps the order in which --set, --add and --remove were typed: the edits are carried out in that order."""
+
+    def __call__(self, _parser: Any, namespace: Any, values: Any, _option: str | None = None) -> None:
+        edits = [*(getattr(namespace, self.dest) or []), (next(_edit_number), values)]
+        setattr(namespace, self.dest, edits)
+
+
+def hub(c: Context) -> None:
+    """Which hub, and a key for it."""
+    group = "IoT Hub Identifier"
+    c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group,
+            help="The hub's host name, or localhost[:PORT] for a running local hub.")  # fmt: skip
+    c.extra("hub_login", options_list=["--login", "-l"], arg_group=group,
+            help="The hub's connection string with a policy key. `-l @file` reads it from a file and keeps it out of "
+                 "the process list. When no hub is typed, IOTJOBS_CONNECTION_STRING is used.")  # fmt: skip
+    c.extra("hub_group", options_list=["--resource-group", "-g"], arg_group=group,
+            help="Resource group, to narrow the look-up of a bare hub name.")  # fmt: skip
+
+
+def auth_type(c: Context) -> None:
+    """How to sign in."""
+    c.extra("hub_auth", options_list=["--auth-type"], arg_type=get_enum_type(["key", "login"]),
+            arg_group="Access Control",
+            help="`key` uses a policy's key; `login` (Microsoft Entra) is not in this version. "
+                 "Default: key.")  # fmt: skip
+
+
+def device(c: Context) -> None:
+    """One device."""
+    c.argument("device", options_list=["--device-id", "-d"], help="Device id.")
+
+
+def if_match(c: Context) -> None:
+    """An etag that must still hold."""
+    c.argument("if_match", options_list=["--etag", "-e"],
+               help="Go on only if the hub's copy still has this etag. Default: whatever is there.")  # fmt: skip
+
+
+def edits(c: Context) -> None:
+    """The generic edits."""
+    for dest, option, text in (
+        ("set_edits", "--set", "Set a property: `--set path.to.property=value`."),
+        ("add_edits", "--add", "Append to a list: `--add path.to.list value`."),
+        ("remove_edits", "--remove", "Remove a property or list item: `--remove path.to.property`."),
+    ):
+        c.argument(dest, options_list=[option], nargs="+", action=EditAction, arg_group="Generic Update", help=text)
+    c.argument("as_string", options_list=["--force-string"], action="store_true", arg_group="Generic Update",
+               help="With --set and --add, keep values as text instead of reading them as JSON.")  # fmt: skip
+
+
+def top(default: int | None) -> AddOptions:
+    """How many items at most; None: all."""
+
+    def add(c: Context) -> None:
+        c.argument("limit", options_list=["--top"], type=int, default=default,
+                   help="At most so many items." + (" Default: all." if default is None else ""))  # fmt: skip
+
+    return add
+
+
+def edge(help_text: str) -> AddOptions:
+    """Edge devices alone, or whether it is one."""
+
+    def add(c: Context) -> None:
+        c.argument("edge", options_list=["--edge-enabled", "--ee"], arg_type=get_three_state_flag(), help=help_text)
+
+    return add
+
+
+def success(c: Context) -> None:
+    """Which method statuses mean success."""
+    c.argument("success", options_list=["--success-status"],
+               help="Method statuses with which a device has succeeded: numbers and ranges.")  # fmt: skip
+
+
+def body(c: Context) -> None:
+    """A message's body and properties."""
+    c.argument("body", options_list=["--data", "--da"], help="The message's body, as text.")
+    c.argument("body_file", options_list=["--data-file-path", "--dfp"],
+               help="File whose content is the message's body; it wins over --data.")  # fmt: skip
+    c.argument("message_properties", options_list=["--properties", "--props", "-p"],
+               help="Properties of the message: `key=value;key=value`.")  # fmt: skip
