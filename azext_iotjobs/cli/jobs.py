@@ -5,10 +5,12 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import job_waiting
+from azext_iotjobs.cli.job_submitting import Manner, submit
+from azext_iotjobs.cli.selections import TypedSelection, most_devices
 from azext_iotjobs.cli.values import json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import render_summary
-from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
+from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
@@ -26,6 +28,11 @@ def create(
     job: str,
     job_kind: str,
     condition: str | None = None,
+    named_devices: str | None = None,
+    devices_path: str | None = None,
+    left_out: str | None = None,
+    devices_at_most: int | None = None,
+    only_plans: bool = False,
     patch: str | None = None,
     method: str | None = None,
     method_json: str | None = None,
@@ -41,8 +48,15 @@ def create(
     always_zero: bool = False,
 ) -> dict[str, Any] | None:
     """Create a job and, with --wait, wait for its end."""
-    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
-    success_status = parse_success_status(success)
+    manner = Manner(
+        devices_at_most=most_devices(cmd, devices_at_most),
+        only_plans=only_plans,
+        waits_for_slot=waits_for_slot,
+        waits_for_end=wait_for_end,
+        policy=operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None),
+        success=parse_success_status(success),
+        always_zero=always_zero,
+    )
     call = None
     if method is not None or method_json is not None:
         call = MethodCall(
@@ -51,23 +65,19 @@ def create(
             response_timeout_s=response_timeout,
             connect_timeout_s=connect_timeout,
         )
+    selection = TypedSelection(
+        condition=condition, ids=named_devices, ids_file=devices_path, excluded=left_out
+    ).read()  # fmt: skip
     request = JobRequest(
         job_id=job,
         job_type=JobType(job_kind),
-        condition=condition or "",
+        condition=selection.as_condition(),
         method=call,
         patch=None if patch is None else TwinPatch(document=_patch(patch)),
         start_at=None if start_at is None else _start(start_at),
         max_execution_s=ttl_s,
     )
-    created = (
-        operation.create_when_free(client, request, policy.interval_s, SystemClock(), job_waiting.say_slot_taken)
-        if waits_for_slot
-        else operation.create(client, request)
-    )
-    if not wait_for_end:
-        return created.document
-    return job_waiting.wait(cmd, client, job, policy, success_status, always_zero=always_zero)
+    return submit(cmd, client, request, selection, manner)
 
 
 def wait(

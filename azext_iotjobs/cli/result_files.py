@@ -8,19 +8,17 @@ import csv
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from azext_iotjobs.cli.csv_cells import cell
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("csv", "jsonl", "json")
 STDOUT = "-"
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tab and line feed, which cells may hold
 
 Row = Mapping[str, Any]
 Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
@@ -125,7 +123,7 @@ def _tail(target: Target, *, has_rows: bool) -> bytes:
 def _line(target: Target, row: Row, *, is_first: bool) -> bytes:
     kept = {name: row[name] for name in target.columns}
     if target.form == "csv":
-        return _csv_line(map(_cell, kept.values()))
+        return _csv_line(map(cell, kept.values()))
     text = json.dumps(kept).encode()  # ASCII alone: nothing that a device said reaches a terminal raw
     return text + b"\n" if target.form == "jsonl" else (b"\n" if is_first else b",\n") + text
 
@@ -134,19 +132,6 @@ def _csv_line(cells: Iterable[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     return line.getvalue().encode("utf-8", "replace")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    text = value if isinstance(value, str) else json.dumps(value)
-    safe = f"'{text}" if text.startswith(RISKY) else text
-    # Devices say what they like, and stdout may be a terminal.
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", safe)
 
 
 def _unfinished(path: Path) -> Path:

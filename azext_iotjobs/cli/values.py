@@ -1,5 +1,6 @@
 """What a user types -> values: JSON or a file of it, key=value text, whole numbers."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any, NoReturn
@@ -61,6 +62,15 @@ def bytes_of_file(path: str, option: str) -> bytes:
         return found.read_bytes()
     except OSError as err:
         raise BadValue(f"{option}: {path} cannot be read: {err.strerror}.") from err
+
+
+def text_of(content: bytes, option: str) -> str:
+    """Bytes of a file as text: UTF-8, or UTF-16 with its mark, as PowerShell's > writes. Raises BadValue."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        raise BadValue(f"{option}: it is not text in UTF-8.") from None
 
 
 def whole_number(text: str, option: str) -> int:

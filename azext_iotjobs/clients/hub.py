@@ -8,6 +8,7 @@ from azext_iotjobs.clients.jobs import JobsClient
 from azext_iotjobs.clients.messages import MessagesClient
 from azext_iotjobs.clients.methods import MethodsClient
 from azext_iotjobs.clients.queries import QueriesClient
+from azext_iotjobs.clients.selections import SelectionsClient
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
@@ -29,6 +30,7 @@ class HubClient:
         self.messages = MessagesClient(transport)
         self.methods = MethodsClient(transport)
         self.queries = QueriesClient(transport)
+        self.selections = SelectionsClient(self.queries)
         self.twins = TwinsClient(transport)
 
     @classmethod

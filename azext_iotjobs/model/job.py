@@ -8,7 +8,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.query import MAX_CHARACTERS
+from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # devguide "jobs"; a live hub takes lower case only, and says so itself
@@ -88,23 +88,13 @@ class JobRequest:
     def __post_init__(self) -> None:
         if not JOB_ID.fullmatch(self.job_id):
             raise BadValue(f"--job-id {self.job_id!r}: give 1 to 64 of a-z, 0-9 and dash.")
-        self._check_condition()
+        Selection(condition=self.condition).as_condition()
         if self.job_type is JobType.METHOD:
             self._check_method_job()
         elif self.job_type is JobType.TWIN:
             self._check_twin_job()
         if self.max_execution_s < 1:
             raise BadValue(f"--ttl {self.max_execution_s}: give 1 second or more.")
-
-    def _check_condition(self) -> None:
-        if not self.condition.strip():
-            # An empty target is never "all devices": too much hangs on one forgotten variable in a script.
-            raise MissingChoice(
-                "--query-condition is missing or blank.",
-                hint="Say which devices: --query-condition \"deviceId IN ['a','b']\", or '*' for all devices.",
-            )
-        if len(self.condition) > MAX_CHARACTERS:
-            raise BadValue(f"--query-condition has {len(self.condition)} characters; the hub takes {MAX_CHARACTERS}.")
 
     def _check_method_job(self) -> None:
         if self.method is None:

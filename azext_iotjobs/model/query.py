@@ -21,6 +21,11 @@ def in_list(path: str, values: Iterable[str]) -> str:
     return f"{path} IN [{', '.join(map(quoted, values))}]"
 
 
+def not_in_list(path: str, values: Iterable[str]) -> str:
+    """A condition that is true where the text at `path` is none of `values`."""
+    return f"{path} NIN [{', '.join(map(quoted, values))}]"
+
+
 def in_lists(path: str, values: Iterable[str], around: int) -> Iterator[str]:
     """Conditions of `in_list`'s form that hold all values together, each short enough for one query.
 

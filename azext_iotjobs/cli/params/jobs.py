@@ -20,9 +20,6 @@ def _method(c: Context) -> None:
 def _job_create(c: Context) -> None:
     c.argument("job_kind", options_list=["--job-type", "--jt"], arg_type=get_enum_type(JOB_TYPES),
                help="What the job does to each device.")  # fmt: skip
-    c.argument("condition", options_list=["--query-condition", "-q"],
-               help="The WHERE part of a twin query that selects the devices, for example "
-                    "\"deviceId IN ['a','b']\". All devices: *.")  # fmt: skip
     c.argument("method_json", options_list=["--method-payload", "--mp"],
                help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
     c.argument("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int,
@@ -39,6 +36,28 @@ def _job_create(c: Context) -> None:
                help="Wait until the job has ended, or until --poll-duration is over.")  # fmt: skip
     c.argument("waits_for_slot", options_list=["--queue"], action="store_true",
                help="When the hub runs as many jobs as its tier allows, wait until one of them has ended.")  # fmt: skip
+
+
+def _selection(c: Context) -> None:
+    group = "Devices"
+    c.argument("condition", options_list=["--query-condition", "-q"], arg_group=group,
+               help="The WHERE part of a twin query that selects the devices, for example "
+                    "\"tags.site = 'north'\". All devices: *.")  # fmt: skip
+    c.argument("named_devices", options_list=["--device-ids"], arg_group=group,
+               help="Device ids with commas between them.")  # fmt: skip
+    c.argument("devices_path", options_list=["--devices-file"], arg_group=group,
+               help="File of device ids: one in a line, CSV with a deviceId column, or JSON; - is standard "
+                    "input.")  # fmt: skip
+    c.argument("left_out", options_list=["--exclude"], arg_group=group,
+               help="Device ids to leave out, with commas between them.")  # fmt: skip
+
+
+def _guards(c: Context) -> None:
+    c.argument("devices_at_most", options_list=["--max-devices"], type=int,
+               help="Refuse a larger number of devices before anything is sent. A standing limit: "
+                    "az config set iotjobs.max_devices=N.")  # fmt: skip
+    c.argument("only_plans", options_list=["--dry-run"], action="store_true",
+               help="Show how many devices there are, some of them, and the request; change nothing.")  # fmt: skip
 
 
 def _polling(c: Context) -> None:
@@ -98,7 +117,7 @@ def _query(c: Context) -> None:
 
 
 OPTIONS: Options = {
-    "iot hub job create": (hub, auth_type, _job_id, _method, _job_create, _polling, _outcome),
+    "iot hub job create": (hub, auth_type, _job_id, _method, _job_create, _selection, _guards, _polling, _outcome),
     "iot hub job wait": (hub, auth_type, _job_id, _polling, _outcome),
     "iot hub job results": (hub, auth_type, _job_id, _results, success),
     "iot hub job show": (hub, auth_type, _job_id, _summary, success),

@@ -1,0 +1,32 @@
+"""Values <-> CSV cells that a spreadsheet shows and does not run. Pure."""
+
+import json
+import re
+from typing import Any
+
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tab and line feed, which cells may hold
+SHIELD = "'"
+
+
+def cell(value: Any) -> str:
+    """A JSON value as a cell: None is empty, numbers are bare, text is shielded, the rest is JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    # Devices say what they like, and a table may be read at a terminal.
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", SHIELD + text if _is_risky(text) else text)
+
+
+def original(text: str) -> str:
+    """The text of a cell that `cell` made of a text without control characters."""
+    return text[1:] if text.startswith(SHIELD) and _is_risky(text) else text
+
+
+def _is_risky(text: str) -> bool:
+    # A text that is shielded already gets a second shield, so that one of them can always be taken off.
+    return text.lstrip(SHIELD).startswith(RISKY)

@@ -1,0 +1,52 @@
+"""Hand a job to the hub as the command line asks: checked, only shown, when a slot is free, waited for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from azext_iotjobs.cli import job_waiting
+from azext_iotjobs.cli.plans import show_plan
+from azext_iotjobs.clients.codec import render_job
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.job import Job, JobRequest
+from azext_iotjobs.model.outcome import SuccessStatus
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.operations import jobs as operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How a job is handed in."""
+
+    devices_at_most: int | None  # None: any number
+    only_plans: bool
+    waits_for_slot: bool
+    waits_for_end: bool
+    policy: operation.WaitPolicy
+    success: SuccessStatus
+    always_zero: bool
+
+
+def submit(
+    cmd: Any, client: HubClient, request: JobRequest, selection: Selection, manner: Manner
+) -> dict[str, Any] | None:  # fmt: skip
+    """Create a job, or show what it would be; gives the document to print."""
+    if manner.devices_at_most is not None:
+        client.selections.check_at_most(selection, manner.devices_at_most)
+    if manner.only_plans:
+        return show_plan(client, selection, render_job(request))
+    created = create(client, request, manner)
+    if not manner.waits_for_end:
+        return created.document
+    return job_waiting.wait(
+        cmd, client, request.job_id, manner.policy, manner.success, always_zero=manner.always_zero
+    )  # fmt: skip
+
+
+def create(client: HubClient, request: JobRequest, manner: Manner) -> Job:
+    """Create a job, when a slot is free if that is asked for."""
+    if not manner.waits_for_slot:
+        return operation.create(client, request)
+    return operation.create_when_free(
+        client, request, manner.policy.interval_s, SystemClock(), job_waiting.say_slot_taken
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""What --dry-run shows: which devices there are now, and what would be sent. Nothing is changed."""
+
+import json
+from itertools import islice
+from typing import Any
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.selection import Selection
+
+SAMPLE = 10  # devices that are shown
+
+
+def show_plan(client: HubClient, selection: Selection, request: Any) -> dict[str, Any]:
+    """The devices that a selection finds, counted and sampled, beside the request that they would get.
+
+    Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
+    """
+    plain = json.loads(json.dumps(request))  # az marks defaults with types of its own, and would print their members
+    return {"dryRun": True, "hub": client.target.authority, **_devices(client, selection), "request": plain}
+
+
+def _devices(client: HubClient, selection: Selection) -> dict[str, Any]:
+    if selection.condition is not None:
+        sample = list(islice(client.selections.device_ids(selection), SAMPLE))
+        return {"deviceCount": client.selections.count(selection), "sample": sample}
+    there = frozenset(client.selections.device_ids(selection))
+    missing = [each for each in selection.named if each not in there]
+    return {
+        "deviceCount": len(there),
+        "sample": [each for each in selection.named if each in there][:SAMPLE],
+        "notRegisteredCount": len(missing),
+        "notRegistered": missing[:SAMPLE],
+    }

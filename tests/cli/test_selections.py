@@ -1,0 +1,105 @@
+"""What a user types about devices, in every form that is taken."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_iotjobs.cli.csv_cells import cell, original
+from azext_iotjobs.cli.selections import TypedSelection
+from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
+from azext_iotjobs.model.selection import Selection
+
+
+def typed(**given: str) -> Selection:
+    return TypedSelection(**{"condition": None, "ids": None, "ids_file": None, "excluded": None, **given}).read()
+
+
+def from_file(folder: Path, content: bytes | str) -> tuple[str, ...]:
+    path = folder / "devices"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return typed(ids_file=str(path)).device_ids
+
+
+@pytest.mark.parametrize("text", ["a,b,c", " a, b ,c ", "a\nb\nc\n", "a,b,,c,", "c,a,b,c"])
+def test_ids_stand_between_commas_or_lines(text: str) -> None:
+    assert sorted(typed(ids=text).device_ids) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("option", ["ids", "excluded", "condition"])
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_an_empty_option_is_an_error(option: str, text: str) -> None:
+    with pytest.raises(IotJobsError, match="is empty|is blank"):
+        typed(**{"ids": "a", option: text} if option == "excluded" else {option: text})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "pump-1\npump-2\n",
+        "\ufeffpump-1\r\n\r\n  pump-2",
+        "pump-1\npump-2\npump-1\n".encode("utf-16"),
+        "deviceId,status\npump-1,failed\npump-2,failed\n",
+        'status,DEVICEID\r\nx,"pump-1"\r\nx,pump-2\r\n',
+        "id\npump-1\npump-2",
+        '["pump-1", "pump-2"]',
+        '[{"deviceId": "pump-1", "status": "failed"}, {"DeviceId": "pump-2"}]',
+        '{"deviceId": "pump-1"}\n\n{"deviceId": "pump-2"}\n',
+    ],
+)
+def test_a_file_holds_lines_a_table_or_json(tmp_path: Path, content: bytes | str) -> None:
+    assert from_file(tmp_path, content) == ("pump-1", "pump-2")
+
+
+def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "a,b\nc,d\n") == ("a,b", "c,d")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no device"),
+        ("\n \n", "no device"),
+        ("[]", "no device"),
+        ("deviceId,status\n", "no device"),
+        ("pump 1\n", "no device id"),
+        ("name;deviceId\na;b c\n", "no device id"),
+        ('["a", 1]', "neither an id"),
+        ('[{"name": "a"}]', "neither an id"),
+        ('["a"', "begins as JSON"),
+        ("[" * 100_000, "begins as JSON"),
+        (b"\xff\xfe\x00", "UTF"),
+        (b"\xe4\n", "UTF-8"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_said(tmp_path: Path, content: bytes | str, said: str) -> None:
+    with pytest.raises(BadValue, match=f"--devices-file.*{said}"):
+        from_file(tmp_path, content)
+
+
+def test_names_of_both_options_are_taken_together_without_those_excluded(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("b\nc\n")
+    selection = typed(ids="a,b", ids_file=str(tmp_path / "f"), excluded="c,x")
+    assert selection.named == ("a", "b")
+
+
+def test_nothing_typed_is_an_error() -> None:
+    with pytest.raises(MissingChoice, match="No devices are named"):
+        typed()
+
+
+@given(st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cc", "Cs"]), min_size=1))
+def test_any_text_comes_back_from_a_cell(text: str) -> None:
+    line = io.StringIO()
+    csv.writer(line).writerow([cell(text)])
+    (read,) = next(csv.reader(io.StringIO(line.getvalue())))
+    assert original(read) == text
+    assert not read.startswith(("=", "+", "-", "@"))
+
+
+def test_json_values_in_cells_can_be_read_as_json() -> None:
+    assert json.loads(cell({"a": ["=1"]})) == {"a": ["=1"]}
