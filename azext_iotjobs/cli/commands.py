@@ -40,6 +40,10 @@ def load_command_table(loader: Any) -> None:
         group.command("list", "list_jobs")
         group.command("cancel", "cancel", client_factory=changing_client)
 
+    with loader.command_group("iot hub job", _room("repeat", changing_client)) as group:
+        group.command("rerun", "rerun")
+        group.command("copy", "copy")
+
     with loader.command_group("iot hub job", _room("results", reading_client)) as group:
         group.command("results", "show_results")
 

@@ -1,17 +1,23 @@
 """Hand a job to the hub as the command line asks: checked, only shown, when a slot is free, waited for."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from knack.log import get_logger
 
 from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.plans import show_plan
+from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.codec import render_job
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.job import Job, JobRequest
-from azext_iotjobs.model.outcome import SuccessStatus
+from azext_iotjobs.model.outcome import SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations import jobs as operation
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,38 @@ class Manner:
     policy: operation.WaitPolicy
     success: SuccessStatus
     always_zero: bool
+
+
+def read_manner(
+    cmd: Any,
+    devices_at_most: int | None,
+    poll_every_s: int,
+    poll_limit_s: int,
+    success: str,
+    *,
+    only_plans: bool,
+    waits_for_slot: bool,
+    waits_for_end: bool,
+    always_zero: bool,
+) -> Manner:
+    """How a job is handed in, from what was typed. Raises BadValue, naming the option."""
+    return Manner(
+        devices_at_most=most_devices(cmd, devices_at_most),
+        only_plans=only_plans,
+        waits_for_slot=waits_for_slot,
+        waits_for_end=waits_for_end,
+        policy=operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None),
+        success=parse_success_status(success),
+        always_zero=always_zero,
+    )
+
+
+def starting_instant(text: str) -> datetime:
+    """When a job is to start; that a text without an offset is read as UTC is said. Raises BadValue."""
+    instant = parse_instant(text, "--start-time")
+    if instant.assumed_utc:
+        logger.warning("--start-time %s has no offset: read as UTC, %s.", text, render_instant(instant.at))
+    return instant.at
 
 
 def submit(

@@ -19,6 +19,15 @@ def wait(
     cmd: Any, client: HubClient, job_id: str, policy: operation.WaitPolicy, success: SuccessStatus, *, always_zero: bool
 ) -> dict[str, Any] | None:
     """Wait for a job's end; gives it as last seen. Ctrl-C ends the waiting alone."""
+    job, outcome = watch(client, job_id, policy, success)
+    leave_with(cmd, outcome, always_zero=always_zero)
+    return job.document if job else None
+
+
+def watch(
+    client: HubClient, job_id: str, policy: operation.WaitPolicy, success: SuccessStatus
+) -> tuple[Job | None, Outcome]:
+    """Wait for a job's end, and say on stderr what it came to; None when the hub never showed it."""
     progress = Progress(job_id)
     try:
         waited = operation.wait(client, job_id, policy, SystemClock(), progress)
@@ -27,13 +36,12 @@ def wait(
     progress.end()
     outcome = operation.judge(client, waited, success, logger.warning)
     _say(job_id, waited, outcome)
-    leave_with(cmd, outcome, always_zero=always_zero)
-    return waited.job.document if waited.job else None
+    return waited.job, outcome
 
 
 def say_slot_taken(reason: str) -> None:
     """A job has to wait for a free slot."""
-    logger.warning("%s Waiting for a free slot; Ctrl-C ends it, and nothing has been created.", reason)
+    logger.warning("%s Waiting for a free slot; Ctrl-C ends that, and this job is not created.", reason)
 
 
 class Progress:

@@ -2,24 +2,19 @@
 
 from typing import Any
 
-from knack.log import get_logger
-
 from azext_iotjobs.cli import job_waiting
-from azext_iotjobs.cli.job_submitting import Manner, submit
-from azext_iotjobs.cli.selections import TypedSelection, most_devices
-from azext_iotjobs.cli.values import json_or_file
+from azext_iotjobs.cli.job_submitting import read_manner, starting_instant, submit
+from azext_iotjobs.cli.parents import with_parent
+from azext_iotjobs.cli.selections import TypedSelection
+from azext_iotjobs.cli.values import json_object_or_file, json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import render_summary
-from azext_iotjobs.model.clock import parse_instant, render_instant
-from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs as operation
 from azext_iotjobs.operations import results
-
-logger = get_logger(__name__)
 
 
 def create(
@@ -48,15 +43,10 @@ def create(
     always_zero: bool = False,
 ) -> dict[str, Any] | None:
     """Create a job and, with --wait, wait for its end."""
-    manner = Manner(
-        devices_at_most=most_devices(cmd, devices_at_most),
-        only_plans=only_plans,
-        waits_for_slot=waits_for_slot,
-        waits_for_end=wait_for_end,
-        policy=operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None),
-        success=parse_success_status(success),
-        always_zero=always_zero,
-    )
+    manner = read_manner(
+        cmd, devices_at_most, poll_every_s, poll_limit_s, success, only_plans=only_plans,
+        waits_for_slot=waits_for_slot, waits_for_end=wait_for_end, always_zero=always_zero,
+    )  # fmt: skip
     call = None
     if method is not None or method_json is not None:
         call = MethodCall(
@@ -73,8 +63,8 @@ def create(
         job_type=JobType(job_kind),
         condition=selection.as_condition(),
         method=call,
-        patch=None if patch is None else TwinPatch(document=_patch(patch)),
-        start_at=None if start_at is None else _start(start_at),
+        patch=None if patch is None else TwinPatch(document=json_object_or_file(patch, "--twin-patch")),
+        start_at=None if start_at is None else starting_instant(start_at),
         max_execution_s=ttl_s,
     )
     return submit(cmd, client, request, selection, manner)
@@ -99,16 +89,16 @@ def show(
 ) -> dict[str, Any]:  # fmt: skip
     """Show one job; with --summary, also what it did to its devices, counted."""
     success_status = parse_success_status(success)
-    found = operation.show(client, job)
+    document = with_parent(client.target.authority, operation.show(client, job).document)
     if not with_summary:
-        return found.document
+        return document
     query = results.ResultQuery(
         job_id=job, status=None, error_class=None, success=success_status, looks_in_registry=False
     )
     counted = results.summarise(client, query)
     answers = ((each.method_status, each.payload, each.count) for each in counted.answers)
     summary = render_summary(counted.by_status, counted.by_error_class, answers, counted.other_answer_count)
-    return {**found.document, "summary": summary}
+    return {**document, "summary": summary}
 
 
 def list_jobs(
@@ -128,17 +118,3 @@ def cancel(client: HubClient, job: str) -> dict[str, Any] | None:
     """Cancel a job."""
     cancelled = operation.cancel(client, job)
     return cancelled.document if cancelled else None
-
-
-def _patch(text: str) -> Any:
-    value = json_or_file(text, "--twin-patch")
-    if not isinstance(value, dict):
-        raise BadValue("--twin-patch: give a JSON object with tags or properties.desired.")
-    return value
-
-
-def _start(text: str) -> Any:
-    instant = parse_instant(text, "--start-time")
-    if instant.assumed_utc:
-        logger.warning("--start-time %s has no offset: read as UTC, %s.", text, render_instant(instant.at))
-    return instant.at

@@ -15,8 +15,14 @@ def show_plan(client: HubClient, selection: Selection, request: Any) -> dict[str
 
     Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
     """
-    plain = json.loads(json.dumps(request))  # az marks defaults with types of its own, and would print their members
-    return {"dryRun": True, "hub": client.target.authority, **_devices(client, selection), "request": plain}
+    return {
+        "dryRun": True, "hub": client.target.authority, **_devices(client, selection), "request": plain(request),
+    }  # fmt: skip
+
+
+def plain(request: Any) -> Any:
+    """A body as JSON has it: az marks defaults with types of its own, and would print those types' members."""
+    return json.loads(json.dumps(request))
 
 
 def _devices(client: HubClient, selection: Selection) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Documents are kept as the hub sent them; only what we decide on is read out, and
 """
 
 import base64
+import json
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally, JobTyp
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.model.twin import Twin, TwinPatch
+
+DEFAULT_EXECUTION_S = 3600  # of a job whose limit the hub does not say
 
 Word = TypeVar("Word", bound=Enum)
 
@@ -51,6 +54,63 @@ def parse_v1_job(document: Any) -> Job:
         "endTime": old.get("endTimeUtc"),
     }
     return _job(old, shown)
+
+
+def parse_job_request(job: Job, *, reads_payload: bool = True) -> JobRequest:
+    """What was asked for when a v2 job was made, but its start.
+
+    reads_payload: False leaves the payload null: a hub gives it back in a form that may not be readable.
+    Raises BadValue when the hub does not say it all.
+    """
+    document = job.document
+    method, patch = document.get("cloudToDeviceMethod"), document.get("updateTwin")
+    if job.job_type not in (JobType.METHOD, JobType.TWIN) or not isinstance(document.get("queryCondition"), str):
+        raise BadValue(f"The hub does not say what job {job.job_id} did: it cannot be made again.")
+    return JobRequest(
+        job_id=job.job_id,
+        job_type=job.job_type,
+        condition=document["queryCondition"],
+        method=_method_call(_object(method), reads_payload) if job.job_type is JobType.METHOD else None,
+        patch=_twin_patch(_object(patch)) if job.job_type is JobType.TWIN else None,
+        start_at=None,
+        max_execution_s=job.max_execution_s or DEFAULT_EXECUTION_S,
+    )
+
+
+def _method_call(body: dict[str, Any], reads_payload: bool) -> MethodCall:
+    return MethodCall(
+        name=str(body.get("methodName") or ""),
+        payload=_echoed_payload(body.get("payload")) if reads_payload else None,
+        response_timeout_s=_whole(body.get("responseTimeoutInSeconds")) or 30,
+        connect_timeout_s=_whole(body.get("connectTimeoutInSeconds")) or 0,
+    )
+
+
+def _echoed_payload(echo: Any) -> Any:
+    """The payload of a job's method: a hub gives back the bytes of its text, as numbers or in base64."""
+    if echo is None or echo == []:
+        return None
+    try:
+        if isinstance(echo, list):
+            return json.loads(bytes(echo))
+        if isinstance(echo, str):
+            return json.loads(base64.b64decode(echo, validate=True))
+    except (ValueError, TypeError, RecursionError):
+        raise BadValue(
+            "The hub gives the job's payload back in a form that cannot be read.",
+            hint="Give it again: --method-payload.",
+        ) from None
+    return echo
+
+
+def _twin_patch(body: dict[str, Any]) -> TwinPatch:
+    """Without what the hub adds: empty tags beside desired properties, its own members, which begin with $."""
+    desired = (body.get("properties") or {}).get("desired") or {}
+    own = {name: value for name, value in desired.items() if not name.startswith("$")}
+    document: dict[str, Any] = {"properties": {"desired": own}} if own else {}
+    if body.get("tags") or not own:
+        document["tags"] = body.get("tags")
+    return TwinPatch(document=document)
 
 
 def render_method_call(call: MethodCall) -> dict[str, Any]:

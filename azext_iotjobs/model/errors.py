@@ -4,7 +4,7 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect, LinkLost, AnswerTooLate
-      StateError    not in this state        OldDependency
+      StateError    not in this state        WrongState, OldDependency
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
 """
@@ -153,6 +153,12 @@ class StateError(IotJobsError):
     """Not possible in the state that things are in."""
 
     code = "state"
+
+
+class WrongState(StateError):
+    """Something is asked of a job that it cannot do now."""
+
+    code = "wrong-state"
 
 
 class OldDependency(StateError):

@@ -10,6 +10,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.query import in_lists, quoted, rows_of_job
+from azext_iotjobs.model.rerun import Chosen, Target
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 PAGES_A_MINUTE = 20  # that a hub of the smallest tier gives, IoT Hub quotas "queries"
@@ -49,6 +50,14 @@ def read(client: HubClient, query: ResultQuery, token: str = "") -> Iterator[Res
         rows = [parse_result(each, query.success) for each in page.items]
         kept = [row for row in rows if query.error_class in (None, row.error_class)]
         yield ResultPage(_marked(client, kept) if query.looks_in_registry else kept, page.next_token)
+
+
+def targets(client: HubClient, query: ResultQuery, chosen: Chosen) -> Iterator[Target]:
+    """The devices and modules of a job's rows that are chosen. Raises HubAnswer, LinkError."""
+    for page in read(client, query):
+        for row in page.rows:
+            if chosen.holds(row.status, row.error_class.value if row.error_class else None):
+                yield Target(row.device_id, row.module_id)
 
 
 def expected_minutes(row_count: int, *, looks_in_registry: bool) -> float:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients import codec
-from azext_iotjobs.model.errors import HubFault
+from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobTally, JobType
 from azext_iotjobs.model.method import MethodCall
@@ -115,3 +115,68 @@ def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
     for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, codec.parse_identity):
         with pytest.raises(HubFault):
             parse(document)
+
+
+METHOD_JOB = {
+    "jobId": "j", "type": "scheduleDeviceMethod", "status": "completed", "queryCondition": "tags.a = 1",
+    "maxExecutionTimeInSeconds": 60, "startTime": "2026-11-20T08:00:00Z",
+    "cloudToDeviceMethod": {
+        "methodName": "m", "payload": list(b'{"d": 1}'), "responseTimeoutInSeconds": 20, "connectTimeoutInSeconds": 7,
+    },
+}  # fmt: skip
+
+
+def asked_for(**changes: Any) -> JobRequest:
+    method = {**METHOD_JOB["cloudToDeviceMethod"], **changes}  # type: ignore[dict-item]
+    return codec.parse_job_request(codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
+
+
+def test_a_job_says_what_was_asked_for_but_its_start() -> None:
+    method = MethodCall(name="m", payload={"d": 1}, response_timeout_s=20, connect_timeout_s=7)
+    assert asked_for() == job_request(condition="tags.a = 1", method=method)
+
+
+@pytest.mark.parametrize(
+    ("echo", "payload"),
+    [
+        (list(b"null"), None), (list(b"[1, 2]"), [1, 2]), (list('"é"'.encode()), "é"), ("eyJkIjogMX0=", {"d": 1}),
+        (None, None), ([], None), ({"d": 1}, {"d": 1}), (5, 5),
+    ],
+)  # fmt: skip
+def test_a_payload_is_read_out_of_what_the_hub_gives_back(echo: Any, payload: Any) -> None:
+    method = asked_for(payload=echo).method
+    assert method is not None and method.payload == payload
+
+
+@pytest.mark.parametrize("echo", [[1, 2, 3], [256], ["a"], "not base64", "bm90IGpzb24="])
+def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
+    with pytest.raises(BadValue) as raised:
+        asked_for(payload=echo)
+    assert "--method-payload" in str(raised.value.hint)
+    job = codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
+    method = codec.parse_job_request(job, reads_payload=False).method
+    assert method is not None and (method.name, method.payload) == ("m", None)
+
+
+@pytest.mark.parametrize(
+    ("echo", "patch"),
+    [
+        ({"deviceId": None, "etag": "*", "tags": {"a": None}}, {"tags": {"a": None}}),
+        (
+            {"etag": "*", "tags": {}, "properties": {"desired": {"b": 1, "$version": 1}, "reported": {}}},
+            {"properties": {"desired": {"b": 1}}},
+        ),
+        ({"tags": {"a": 1}, "properties": {"desired": {}}}, {"tags": {"a": 1}}),
+    ],
+)
+def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: dict[str, Any]) -> None:
+    document = {"jobId": "j", "type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": echo}
+    request = codec.parse_job_request(codec.parse_job(document))
+    assert request.patch == TwinPatch(document=patch)
+    assert request.max_execution_s == 3600
+
+
+@pytest.mark.parametrize("document", [{"type": "export"}, {"type": "scheduleUpdateTwin"}])
+def test_a_job_of_which_the_hub_says_too_little_cannot_be_made_again(document: dict[str, Any]) -> None:
+    with pytest.raises(BadValue, match="does not say what job j did"):
+        codec.parse_job_request(codec.parse_job({"jobId": "j", **document}))

@@ -55,3 +55,18 @@ def test_a_job_queues_for_a_slot(small: ScenarioHub, tmp_path: Path) -> None:
     small.az.json("iot", "hub", "job", "cancel", "-n", small.name, "--job-id", "holds")
     assert queued.wait(60) == 0
     assert json.loads((tmp_path / "o").read_text())["jobId"] == "queues"
+
+
+def test_a_rerun_on_many_devices_is_several_jobs_that_follow_each_other(small: ScenarioHub) -> None:
+    first = ("iot", "hub", "job", "create", "-n", small.name, *TWIN_JOB, "--job-id", "many", "--wait", "--exit-zero")
+    assert small.az.run(*first).code == 0
+    for device in ("d-0000", "d-0999"):
+        small.new_device(device)
+    ids = "\n".join(f"d-{number:04}" for number in range(1000))
+    again = ("iot", "hub", "job", "rerun", "-n", small.name, "--job-id", "many", "--from-results", "-", "--wait")
+    ran = small.az.run(*again, stdin=ids)
+    assert ran.code == 0, ran.stderr
+    assert ran.json["deviceCount"] == 1000
+    jobs = ran.json["jobs"]
+    assert [job["jobId"] for job in jobs] == ["many-r1-1", "many-r1-2"]
+    assert sum(job["deviceJobStatistics"]["succeededCount"] for job in jobs) == 2

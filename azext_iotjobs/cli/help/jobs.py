@@ -24,6 +24,11 @@ command(
         "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
     ),
     (
+        "On the devices of a file, but one; see first what it would do.",
+        "az iot hub job create -n localhost --job-id reboot-3 --job-type scheduleDeviceMethod --method-name reboot "
+        "--devices-file devices.csv --exclude pump-7 --max-devices 500 --dry-run",
+    ),
+    (
         "Start later, on all devices, with the payload from a file.",
         "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
         "--method-payload payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
@@ -57,6 +62,34 @@ command(
     long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
     "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
     "begin with an apostrophe.",
+)
+command(
+    "iot hub job rerun",
+    "Run a job again on the devices that failed, or on others of its devices.",
+    ("On the devices that failed, and wait.", "az iot hub job rerun -n localhost --job-id reboot-1 --wait"),
+    (
+        "Only on those that were off line or did not answer; look first.",
+        "az iot hub job rerun -n localhost --job-id reboot-1 --on offline,timeout --dry-run",
+    ),
+    (
+        "On the failed devices of a results file that was edited, under an id of one's own.",
+        "az iot hub job rerun -n localhost --job-id reboot-1 --from-results reboot-1.csv --new-job-id reboot-1-again",
+    ),
+    long="The job must have ended. The result has the parent's id, the number of devices, and the new jobs: several, "
+    "one after the other, when the devices' ids are too long for one condition. `job show` of a new job says its "
+    "parentJobId on the machine where it was made. Exit code 8: there is no device to run on. On more than 100 devices "
+    "of a hub that is not local it asks, unless --yes is given or there is no terminal.",
+)
+command(
+    "iot hub job copy",
+    "Make the same job under a new id, with changes.",
+    ("The same on the same devices, now.", "az iot hub job copy -n localhost --job-id building-45"),
+    (
+        "The same twin update on other devices, tonight.",
+        "az iot hub job copy -n localhost --job-id building-45 --new-job-id building-45-south "
+        "--query-condition \"tags.site = 'south'\" --start-time 2026-12-01T02:00:00Z",
+    ),
+    long="What is not given stays as it was; the start does not, and is now.",
 )
 command(
     "iot hub job show",

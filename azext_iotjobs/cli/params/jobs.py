@@ -2,7 +2,18 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
-from azext_iotjobs.cli.params.shared import JSON_FORMS, Context, Options, auth_type, device, hub, success, top
+from azext_iotjobs.cli.params.shared import (
+    JSON_FORMS,
+    AddOptions,
+    Context,
+    Options,
+    auth_type,
+    device,
+    hub,
+    success,
+    top,
+)
+from azext_iotjobs.model.rerun import WORDS
 
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
 LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "import")
@@ -17,11 +28,20 @@ def _method(c: Context) -> None:
     c.argument("method", options_list=["--method-name", "--mn"], help="Name of the direct method.")
 
 
-def _job_create(c: Context) -> None:
+def _job_kind(c: Context) -> None:
     c.argument("job_kind", options_list=["--job-type", "--jt"], arg_type=get_enum_type(JOB_TYPES),
                help="What the job does to each device.")  # fmt: skip
-    c.argument("method_json", options_list=["--method-payload", "--mp"],
-               help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
+
+
+def _payload(default: str) -> AddOptions:
+    def add(c: Context) -> None:
+        c.argument("method_json", options_list=["--method-payload", "--mp"],
+                   help=f"Payload of the method: {JSON_FORMS}. Default: {default}.")  # fmt: skip
+
+    return add
+
+
+def _job_parts(c: Context) -> None:
     c.argument("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int,
                help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
     c.argument("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int,
@@ -31,11 +51,36 @@ def _job_create(c: Context) -> None:
     c.argument("start_at", options_list=["--start-time", "--start"],
                help="ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
                     "Default: now.")  # fmt: skip
+
+
+def _handing_in(c: Context) -> None:
     c.argument("ttl_s", options_list=["--ttl"], type=int, help="Seconds that the job may run at most.")
     c.argument("wait_for_end", options_list=["--wait", "-w"], arg_type=get_three_state_flag(),
                help="Wait until the job has ended, or until --poll-duration is over.")  # fmt: skip
     c.argument("waits_for_slot", options_list=["--queue"], action="store_true",
                help="When the hub runs as many jobs as its tier allows, wait until one of them has ended.")  # fmt: skip
+
+
+def _new_job_id(default: str) -> AddOptions:
+    def add(c: Context) -> None:
+        c.argument("new_job", options_list=["--new-job-id"], help=f"Id of the new job. Default: {default}.")
+
+    return add
+
+
+def _rerun(c: Context) -> None:
+    c.argument("chosen_words", options_list=["--on"],
+               help=f"Which of the job's devices: words out of {', '.join(WORDS)}, with commas between "
+                    "them.")  # fmt: skip
+    c.argument("results_path", options_list=["--from-results"],
+               help="File that `job results` wrote, as CSV, JSON or JSON lines, to take the devices from; also a list "
+                    "of ids. - is standard input.")  # fmt: skip
+    c.argument("sure", options_list=["--yes", "-y"], action="store_true",
+               help="Do not ask, whatever the number of devices.")  # fmt: skip
+
+
+def _left_out(c: Context) -> None:
+    c.argument("left_out", options_list=["--exclude"], help="Device ids to leave out, with commas between them.")
 
 
 def _selection(c: Context) -> None:
@@ -117,7 +162,18 @@ def _query(c: Context) -> None:
 
 
 OPTIONS: Options = {
-    "iot hub job create": (hub, auth_type, _job_id, _method, _job_create, _selection, _guards, _polling, _outcome),
+    "iot hub job create": (
+        hub, auth_type, _job_id, _method, _job_kind, _payload("null"), _job_parts, _handing_in, _selection, _guards,
+        _polling, _outcome,
+    ),
+    "iot hub job rerun": (
+        hub, auth_type, _job_id, _new_job_id("the job's, and -r1, -r2, …"), _rerun, _left_out,
+        _payload("the job's own"), _handing_in, _guards, _polling, _outcome,
+    ),
+    "iot hub job copy": (
+        hub, auth_type, _job_id, _new_job_id("the job's, and -copy"), _method, _payload("the job's own"), _job_parts,
+        _handing_in, _selection, _guards, _polling, _outcome,
+    ),
     "iot hub job wait": (hub, auth_type, _job_id, _polling, _outcome),
     "iot hub job results": (hub, auth_type, _job_id, _results, success),
     "iot hub job show": (hub, auth_type, _job_id, _summary, success),

@@ -1,0 +1,27 @@
+"""Ask before much is done to devices that are not a local hub's; where nobody can be asked, say it and go on."""
+
+import sys
+
+from knack.log import get_logger
+from knack.prompting import NoTTYException, prompt_y_n
+
+from azext_iotjobs.model.target import HubTarget
+
+logger = get_logger(__name__)
+
+MANY = 100  # devices
+
+
+def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> bool:
+    """Whether to go on with `what` on so many devices of a hub."""
+    if device_count <= MANY or target.is_loopback:
+        return True
+    where = f"{what} on {device_count} devices of {target.authority}"
+    if sure or not sys.stdin.isatty():
+        logger.warning("%s.", where)
+        return True
+    try:
+        return bool(prompt_y_n(f"{where}: go on?"))
+    except NoTTYException:
+        logger.warning("%s.", where)
+        return True

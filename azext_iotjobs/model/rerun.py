@@ -1,0 +1,67 @@
+"""A job once more, on some of its devices: which they are, and the conditions and ids of the new jobs. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.query import in_lists, quoted
+from azext_iotjobs.model.result import ENDED, ErrorClass
+
+JOB_ID_CHARACTERS = 64
+FAILED, PENDING, ALL = "failed", "pending", "all"
+WORDS = (FAILED, PENDING, ALL, *(each.value for each in ErrorClass))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device, or one of its modules."""
+
+    device_id: str
+    module_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which devices of a job are meant: words of WORDS."""
+
+    words: frozenset[str]
+
+    def holds(self, status: str, error_class: str | None) -> bool:
+        """Whether a device is meant.
+
+        status: of its row, the hub's word.  error_class: a word of ErrorClass; None: it has not failed.
+        """
+        if ALL in self.words or (error_class is not None and {FAILED, error_class} & self.words):
+            return True
+        return PENDING in self.words and status.lower() not in ENDED
+
+
+def parse_chosen(text: str) -> Chosen:
+    """ "offline,timeout" -> its words. Raises BadValue."""
+    words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
+    unknown = sorted(words - set(WORDS))
+    if unknown or not words:
+        raise BadValue(
+            f"--on {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint="For example --on offline,timeout."
+        )
+    return Chosen(words)
+
+
+def conditions(targets: Iterable[Target]) -> Iterator[str]:
+    """Conditions that select each target once, none longer than a hub takes; devices first, then module by module."""
+    by_module: dict[str | None, dict[str, None]] = {}
+    for target in targets:
+        by_module.setdefault(target.module_id, {})[target.device_id] = None
+    for module_id in sorted(by_module, key=lambda each: each or ""):
+        prefix = "" if module_id is None else f"FROM devices.modules WHERE moduleId = {quoted(module_id)} AND "
+        yield from (prefix + each for each in in_lists("deviceId", by_module[module_id], len(prefix)))
+
+
+def new_job_id(parent_id: str, suffix: str) -> str:
+    """The id of a job made from another one: short enough for a hub."""
+    return parent_id[: JOB_ID_CHARACTERS - len(suffix)] + suffix
+
+
+def part_ids(job_id: str, count: int) -> list[str]:
+    """The ids of `count` jobs that do one job's work together: its own, or with numbers behind it."""
+    return [job_id] if count == 1 else [new_job_id(job_id, f"-{number}") for number in range(1, count + 1)]

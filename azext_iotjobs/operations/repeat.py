@@ -1,0 +1,34 @@
+"""Make a job again: what it did, and ids that are free for new ones."""
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import NotFound, WrongState
+from azext_iotjobs.model.job import Job, JobStatus
+from azext_iotjobs.model.rerun import new_job_id, part_ids
+
+
+def original(client: HubClient, job_id: str) -> Job:
+    """A job that is to be made again. Raises NotFound; other HubAnswers, LinkError."""
+    job = client.jobs.get(job_id)
+    if job.status is JobStatus.UNKNOWN:
+        raise NotFound(f"The hub knows no job {job_id}.", hint="List them: az iot hub job list")
+    return job
+
+
+def ended(job: Job) -> Job:
+    """The job, when it has ended: before that, who failed is not known. Raises WrongState."""
+    if not job.status.is_terminal:
+        raise WrongState(
+            f"Job {job.job_id} is {job.status.value}: which devices fail is not known yet.",
+            hint=f"Wait for its end: az iot hub job wait --job-id {job.job_id}",
+        )
+    return job
+
+
+def free_ids(client: HubClient, parent_id: str, parts: int) -> list[str]:
+    """Ids for jobs that repeat `parent_id`: <parent>-r1, or the first such number that is free."""
+    number = 1
+    while True:
+        ids = part_ids(new_job_id(parent_id, f"-r{number}"), parts)
+        if client.jobs.get(ids[0]).status is JobStatus.UNKNOWN:
+            return ids
+        number += 1
