@@ -25,6 +25,13 @@ def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     return open_client(cli_ctx, command_args, changes=True)
 
 
+def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The TypedHub of a command that may not need one; takes the hub arguments out of `command_args`."""
+    from azext_iotjobs.cli.hub_keys import typed_hub
+
+    return typed_hub(cli_ctx, command_args)
+
+
 def _room(name: str, client_factory: Any = None) -> CliCommandType:
     return CliCommandType(
         operations_tmpl=f"azext_iotjobs.cli.{name}#{{}}", client_factory=client_factory, exception_handler=to_az_error
@@ -50,6 +57,10 @@ def load_command_table(loader: Any) -> None:
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
 
+    with loader.command_group("iot hub", _room("tokens", typed_hub)) as group:
+        group.show_command("connection-string show", "show_connection_string")
+        group.command("generate-sas-token", "generate_sas_token")
+
     with loader.command_group("iot hub", _room("queries", reading_client)) as group:
         group.command("query", "query")
 
@@ -61,9 +72,36 @@ def load_command_table(loader: Any) -> None:
         group.command("delete", "delete", client_factory=changing_client)
         group.show_command("connection-string show", "show_connection_string")
 
+    with loader.command_group("iot hub device-identity", _room("keys", changing_client)) as group:
+        group.command("renew-key", "renew_devices")
+
+    with loader.command_group("iot hub device-identity", _room("edge", reading_client)) as group:
+        group.show_command("parent show", "show_parent")
+        group.command("parent set", "set_parent", client_factory=changing_client)
+        group.command("children add", "add_children", client_factory=changing_client)
+        group.command("children list", "list_children")
+        group.command("children remove", "remove_children", client_factory=changing_client)
+
+    with loader.command_group("iot hub module-identity", _room("modules", reading_client)) as group:
+        group.command("create", "create", client_factory=changing_client)
+        group.show_command("show", "show")
+        group.command("list", "list_modules")
+        group.command("update", "update", client_factory=changing_client)
+        group.command("delete", "delete", client_factory=changing_client)
+        group.show_command("connection-string show", "show_connection_string")
+
+    with loader.command_group("iot hub module-identity", _room("keys", changing_client)) as group:
+        group.command("renew-key", "renew_modules")
+
+    with loader.command_group("iot hub module-twin", _room("module_twins", reading_client)) as group:
+        group.show_command("show", "show")
+        group.command("update", "update", client_factory=changing_client)
+        group.command("replace", "replace", client_factory=changing_client)
+
     with loader.command_group("iot hub device-twin", _room("twins", reading_client)) as group:
         group.show_command("show", "show")
         group.command("update", "update", client_factory=changing_client)
+        group.command("replace", "replace", client_factory=changing_client)
         group.command("list", "list_twins")
 
     with loader.command_group("iot device", _room("simulate", changing_client)) as group:

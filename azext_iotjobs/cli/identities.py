@@ -1,22 +1,13 @@
 """Handlers of az iot hub device-identity create | show | list | update | delete and connection-string show."""
 
-from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits
 from azext_iotjobs.cli.queries import device_rows
-from azext_iotjobs.cli.values import at_least
-from azext_iotjobs.clients.codec import render_sign_in
+from azext_iotjobs.cli.sign_in import SIGN_IN, changed_sign_in, connection_string, own_certificate
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity, SignIn, check_keys, check_status_reason
-
-SIGN_IN = {
-    "shared_private_key": SignIn.SAS,
-    "x509_thumbprint": SignIn.THUMBPRINT,
-    "x509_ca": SignIn.CA,
-}
-DEFAULT_VALID_DAYS = 365
+from azext_iotjobs.model.errors import MissingChoice
+from azext_iotjobs.model.identity import NewIdentity, check_status_reason
 
 
 def create(
@@ -36,7 +27,7 @@ def create(
 ) -> dict[str, Any]:
     """Register a device."""
     if valid_for_days is not None or certificate_dir is not None:
-        first_thumbprint = _own_certificate(device, sign_in, first_thumbprint, valid_for_days, certificate_dir)
+        first_thumbprint = own_certificate(device, sign_in, first_thumbprint, valid_for_days, certificate_dir)
     new = NewIdentity(
         device_id=device,
         sign_in=SIGN_IN[sign_in],
@@ -95,7 +86,7 @@ def update(
         record["capabilities"] = {**record.get("capabilities", {}), "iotEdge": edge}
     keys, thumbprints = (first_key, second_key), (first_thumbprint, second_thumbprint)
     if sign_in is not None or any(keys) or any(thumbprints):
-        record["authentication"] = _changed_sign_in(now, sign_in, keys, thumbprints)
+        record["authentication"] = changed_sign_in(now, sign_in, keys, thumbprints)
     # Without an etag of the user's, the one that was just read: what someone else changed meanwhile is not overwritten.
     return client.identities.replace(device, record, etag=if_match or now.etag).document
 
@@ -107,62 +98,4 @@ def delete(client: HubClient, device: str, if_match: str | None = None) -> None:
 
 def show_connection_string(client: HubClient, device: str, which_key: str = "primary") -> dict[str, str]:
     """Show the connection string with which a device signs in."""
-    identity = client.identities.get(device)
-    # Without a port: devices dial fixed ports, and their SDKs refuse a HostName that has one.
-    start = f"HostName={client.target.host};DeviceId={identity.device_id}"
-    if identity.sign_in in (SignIn.THUMBPRINT.value, SignIn.CA.value):
-        return {"connectionString": f"{start};x509=true"}
-    key = identity.primary_key if which_key == "primary" else identity.secondary_key
-    if key is None:
-        raise BadValue(f"Device {device} has no {which_key} key.")
-    return {"connectionString": f"{start};SharedAccessKey={key}"}
-
-
-def _changed_sign_in(
-    now: DeviceIdentity,
-    sign_in: str | None,
-    keys: tuple[str | None, str | None],
-    thumbprints: tuple[str | None, str | None],
-) -> dict[str, Any]:
-    """The `authentication` member with what was named changed; the half of a pair that was not named stays."""
-    known = {each.value: each for each in SignIn}
-    kind = SIGN_IN[sign_in] if sign_in else known.get(now.sign_in)
-    if kind is None:
-        raise BadValue(f"Device {now.device_id} signs in by {now.sign_in}.", hint="Give --auth-method too.")
-    if any(keys) and kind is not SignIn.SAS:
-        raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
-    if any(thumbprints) and kind is not SignIn.THUMBPRINT:
-        raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
-    if kind is SignIn.SAS:
-        keys = (keys[0] or now.primary_key, keys[1] or now.secondary_key)
-        check_keys(*keys)
-    if kind is SignIn.THUMBPRINT:
-        old = now.document.get("authentication", {}).get("x509Thumbprint") or {}
-        thumbprints = (
-            thumbprints[0] or old.get("primaryThumbprint"),
-            thumbprints[1] or old.get("secondaryThumbprint"),
-        )
-        if not any(thumbprints):
-            raise MissingChoice("--auth-method x509_thumbprint needs --primary-thumbprint.")
-    return render_sign_in(kind, keys=keys, thumbprints=thumbprints)
-
-
-def _own_certificate(
-    device: str, sign_in: str, thumbprint: str | None, valid_days: int | None, folder: str | None
-) -> str:  # fmt: skip
-    """Make a self-signed certificate and give its thumbprint."""
-    if sign_in != "x509_thumbprint" or thumbprint is not None:
-        raise ConflictingChoice(
-            "--valid-days and --output-dir make a certificate: they go with --auth-method x509_thumbprint, without "
-            "--primary-thumbprint."
-        )
-    if folder is None:
-        raise MissingChoice(
-            "--valid-days makes a certificate, but there is no folder to keep it in.", hint="Give --output-dir."
-        )
-    if not Path(folder).is_dir():
-        raise BadValue(f"--output-dir {folder}: there is no such folder.")
-    from azext_iotjobs.cli.certificate import write_self_signed
-
-    days = at_least(DEFAULT_VALID_DAYS if valid_days is None else valid_days, 1, "--valid-days")
-    return write_self_signed(device, days, Path(folder))
+    return connection_string(client.target.host, client.identities.get(device), which_key)

@@ -40,6 +40,18 @@ class RunningHub:
     def connection_string(self) -> str:
         return str(self.document["connectionString"])
 
+    def policy_keys(self) -> dict[str, str]:
+        """The keys of its shared access policies by name, as it keeps them in its data folder.
+
+        Raises BadValue when they cannot be read: the hub belongs to another user, or its folder is gone.
+        """
+        path = Path(str(self.document.get("dataDirectory"))) / "policies.json"
+        try:
+            keys = json.loads(path.read_bytes())
+            return {str(name): str(key) for name, key in keys.items()}
+        except (OSError, ValueError, AttributeError) as err:
+            raise BadValue(f"The policies of the local hub at {self.host_name} cannot be read from {path}.") from err
+
     def target(self, host: str) -> HubTarget:
         """The way to it under `host`, one of its names."""
         return HubTarget(

@@ -1,13 +1,12 @@
-"""Handlers of az iot hub device-twin show | update | list."""
+"""Handlers of az iot hub device-twin show | update | replace | list."""
 
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits, merge_patch
+from azext_iotjobs.cli.edits import Edit
 from azext_iotjobs.cli.queries import device_rows
-from azext_iotjobs.cli.values import json_object_or_file
+from azext_iotjobs.cli.twin_changes import Change, replace_twin, update_twin
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.identity import Address
 
 
 def show(client: HubClient, device: str) -> dict[str, Any]:
@@ -28,50 +27,15 @@ def update(
 ) -> dict[str, Any]:
     """Merge into a twin's tags and desired properties."""
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
-    if desired_patch is None and tags_patch is None and not any(edits.values()):
-        raise MissingChoice("Nothing to update.", hint="Give --desired, --tags, --set, --add or --remove.")
-    patch = _typed_patch(desired_patch, tags_patch)
-    if any(edits.values()):
-        before = client.twins.get(device).document
-        after = apply_edits(before, edits, keep_text=as_string)
-        _combine(patch, _editable_difference(before, after))
-        # The edits were made on the twin as it was read: it must not have moved, unless the user says what it must be.
-        if_match = if_match or before["etag"]
-        if not patch:
-            return before  # every edit left the twin as it is
-    return client.twins.patch(device, TwinPatch(document=patch, etag=if_match or "*")).document
+    change = Change(desired=desired_patch, tags=tags_patch, edits=edits, keep_text=as_string)
+    return update_twin(client, Address(device), change, if_match)
+
+
+def replace(client: HubClient, device: str, twin_json: str, if_match: str | None = None) -> dict[str, Any]:
+    """Replace a twin's tags and desired properties."""
+    return replace_twin(client, Address(device), twin_json, if_match)
 
 
 def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
     """List device twins."""
     return device_rows(client, edge=edge, limit=limit)
-
-
-def _typed_patch(desired: str | None, tags: str | None) -> dict[str, Any]:
-    patch: dict[str, Any] = {}
-    if desired is not None:
-        patch["properties"] = {"desired": json_object_or_file(desired, "--desired")}
-    if tags is not None:
-        patch["tags"] = json_object_or_file(tags, "--tags")
-    return patch
-
-
-def _editable_difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch of what the service may write. Raises BadValue when an edit touched anything else."""
-    patch = merge_patch(before, after)
-    properties = patch.get("properties", {})
-    if patch.keys() - {"tags", "properties"} or not isinstance(properties, dict) or properties.keys() - {"desired"}:
-        wrong = sorted((patch.keys() - {"tags", "properties"}) or {f"properties.{key}" for key in properties or ()})
-        raise BadValue(
-            f"--set, --add and --remove cannot change {', '.join(wrong)}.",
-            hint="A service may change tags and properties.desired.",
-        )
-    return patch
-
-
-def _combine(patch: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(patch.get(key), dict):
-            _combine(patch[key], value)
-        else:
-            patch[key] = value

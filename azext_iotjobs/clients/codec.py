@@ -1,4 +1,4 @@
-"""Wire JSON <-> values: the only room on the client's side with camelCase keys.
+"""Wire JSON <-> values: this room and its neighbours `*_codec.py` are the client's only ones with camelCase keys.
 
 Documents are kept as the hub sent them; only what we decide on is read out, and a word we do not know never fails.
 """
@@ -11,15 +11,20 @@ from typing import Any, TypeVar
 
 from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import BadValue, HubFault
-from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity, SignIn
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally, JobType
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.model.method import MethodCall, MethodResponse
-from azext_iotjobs.model.twin import Twin, TwinPatch
+from azext_iotjobs.model.twin import NewTwin, Twin, TwinPatch
 
 DEFAULT_EXECUTION_S = 3600  # of a job whose limit the hub does not say
 
 Word = TypeVar("Word", bound=Enum)
+TWIN_ROOTS = {
+    "tags", "properties", "etag",
+    "deviceId", "moduleId", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
+    "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
+    "capabilities", "deviceScope", "parentScopes", "configurations",
+}  # fmt: skip
 
 
 def render_job(request: JobRequest) -> dict[str, Any]:
@@ -41,12 +46,12 @@ def render_job(request: JobRequest) -> dict[str, Any]:
 
 def parse_job(document: Any) -> Job:
     """A v2 job as the hub shows it."""
-    return _job(_object(document), document)
+    return _job(json_object(document), document)
 
 
 def parse_v1_job(document: Any) -> Job:
     """An import or export job: the old endpoint's record, with the times under the new names too."""
-    old = _object(document)
+    old = json_object(document)
     shown = {
         **old,
         "createdTime": old.get("startTimeUtc"),
@@ -70,8 +75,8 @@ def parse_job_request(job: Job, *, reads_payload: bool = True) -> JobRequest:
         job_id=job.job_id,
         job_type=job.job_type,
         condition=document["queryCondition"],
-        method=_method_call(_object(method), reads_payload) if job.job_type is JobType.METHOD else None,
-        patch=_twin_patch(_object(patch)) if job.job_type is JobType.TWIN else None,
+        method=_method_call(json_object(method), reads_payload) if job.job_type is JobType.METHOD else None,
+        patch=_twin_patch(json_object(patch)) if job.job_type is JobType.TWIN else None,
         start_at=None,
         max_execution_s=job.max_execution_s or DEFAULT_EXECUTION_S,
     )
@@ -125,7 +130,7 @@ def render_method_call(call: MethodCall) -> dict[str, Any]:
 
 def parse_method_response(document: Any) -> MethodResponse:
     """What the device answered."""
-    body = _object(document)
+    body = json_object(document)
     return MethodResponse(status=int(body.get("status", 0)), payload=body.get("payload"), document=body)
 
 
@@ -136,54 +141,40 @@ def render_twin_patch(patch: TwinPatch) -> dict[str, Any]:
 
 def parse_twin(document: Any) -> Twin:
     """A twin as the hub shows it."""
-    body = _object(document)
+    body = json_object(document)
     return Twin(device_id=str(body.get("deviceId")), etag=body.get("etag"), document=body)
 
 
-def render_new_identity(new: NewIdentity) -> dict[str, Any]:
-    """The body that registers a device."""
-    body: dict[str, Any] = {
-        "deviceId": new.device_id,
-        "status": "enabled" if new.is_enabled else "disabled",
-        "capabilities": {"iotEdge": new.is_edge},
-        "authentication": render_sign_in(
-            new.sign_in,
-            keys=(new.primary_key, new.secondary_key),
-            thumbprints=(new.primary_thumbprint, new.secondary_thumbprint),
-        ),
-    }
-    if new.status_reason is not None:
-        body["statusReason"] = new.status_reason
-    if new.parent_scope is not None:
-        # A leaf names its parent's scope as its own; an edge device has its own and names the parent's beside it.
-        body.update({"parentScopes": [new.parent_scope]} if new.is_edge else {"deviceScope": new.parent_scope})
-    return body
+def render_new_twin(new: NewTwin) -> dict[str, Any]:
+    """The body that replaces a twin: what it leaves out is wiped."""
+    return {"tags": new.tags, "properties": {"desired": new.desired}}
 
 
-def render_sign_in(
-    sign_in: SignIn, *, keys: tuple[str | None, str | None], thumbprints: tuple[str | None, str | None]
-) -> dict[str, Any]:
-    """The `authentication` member of an identity; keys that are None are made by the hub."""
-    member: dict[str, Any] = {"type": sign_in.value}
-    if sign_in is SignIn.SAS and keys[0] is not None:
-        member["symmetricKey"] = {"primaryKey": keys[0], "secondaryKey": keys[1]}
-    if sign_in is SignIn.THUMBPRINT:
-        member["x509Thumbprint"] = {"primaryThumbprint": thumbprints[0], "secondaryThumbprint": thumbprints[1]}
-    return member
+def parse_new_twin(document: dict[str, Any], option: str) -> NewTwin:
+    """Read a twin's new content out of a document, which may be a whole twin: what only the hub writes is left out.
 
-
-def parse_identity(document: Any) -> DeviceIdentity:
-    """A registry record as the hub shows it."""
-    body = _object(document)
-    authentication = body.get("authentication") or {}
-    keys = authentication.get("symmetricKey") or {}
-    return DeviceIdentity(
-        device_id=str(body.get("deviceId")),
-        etag=str(body.get("etag")),
-        sign_in=str(authentication.get("type")),
-        primary_key=keys.get("primaryKey"),
-        secondary_key=keys.get("secondaryKey"),
-        document=body,
+    option: where it was given, for the error.
+    Raises BadValue for a name that no twin has: what is misspelled would be wiped.
+    """
+    if "desired" in document:
+        raise BadValue(
+            f"{option} has `desired` at its root.",
+            hint='It belongs under properties: {"properties": {"desired": {…}}}.',
+        )
+    unknown = sorted(document.keys() - TWIN_ROOTS)
+    if unknown:
+        raise BadValue(
+            f"{option} has {', '.join(unknown)}, which no twin has.",
+            hint="Give tags and properties.desired; of these, all that is not given is removed.",
+        )
+    properties = _member_object(document, "properties", option)
+    unknown = sorted(properties.keys() - {"desired", "reported"})
+    if unknown:
+        raise BadValue(f"{option}: under properties there is only `desired`, not {', '.join(unknown)}.")
+    desired = _member_object(properties, "desired", option)
+    return NewTwin(
+        tags=_member_object(document, "tags", option),
+        desired={name: value for name, value in desired.items() if name not in ("$metadata", "$version")},
     )
 
 
@@ -205,13 +196,20 @@ def render_c2d_message(message: NewC2dMessage) -> dict[str, Any]:
 
 def parse_event(document: Any) -> HubEvent:
     """A message from a device, as a local hub shows it."""
-    body = _object(document)
+    body = json_object(document)
     return HubEvent(
         number=int(body["number"]),
         device_id=str(body["deviceId"]),
         body=base64.b64decode(body["body"]),
         document={name: value for name, value in body.items() if name != "body"},
     )
+
+
+def json_object(document: Any) -> dict[str, Any]:
+    """A document that must be an object. Raises HubFault."""
+    if not isinstance(document, dict):
+        raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
+    return document
 
 
 def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
@@ -257,7 +255,8 @@ def _word(words: type[Word], text: Any) -> Word:
     return by_text.get(spelled, words["UNRECOGNISED"])
 
 
-def _object(document: Any) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
-    return document
+def _member_object(document: dict[str, Any], name: str, option: str) -> dict[str, Any]:
+    value = document.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadValue(f"{option}: {name} must be an object.")
+    return value or {}

@@ -1,13 +1,20 @@
-"""IdentitiesClient: /devices, the registry."""
+"""IdentitiesClient: /devices, the registry. A device, or with `module_id` a module of it."""
 
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import identity_codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity
+from azext_iotjobs.clients.paths import identity_path
+from azext_iotjobs.model.errors import HubFault
+from azext_iotjobs.model.identity import Address, Identity, NewIdentity, WhichKey
+from azext_iotjobs.model.renewal import Renewal
 from azext_iotjobs.transport.http import Request, Transport
+
+RENEWAL_API_VERSION = "2024-03-31"  # the first that has it; undocumented, Microsoft's own extension sends it
+MAX_RENEWED = 100  # in one request
+BULK_ANSWERS = (200, 207, 400)  # all, some, none: the body says of each what became of it
 
 
 class IdentitiesClient:
@@ -16,28 +23,53 @@ class IdentitiesClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def get(self, device_id: str) -> DeviceIdentity:
-        """A device's record. Raises NotFound and other HubAnswers, LinkError."""
-        get = Request(method="GET", path=_path(device_id), may_repeat=True)
-        return codec.parse_identity(document(self._transport.send(get)))
+    def get(self, device_id: str, module_id: str | None = None) -> Identity:
+        """A record. Raises NotFound and other HubAnswers, LinkError."""
+        get = Request(method="GET", path=identity_path(device_id, module_id), may_repeat=True)
+        return identity_codec.parse_identity(document(self._transport.send(get)))
 
-    def create(self, new: NewIdentity) -> DeviceIdentity:
-        """Register a device. Raises Conflict when its id is taken: no If-Match means "create only"."""
-        put = Request(method="PUT", path=_path(new.device_id), body=codec.render_new_identity(new), has_body=True)
-        return codec.parse_identity(document(self._transport.send(put)))
+    def modules(self, device_id: str) -> list[Identity]:
+        """The records of a device's modules, all of them: a device has at most 50."""
+        get = Request(method="GET", path=f"{identity_path(device_id)}/modules", may_repeat=True)
+        response = self._transport.send(get)
+        records = document(response)
+        if not isinstance(records, list):
+            raise HubFault("The hub's answer is not the JSON array that was expected.", status=response.status)
+        return [identity_codec.parse_identity(each) for each in records]
 
-    def replace(self, device_id: str, record: dict[str, Any], *, etag: str) -> DeviceIdentity:
-        """Replace a device's record, if it still has `etag` (* is any). Raises Conflict when it has not.
+    def create(self, new: NewIdentity) -> Identity:
+        """Register it. Raises Conflict when its id is taken: no If-Match means "create only"."""
+        path = identity_path(new.device_id, new.module_id)
+        put = Request(method="PUT", path=path, body=identity_codec.render_new_identity(new), has_body=True)
+        return identity_codec.parse_identity(document(self._transport.send(put)))
+
+    def replace(
+        self, device_id: str, record: dict[str, Any], *, etag: str, module_id: str | None = None
+    ) -> Identity:  # fmt: skip
+        """Replace a record, if it still has `etag` (* is any). Raises Conflict when it has not.
 
         record: the whole document; keys that it leaves out are made anew by the hub.
         """
-        put = Request(method="PUT", path=_path(device_id), headers=if_match(etag), body=record, has_body=True)
-        return codec.parse_identity(document(self._transport.send(put)))
+        path = identity_path(device_id, module_id)
+        put = Request(method="PUT", path=path, headers=if_match(etag), body=record, has_body=True)
+        return identity_codec.parse_identity(document(self._transport.send(put)))
 
-    def delete(self, device_id: str, *, etag: str) -> None:
-        """Remove a device and its twin, if it still has `etag` (* is any)."""
-        document(self._transport.send(Request(method="DELETE", path=_path(device_id), headers=if_match(etag))))
+    def delete(self, device_id: str, *, etag: str, module_id: str | None = None) -> None:
+        """Remove it and its twin, if it still has `etag` (* is any)."""
+        path = identity_path(device_id, module_id)
+        document(self._transport.send(Request(method="DELETE", path=path, headers=if_match(etag))))
 
-
-def _path(device_id: str) -> str:
-    return f"/devices/{quote(device_id, safe='')}"
+    def renew_keys(self, which: WhichKey, addresses: Sequence[Address]) -> Renewal:
+        """Have the hub make keys anew, of at most MAX_RENEWED identities; each succeeds or fails by itself."""
+        post = Request(
+            method="POST",
+            path="/devices/keys/regenerate",
+            query={"api-version": RENEWAL_API_VERSION},
+            body=identity_codec.render_renewal(which, addresses),
+            has_body=True,
+        )
+        response = self._transport.send(post)
+        if response.status in BULK_ANSWERS and (renewal := identity_codec.read_renewal(response.body)) is not None:
+            return renewal
+        document(response)  # raises what the status stands for
+        raise HubFault("The hub's answer does not say which keys were renewed.", status=response.status)

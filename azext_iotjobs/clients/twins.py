@@ -1,11 +1,10 @@
-"""TwinsClient: /twins."""
-
-from urllib.parse import quote
+"""TwinsClient: /twins. A device's, or with `module_id` that of a module of it."""
 
 from azext_iotjobs.clients import codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.model.twin import Twin, TwinPatch
+from azext_iotjobs.clients.paths import twin_path
+from azext_iotjobs.model.twin import NewTwin, Twin, TwinPatch
 from azext_iotjobs.transport.http import Request, Transport
 
 
@@ -15,22 +14,29 @@ class TwinsClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def get(self, device_id: str) -> Twin:
-        """A device's twin. Raises NotFound and other HubAnswers, LinkError."""
-        get = Request(method="GET", path=_path(device_id), may_repeat=True)
+    def get(self, device_id: str, module_id: str | None = None) -> Twin:
+        """A twin. Raises NotFound and other HubAnswers, LinkError."""
+        get = Request(method="GET", path=twin_path(device_id, module_id), may_repeat=True)
         return codec.parse_twin(document(self._transport.send(get)))
 
-    def patch(self, device_id: str, patch: TwinPatch) -> Twin:
+    def patch(self, device_id: str, patch: TwinPatch, module_id: str | None = None) -> Twin:
         """Merge into a twin that still has the patch's etag; gives the whole twin as it is then."""
         request = Request(
             method="PATCH",
-            path=_path(device_id),
+            path=twin_path(device_id, module_id),
             headers=if_match(patch.etag),
             body=codec.render_twin_patch(patch),
             has_body=True,
         )
         return codec.parse_twin(document(self._transport.send(request)))
 
-
-def _path(device_id: str) -> str:
-    return f"/twins/{quote(device_id, safe='')}"
+    def replace(self, device_id: str, new: NewTwin, *, etag: str, module_id: str | None = None) -> Twin:
+        """Replace tags and desired properties of a twin that still has `etag` (* is any); gives the whole twin."""
+        request = Request(
+            method="PUT",
+            path=twin_path(device_id, module_id),
+            headers=if_match(etag),
+            body=codec.render_new_twin(new),
+            has_body=True,
+        )
+        return codec.parse_twin(document(self._transport.send(request)))

@@ -1,4 +1,4 @@
-"""Device identities: the registry's record, and what may be asked of it."""
+"""Identities of devices and modules: the registry's record, and what may be asked of it."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,23 +18,55 @@ class SignIn(Enum):
     CA = "certificateAuthority"
 
 
+class WhichKey(Enum):
+    """Which of the two keys is made anew."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    BOTH = "both"
+    SWAP = "swap"  # none is: they change places
+
+
+@dataclass(frozen=True)
+class Address:
+    """A device, or a module of it."""
+
+    device_id: str
+    module_id: str | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
+
+
 @dataclass(frozen=True, kw_only=True)
-class DeviceIdentity:
+class Identity:
     """A registry record; `document` is the hub's own."""
 
     device_id: str
+    module_id: str | None  # of a module
     etag: str
     sign_in: str  # the hub's word, also one that SignIn does not know
     primary_key: str | None = field(repr=False)
     secondary_key: str | None = field(repr=False)
+    is_edge: bool
+    is_enabled: bool  # modules always
+    scope: str | None  # an edge device's own: that of its children
+    parent_scopes: tuple[str, ...]  # at most one
     document: dict[str, Any] = field(repr=False)
+
+    @property
+    def address(self) -> Address:
+        """Which device or module it is."""
+        return Address(self.device_id, self.module_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewIdentity:
-    """A device to register. Raises UserError when the parts do not fit together."""
+    """A device or module to register. Raises UserError when the parts do not fit together."""
 
     device_id: str
+    module_id: str | None = None  # a module then, which is neither edge nor disabled, and has no parent
     sign_in: SignIn = SignIn.SAS
     primary_key: str | None = field(default=None, repr=False)  # base64; both or neither
     secondary_key: str | None = field(default=None, repr=False)
@@ -48,6 +80,8 @@ class NewIdentity:
     def __post_init__(self) -> None:
         if not self.device_id.strip():
             raise MissingChoice("--device-id is empty.")
+        if self.module_id is not None and not self.module_id.strip():
+            raise MissingChoice("--module-id is empty.")
         check_keys(self.primary_key, self.secondary_key)
         if self.primary_key and self.sign_in is not SignIn.SAS:
             raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")

@@ -1,6 +1,6 @@
-"""Twins: the hub's document, and what a service may merge into one."""
+"""Twins: the hub's document, and what a service may merge into one or put in its place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue
@@ -10,7 +10,7 @@ PATCH_ROOTS = {"tags", "properties", "etag"}
 
 @dataclass(frozen=True, kw_only=True)
 class Twin:
-    """A device's twin; `document` is the hub's own."""
+    """A device's or module's twin; `document` is the hub's own."""
 
     device_id: str
     etag: str | None
@@ -44,3 +44,11 @@ class TwinPatch:
         for name, part in (("tags", self.document.get("tags", {})), ("desired", properties.get("desired", {}))):
             if not isinstance(part, dict):
                 raise BadValue(f"--twin-patch: {name} must be an object.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTwin:
+    """What a twin's tags and desired properties are to be, all of them."""
+
+    tags: dict[str, Any] = field(default_factory=dict)
+    desired: dict[str, Any] = field(default_factory=dict)

@@ -50,7 +50,13 @@ def resource_of(target: HubTarget, credential: ServiceCredential | DeviceKey) ->
 
 def device_resource(target: HubTarget, device_id: str) -> str:
     """What tokens for one device are for."""
-    return f"{target.host}/devices/{device_id}"
+    return identity_resource(target.host, device_id)
+
+
+def identity_resource(host: str, device_id: str | None, module_id: str | None = None) -> str:
+    """What tokens for a device or module are for; without either, the whole hub. Not yet percent-encoded."""
+    device = "" if device_id is None else f"/devices/{device_id}"
+    return f"{host}{device}" if module_id is None else f"{host}{device}/modules/{module_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,13 @@ COMMANDS = [
     "iot hub device-twin update", "iot hub device-twin list", "iot hub query", "iot device send-d2c-message",
     "iot device c2d-message receive", "iot device c2d-message complete", "iot device c2d-message abandon",
     "iot device c2d-message reject", "iot device c2d-message purge",
+    "iot hub device-identity renew-key", "iot hub device-identity parent show", "iot hub device-identity parent set",
+    "iot hub device-identity children add", "iot hub device-identity children list",
+    "iot hub device-identity children remove", "iot hub device-twin replace", "iot hub module-identity create",
+    "iot hub module-identity show", "iot hub module-identity list", "iot hub module-identity update",
+    "iot hub module-identity delete", "iot hub module-identity renew-key",
+    "iot hub module-identity connection-string show", "iot hub module-twin show", "iot hub module-twin update",
+    "iot hub module-twin replace", "iot hub connection-string show", "iot hub generate-sas-token",
 ]  # fmt: skip
 
 # The same in another way.

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients import codec
+from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobTally, JobType
@@ -90,20 +91,18 @@ def test_a_twin_patchs_etag_does_not_travel_in_its_body() -> None:
     ],
 )
 def test_a_new_identity_says_how_it_signs_in(new: NewIdentity, authentication: dict[str, Any]) -> None:
-    body = codec.render_new_identity(new)
+    body = render_new_identity(new)
     assert body["authentication"] == authentication
     assert (body["deviceId"], body["status"], body["capabilities"]) == ("d", "enabled", {"iotEdge": False})
 
 
 def test_an_edge_device_names_its_parent_otherwise_than_a_leaf() -> None:
-    assert codec.render_new_identity(NewIdentity(device_id="d", parent_scope="s"))["deviceScope"] == "s"
-    assert codec.render_new_identity(NewIdentity(device_id="d", parent_scope="s", is_edge=True))["parentScopes"] == [
-        "s"
-    ]
+    assert render_new_identity(NewIdentity(device_id="d", parent_scope="s"))["deviceScope"] == "s"
+    assert render_new_identity(NewIdentity(device_id="d", parent_scope="s", is_edge=True))["parentScopes"] == ["s"]
 
 
 def test_keys_of_an_identity_do_not_show() -> None:
-    identity = codec.parse_identity(
+    identity = parse_identity(
         {"deviceId": "d", "etag": "e", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": "hush"}}}
     )
     assert identity.primary_key == "hush"
@@ -112,7 +111,7 @@ def test_keys_of_an_identity_do_not_show() -> None:
 
 @pytest.mark.parametrize("document", [None, [], "text", 5])
 def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
-    for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, codec.parse_identity):
+    for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, parse_identity):
         with pytest.raises(HubFault):
             parse(document)
 

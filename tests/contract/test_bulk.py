@@ -118,6 +118,14 @@ def test_one_key_is_renewed_and_the_other_stays(hub: HubProcess, name: str, poli
     assert after[policy_key] != before[policy_key] and after[other] == before[other]
 
 
+def test_both_keys_are_renewed_at_once(hub: HubProcess, name: str) -> None:
+    before = hub.new_device(name)["authentication"]["symmetricKey"]
+    result = hub.ok("POST", "/devices/keys/regenerate", {"policyKey": "both", "devices": [{"id": name}]})
+    assert [each["id"] for each in result["rotatedKeys"]] == [name]
+    after = hub.ok("GET", f"/devices/{name}")["authentication"]["symmetricKey"]
+    assert all(after[which] != before[which] for which in ("primaryKey", "secondaryKey"))
+
+
 def test_keys_that_cannot_be_renewed_are_told(hub: HubProcess, name: str) -> None:
     hub.new_device(f"{name}-x", authentication={"type": "certificateAuthority"})
     hub.new_device(name)

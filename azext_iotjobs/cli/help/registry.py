@@ -1,4 +1,4 @@
-"""Help of device identities and twins."""
+"""Help of identities and twins of devices."""
 
 from azext_iotjobs.cli.help.writing import command, group
 
@@ -43,6 +43,54 @@ command(
         "--query connectionString -o tsv)",
     ),
 )
+command(
+    "iot hub device-identity renew-key",
+    "Make the keys of devices anew, or swap a device's two keys.",
+    ("Renew one key and show the registration.",
+     "az iot hub device-identity renew-key -n localhost -d pump-1 --key-type secondary"),
+    ("Let a device's keys change places.", "az iot hub device-identity renew-key -n localhost -d pump-1 --kt swap"),
+    (
+        "Renew both keys of two devices and of their modules.",
+        "az iot hub device-identity renew-key -n localhost -d pump-1 pump-2 --kt both --include-modules",
+    ),
+    ("Renew the primary key of every device.", "az iot hub device-identity renew-key -n localhost -d '*' --kt primary"),
+    long="For one device, its registration is printed, keys included. For several, for '*' and with --include-modules "
+    "the hub renews them, 100 with each request, and the result says which it renewed (`rotatedKeys`) and which not "
+    "(`errors`); the exit code is then 4. Who is connected stays connected until its token ends.",
+)  # fmt: skip
+
+group("iot hub device-identity parent", "The edge device through which a device speaks to the hub.")
+group("iot hub device-identity children", "The devices that speak to the hub through an edge device.")
+command(
+    "iot hub device-identity parent show",
+    "Show the registration of a device's parent.",
+    ("Which device is it?",
+     "az iot hub device-identity parent show -n localhost -d sensor-1 --query deviceId -o tsv"),
+)  # fmt: skip
+command(
+    "iot hub device-identity parent set",
+    "Give a device a parent, which must be an edge device.",
+    ("Give a device a parent.", "az iot hub device-identity parent set -n localhost -d sensor-1 --pd gateway-1"),
+    ("Put another in its place.",
+     "az iot hub device-identity parent set -n localhost -d sensor-1 --parent-device-id gateway-2 --force"),
+)  # fmt: skip
+command(
+    "iot hub device-identity children add",
+    "Give devices this edge device as their parent. All are checked before the first is changed.",
+    ("Add two children.",
+     "az iot hub device-identity children add -n localhost -d gateway-1 --child-list sensor-1 sensor-2"),
+)  # fmt: skip
+command(
+    "iot hub device-identity children list",
+    "List the ids of an edge device's children, as the hub's query finds them.",
+    ("List them, one a line.", "az iot hub device-identity children list -n localhost -d gateway-1 -o tsv"),
+)
+command(
+    "iot hub device-identity children remove",
+    "Take away the parent of an edge device's children; the devices stay.",
+    ("Remove one.", "az iot hub device-identity children remove -n localhost -d gateway-1 --child-list sensor-1"),
+    ("Remove all.", "az iot hub device-identity children remove -n localhost -d gateway-1 --remove-all"),
+)
 
 group("iot hub device-twin", "Manage device twins: tags, desired and reported properties.")
 command(
@@ -61,6 +109,18 @@ command(
     ),
     ("Remove a tag.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site"),
 )
+command(
+    "iot hub device-twin replace",
+    "Replace a twin's tags and desired properties; those that are not given are removed.",
+    (
+        "Give a twin one tag and no desired properties.",
+        "az iot hub device-twin replace -n localhost -d pump-1 --json '{\"tags\": {\"site\": \"north\"}}'",
+    ),
+    ("Put back what `device-twin show` wrote into a file.",
+     "az iot hub device-twin replace -n localhost -d pump-1 --json twin.json"),
+    long="What only the hub and the device write (reported properties, versions, states) may stand in the document and "
+    "is left out.",
+)  # fmt: skip
 command(
     "iot hub device-twin list",
     "List device twins.",

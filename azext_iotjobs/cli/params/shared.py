@@ -37,6 +37,13 @@ def hub(c: Context) -> None:
             help="Resource group of the hub, to narrow its look-up in Azure.")  # fmt: skip
 
 
+def required_hub(c: Context) -> None:
+    """Which hub, where the reference wants its name also beside --login."""
+    hub(c)
+    c.extra("hub", options_list=["--hub-name", "-n"], arg_group="IoT Hub Identifier", required=True,
+            help="The hub's host name, or localhost[:PORT] for a running local hub.")  # fmt: skip
+
+
 def auth_type(c: Context) -> None:
     """How to sign in."""
     c.extra("hub_auth", options_list=["--auth-type"], arg_type=get_enum_type(["key", "login"]),
@@ -49,6 +56,17 @@ def auth_type(c: Context) -> None:
 def device(c: Context) -> None:
     """One device."""
     c.argument("device", options_list=["--device-id", "-d"], help="Device id.")
+
+
+def module(c: Context) -> None:
+    """One module of a device."""
+    c.argument("module", options_list=["--module-id", "-m"], help="Module id.")
+
+
+def which_key(c: Context) -> None:
+    """One of two keys."""
+    c.argument("which_key", options_list=["--key-type", "--kt"], arg_type=get_enum_type(["primary", "secondary"]),
+               help="Which of its keys.")  # fmt: skip
 
 
 def if_match(c: Context) -> None:

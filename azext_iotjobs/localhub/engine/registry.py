@@ -151,13 +151,17 @@ class Registry:
         self._identities.delete(address)
         self._links.drop(address)
 
-    def renew_key(self, address: Address, *, primary: bool) -> Identity:
-        """Make one of the two keys anew; the other stays good. Raises HubError."""
+    def renew_keys(self, address: Address, *, primary: bool, secondary: bool) -> Identity:
+        """Make one of the two keys anew, or both; what is not renewed stays good. Raises HubError."""
         old = self.device(address.device_id) if address.module_id is None else self.module(address)
         if old.sign_in != SignInKind.SAS.value:
             raise HubError(ARGUMENT_INVALID, f"{address.shown} does not sign in with keys.")
         return self._identities.save(
-            replace(old, primary_key=new_key()) if primary else replace(old, secondary_key=new_key())
+            replace(
+                old,
+                primary_key=new_key() if primary else old.primary_key,
+                secondary_key=new_key() if secondary else old.secondary_key,
+            )
         )
 
     def _check_host(self, address: Address) -> None:

@@ -18,6 +18,7 @@ from azext_iotjobs.localhub.store.identities import Identities, Identity
 
 MAX_ITEMS = 100
 MAX_RENEWED = 1000
+RENEWED = {"primaryKey": (True, False), "secondaryKey": (False, True), "both": (True, True)}
 Item = dict[str, Any]
 
 
@@ -59,8 +60,9 @@ class BulkRoutes:
         """POST /devices/keys/regenerate: 207 when some could not be done."""
         document = asked.document()
         policy_key = member(document, "policyKey", str, "")
-        if policy_key not in ("primaryKey", "secondaryKey"):
-            raise HubError(ARGUMENT_INVALID, "policyKey must be primaryKey or secondaryKey.")
+        if policy_key not in RENEWED:
+            raise HubError(ARGUMENT_INVALID, f"policyKey must be one of {', '.join(RENEWED)}.")
+        primary, secondary = RENEWED[policy_key]
         devices = member(document, "devices", list, [])
         if not 1 <= len(devices) <= MAX_RENEWED or not all(isinstance(each, dict) for each in devices):
             raise HubError(ARGUMENT_INVALID, f"devices must be a list of 1 to {MAX_RENEWED} objects.")
@@ -68,7 +70,7 @@ class BulkRoutes:
         with self._database.transaction():
             for item in devices:
                 try:
-                    identity = self._registry.renew_key(_address(item), primary=policy_key == "primaryKey")
+                    identity = self._registry.renew_keys(_address(item), primary=primary, secondary=secondary)
                     renewed.append(_renewed(identity))
                 except HubError as err:
                     errors.append(_error(item, err, "regenerateKey"))

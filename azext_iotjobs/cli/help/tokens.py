@@ -1,0 +1,29 @@
+"""Help of what opens a hub: connection strings and tokens."""
+
+from azext_iotjobs.cli.help.writing import command, group
+
+group("iot hub connection-string", "Connection strings of hubs, with the key of a shared access policy.")
+command(
+    "iot hub connection-string show",
+    "Show the connection string of a hub.",
+    (
+        "Keep that of the running local hub in a variable.",
+        "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
+    ),
+    ("Only the right to connect to services.", "az iot hub connection-string show -n localhost --policy-name service"),
+    ("Those of all policies.", "az iot hub connection-string show -n localhost --all"),
+)
+command(
+    "iot hub generate-sas-token",
+    "Make a shared access signature: of a hub's policy, a device or a module.",
+    (
+        "Call the hub's REST API with curl.",
+        "TOKEN=$(az iot hub generate-sas-token -n localhost --query sas -o tsv)",
+    ),
+    ("Let a device in for a day.", "az iot hub generate-sas-token -n localhost -d pump-1 --duration 86400"),
+    ("Let a module in.", "az iot hub generate-sas-token -n localhost -d pump-1 -m motor --key-type secondary"),
+    (
+        "Without asking a hub, from a hub's, device's or module's connection string in a file.",
+        "az iot hub generate-sas-token --connection-string @device.txt",
+    ),
+)

@@ -1,0 +1,88 @@
+"""Handlers of az iot hub module-identity create | show | list | update | delete and connection-string show."""
+
+from typing import Any
+
+from azext_iotjobs.cli.edits import Edit, apply_edits
+from azext_iotjobs.cli.sign_in import SIGN_IN, connection_string, own_certificate
+from azext_iotjobs.cli.values import at_least
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import MissingChoice
+from azext_iotjobs.model.identity import Identity, NewIdentity
+from azext_iotjobs.operations.modules import on_device
+
+
+def create(
+    client: HubClient,
+    device: str,
+    module: str,
+    sign_in: str = "shared_private_key",
+    first_key: str | None = None,
+    second_key: str | None = None,
+    first_thumbprint: str | None = None,
+    second_thumbprint: str | None = None,
+    valid_for_days: int | None = None,
+    certificate_dir: str | None = None,
+) -> dict[str, Any]:
+    """Register a module."""
+    if valid_for_days is not None or certificate_dir is not None:
+        name = f"{device}/{module}"
+        first_thumbprint = own_certificate(name, sign_in, first_thumbprint, valid_for_days, certificate_dir)
+    new = NewIdentity(
+        device_id=device,
+        module_id=module,
+        sign_in=SIGN_IN[sign_in],
+        primary_key=first_key,
+        secondary_key=second_key,
+        primary_thumbprint=first_thumbprint,
+        secondary_thumbprint=second_thumbprint,
+    )
+    return on_device(client, device, lambda: client.identities.create(new)).document
+
+
+def show(client: HubClient, device: str, module: str) -> dict[str, Any]:
+    """Show a module's registration."""
+    return _get(client, device, module).document
+
+
+def list_modules(client: HubClient, device: str, limit: int = 1000) -> list[dict[str, Any]]:
+    """List a device's modules."""
+    if limit != -1:
+        at_least(limit, 1, "--top")
+    found = [each.document for each in on_device(client, device, lambda: client.identities.modules(device))]
+    return found if limit == -1 else found[:limit]
+
+
+def update(
+    client: HubClient,
+    device: str,
+    module: str,
+    if_match: str | None = None,
+    set_edits: list[Edit] | None = None,
+    add_edits: list[Edit] | None = None,
+    remove_edits: list[Edit] | None = None,
+    as_string: bool = False,
+) -> dict[str, Any]:
+    """Change a module's registration: read it, change what was named, write it whole."""
+    edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
+    if not any(edits.values()):
+        raise MissingChoice("Nothing to update.", hint="Give --set, --add or --remove, for example --set managedBy=me.")
+    now = _get(client, device, module)
+    record = apply_edits(now.document, edits, keep_text=as_string)
+    # Without an etag of the user's, the one that was just read: what someone else changed meanwhile is not overwritten.
+    return client.identities.replace(device, record, etag=if_match or now.etag, module_id=module).document
+
+
+def delete(client: HubClient, device: str, module: str, if_match: str | None = None) -> None:
+    """Remove a module and its twin."""
+    on_device(client, device, lambda: client.identities.delete(device, etag=if_match or "*", module_id=module))
+
+
+def show_connection_string(
+    client: HubClient, device: str, module: str, which_key: str = "primary"
+) -> dict[str, str]:  # fmt: skip
+    """Show the connection string with which a module signs in."""
+    return connection_string(client.target.host, _get(client, device, module), which_key)
+
+
+def _get(client: HubClient, device: str, module: str) -> Identity:
+    return on_device(client, device, lambda: client.identities.get(device, module))

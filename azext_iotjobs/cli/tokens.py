@@ -1,0 +1,96 @@
+"""Handlers of az iot hub connection-string show and generate-sas-token: they print secrets, on purpose."""
+
+from typing import Any
+
+from azext_iotjobs.cli.hub_keys import TypedHub, policy_keys, the_policy
+from azext_iotjobs.cli.sign_in import key_of
+from azext_iotjobs.cli.values import at_least
+from azext_iotjobs.model.clock import Clock, SystemClock
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.identity import Identity, SignIn
+from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.operations.modules import on_device
+from azext_iotjobs.transport.auth import identity_resource
+from azext_iotjobs.transport.sas import sas_token
+
+OWNER = "iothubowner"
+
+
+def show_connection_string(
+    client: TypedHub,
+    policy: str = OWNER,
+    which_key: str = "primary",
+    every_policy: bool = False,
+    for_event_hubs: bool = False,
+) -> dict[str, Any]:
+    """Show the connection string of a hub."""
+    if for_event_hubs:
+        raise BadValue(
+            "--default-eventhub: the Event Hubs endpoint of a hub is known to Azure Resource Manager alone, which this "
+            "version does not ask for it.",
+            hint="What devices send to a local hub: az iot local-hub events",
+        )
+    policies = policy_keys(client)
+    if every_policy:
+        return {"connectionString": [each.connection_string(which_key) for each in policies]}
+    return {"connectionString": the_policy(client, policies, policy, OWNER).connection_string(which_key)}
+
+
+def generate_sas_token(
+    client: TypedHub,
+    device: str | None = None,
+    module: str | None = None,
+    own_login: str | None = None,
+    policy: str = OWNER,
+    which_key: str = "primary",
+    token_life_s: int = 3600,
+) -> dict[str, str]:
+    """Make a shared access signature."""
+    at_least(token_life_s, 1, "--duration")
+    if module is not None and device is None:
+        raise MissingChoice("--module-id names a module of which device?", hint="Give --device-id too.")
+    if own_login is not None:
+        if client.is_typed or device is not None or policy != OWNER or which_key != "primary":
+            raise ConflictingChoice(
+                "--connection-string says by itself what the token is for and with which key it is made.",
+                hint="Leave --hub-name, --login, --device-id, --module-id, --policy-name and --key-type out.",
+            )
+        return _signed(**_of_string(own_login), life_s=token_life_s)
+    if device is not None:
+        return _signed(**_of_identity(client, device, module, which_key), life_s=token_life_s)
+    found = the_policy(client, policy_keys(client), policy, OWNER)
+    return _signed(
+        resource=found.target.host, key=found.key(which_key), policy=found.policy, life_s=token_life_s
+    )  # fmt: skip
+
+
+def _of_string(text: str) -> dict[str, Any]:
+    login = parse_connection_string(text)
+    if login.key is None:
+        raise BadValue(
+            "--connection-string holds no SharedAccessKey, so nothing can be signed with it.",
+            hint="Whoever signs in with a certificate or a token has no key to make tokens with.",
+        )
+    if login.device_id is None and login.policy is None:
+        raise BadValue("--connection-string names neither a policy (SharedAccessKeyName) nor a device (DeviceId).")
+    resource = identity_resource(login.host, login.device_id, login.module_id)
+    return {"resource": resource, "key": login.key, "policy": login.policy}
+
+
+def _of_identity(client: TypedHub, device: str, module: str | None, which_key: str) -> dict[str, Any]:
+    hub = client.open()
+    found: Identity = on_device(hub, device, lambda: hub.identities.get(device, module))
+    if found.sign_in != SignIn.SAS.value:
+        raise BadValue(
+            f"The {found.address} signs in by {found.sign_in}, not with a key: there are no tokens for it.",
+        )
+    resource = identity_resource(hub.target.host, device, module)
+    return {"resource": resource, "key": key_of(found, which_key), "policy": None}
+
+
+def _signed(
+    *, resource: str, key: str, policy: str | None, life_s: int, clock: Clock | None = None
+) -> dict[str, str]:  # fmt: skip
+    now = (clock or SystemClock()).now()
+    token = sas_token(resource=resource, key=key, expires_at=int(now.timestamp()) + life_s, policy=policy)
+    return {"sas": token}

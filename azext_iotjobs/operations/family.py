@@ -1,0 +1,118 @@
+"""Parents and children: edge devices, and the devices that speak to the hub through them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.identity_codec import render_with_parent
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.identity import Identity
+from azext_iotjobs.model.query import quoted
+
+SCOPE_PREFIX = "ms-azure-iot-edge://"  # then the edge device's id, a dash and a number
+
+
+def parent_of(client: HubClient, device_id: str) -> Identity:
+    """The parent of a device. Raises NotFound when it has none; HubAnswer, LinkError."""
+    child = client.identities.get(device_id)
+    if not child.parent_scopes:
+        raise NotFound(
+            f"Device {device_id} has no parent.",
+            hint=f"Give it one: az iot hub device-identity parent set -d {device_id} --pd EDGE-DEVICE",
+        )
+    (scope, *_) = child.parent_scopes
+    parent_id = scope.removeprefix(SCOPE_PREFIX).rpartition("-")[0]
+    parent = client.identities.get(parent_id) if parent_id and scope.startswith(SCOPE_PREFIX) else None
+    if parent is None or parent.scope != scope:
+        raise NotFound(f"Device {device_id} has the parent scope {scope}, which is that of no device now.")
+    return parent
+
+
+@dataclass(frozen=True)
+class Move:
+    """Devices, as they were read, and the scope of the parent that they are to have; None: no parent."""
+
+    scope: str | None
+    children: tuple[Identity, ...]
+
+
+def adoption(client: HubClient, parent_id: str, child_ids: Sequence[str], *, takes_over: bool) -> Move:
+    """What gives devices this parent, read and checked; nothing is changed yet.
+
+    takes_over: also those that have another parent.
+    Those that have it already are left out. Raises BadValue, ConflictingChoice; HubAnswer, LinkError.
+    """
+    parent = edge_device(client, parent_id)
+    if parent_id in child_ids:
+        raise BadValue(f"Device {parent_id} cannot be its own parent.")
+    children = [client.identities.get(each) for each in child_ids]
+    others = [each.device_id for each in children if each.parent_scopes and parent.scope not in each.parent_scopes]
+    if others and not takes_over:
+        raise ConflictingChoice(
+            f"{_devices(others)} another parent already.", hint=f"--force gives {_them(others)} this one instead."
+        )
+    return Move(parent.scope, tuple(each for each in children if parent.scope not in each.parent_scopes))
+
+
+def children_of(client: HubClient, parent_id: str) -> list[str]:
+    """The ids of an edge device's children, as the hub's query finds them. Raises BadValue for another device."""
+    parent = edge_device(client, parent_id)
+    assert parent.scope is not None
+    query = f"SELECT deviceId FROM devices WHERE ARRAY_CONTAINS(parentScopes, {quoted(parent.scope)})"
+    return [str(row["deviceId"]) for row in client.queries.run(query)]
+
+
+def release(client: HubClient, parent_id: str, child_ids: Sequence[str]) -> Move:
+    """What takes children's parent away, read and checked; nothing is changed yet.
+
+    Raises BadValue for a device that is no child of it; HubAnswer, LinkError.
+    """
+    parent = edge_device(client, parent_id)
+    children = [client.identities.get(each) for each in child_ids]
+    strangers = [each.device_id for each in children if parent.scope not in each.parent_scopes]
+    if strangers:
+        raise BadValue(
+            f"Not children of {parent_id}: {', '.join(strangers)}. Nothing was changed.",
+            hint=f"Its children: az iot hub device-identity children list -d {parent_id}",
+        )
+    return Move(None, tuple(children))
+
+
+def release_all(client: HubClient, parent_id: str) -> Move:
+    """The same for all children. A query may be some seconds behind: who left meanwhile is left out."""
+    scope = edge_device(client, parent_id).scope
+    found = []
+    for child_id in children_of(client, parent_id):
+        try:
+            child = client.identities.get(child_id)
+        except NotFound:
+            continue
+        if scope in child.parent_scopes:
+            found.append(child)
+    return Move(None, tuple(found))
+
+
+def carry_out(client: HubClient, move: Move) -> Iterator[str]:
+    """Change devices' parents, one by one; tells of each once it is done. Raises HubAnswer, LinkError."""
+    for child in move.children:
+        client.identities.replace(child.device_id, render_with_parent(child, move.scope), etag=child.etag)
+        yield child.device_id
+
+
+def edge_device(client: HubClient, device_id: str) -> Identity:
+    """A device that can have children. Raises BadValue for another one; HubAnswer, LinkError."""
+    device = client.identities.get(device_id)
+    if not device.is_edge or device.scope is None:
+        raise BadValue(
+            f"Device {device_id} is no edge device, so it has no children.",
+            hint=f"Make it one: az iot hub device-identity update -d {device_id} --edge-enabled",
+        )
+    return device
+
+
+def _devices(ids: Sequence[str]) -> str:
+    return f"Device {ids[0]} has" if len(ids) == 1 else f"Devices {', '.join(ids)} have"
+
+
+def _them(ids: Sequence[str]) -> str:
+    return "it" if len(ids) == 1 else "them"

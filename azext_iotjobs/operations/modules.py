@@ -1,0 +1,31 @@
+"""Modules of devices: for a device that is missing or disabled the hub gives an answer that hides it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.errors import IotJobsError, NotFound, StateError, Unauthorized
+
+Result = TypeVar("Result")
+
+
+def on_device(client: HubClient, device_id: str, call: Callable[[], Result]) -> Result:
+    """Carry out a call about a device's modules; where the hub refuses it as unauthorized, find out whether it is that.
+
+    Raises NotFound when the device does not exist, StateError when it is disabled, else what `call` raises.
+    """
+    try:
+        return call()
+    except Unauthorized as refused:
+        try:
+            device = client.identities.get(device_id)
+        except NotFound as missing:
+            raise missing from refused
+        except IotJobsError:
+            raise refused from None
+        if not device.is_enabled:
+            raise StateError(
+                f"Device {device_id} is disabled; until it is enabled, the hub refuses what concerns its modules.",
+                hint=f"Enable it: az iot hub device-identity update -d {device_id} --status enabled",
+            ) from refused
+        raise
