@@ -10,7 +10,8 @@ import math
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import quote
 
 from azext_iotjobs.model.clock import Clock, StopFlag
@@ -18,7 +19,8 @@ from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.simulator import session as mind
 from azext_iotjobs.simulator import telemetry, topics
-from azext_iotjobs.simulator.session import Behaviour, Seen, Session, State, What
+from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.session import Behaviour, Moment, Seen, Session, State, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
@@ -44,6 +46,8 @@ class SimulatedDevice:
     behaviour: Behaviour
     plan: TelemetryPlan
     model_id: str | None = None  # DTMI that it announces
+    number: int = 0  # within its fleet, from 0
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +67,18 @@ def run(
     clock: Clock,
     stop: StopFlag,
     way: Way = Way.TLS,
+    seed: str = "",
 ) -> Summary:
     """Connect `devices` to `target` and let them live; gives what it came to, and leaves nothing connected.
 
     reporter: told, on this thread, of everything that a person may want to see.
+    seed: of the devices' chance: the same one gives the same behaviour.
     Raises Unauthorized or LinkError when every device gave up; the error is the first one's. BadValue for a
     certificate that cannot be used.
     """
     links = MqttTransport(target, clock, way)
     try:
-        return run_over(links, target, devices, reporter, clock, stop)
+        return run_over(links, target, devices, reporter, clock, stop, seed)
     finally:
         links.close()
 
@@ -84,9 +90,10 @@ def run_over(
     reporter: Reporter,
     clock: Clock,
     stop: StopFlag,
+    seed: str = "",
 ) -> Summary:
     """The same over connections that are there already."""
-    around = _Around(links=links, target=target, reporter=reporter, clock=clock)
+    around = _Around(links=links, target=target, reporter=reporter, clock=clock, seed=seed)
     running = {device.device_id: _Device(device, around) for device in devices}
     _loop(running, around, stop)
     failures = {name: device.failure for name, device in running.items() if device.failure is not None}
@@ -108,6 +115,11 @@ class _Around:
     target: HubTarget
     reporter: Reporter
     clock: Clock
+    seed: str
+
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(self.clock.monotonic(), self.clock.now())
 
 
 def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> None:
@@ -144,8 +156,9 @@ class _Device:
         self._device = device
         self._plan = device.plan
         self._around = around
-        self._session = Session(device.behaviour)
-        self._connect_at = around.clock.monotonic()  # inf: not by itself
+        who = Who(device_id=device.device_id, number=device.number, tags=device.tags)
+        self._session = Session(device.behaviour, who, Dice(f"{around.seed}/{device.device_id}"))
+        self._connect_at = math.inf  # not by itself
         self._is_linked = False  # a connection is there or under way
         self._tries = 0  # that failed in a row
         self._ready_at = math.inf
@@ -156,6 +169,7 @@ class _Device:
         self.unacknowledged: set[int] = set()
         self.failure: IotJobsError | None = None
         self.is_over = False
+        self._act(mind.Started())
 
     @property
     def next_at(self) -> float:
@@ -167,6 +181,7 @@ class _Device:
             self._connect_at,
             self._renew_at if is_ready else math.inf,
             self._next_message_at() if is_ready else math.inf,
+            self._session.next_at,
             self._end_at(),
         )
 
@@ -192,6 +207,8 @@ class _Device:
         """Do what is due at `now`."""
         if self.is_over:
             return
+        if self._session.next_at <= now:
+            self._act(mind.Due())
         if self._connect_at <= now:
             self._connect()
         if self._session.state is State.READY and self._renew_at <= now:
@@ -235,22 +252,35 @@ class _Device:
 
     def _renew(self) -> None:
         """A token cannot be changed within a connection: leave and come back."""
+        self._leave()
+        self._connect()
+
+    def _leave(self) -> None:
+        self._connect_at = math.inf
+        self._is_linked = False
         self._around.links.drop(self._device.device_id)
         self._act(mind.Offline())
-        self._connect()
 
     def _send_due(self, now: float) -> None:
         while self._next_message_at() <= now:
-            self.sent_count += 1
             instant = self._around.clock.now()
-            body = telemetry.body(self._plan, self.sent_count, str(uuid.uuid4()), instant)
-            message = mind.SendTelemetry(properties=self._plan.properties, body=body)
-            self.unacknowledged.add(self._publish(*topics.render_telemetry(self._device.device_id, message)))
-            self._tell(What.SENT, number=self.sent_count, count=self._plan.count)
+            body = telemetry.body(self._plan, self.sent_count + 1, str(uuid.uuid4()), instant)
+            self._send(mind.SendTelemetry(properties=self._plan.properties, body=body))
+
+    def _send(self, message: mind.SendTelemetry) -> None:
+        self.sent_count += 1
+        self.unacknowledged.add(self._publish(*topics.render_telemetry(self._device.device_id, message)))
+        self._tell(What.SENT, number=self.sent_count, count=self._plan.count)
 
     def _act(self, event: mind.Event) -> None:
-        for action in self._session.on(event):
+        for action in self._session.on(event, self._around.moment()):
             match action:
+                case mind.Come():
+                    self._connect_at = self._around.clock.monotonic()
+                case mind.Leave():
+                    self._leave()
+                case mind.SendTelemetry():
+                    self._send(action)
                 case mind.Listen():
                     filters = topics.filters(self._device.device_id)
                     self._subscription = self._around.links.subscribe(self._device.device_id, filters)

@@ -1,17 +1,23 @@
-"""One simulated device's mind: events in, actions out. Pure: no clock, no socket, no chance.
+"""One simulated device's mind: events in, actions out. Pure: time and chance are given to it.
 
     OFFLINE --Online--> LISTENING --Subscribed--> READY
        ^                    |                       |
        +-------Offline------+-----------------------+
 
+What it wants to do later it keeps, and says when: `next_at`; the loop around it sends `Due` then. It comes and goes by
+its own will: the loop connects it on `Come` and disconnects it on `Leave`, and tells it of both as of any connection.
 Only a READY device sends and reports; one that is asked anything answers, whatever its state: the hub would not have
 asked a device that does not listen.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from azext_iotjobs.simulator.dice import Dice
 
 DEFAULT_STATUS = 200
 
@@ -42,7 +48,34 @@ class Behaviour:
     first_reported: Mapping[str, Any] | None = None  # reported once, when the device is first ready
 
 
+@dataclass(frozen=True, kw_only=True)
+class Who:
+    """Which device it is."""
+
+    device_id: str
+    number: int = 0  # within its fleet, from 0
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something happens."""
+
+    at: float  # seconds on a clock that never goes back
+    wall: datetime  # aware UTC
+
+
 # --- events: what happens to the device
+
+
+@dataclass(frozen=True)
+class Started:
+    """The simulation begins."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What it wanted to do later is due."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +132,31 @@ class Unreadable:
     topic: str
 
 
-Event = Online | Subscribed | Offline | MethodCalled | DesiredPatched | MessageArrived | ReportAnswered | Unreadable
+Event = (
+    Started
+    | Due
+    | Online
+    | Subscribed
+    | Offline
+    | MethodCalled
+    | DesiredPatched
+    | MessageArrived
+    | ReportAnswered
+    | Unreadable
+)
 
 
 # --- actions: what the device does
+
+
+@dataclass(frozen=True)
+class Come:
+    """Connect."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Disconnect, until `Come`."""
 
 
 @dataclass(frozen=True)
@@ -159,21 +213,32 @@ class Seen:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Action = Listen | AnswerMethod | Report | Seen
+Action = Come | Leave | Listen | AnswerMethod | Report | SendTelemetry | Seen
 
 
 class Session:
     """The mind of one device."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, who: Who, dice: Dice) -> None:
         self._behaviour = behaviour
+        self._who = who
+        self._dice = dice
         self._first_reported = behaviour.first_reported
         self._reports = 0
         self.state = State.OFFLINE
 
-    def on(self, event: Event) -> list[Action]:
+    @property
+    def next_at(self) -> float:
+        """When it wants to be told `Due`, as `Moment.at` has it; inf: not before something else happens."""
+        return math.inf
+
+    def on(self, event: Event, now: Moment) -> list[Action]:
         """What the device does when `event` happens."""
         match event:
+            case Started():
+                return [Come()]
+            case Due():
+                return []
             case Online():
                 self.state = State.LISTENING
                 return [Listen()]

@@ -1,7 +1,10 @@
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from azext_iotjobs.simulator import session as mind
+from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.session import (
     UNSET,
     Action,
@@ -12,18 +15,20 @@ from azext_iotjobs.simulator.session import (
     Listen,
     MessageArrived,
     MethodCalled,
+    Moment,
     Offline,
     Online,
     Report,
     ReportAnswered,
     Seen,
-    Session,
     State,
     Subscribed,
     Unreadable,
     What,
+    Who,
 )
 
+NOW = Moment(5.0, datetime(2026, 11, 21, tzinfo=timezone.utc))
 CALL = MethodCalled(rid="1", name="reboot", payload={"delay": 5})
 TALK: tuple[Event, ...] = (  # what is said over a connection; it never changes the state
     CALL,
@@ -36,6 +41,16 @@ TALK: tuple[Event, ...] = (  # what is said over a connection; it never changes 
 
 def doing(actions: list[Action]) -> list[Action]:
     return [action for action in actions if not isinstance(action, Seen)]
+
+
+class Session(mind.Session):
+    """A session at one moment, without chance."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        super().__init__(behaviour, Who(device_id="d"), Dice(""))
+
+    def on(self, event: Event, now: Moment = NOW) -> list[Action]:
+        return super().on(event, now)
 
 
 def session_in(state: State, behaviour: Behaviour | None = None) -> Session:
