@@ -25,10 +25,12 @@ from azext_iotjobs.model.errors import (
 )
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.target import SasKey
+from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.sdk.client import DeviceStatus, JobClient, WaitOver
+from azext_iotjobs.sdk.credentials import AccessToken, TokenCredential
 
 __all__ = [
+    "AccessToken",
     "AnswerTooLate",
     "BadRequest",
     "BadValue",
@@ -52,7 +54,9 @@ __all__ = [
     "MissingChoice",
     "NotFound",
     "SasKey",
+    "SasToken",
     "Throttled",
+    "TokenCredential",
     "Unauthorized",
     "UserError",
     "WaitOver",

@@ -13,9 +13,10 @@ from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.target import HubTarget, SasKey, host_and_port, parse_connection_string
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs, results
+from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
 from azext_iotjobs.sdk.wording import parameter_names
 from azext_iotjobs.transport.http import HttpTransport
 
@@ -46,30 +47,34 @@ class JobClient:
     iterator that `results` gave is for one thread at a time. After a fork, make a new client.
     """
 
-    def __init__(self, host: str, credential: SasKey, *, ca_file: str | None = None) -> None:
+    def __init__(
+        self, host: str, credential: TokenCredential | SasKey | SasToken, *, ca_file: str | None = None
+    ) -> None:
         """A client for one hub; nothing is sent yet.
 
         host: such as myhub.azure-devices.net, with `:port` where that is not 443.
-        credential: a shared access policy's key; the policy needs the rights to read and write the registry.
+        credential: one of azure-identity's, or another object with `get_token`, for Microsoft Entra; what it raises
+        passes through us. Or a shared access policy's key, or a signature made with it.
         ca_file: a PEM file with the only authorities to trust, as a local hub needs; None: those that `requests`
         trusts, which REQUESTS_CA_BUNDLE replaces.
         Raises BadValue.
         """
         name, port = host_and_port(host)
         target = HubTarget(host=name, https_port=port, ca_file=ca_file)
+        own = credential if isinstance(credential, SasKey | SasToken) else entra_login(credential, name)
         self._clock = SystemClock()
-        self._transport = HttpTransport(target, credential, self._clock, _say_waiting)
+        self._transport = HttpTransport(target, own, self._clock, _say_waiting)
         self._hub = HubClient(target, self._transport)
 
     @classmethod
     def from_connection_string(cls, connection_string: str, *, ca_file: str | None = None) -> "JobClient":
-        """A client by a shared access policy's connection string; nothing is sent yet.
+        """A client by a shared access policy's connection string, with its key or a signature; nothing is sent yet.
 
         ca_file: as for JobClient itself.
         Raises BadValue, MissingChoice.
         """
         login = parse_connection_string(connection_string)
-        return cls(login.authority, login.sas_key(), ca_file=ca_file)
+        return cls(login.authority, login.credential(), ca_file=ca_file)
 
     def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""
