@@ -36,9 +36,7 @@ def test_a_token_is_sent_as_bearer_and_renewed_when_a_minute_is_left(
     tmp_path: Path, life_s: float, sent: list[str]
 ) -> None:
     credential = Credential(life_s)
-    with serving(
-        tmp_path, answer_with(200, JOB)
-    ) as hub:
+    with serving(tmp_path, answer_with(200, JOB)) as hub:
         with JobClient(f"localhost:{hub.port}", credential, ca_file=str(hub.ca_file)) as client:
             assert credential.asked == []
             client.get_job("j")
