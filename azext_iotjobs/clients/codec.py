@@ -1,9 +1,8 @@
-"""Wire JSON <-> values: the only room on the client's side with camelCase keys.
+"""Wire JSON <-> values: beside the other codecs the only room on the client's side with camelCase keys.
 
 Documents are kept as the hub sent them; only what we decide on is read out, and a word we do not know never fails.
 """
 
-import base64
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
@@ -12,7 +11,6 @@ from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import DeviceIdentity, NewIdentity, SignIn
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally, JobType
-from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.model.twin import Twin, TwinPatch
 
@@ -38,12 +36,12 @@ def render_job(request: JobRequest) -> dict[str, Any]:
 
 def parse_job(document: Any) -> Job:
     """A v2 job as the hub shows it."""
-    return _job(_object(document), document)
+    return _job(json_object(document), document)
 
 
 def parse_v1_job(document: Any) -> Job:
     """An import or export job: the old endpoint's record, with the times under the new names too."""
-    old = _object(document)
+    old = json_object(document)
     shown = {
         **old,
         "createdTime": old.get("startTimeUtc"),
@@ -65,7 +63,7 @@ def render_method_call(call: MethodCall) -> dict[str, Any]:
 
 def parse_method_response(document: Any) -> MethodResponse:
     """What the device answered."""
-    body = _object(document)
+    body = json_object(document)
     return MethodResponse(status=int(body.get("status", 0)), payload=body.get("payload"), document=body)
 
 
@@ -76,7 +74,7 @@ def render_twin_patch(patch: TwinPatch) -> dict[str, Any]:
 
 def parse_twin(document: Any) -> Twin:
     """A twin as the hub shows it."""
-    body = _object(document)
+    body = json_object(document)
     return Twin(device_id=str(body.get("deviceId")), etag=body.get("etag"), document=body)
 
 
@@ -114,7 +112,7 @@ def render_sign_in(
 
 def parse_identity(document: Any) -> DeviceIdentity:
     """A registry record as the hub shows it."""
-    body = _object(document)
+    body = json_object(document)
     authentication = body.get("authentication") or {}
     keys = authentication.get("symmetricKey") or {}
     return DeviceIdentity(
@@ -127,31 +125,11 @@ def parse_identity(document: Any) -> DeviceIdentity:
     )
 
 
-def render_c2d_message(message: NewC2dMessage) -> dict[str, Any]:
-    """The body that sends a message through a local hub; what is absent is left out."""
-    members: dict[str, Any] = {
-        "body": base64.b64encode(message.body).decode(),
-        "properties": dict(message.properties),
-        "messageId": message.message_id,
-        "correlationId": message.correlation_id,
-        "userId": message.user_id,
-        "contentType": message.content_type,
-        "contentEncoding": message.content_encoding,
-        "expiryTimeUtc": None if message.expires_at is None else render_instant(message.expires_at),
-        "ack": None if message.ack is None else message.ack.value,
-    }
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def parse_event(document: Any) -> HubEvent:
-    """A message from a device, as a local hub shows it."""
-    body = _object(document)
-    return HubEvent(
-        number=int(body["number"]),
-        device_id=str(body["deviceId"]),
-        body=base64.b64decode(body["body"]),
-        document={name: value for name, value in body.items() if name != "body"},
-    )
+def json_object(document: Any) -> dict[str, Any]:
+    """A document that must be an object. Raises HubFault."""
+    if not isinstance(document, dict):
+        raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
+    return document
 
 
 def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
@@ -195,9 +173,3 @@ def _word(words: type[Word], text: Any) -> Word:
     # Documents and SDKs disagree on this one's spelling.
     spelled = {"canceled": "cancelled"}.get(str(text).lower(), str(text).lower())
     return by_text.get(spelled, words["UNRECOGNISED"])
-
-
-def _object(document: Any) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
-    return document

@@ -1,4 +1,4 @@
-"""Microsoft Entra for programs: any object with azure-identity's `get_token` -> our credential; azure is not imported."""
+"""Microsoft Entra for programs: any object with azure-identity's `get_token` -> our credential. It imports no azure."""
 
 from datetime import datetime, timezone
 from typing import Protocol
@@ -37,7 +37,7 @@ def entra_login(credential: TokenCredential, host: str) -> AadLogin:
         # Its type alone: a text that was given here may well be a key.
         raise BadValue(
             f"credential is a {type(credential).__name__}, which has no get_token.",
-            hint="Give one of azure-identity's, or a SasKey. For a connection string: JobClient.from_connection_string.",
+            hint="Give one of azure-identity's, or a SasKey. JobClient.from_connection_string takes text.",
         )
     scope = US_GOVERNMENT_SCOPE if host.lower().endswith(US_GOVERNMENT_SUFFIX) else SCOPE
 
