@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, IotJobsError
+from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
@@ -234,6 +234,8 @@ class JobClient:
         method: MethodCall | None = None,
         patch: TwinPatch | None = None,
     ) -> Job:
+        if not condition.strip():
+            raise MissingChoice("query_condition is blank.", hint='Say which devices; "*" is all of them.')
         if start_at is not None and start_at.tzinfo is None:
             raise BadValue(f"start_at {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
         request = JobRequest(

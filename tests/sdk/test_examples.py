@@ -50,7 +50,7 @@ def test_the_example_runs_both_jobs_on_devices_that_answer(hub: HubProcess) -> N
 
 def test_the_example_says_in_a_line_what_went_wrong(hub: HubProcess) -> None:
     own = hub.local.environment()
-    failed = ran_without_az(str(EXAMPLE), "no condition", **own)
+    failed = ran_without_az(str(EXAMPLE), "nofunction(deviceId) = 1", **own)
     refused = ran_without_az(str(EXAMPLE), " ", **own)
     for ran, said in ((failed, "Job lock-"), (refused, "query_condition")):
         assert ran.returncode == 1
