@@ -8,13 +8,11 @@ from azext_iotjobs.cli.parents import with_parent
 from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.cli.values import json_object_or_file, json_or_file
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import render_summary
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs as operation
-from azext_iotjobs.operations import results
 
 
 def create(
@@ -92,13 +90,9 @@ def show(
     document = with_parent(client.target.authority, operation.show(client, job).document)
     if not with_summary:
         return document
-    query = results.ResultQuery(
-        job_id=job, status=None, error_class=None, success=success_status, looks_in_registry=False
-    )
-    counted = results.summarise(client, query)
-    answers = ((each.method_status, each.payload, each.count) for each in counted.answers)
-    summary = render_summary(counted.by_status, counted.by_error_class, answers, counted.other_answer_count)
-    return {**document, "summary": summary}
+    from azext_iotjobs.cli.job_summary import summary  # here, so that others start without it
+
+    return {**document, "summary": summary(client, job, success_status)}
 
 
 def list_jobs(
