@@ -51,8 +51,8 @@ SENT_CLEAN = (
 )
 FALSY = "`0`, `{}`, `false`, `[]` and `null` count too, and are not taken for nothing"
 FIXED = {
-    ("iot hub job create", ""): "exit codes say what the job came to, see [exit-codes.md](exit-codes.md); `--exit-zero` "
-    "for the reference's way; what is missing is refused before anything is sent",
+    ("iot hub job create", ""): "exit codes say what the job came to, see [exit-codes.md](exit-codes.md); "
+    "`--exit-zero` for the reference's way; what is missing is refused before anything is sent",
     ("iot hub job create", "--method-payload"): "need not be given: null is sent",
     ("iot hub job create", "--query-condition"): "an empty one is an error, not all devices",
     ("iot hub job create", "--poll-duration"): "0 waits until the job's own deadline",
@@ -82,12 +82,12 @@ FIXED = {
     ("iot hub device-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin update", "--set"): "what a service cannot change (reported, status) is refused",
-    ("iot hub module-identity create", "--output-dir"): "files are never overwritten; their names hold the device's id, "
-    "and the key is its owner's alone",
+    ("iot hub module-identity create", "--output-dir"): "files are never overwritten; their names hold the device's "
+    "id, and the key is its owner's alone",
     ("iot hub module-identity create", "--valid-days"): "an error without `--output-dir`: the key would be lost",
     ("iot hub module-identity list", "--top"): "-1 is all, 0 an error",
-    ("iot hub module-identity list", ""): "a device that is missing or disabled is named so, not as a missing right; so "
-    "in every command of this group",
+    ("iot hub module-identity list", ""): "a device that is missing or disabled is named so, not as a missing right; "
+    "so in every command of this group",
     ("iot hub module-identity update", ""): "the whole record is kept, not the sign-in alone",
     ("iot hub module-identity update", "--etag"): NO_RACE,
     ("iot hub module-identity renew-key", ""): MANY,
