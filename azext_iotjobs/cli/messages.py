@@ -103,13 +103,7 @@ def key_of(client: HubClient, device: str, typed_key: str | None) -> str:
     if typed_key is not None:
         check_key(typed_key, "--symmetric-key")
         return typed_key
-    identity = client.identities.get(device)
-    if identity.primary_key is None:
-        raise BadValue(
-            f"Device {device} signs in by {identity.sign_in}, not by key.",
-            hint="Over MQTT: az iot device simulate, with --certificate-file-path and --key-file-path.",
-        )
-    return identity.primary_key
+    return client.key_of(device)
 
 
 def message_document(message: ReceivedMessage) -> dict[str, Any]:

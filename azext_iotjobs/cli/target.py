@@ -1,26 +1,37 @@
 """The hub arguments -> HubTarget and credential -> HubClient.
 
-What was typed wins; the environment is asked only when nothing was. Two that name different hubs are an error.
+What was typed wins over the environment, and that over what az is configured to. Two that name different hubs are an
+error. A name on this machine is never asked of Azure.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import running_hubs
+from azext_iotjobs.cli.az_login import AzLogin, az_login
+from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.target import ConnectionString, HubTarget, SasKey, is_loopback, parse_connection_string
+from azext_iotjobs.model.target import (
+    HTTPS_PORT,
+    ConnectionString,
+    HubTarget,
+    ServiceCredential,
+    is_loopback,
+    parse_connection_string,
+)
 
 logger = get_logger(__name__)
 
 ENVIRONMENT_VARIABLE = "IOTJOBS_CONNECTION_STRING"
+CONFIGURED_AUTH = "iothub-data-auth-type"  # az configure --defaults iothub-data-auth-type=login
 HOW_TO_NAME_A_HUB = (
-    "Give --login with the hub's connection string, -n localhost for a running local hub, or set "
-    f"{ENVIRONMENT_VARIABLE}."
+    "Give -n with a hub's name (az login first), -n localhost for a running local hub, --login with a connection "
+    f"string, or set {ENVIRONMENT_VARIABLE}."
 )
 
 
@@ -35,19 +46,30 @@ class HubArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What else says which hub is meant and how to get in."""
+
+    from_environment: str | None  # a connection string
+    configured_auth: str | None  # key or login, from az's configuration
+    azure: AzLogin
+    needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChosenHub:
     """Where to go, with what, and whether a person typed it."""
 
     target: HubTarget
-    credential: SasKey
-    was_typed: bool
+    credential: ServiceCredential
+    was_typed: bool = True
 
 
-def open_client(_cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) -> HubClient:
+def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) -> HubClient:
     """Take the hub arguments out of `command_args` and give the client that they mean.
 
     changes: the command changes something on the hub; then a hub that was not typed is named on stderr.
-    Raises UserError when no hub, two hubs, or a way in that this version does not know was given.
+    Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
+    where its login is asked.
     """
     typed = HubArguments(
         hub=_text(command_args.pop("hub", None)),
@@ -55,33 +77,40 @@ def open_client(_cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) -
         group=_text(command_args.pop("hub_group", None)),
         auth=command_args.pop("hub_auth", None),
     )
-    chosen = choose_hub(typed, os.environ.get(ENVIRONMENT_VARIABLE))
+    around = Surroundings(
+        from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
+        configured_auth=_configured_auth(cli_ctx),
+        azure=az_login(cli_ctx),
+        needed=needed_rights(cli_ctx.data.get("command") or ""),
+    )
+    chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
 
 
-def choose_hub(typed: HubArguments, from_environment: str | None) -> ChosenHub:
-    """Decide which hub is meant.
+def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
+    """Decide which hub is meant, and how to get in.
 
-    from_environment: a connection string, or None.
-    Raises MissingChoice, ConflictingChoice, BadValue or NotFound, each naming the option.
+    Raises MissingChoice, ConflictingChoice, BadValue or NotFound, each naming the option; what Azure's look-up raises.
     """
-    if typed.auth == "login":
-        raise BadValue(
-            "--auth-type login: signing in with Microsoft Entra is not in this version.",
-            hint="Use --auth-type key with --login, the hub's connection string.",
-        )
-    for option, value in (("--login", typed.login), ("--hub-name", typed.hub)):
+    for option, value in (("--login", typed.login), ("--hub-name", typed.hub), ("--resource-group", typed.group)):
         if value == "":
             raise BadValue(f"{option} is empty.", hint=HOW_TO_NAME_A_HUB)
     if typed.login is not None:
+        if typed.auth == "login":
+            raise ConflictingChoice(
+                "--auth-type login and --login with a connection string are two ways to sign in.",
+                hint="For Microsoft Entra, give --hub-name in place of --login.",
+            )
         return _from_login(typed.login, typed.hub, "--login")
     if typed.hub is not None:
-        return _from_name(typed.hub, from_environment)
-    if from_environment and from_environment.strip():
-        chosen = _from_login(from_environment, None, ENVIRONMENT_VARIABLE)
-        return ChosenHub(target=chosen.target, credential=chosen.credential, was_typed=False)
+        return _from_name(typed.hub, typed, around)
+    if around.from_environment and around.from_environment.strip():
+        chosen = _from_login(around.from_environment, None, ENVIRONMENT_VARIABLE)
+        if typed.auth == "login":  # its host is meant; the key in it was not asked for
+            chosen = _from_name(chosen.target.authority, typed, around)
+        return replace(chosen, was_typed=False)
     raise MissingChoice("No hub is named.", hint=HOW_TO_NAME_A_HUB)
 
 
@@ -91,35 +120,61 @@ def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
         raise ConflictingChoice(
             f"--hub-name {hub} and {source} (host {login.authority}) name two hubs.", hint="Give only one of them."
         )
-    return ChosenHub(target=_target(login), credential=login.sas_key(), was_typed=True)
+    return ChosenHub(target=_target(login), credential=login.credential())
 
 
-def _from_name(hub: str, from_environment: str | None) -> ChosenHub:
+def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub:
     host, port = running_hubs.split_port(hub)
     if is_loopback(host):
-        login = parse_connection_string(running_hubs.pick(https_port=port, host=host).connection_string)
-        return ChosenHub(target=_target(login), credential=login.sas_key(), was_typed=True)
-    if "." not in host:
-        raise BadValue(
-            f"--hub-name {hub}: looking a hub up by its bare name is not in this version.",
-            hint="Give --login with the hub's connection string.",
-        )
-    if from_environment and from_environment.strip():
-        login = _service_login(from_environment, ENVIRONMENT_VARIABLE)
+        # az may be configured to sign in with Entra; that is meant for hubs that know it.
+        if typed.auth == "login":
+            raise BadValue(
+                f"--auth-type login: {hub} is a local hub, which knows no Microsoft Entra.",
+                hint="Leave --auth-type out: its key is found by itself.",
+            )
+        local = parse_connection_string(running_hubs.pick(https_port=port, host=host).connection_string)
+        return ChosenHub(target=_target(local), credential=local.sas_key())
+    if "." not in host and port is not None:
+        raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
+    if typed.auth != "login" and around.from_environment and around.from_environment.strip():
+        login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
         if _same_hub(hub, login):
-            return ChosenHub(target=_target(login), credential=login.sas_key(), was_typed=True)
-    raise MissingChoice(
-        f"--hub-name {hub}: no key for this hub was given, and looking one up in Azure is not in this version.",
-        hint=f"Give --login with its connection string, or set {ENVIRONMENT_VARIABLE} to it.",
+            return ChosenHub(target=_target(login), credential=login.credential())
+    https_port = HTTPS_PORT if port is None else port
+    if (typed.auth or around.configured_auth) == "login":
+        if not around.azure.is_hub_of_cloud(host):
+            # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
+            host = around.azure.resource_manager().find(host, typed.group).host_name
+        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=around.azure.entra())
+    manager = around.azure.resource_manager()
+    found = manager.find(host, typed.group)
+    return ChosenHub(
+        target=HubTarget(host=found.host_name, https_port=https_port), credential=manager.key(found, around.needed)
     )
+
+
+def _configured_auth(cli_ctx: Any) -> str | None:
+    """What `az configure --defaults` says; az itself does not look where options are no arguments of the handler."""
+    from azure.cli.core.util import ScopedConfig
+
+    with ScopedConfig(cli_ctx.config, use_local_config=True):
+        value = cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None)
+    if value and value not in ("key", "login"):
+        raise BadValue(
+            f"az is configured with {CONFIGURED_AUTH}={value}; it must be key or login.",
+            hint=f"az configure --defaults {CONFIGURED_AUTH}=''",
+        )
+    return value or None
 
 
 def _service_login(text: str, source: str) -> ConnectionString:
     login = parse_connection_string(text)
-    if login.device_id is not None or login.policy is None or login.key is None:
+    has_key = login.policy is not None and login.key is not None
+    if login.device_id is not None or not (has_key or login.token is not None):
         raise BadValue(
             f"{source}: this is not a hub's connection string.",
-            hint="It must hold HostName, SharedAccessKeyName and SharedAccessKey (a policy's, not a device's).",
+            hint="It must hold HostName, SharedAccessKeyName and SharedAccessKey, or HostName and "
+            "SharedAccessSignature (a policy's, not a device's).",
         )
     return login
 

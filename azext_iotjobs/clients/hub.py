@@ -10,7 +10,8 @@ from azext_iotjobs.clients.methods import MethodsClient
 from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, ServiceCredential
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
@@ -20,10 +21,18 @@ AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None 
 class HubClient:
     """Everything that can be asked of one hub."""
 
-    def __init__(self, target: HubTarget, transport: Transport, as_device: AsDevice | None = None) -> None:
+    def __init__(
+        self,
+        target: HubTarget,
+        transport: Transport,
+        as_device: AsDevice | None = None,
+        *,
+        may_act_as_device: bool = True,
+    ) -> None:
         self.target = target
         self.transport = transport
         self._as_device = as_device
+        self._may_act_as_device = may_act_as_device
         self.identities = IdentitiesClient(transport)
         self.jobs = JobsClient(transport)
         self.messages = MessagesClient(transport)
@@ -32,7 +41,9 @@ class HubClient:
         self.twins = TwinsClient(transport)
 
     @classmethod
-    def open(cls, target: HubTarget, credential: SasKey, clock: Clock, on_wait: OnWait | None = None) -> "HubClient":
+    def open(
+        cls, target: HubTarget, credential: ServiceCredential, clock: Clock, on_wait: OnWait | None = None
+    ) -> "HubClient":
         """A client that talks HTTPS to `target`; nothing is sent yet.
 
         on_wait: told before each pause that throttling or a fault makes us wait.
@@ -43,12 +54,26 @@ class HubClient:
             own = credential if key is None else DeviceKey(device_id=device_id, key=key)
             return HttpTransport(target, own, clock, on_wait, resource)
 
-        return cls(target, HttpTransport(target, credential, clock, on_wait), as_device)
+        transport = HttpTransport(target, credential, clock, on_wait)
+        return cls(target, transport, as_device, may_act_as_device=not isinstance(credential, AadLogin))
 
     def device(self, device_id: str, key: str | None = None) -> DeviceClient:
         """The HTTPS side of one device.
 
-        key: the device's own, base64; None: the policy's, which must have the right to connect devices.
+        key: the device's own, base64; None: the policy's, which must have the right to connect devices, or, with
+        Microsoft Entra, which lets no device in, the key that the registry has.
         """
+        if key is None and not self._may_act_as_device:
+            key = self.key_of(device_id)
         transport = self.transport if self._as_device is None else self._as_device(device_id, key)
         return DeviceClient(transport, device_id)
+
+    def key_of(self, device_id: str) -> str:
+        """The primary key of a device, base64, from the registry. Raises BadValue for a device without keys."""
+        identity = self.identities.get(device_id)
+        if identity.primary_key is None:
+            raise BadValue(
+                f"Device {device_id} signs in by {identity.sign_in}, not by key.",
+                hint="Over MQTT: az iot device simulate, with --certificate-file-path and --key-file-path.",
+            )
+        return identity.primary_key

@@ -2,12 +2,17 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
+SAS_SCHEME = "SharedAccessSignature "
+LAST_SECOND = 253402300799  # of year 9999
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the SDKs' own forms
     name.lower(): name
@@ -48,6 +53,33 @@ class SasKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SasToken:
+    """A finished service token that someone else made: used as it is, as long as it lasts."""
+
+    policy: str
+    expires_at: datetime  # aware UTC
+    text: str = field(repr=False)  # the whole of it, "SharedAccessSignature " included
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearerToken:
+    """A Microsoft Entra access token."""
+
+    expires_at: datetime  # aware UTC
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AadLogin:
+    """Whoever az is signed in as. It opens the service's side of a hub; a device never signs in so.
+
+    fetch: gives a token that is valid for some minutes at least; asked again when that one nears its end.
+    """
+
+    fetch: Callable[[], BearerToken] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceKey:
     """A device's own key: makes that device's tokens."""
 
@@ -74,6 +106,7 @@ class ConnectionString:
     device_id: str | None
     module_id: str | None
     key: str | None = field(repr=False)
+    token: SasToken | None = None
 
     @property
     def authority(self) -> str:
@@ -85,6 +118,13 @@ class ConnectionString:
         if self.policy is None or self.key is None:
             raise MissingChoice("The connection string holds no SharedAccessKeyName and SharedAccessKey.")
         return SasKey(policy=self.policy, key=self.key)
+
+    def credential(self) -> SasKey | SasToken:
+        """What a service connection string lets in with. Raises MissingChoice when it holds neither key nor token."""
+        return self.token or self.sas_key()
+
+
+ServiceCredential = SasKey | SasToken | AadLogin
 
 
 def is_loopback(host: str) -> bool:
@@ -109,6 +149,9 @@ def parse_connection_string(text: str) -> ConnectionString:
     key = parts.get("SharedAccessKey")
     if key is not None:
         check_key(key, "SharedAccessKey")
+    signature = parts.get("SharedAccessSignature")
+    if key is not None and signature is not None:
+        raise BadValue("The connection string has a SharedAccessKey and a SharedAccessSignature: give one of them.")
     return ConnectionString(
         host=host,
         https_port=port,
@@ -116,6 +159,7 @@ def parse_connection_string(text: str) -> ConnectionString:
         device_id=parts.get("DeviceId"),
         module_id=parts.get("ModuleId"),
         key=key,
+        token=None if signature is None else _service_token(signature, host),
     )
 
 
@@ -127,6 +171,24 @@ def check_key(key: str, name: str) -> None:
     except (binascii.Error, ValueError):
         pass
     raise BadValue(f"{name} is not base64.", hint="Copy the key whole: it often ends in '='.")
+
+
+def _service_token(text: str, host: str) -> SasToken | None:
+    """A policy's token for this hub; None for a device's own, which names no policy."""
+    fields = dict(parse_qsl(text.removeprefix(SAS_SCHEME).strip().replace("+", "%2B")))
+    if not text.startswith(SAS_SCHEME) or not {"sr", "sig", "se"} <= fields.keys() or not fields["se"].isdecimal():
+        raise BadValue(
+            "SharedAccessSignature is no shared access signature.",
+            hint="It reads SharedAccessSignature sr=…&sig=…&se=…&skn=…; copy it whole.",
+        )
+    resource = fields["sr"].split("/")[0]
+    if resource.lower() != host.lower():
+        # Sent there, it would tell a stranger how to get into the hub that it is for.
+        raise BadValue(f"SharedAccessSignature is for {resource!r}, not for HostName {host}.")
+    if "skn" not in fields:
+        return None
+    ends = datetime.fromtimestamp(min(int(fields["se"]), LAST_SECOND), tz=timezone.utc)
+    return SasToken(policy=fields["skn"], expires_at=ends, text=text)
 
 
 def _parts(text: str) -> dict[str, str]:

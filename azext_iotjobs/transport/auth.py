@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, SasToken, ServiceCredential
 from azext_iotjobs.transport.sas import sas_token
 
 REQUEST_LIFE_S = 600  # short: a token that leaks is soon worth nothing
@@ -12,9 +12,9 @@ RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
 
 
 class RequestAuth:
-    """The Authorization header of requests for one resource; makes a new token before the old one ends."""
+    """The Authorization header of requests for one resource; gets a new token before the old one ends."""
 
-    def __init__(self, resource: str, credential: SasKey | DeviceKey, clock: Clock) -> None:
+    def __init__(self, resource: str, credential: ServiceCredential | DeviceKey, clock: Clock) -> None:
         self._resource = resource
         self._credential = credential
         self._clock = clock
@@ -22,22 +22,30 @@ class RequestAuth:
         self._ends_at = 0.0
 
     def header(self) -> str:
-        """A header that is valid for at least a minute."""
+        """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts."""
         now = self._clock.now().timestamp()
         if now > self._ends_at - RENEW_BEFORE_S:
-            self._ends_at = int(now) + REQUEST_LIFE_S
-            self._header = sas_token(
-                resource=self._resource,
-                key=self._credential.key,
-                expires_at=int(self._ends_at),
-                policy=self._credential.policy if isinstance(self._credential, SasKey) else None,
-            )
+            self._header, self._ends_at = self._new(int(now))
         return self._header
 
+    def _new(self, now: int) -> tuple[str, float]:
+        credential = self._credential
+        match credential:
+            case SasToken():
+                return credential.text, credential.expires_at.timestamp()
+            case AadLogin():
+                token = credential.fetch()
+                return f"Bearer {token.text}", token.expires_at.timestamp()
+            case SasKey() | DeviceKey():
+                expires_at = now + REQUEST_LIFE_S
+                policy = credential.policy if isinstance(credential, SasKey) else None
+                text = sas_token(resource=self._resource, key=credential.key, expires_at=expires_at, policy=policy)
+                return text, float(expires_at)
 
-def resource_of(target: HubTarget, credential: SasKey | DeviceKey) -> str:
+
+def resource_of(target: HubTarget, credential: ServiceCredential | DeviceKey) -> str:
     """What a credential's tokens are for: the whole hub, or one device."""
-    return target.host if isinstance(credential, SasKey) else device_resource(target, credential.device_id)
+    return device_resource(target, credential.device_id) if isinstance(credential, DeviceKey) else target.host
 
 
 def device_resource(target: HubTarget, device_id: str) -> str:

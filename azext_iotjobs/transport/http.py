@@ -14,7 +14,7 @@ import urllib3.exceptions
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, ServiceCredential
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
 
@@ -68,7 +68,7 @@ class HttpTransport:
     def __init__(
         self,
         target: HubTarget,
-        credential: SasKey | DeviceKey,
+        credential: ServiceCredential | DeviceKey,
         clock: Clock,
         on_wait: OnWait | None = None,
         resource: str | None = None,

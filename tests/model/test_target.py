@@ -1,11 +1,21 @@
 import base64
+from datetime import datetime, timezone
 
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.model.target import (
+    AadLogin,
+    BearerToken,
+    DeviceKey,
+    HubTarget,
+    SasKey,
+    SasToken,
+    parse_connection_string,
+)
 
 KEY = base64.b64encode(bytes(range(31))).decode()  # ends in "=="
+SIGNED = "SharedAccessSignature sr=myhub.azure-devices.net&sig=a%2Bb%3D&se=1900000000"
 SERVICE = f"HostName=myhub.azure-devices.net;SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}"
 
 
@@ -52,6 +62,13 @@ def test_case_quotes_and_white_space_do_not_matter(text: str) -> None:
         (f"{SERVICE};Colour={KEY}", "none of"),
         (f"HostName=h;{KEY}", "none of"),
         (f"HostName=h;SharedAccessKeyName=p;SharedAccessKey=%{KEY}", "SharedAccessKey is not base64"),
+        (f"HostName=h;SharedAccessKey={KEY};SharedAccessSignature={SIGNED}", "give one of them"),
+        (f"HostName=h;SharedAccessSignature={KEY}", "no shared access signature"),
+        (
+            f"HostName=h;SharedAccessSignature=SharedAccessSignature sr=h&sig={KEY}&se=soon",
+            "no shared access signature",
+        ),
+        (f"HostName=h;SharedAccessSignature=SharedAccessSignature sr=h2&sig={KEY}&se=1", "is for 'h2'"),
     ],
 )
 def test_a_broken_string_is_refused_by_part_and_never_shows_a_key(text: str, named: str) -> None:
@@ -65,8 +82,28 @@ def test_a_device_string_holds_no_policy_key() -> None:
         parse_connection_string(f"HostName=h;DeviceId=d;SharedAccessKey={KEY}").sas_key()
 
 
+def test_a_policys_token_is_read_with_its_end_and_stays_as_it_was() -> None:
+    text = f"{SIGNED}&skn=iot%20hub"
+    read = parse_connection_string(f"HostName=myHub.azure-devices.net;SharedAccessSignature={text}")
+    ends = datetime.fromtimestamp(1900000000, tz=timezone.utc)
+    assert read.credential() == read.token == SasToken(policy="iot hub", expires_at=ends, text=text)
+
+
+def test_a_devices_token_is_no_service_credential() -> None:
+    read = parse_connection_string(f"HostName=myhub.azure-devices.net;SharedAccessSignature={SIGNED}")
+    assert read.token is None
+    with pytest.raises(MissingChoice):
+        read.credential()
+
+
 def test_secrets_do_not_show() -> None:
-    for holder in (SasKey(policy="p", key=KEY), DeviceKey(device_id="d", key=KEY), parse_connection_string(SERVICE)):
+    ends = datetime.fromtimestamp(0, tz=timezone.utc)
+    token = BearerToken(expires_at=ends, text=KEY)
+    holders = (
+        SasKey(policy="p", key=KEY), DeviceKey(device_id="d", key=KEY), parse_connection_string(SERVICE), token,
+        SasToken(policy="p", expires_at=ends, text=KEY), AadLogin(fetch=lambda: token),
+    )  # fmt: skip
+    for holder in holders:
         assert KEY not in f"{holder!r} {holder}"
 
 

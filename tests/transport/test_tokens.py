@@ -4,7 +4,7 @@ import base64
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import AadLogin, BearerToken, DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
 from azext_iotjobs.transport.sas import sas_token
 from tests.helpers.clock_double import START, ClockDouble
@@ -52,3 +52,29 @@ def test_a_devices_password_is_to_be_renewed_before_it_ends_and_does_not_show() 
     assert START + timedelta(minutes=45) < password.renew_at < START + timedelta(hours=1)
     assert password.text not in repr(password)
     assert isinstance(password, DevicePassword)
+
+
+def test_a_token_that_was_given_is_used_as_it_is_also_after_its_end() -> None:
+    """Whether it has ended is for the hub's clock to say."""
+    clock = ClockDouble()
+    given = SasToken(policy="p", expires_at=START - timedelta(hours=1), text="SharedAccessSignature sr=x")
+    auth = RequestAuth(resource_of(TARGET, given), given, clock)
+    assert [auth.header(), auth.header()] == [given.text, given.text]
+
+
+def test_an_entra_token_is_fetched_when_needed_and_again_a_minute_before_its_end() -> None:
+    clock = ClockDouble()
+    fetched: list[BearerToken] = []
+
+    def fetch() -> BearerToken:
+        fetched.append(BearerToken(text=f"t{len(fetched)}", expires_at=clock.now() + timedelta(hours=1)))
+        return fetched[-1]
+
+    login = AadLogin(fetch=fetch)
+    auth = RequestAuth(resource_of(TARGET, login), login, clock)
+    assert fetched == []
+    assert auth.header() == "Bearer t0"
+    clock.passed_s = 3539
+    assert auth.header() == "Bearer t0"
+    clock.passed_s = 3541
+    assert auth.header() == "Bearer t1"

@@ -28,12 +28,13 @@ def hub(c: Context) -> None:
     """Which hub, and a key for it."""
     group = "IoT Hub Identifier"
     c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group,
-            help="The hub's host name, or localhost[:PORT] for a running local hub.")  # fmt: skip
+            help="The hub's name, which is looked up in Azure, its host name, or localhost[:PORT] for a running local "
+                 "hub.")  # fmt: skip
     c.extra("hub_login", options_list=["--login", "-l"], arg_group=group,
             help="The hub's connection string with a policy key. `-l @file` reads it from a file and keeps it out of "
                  "the process list. When no hub is typed, IOTJOBS_CONNECTION_STRING is used.")  # fmt: skip
     c.extra("hub_group", options_list=["--resource-group", "-g"], arg_group=group,
-            help="Resource group, to narrow the look-up of a bare hub name.")  # fmt: skip
+            help="Resource group of the hub, to narrow its look-up in Azure.")  # fmt: skip
 
 
 def required_hub(c: Context) -> None:
@@ -47,8 +48,9 @@ def auth_type(c: Context) -> None:
     """How to sign in."""
     c.extra("hub_auth", options_list=["--auth-type"], arg_type=get_enum_type(["key", "login"]),
             arg_group="Access Control",
-            help="`key` uses a policy's key; `login` (Microsoft Entra) is not in this version. "
-                 "Default: key.")  # fmt: skip
+            help="`key`: a policy's key, the one given or one that Azure gives. `login`: as az is signed in (Microsoft "
+                 "Entra), with a role such as IoT Hub Data Contributor. Default: key, or as in `az configure "
+                 "--defaults iothub-data-auth-type=login`.")  # fmt: skip
 
 
 def device(c: Context) -> None:

@@ -1,0 +1,183 @@
+"""What Azure Resource Manager knows of the hubs of one subscription: their host names and their policies' keys.
+
+A host name is taken from its answer, never built: a key goes only where Azure or the user says.
+Source: Resource Manager REST, Microsoft.Devices/IotHubs, list by subscription or group, and listkeys.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.errors import BadValue, Forbidden, HubAnswer, HubFault, NotFound, Unauthorized
+from azext_iotjobs.model.target import SasKey, check_key
+
+API_VERSION = "2021-07-02"  # in every cloud
+MAX_PAGES = 100
+MAX_NAMES_SHOWN = 10
+OWNER = "iothubowner"
+NO_LOOK_UP = "Or give --login with the hub's connection string: then nothing is looked up."
+
+Send = Callable[[str, str], tuple[int, Any]]  # method, URL -> HTTP status, JSON document or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmHub:
+    """One hub of a subscription."""
+
+    name: str
+    path: str  # its resource id
+    host_name: str
+    takes_keys: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A shared access policy and what it may do."""
+
+    name: str
+    rights: frozenset[str]
+
+    def lacks(self, needed: frozenset[str]) -> frozenset[str]:
+        """The rights that are needed and not there. Writing to the registry includes reading it."""
+        has = self.rights | ({"RegistryRead"} if "RegistryWrite" in self.rights else set())
+        return needed - has
+
+
+class ResourceManager:
+    """The hubs of one subscription.
+
+    send: carries a request and gives whatever was answered.  endpoint: the cloud's own.  cloud: its name, for errors.
+    """
+
+    def __init__(self, send: Send, *, endpoint: str, cloud: str, subscription: str) -> None:
+        self._send = send
+        self._endpoint = endpoint.rstrip("/")
+        self._subscription = subscription
+        self._where = f"subscription {subscription} of {cloud}"
+
+    def find(self, name: str, group: str | None = None) -> ArmHub:
+        """The hub with this name or host name, in any case.
+
+        group: look only into this resource group.
+        Raises NotFound, Unauthorized, Forbidden and other HubAnswers; BadValue for a hub that has no host name yet.
+        """
+        where = self._where if group is None else f"resource group {group}, {self._where}"
+        seen = []
+        for item in self._items(self._list_url(group), f"reading the hubs of {where}"):
+            properties = item.get("properties") or {}
+            host_name = str(properties.get("hostName") or "")
+            if name.lower() not in (str(item.get("name")).lower(), host_name.lower()):
+                seen.append(str(item.get("name")))
+                continue
+            if not host_name:
+                raise BadValue(
+                    f"Hub {name} has no host name yet; its state is {printable(str(properties.get('state')))}."
+                )
+            return ArmHub(
+                name=str(item["name"]),
+                path=str(item["id"]),
+                host_name=host_name,
+                takes_keys=properties.get("disableLocalAuth") is not True,
+            )
+        raise NotFound(
+            f"--hub-name {name}: there is no such hub in {where}, or you may not see it. {_shown(seen)}",
+            hint="In another subscription? az account set --subscription NAME, or --subscription with this command. "
+            "Whoever has a data role alone gives the hub's whole host name with --auth-type login. " + NO_LOOK_UP,
+        )
+
+    def key(self, hub: ArmHub, needed: frozenset[str]) -> SasKey:
+        """The key of a policy that has the rights `needed`, such as ServiceConnect; the owner's where it has them.
+
+        Raises Forbidden when the hub takes no keys or no policy suffices, and what `find` raises.
+        """
+        with_login = "Sign in with Microsoft Entra: --auth-type login, with a role such as IoT Hub Data Contributor."
+        if not hub.takes_keys:
+            raise Forbidden(
+                f"Hub {hub.name} takes no keys: its local authentication is switched off.", status=403, hint=with_login
+            )
+        what = f"listing the keys of hub {hub.name}"
+        items = {str(item["keyName"]): item for item in self._items(self._url(f"{hub.path}/listkeys"), what, "POST")}
+        policies = [Policy(name=name, rights=_rights(item)) for name, item in items.items()]
+        chosen = choose_policy(policies, needed)
+        if chosen is None:
+            raise Forbidden(_lacking(hub.name, policies, needed), status=403, hint=with_login)
+        key = str(items[chosen.name].get("primaryKey") or "")
+        check_key(key, f"The key of policy {chosen.name}")
+        return SasKey(policy=chosen.name, key=key)
+
+    def _list_url(self, group: str | None) -> str:
+        inside = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
+        return self._url(f"/subscriptions/{self._subscription}{inside}/providers/Microsoft.Devices/IotHubs")
+
+    def _url(self, path: str) -> str:
+        return f"{self._endpoint}{path}?api-version={API_VERSION}"
+
+    def _items(self, url: str, what: str, method: str = "GET") -> Iterator[dict[str, Any]]:
+        """The members of a list, page by page."""
+        next_url: str | None = url
+        for _ in range(MAX_PAGES):
+            status, document = self._send(method, next_url)
+            if not 200 <= status < 300:
+                raise _refusal(status, document, what)
+            if not isinstance(document, dict) or not isinstance(document.get("value"), list):
+                raise HubFault("Azure Resource Manager's answer is no list.", status=status)
+            yield from document["value"]
+            next_url = document.get("nextLink")
+            if not next_url:
+                return
+            if urlsplit(next_url)[:2] != urlsplit(self._endpoint)[:2]:
+                # az would sign in there too.
+                raise HubFault("Azure Resource Manager's next page lies elsewhere.", status=status)
+        raise HubFault(f"Azure Resource Manager's list has more than {MAX_PAGES} pages.", status=200)
+
+
+def choose_policy(policies: list[Policy], needed: frozenset[str]) -> Policy | None:
+    """The policy to use: the owner's if it suffices, else the first that does; None when none does."""
+    enough = [policy for policy in policies if not policy.lacks(needed)]
+    return next((policy for policy in enough if policy.name == OWNER), enough[0] if enough else None)
+
+
+def _lacking(hub: str, policies: list[Policy], needed: frozenset[str]) -> str:
+    asked = ", ".join(sorted(needed))
+    if not policies:
+        return f"Hub {hub} has no shared access policy; this command needs one with {asked}."
+    nearest = min(policies, key=lambda policy: len(policy.lacks(needed)))
+    return (
+        f"Hub {hub} has no shared access policy with all rights that this command needs ({asked}): "
+        f"policy {nearest.name} comes nearest and lacks {', '.join(sorted(nearest.lacks(needed)))}."
+    )
+
+
+def _rights(item: dict[str, Any]) -> frozenset[str]:
+    return frozenset(each.strip() for each in str(item.get("rights") or "").split(",") if each.strip())
+
+
+def _shown(names: list[str]) -> str:
+    if not names:
+        return "None is to be seen there."
+    more = f" and {len(names) - MAX_NAMES_SHOWN} more" if len(names) > MAX_NAMES_SHOWN else ""
+    return f"To be seen there: {printable(', '.join(names[:MAX_NAMES_SHOWN]))}{more}."
+
+
+def _refusal(status: int, document: Any, what: str) -> HubAnswer:
+    """The error of an answer that is none of success. Its body reads {"error": {"code", "message"}}."""
+    error = document.get("error") if isinstance(document, dict) else None
+    members = error if isinstance(error, dict) else {}
+    code = members.get("code")
+    words = printable(f"{code or ''} {members.get('message') or ''}") or "no reason was given"
+    said = f"Azure Resource Manager answered {status}, {what}: {words}"
+    if status == 401:
+        return Unauthorized(said, status=status, hub_code=code, hint="Sign in anew: az login")
+    if status == 403:
+        return Forbidden(
+            said,
+            status=status,
+            hub_code=code,
+            hint="To look up a hub and its key, you need the role Contributor on it. With a data role such as IoT Hub "
+            "Data Contributor: --auth-type login and the hub's whole host name. " + NO_LOOK_UP,
+        )
+    if status == 404:
+        return NotFound(said, status=status, hub_code=code, hint="Check --resource-group and --subscription.")
+    return HubFault(said, status=status, hub_code=code, hint=f"Try again later. {NO_LOOK_UP}")

@@ -1,0 +1,248 @@
+"""Which hub is meant and how to get in: names, Azure's look-up, Microsoft Entra. Resource Manager is a double."""
+
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.cli.rights import ALL, needed_rights
+from azext_iotjobs.cli.target import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.model.errors import (
+    BadValue,
+    ConflictingChoice,
+    Forbidden,
+    HubFault,
+    MissingChoice,
+    NotFound,
+    Unauthorized,
+)
+from azext_iotjobs.model.target import AadLogin, SasKey, SasToken
+from tests.helpers.azure_double import LIST, AzureDouble, hub_item, hub_path, keys, refusal, with_hubs
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+HOST = "myhub-7f.azure-devices.net"  # not the name and the cloud's suffix
+LOGIN = f"HostName={HOST};SharedAccessKeyName=service;SharedAccessKey={KEY}"
+LIST_KEYS = f"{hub_path('myHub')}/listkeys?api-version=2021-07-02"
+
+
+def azure() -> AzureDouble:
+    return with_hubs([hub_item("other", "other.azure-devices.net"), hub_item("myHub", HOST)], KEY)
+
+
+def choose(
+    double: AzureDouble,
+    hub: str | None = None,
+    *,
+    environment: str | None = None,
+    configured: str | None = None,
+    needed: frozenset[str] = ALL,
+    **typed: str,
+) -> ChosenHub:
+    arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
+    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login(), needed=needed)
+    return choose_hub(arguments, around)
+
+
+@pytest.mark.parametrize("name", ["myHub", "MYHUB", HOST, HOST.upper()])
+def test_a_name_or_host_name_is_looked_up_and_the_answers_host_is_used(name: str) -> None:
+    double = azure()
+    chosen = choose(double, name)
+    assert (chosen.target.authority, chosen.credential) == (HOST, SasKey(policy="iothubowner", key=KEY))
+    assert double.sent == [("GET", LIST), ("POST", LIST_KEYS)]
+    assert double.audiences == []
+
+
+def test_a_resource_group_narrows_the_look_up() -> None:
+    path = (
+        "/subscriptions/91d12660-3dec-467a-be2a-213b5544ddc0/resourceGroups/a%2Fb/providers/Microsoft.Devices/IotHubs"
+    )
+    url = f"{path}?api-version=2021-07-02"
+    double = AzureDouble({url: (200, {"value": [hub_item("myHub", HOST)]}), LIST_KEYS: (200, keys(KEY))})
+    assert choose(double, "myHub", group="a/b").target.host == HOST
+    assert double.sent[0] == ("GET", url)
+
+
+def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:
+    more = f"{LIST}&$skiptoken=x"
+    pages = {
+        LIST: (
+            200,
+            {"value": [hub_item("a", "a.azure-devices.net")], "nextLink": f"https://management.azure.com{more}"},
+        ),
+        more: (200, {"value": [hub_item("myHub", HOST)]}),
+        LIST_KEYS: (200, keys(KEY)),
+    }
+    assert choose(AzureDouble(pages), "myhub").target.host == HOST
+    pages[LIST] = (200, {"value": [], "nextLink": f"https://evil.example{more}"})
+    with pytest.raises(HubFault, match="elsewhere"):
+        choose(AzureDouble(pages), "myhub")
+
+
+@pytest.mark.parametrize(
+    ("command", "policy"),
+    [
+        ("iot hub query", "service"),
+        ("iot device c2d-message receive", "device"),
+        ("iot device simulate", "registryRead"),
+    ],
+)
+def test_without_the_owners_policy_one_that_has_the_rights_is_taken(command: str, policy: str) -> None:
+    names = ("device", "service", "registryRead")
+    rights = {"device": "DeviceConnect", "service": "ServiceConnect", "registryRead": "RegistryRead"}
+    double = with_hubs([hub_item("myHub", HOST)], KEY, {name: rights[name] for name in names})
+    assert choose(double, "myHub", needed=needed_rights(command)).credential == SasKey(policy=policy, key=KEY)
+
+
+def test_writing_rights_include_reading_and_an_unknown_command_needs_all() -> None:
+    double = with_hubs([hub_item("myHub", HOST)], KEY, {"registryReadWrite": "RegistryWrite"})
+    needed = needed_rights("iot hub device-identity show")
+    assert choose(double, "myHub", needed=needed).credential == SasKey(policy="registryReadWrite", key=KEY)
+    assert needed_rights("iot hub device-identityx") == ALL
+
+
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [({"service": "ServiceConnect", "device": "DeviceConnect"}, "RegistryWrite"), ({}, "no shared access policy")],
+)
+def test_where_no_policy_suffices_the_missing_right_is_named(rights: dict[str, str], said: str) -> None:
+    double = with_hubs([hub_item("myHub", HOST)], KEY, rights)
+    with pytest.raises(Forbidden, match=said) as raised:
+        choose(double, "myHub", needed=needed_rights("iot hub job create"))
+    assert "--auth-type login" in str(raised.value.hint)
+    assert KEY not in str(raised.value)
+
+
+def test_a_hub_that_takes_no_keys_says_so_before_its_keys_are_listed() -> None:
+    double = with_hubs([hub_item("myHub", HOST, disableLocalAuth=True)], KEY)
+    with pytest.raises(Forbidden, match="switched off"):
+        choose(double, "myHub")
+    assert [method for method, _ in double.sent] == ["GET"]
+    assert isinstance(choose(double, HOST, auth="login").credential, AadLogin)
+
+
+def test_a_hub_elsewhere_names_the_subscription_that_was_searched_and_what_to_do() -> None:
+    with pytest.raises(NotFound, match="91d12660-3dec-467a-be2a-213b5544ddc0 of AzureCloud") as raised:
+        choose(azure(), "yourhub")
+    assert "other, myHub" in str(raised.value)
+    assert "az account set" in str(raised.value.hint)
+
+
+def test_a_hub_without_a_host_name_yet_is_not_guessed() -> None:
+    with pytest.raises(BadValue, match="Activating"):
+        choose(with_hubs([hub_item("myHub", "", state="Activating")], KEY), "myHub")
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "kind", "said"),
+    [
+        (401, refusal("InvalidAuthenticationToken", "Ended."), Unauthorized, "az login"),
+        (403, refusal("AuthorizationFailed", "The client has no right."), Forbidden, "Contributor"),
+        (404, refusal("SubscriptionNotFound", "No such."), NotFound, "--subscription"),
+        (503, None, HubFault, "later"),
+        (200, {"value": None}, HubFault, ""),
+        (200, ["x"], HubFault, ""),
+    ],
+)
+def test_what_resource_manager_refuses_is_said(status: int, document: Any, kind: type, said: str) -> None:
+    with pytest.raises(kind) as raised:
+        choose(AzureDouble({LIST: (status, document)}), "myHub")
+    error = raised.value
+    assert "Azure Resource Manager" in str(error)
+    assert said in str(getattr(error, "hint", ""))
+    if status >= 400 and document:
+        assert document["error"]["message"] in str(error)
+
+
+def test_entra_needs_no_look_up_for_a_host_name_of_the_cloud() -> None:
+    double = azure()
+    chosen = choose(double, HOST, auth="login")
+    assert chosen.target.authority == HOST
+    assert double.sent == [], "nothing was looked up"
+    assert isinstance(chosen.credential, AadLogin)
+    assert double.audiences == [], "nothing was fetched before it is needed"
+    assert chosen.credential.fetch().text == "ey.a.b"
+    assert double.audiences == ["https://iothubs.azure.net"]
+
+
+@pytest.mark.parametrize("name", ["myHub", "hub.internal", "evil.example/.azure-devices.net", "a@b.azure-devices.net"])
+def test_a_token_goes_only_to_a_name_of_the_cloud_or_from_azure(name: str) -> None:
+    double = azure()
+    if name == "myHub":
+        assert choose(double, name, auth="login").target.host == HOST
+        assert double.sent == [("GET", LIST)], "no key was asked for"
+    else:
+        with pytest.raises(NotFound):
+            choose(double, name, auth="login")
+    assert double.audiences == []
+
+
+@pytest.mark.parametrize(
+    ("cloud", "suffix", "audience"),
+    [
+        ("AzureCloud", "azure-devices.net", "https://iothubs.azure.net"),
+        ("AzureChinaCloud", "azure-devices.cn", "https://iothubs.azure.net"),
+        ("AzureUSGovernment", "azure-devices.us", "https://iothubs.azure.us"),
+    ],
+)
+def test_each_cloud_has_its_suffix_audience_and_endpoint(cloud: str, suffix: str, audience: str) -> None:
+    double = AzureDouble(cloud=cloud)
+    chosen = choose(double, f"myhub.{suffix}", auth="login")
+    assert isinstance(chosen.credential, AadLogin)
+    chosen.credential.fetch()
+    assert (double.audiences, double.sent) == ([audience], [])
+    elsewhere = AzureDouble({LIST: (200, {"value": [hub_item("h", f"h.{suffix}")]})}, cloud, "https://arm.example")
+    with pytest.raises(NotFound, match=cloud):
+        choose(elsewhere, "myhub.azure-devices.de", auth="login")
+
+
+def test_what_is_configured_counts_where_nothing_better_says_how_to_sign_in() -> None:
+    signed_in = choose(azure(), HOST, configured="login")
+    assert isinstance(signed_in.credential, AadLogin)
+    assert isinstance(choose(azure(), HOST, configured="login", auth="key").credential, SasKey)
+    assert choose(azure(), HOST, configured="login", environment=LOGIN).credential == SasKey(policy="service", key=KEY)
+    assert isinstance(choose(azure(), configured="login", login=LOGIN).credential, SasKey)
+
+
+def test_the_environments_key_spares_the_look_up_of_the_same_hub() -> None:
+    for name in (HOST, "myhub-7f"):
+        double = azure()
+        assert choose(double, name, environment=LOGIN).credential == SasKey(policy="service", key=KEY)
+        assert double.sent == []
+    assert choose(azure(), "other", environment=LOGIN).target.host == "other.azure-devices.net"
+
+
+def test_typed_login_takes_the_environments_host_without_its_key() -> None:
+    double = azure()
+    chosen = choose(double, environment=LOGIN, auth="login")
+    assert (chosen.target.host, chosen.was_typed, double.sent) == (HOST, False, [])
+    assert isinstance(chosen.credential, AadLogin)
+
+
+def test_a_shared_access_signature_lets_in() -> None:
+    text = f"SharedAccessSignature sr={HOST}&sig=abc%3D&se=1900000000&skn=service"
+    chosen = choose(azure(), login=f"HostName={HOST};SharedAccessSignature={text}")
+    assert isinstance(chosen.credential, SasToken)
+    assert chosen.credential.text == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "said"),
+    [
+        ({"login": LOGIN, "auth": "login"}, ConflictingChoice, "two ways"),
+        ({"hub": "localhost", "auth": "login"}, BadValue, "local hub"),
+        ({"hub": "127.0.0.1:8443", "auth": "login"}, BadValue, "local hub"),
+        ({"hub": "localhost"}, NotFound, "No local hub"),
+        ({"hub": "localhost", "configured": "login"}, NotFound, "No local hub"),
+        ({"hub": "myhub:8443"}, BadValue, "no port"),
+        ({"hub": "myhub", "group": ""}, BadValue, "--resource-group"),
+        ({"hub": ""}, BadValue, "--hub-name"),
+        ({}, MissingChoice, "No hub"),
+    ],
+)
+def test_what_is_refused_never_asks_azure(
+    typed: dict[str, str], kind: type, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    double = azure()
+    with pytest.raises(kind, match=said):
+        choose(double, **typed)  # type: ignore[arg-type]
+    assert (double.sent, double.audiences) == ([], [])

@@ -1,0 +1,142 @@
+"""The real az, signed in to a cloud that is one server on this machine: Resource Manager and hub in one.
+
+az's own sign-in is real too, as a managed identity whose token endpoint is here.
+"""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.helpers.az import Az, Ran
+from tests.helpers.azure_double import LIST, SUBSCRIPTION, hub_item, hub_path, keys
+from tests.helpers.tls_server import Seen, TlsServer, answer_with, serving
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+TOKEN = "ey.azure.token"
+SHOW = ("iot", "hub", "device-identity", "show", "-d", "d1")
+
+
+@dataclass
+class Cloud:
+    """az in its cloud; `asked_for` is what tokens were asked for."""
+
+    az: Az
+    server: TlsServer
+    asked_for: list[str] = field(default_factory=list)
+
+    def show(self, *more: str) -> Ran:
+        """Show a device of the hub that is named `my.hub`; a port may go with it as there is a dot in it."""
+        return self.az.run(*SHOW, "-n", f"my.hub:{self.server.port}", *more)
+
+    def at_hub(self) -> list[Seen]:
+        return [seen for seen in self.server.seen if seen.path.startswith("/devices/")]
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    answers = {
+        LIST: {"value": [hub_item("my.hub", "localhost")]},
+        f"{hub_path('my.hub')}/listkeys?api-version=2021-07-02": keys(KEY),
+    }
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        document = answers.get(request.path, {"deviceId": "d1"})
+        answer_with(200, json.dumps(document).encode(), Content_Type="application/json")(request)
+
+    with ExitStack() as stack:
+        cloud = Cloud(Az(tmp_path), stack.enter_context(serving(tmp_path, answer)))
+        port = stack.enter_context(_TokenEndpoint(cloud.asked_for)).port
+        cloud.az.environment.update(
+            IDENTITY_ENDPOINT=f"http://127.0.0.1:{port}/token",
+            IDENTITY_HEADER="x",
+            REQUESTS_CA_BUNDLE=str(cloud.server.ca_file),
+            NO_PROXY="localhost,127.0.0.1",
+        )
+        _sign_in(tmp_path, cloud.server.port)
+        yield cloud
+
+
+def _sign_in(config: Path, port: int) -> None:
+    (config / "config").write_text("[cloud]\nname = TestCloud\n")
+    (config / "clouds.config").write_text(
+        f"[TestCloud]\nendpoint_resource_manager = https://localhost:{port}/\n"
+        f"endpoint_active_directory_resource_id = https://localhost:{port}/\n"
+        "endpoint_active_directory = https://login.invalid\n"
+    )
+    account = {
+        "id": SUBSCRIPTION, "name": "sub", "state": "Enabled", "tenantId": SUBSCRIPTION, "isDefault": True,
+        "environmentName": "TestCloud", "user": {"name": "systemAssignedIdentity", "type": "servicePrincipal",
+                                                 "assignedIdentityInfo": "MSI"},
+    }  # fmt: skip
+    (config / "azureProfile.json").write_text(json.dumps({"subscriptions": [account]}))
+
+
+class _TokenEndpoint:
+    """Where a managed identity gets its tokens."""
+
+    def __init__(self, asked_for: list[str]) -> None:
+        class Answering(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                (resource,) = parse_qs(urlsplit(self.path).query)["resource"]
+                asked_for.append(resource)
+                document = {
+                    "access_token": TOKEN, "expires_on": "4102444800", "resource": resource, "token_type": "Bearer",
+                }  # fmt: skip
+                answer_with(200, json.dumps(document).encode(), Content_Type="application/json")(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.port = self._server.server_address[1]
+
+    def __enter__(self) -> "_TokenEndpoint":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def test_a_name_is_looked_up_and_the_debug_log_holds_no_key(cloud: Cloud) -> None:
+    ran = cloud.show("--debug")
+    assert (ran.code, ran.json) == (0, {"deviceId": "d1"}), ran.stderr
+    (seen,) = cloud.at_hub()
+    assert seen.headers["authorization"].startswith("SharedAccessSignature sr=localhost&sig=")
+    assert seen.headers["authorization"].endswith("&skn=iothubowner")
+    assert "listkeys" in ran.stderr, "az logs its requests"
+    assert KEY not in ran.stderr
+
+
+def test_entra_signs_in_without_a_key(cloud: Cloud) -> None:
+    ran = cloud.show("--auth-type", "login", "--debug")
+    assert (ran.code, ran.json) == (0, {"deviceId": "d1"}), ran.stderr
+    (seen,) = cloud.at_hub()
+    assert seen.headers["authorization"] == f"Bearer {TOKEN}"
+    assert cloud.asked_for[-1].rstrip("/") == "https://iothubs.azure.net"
+    assert not [seen for seen in cloud.server.seen if "listkeys" in seen.path]
+    assert TOKEN not in ran.stderr
+
+
+def test_the_way_to_sign_in_may_be_configured(cloud: Cloud) -> None:
+    assert cloud.az.run("configure", "--defaults", "iothub-data-auth-type=login").code == 0
+    assert cloud.show().code == 0
+    assert cloud.show("--auth-type", "key").code == 0
+    assert [seen.headers["authorization"].split()[0] for seen in cloud.at_hub()] == ["Bearer", "SharedAccessSignature"]
+
+
+def test_a_hub_that_is_not_there_is_a_clear_error(cloud: Cloud) -> None:
+    ran = cloud.az.run(*SHOW, "-n", "yourhub")
+    assert (ran.code, ran.stdout) == (3, "")
+    assert SUBSCRIPTION in ran.stderr and "my.hub" in ran.stderr and "az account set" in ran.stderr
+    assert "Traceback" not in ran.stderr
