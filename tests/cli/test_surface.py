@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.surface import our_arguments
+from tests.helpers.surface import generator, our_arguments
 
 COMMANDS = [
     "iot hub job create", "iot hub job show", "iot hub job list", "iot hub job cancel",
@@ -23,16 +23,7 @@ COMMANDS = [
     "iot hub module-twin replace", "iot hub connection-string show", "iot hub generate-sas-token",
 ]  # fmt: skip
 
-# The same in another way.
-OTHER_DEFAULTS = {
-    # "key" too, but left to the client factory: az does not read configured defaults for these.
-    "--auth-type": None,
-    # The generic edits: az gives them empty lists, as text.
-    "--set": None,
-    "--add": None,
-    "--remove": None,
-    "--force-string": False,
-}
+OTHER_DEFAULTS = generator("compatibility_notes").OTHER_DEFAULTS  # the same in another way
 
 
 @pytest.mark.parametrize("command", COMMANDS)
