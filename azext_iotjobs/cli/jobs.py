@@ -5,11 +5,10 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import job_waiting
-from azext_iotjobs.cli.values import json_or_file
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file, one_from_stdin
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import render_summary
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
-from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
@@ -26,9 +25,9 @@ def create(
     job: str,
     job_kind: str,
     condition: str | None = None,
-    patch: str | None = None,
+    patch: Given | None = None,
     method: str | None = None,
-    method_json: str | None = None,
+    method_json: Given | None = None,
     connect_timeout: int = 30,
     response_timeout: int = 30,
     start_at: str | None = None,
@@ -43,6 +42,7 @@ def create(
     """Create a job and, with --wait, wait for its end."""
     policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
     success_status = parse_success_status(success)
+    one_from_stdin({"--method-payload": method_json, "--twin-patch": patch})
     call = None
     if method is not None or method_json is not None:
         call = MethodCall(
@@ -56,7 +56,7 @@ def create(
         job_type=JobType(job_kind),
         condition=condition or "",
         method=call,
-        patch=None if patch is None else TwinPatch(document=_patch(patch)),
+        patch=None if patch is None else TwinPatch(document=json_object_or_file(patch, "--twin-patch")),
         start_at=None if start_at is None else _start(start_at),
         max_execution_s=ttl_s,
     )
@@ -118,13 +118,6 @@ def cancel(client: HubClient, job: str) -> dict[str, Any] | None:
     """Cancel a job."""
     cancelled = operation.cancel(client, job)
     return cancelled.document if cancelled else None
-
-
-def _patch(text: str) -> Any:
-    value = json_or_file(text, "--twin-patch")
-    if not isinstance(value, dict):
-        raise BadValue("--twin-patch: give a JSON object with tags or properties.desired.")
-    return value
 
 
 def _start(text: str) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file, one_from_stdin
 from azext_iotjobs.cli.messages import key_of
-from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
+from azext_iotjobs.cli.values import at_least, key_values, whole_number
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
@@ -39,8 +40,8 @@ def simulate(
     wire: str = "mqtt",
     settle: str = "complete",
     answer_status: str | None = None,
-    answer_payload: str | None = None,
-    first_reported: str | None = None,
+    answer_payload: Given | None = None,
+    first_reported: Given | None = None,
     model: str | None = None,
     device_key: str | None = None,
     certificate_path: str | None = None,
@@ -65,6 +66,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
+    one_from_stdin({"--method-response-payload": answer_payload, "--init-reported-properties": first_reported})
     behaviour = Behaviour(
         status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
         payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),

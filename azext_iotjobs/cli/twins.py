@@ -3,8 +3,8 @@
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits, merge_patch
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, one_from_stdin
 from azext_iotjobs.cli.queries import device_rows
-from azext_iotjobs.cli.values import json_object_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.twin import TwinPatch
@@ -18,8 +18,8 @@ def show(client: HubClient, device: str) -> dict[str, Any]:
 def update(
     client: HubClient,
     device: str,
-    desired_patch: str | None = None,
-    tags_patch: str | None = None,
+    desired_patch: Given | None = None,
+    tags_patch: Given | None = None,
     if_match: str | None = None,
     set_edits: list[Edit] | None = None,
     add_edits: list[Edit] | None = None,
@@ -47,7 +47,8 @@ def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list
     return device_rows(client, edge=edge, limit=limit)
 
 
-def _typed_patch(desired: str | None, tags: str | None) -> dict[str, Any]:
+def _typed_patch(desired: Given | None, tags: Given | None) -> dict[str, Any]:
+    one_from_stdin({"--desired": desired, "--tags": tags})
     patch: dict[str, Any] = {}
     if desired is not None:
         patch["properties"] = {"desired": json_object_or_file(desired, "--desired")}

@@ -23,13 +23,13 @@ def _job_create(c: Context) -> None:
     c.argument("condition", options_list=["--query-condition", "-q"],
                help="The WHERE part of a twin query that selects the devices, for example "
                     "\"deviceId IN ['a','b']\". All devices: *.")  # fmt: skip
-    c.argument("method_json", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
     c.argument("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int,
                help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
     c.argument("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int,
                help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300.")  # fmt: skip
-    c.argument("patch", options_list=["--twin-patch", "--patch"],
+    c.argument("patch", options_list=["--twin-patch", "--patch"], nargs="+",
                help=f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.")  # fmt: skip
     c.argument("start_at", options_list=["--start-time", "--start"],
                help="ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
@@ -87,7 +87,7 @@ def _job_list(c: Context) -> None:
 
 
 def _invoke(c: Context) -> None:
-    c.argument("method_json", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                help=f"Payload of the method: {JSON_FORMS}.")  # fmt: skip
     c.argument("timeout_s", options_list=["--timeout", "--to"], type=int,
                help="Seconds for the device to connect and to answer, 5 to 300.")  # fmt: skip

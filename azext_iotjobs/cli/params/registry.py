@@ -47,8 +47,10 @@ def _which_key(c: Context) -> None:
 
 
 def _twin_update(c: Context) -> None:
-    c.argument("desired_patch", options_list=["--desired"], help=f"Desired properties to merge: {JSON_FORMS}.")
-    c.argument("tags_patch", options_list=["--tags"], help=f"Tags to merge: {JSON_FORMS}.")
+    c.argument("desired_patch", options_list=["--desired"], nargs="+",
+               help=f"Desired properties to merge: {JSON_FORMS}.")  # fmt: skip
+    c.argument("tags_patch", options_list=["--tags"], nargs="+",
+               help=f"Tags to merge: {JSON_FORMS}.")  # fmt: skip
 
 
 OPTIONS: Options = {

@@ -11,7 +11,8 @@ Context = Any  # azure.cli.core.commands.AzArgumentContext
 AddOptions = Callable[[Context], None]
 Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
 
-JSON_FORMS = "inline JSON, or the path of a file that holds it"
+# What json_values.py takes; an option of this kind has nargs="+", for the pairs.
+JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
 
 _edit_number = itertools.count()
 
