@@ -9,6 +9,7 @@ from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_fi
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import render_summary
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
+from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
@@ -60,6 +61,8 @@ def create(
         start_at=None if start_at is None else _start(start_at),
         max_execution_s=ttl_s,
     )
+    for doubt in doubts(request.condition):
+        logger.warning("--query-condition: %s", doubt)
     created = (
         operation.create_when_free(client, request, policy.interval_s, SystemClock(), job_waiting.say_slot_taken)
         if waits_for_slot

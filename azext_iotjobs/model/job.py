@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.query import MAX_CHARACTERS
@@ -101,10 +102,11 @@ class JobRequest:
             # An empty target is never "all devices": too much hangs on one forgotten variable in a script.
             raise MissingChoice(
                 "--query-condition is missing or blank.",
-                hint="Say which devices: --query-condition \"deviceId IN ['a','b']\", or '*' for all devices.",
+                hint="Say which devices: --query-condition \"deviceId IN ['a','b']\", or \"*\" for all devices.",
             )
         if len(self.condition) > MAX_CHARACTERS:
             raise BadValue(f"--query-condition has {len(self.condition)} characters; the hub takes {MAX_CHARACTERS}.")
+        check_condition(self.condition, "--query-condition")
 
     def _check_method_job(self) -> None:
         if self.method is None:

@@ -48,7 +48,7 @@ def test_a_wrong_combination_names_its_option(changes: dict[str, Any], kind: typ
 def test_a_blank_condition_is_never_all_devices_and_says_how_all_is_spelled(condition: str) -> None:
     with pytest.raises(MissingChoice, match="--query-condition") as raised:
         request(condition=condition)
-    assert "'*' for all devices" in str(raised.value.hint)
+    assert '"*" for all devices' in str(raised.value.hint)
 
 
 def test_a_condition_may_be_as_long_as_the_hub_takes() -> None:
