@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits
+from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
 from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.codec import render_sign_in
@@ -85,6 +85,7 @@ def update(
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
     if all(each is None for each in (*named, edge)) and not any(edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give what is to change, for example --status disabled.")
+    check_edits(edits)
     now = client.identities.get(device)
     record = apply_edits(now.document, edits, keep_text=as_string)
     if device_status is not None:

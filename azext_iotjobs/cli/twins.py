@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits, merge_patch
+from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits, merge_patch
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, one_from_stdin
 from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.clients.hub import HubClient
@@ -30,7 +30,10 @@ def update(
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
     if desired_patch is None and tags_patch is None and not any(edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give --desired, --tags, --set, --add or --remove.")
+    check_edits(edits)
     patch = _typed_patch(desired_patch, tags_patch)
+    if patch:
+        TwinPatch(document=patch)  # checks itself before anything is fetched
     if any(edits.values()):
         before = client.twins.get(device).document
         after = apply_edits(before, edits, keep_text=as_string)

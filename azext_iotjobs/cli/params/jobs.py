@@ -2,6 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli import completion
 from azext_iotjobs.cli.params.shared import JSON_FORMS, Context, Options, auth_type, device, hub, success, top
 
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
@@ -9,8 +10,12 @@ LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "imp
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
 
 
-def _job_id(c: Context) -> None:
+def _new_job_id(c: Context) -> None:
     c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.")
+
+
+def _job_id(c: Context) -> None:
+    c.argument("job", options_list=["--job-id"], completer=completion.job_ids, help="Job id.")
 
 
 def _method(c: Context) -> None:
@@ -98,7 +103,7 @@ def _query(c: Context) -> None:
 
 
 OPTIONS: Options = {
-    "iot hub job create": (hub, auth_type, _job_id, _method, _job_create, _polling, _outcome),
+    "iot hub job create": (hub, auth_type, _new_job_id, _method, _job_create, _polling, _outcome),
     "iot hub job wait": (hub, auth_type, _job_id, _polling, _outcome),
     "iot hub job results": (hub, auth_type, _job_id, _results, success),
     "iot hub job show": (hub, auth_type, _job_id, _summary, success),

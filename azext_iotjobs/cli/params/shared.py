@@ -7,6 +7,8 @@ from typing import Any
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli import completion
+
 Context = Any  # azure.cli.core.commands.AzArgumentContext
 AddOptions = Callable[[Context], None]
 Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
@@ -28,7 +30,7 @@ class EditAction(argparse.Action):
 def hub(c: Context) -> None:
     """Which hub, and a key for it."""
     group = "IoT Hub Identifier"
-    c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group,
+    c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group, completer=completion.hub_names,
             help="The hub's host name, or localhost[:PORT] for a running local hub.")  # fmt: skip
     c.extra("hub_login", options_list=["--login", "-l"], arg_group=group,
             help="The hub's connection string with a policy key. `-l @file` reads it from a file and keeps it out of "
@@ -47,7 +49,7 @@ def auth_type(c: Context) -> None:
 
 def device(c: Context) -> None:
     """One device."""
-    c.argument("device", options_list=["--device-id", "-d"], help="Device id.")
+    c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids, help="Device id.")
 
 
 def if_match(c: Context) -> None:
