@@ -4,9 +4,9 @@ from typing import Any
 
 from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.job_submitting import read_manner, starting_instant, submit
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.parents import with_parent
 from azext_iotjobs.cli.selections import TypedSelection
-from azext_iotjobs.cli.values import json_object_or_file, json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
@@ -26,9 +26,9 @@ def create(
     left_out: str | None = None,
     devices_at_most: int | None = None,
     only_plans: bool = False,
-    patch: str | None = None,
+    patch: Given | None = None,
     method: str | None = None,
-    method_json: str | None = None,
+    method_json: Given | None = None,
     connect_timeout: int = 30,
     response_timeout: int = 30,
     start_at: str | None = None,
