@@ -25,11 +25,12 @@ def parse_json(text: str) -> Any:
         )
     except RecursionError:
         raise NotAllowed(TOO_DEEP) from None
-    _check_depth(value)
+    check_depth(value)
     return value
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """Raise NotAllowed for a value with more than MAX_DEPTH levels of objects and lists."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]

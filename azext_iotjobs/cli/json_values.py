@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from azext_iotjobs.cli import json_mistakes, json_pairs, stdin
+from azext_iotjobs.cli.json_dict import parse_dict_notation
 from azext_iotjobs.cli.json_parsing import NotAllowed, parse_json
 from azext_iotjobs.cli.values import MAX_FILE_BYTES, existing_file, shown, text_of, text_of_file
 from azext_iotjobs.model.errors import BadValue
@@ -35,7 +36,7 @@ def json_or_file(given: Given, option: str) -> Any:
     if len(text) > MAX_FILE_BYTES:
         raise BadValue(f"{option} has {len(text)} characters; {MAX_FILE_BYTES} are taken.")
     try:
-        return parse_json(text)
+        return _read(text)
     except NotAllowed as err:
         raise BadValue(f"{option}: {shown(text)}: {err}.") from err
     except ValueError as err:
@@ -55,6 +56,20 @@ def json_object_or_file(given: Given, option: str) -> dict[str, Any]:
             hint='Give an object: {"key": "value"}.',
         )
     return value
+
+
+def _read(text: str) -> Any:
+    try:
+        return parse_json(text)
+    except NotAllowed:
+        raise
+    except ValueError as err:
+        try:
+            return parse_dict_notation(text)
+        except NotAllowed:
+            raise
+        except ValueError:
+            raise err from None
 
 
 def _words(given: Given) -> list[str]:
@@ -77,7 +92,7 @@ def _json_file(path: str, option: str) -> Any:
 
 def _parsed(text: str, option: str, source: str) -> Any:
     try:
-        return parse_json(text)
+        return _read(text)
     except ValueError as err:
         raise BadValue(f"{option}: {source} does not hold JSON: {err}.") from err
 
