@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the help texts and options that az has after loading the extension, and the hub's tables.
+"""Write docs/commands.md from the help texts and options that az has after loading the extension, and other tables.
 
 `make docs` calls this; a test keeps the page equal to what it produces.
 """
@@ -97,6 +97,8 @@ def _meaning(settings: dict[str, Any]) -> str:
 if __name__ == "__main__":
     sys.path.insert(0, str(PAGE.parents[1]))
     PAGE.write_text(page(), encoding="utf-8")
-    import hub_tables  # beside this file
+    import error_tables  # beside this file
+    import hub_tables
 
+    error_tables.write()
     hub_tables.write()
