@@ -9,7 +9,7 @@ from pathlib import Path
 from azext_iotjobs.cli.errors import AZ_CLASSES
 from azext_iotjobs.clients.access import ACCESS, ACTION_PREFIX, Throttle
 from azext_iotjobs.clients.advice import BY_CODE
-from azext_iotjobs.transport.link_errors import CERTIFICATE_FAULTS
+from azext_iotjobs.transport.trust import CERTIFICATE_FAULTS
 
 PAGE = Path(__file__).with_name("errors.md")
 

@@ -47,7 +47,9 @@ def document(response: Response) -> Any:
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError) as err:
-        raise HubFault("The hub's answer is not JSON.", status=response.status) from err
+        raise HubFault(
+            "The hub's answer is not JSON.", status=response.status, hint="Is this an IoT Hub? Proxies answer so, too."
+        ) from err
 
 
 def error_of(response: Response) -> HubAnswer:

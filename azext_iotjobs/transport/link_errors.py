@@ -7,23 +7,10 @@ import urllib3.exceptions
 
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.trust import untrusted
 
 CONNECT_TIMEOUT_S = 15.0
 PERHAPS_DONE = "It may have been done all the same: look before you repeat it."
-TRUST = (
-    "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
-    "too. A local hub is trusted with -n localhost."
-)
-# OpenSSL's numbers, X509_V_ERR_…: what is wrong with a certificate, and what to do.
-CERTIFICATE_FAULTS = {
-    9: ("it is not valid yet", "Is this machine's clock right?"),
-    10: ("it has expired", "Is this machine's clock right? Otherwise the hub's owner has to renew it."),
-    18: ("it is self-signed", TRUST),
-    19: ("the authority that signed it is not trusted here", TRUST),
-    20: ("the authority that signed it is not trusted here", TRUST),
-    62: ("it is for another host name", "Check the hub's host name: az iot hub show -n NAME"),
-    64: ("it is for another address", "Give the hub's host name, not an address."),
-}
 
 
 def link_error(
@@ -61,8 +48,7 @@ def _tls_error(err: requests.exceptions.SSLError, where: str) -> CannotConnect:
     while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
         cause = getattr(cause, "reason", None) or next(iter(cause.args), None)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        fault, hint = CERTIFICATE_FAULTS.get(cause.verify_code, (cause.verify_message, TRUST))
-        return CannotConnect(f"{where} is not trusted: its TLS certificate was refused, {fault}.", hint=hint)
+        return untrusted(where, cause)
     reason = getattr(cause, "reason", None) or "no reason was given"
     return CannotConnect(
         f"{where} was reached, but no TLS connection came about ({reason}).",
