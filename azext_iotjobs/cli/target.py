@@ -50,7 +50,7 @@ class Surroundings:
     """What else says which hub is meant and how to get in."""
 
     from_environment: str | None  # a connection string
-    configured_auth: str | None  # key or login, from az's configuration
+    configured_auth: str | None  # from az's configuration; not checked
     azure: AzLogin
     needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
 
@@ -141,7 +141,7 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
-    if (typed.auth or around.configured_auth) == "login":
+    if (typed.auth or _checked(around.configured_auth)) == "login":
         if not around.azure.is_hub_of_cloud(host):
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
             host = around.azure.resource_manager().find(host, typed.group).host_name
@@ -158,13 +158,16 @@ def _configured_auth(cli_ctx: Any) -> str | None:
     from azure.cli.core.util import ScopedConfig
 
     with ScopedConfig(cli_ctx.config, use_local_config=True):
-        value = cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None)
-    if value and value not in ("key", "login"):
+        return cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None) or None
+
+
+def _checked(configured: str | None) -> str | None:
+    if configured not in (None, "key", "login"):
         raise BadValue(
-            f"az is configured with {CONFIGURED_AUTH}={value}; it must be key or login.",
-            hint=f"az configure --defaults {CONFIGURED_AUTH}=''",
+            f"az is configured with {CONFIGURED_AUTH}={configured}; it must be key or login.",
+            hint=f"az configure --defaults {CONFIGURED_AUTH}=login, or ='' for none.",
         )
-    return value or None
+    return configured
 
 
 def _service_login(text: str, source: str) -> ConnectionString:

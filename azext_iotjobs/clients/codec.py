@@ -22,6 +22,7 @@ TWIN_ROOTS = {
     "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
     "capabilities", "deviceScope", "parentScopes", "configurations",
 }  # fmt: skip
+NEVER = "0001-01-01"  # how the hub writes an instant that has not been
 
 
 def render_job(request: JobRequest) -> dict[str, Any]:
@@ -82,7 +83,15 @@ def render_twin_patch(patch: TwinPatch) -> dict[str, Any]:
 def parse_twin(document: Any) -> Twin:
     """A twin as the hub shows it."""
     body = json_object(document)
-    return Twin(device_id=str(body.get("deviceId")), etag=body.get("etag"), document=body)
+    last_active = str(body.get("lastActivityTime") or NEVER)
+    return Twin(
+        device_id=str(body.get("deviceId")),
+        etag=body.get("etag"),
+        document=body,
+        is_enabled=body.get("status") != "disabled",
+        is_connected=body.get("connectionState") == "Connected",
+        last_active_at=None if last_active.startswith(NEVER) else last_active,
+    )
 
 
 def render_new_twin(new: NewTwin) -> dict[str, Any]:

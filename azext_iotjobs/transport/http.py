@@ -1,11 +1,16 @@
-"""HttpTransport.send(Request) -> Response, over requests: one session, our errors, patience with throttling."""
+"""HttpTransport.send(Request) -> Response, over requests: one session, our errors, patience with throttling.
+
+az's --debug shows each request and its answer, with the secrets in them covered.
+"""
 
 import json
+import logging
 import os
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import requests
@@ -13,13 +18,16 @@ import urllib3.exceptions
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, HubFault, LinkLost
 from azext_iotjobs.model.target import DeviceKey, HubTarget, ServiceCredential
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
+from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
+from azext_iotjobs.transport.masking import Shown
+
+logger = logging.getLogger(__name__)
 
 API_VERSION = "2021-04-12"  # the documented one
-CONNECT_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 60.0  # a hub shapes traffic by answering late
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # a page of 100 twins at their largest is about 10 MB
 CHUNK_BYTES = 64 * 1024
@@ -43,12 +51,23 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an answer was an answer to: who asked for what, and when it came."""
+
+    method: str
+    path: str
+    credential: ServiceCredential | DeviceKey
+    answered_at: datetime  # aware UTC, by this machine's clock
+
+
+@dataclass(frozen=True, kw_only=True)
 class Response:
     """What the hub answered; `headers` are found in any case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    asked: Asked | None = None  # None: nobody has noted it
 
 
 class Transport(Protocol):
@@ -74,6 +93,7 @@ class HttpTransport:
         resource: str | None = None,
     ) -> None:
         self._target = target
+        self._credential = credential
         self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
         self._clock = clock
         self._on_wait = on_wait
@@ -121,22 +141,29 @@ class HttpTransport:
         return True
 
     def _once(self, request: Request) -> Response:
+        client_id = str(uuid.uuid4())
         headers = {
             "Authorization": self._auth.header(),
             "User-Agent": f"iotjobs/{VERSION}",
             "Accept": "application/json",
-            "x-ms-client-request-id": str(uuid.uuid4()),
+            "x-ms-client-request-id": client_id,
             **request.headers,
         }
         data = request.content
         if request.has_body:
             data = json.dumps(request.body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
+        query = {"api-version": API_VERSION, **request.query}
+        logger.debug(
+            "%s https://%s%s %s, client request id %s: %s",
+            request.method, self._target.authority, request.path, Shown(json.dumps(query)), client_id, Shown(data),
+        )  # fmt: skip
+        started_at = self._clock.monotonic()
         try:
             with self._session.request(
                 request.method,
                 f"https://{self._target.authority}{request.path}",
-                params={"api-version": API_VERSION, **request.query},
+                params=query,
                 headers=headers,
                 data=data,
                 timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
@@ -146,11 +173,27 @@ class HttpTransport:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Response(status=answer.status_code, headers=answer.headers, body=_bounded_body(answer))
+                response = self._response(request, answer)
         except requests.exceptions.RequestException as err:
-            raise _link_error(err, self._target, request) from err
+            logger.debug("%s: %s", client_id, Shown(repr(err)))
+            raise link_error(
+                err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat
+            ) from err  # fmt: skip
         except urllib3.exceptions.LocationParseError as err:
             raise BadValue(f"{self._target.host!r} is no host name.") from err
+        logger.debug(
+            "%s: %d %s after %.3f s, request id %s: %s",
+            client_id, response.status, response.headers.get("iothub-errorcode", ""),
+            self._clock.monotonic() - started_at, response.headers.get("x-ms-request-id"), Shown(response.body),
+        )  # fmt: skip
+        return response
+
+    def _response(self, request: Request, answer: requests.Response) -> Response:
+        body = _bounded_body(answer)
+        asked = Asked(
+            method=request.method, path=request.path, credential=self._credential, answered_at=self._clock.now()
+        )  # fmt: skip
+        return Response(status=answer.status_code, headers=answer.headers, body=body, asked=asked)
 
 
 def _bounded_body(answer: requests.Response) -> bytes:
@@ -163,43 +206,6 @@ def _bounded_body(answer: requests.Response) -> bytes:
             )
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _link_error(
-    err: requests.exceptions.RequestException, target: HubTarget, request: Request
-) -> CannotConnect | LinkLost | AnswerTooLate | BadValue:
-    """The one table from requests' errors to ours; children stand before their parents."""
-    where = target.authority
-    if isinstance(err, requests.exceptions.SSLError):
-        return CannotConnect(
-            f"{where} is not trusted: its TLS certificate was refused.",
-            hint="Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that "
-            "holds that CA too. A local hub is trusted with -n localhost.",
-        )
-    if isinstance(err, requests.exceptions.ProxyError):
-        return CannotConnect(f"{where} was not reached: the proxy refused.", hint="Check HTTPS_PROXY and NO_PROXY.")
-    if isinstance(err, requests.exceptions.ConnectTimeout):
-        return CannotConnect(
-            f"{where} did not take a connection within {CONNECT_TIMEOUT_S:.0f} s.",
-            hint="Check the host name, the firewall and the proxy.",
-        )
-    if isinstance(err, requests.exceptions.ReadTimeout):
-        return AnswerTooLate(
-            f"{where} did not answer within {request.timeout_s:.0f} s.", waited_s=request.timeout_s
-        )  # fmt: skip
-    if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
-        return CannotConnect(
-            f"{where} was not reached: no such host, or nothing listens there.",
-            hint="Check the hub's name." if not target.is_local else "Is it still running? az iot local-hub show",
-        )
-    if isinstance(err, requests.exceptions.InvalidURL):
-        return BadValue(f"{target.host!r} is no host name.")
-    return LinkLost(f"The connection to {where} broke before the answer was complete.")
-
-
-def _was_never_open(err: requests.exceptions.ConnectionError) -> bool:
-    reason = err.args[0] if err.args else None
-    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)
 
 
 def _readable_ca(path: str) -> str:
