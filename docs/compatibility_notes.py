@@ -30,13 +30,10 @@ ABSENT_COMMANDS = {
 # Options that are missing, or taken and always refused: why.
 OVER_MQTT = "this command speaks HTTPS, and refuses it; over MQTT: `az iot device simulate`"
 ABSENT_OPTIONS = {
-    ("*", "--auth-type"): "`login` (Microsoft Entra) is refused in this version; `key` is what there is",
     ("iot device send-d2c-message", "--certificate-file-path"): OVER_MQTT,
     ("iot device send-d2c-message", "--key-file-path"): OVER_MQTT,
     ("iot device send-d2c-message", "--passphrase"): OVER_MQTT,
     ("iot device send-d2c-message", "--model-id"): OVER_MQTT,
-    ("iot hub connection-string show", "--default-eventhub"): "only Azure Resource Manager knows that endpoint, "
-    "which is not asked in this version; a local hub has none",
 }
 
 # What does otherwise than the reference, on purpose. (command, "") is about the command as a whole.
@@ -92,8 +89,8 @@ FIXED = {
     ("iot hub module-identity update", "--etag"): NO_RACE,
     ("iot hub module-identity renew-key", ""): MANY,
     ("iot hub module-identity renew-key", "--etag"): f"{NO_RACE}; refused with several modules",
-    ("iot hub connection-string show", ""): "also of a local hub and of `--login`; in this version not of hubs that "
-    "only Azure Resource Manager knows",
+    ("iot hub connection-string show", ""): "also of a local hub; a hub that cannot be shown is left out of the list "
+    "with the reason, whatever it is; a policy that may not read messages is named with `--default-eventhub`",
     ("iot hub generate-sas-token", "--connection-string"): "beside another hub, device or policy it is refused, not "
     "silently preferred",
     ("iot hub generate-sas-token", "--duration"): "at least 1, or an error",

@@ -13,8 +13,18 @@ NEEDED = (
     ("iot hub device-identity list", {"ServiceConnect"}),
     ("iot hub device-identity show", {"RegistryRead"}),
     ("iot hub device-identity connection-string", {"RegistryRead"}),
+    ("iot hub device-identity parent show", {"RegistryRead"}),
+    ("iot hub device-identity children list", {"RegistryRead", "ServiceConnect"}),  # the registry, and a query
+    ("iot hub device-identity children remove", {"RegistryWrite", "ServiceConnect"}),
+    ("iot hub device-identity renew-key", {"RegistryWrite", "ServiceConnect"}),
     ("iot hub device-identity", {"RegistryWrite"}),
     ("iot hub device-twin", {"ServiceConnect"}),
+    ("iot hub generate-sas-token", {"RegistryRead"}),  # a device's or module's own key
+    ("iot hub module-identity list", {"RegistryRead"}),
+    ("iot hub module-identity show", {"RegistryRead"}),
+    ("iot hub module-identity connection-string", {"RegistryRead"}),
+    ("iot hub module-identity", {"RegistryWrite"}),
+    ("iot hub module-twin", {"ServiceConnect"}),
     ("iot hub invoke-device-method", {"ServiceConnect"}),
     ("iot hub query", {"ServiceConnect"}),
     ("iot device c2d-message purge", {"ServiceConnect"}),

@@ -125,7 +125,7 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
 
 def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
     login = _service_login(text, source)
-    if hub is not None and not _same_hub(hub, login):
+    if hub is not None and not same_hub(hub, login):
         raise ConflictingChoice(
             f"--hub-name {hub} and {source} (host {login.authority}) name two hubs.", hint="Give only one of them."
         )
@@ -147,7 +147,7 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and around.from_environment and around.from_environment.strip():
         login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
-        if _same_hub(hub, login):
+        if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
     if (typed.auth or _checked(around.configured_auth)) == "login":
@@ -198,7 +198,8 @@ def _target(login: ConnectionString) -> HubTarget:
     return local.target(login.host) if local else HubTarget(host=login.host, https_port=login.https_port)
 
 
-def _same_hub(name: str, login: ConnectionString) -> bool:
+def same_hub(name: str, login: ConnectionString) -> bool:
+    """Whether a name that was typed, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
     asked, given = host.lower(), login.host.lower()
     # A bare name means the hub whose host name begins with it, whatever the cloud's suffix.
