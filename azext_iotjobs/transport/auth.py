@@ -18,21 +18,22 @@ class RequestAuth:
         self._resource = resource
         self._credential = credential
         self._clock = clock
-        self._header = ""
-        self._ends_at = 0.0
+        self._held = ("", 0.0)  # header and end; together, as several threads may ask
 
     def header(self) -> str:
         """A header that is valid for at least a minute."""
         now = self._clock.now().timestamp()
-        if now > self._ends_at - RENEW_BEFORE_S:
-            self._ends_at = int(now) + REQUEST_LIFE_S
-            self._header = sas_token(
+        header, ends_at = self._held
+        if now > ends_at - RENEW_BEFORE_S:
+            renewed_end = int(now) + REQUEST_LIFE_S
+            header = sas_token(
                 resource=self._resource,
                 key=self._credential.key,
-                expires_at=int(self._ends_at),
+                expires_at=renewed_end,
                 policy=self._credential.policy if isinstance(self._credential, SasKey) else None,
             )
-        return self._header
+            self._held = (header, renewed_end)
+        return header
 
 
 def resource_of(target: HubTarget, credential: SasKey | DeviceKey) -> str:

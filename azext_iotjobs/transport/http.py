@@ -1,8 +1,9 @@
-"""HttpTransport.send(Request) -> Response, over requests: one session, our errors, patience with throttling."""
+"""HttpTransport.send(Request) -> Response, over requests: our errors, patience with throttling, any thread."""
 
 import json
 import os
 import random
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import urllib3.exceptions
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost, NotTrusted
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
@@ -40,6 +41,7 @@ class Request:
     content: bytes | None = None  # a body that is not JSON, in place of one that is
     timeout_s: float = READ_TIMEOUT_S
     may_repeat: bool = False  # done twice is as good as done once
+    waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class HttpTransport:
         self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
         self._clock = clock
         self._on_wait = on_wait
-        self._session = requests.Session()
+        self._of_thread = threading.local()  # nobody promises that a session can be shared
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
@@ -102,11 +104,13 @@ class HttpTransport:
             pause = retry.pause_after_answer(
                 status=response.status,
                 hub_code=response.headers.get("iothub-errorcode"),
-                retry_after_s=_seconds(response.headers.get("retry-after")),
+                retry_after_s=retry_after_s(response.headers),
                 tries=tries,
                 may_repeat=request.may_repeat,
                 chance=chance,
             )
+            if response.status == 429 and not request.waits_out_throttling:
+                return response
             if not self._waits(f"The hub answered {response.status}.", pause, give_up_at):
                 return response
 
@@ -119,6 +123,12 @@ class HttpTransport:
             self._on_wait(reason, pause_s, remaining_s)
         self._clock.sleep(pause_s)
         return True
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._of_thread, "session"):
+            self._of_thread.session = requests.Session()
+        session: requests.Session = self._of_thread.session
+        return session
 
     def _once(self, request: Request) -> Response:
         headers = {
@@ -133,7 +143,7 @@ class HttpTransport:
             data = json.dumps(request.body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
         try:
-            with self._session.request(
+            with self._session().request(
                 request.method,
                 f"https://{self._target.authority}{request.path}",
                 params={"api-version": API_VERSION, **request.query},
@@ -171,7 +181,7 @@ def _link_error(
     """The one table from requests' errors to ours; children stand before their parents."""
     where = target.authority
     if isinstance(err, requests.exceptions.SSLError):
-        return CannotConnect(
+        return NotTrusted(
             f"{where} is not trusted: its TLS certificate was refused.",
             hint="Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that "
             "holds that CA too. A local hub is trusted with -n localhost.",
@@ -210,7 +220,9 @@ def _readable_ca(path: str) -> str:
     return path
 
 
-def _seconds(text: str | None) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """What the hub asks to wait before the next try, if it does."""
+    text = headers.get("retry-after")
     try:
         return max(0.0, float(text)) if text else None
     except ValueError:  # a date: nobody has seen a hub send one
