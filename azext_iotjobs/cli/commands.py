@@ -45,6 +45,7 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
+        group.command("invoke-module-method", "invoke_module")
 
     with loader.command_group("iot hub", _room("queries", reading_client)) as group:
         group.command("query", "query")
