@@ -63,17 +63,18 @@ class Progress:
         self._clear()
         logger.warning("%s", text)
 
-    def end(self) -> None:
-        """Leave the line that changes, and sum up."""
+    def end(self, path: str | None) -> None:
+        """Leave the line that changes, and sum up; `path` is where the rows went."""
         self._clear()
         if not self.count:
             return
         passed_s = self._clock.monotonic() - self._began_at
         reasons = ", ".join(f"{name} {count}" for name, count in self.failures.most_common())
         logger.warning(
-            "%d called in %.1f s (%.1f a second): %d succeeded, %d failed%s.",
+            "%d called in %.1f s (%.1f a second): %d succeeded, %d failed%s.%s",
             self.count, passed_s, self.count / max(passed_s, 0.001), self.count - self.failed_count,
             self.failed_count, f" ({reasons})" if reasons else "",
+            f" Rows written to {'stdout' if path == '-' else path}." if path else "",
         )  # fmt: skip
 
     def _is_shown(self, row: DeviceResult) -> bool:

@@ -73,7 +73,7 @@ def call(
         run = CallMany(client, manner.plan, SystemClock(), stop, progress.say)
         rows = run.rows(_addresses(client, selection, module_id))
         result = _collect(rows, manner, progress, stop)
-    progress.end()
+    progress.end(None if manner.target is None else manner.target.path)
     outcome = _judge(selection, run, progress, total, was_stopped=stop.is_set())
     if run.ended_by is not None:
         if result:
@@ -128,7 +128,7 @@ def _collect(
                 elif not manner.groups_equal:
                     result.append({name: shown[name] for name in manner.columns})
         except KeyboardInterrupt:
-            progress.say("Left at once: devices whose calls were under way may have been called; they have no row.")
+            progress.say("Left at once: calls were under way, whose devices may have been called and have no row.")
     if manner.groups_equal:
         return [render_group(each) for each in groups.ranked()]
     return result if manner.target is None else None
@@ -138,13 +138,11 @@ def _judge(
     selection: Selection, run: CallMany, progress: Progress, total: int | None, *, was_stopped: bool
 ) -> Outcome:  # fmt: skip
     """What it came to, said on stderr where it is not plain from the rows."""
-    missing = None if total is None else total - progress.count
+    missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or (was_stopped and missing != 0):
-        number = "The other" if missing is None else f"{max(0, missing)}"
-        logger.warning(
-            "%s devices have no row: %s", number,
-            "no further calls were made after the error below." if run.ended_by else "it was stopped.",
-        )  # fmt: skip
+        number = "The other" if missing is None else f"{missing}"
+        why = "the error below ended it" if run.ended_by else "it was stopped"
+        logger.warning("%s devices were not called: %s.", number, why)
         return Outcome.DEVICES_FAILED
     if not progress.count:
         logger.warning("No device matched the condition; nothing was called.")

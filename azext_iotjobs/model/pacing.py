@@ -11,7 +11,7 @@ WINDOW_S = 10.0  # over which answers are counted
 LEAST_RATE = 1.0  # calls a second that are tried whatever the hub did
 SLOWER, MUCH_SLOWER = 0.8, 0.5  # after a refusal; after one that came soon after the last
 FAST_GROWTH, SLOW_GROWTH = 0.1, 0.01  # of the rate, a second
-BURST_S = 0.1  # how much of a delay of our own is made up for
+LATE_S = 0.1  # a call that begins so late brings the next one no later
 TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a request alone
 
 
@@ -46,7 +46,8 @@ class Pacing:
             self._first_at = now
         rate = self.rate
         if rate is not None:
-            self._next_at = max(self._next_at, now - BURST_S) + 1 / rate
+            is_late = 0 < now - self._next_at <= LATE_S
+            self._next_at = (self._next_at if is_late else now) + 1 / rate
 
     def answered(self, now: float) -> None:
         """The hub has dealt with a call, whatever its device said to it."""

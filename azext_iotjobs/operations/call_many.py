@@ -67,7 +67,11 @@ class CallMany:
         """Call each; a call that has begun is awaited, whatever ends the round. What ended it is in `ended_by`."""
         self._addresses = addresses
         workers = _Workers(self._call)
+        has_said = False
         while True:
+            if self._stop.is_set() and self.in_flight_count and not has_said:
+                has_said = True
+                self._say(f"Stopping: no further call begins; {self.in_flight_count} under way are awaited.")
             wait_s = self._begin(workers)
             if self.in_flight_count == 0 and wait_s is None:
                 workers.end()
