@@ -23,7 +23,6 @@ ABSENT_COMMANDS = {
     "iot edge set-modules": "what runs on IoT Edge; out of scope",
     "iot hub device-identity export": "goes to Azure Storage, which a local hub has not",
     "iot hub device-identity import": "comes from Azure Storage, which a local hub has not",
-    "iot hub invoke-module-method": "not in this version",
     "iot hub monitor-events": "services read over AMQP; of a local hub: `az iot local-hub events`",
 }
 

@@ -1,16 +1,14 @@
 """Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
 
 import pprint
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.values import at_least, key_values, whole_number
@@ -82,7 +80,7 @@ def simulate(
     )
     if wire == "http":
         key = key_of(client, device, device_key)
-        with _stopped_by_ctrl_c() as stop:
+        with stopped_by_ctrl_c() as stop:
             simulate_http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
         return
     certificate = _certificate(certificate_path, key_path, key_passphrase, device_key)
@@ -94,7 +92,7 @@ def simulate(
         model_id=model,
     )
     way = Way.WEBSOCKET if over_websocket else Way.TLS
-    with _stopped_by_ctrl_c() as stop:
+    with stopped_by_ctrl_c() as stop:
         summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, way)
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
@@ -122,24 +120,6 @@ def _certificate(
     if device_key is not None:
         raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
     return DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=passphrase)
-
-
-@contextmanager
-def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C and a termination signal end the simulation cleanly; a second Ctrl-C leaves at once."""
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_seen(device: str, seen: Seen) -> None:

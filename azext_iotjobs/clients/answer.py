@@ -19,7 +19,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
-from azext_iotjobs.transport.http import Response
+from azext_iotjobs.transport.http import Response, retry_after_s
 
 ERROR_CODE = re.compile(r"ErrorCode:\s*([A-Za-z0-9]+)\s*;?\s*")
 TRACKING = re.compile(r"Tracking ?ID:\s*([^\s;\"]+)", re.IGNORECASE)
@@ -67,6 +67,7 @@ def error_of(response: Response) -> HubAnswer:
         status=response.status,
         hub_code=hub_code,
         tracking_id=tracking_id,
+        retry_after_s=retry_after_s(response.headers),
         hint=more.hint,
     )
 

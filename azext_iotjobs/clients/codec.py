@@ -131,7 +131,10 @@ def render_method_call(call: MethodCall) -> dict[str, Any]:
 def parse_method_response(document: Any) -> MethodResponse:
     """What the device answered."""
     body = json_object(document)
-    return MethodResponse(status=int(body.get("status", 0)), payload=body.get("payload"), document=body)
+    status = body.get("status", 0)
+    if not isinstance(status, int):
+        raise HubFault("The hub's answer holds no method status.", status=200)
+    return MethodResponse(status=status, payload=body.get("payload"), document=body)
 
 
 def render_twin_patch(patch: TwinPatch) -> dict[str, Any]:

@@ -1,23 +1,21 @@
-"""Invoke a direct method on one device."""
+"""Invoke a direct method on one device or module."""
 
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
-from azext_iotjobs.model.method import MethodCall, MethodResponse
+from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
 
-# What the hub says of a device that it knows: not connected, no answer in time, an answer that cannot be read.
-NOT_ONLINE = "DeviceNotOnline"
-DEVICE_CODES = (NOT_ONLINE, "GatewayTimeout", "GenericBadGateway")
+NOT_ONLINE = "DeviceNotOnline"  # not connected, or without a handler: what the hub says of both
 
 
-def invoke(client: HubClient, device_id: str, call: MethodCall) -> MethodResponse:
+def invoke(client: HubClient, device_id: str, call: MethodCall, module_id: str | None = None) -> MethodResponse:
     """Call a method and give the device's answer.
 
     Raises DeviceFailed when the device is off line or does not answer; NotFound when it is unknown, other HubAnswers,
     LinkError.
     """
     try:
-        return client.methods.invoke(device_id, call)
+        return client.methods.invoke(device_id, call, module_id)
     except HubAnswer as err:
         if err.hub_code not in DEVICE_CODES:
             raise

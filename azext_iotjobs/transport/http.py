@@ -1,4 +1,4 @@
-"""HttpTransport.send(Request) -> Response, over requests: one session, our errors, patience with throttling.
+"""HttpTransport.send(Request) -> Response, over requests: our errors, patience with throttling, any thread.
 
 az's --debug shows each request and its answer, with the secrets in them covered.
 """
@@ -7,11 +7,11 @@ import json
 import logging
 import os
 import random
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import requests
@@ -49,6 +49,7 @@ class Request:
     content: bytes | None = None  # a body that is not JSON, in place of one that is
     timeout_s: float = READ_TIMEOUT_S
     may_repeat: bool = False  # done twice is as good as done once
+    waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +99,8 @@ class HttpTransport:
         self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
         self._clock = clock
         self._on_wait = on_wait
-        self._session = requests.Session()
-        # No cookie means anything here, and a jar is what threads that share a session would disturb each other by.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        self._of_thread = threading.local()  # nobody promises that a session can be shared
+        self._sessions: list[requests.Session] = []  # of all threads, to be closed
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
@@ -125,17 +125,20 @@ class HttpTransport:
             pause = retry.pause_after_answer(
                 status=response.status,
                 hub_code=response.headers.get("iothub-errorcode"),
-                retry_after_s=_seconds(response.headers.get("retry-after")),
+                retry_after_s=retry_after_s(response.headers),
                 tries=tries,
                 may_repeat=request.may_repeat,
                 chance=chance,
             )
+            if response.status == 429 and not request.waits_out_throttling:
+                return response
             if not self._waits(f"The hub answered {response.status}.", pause, give_up_at):
                 return response
 
     def close(self) -> None:
-        """Close the connections; a request after that opens new ones."""
-        self._session.close()
+        """Close the connections of all threads; a request after that opens new ones."""
+        for session in self._sessions:
+            session.close()
 
     def _waits(self, reason: str, pause_s: float | None, give_up_at: float) -> bool:
         """Pause if there is to be another try and time for it; say whether it did."""
@@ -146,6 +149,13 @@ class HttpTransport:
             self._on_wait(reason, pause_s, remaining_s)
         self._clock.sleep(pause_s)
         return True
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._of_thread, "session"):
+            self._of_thread.session = requests.Session()
+            self._sessions.append(self._of_thread.session)
+        session: requests.Session = self._of_thread.session
+        return session
 
     def _once(self, request: Request) -> Response:
         client_id = str(uuid.uuid4())
@@ -167,7 +177,7 @@ class HttpTransport:
         )  # fmt: skip
         started_at = self._clock.monotonic()
         try:
-            with self._session.request(
+            with self._session().request(
                 request.method,
                 f"https://{self._target.authority}{request.path}",
                 params=query,
@@ -225,7 +235,9 @@ def _readable_ca(path: str) -> str:
     return path
 
 
-def _seconds(text: str | None) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """What the hub asks to wait before the next try, if it does."""
+    text = headers.get("retry-after")
     try:
         return max(0.0, float(text)) if text else None
     except ValueError:  # a date: nobody has seen a hub send one

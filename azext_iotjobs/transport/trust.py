@@ -2,7 +2,7 @@
 
 import ssl
 
-from azext_iotjobs.model.errors import CannotConnect
+from azext_iotjobs.model.errors import NotTrusted
 
 TRUST = (
     "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
@@ -20,7 +20,7 @@ CERTIFICATE_FAULTS = {
 }
 
 
-def untrusted(where: str, err: ssl.SSLCertVerificationError) -> CannotConnect:
+def untrusted(where: str, err: ssl.SSLCertVerificationError) -> NotTrusted:
     """Our error for a certificate that was refused; `where` is the host it came from."""
     fault, hint = CERTIFICATE_FAULTS.get(err.verify_code, (err.verify_message, TRUST))
-    return CannotConnect(f"{where} is not trusted: its TLS certificate was refused, {fault}.", hint=hint)
+    return NotTrusted(f"{where} is not trusted: its TLS certificate was refused, {fault}.", hint=hint)

@@ -25,6 +25,7 @@ EXPECTED = {
     ours.HubFault: az.AzureInternalError,
     ours.LinkError: az.AzureConnectionError,
     ours.CannotConnect: az.AzureConnectionError,
+    ours.NotTrusted: az.AzureConnectionError,
     ours.LinkLost: az.AzureConnectionError,
     ours.AnswerTooLate: az.AzureConnectionError,
     ours.StateError: az.ValidationError,

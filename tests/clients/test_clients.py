@@ -61,6 +61,7 @@ def sent_by(call: Call, document: Any, **more: Any) -> Request:
         (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}}), "m"), {}, "PATCH /twins/d/modules/m"),
         (lambda hub: hub.twins.replace("d", NewTwin(), etag="*", module_id="m"), {}, "PUT /twins/d/modules/m"),
         (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}, "POST /twins/d/methods"),
+        (lambda hub: hub.methods.invoke("d#", MethodCall(name="m"), "m/"), {}, "POST /twins/d%23/modules/m%2F/methods"),
         (lambda hub: list(hub.queries.run("SELECT * FROM devices")), [], "POST /devices/query"),
     ],
 )

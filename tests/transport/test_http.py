@@ -6,7 +6,9 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +175,26 @@ def test_throttling_is_ridden_out_also_for_a_method_call_and_said(serve: Serve) 
     assert [wait[1] for wait in hub.waits] == hub.clock.slept
     assert hub.waits[0][2] == 120
     assert len({seen.headers["x-ms-client-request-id"] for seen in server.seen}) == 3
+
+
+def test_who_slows_down_many_requests_gets_a_429_at_once(serve: Serve) -> None:
+    server = serve(in_turn(answer_with(429), answer_with(200)))
+    hub = Hub(server)
+    assert hub.transport.send(replace(CALL, waits_out_throttling=False)).status == 429
+    assert (len(server.seen), hub.clock.slept, hub.waits) == (1, [], [])
+
+
+def test_many_threads_send_over_one_transport(serve: Serve) -> None:
+    meeting = threading.Barrier(8)
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        meeting.wait(20)  # eight requests are under way at once, or none ends
+        answer_with(200)(request)
+
+    hub = Hub(serve(answer))
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: hub.transport.send(GET).status, range(32)))
+    assert answers == [200] * 32
 
 
 def test_throttling_is_given_up_within_the_limit(serve: Serve) -> None:
