@@ -52,7 +52,6 @@ FIXED = {
     ("iot hub job create", "--method-payload"): "need not be given: null is sent",
     ("iot hub job create", "--query-condition"): "an empty one is an error, not all devices",
     ("iot hub job create", "--poll-duration"): "0 waits until the job's own deadline",
-    ("iot hub job list", "--top"): "at least 1, or an error",
     ("iot hub invoke-device-method", ""): "exit code 4 when the device failed, see [exit-codes.md](exit-codes.md)",
     ("iot hub invoke-device-method", "--timeout"): "5 to 300 seconds, as the hub has it",
     ("iot device simulate", "--method-response-code"): "0 counts too, and is not taken for nothing",
@@ -60,8 +59,6 @@ FIXED = {
     ("iot device simulate", "--init-reported-properties"): FALSY,
     ("iot hub device-identity create", "--valid-days"): "an error without `--output-dir`: the key would be lost",
     ("iot hub device-identity create", "--output-dir"): "files are never overwritten; the key is its owner's alone",
-    ("iot hub device-identity update", "--primary-key"): "may be given alone: the other key stays",
-    ("iot hub device-identity update", "--secondary-key"): "may be given alone: the other key stays",
     ("iot hub device-identity update", "--etag"): NO_RACE,
     ("iot hub device-twin update", "--set"): "what a service cannot change (reported, status) is refused",
     ("iot hub device-identity renew-key", ""): MANY,
@@ -93,5 +90,4 @@ FIXED = {
     ("iot hub generate-sas-token", "--connection-string"): "beside another hub, device or policy it is refused, not "
     "silently preferred",
     ("iot hub generate-sas-token", "--duration"): "at least 1, or an error",
-    ("iot hub generate-sas-token", "--device-id"): "one that signs in with a certificate is said to have no tokens",
 }  # fmt: skip
