@@ -26,6 +26,7 @@ NEEDED = (
     ("iot hub module-identity", {"RegistryWrite"}),
     ("iot hub module-twin", {"ServiceConnect"}),
     ("iot hub invoke-device-method", {"ServiceConnect"}),
+    ("iot hub invoke-module-method", {"ServiceConnect"}),
     ("iot hub query", {"ServiceConnect"}),
     ("iot device c2d-message purge", {"ServiceConnect"}),
     ("iot device c2d-message", {"DeviceConnect"}),
