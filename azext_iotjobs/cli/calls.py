@@ -139,11 +139,13 @@ def _judge(
 ) -> Outcome:  # fmt: skip
     """What it came to, said on stderr where it is not plain from the rows."""
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
-    if run.ended_by is not None or (was_stopped and missing != 0):
-        number = "The other" if missing is None else f"{missing}"
-        why = "the error below ended it" if run.ended_by else "it was stopped"
-        logger.warning("%s devices were not called: %s.", number, why)
-        return Outcome.DEVICES_FAILED
+    if run.ended_by is not None or was_stopped:
+        if missing != 0:
+            number = "The other" if missing is None else f"{missing}"
+            why = "the error below ended it" if run.ended_by else "it was stopped"
+            logger.warning("%s devices were not called: %s.", number, why)
+        if missing != 0 or run.in_flight_count:
+            return Outcome.DEVICES_FAILED
     if not progress.count:
         logger.warning("No device matched the condition; nothing was called.")
         return Outcome.NO_DEVICE

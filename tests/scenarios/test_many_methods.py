@@ -212,6 +212,20 @@ def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(hub: ScenarioHub, fleet: 
     assert f"{COUNT - len(rows)} devices were not called" in errors and "Traceback" not in errors
 
 
+def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+    before = len(fleet.calls)
+    patient = words(hub, "--device-ids", "sleeps,many-00", "--timeout", "60", "--ct", "60")
+    calling = hub.az.start(*patient, output=tmp_path / "o")
+    wait_until("one has answered", lambda: "many-00 200" in (tmp_path / "o.err").read_text())
+    calling.send_signal(signal.SIGINT)
+    wait_until("it waits for the other", lambda: "1 under way" in (tmp_path / "o.err").read_text())
+    calling.send_signal(signal.SIGINT)
+    assert calling.wait(10) == 4
+    assert [row["deviceId"] for row in json.loads((tmp_path / "o").read_text())] == ["many-00"]
+    errors = (tmp_path / "o.err").read_text()
+    assert "may have been called" in errors and "Traceback" not in errors and len(fleet.calls) == before + 1
+
+
 def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: Fleet) -> None:
     made: list[MqttDevice] = []
     for device in ("many-00", "many-01"):
