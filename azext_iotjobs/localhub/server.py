@@ -64,6 +64,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         database = _open_database(config)
         at_end.callback(database.close)
         identities = Identities(database, Twins(database))
+        at_end.callback(identities.presence.write)
         certificates, tls, policy_keys = _open_keys(config, clock, identities)
 
         https_sockets = listen(config, config.https_port, "--https-port")
@@ -77,7 +78,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = assemble(config, database, gate, clock, stop.set)
+        hub = assemble(config, database, identities, gate, clock, stop.set)
 
         loop = asyncio.get_running_loop()
 
@@ -89,7 +90,9 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start_https(application, https_sockets, tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
         at_end.push_async_callback(_say_goodbye, hub.links)
-        running = [asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run())]
+        running = [
+            asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run(), identities.presence.run())
+        ]
         for task in running:
             at_end.push_async_callback(_cancel, task)
 
