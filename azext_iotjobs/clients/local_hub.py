@@ -19,6 +19,10 @@ class LocalHubClient:
         """What the hub says of itself. Raises HubAnswer when something else listens there, LinkError."""
         return document(self._transport.send(Request(method="GET", path="/_local/health", may_repeat=True)))
 
+    def quotas(self) -> Any:
+        """What the hub's tier grants, and what was used of it. Raises as `health` does."""
+        return document(self._transport.send(Request(method="GET", path="/_local/quotas", may_repeat=True)))
+
     def reset(self) -> None:
         """Remove all devices, twins and jobs."""
         document(self._transport.send(Request(method="POST", path="/_local/reset")))

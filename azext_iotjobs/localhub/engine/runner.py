@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from azext_iotjobs.localhub.clock import HubClock, parse
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError, QueryError
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, JobType, Step, decide
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs
 
@@ -32,7 +34,14 @@ class Runner:
     """Runs the hub's jobs."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, selector: Selector, twins: TwinDesk, links: Links, clock: HubClock
+        self,
+        database: Database,
+        jobs: Jobs,
+        selector: Selector,
+        twins: TwinDesk,
+        links: Links,
+        clock: HubClock,
+        quotas: Quotas | None = None,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -40,6 +49,7 @@ class Runner:
         self._twins = twins
         self._links = links
         self._clock = clock
+        self._quotas = quotas
         self._changed = asyncio.Event()
         self._carriers: dict[str, asyncio.Task[None]] = {}
 
@@ -130,11 +140,19 @@ class Runner:
         rows = self._jobs.devices_in(job.spec.job_id, DeviceStatus.PENDING)
         if job.spec.type is JobType.TWIN:
             for row in rows:
-                self._update_twin(job, row)
+                if self._quotas is None or await self._has_turn(self._quotas, _deadline(job, row)):
+                    self._update_twin(job, row)
+                else:
+                    self._fail(row, _came_too_late())
                 await asyncio.sleep(0)  # others have their turn between two devices
             return
         at_once = asyncio.Semaphore(CALLS_AT_ONCE)
         await asyncio.gather(*(self._call(job, row, _deadline(job, row), at_once) for row in rows))
+
+    async def _has_turn(self, quotas: Quotas, deadline: datetime) -> bool:
+        """Wait until the pace of all jobs allows another device; gives whether that was in time."""
+        await quotas.turn(Throttle.JOB_DEVICES)
+        return self._clock.now() < deadline
 
     def _update_twin(self, job: Job, row: DeviceJob) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither
@@ -153,6 +171,9 @@ class Runner:
             self._fail(row, _stayed_offline())
             return
         async with at_once:
+            if self._quotas is not None and not await self._has_turn(self._quotas, deadline):
+                self._fail(row, _came_too_late())
+                return
             self._jobs.move_device(row.row_id, DeviceStatus.RUNNING, self._clock.now())
             try:
                 answer = await self._links.invoke(
@@ -187,4 +208,11 @@ def _stayed_offline() -> HubError:
     return HubError(
         JOB_RUN_PRECONDITION_FAILED,
         "The job did not start on this device in the given period: the device was offline, or the end time is invalid.",
+    )
+
+
+def _came_too_late() -> HubError:
+    return HubError(
+        JOB_RUN_PRECONDITION_FAILED,
+        "The job did not start on this device in the given period: the hub's jobs device operations were used up.",
     )
