@@ -71,8 +71,8 @@ def stop(secure_port: int | None = None) -> None:
 def show(secure_port: int | None = None) -> dict[str, Any]:
     """Show the running local hub."""
     hub = pick(https_port=secure_port)
-    quotas = client_of(hub).quotas()  # something listens there: is it this hub?
-    return {**hub.document, "throttles": quotas["throttles"]}
+    throttles = client_of(hub).quotas()["throttles"]  # something listens there: is it this hub?
+    return {**hub.document, **({"throttles": throttles} if throttles else {})}
 
 
 def reset(secure_port: int | None = None, sure: bool = False) -> None:

@@ -59,7 +59,7 @@ class LocalHubConfig:
                 option = f"--units {self.units}" if self.units != 1 else f"--time-scale {self.time_scale:g}"
                 raise BadConfig(f"{option}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too.")
         elif not 1 <= self.units <= most:
-            raise BadConfig(f"--units {self.units}: {self.sku.value} has 1 to {most}.")
+            raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
         if not 0 < self.time_scale <= MAX_TIME_SCALE:
             raise BadConfig(f"--time-scale {self.time_scale:g}: give more than 0 and at most {MAX_TIME_SCALE}.")
 
