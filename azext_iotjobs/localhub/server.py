@@ -37,6 +37,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
+TLS_READ_BYTES = 4 * 1024
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
 
 
@@ -160,9 +161,10 @@ async def _start_https(
 
 
 def _bound_tls_buffers() -> None:
-    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    # asyncio keeps 256 KiB a TLS connection for reading. What devices send fits into this one; what is larger comes in
+    # pieces, and OpenSSL puts its records together.
     if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = 16 * 1024
+        sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
 async def _start_mqtt(
