@@ -30,7 +30,7 @@ from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
 from azext_iotjobs.localhub.rules.quota import Sku
-from azext_iotjobs.localhub.sockets import BACKLOG, listen
+from azext_iotjobs.localhub.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.identities import Identities
@@ -38,6 +38,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
+TLS_READ_BYTES = 4 * 1024
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
 
 
@@ -157,13 +158,15 @@ async def _start_https(
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
+        await web.SockSite(runner, sock, ssl_context=tls, backlog=ACCEPTED_AT_ONCE).start()
+        sock.listen(BACKLOG)  # asyncio has set it to the other number
 
 
 def _bound_tls_buffers() -> None:
-    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    # asyncio keeps 256 KiB a TLS connection for reading. What devices send fits into this one; what is larger comes in
+    # pieces, and OpenSSL puts its records together.
     if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = 16 * 1024
+        sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
 async def _start_mqtt(
@@ -180,9 +183,10 @@ async def _start_mqtt(
             sock=sock,
             ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_AT_ONCE,
             **goodbye,
         )
+        sock.listen(BACKLOG)
         at_end.callback(server.close)
 
 

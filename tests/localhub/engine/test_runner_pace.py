@@ -1,14 +1,16 @@
 """Jobs on a hub whose tier paces them, second by second."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from azext_iotjobs.localhub.engine.calls import CALLS_AT_ONCE
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType
+from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Quota, Throttle
 from azext_iotjobs.localhub.store.database import Database
 from tests.helpers.moved_loop import MovedLoop
@@ -28,8 +30,9 @@ class Paced:
     def __init__(self, loop: MovedLoop, database: Database) -> None:
         self.loop = loop
         self.clock = HandClock()
-        pace = Quota(rate=1, burst=2, queue_s=float("inf"))
-        self.house = House(database, self.clock, Quotas({Throttle.JOB_DEVICES: pace}, self.clock))
+        quotas = Quotas({Throttle.JOB_DEVICES: Quota(rate=1, burst=2, queue_s=math.inf)}, self.clock)
+        self.meter = quotas.meters[Throttle.JOB_DEVICES]
+        self.house = House(database, self.clock, quotas)
 
     async def advance(self, seconds: float) -> None:
         self.clock.at += timedelta(seconds=seconds)
@@ -83,6 +86,21 @@ def test_devices_whose_time_is_up_before_their_turn_fail_and_are_left_alone(kind
         assert (paced.done(), len(failed)) == (3, 2)
         assert {row.error["code"] for row in failed} == {"JobRunPreconditionFailed"}
         assert paced.house.status() is JobStatus.COMPLETED
+
+    run(story)
+
+
+def test_turns_that_no_call_could_use_are_not_taken() -> None:
+    async def story(paced: Paced) -> None:
+        many = [f"silent-{number}" for number in range(CALLS_AT_ONCE + 50)]
+        paced.house.add(*many)
+        silent = [Device(paced.house, each, status=None) for each in many]
+        method = MethodSpec(name="m", payload=None, response_timeout_s=300, connect_timeout_s=0)
+        paced.house.start(method=method, max_execution_s=600, condition="STARTSWITH(deviceId, 'silent')")
+        for _ in range(CALLS_AT_ONCE + 20):
+            await paced.advance(1)
+        assert sum(len(device.calls) for device in silent) == CALLS_AT_ONCE
+        assert paced.meter.passed == CALLS_AT_ONCE
 
     run(story)
 
