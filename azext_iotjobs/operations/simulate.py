@@ -166,7 +166,7 @@ class _Device:
         self._subscription: int | None = None
         self._started_at: float | None = None  # when the first message was due
         self.sent_count = 0
-        self.unacknowledged: set[int] = set()
+        self.unacknowledged: dict[int, int] = {}  # the wire's number of a message -> its own
         self.failure: IotJobsError | None = None
         self.is_over = False
         self._act(mind.Started())
@@ -218,6 +218,7 @@ class _Device:
         if self._end_at() <= now:
             self.is_over = True
             self._around.links.drop(self._device.device_id)
+            self._tell(What.LEFT)
 
     def _next_message_at(self) -> float:
         """inf when there is none to come, or none has been due yet."""
@@ -260,6 +261,7 @@ class _Device:
         self._is_linked = False
         self._around.links.drop(self._device.device_id)
         self._act(mind.Offline())
+        self._tell(What.LEFT)
 
     def _send_due(self, now: float) -> None:
         while self._next_message_at() <= now:
@@ -269,7 +271,8 @@ class _Device:
 
     def _send(self, message: mind.SendTelemetry) -> None:
         self.sent_count += 1
-        self.unacknowledged.add(self._publish(*topics.render_telemetry(self._device.device_id, message)))
+        topic, payload = topics.render_telemetry(self._device.device_id, message)
+        self.unacknowledged[self._publish(topic, payload)] = self.sent_count
         self._tell(What.SENT, number=self.sent_count, count=self._plan.count)
 
     def _act(self, event: mind.Event) -> None:
@@ -288,6 +291,7 @@ class _Device:
                     self._publish(*topics.render_answer(action))
                 case mind.Report():
                     self._publish(*topics.render_report(action))
+                    self._tell(What.REPORT, rid=action.rid, patch=action.patch)
                 case Seen():
                     self._around.reporter(self._device.device_id, action)
 
@@ -296,7 +300,9 @@ class _Device:
 
     def _acknowledged(self, number: int) -> None:
         if number != self._subscription:
-            self.unacknowledged.discard(number)
+            sent = self.unacknowledged.pop(number, None)
+            if sent is not None:
+                self._tell(What.ACKNOWLEDGED, number=sent)
             return
         self._subscription = None
         self._act(mind.Subscribed())
@@ -337,7 +343,7 @@ class _Device:
         self.is_over = True
         self._tell(What.REFUSED, reason=str(error))
 
-    def _tell(self, what: What, **details: str | int | float) -> None:
+    def _tell(self, what: What, **details: Any) -> None:
         self._around.reporter(self._device.device_id, Seen(what=what, details=details))
 
 

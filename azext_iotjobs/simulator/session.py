@@ -197,9 +197,13 @@ class What(Enum):
     ANSWER = "answer"
     DESIRED = "desired"
     MESSAGE = "message"
+    REPORT_ACCEPTED = "report-accepted"
     REPORT_REFUSED = "report-refused"
     UNREADABLE = "unreadable"
-    SENT = "sent"  # these four are the connection's, told by the loop around the session
+    SENT = "sent"  # these are the connection's, told by the loop around the session
+    ACKNOWLEDGED = "acknowledged"  # a message that was sent
+    REPORT = "report"
+    LEFT = "left"  # by its own will, or to come back with a new token
     LOST = "lost"
     NOT_CONNECTED = "not-connected"
     REFUSED = "refused"
@@ -290,6 +294,5 @@ class Session:
         return Report(rid=str(self._reports), patch=patch)
 
     def _report_answered(self, answer: ReportAnswered) -> list[Action]:
-        if answer.status in (200, 204):
-            return []
-        return [Seen(what=What.REPORT_REFUSED, details={"status": answer.status})]
+        what = What.REPORT_ACCEPTED if answer.status in (200, 204) else What.REPORT_REFUSED
+        return [Seen(what=what, details={"rid": answer.rid, "status": answer.status})]
