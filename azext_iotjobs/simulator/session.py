@@ -280,7 +280,10 @@ class Session:
         return [
             Seen(what=What.METHOD, details={"rid": call.rid, "name": call.name, "payload": call.payload}),
             AnswerMethod(rid=call.rid, status=status, payload=payload),
-            Seen(what=What.ANSWER, details={"rid": call.rid, "status": status, "payload": payload}),
+            Seen(
+                what=What.ANSWER,
+                details={"rid": call.rid, "name": call.name, "status": status, "payload": payload},
+            ),
         ]
 
     def _patched(self, patch: Mapping[str, Any]) -> list[Action]:
