@@ -34,6 +34,11 @@ OTHER_DEFAULTS = {
     "--force-string": False,
 }
 
+# Required by the reference, and not by us: something else may stand in their place.
+OPTIONAL = {
+    ("iot device simulate", "--device-id"): "or a fleet",
+}
+
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_every_option_of_the_reference(command: str, reference: dict[str, Any]) -> None:
@@ -44,7 +49,7 @@ def test_a_command_has_every_option_of_the_reference(command: str, reference: di
         mine = ours[options]
         assert mine["choices"] == theirs["choices"], options
         assert mine["default"] == OTHER_DEFAULTS.get(options[0], theirs["default"]), options
-        assert mine["required"] == theirs["required"], options
+        assert mine["required"] == (theirs["required"] and (command, options[0]) not in OPTIONAL), options
 
 
 def test_no_command_has_an_option_twice() -> None:
