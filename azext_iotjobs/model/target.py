@@ -81,10 +81,11 @@ class AadLogin:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceKey:
-    """A device's own key: makes that device's tokens."""
+    """The key that makes a device's tokens: its own, or that of a policy which may connect devices."""
 
     device_id: str
     key: str = field(repr=False)  # base64
+    policy: str | None = None  # whose key it is; None: the device's own
 
 
 @dataclass(frozen=True, kw_only=True)

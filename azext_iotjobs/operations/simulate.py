@@ -44,7 +44,7 @@ class SimulatedDevice:
     device_id: str
     credential: DeviceKey | DeviceCertificate
     behaviour: Behaviour
-    plan: TelemetryPlan
+    plan: TelemetryPlan | None  # None: it sends only what its behaviour says, and lives until it is stopped
     model_id: str | None = None  # DTMI that it announces
     number: int = 0  # within its fleet, from 0
     tags: Mapping[str, Any] = field(default_factory=dict)
@@ -222,13 +222,13 @@ class _Device:
 
     def _next_message_at(self) -> float:
         """inf when there is none to come, or none has been due yet."""
-        if self._started_at is None or self.sent_count >= self._plan.count:
+        if self._plan is None or self._started_at is None or self.sent_count >= self._plan.count:
             return math.inf
         return self._plan.due_at(self.sent_count + 1, self._started_at)
 
     def _end_at(self) -> float:
-        """inf while messages are to come."""
-        if self._started_at is None or self.sent_count < self._plan.count:
+        """inf while messages are to come, and without a plan."""
+        if self._plan is None or self._started_at is None or self.sent_count < self._plan.count:
             return math.inf
         end = self._plan.ends_at(self._started_at)
         return end + LAST_WAIT_S if self.unacknowledged else end
@@ -264,7 +264,7 @@ class _Device:
         self._tell(What.LEFT)
 
     def _send_due(self, now: float) -> None:
-        while self._next_message_at() <= now:
+        while self._plan is not None and self._next_message_at() <= now:
             instant = self._around.clock.now()
             body = telemetry.body(self._plan, self.sent_count + 1, str(uuid.uuid4()), instant)
             self._send(mind.SendTelemetry(properties=self._plan.properties, body=body))
@@ -273,7 +273,8 @@ class _Device:
         self.sent_count += 1
         topic, payload = topics.render_telemetry(self._device.device_id, message)
         self.unacknowledged[self._publish(topic, payload)] = self.sent_count
-        self._tell(What.SENT, number=self.sent_count, count=self._plan.count)
+        planned = {} if self._plan is None else {"count": self._plan.count}
+        self._tell(What.SENT, number=self.sent_count, **planned)
 
     def _act(self, event: mind.Event) -> None:
         for action in self._session.on(event, self._around.moment()):

@@ -1,8 +1,8 @@
 """Judges what is expected of a fleet, and when its run has come to its end. Pure.
 
-A claim is true of a device from the moment at which it happened, and stays so; but `connected` is true only as long as it
-is. An expectation has come true as soon as enough devices make it so; it is lost at its deadline, at the end of the run,
-or when too few devices are left.
+A claim is true of a device from the moment at which it happened, and stays so; but `connected` is true only as long as
+it is. An expectation has come true as soon as enough devices make it so; it is lost at its deadline, at the end of the
+run, or when too few devices are left.
 """
 
 import math

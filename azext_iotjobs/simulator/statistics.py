@@ -5,7 +5,7 @@ the connection: what the device itself took, without the network.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from azext_iotjobs.simulator.histogram import Histogram
@@ -144,5 +144,5 @@ class Statistics:
             trouble.reason = None if given is None else str(given)[:MAX_REASON]
 
 
-def _has_room(names: Mapping[object, object]) -> bool:
+def _has_room(names: Sized) -> bool:
     return len(names) < MAX_NAMES

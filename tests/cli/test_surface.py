@@ -25,6 +25,11 @@ COMMANDS = [
 
 OTHER_DEFAULTS = generator("compatibility_notes").OTHER_DEFAULTS  # the same in another way
 
+# Required by the reference, and not by us: something else may stand in their place.
+OPTIONAL = {
+    ("iot device simulate", "--device-id"): "or a fleet",
+}
+
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_every_option_of_the_reference(command: str, reference: dict[str, Any]) -> None:
@@ -35,7 +40,7 @@ def test_a_command_has_every_option_of_the_reference(command: str, reference: di
         mine = ours[options]
         assert mine["choices"] == theirs["choices"], options
         assert mine["default"] == OTHER_DEFAULTS.get(options[0], theirs["default"]), options
-        assert mine["required"] == theirs["required"], options
+        assert mine["required"] == (theirs["required"] and (command, options[0]) not in OPTIONAL), options
 
 
 def test_no_command_has_an_option_twice() -> None:

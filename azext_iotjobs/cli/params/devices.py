@@ -2,6 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli.params.fleets import members
 from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, body, device, hub
 
 
@@ -73,7 +74,7 @@ def _lock_token(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot device simulate": (
-        hub, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket,
+        hub, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket, members,
     ),
     "iot device send-d2c-message": (
         hub, device, body, _send_d2c, _device_key, _certificate(": not over HTTPS, see `az iot device simulate`"),
