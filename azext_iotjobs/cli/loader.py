@@ -19,6 +19,7 @@ class IotJobsCommandsLoader(AzCommandsLoader):
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
-        from azext_iotjobs.cli import params
+        from azext_iotjobs.cli import output, params
 
         params.load_arguments(self, command)
+        output.keep_tables_printable(self.cli_ctx)

@@ -5,7 +5,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.exit import end_without_result, leave_with
-from azext_iotjobs.cli.values import json_or_file
+from azext_iotjobs.cli.json_values import Given, json_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed
 from azext_iotjobs.model.method import MethodCall
@@ -20,7 +20,7 @@ def invoke(
     client: HubClient,
     device: str,
     method: str,
-    method_json: str = "{}",
+    method_json: Given = "{}",
     timeout_s: int = 30,
     success: str = DEFAULT_SUCCESS_STATUS,
     always_zero: bool = False,

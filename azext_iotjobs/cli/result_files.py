@@ -35,6 +35,18 @@ class Target:
     overwrites: bool
 
 
+def check(target: Target) -> None:
+    """Raise what `write` would for a file that cannot be written, before anything is asked of the hub."""
+    if target.path == STDOUT:
+        return
+    path = Path(target.path)
+    if path.is_dir():
+        raise BadValue(f"--output-file {path} cannot be written: it is a folder.")
+    if not path.parent.is_dir():
+        raise BadValue(f"--output-file {path} cannot be written: there is no folder {path.parent}.")
+    _note_of(path, target)
+
+
 def write(target: Target, read: Callable[[str], Pages]) -> int:
     """Write the rows of `read`, which is given the token to go on from; gives how many there were now.
 

@@ -44,12 +44,13 @@ def show_results(
         success=parse_success_status(success),
         looks_in_registry=not skips_registry and "deleted" in columns,
     )
-    row_count = _expected(client, query)
     if rows_file is None:
-        return _as_result(client, query, columns, row_count)
+        return _as_result(client, query, columns, _expected(client, query))
     target = result_files.Target(
         path=rows_file, form=rows_form or "csv", columns=columns, asked=_asked(client, query), overwrites=overwrites
     )
+    result_files.check(target)
+    _expected(client, query)
     count = result_files.write(target, lambda token: _pages(client, query, token))
     logger.warning("%d rows written to %s.", count, "stdout" if rows_file == result_files.STDOUT else rows_file)
     return None

@@ -5,13 +5,13 @@ error. A name on this machine is never asked of Azure.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import running_hubs
-from azext_iotjobs.cli.az_login import AzLogin, az_login
 from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -24,6 +24,9 @@ from azext_iotjobs.model.target import (
     is_loopback,
     parse_connection_string,
 )
+
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.az_login import AzLogin
 
 logger = get_logger(__name__)
 
@@ -51,7 +54,7 @@ class Surroundings:
 
     from_environment: str | None  # a connection string
     configured_auth: str | None  # key or login, from az's configuration
-    azure: AzLogin
+    azure: "Callable[[], AzLogin]"  # asked for when it is needed: other commands start without it
     needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
 
 
@@ -80,13 +83,19 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) ->
     around = Surroundings(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
-        azure=az_login(cli_ctx),
+        azure=lambda: _az_login(cli_ctx),
         needed=needed_rights(cli_ctx.data.get("command") or ""),
     )
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
+
+
+def _az_login(cli_ctx: Any) -> "AzLogin":
+    from azext_iotjobs.cli.az_login import az_login
+
+    return az_login(cli_ctx)
 
 
 def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
@@ -142,11 +151,12 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
     if (typed.auth or around.configured_auth) == "login":
-        if not around.azure.is_hub_of_cloud(host):
+        azure = around.azure()
+        if not azure.is_hub_of_cloud(host):
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
-            host = around.azure.resource_manager().find(host, typed.group).host_name
-        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=around.azure.entra())
-    manager = around.azure.resource_manager()
+            host = azure.resource_manager().find(host, typed.group).host_name
+        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=azure.entra())
+    manager = around.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
         target=HubTarget(host=found.host_name, https_port=https_port), credential=manager.key(found, around.needed)

@@ -174,11 +174,15 @@ class What(Enum):
     UNANSWERED = "unanswered"
     DESIRED = "desired"
     MESSAGE = "message"
+    REPORT_ACCEPTED = "report-accepted"
     REPORT_REFUSED = "report-refused"
     FETCH_REFUSED = "fetch-refused"
-    AWAY = "away"  # by its own will
+    ABSENT = "absent"  # by its behaviour it never connects
     UNREADABLE = "unreadable"
-    SENT = "sent"  # these four are the connection's, told by the loop around the session
+    SENT = "sent"  # these are the connection's, told by the loop around the session
+    ACKNOWLEDGED = "acknowledged"  # a message that was sent
+    REPORT = "report"
+    LEFT = "left"  # by its own will, or to come back with a new token
     LOST = "lost"
     NOT_CONNECTED = "not-connected"
     REFUSED = "refused"

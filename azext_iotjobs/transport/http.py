@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
 import requests
@@ -78,6 +79,8 @@ class HttpTransport:
         self._clock = clock
         self._on_wait = on_wait
         self._session = requests.Session()
+        # No cookie means anything here, and a jar is what threads that share a session would disturb each other by.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
@@ -109,6 +112,10 @@ class HttpTransport:
             )
             if not self._waits(f"The hub answered {response.status}.", pause, give_up_at):
                 return response
+
+    def close(self) -> None:
+        """Close the connections; a request after that opens new ones."""
+        self._session.close()
 
     def _waits(self, reason: str, pause_s: float | None, give_up_at: float) -> bool:
         """Pause if there is to be another try and time for it; say whether it did."""
@@ -151,6 +158,8 @@ class HttpTransport:
             raise _link_error(err, self._target, request) from err
         except urllib3.exceptions.LocationParseError as err:
             raise BadValue(f"{self._target.host!r} is no host name.") from err
+        except OSError as err:  # requests' own, for a REQUESTS_CA_BUNDLE that is not there
+            raise CannotConnect(f"{self._target.authority} cannot be trusted: {err}.") from err
 
 
 def _bounded_body(answer: requests.Response) -> bytes:
@@ -174,7 +183,7 @@ def _link_error(
         return CannotConnect(
             f"{where} is not trusted: its TLS certificate was refused.",
             hint="Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that "
-            "holds that CA too. A local hub is trusted with -n localhost.",
+            "holds that CA too. A local hub is trusted with -n localhost, in Python with ca_file.",
         )
     if isinstance(err, requests.exceptions.ProxyError):
         return CannotConnect(f"{where} was not reached: the proxy refused.", hint="Check HTTPS_PROXY and NO_PROXY.")

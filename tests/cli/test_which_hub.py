@@ -38,7 +38,7 @@ def choose(
     **typed: str,
 ) -> ChosenHub:
     arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
-    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login(), needed=needed)
+    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
     return choose_hub(arguments, around)
 
 

@@ -11,7 +11,7 @@ from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.twin import NewTwin, TwinPatch
 from azext_iotjobs.transport.http import Request
 from tests.helpers.transport_double import TransportDouble, answering, in_turn, response
 
@@ -48,9 +48,18 @@ def sent_by(call: Call, document: Any, **more: Any) -> Request:
         (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.replace("d", {}, etag="*"), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.delete("d", etag="*"), None, "DELETE /devices/d"),
+        (lambda hub: hub.identities.get("d/1", "$m"), {}, "GET /devices/d%2F1/modules/%24m"),
+        (lambda hub: hub.identities.modules("d/1"), [], "GET /devices/d%2F1/modules"),
+        (lambda hub: hub.identities.create(NewIdentity(device_id="d", module_id="m")), {}, "PUT /devices/d/modules/m"),
+        (lambda hub: hub.identities.replace("d", {}, etag="*", module_id="m"), {}, "PUT /devices/d/modules/m"),
+        (lambda hub: hub.identities.delete("d", etag="*", module_id="m"), None, "DELETE /devices/d/modules/m"),
         (lambda hub: hub.messages.purge("d 1"), {}, "DELETE /devices/d%201/commands"),
         (lambda hub: hub.twins.get("d"), {}, "GET /twins/d"),
         (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}, "PATCH /twins/d"),
+        (lambda hub: hub.twins.replace("d", NewTwin(), etag="*"), {}, "PUT /twins/d"),
+        (lambda hub: hub.twins.get("d", "m/1"), {}, "GET /twins/d/modules/m%2F1"),
+        (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}}), "m"), {}, "PATCH /twins/d/modules/m"),
+        (lambda hub: hub.twins.replace("d", NewTwin(), etag="*", module_id="m"), {}, "PUT /twins/d/modules/m"),
         (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}, "POST /twins/d/methods"),
         (lambda hub: list(hub.queries.run("SELECT * FROM devices")), [], "POST /devices/query"),
     ],

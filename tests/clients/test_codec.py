@@ -96,6 +96,36 @@ def test_a_new_identity_says_how_it_signs_in(new: NewIdentity, authentication: d
     assert (body["deviceId"], body["status"], body["capabilities"]) == ("d", "enabled", {"iotEdge": False})
 
 
+def test_a_new_module_has_neither_a_status_nor_capabilities() -> None:
+    body = render_new_identity(NewIdentity(device_id="d", module_id="m"))
+    assert body == {"deviceId": "d", "moduleId": "m", "authentication": {"type": "sas"}}
+
+
+def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> None:
+    shown = {
+        "deviceId": "d", "etag": "e", "version": 4, "tags": {"a": 1}, "connectionState": "Connected",
+        "properties": {"desired": {"b": {"c": 2}, "$version": 2, "$metadata": {}}, "reported": {"x": 1}},
+    }  # fmt: skip
+    new = codec.parse_new_twin(shown, "--json")
+    assert codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"desired": {}}, "under properties"),
+        ({"tag": {"a": 1}}, "no twin has"),
+        ({"tags": 5}, "tags must be an object"),
+        ({"properties": {"desried": {}}}, "not desried"),
+        ({"properties": {"desired": []}}, "desired must be an object"),
+    ],
+)
+def test_a_misspelled_twin_is_refused_before_the_rest_is_wiped(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadValue) as raised:
+        codec.parse_new_twin(document, "--json")
+    assert said in f"{raised.value} {raised.value.hint}"
+
+
 def test_an_edge_device_names_its_parent_otherwise_than_a_leaf() -> None:
     assert render_new_identity(NewIdentity(device_id="d", parent_scope="s"))["deviceScope"] == "s"
     assert render_new_identity(NewIdentity(device_id="d", parent_scope="s", is_edge=True))["parentScopes"] == ["s"]

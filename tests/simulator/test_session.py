@@ -140,9 +140,18 @@ def test_each_report_has_a_request_id_of_its_own() -> None:
     assert len({report.rid for (report,) in rids if isinstance(report, Report)}) == 3
 
 
-@pytest.mark.parametrize(("status", "shown"), [(200, 0), (204, 0), (400, 1), (429, 1)])
-def test_only_a_refused_report_is_shown(status: int, shown: int) -> None:
-    assert len(session_in(State.READY).on(ReportAnswered(rid="1", status=status))) == shown
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        (200, What.REPORT_ACCEPTED),
+        (204, What.REPORT_ACCEPTED),
+        (400, What.REPORT_REFUSED),
+        (429, What.REPORT_REFUSED),
+    ],
+)
+def test_what_became_of_a_report_is_told(status: int, what: What) -> None:
+    answer = ReportAnswered(rid="1", status=status)
+    assert session_in(State.READY).on(answer) == [Seen(what=what, details={"rid": "1", "status": status})]
 
 
 def test_a_message_is_shown_with_its_properties() -> None:

@@ -31,7 +31,7 @@ command(
     (
         "Start later, on all devices, with the payload from a file.",
         "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
-        "--method-payload payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
+        "--method-payload @payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
     ),
 )
 command(
@@ -117,6 +117,10 @@ command(
         "Call a method with a payload.",
         "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
         "--method-payload '{\"delay\": 5}'",
+    ),
+    (
+        "The same payload as pairs, which need no quotes in any shell.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --method-name reboot --method-payload delay=5",
     ),
     (
         "Call a method with no payload.",

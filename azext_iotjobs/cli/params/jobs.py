@@ -2,6 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli import completion
 from azext_iotjobs.cli.params.shared import (
     JSON_FORMS,
     AddOptions,
@@ -20,8 +21,12 @@ LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "imp
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
 
 
-def _job_id(c: Context) -> None:
+def _job_to_make(c: Context) -> None:
     c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.")
+
+
+def _job_id(c: Context) -> None:
+    c.argument("job", options_list=["--job-id"], completer=completion.job_ids, help="Job id.")
 
 
 def _method(c: Context) -> None:
@@ -35,7 +40,7 @@ def _job_kind(c: Context) -> None:
 
 def _payload(default: str) -> AddOptions:
     def add(c: Context) -> None:
-        c.argument("method_json", options_list=["--method-payload", "--mp"],
+        c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                    help=f"Payload of the method: {JSON_FORMS}. Default: {default}.")  # fmt: skip
 
     return add
@@ -46,7 +51,7 @@ def _job_parts(c: Context) -> None:
                help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
     c.argument("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int,
                help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300.")  # fmt: skip
-    c.argument("patch", options_list=["--twin-patch", "--patch"],
+    c.argument("patch", options_list=["--twin-patch", "--patch"], nargs="+",
                help=f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.")  # fmt: skip
     c.argument("start_at", options_list=["--start-time", "--start"],
                help="ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
@@ -151,7 +156,7 @@ def _job_list(c: Context) -> None:
 
 
 def _invoke(c: Context) -> None:
-    c.argument("method_json", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                help=f"Payload of the method: {JSON_FORMS}.")  # fmt: skip
     c.argument("timeout_s", options_list=["--timeout", "--to"], type=int,
                help="Seconds for the device to connect and to answer, 5 to 300.")  # fmt: skip
@@ -163,8 +168,8 @@ def _query(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot hub job create": (
-        hub, auth_type, _job_id, _method, _job_kind, _payload("null"), _job_parts, _handing_in, _selection, _guards,
-        _polling, _outcome,
+        hub, auth_type, _job_to_make, _method, _job_kind, _payload("null"), _job_parts, _handing_in, _selection,
+        _guards, _polling, _outcome,
     ),
     "iot hub job rerun": (
         hub, auth_type, _job_id, _new_job_id("the job's, and -r1, -r2, …"), _rerun, _left_out,

@@ -50,10 +50,11 @@ class Reports:
     def answered(self, answer: ReportAnswered, now: Moment) -> list[Action]:
         """The hub answered."""
         patch = self._under_way.pop(answer.rid, None)
+        details = {"rid": answer.rid, "status": answer.status}
         if answer.status in DONE:
             self._refused = 0
-            return []
-        refused = Seen(what=What.REPORT_REFUSED, details={"status": answer.status})
+            return [Seen(what=What.REPORT_ACCEPTED, details=details)]
+        refused = Seen(what=What.REPORT_REFUSED, details=details)
         if patch is None or not (answer.status == 429 or answer.status >= 500):
             return [refused]
         # The hub answers in order: all that is still under way is newer.

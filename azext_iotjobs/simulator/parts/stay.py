@@ -29,7 +29,7 @@ class Stay:
         """The simulation begins."""
         self.is_wanted = False
         if self._core.dice.fork(OFFLINE_SALT).throw() < self._presence.offline_share:
-            return [Seen(what=What.AWAY, details={"for_good": True})]
+            return [Seen(what=What.ABSENT)]
         actions: list[Action] = []
         if self._presence.flapping is not None:
             self._begin_flapping(self._presence.flapping, now)
@@ -51,7 +51,7 @@ class Stay:
         if wish:
             return [Come()]
         self._core.gone()  # at once: what else is due now must not be sent
-        return [Seen(what=What.AWAY, details={"for_good": False}), Leave()]
+        return [Leave()]
 
     def _begin_flapping(self, flapping: Flapping, now: Moment) -> None:
         """In the middle of things: as if it had been so for long."""
