@@ -11,8 +11,9 @@ from knack.log import get_logger
 from azext_iotjobs.cli import simulate_http
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.fleet_options import FleetOptions
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.messages import key_of
-from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
+from azext_iotjobs.cli.values import at_least, key_values, whole_number
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
@@ -57,8 +58,8 @@ def simulate(
     wire: str = "mqtt",
     settle: str = "complete",
     answer_status: str | None = None,
-    answer_payload: str | None = None,
-    first_reported: str | None = None,
+    answer_payload: Given | None = None,
+    first_reported: Given | None = None,
     model: str | None = None,
     device_key: str | None = None,
     certificate_path: str | None = None,

@@ -18,15 +18,16 @@ class RequestAuth:
         self._resource = resource
         self._credential = credential
         self._clock = clock
-        self._header = ""
-        self._ends_at = 0.0
+        self._made = ("", 0.0)  # header and its end in Unix seconds; replaced whole, as threads may share us
 
     def header(self) -> str:
         """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts."""
         now = self._clock.now().timestamp()
-        if now > self._ends_at - RENEW_BEFORE_S:
-            self._header, self._ends_at = self._new(int(now))
-        return self._header
+        header, ends_at = self._made
+        if now > ends_at - RENEW_BEFORE_S:
+            header, ends_at = self._new(int(now))
+            self._made = (header, ends_at)
+        return header
 
     def _new(self, now: int) -> tuple[str, float]:
         credential = self._credential
