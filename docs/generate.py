@@ -118,7 +118,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(PAGE.parents[1]))
     PAGE.write_text(page(), encoding="utf-8")
     import compatibility  # beside this file
+    import error_tables
     import hub_tables
 
     compatibility.write(described_commands(loaded_commands()))
+    error_tables.write()
     hub_tables.write()

@@ -69,6 +69,11 @@ def test_a_difference_that_no_note_explains_is_refused(change: Callable[[Any], A
         generator("compatibility").page(ours)
 
 
+def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:
+    written = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert written == generator("error_tables").page(written), "run: make docs"
+
+
 @pytest.mark.parametrize("command", sorted(our_arguments()))
 def test_every_command_has_help_and_examples_whose_options_exist(command: str) -> None:
     text = yaml.safe_load(helps()[command])

@@ -68,6 +68,7 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
+        group.command("invoke-module-method", "invoke_module")
 
     with loader.command_group("iot hub", _room("tokens", typed_hub)) as group:
         group.show_command("connection-string show", "show_connection_string")

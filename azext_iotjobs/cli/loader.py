@@ -19,7 +19,10 @@ class IotJobsCommandsLoader(AzCommandsLoader):
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
-        from azext_iotjobs.cli import output, params
+        from azext_iotjobs.cli import params
 
         params.load_arguments(self, command)
-        output.keep_tables_printable(self.cli_ctx)
+        if command in params.OPTIONS:
+            from azext_iotjobs.cli.output import keep_terminals_safe
+
+            keep_terminals_safe(self.cli_ctx)

@@ -14,8 +14,8 @@ from azext_iotjobs.cli.job_submitting import Manner, create, read_manner, starti
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.plans import plain
 from azext_iotjobs.cli.selections import TypedSelection, listed
-from azext_iotjobs.clients.codec import parse_job_request, render_job
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.job_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
 from azext_iotjobs.model.job import Job, JobRequest
 from azext_iotjobs.model.method import MethodCall

@@ -21,8 +21,10 @@ from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import Template, constant
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
@@ -97,13 +99,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
-    behaviour = Behaviour(
-        status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
-        payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
-        first_reported=(
-            None if first_reported is None else json_object_or_file(first_reported, "--init-reported-properties")
-        ),
-    )
+    behaviour = _behaviour(answer_status, answer_payload, first_reported)
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
@@ -167,6 +163,18 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
                 f"{option} does not go with --protocol http: there a device has a key, is not called and has no twin.",
                 hint="Leave it out, or leave --protocol out for MQTT.",
             )
+
+
+def _behaviour(status: str | None, payload: str | None, first_reported: str | None) -> Behaviour:
+    """One answer to every method, as azure-iot has it."""
+    answer: Template | None = None
+    if payload is not None:
+        answer = constant(json_or_file(payload, "--method-response-payload"))
+    code = 200 if status is None else whole_number(status, "--method-response-code")
+    first: Template | None = None
+    if first_reported is not None:
+        first = constant(json_object_or_file(first_reported, "--init-reported-properties"))
+    return Behaviour(any_method=MethodRule(status=code, payload=answer), first_reported=first)
 
 
 def _certificate(

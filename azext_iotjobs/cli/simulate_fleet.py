@@ -15,7 +15,7 @@ from azext_iotjobs.model.fleets import numbered_ids
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.session import Seen, What
+from azext_iotjobs.simulator.events import Seen, What
 
 logger = get_logger(__name__)
 

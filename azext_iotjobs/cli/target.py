@@ -53,7 +53,7 @@ class Surroundings:
     """What else says which hub is meant and how to get in."""
 
     from_environment: str | None  # a connection string
-    configured_auth: str | None  # key or login, from az's configuration
+    configured_auth: str | None  # from az's configuration; not checked
     azure: "Callable[[], AzLogin]"  # asked for when it is needed: other commands start without it
     needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
 
@@ -125,7 +125,7 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
 
 def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
     login = _service_login(text, source)
-    if hub is not None and not _same_hub(hub, login):
+    if hub is not None and not same_hub(hub, login):
         raise ConflictingChoice(
             f"--hub-name {hub} and {source} (host {login.authority}) name two hubs.", hint="Give only one of them."
         )
@@ -147,10 +147,10 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and around.from_environment and around.from_environment.strip():
         login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
-        if _same_hub(hub, login):
+        if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
-    if (typed.auth or around.configured_auth) == "login":
+    if (typed.auth or _checked(around.configured_auth)) == "login":
         azure = around.azure()
         if not azure.is_hub_of_cloud(host):
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
@@ -168,13 +168,16 @@ def _configured_auth(cli_ctx: Any) -> str | None:
     from azure.cli.core.util import ScopedConfig
 
     with ScopedConfig(cli_ctx.config, use_local_config=True):
-        value = cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None)
-    if value and value not in ("key", "login"):
+        return cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None) or None
+
+
+def _checked(configured: str | None) -> str | None:
+    if configured not in (None, "key", "login"):
         raise BadValue(
-            f"az is configured with {CONFIGURED_AUTH}={value}; it must be key or login.",
-            hint=f"az configure --defaults {CONFIGURED_AUTH}=''",
+            f"az is configured with {CONFIGURED_AUTH}={configured}; it must be key or login.",
+            hint=f"az configure --defaults {CONFIGURED_AUTH}=login, or ='' for none.",
         )
-    return value or None
+    return configured
 
 
 def _service_login(text: str, source: str) -> ConnectionString:
@@ -195,7 +198,8 @@ def _target(login: ConnectionString) -> HubTarget:
     return local.target(login.host) if local else HubTarget(host=login.host, https_port=login.https_port)
 
 
-def _same_hub(name: str, login: ConnectionString) -> bool:
+def same_hub(name: str, login: ConnectionString) -> bool:
+    """Whether a name that was typed, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
     asked, given = host.lower(), login.host.lower()
     # A bare name means the hub whose host name begins with it, whatever the cloud's suffix.

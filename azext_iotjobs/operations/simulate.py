@@ -17,10 +17,13 @@ from urllib.parse import quote
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
-from azext_iotjobs.simulator import session as mind
+from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
+from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.session import Behaviour, Moment, Seen, Session, State, What, Who
+from azext_iotjobs.simulator.events import Moment, Seen, What, Who
+from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.session import Session
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
@@ -293,6 +296,8 @@ class _Device:
                 case mind.Report():
                     self._publish(*topics.render_report(action))
                     self._tell(What.REPORT, rid=action.rid, patch=action.patch)
+                case mind.FetchTwin():
+                    self._publish(*topics.render_fetch(action))
                 case Seen():
                     self._around.reporter(self._device.device_id, action)
 

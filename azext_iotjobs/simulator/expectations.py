@@ -14,7 +14,7 @@ from typing import Any
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator import claims
 from azext_iotjobs.simulator.claims import Expectation, Until
-from azext_iotjobs.simulator.session import Moment, Seen, What
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import Statistics
 
 MAX_OPEN_REPORTS = 16  # of one device that would make a claim true

@@ -8,8 +8,8 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.histogram import Histogram
-from azext_iotjobs.simulator.session import Moment, Seen, What
 
 RATE_SPAN_S = 10  # "now" is the last ten seconds
 LONGEST_CALL_S = 600.0  # a hub waits at most 300 s for a device and 300 s for its answer: later ones reach nobody

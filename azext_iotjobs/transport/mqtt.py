@@ -31,6 +31,7 @@ from azext_iotjobs.transport.mqtt_events import (
 )
 from azext_iotjobs.transport.mqtt_tls import tls_context
 from azext_iotjobs.transport.own_import import import_own
+from azext_iotjobs.transport.trust import untrusted
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -188,7 +189,7 @@ class MqttTransport:
         try:
             client.connect(self._target.host, self._port, keepalive=KEEP_ALIVE_S)
         except ssl.SSLCertVerificationError as err:
-            error = _untrusted(f"{self._target.host}:{self._port}", err)
+            error = untrusted(f"{self._target.host}:{self._port}", err)
         except (OSError, ValueError) as err:
             error = self._unreached(err)
         opened = self._opened.pop(device, None)
@@ -272,10 +273,3 @@ def _connack(device: str, code: Any) -> Event:
     if code.value in (0x86, 0x87):
         return Refused(device, NOT_AUTHORISED[code.value - 0x86])
     return Failed(device, CannotConnect(f"The hub did not take the connection: {code}."))
-
-
-def _untrusted(where: str, err: ssl.SSLCertVerificationError) -> CannotConnect:
-    return CannotConnect(
-        f"{where} is not trusted: {err.verify_message}.",
-        hint="With a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds it. A local hub: -n localhost.",
-    )

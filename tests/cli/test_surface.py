@@ -8,7 +8,8 @@ from tests.helpers.surface import generator, our_arguments
 
 COMMANDS = [
     "iot hub job create", "iot hub job show", "iot hub job list", "iot hub job cancel",
-    "iot hub invoke-device-method", "iot device simulate", "iot hub device-identity create",
+    "iot hub invoke-device-method", "iot hub invoke-module-method", "iot device simulate",
+    "iot hub device-identity create",
     "iot hub device-identity show", "iot hub device-identity list", "iot hub device-identity update",
     "iot hub device-identity delete", "iot hub device-identity connection-string show", "iot hub device-twin show",
     "iot hub device-twin update", "iot hub device-twin list", "iot hub query", "iot device send-d2c-message",
@@ -27,6 +28,9 @@ OTHER_DEFAULTS = generator("compatibility_notes").OTHER_DEFAULTS  # the same in 
 
 # Required by the reference, and not by us: something else may stand in their place.
 OPTIONAL = {
+    ("iot hub invoke-device-method", "--device-id"): "or a selection of many",
+    ("iot hub invoke-module-method", "--device-id"): "or a selection of many",
+    ("iot hub invoke-module-method", "--module-id"): "or a condition that selects modules",
     ("iot device simulate", "--device-id"): "or a fleet",
 }
 

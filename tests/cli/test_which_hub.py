@@ -233,6 +233,7 @@ def test_a_shared_access_signature_lets_in() -> None:
         ({"hub": "localhost"}, NotFound, "No local hub"),
         ({"hub": "localhost", "configured": "login"}, NotFound, "No local hub"),
         ({"hub": "myhub:8443"}, BadValue, "no port"),
+        ({"hub": "myhub", "configured": "entra"}, BadValue, "iothub-data-auth-type=entra"),
         ({"hub": "myhub", "group": ""}, BadValue, "--resource-group"),
         ({"hub": ""}, BadValue, "--hub-name"),
         ({}, MissingChoice, "No hub"),

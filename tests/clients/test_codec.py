@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import codec, job_codec
 from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
@@ -21,7 +21,7 @@ def job_request(**changes: Any) -> JobRequest:
 
 
 def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> None:
-    assert codec.render_job(job_request()) == {
+    assert job_codec.render_job(job_request()) == {
         "jobId": "j",
         "type": "scheduleDeviceMethod",
         "queryCondition": "*",
@@ -35,7 +35,7 @@ def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> Non
 def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
     start = datetime(2026, 12, 1, 8, tzinfo=timezone.utc)
     patch = TwinPatch(document={"tags": {"a": None}})
-    body = codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
+    body = job_codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
     assert body["updateTwin"] == {"tags": {"a": None}, "etag": "*"}
     assert body["startTime"] == "2026-12-01T08:00:00Z"
     assert "cloudToDeviceMethod" not in body
@@ -47,7 +47,7 @@ def test_a_job_is_read_and_its_document_kept_whole() -> None:
         "deviceJobStatistics": {"deviceCount": 3, "failedCount": 1, "succeededCount": 2, "runningCount": 0,
                                 "pendingCount": 0},
     }  # fmt: skip
-    job = codec.parse_job(document)
+    job = job_codec.parse_job(document)
     assert (job.job_id, job.job_type, job.status) == ("j", JobType.TWIN, JobStatus.COMPLETED)
     assert job.tally == JobTally(device_count=3, failed_count=1, succeeded_count=2, running_count=0, pending_count=0)
     assert job.document == document
@@ -59,14 +59,14 @@ def test_a_job_is_read_and_its_document_kept_whole() -> None:
      ("unknown", JobStatus.UNKNOWN), ("resting", JobStatus.UNRECOGNISED), (None, JobStatus.UNRECOGNISED)],
 )  # fmt: skip
 def test_a_status_is_read_in_any_case_and_a_new_word_never_fails(word: Any, status: JobStatus) -> None:
-    job = codec.parse_job({"jobId": "j", "status": word})
+    job = job_codec.parse_job({"jobId": "j", "status": word})
     assert job.status is status
     assert job.tally is None
 
 
 def test_an_old_jobs_times_stand_under_the_new_names_too() -> None:
     old = {"jobId": "x", "type": "export", "status": "completed", "startTimeUtc": "S", "endTimeUtc": "E", "progress": 9}
-    job = codec.parse_v1_job(old)
+    job = job_codec.parse_v1_job(old)
     assert job.job_type is JobType.EXPORT
     assert job.document == {**old, "createdTime": "S", "startTime": "S", "endTime": "E"}
 
@@ -141,7 +141,7 @@ def test_keys_of_an_identity_do_not_show() -> None:
 
 @pytest.mark.parametrize("document", [None, [], "text", 5])
 def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
-    for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, parse_identity):
+    for parse in (job_codec.parse_job, job_codec.parse_v1_job, codec.parse_twin, parse_identity):
         with pytest.raises(HubFault):
             parse(document)
 
@@ -157,7 +157,7 @@ METHOD_JOB = {
 
 def asked_for(**changes: Any) -> JobRequest:
     method = {**METHOD_JOB["cloudToDeviceMethod"], **changes}  # type: ignore[dict-item]
-    return codec.parse_job_request(codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
+    return job_codec.parse_job_request(job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
 
 
 def test_a_job_says_what_was_asked_for_but_its_start() -> None:
@@ -182,8 +182,8 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
     with pytest.raises(BadValue) as raised:
         asked_for(payload=echo)
     assert "--method-payload" in str(raised.value.hint)
-    job = codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
-    method = codec.parse_job_request(job, reads_payload=False).method
+    job = job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
+    method = job_codec.parse_job_request(job, reads_payload=False).method
     assert method is not None and (method.name, method.payload) == ("m", None)
 
 
@@ -200,7 +200,7 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
 )
 def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: dict[str, Any]) -> None:
     document = {"jobId": "j", "type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": echo}
-    request = codec.parse_job_request(codec.parse_job(document))
+    request = job_codec.parse_job_request(job_codec.parse_job(document))
     assert request.patch == TwinPatch(document=patch)
     assert request.max_execution_s == 3600
 
@@ -208,4 +208,4 @@ def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: 
 @pytest.mark.parametrize("document", [{"type": "export"}, {"type": "scheduleUpdateTwin"}])
 def test_a_job_of_which_the_hub_says_too_little_cannot_be_made_again(document: dict[str, Any]) -> None:
     with pytest.raises(BadValue, match="does not say what job j did"):
-        codec.parse_job_request(codec.parse_job({"jobId": "j", **document}))
+        job_codec.parse_job_request(job_codec.parse_job({"jobId": "j", **document}))

@@ -7,8 +7,8 @@ import pytest
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.claims import parse_expectation, parse_until
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.expectations import Ending, Judge, Verdict
-from azext_iotjobs.simulator.session import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import Statistics
 
 DEVICES = ("a", "b", "c", "d")

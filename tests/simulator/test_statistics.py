@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.simulator.session import Moment, Seen, What
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import FIRST_DEVICES, MAX_NAMES, OTHERS, Statistics
 
 WALL = datetime(2026, 11, 21, tzinfo=timezone.utc)

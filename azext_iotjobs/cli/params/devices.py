@@ -3,7 +3,7 @@
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
 from azext_iotjobs.cli.params.fleets import members
-from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, body, device, hub
+from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, auth_type, body, device, hub
 
 
 def _simulate(c: Context) -> None:
@@ -74,14 +74,15 @@ def _lock_token(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot device simulate": (
-        hub, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket, members,
+        hub, auth_type, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket, members,
     ),
     "iot device send-d2c-message": (
-        hub, device, body, _send_d2c, _device_key, _certificate(": not over HTTPS, see `az iot device simulate`"),
+        hub, auth_type, device, body, _send_d2c, _device_key,
+        _certificate(": not over HTTPS, see `az iot device simulate`"),
     ),
-    "iot device c2d-message receive": (hub, device, _receive),
-    "iot device c2d-message complete": (hub, device, _lock_token),
-    "iot device c2d-message abandon": (hub, device, _lock_token),
-    "iot device c2d-message reject": (hub, device, _lock_token),
-    "iot device c2d-message purge": (hub, device),
+    "iot device c2d-message receive": (hub, auth_type, device, _receive),
+    "iot device c2d-message complete": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message abandon": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message reject": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message purge": (hub, auth_type, device),
 }  # fmt: skip
