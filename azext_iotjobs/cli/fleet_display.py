@@ -7,7 +7,7 @@ import sys
 from knack.log import get_logger
 
 from azext_iotjobs.cli.tables import printable
-from azext_iotjobs.simulator.session import Moment, Seen, What
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 logger = get_logger(__name__)
@@ -20,6 +20,8 @@ WORDS = {
     What.LOST: "connection lost",
     What.NOT_CONNECTED: "not connected",
     What.REFUSED: "refused",
+    What.UNANSWERED: "call not answered",
+    What.FETCH_REFUSED: "twin not given",
     What.REPORT_REFUSED: "reported properties refused",
     What.UNREADABLE: "message not readable",
 }

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.expectations import Verdict
-from azext_iotjobs.simulator.session import Moment, Seen, What
 
 MAX_VALUE = 8192  # characters of one value's JSON; a method's payload may have 128 KB
 MAX_KEPT = 64 * 1024  # characters that wait for the file

@@ -14,7 +14,7 @@ from typing import Any
 
 from azext_iotjobs.cli.tables import printable
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.session import What
+from azext_iotjobs.simulator.events import What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 PREFIX = "iotjobs_simulator_"
@@ -158,9 +158,9 @@ def _answer(owner: MetricsServer, request: socket.socket, _client: Any, _server:
     content = body.encode("utf-8", "replace")
     kind = CONTENT_TYPE if status.startswith("200") else "text/plain; charset=utf-8"
     allow = "Allow: GET\r\n" if status.startswith("405") else ""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{allow}Connection: close\r\n\r\n"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
     request.settimeout(REQUEST_TIMEOUT_S)
-    request.sendall(head.encode("ascii") + content)
+    request.sendall(f"{head}{allow}Connection: close\r\n\r\n".encode("ascii") + content)
 
 
 def _request_line(request: socket.socket) -> list[str] | None:

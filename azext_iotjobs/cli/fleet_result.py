@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azext_iotjobs.model.errors import IotJobsError
+from azext_iotjobs.simulator.events import Moment, What
 from azext_iotjobs.simulator.expectations import Verdict
-from azext_iotjobs.simulator.session import Moment, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 MAX_LISTED = 100  # device ids of one expectation; all are in the file of events

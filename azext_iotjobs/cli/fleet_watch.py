@@ -1,4 +1,4 @@
-"""Watches a fleet while it is simulated: counts, judges, shows, writes events, serves metrics, and says when it is over.
+"""Watches a simulated fleet: counts, judges, shows, writes events, serves metrics, and says when it is over.
 
 Strategy: the loop tells `on_seen` of everything, and asks `is_set` at each turn whether to end; the second is also when
 what is due each second is done. So everything runs on the loop's own thread, and nothing needs a lock.
@@ -23,8 +23,8 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate import Summary
 from azext_iotjobs.simulator.claims import Expectation, Until, parse_expectation, parse_until
+from azext_iotjobs.simulator.events import Moment, Seen
 from azext_iotjobs.simulator.expectations import Ending, Judge, Verdict
-from azext_iotjobs.simulator.session import Moment, Seen
 from azext_iotjobs.simulator.statistics import Statistics
 
 logger = get_logger(__name__)

@@ -37,15 +37,15 @@ def members(c: Context) -> None:
 def sight(c: Context) -> None:
     """When the run ends, what is expected of it, and what is seen of it."""
     c.extra("until", options_list=["--until"], action="append", arg_group=SIGHT,
-            help="When to end: `60s`, `5m`, `\"1000 messages\"` (that the hub acknowledged), `\"1000 methods\"` (answered "
-                 "calls), `\"all methods\"` (every device has answered one), `\"method reboot on all\"` or another claim "
-                 "as for --expect, `forever`. Repeatable: the first that holds ends it. Default: forever, or with "
-                 "--expect until all is decided.")  # fmt: skip
+            help="When to end: 60s, 5m, '1000 messages' (acknowledged ones), '1000 methods' (answered calls), 'all "
+                 "methods' (each device has answered one), a claim as for --expect such as 'method reboot on all', or "
+                 "forever. Repeatable: the first that holds ends the run. Default: forever, or, with --expect, until "
+                 "all is decided.")  # fmt: skip
     c.extra("expected", options_list=["--expect"], action="append", arg_group=SIGHT,
-            help="What has to come true, else the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. CLAIM: "
-                 "`connected`, `method NAME` (answered; * is any), `message` (received), `telemetry` (acknowledged), "
-                 "`twin desired.PATH = VALUE`, `twin reported.PATH = VALUE`. Durations count from the start of the run. "
-                 "Repeatable.")  # fmt: skip
+            help="What has to come true, else the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
+                 "CLAIM: `connected`, `method NAME` (answered; * is any), `message` (received), `telemetry` "
+                 "(acknowledged), `twin desired.PATH = VALUE`, `twin reported.PATH = VALUE`. Durations count from the "
+                 "start of the run. Repeatable.")  # fmt: skip
     c.extra("events_path", options_list=["--events"], arg_group=SIGHT,
             help="File for what each device sees and does, as JSON lines, as it happens.")  # fmt: skip
     c.extra("overwrites_events", options_list=["--overwrite"], action="store_true", arg_group=SIGHT,
