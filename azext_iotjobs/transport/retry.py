@@ -9,6 +9,7 @@ THROTTLE_PAUSE_S = 10.0  # what the hub's 429 text advises; it sends no Retry-Af
 FAULT_PAUSES_S = (1.0, 2.0, 4.0)  # for 5xx and lost links; more tries would only hide an outage
 SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"  # waiting seconds does not help: a job must end first
 RECONNECT_LIMIT_S = 60.0  # between two tries of a device to connect again
+KEEP_ALIVE_S = 60  # the official SDKs' default is of this order; the hub allows up to 1177
 FAULTS = (500, 502, 503, 504)
 
 
@@ -39,3 +40,11 @@ def reconnect_pause(*, tries: int, chance: float) -> float:
     tries: how many failed in a row, 1 or more.  chance: 0..1; devices that lost one hub must not all come back at once.
     """
     return min(RECONNECT_LIMIT_S, 2.0 ** min(tries - 1, 16)) * (1 - 0.5 * chance)
+
+
+def keep_alive_s(chance: float) -> int:
+    """Seconds of silence after which a device pings, KEEP_ALIVE_S or up to a quarter less.
+
+    chance: 0..1, the device's own: a job that all have answered at once must not be followed by all pings at once.
+    """
+    return int(KEEP_ALIVE_S * (1 - 0.25 * chance))
