@@ -17,6 +17,12 @@ class FleetOptions:
     id_prefix: str | None = None
     fleet_size: int | None = None
     creates: bool = False
+    until: list[str] | None = None
+    expected: list[str] | None = None
+    events_path: str | None = None
+    overwrites_events: bool = False
+    metrics_port: int | None = None
+    metrics_address: str | None = None
 
     @property
     def is_typed(self) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli import fleet_watch
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_options import FleetOptions
@@ -12,19 +13,18 @@ from azext_iotjobs.cli.simulate import OneDevice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleets import numbered_ids
-from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.events import Seen, What
 
 logger = get_logger(__name__)
 
-MAX_TOLD = 20  # failures in the result
-
 
 def simulate(cmd: Any, client: HubClient, one: OneDevice, fleet: FleetOptions) -> dict[str, Any]:
-    """Simulate a fleet until all its messages are sent, or until Ctrl-C; gives what came of it."""
-    if fleet.id_prefix is not None:
+    """Simulate a fleet until what --until or --expect say, or until Ctrl-C; gives what came of it."""
+    sight = fleet_watch.read(fleet)
+    if not fleet.names_devices:
+        ids = [str(one.device)]
+    elif fleet.id_prefix is not None:
         ids = numbered_ids(fleet.id_prefix, fleet.fleet_size or 0)
     else:
         ids = (
@@ -34,6 +34,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, fleet: FleetOptions) -
             .read()
             .named
         )
+    sight.check(len(ids))
     policy = client.policy_key
     devices = [
         operation.SimulatedDevice(
@@ -46,25 +47,9 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, fleet: FleetOptions) -
         )
         for number, each in enumerate(ids)
     ]
-    connected: set[str] = set()
-
-    def on_seen(device_id: str, seen: Seen) -> None:
-        if seen.what is What.READY:
-            connected.add(device_id)
-
-    with stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, devices, on_seen, SystemClock(), stop, one.way)
-    if summary.failures:
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=False)
-    return {
-        "hub": client.target.authority,
-        "deviceCount": len(devices),
-        "connected": len(connected),
-        "sent": summary.sent_count,
-        "acknowledged": summary.acknowledged_count,
-        "failed": len(summary.failures),
-        "failures": [
-            {"deviceId": name, "error": str(error)} for name, error in list(summary.failures.items())[:MAX_TOLD]
-        ],
-        "wasStopped": summary.was_stopped,
-    }
+    clock = SystemClock()
+    with stopped_by_ctrl_c() as stop, fleet_watch.watching(sight, ids, clock, stop) as watch:
+        summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way)
+        result, outcome = watch.end(summary)
+    leave_with(cmd, outcome, always_zero=False)
+    return {"hub": client.target.authority, **result}

@@ -91,7 +91,7 @@ class Judge:
         """
         self._devices = devices
         self._start = start
-        self._gave_up: set[str] = set()
+        self._out: set[str] = set()
         self._tallies = [_Tally(each, len(devices), start) for each in expectations]
         self._open = list(self._tallies)
 
@@ -104,11 +104,11 @@ class Judge:
         """Take in what `device` saw or did."""
         if not self._open:
             return
-        if seen.what is What.REFUSED:
-            self._gave_up.add(device)
+        is_closing = seen.what in _OUT
+        if is_closing:
+            self._out.add(device)
         elif seen.what is What.READY:
-            self._gave_up.discard(device)
-        is_closing = seen.what is What.REFUSED
+            self._out.discard(device)
         for tally in self._open:
             if now.at <= tally.deadline:
                 tally.on(device, seen)
@@ -123,8 +123,8 @@ class Judge:
                 tally.decided_at = now.at
             elif now.at > tally.deadline:
                 tally.decided_at, tally.reason = tally.deadline, "not in time"
-            elif len(self._devices) - len(self._gave_up - tally.holders) < tally.needed:
-                tally.decided_at, tally.reason = now.at, "too many devices gave up"
+            elif len(self._devices) - len(self._out - tally.holders) < tally.needed:
+                tally.decided_at, tally.reason = now.at, "too few devices are left"
         self._open = [tally for tally in self._open if tally.decided_at is None]
 
     def end(self, now: Moment) -> list[Verdict]:
@@ -180,6 +180,7 @@ class Ending:
         return None
 
 
+_OUT = (What.REFUSED, What.ABSENT)
 _COUNTED = {"messages": What.ACKNOWLEDGED, "methods": What.ANSWER}
 
 

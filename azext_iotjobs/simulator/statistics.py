@@ -19,7 +19,10 @@ OTHERS = "(others)"  # what is beyond that
 FIRST_DEVICES = 5  # named of each kind of trouble
 MAX_REASON = 300  # characters
 
-TROUBLE = (What.LOST, What.NOT_CONNECTED, What.REFUSED, What.REPORT_REFUSED, What.UNREADABLE)
+TROUBLE = (
+    What.LOST, What.NOT_CONNECTED, What.REFUSED, What.UNANSWERED, What.REPORT_REFUSED, What.FETCH_REFUSED,
+    What.UNREADABLE,
+)  # fmt: skip
 
 
 class Rate:
@@ -72,7 +75,7 @@ class Statistics:
         self.started = started
         self.counts: dict[What, int] = dict.fromkeys(What, 0)
         self.connected: set[str] = set()
-        self.all_ready_at: float | None = None  # when all were connected for the first time
+        self.all_ready_at: float | None = None  # when all but the absent were connected for the first time
         self.methods: dict[str, Method] = {}
         self.latency = Histogram()  # of answers
         self.trouble: dict[What, Trouble] = {}
@@ -93,6 +96,8 @@ class Statistics:
             self._ready(device, at)
         elif what in TROUBLE:
             self._troubled(what, device, seen.details)
+            if what is What.UNANSWERED:
+                self._open_calls.pop((device, str(seen.details["rid"])), None)
         if what in (What.LOST, What.NOT_CONNECTED, What.REFUSED, What.LEFT):
             self.connected.discard(device)
 
@@ -106,7 +111,7 @@ class Statistics:
     def _ready(self, device: str, at: float) -> None:
         self.connects.add(at)
         self.connected.add(device)
-        if self.all_ready_at is None and len(self.connected) == self.device_count:
+        if self.all_ready_at is None and len(self.connected) == self.device_count - self.counts[What.ABSENT]:
             self.all_ready_at = at
 
     def _called(self, device: str, details: Mapping[str, object], at: float) -> None:
