@@ -21,10 +21,17 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["azext_iotjobs", "azext_iotjobs.*"]),
-    package_data={"azext_iotjobs": ["azext_metadata.json"], "azext_iotjobs.localhub.query": ["grammar.lark"]},
+    package_data={
+        "azext_iotjobs": ["azext_metadata.json", "py.typed"],
+        "azext_iotjobs.localhub.query": ["grammar.lark"],
+        "azext_iotjobs.simulator": ["ready_made/*.yaml"],
+    },
     install_requires=["paho-mqtt>=2.1,<3", "aiohttp>=3.14,<4", "lark>=1.1.9,<2"],
-    # For who tests with the local hub in an environment without az, which brings the first two.
-    extras_require={"testing": ["cryptography>=42", "pyopenssl>=24", "pytest>=7"]},
+    # For environments without az, which brings requests, cryptography and pyopenssl.
+    extras_require={
+        "sdk": ["requests>=2.31"],
+        "testing": ["cryptography>=42", "pyopenssl>=24", "pytest>=7"],
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: Console",

@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the help texts and options that az has after loading the extension, and the hub's tables.
+"""Write docs/commands.md from the help texts and options that az has after loading the extension; have the rest made.
 
 `make docs` calls this; a test keeps the page equal to what it produces.
 """
@@ -60,6 +60,26 @@ def shown_arguments(command: Any) -> dict[str, dict[str, Any]]:
     }
 
 
+def described(settings: dict[str, Any]) -> dict[str, Any]:
+    """What can be compared of an argument's settings."""
+    choices = settings.get("choices")
+    return {
+        "options": sorted(str(option) for option in settings["options_list"]),
+        "required": bool(settings.get("required")),
+        "default": settings.get("default"),
+        "choices": sorted(choices) if choices else None,
+        "help": settings.get("help"),
+    }
+
+
+def described_commands(commands: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """command -> dest -> options, required, default, choices, help."""
+    return {
+        name: {dest: described(settings) for dest, settings in shown_arguments(command).items()}
+        for name, command in commands.items()
+    }
+
+
 def _command(name: str, command: Any) -> str:
     import yaml
     from knack.help_files import helps
@@ -97,6 +117,10 @@ def _meaning(settings: dict[str, Any]) -> str:
 if __name__ == "__main__":
     sys.path.insert(0, str(PAGE.parents[1]))
     PAGE.write_text(page(), encoding="utf-8")
-    import hub_tables  # beside this file
+    import compatibility  # beside this file
+    import error_tables
+    import hub_tables
 
+    compatibility.write(described_commands(loaded_commands()))
+    error_tables.write()
     hub_tables.write()

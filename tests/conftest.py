@@ -50,10 +50,15 @@ def az(tmp_path_factory: pytest.TempPathFactory) -> Az:
 
 @pytest.fixture(scope="session")
 def hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
+    """The local hub of all scenarios but those that would change each other's devices."""
+    yield from running_hub(az, tmp_path_factory.mktemp("hub"))
+
+
+def running_hub(az: Az, folder: Path) -> Iterator[ScenarioHub]:
     """A local hub on free ports, started and stopped by az."""
     started = az.json(
         "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
-        "--data-dir", str(tmp_path_factory.mktemp("hub")),
+        "--data-dir", str(folder),
     )  # fmt: skip
     yield ScenarioHub(az, started)
     assert az.run("iot", "local-hub", "stop", "--https-port", str(started["httpsPort"])).code == 0

@@ -1,7 +1,9 @@
 """Help and documents say what is so."""
 
+import copy
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,46 @@ def test_the_tables_of_the_local_hub_are_its_own() -> None:
     written = (REPOSITORY / "docs" / "local-hub.md").read_text(encoding="utf-8")
     assert written == generator("hub_tables").page(written), "run: make docs"
     assert "| GET | `/twins/{id}` | service connect |" in written
+
+
+def test_the_page_of_compatibility_is_what_comparing_produces() -> None:
+    written = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    assert written == generator("compatibility").page(our_arguments()), "run: make docs"
+
+
+def test_the_page_of_compatibility_names_every_command_and_option_of_the_reference(reference: dict[str, Any]) -> None:
+    page = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    summary, *sections = page.split("\n## az ")
+    options = {section.split("\n")[0]: set(re.findall(r"`(-[^`]+)`", section)) for section in sections}
+    for name, theirs in reference["commands"].items():
+        (row,) = re.findall(rf"^\| \[?`az {name}`.*$", summary, re.MULTILINE)
+        if "| absent: " in row:
+            assert name not in options and name not in our_arguments()
+        else:
+            assert {option for each in theirs for option in each["options"]} <= options[name], name
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda ours: ours.pop("iot hub query"), "az iot hub query is not here"),
+        (lambda ours: ours["iot hub query"].pop("limit"), "az iot hub query has no --top"),
+        (lambda ours: ours["iot hub query"]["limit"].update(default=5), "--top: has the default 5"),
+        (lambda ours: ours["iot hub query"]["limit"].update(required=True), "--top: is required"),
+        (lambda ours: ours["iot hub query"]["hub"].update(options=["--hub-name"]), "lacks the spelling -n"),
+        (lambda ours: ours.update({"iot device upload-file": {}}), "a note says that it is absent"),
+    ],
+)
+def test_a_difference_that_no_note_explains_is_refused(change: Callable[[Any], Any], said: str) -> None:
+    ours = copy.deepcopy(our_arguments())
+    change(ours)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        generator("compatibility").page(ours)
+
+
+def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:
+    written = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert written == generator("error_tables").page(written), "run: make docs"
 
 
 @pytest.mark.parametrize("command", sorted(our_arguments()))

@@ -5,7 +5,7 @@ Source: Resource Manager REST, Microsoft.Devices/IotHubs, list by subscription o
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +17,7 @@ API_VERSION = "2021-07-02"  # in every cloud
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10
 OWNER = "iothubowner"
+WITH_LOGIN = "Sign in with Microsoft Entra: --auth-type login, with a role such as IoT Hub Data Contributor."
 NO_LOOK_UP = "Or give --login with the hub's connection string: then nothing is looked up."
 
 Send = Callable[[str, str], tuple[int, Any]]  # method, URL -> HTTP status, JSON document or None
@@ -28,8 +29,18 @@ class ArmHub:
 
     name: str
     path: str  # its resource id
-    host_name: str
+    host_name: str  # "" until Azure has made it
     takes_keys: bool
+    state: str = "Active"
+    events: "EventsEndpoint | None" = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsEndpoint:
+    """Where what a hub's devices send can be read over AMQP."""
+
+    endpoint: str  # sb://…
+    path: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +49,8 @@ class Policy:
 
     name: str
     rights: frozenset[str]
+    primary: str = field(default="", repr=False)  # base64
+    secondary: str | None = field(default=None, repr=False)
 
     def lacks(self, needed: frozenset[str]) -> frozenset[str]:
         """The rights that are needed and not there. Writing to the registry includes reading it."""
@@ -63,49 +76,59 @@ class ResourceManager:
         group: look only into this resource group.
         Raises NotFound, Unauthorized, Forbidden and other HubAnswers; BadValue for a hub that has no host name yet.
         """
-        where = self._where if group is None else f"resource group {group}, {self._where}"
         seen = []
-        for item in self._items(self._list_url(group), f"reading the hubs of {where}"):
-            properties = item.get("properties") or {}
-            host_name = str(properties.get("hostName") or "")
-            if name.lower() not in (str(item.get("name")).lower(), host_name.lower()):
-                seen.append(str(item.get("name")))
+        for hub in self.hubs(group):
+            if name.lower() not in (hub.name.lower(), hub.host_name.lower()):
+                seen.append(hub.name)
                 continue
-            if not host_name:
-                raise BadValue(
-                    f"Hub {name} has no host name yet; its state is {printable(str(properties.get('state')))}."
-                )
-            return ArmHub(
-                name=str(item["name"]),
-                path=str(item["id"]),
-                host_name=host_name,
-                takes_keys=properties.get("disableLocalAuth") is not True,
-            )
+            if not hub.host_name:
+                raise BadValue(f"Hub {name} has no host name yet; its state is {hub.state}.")
+            return hub
         raise NotFound(
-            f"--hub-name {name}: there is no such hub in {where}, or you may not see it. {_shown(seen)}",
+            f"--hub-name {name}: there is no such hub in {self._place(group)}, or you may not see it. {_shown(seen)}",
             hint="In another subscription? az account set --subscription NAME, or --subscription with this command. "
             "Whoever has a data role alone gives the hub's whole host name with --auth-type login. " + NO_LOOK_UP,
         )
+
+    def hubs(self, group: str | None = None) -> Iterator[ArmHub]:
+        """Every hub of the subscription, or of one resource group of it, page by page.
+
+        Raises Unauthorized, Forbidden and other HubAnswers.
+        """
+        for item in self._items(self._list_url(group), f"reading the hubs of {self._place(group)}"):
+            properties = item.get("properties") or {}
+            yield ArmHub(
+                name=str(item["name"]),
+                path=str(item["id"]),
+                host_name=str(properties.get("hostName") or ""),
+                takes_keys=properties.get("disableLocalAuth") is not True,
+                state=printable(str(properties.get("state"))),
+                events=_events(properties),
+            )
+
+    def policies(self, hub: ArmHub) -> list[Policy]:
+        """The shared access policies of a hub, with their keys. Raises Forbidden when the hub takes no keys."""
+        if not hub.takes_keys:
+            raise Forbidden(
+                f"Hub {hub.name} takes no keys: its local authentication is switched off.", status=403, hint=WITH_LOGIN
+            )
+        items = self._items(self._url(f"{hub.path}/listkeys"), f"listing the keys of hub {hub.name}", "POST")
+        return [_policy(item) for item in items]
 
     def key(self, hub: ArmHub, needed: frozenset[str]) -> SasKey:
         """The key of a policy that has the rights `needed`, such as ServiceConnect; the owner's where it has them.
 
         Raises Forbidden when the hub takes no keys or no policy suffices, and what `find` raises.
         """
-        with_login = "Sign in with Microsoft Entra: --auth-type login, with a role such as IoT Hub Data Contributor."
-        if not hub.takes_keys:
-            raise Forbidden(
-                f"Hub {hub.name} takes no keys: its local authentication is switched off.", status=403, hint=with_login
-            )
-        what = f"listing the keys of hub {hub.name}"
-        items = {str(item["keyName"]): item for item in self._items(self._url(f"{hub.path}/listkeys"), what, "POST")}
-        policies = [Policy(name=name, rights=_rights(item)) for name, item in items.items()]
+        policies = self.policies(hub)
         chosen = choose_policy(policies, needed)
         if chosen is None:
-            raise Forbidden(_lacking(hub.name, policies, needed), status=403, hint=with_login)
-        key = str(items[chosen.name].get("primaryKey") or "")
-        check_key(key, f"The key of policy {chosen.name}")
-        return SasKey(policy=chosen.name, key=key)
+            raise Forbidden(_lacking(hub.name, policies, needed), status=403, hint=WITH_LOGIN)
+        check_key(chosen.primary, f"The key of policy {chosen.name}")
+        return SasKey(policy=chosen.name, key=chosen.primary)
+
+    def _place(self, group: str | None) -> str:
+        return self._where if group is None else f"resource group {group}, {self._where}"
 
     def _list_url(self, group: str | None) -> str:
         inside = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
@@ -148,6 +171,22 @@ def _lacking(hub: str, policies: list[Policy], needed: frozenset[str]) -> str:
         f"Hub {hub} has no shared access policy with all rights that this command needs ({asked}): "
         f"policy {nearest.name} comes nearest and lacks {', '.join(sorted(nearest.lacks(needed)))}."
     )
+
+
+def _policy(item: dict[str, Any]) -> Policy:
+    secondary = item.get("secondaryKey")
+    return Policy(
+        name=str(item["keyName"]),
+        rights=_rights(item),
+        primary=str(item.get("primaryKey") or ""),
+        secondary=None if secondary is None else str(secondary),
+    )
+
+
+def _events(properties: dict[str, Any]) -> EventsEndpoint | None:
+    events = (properties.get("eventHubEndpoints") or {}).get("events") or {}
+    endpoint, path = events.get("endpoint"), events.get("path")
+    return EventsEndpoint(endpoint=str(endpoint), path=str(path)) if endpoint and path else None
 
 
 def _rights(item: dict[str, Any]) -> frozenset[str]:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.cli.arm import ResourceManager, Send
 from azext_iotjobs.model.target import AadLogin, BearerToken
 from azext_iotjobs.transport.masking import masked
+
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.arm import ResourceManager, Send
 
 # By cloud, the end of every hub's host name. In a cloud that is not here, a host name is looked up before a token goes
 # to it.
@@ -36,11 +38,13 @@ class AzLogin:
     cloud: str  # its name, such as AzureCloud
     endpoint: Callable[[], str]  # of its Resource Manager
     subscription: Callable[[], str]  # the id
-    send: Send
+    send: "Send"
     fetch: Callable[[str], BearerToken]  # audience -> token
 
-    def resource_manager(self) -> ResourceManager:
+    def resource_manager(self) -> "ResourceManager":
         """The hubs of the subscription that is meant. Raises az's own error where nobody is signed in."""
+        from azext_iotjobs.cli.arm import ResourceManager
+
         return ResourceManager(
             self.send, endpoint=self.endpoint(), cloud=self.cloud, subscription=self.subscription()
         )  # fmt: skip

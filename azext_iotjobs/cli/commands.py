@@ -4,6 +4,7 @@ Strings only: az imports a handler's module when its command is run. Commands th
 factory of their own, which names the hub on stderr when nobody typed it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from azure.cli.core.commands import CliCommandType
@@ -32,6 +33,17 @@ def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     return typed_hub(cli_ctx, command_args)
 
 
+def _table_of(command: str) -> Callable[[Any], Any]:
+    """What az asks for the rows of `-o table`."""
+
+    def rows(result: Any) -> Any:
+        from azext_iotjobs.cli.tables import table_of
+
+        return table_of(command, result)
+
+    return rows
+
+
 def _room(name: str, client_factory: Any = None) -> CliCommandType:
     return CliCommandType(
         operations_tmpl=f"azext_iotjobs.cli.{name}#{{}}", client_factory=client_factory, exception_handler=to_az_error
@@ -56,6 +68,7 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
+        group.command("invoke-module-method", "invoke_module")
 
     with loader.command_group("iot hub", _room("tokens", typed_hub)) as group:
         group.show_command("connection-string show", "show_connection_string")
@@ -129,3 +142,6 @@ def load_command_table(loader: Any) -> None:
     with loader.command_group("iot local-hub", _room("local_hub_messages")) as group:
         group.command("events", "events")
         group.command("send", "send")
+
+    for name, command in loader.command_table.items():
+        command.table_transformer = _table_of(name)

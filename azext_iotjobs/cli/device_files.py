@@ -22,8 +22,9 @@ def rows_of(path: str, option: str) -> Iterator[Row]:
     Raises BadValue, naming the option, for what cannot be read and for a row without an id.
     """
     content = stdin.read(option) if path == stdin.MARK else bytes_of_file(path, option)
-    where = f"{option} {'(standard input)' if path == stdin.MARK else path}"
-    text = text_of(content, option)
+    name = "standard input" if path == stdin.MARK else path
+    where = f"{option} {name}"
+    text = text_of(content, option, name)
     start = text.lstrip()[:1]
     if start == "[":
         yield from _json_rows(_parsed(text, where), where)

@@ -38,6 +38,14 @@ def apply_edits(
     return edited
 
 
+def check_edits(edits: Mapping[str, list[Edit] | None]) -> None:
+    """Raise BadValue for an edit that no document takes: before one is fetched."""
+    for _, words in edits.get("set") or ():
+        for word in words:
+            if "=" not in word:
+                raise BadValue(f"--set {word}: give path=value.", hint="For example: --set properties.desired.fan=5")
+
+
 def merge_patch(before: Any, after: Any) -> dict[str, Any]:
     """The JSON merge patch (RFC 7396) that turns one object into another; {} when they are equal."""
     patch: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
@@ -54,8 +62,6 @@ def merge_patch(before: Any, after: Any) -> dict[str, Any]:
 def _apply(document: dict[str, Any], verb: str, words: list[str], keep_text: bool) -> None:
     if verb == "set":
         for word in words:
-            if "=" not in word:
-                raise ValueError("write --set path=value")
             set_properties(document, word, keep_text)
     elif verb == "add":
         add_properties(document, words, keep_text)

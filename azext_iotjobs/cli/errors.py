@@ -18,6 +18,8 @@ AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
     (ours.Unauthorized, az.UnauthorizedError),
     (ours.Forbidden, az.ForbiddenError),
     (ours.HubFault, az.AzureInternalError),
+    (ours.Conflict, az.AzureResponseError),
+    (ours.Throttled, az.AzureResponseError),
     (ours.HubAnswer, az.BadRequestError),
     (ours.LinkError, az.AzureConnectionError),
     (ours.StateError, az.ValidationError),

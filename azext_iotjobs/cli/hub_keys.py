@@ -1,15 +1,28 @@
-"""The hub arguments -> keys of shared access policies, for the commands that show them or sign with them."""
+"""The hub arguments -> keys of shared access policies, for the commands that show them or sign with them.
+
+A hub that was not typed is that of the environment; then az's login is asked, which alone knows all hubs.
+"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.cli import running_hubs
-from azext_iotjobs.cli.target import ENVIRONMENT_VARIABLE, open_client
+from azext_iotjobs.cli.arm import ArmHub, EventsEndpoint, ResourceManager
+from azext_iotjobs.cli.az_login import AzLogin, az_login
+from azext_iotjobs.cli.target import (
+    ENVIRONMENT_VARIABLE,
+    HOW_TO_NAME_A_HUB,
+    HubArguments,
+    Surroundings,
+    choose_hub,
+    open_client,
+    same_hub,
+)
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
-from azext_iotjobs.model.target import HubTarget, is_loopback, parse_connection_string
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.target import HubTarget, SasKey, is_loopback, parse_connection_string
 
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 
@@ -17,16 +30,27 @@ HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 class TypedHub:
     """The hub arguments as they were typed. Which hub they mean is decided when somebody asks."""
 
-    def __init__(self, cli_ctx: Any, arguments: dict[str, Any]) -> None:
-        self._cli_ctx = cli_ctx
+    def __init__(self, arguments: dict[str, Any], cli_ctx: Any, azure: AzLogin, from_environment: str | None) -> None:
         self._arguments = arguments
+        self._cli_ctx = cli_ctx
+        self.azure = azure
         self.name = _trimmed(arguments.get("hub"))
         self.login = _trimmed(arguments.get("hub_login"))
+        self.group = _trimmed(arguments.get("hub_group"))
+        self.from_environment = _trimmed(from_environment) or None
+        for option, value in (("--hub-name", self.name), ("--login", self.login), ("--resource-group", self.group)):
+            if value == "":
+                raise BadValue(f"{option} is empty.", hint=HOW_TO_NAME_A_HUB)
 
     @property
     def is_typed(self) -> bool:
         """Whether a hub was named, or a group to find it in."""
-        return any(self._arguments.get(name) is not None for name in HUB_ARGUMENTS if name != "hub_auth")
+        return not (self.name is None and self.login is None and self.group is None)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether nothing says which hub: all of the subscription are meant, or of the group."""
+        return self.name is None and self.login is None and (self.group is not None or self.from_environment is None)
 
     def open(self) -> HubClient:
         """The client that every other command gets for these arguments."""
@@ -34,70 +58,109 @@ class TypedHub:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyKey:
+class HubPolicy:
     """A shared access policy of a hub, with its keys."""
 
     target: HubTarget
-    policy: str
+    name: str
+    source: str  # what its keys are known from, for errors
     primary: str = field(repr=False)  # base64
-    secondary: str | None = field(repr=False)  # None: not known, or there is but one
+    secondary: str | None = field(default=None, repr=False)  # None: not known, or there is but one
+    serves_services: bool = True  # has ServiceConnect
+    events: EventsEndpoint | None = None
 
     def key(self, which_key: str) -> str:
         """Its primary or secondary key. Raises BadValue when that is not known."""
         key = self.primary if which_key == "primary" else self.secondary
-        if key is None:
-            why = "a local hub's policies have one key" if self.target.is_local else "only the key of --login is known"
-            raise BadValue(f"--key-type secondary: {why}.", hint="Leave --key-type out.")
+        if not key:
+            raise BadValue(f"--key-type {which_key}: {self.source} has one key for policy {self.name}, the primary.")
         return key
 
     def connection_string(self, which_key: str) -> str:
         """What a service signs in with."""
-        start = f"HostName={self.target.authority};SharedAccessKeyName={self.policy}"
+        start = f"HostName={self.target.authority};SharedAccessKeyName={self.name}"
         return f"{start};SharedAccessKey={self.key(which_key)}"
+
+    def events_string(self, which_key: str) -> str:
+        """What a service reads devices' messages with, from the hub's Event Hubs endpoint. Raises BadValue."""
+        if self.events is None:
+            raise BadValue(
+                f"--default-eventhub: {self.source} does not say where the hub's Event Hubs endpoint is.",
+                hint="Give -n with the hub's name and leave --login out: Azure is asked then. What devices send to a "
+                "local hub: az iot local-hub events",
+            )
+        if not self.serves_services:
+            raise BadValue(f"--default-eventhub: policy {self.name} may not read messages: it lacks ServiceConnect.")
+        start = f"Endpoint={self.events.endpoint};SharedAccessKeyName={self.name}"
+        return f"{start};SharedAccessKey={self.key(which_key)};EntityPath={self.events.path}"
 
 
 def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> TypedHub:
     """Take the hub arguments out of `command_args`: a client factory."""
-    return TypedHub(cli_ctx, {name: command_args.pop(name, None) for name in HUB_ARGUMENTS})
+    arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
+    return TypedHub(arguments, cli_ctx, az_login(cli_ctx), os.environ.get(ENVIRONMENT_VARIABLE))
 
 
-def policy_keys(typed: TypedHub) -> list[PolicyKey]:
-    """The policies of a hub whose keys are known here: all of a local hub's, or the one of a connection string.
+def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
+    """The policies of the hub that is meant whose keys can be known: one where there is a connection string, else all.
 
-    Raises UserError or NotFound when no hub or two are meant, or one whose keys are not known here.
+    Raises UserError, NotFound, and what Azure's look-up raises.
     """
-    target = typed.open().target  # decides, and words what is wrong
-    login = typed.login
-    if login is None and (typed.name is None or not is_loopback(target.host)):
-        login = os.environ.get(ENVIRONMENT_VARIABLE)
-    if login is None:
-        hub = running_hubs.local_login(target.host, target.https_port)
-        if hub is None:
-            raise NotFound(f"No local hub answers at {target.authority} now.")
-        return [
-            PolicyKey(target=target, policy=name, primary=key, secondary=None)
-            for name, key in hub.policy_keys().items()
-        ]
-    key = parse_connection_string(login).sas_key()
-    return [PolicyKey(target=target, policy=key.policy, primary=key.key, secondary=None)]
+    if typed.login is None and typed.name is not None:
+        host, port = running_hubs.split_port(typed.name)
+        if is_loopback(host):
+            return _of_local_hub(running_hubs.pick(https_port=port, host=host))
+        environment = typed.from_environment
+        if environment is None or not same_hub(typed.name, parse_connection_string(environment)):
+            manager = typed.azure.resource_manager()
+            return list(policies_in_azure(manager, manager.find(host, typed.group)))
+    # It is a key that is wanted, also where --auth-type login says how to ask the hub for other things.
+    arguments = HubArguments(hub=typed.name, login=typed.login, group=typed.group, auth=None)
+    around = Surroundings(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
+    chosen = choose_hub(arguments, around)
+    source = ENVIRONMENT_VARIABLE if typed.login is None else "--login"
+    if not isinstance(chosen.credential, SasKey):
+        raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with it.")
+    return [
+        HubPolicy(target=chosen.target, name=chosen.credential.policy, source=source, primary=chosen.credential.key)
+    ]  # fmt: skip
 
 
-def the_policy(typed: TypedHub, policies: Sequence[PolicyKey], name: str, default: str) -> PolicyKey:
-    """The policy with a name, in any case. With a connection string it is that string's, and no other can be named.
+def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPolicy]:
+    """The policies of a hub that Azure has found."""
+    for policy in manager.policies(hub):
+        yield HubPolicy(
+            target=HubTarget(host=hub.host_name),
+            name=policy.name,
+            source=f"hub {hub.name}",
+            primary=policy.primary,
+            secondary=policy.secondary,
+            serves_services="ServiceConnect" in policy.rights,
+            events=hub.events,
+        )
 
-    Raises ConflictingChoice, BadValue.
+
+def the_policy(policies: Sequence[HubPolicy], name: str, default: str) -> HubPolicy:
+    """The policy with a name, in any case. Of a connection string it is that string's, where no other is named.
+
+    Raises BadValue.
     """
-    found = next((each for each in policies if each.policy.lower() == name.lower()), None)
+    found = next((each for each in policies if each.name.lower() == name.lower()), None)
     if found is not None:
         return found
-    if not policies:
-        raise MissingChoice("The hub has no shared access policy.")
     if len(policies) == 1 and name == default:
         return policies[0]  # nobody named one
-    known = ", ".join(each.policy for each in policies)
-    if typed.login is not None:
-        raise ConflictingChoice(f"--policy-name {name}: the connection string of --login is that of {known}.")
-    raise BadValue(f"--policy-name {name}: known are {known}.")
+    known = ", ".join(each.name for each in policies) or "none"
+    source = policies[0].source if policies else "the hub"
+    raise BadValue(f"--policy-name {name}: {source} has no such policy, but {known}.")
+
+
+def _of_local_hub(hub: running_hubs.RunningHub) -> list[HubPolicy]:
+    target = hub.target(parse_connection_string(hub.connection_string).host)
+    return [
+        HubPolicy(target=target, name=name, source="a local hub", primary=key)
+        for name, key in hub.policy_keys().items()
+    ]  # fmt: skip
 
 
 def _trimmed(text: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits
+from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
 from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.sign_in import SIGN_IN, changed_sign_in, connection_string, own_certificate
 from azext_iotjobs.clients.hub import HubClient
@@ -76,6 +76,7 @@ def update(
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
     if all(each is None for each in (*named, edge)) and not any(edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give what is to change, for example --status disabled.")
+    check_edits(edits)
     now = client.identities.get(device)
     record = apply_edits(now.document, edits, keep_text=as_string)
     if device_status is not None:

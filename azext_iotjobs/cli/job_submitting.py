@@ -9,8 +9,8 @@ from knack.log import get_logger
 from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.plans import show_plan
 from azext_iotjobs.cli.selections import most_devices
-from azext_iotjobs.clients.codec import render_job
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.job_codec import render_job
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.job import Job, JobRequest
 from azext_iotjobs.model.outcome import SuccessStatus, parse_success_status

@@ -4,17 +4,15 @@ from typing import Any
 
 from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.job_submitting import read_manner, starting_instant, submit
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.parents import with_parent
 from azext_iotjobs.cli.selections import TypedSelection
-from azext_iotjobs.cli.values import json_object_or_file, json_or_file
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import render_summary
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs as operation
-from azext_iotjobs.operations import results
 
 
 def create(
@@ -28,9 +26,9 @@ def create(
     left_out: str | None = None,
     devices_at_most: int | None = None,
     only_plans: bool = False,
-    patch: str | None = None,
+    patch: Given | None = None,
     method: str | None = None,
-    method_json: str | None = None,
+    method_json: Given | None = None,
     connect_timeout: int = 30,
     response_timeout: int = 30,
     start_at: str | None = None,
@@ -92,13 +90,9 @@ def show(
     document = with_parent(client.target.authority, operation.show(client, job).document)
     if not with_summary:
         return document
-    query = results.ResultQuery(
-        job_id=job, status=None, error_class=None, success=success_status, looks_in_registry=False
-    )
-    counted = results.summarise(client, query)
-    answers = ((each.method_status, each.payload, each.count) for each in counted.answers)
-    summary = render_summary(counted.by_status, counted.by_error_class, answers, counted.other_answer_count)
-    return {**document, "summary": summary}
+    from azext_iotjobs.cli.job_summary import summary  # here, so that others start without it
+
+    return {**document, "summary": summary(client, job, success_status)}
 
 
 def list_jobs(

@@ -22,3 +22,7 @@ class IotJobsCommandsLoader(AzCommandsLoader):
         from azext_iotjobs.cli import params
 
         params.load_arguments(self, command)
+        if command in params.OPTIONS:
+            from azext_iotjobs.cli.output import keep_terminals_safe
+
+            keep_terminals_safe(self.cli_ctx)

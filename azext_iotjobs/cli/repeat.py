@@ -11,11 +11,11 @@ from azext_iotjobs.cli.confirming import goes_on
 from azext_iotjobs.cli.device_files import rows_of
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.job_submitting import Manner, create, read_manner, starting_instant, submit
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.plans import plain
 from azext_iotjobs.cli.selections import TypedSelection, listed
-from azext_iotjobs.cli.values import json_object_or_file, json_or_file
-from azext_iotjobs.clients.codec import parse_job_request, render_job
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.job_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
 from azext_iotjobs.model.job import Job, JobRequest
 from azext_iotjobs.model.method import MethodCall
@@ -41,7 +41,7 @@ def rerun(
     left_out: str | None = None,
     devices_at_most: int | None = None,
     only_plans: bool = False,
-    method_json: str | None = None,
+    method_json: Given | None = None,
     ttl_s: int | None = None,
     wait_for_end: bool = False,
     poll_every_s: int = 10,
@@ -101,9 +101,9 @@ def copy(
     left_out: str | None = None,
     devices_at_most: int | None = None,
     only_plans: bool = False,
-    patch: str | None = None,
+    patch: Given | None = None,
     method: str | None = None,
-    method_json: str | None = None,
+    method_json: Given | None = None,
     connect_timeout: int | None = None,
     response_timeout: int | None = None,
     start_at: str | None = None,

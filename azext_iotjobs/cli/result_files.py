@@ -9,7 +9,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +36,18 @@ class Target:
     overwrites: bool
 
 
+def check(target: Target) -> None:
+    """Raise what `write` would for a file that cannot be written, before anything is asked of the hub."""
+    if target.path == STDOUT:
+        return
+    path = Path(target.path)
+    if path.is_dir():
+        raise BadValue(f"--output-file {path} cannot be written: it is a folder.")
+    if not path.parent.is_dir():
+        raise BadValue(f"--output-file {path} cannot be written: there is no folder {path.parent}.")
+    _note_of(path, target)
+
+
 def write(target: Target, read: Callable[[str], Pages]) -> int:
     """Write the rows of `read`, which is given the token to go on from; gives how many there were now.
 
@@ -55,6 +68,63 @@ def write(target: Target, read: Callable[[str], Pages]) -> int:
     except OSError as err:
         raise BadValue(f"--output-file {path} cannot be written: {err.strerror}.") from err
     return count
+
+
+def check_new(target: Target) -> None:
+    """Raise ConflictingChoice for a file that is there, BadValue where none can be made; nothing is written."""
+    path = Path(target.path)
+    if target.path == STDOUT:
+        return
+    if path.exists() and not target.overwrites:
+        raise ConflictingChoice(
+            f"--output-file {path} is there already.", hint="Give another name, or --overwrite."
+        ) from None
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise BadValue(f"--output-file {path} cannot be written.")
+
+
+@contextmanager
+def new_rows(target: Target) -> Iterator[Callable[[Row], bool]]:
+    """What takes row after row, for rows that cannot be asked for again: no unfinished file is gone on with.
+
+    It says whether there is still someone who reads. A file whose note stays was never brought to its end.
+    Raises ConflictingChoice for a file that is there, BadValue for one that cannot be written.
+    """
+    check_new(target)
+    try:
+        if target.path == STDOUT:
+            yield from _rows_onto(sys.stdout.buffer, target)
+            return
+        with open(target.path, "wb" if target.overwrites else "xb") as file:
+            _begin(file, target)
+            yield from _rows_onto(file, target)
+        _unfinished(Path(target.path)).unlink(missing_ok=True)
+    except OSError as err:
+        raise BadValue(f"--output-file {target.path} cannot be written: {err.strerror}.") from err
+
+
+def _rows_onto(file: BinaryIO, target: Target) -> Iterator[Callable[[Row], bool]]:
+    count, is_read = 0, True
+
+    def put(text: bytes) -> None:
+        nonlocal is_read
+        try:
+            file.write(text)
+            file.flush()
+        except BrokenPipeError:
+            is_read = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def add(row: Row) -> bool:
+        nonlocal count
+        put(_line(target, row, is_first=not count))
+        count += 1
+        return is_read
+
+    if target.path == STDOUT:
+        put(_head(target))
+    yield add
+    put(_tail(target, has_rows=count > 0))
 
 
 def _write_to_stdout(target: Target, read: Callable[[str], Pages]) -> int:

@@ -6,9 +6,10 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import result_files
+from azext_iotjobs.cli.result_columns import chosen_columns
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import COLUMNS, render_result
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.operations import jobs, results
@@ -34,7 +35,7 @@ def show_results(
     success: str = DEFAULT_SUCCESS_STATUS,
 ) -> list[dict[str, Any]] | None:
     """Show what a job did to each device."""
-    columns = _columns(shown_columns or cmd.cli_ctx.config.get("iotjobs", "columns", fallback=None))
+    columns = chosen_columns(cmd, shown_columns, COLUMNS)
     if rows_form is not None and rows_file is None:
         raise ConflictingChoice("--format goes with --output-file only; without it, az's own -o says the format.")
     query = ResultQuery(
@@ -44,12 +45,13 @@ def show_results(
         success=parse_success_status(success),
         looks_in_registry=not skips_registry and "deleted" in columns,
     )
-    row_count = _expected(client, query)
     if rows_file is None:
-        return _as_result(client, query, columns, row_count)
+        return _as_result(client, query, columns, _expected(client, query))
     target = result_files.Target(
         path=rows_file, form=rows_form or "csv", columns=columns, asked=_asked(client, query), overwrites=overwrites
     )
+    result_files.check(target)
+    _expected(client, query)
     count = result_files.write(target, lambda token: _pages(client, query, token))
     logger.warning("%d rows written to %s.", count, "stdout" if rows_file == result_files.STDOUT else rows_file)
     return None
@@ -88,16 +90,3 @@ def _expected(client: HubClient, query: ResultQuery) -> int | None:
 def _asked(client: HubClient, query: ResultQuery) -> str:
     kind = query.error_class.value if query.error_class else "any"
     return f"{client.target.authority} {query.text} {kind} {query.success.ranges} {query.looks_in_registry}"
-
-
-def _columns(typed: str | None) -> tuple[str, ...]:
-    if typed is None:
-        return COLUMNS
-    names = tuple(name.strip() for name in typed.split(","))
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown or len(set(names)) < len(names):
-        raise BadValue(
-            f"--columns {typed[:80]!r}: give each column once, out of {', '.join(COLUMNS)}.",
-            hint="A saved choice is removed with: az config unset iotjobs.columns",
-        )
-    return names

@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from knack.log import get_logger
+
 from azext_iotjobs.cli.device_files import rows_of
 from azext_iotjobs.cli.values import at_least, whole_number
+from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.selection import Selection, device_ids
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +30,14 @@ class TypedSelection:
             named += listed(self.ids, "--device-ids")
         if self.ids_file is not None:
             named += _ids_of(self.ids_file, "--devices-file")
-        return Selection(
+        selection = Selection(
             condition=self.condition,
             device_ids=tuple(dict.fromkeys(named)),
             excluded=self.read_excluded(),
         )
+        for doubt in () if self.condition is None else doubts(self.condition):
+            logger.warning("--query-condition: %s", doubt)
+        return selection
 
     @property
     def names_devices(self) -> bool:

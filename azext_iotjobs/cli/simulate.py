@@ -1,26 +1,30 @@
 """Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
 
 import pprint
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
+from azext_iotjobs.cli.fleet_options import FleetOptions
+from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.messages import key_of
-from azext_iotjobs.cli.values import at_least, json_object_or_file, json_or_file, key_values, whole_number
+from azext_iotjobs.cli.values import at_least, key_values, whole_number
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import Template, constant
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
@@ -29,9 +33,26 @@ DEFAULT_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}  # without th
 MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-device messages
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneDevice:
+    """What was typed about one device, or about each of a fleet."""
+
+    device: str | None
+    behaviour: Behaviour
+    plan: TelemetryPlan
+    sends: bool  # whether anything about messages was typed: one device sends in any case
+    model: str | None
+    device_key: str | None
+    certificate_path: str | None
+    key_path: str | None
+    key_passphrase: str | None
+    way: Way
+
+
 def simulate(
+    cmd: Any,
     client: HubClient,
-    device: str,
+    device: str | None = None,
     body: str = "Ping from Az CLI IoT Extension",
     messages_to_send: int = 100,
     message_interval_s: int = 3,
@@ -39,16 +60,29 @@ def simulate(
     wire: str = "mqtt",
     settle: str = "complete",
     answer_status: str | None = None,
-    answer_payload: str | None = None,
-    first_reported: str | None = None,
+    answer_payload: Given | None = None,
+    first_reported: Given | None = None,
     model: str | None = None,
     device_key: str | None = None,
     certificate_path: str | None = None,
     key_path: str | None = None,
     key_passphrase: str | None = None,
     over_websocket: bool = False,
-) -> None:
-    """Simulate a device until its messages are sent, or until Ctrl-C."""
+    **kwargs: Any,
+) -> dict[str, Any] | None:
+    """Simulate a device until its messages are sent, or until Ctrl-C; or a fleet of them.
+
+    kwargs: what FleetOptions names. az looks for an argument of this name when it reads no more options from here.
+    Gives what came of a fleet; None for one device.
+    """
+    fleet = FleetOptions(**kwargs)
+    if device is None and not fleet.names_devices:
+        raise MissingChoice(
+            "No device is named: --device-id is missing.",
+            hint=f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}",
+        )
+    if wire == "http" and fleet.is_typed:
+        raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
     if wire == "http":
         _refuse_what_needs_mqtt(
             {
@@ -65,13 +99,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
-    behaviour = Behaviour(
-        status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
-        payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
-        first_reported=(
-            None if first_reported is None else json_object_or_file(first_reported, "--init-reported-properties")
-        ),
-    )
+    behaviour = _behaviour(answer_status, answer_payload, first_reported)
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
@@ -81,20 +109,46 @@ def simulate(
     )
     if wire == "http":
         key = key_of(client, device, device_key)
-        with _stopped_by_ctrl_c() as stop:
+        with stopped_by_ctrl_c() as stop:
             simulate_http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
-        return
-    certificate = _certificate(certificate_path, key_path, key_passphrase, device_key)
-    simulated = operation.SimulatedDevice(
-        device_id=device,
-        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, device_key)),
+        return None
+    one = OneDevice(
+        device=device,
         behaviour=behaviour,
         plan=plan,
-        model_id=model,
+        sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
+        model=model,
+        device_key=device_key,
+        certificate_path=certificate_path,
+        key_path=key_path,
+        key_passphrase=key_passphrase,
+        way=Way.WEBSOCKET if over_websocket else Way.TLS,
     )
-    way = Way.WEBSOCKET if over_websocket else Way.TLS
-    with _stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, way)
+    if fleet.is_typed:
+        from azext_iotjobs.cli import simulate_fleet
+
+        return simulate_fleet.simulate(cmd, client, one, fleet)
+    _simulate_one(client, one)
+    return None
+
+
+def _was_typed(value: Any) -> bool:
+    """az marks defaults."""
+    return not getattr(value, "is_default", False)
+
+
+def _simulate_one(client: HubClient, one: OneDevice) -> None:
+    device = str(one.device)
+    certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
+    simulated = operation.SimulatedDevice(
+        device_id=device,
+        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),
+        behaviour=one.behaviour,
+        plan=one.plan,
+        model_id=one.model,
+    )
+    with stopped_by_ctrl_c() as stop:
+        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, one.way)
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
         "%s: %d messages sent%s%s.", device, summary.sent_count,
@@ -111,6 +165,18 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
             )
 
 
+def _behaviour(status: str | None, payload: str | None, first_reported: str | None) -> Behaviour:
+    """One answer to every method, as azure-iot has it."""
+    answer: Template | None = None
+    if payload is not None:
+        answer = constant(json_or_file(payload, "--method-response-payload"))
+    code = 200 if status is None else whole_number(status, "--method-response-code")
+    first: Template | None = None
+    if first_reported is not None:
+        first = constant(json_object_or_file(first_reported, "--init-reported-properties"))
+    return Behaviour(any_method=MethodRule(status=code, payload=answer), first_reported=first)
+
+
 def _certificate(
     path: str | None, key_path: str | None, passphrase: str | None, device_key: str | None
 ) -> DeviceCertificate | None:  # fmt: skip
@@ -121,24 +187,6 @@ def _certificate(
     if device_key is not None:
         raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
     return DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=passphrase)
-
-
-@contextmanager
-def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C and a termination signal end the simulation cleanly; a second Ctrl-C leaves at once."""
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_seen(device: str, seen: Seen) -> None:

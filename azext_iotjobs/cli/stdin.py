@@ -4,29 +4,35 @@ import sys
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.values import MAX_FILE_BYTES
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 logger = get_logger(__name__)
 
 MARK = "-"
-MAX_BYTES = 16 * 1024 * 1024
 
-_taken_by: list[str] = []
+_read: list[tuple[object, str]] = []  # the stream that was read, and for which option
 
 
 def read(option: str) -> bytes:
     """All of standard input, for the one option that was given as "-".
 
-    Raises ConflictingChoice when another option has read it, BadValue when it is too large.
+    Raises ConflictingChoice when another option has read it, BadValue when there is none, or too much.
     """
-    if _taken_by:
+    stream = sys.stdin
+    if stream is None or stream.closed:
+        raise BadValue(f"{option} -: there is no standard input.", hint="Give a file.")
+    taken = next((by for seen, by in _read if seen is stream), None)
+    if taken is not None:
         raise ConflictingChoice(
-            f"{_taken_by[0]} and {option} both read standard input.", hint="Give a file for one of them."
+            f"{taken} and {option} both ask for standard input, which can be read once.",
+            hint="Give one of them as a file.",
         )
-    _taken_by.append(option)
-    if sys.stdin.isatty():
-        logger.warning("%s is read from this terminal; end it with Ctrl-D.", option)
-    content = sys.stdin.buffer.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise BadValue(f"{option}: standard input has more than {MAX_BYTES // 1024**2} MB.")
+    _read.append((stream, option))
+    if stream.isatty():
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
+        logger.warning("%s: type it, and end it with %s on a line of its own.", option, end)
+    content = stream.buffer.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise BadValue(f"{option}: standard input is larger than {MAX_FILE_BYTES // 1024**2} MB.")
     return content

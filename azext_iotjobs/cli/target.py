@@ -5,13 +5,13 @@ error. A name on this machine is never asked of Azure.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import running_hubs
-from azext_iotjobs.cli.az_login import AzLogin, az_login
 from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -24,6 +24,9 @@ from azext_iotjobs.model.target import (
     is_loopback,
     parse_connection_string,
 )
+
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.az_login import AzLogin
 
 logger = get_logger(__name__)
 
@@ -50,8 +53,8 @@ class Surroundings:
     """What else says which hub is meant and how to get in."""
 
     from_environment: str | None  # a connection string
-    configured_auth: str | None  # key or login, from az's configuration
-    azure: AzLogin
+    configured_auth: str | None  # from az's configuration; not checked
+    azure: "Callable[[], AzLogin]"  # asked for when it is needed: other commands start without it
     needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
 
 
@@ -80,13 +83,19 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) ->
     around = Surroundings(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
-        azure=az_login(cli_ctx),
+        azure=lambda: _az_login(cli_ctx),
         needed=needed_rights(cli_ctx.data.get("command") or ""),
     )
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
+
+
+def _az_login(cli_ctx: Any) -> "AzLogin":
+    from azext_iotjobs.cli.az_login import az_login
+
+    return az_login(cli_ctx)
 
 
 def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
@@ -116,7 +125,7 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
 
 def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
     login = _service_login(text, source)
-    if hub is not None and not _same_hub(hub, login):
+    if hub is not None and not same_hub(hub, login):
         raise ConflictingChoice(
             f"--hub-name {hub} and {source} (host {login.authority}) name two hubs.", hint="Give only one of them."
         )
@@ -138,15 +147,16 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and around.from_environment and around.from_environment.strip():
         login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
-        if _same_hub(hub, login):
+        if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
-    if (typed.auth or around.configured_auth) == "login":
-        if not around.azure.is_hub_of_cloud(host):
+    if (typed.auth or _checked(around.configured_auth)) == "login":
+        azure = around.azure()
+        if not azure.is_hub_of_cloud(host):
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
-            host = around.azure.resource_manager().find(host, typed.group).host_name
-        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=around.azure.entra())
-    manager = around.azure.resource_manager()
+            host = azure.resource_manager().find(host, typed.group).host_name
+        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=azure.entra())
+    manager = around.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
         target=HubTarget(host=found.host_name, https_port=https_port), credential=manager.key(found, around.needed)
@@ -158,13 +168,16 @@ def _configured_auth(cli_ctx: Any) -> str | None:
     from azure.cli.core.util import ScopedConfig
 
     with ScopedConfig(cli_ctx.config, use_local_config=True):
-        value = cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None)
-    if value and value not in ("key", "login"):
+        return cli_ctx.config.get("defaults", CONFIGURED_AUTH, fallback=None) or None
+
+
+def _checked(configured: str | None) -> str | None:
+    if configured not in (None, "key", "login"):
         raise BadValue(
-            f"az is configured with {CONFIGURED_AUTH}={value}; it must be key or login.",
-            hint=f"az configure --defaults {CONFIGURED_AUTH}=''",
+            f"az is configured with {CONFIGURED_AUTH}={configured}; it must be key or login.",
+            hint=f"az configure --defaults {CONFIGURED_AUTH}=login, or ='' for none.",
         )
-    return value or None
+    return configured
 
 
 def _service_login(text: str, source: str) -> ConnectionString:
@@ -185,7 +198,8 @@ def _target(login: ConnectionString) -> HubTarget:
     return local.target(login.host) if local else HubTarget(host=login.host, https_port=login.https_port)
 
 
-def _same_hub(name: str, login: ConnectionString) -> bool:
+def same_hub(name: str, login: ConnectionString) -> bool:
+    """Whether a name that was typed, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
     asked, given = host.lower(), login.host.lower()
     # A bare name means the hub whose host name begins with it, whatever the cloud's suffix.

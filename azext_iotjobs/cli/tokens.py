@@ -1,17 +1,23 @@
 """Handlers of az iot hub connection-string show and generate-sas-token: they print secrets, on purpose."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from azext_iotjobs.cli.hub_keys import TypedHub, policy_keys, the_policy
+from knack.log import get_logger
+
+from azext_iotjobs.cli.hub_keys import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
 from azext_iotjobs.cli.sign_in import key_of
 from azext_iotjobs.cli.values import at_least
+from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.identity import Identity, SignIn
 from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.operations.modules import on_device
 from azext_iotjobs.transport.auth import identity_resource
 from azext_iotjobs.transport.sas import sas_token
+
+logger = get_logger(__name__)
 
 OWNER = "iothubowner"
 
@@ -22,18 +28,18 @@ def show_connection_string(
     which_key: str = "primary",
     every_policy: bool = False,
     for_event_hubs: bool = False,
-) -> dict[str, Any]:
-    """Show the connection string of a hub."""
-    if for_event_hubs:
-        raise BadValue(
-            "--default-eventhub: the Event Hubs endpoint of a hub is known to Azure Resource Manager alone, which this "
-            "version does not ask for it.",
-            hint="What devices send to a local hub: az iot local-hub events",
-        )
-    policies = policy_keys(client)
-    if every_policy:
-        return {"connectionString": [each.connection_string(which_key) for each in policies]}
-    return {"connectionString": the_policy(client, policies, policy, OWNER).connection_string(which_key)}
+) -> dict[str, Any] | list[dict[str, Any]]:
+    """Show the connection string of a hub, or of every hub of the subscription."""
+
+    def shown(policies: Sequence[HubPolicy]) -> str | list[str]:
+        if not every_policy:
+            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs)
+        meant = [each for each in policies if each.serves_services] if for_event_hubs else policies
+        return [_string(each, which_key, for_event_hubs) for each in meant]
+
+    if not client.is_any:
+        return {"connectionString": shown(policies_of_hub(client))}
+    return list(_of_every_hub(client, shown))
 
 
 def generate_sas_token(
@@ -58,10 +64,29 @@ def generate_sas_token(
         return _signed(**_of_string(own_login), life_s=token_life_s)
     if device is not None:
         return _signed(**_of_identity(client, device, module, which_key), life_s=token_life_s)
-    found = the_policy(client, policy_keys(client), policy, OWNER)
+    found = the_policy(policies_of_hub(client), policy, OWNER)
     return _signed(
-        resource=found.target.host, key=found.key(which_key), policy=found.policy, life_s=token_life_s
+        resource=found.target.host, key=found.key(which_key), policy=found.name, life_s=token_life_s
     )  # fmt: skip
+
+
+def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
+    """A row for each hub that Azure shows; those that have no such string are named on stderr, with the reason."""
+    manager = client.azure.resource_manager()
+    for hub in manager.hubs(client.group):
+        if not hub.host_name:
+            logger.warning("Hub %s is left out: it has no host name; its state is %s.", printable(hub.name), hub.state)
+            continue
+        try:
+            strings = shown(list(policies_in_azure(manager, hub)))
+        except (BadValue, HubAnswer) as err:
+            logger.warning("Hub %s is left out: %s", printable(hub.name), err)
+            continue
+        yield {"name": hub.name, "connectionString": strings}
+
+
+def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool) -> str:
+    return policy.events_string(which_key) if for_event_hubs else policy.connection_string(which_key)
 
 
 def _of_string(text: str) -> dict[str, Any]:

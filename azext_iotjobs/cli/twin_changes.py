@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits, merge_patch
-from azext_iotjobs.cli.values import json_object_or_file
+from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits, merge_patch
+from azext_iotjobs.cli.json_values import Given, json_object_or_file
 from azext_iotjobs.clients.codec import parse_new_twin
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, MissingChoice
@@ -17,8 +17,8 @@ from azext_iotjobs.model.twin import TwinPatch
 class Change:
     """What was typed; None where nothing was."""
 
-    desired: str | None
-    tags: str | None
+    desired: Given | None
+    tags: Given | None
     edits: Mapping[str, list[Edit] | None]
     keep_text: bool  # --force-string
 
@@ -27,7 +27,10 @@ def update_twin(client: HubClient, of: Address, change: Change, if_match: str | 
     """Merge into a twin's tags and desired properties; gives the twin as it is then."""
     if change.desired is None and change.tags is None and not any(change.edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give --desired, --tags, --set, --add or --remove.")
+    check_edits(change.edits)
     patch = _typed_patch(change)
+    if patch:
+        TwinPatch(document=patch)  # checks itself before anything is fetched
     if any(change.edits.values()):
         before = client.twins.get(of.device_id, of.module_id).document
         after = apply_edits(before, change.edits, keep_text=change.keep_text)
@@ -39,7 +42,7 @@ def update_twin(client: HubClient, of: Address, change: Change, if_match: str | 
     return client.twins.patch(of.device_id, TwinPatch(document=patch, etag=if_match or "*"), of.module_id).document
 
 
-def replace_twin(client: HubClient, of: Address, text: str, if_match: str | None) -> dict[str, Any]:
+def replace_twin(client: HubClient, of: Address, text: Given, if_match: str | None) -> dict[str, Any]:
     """Replace a twin's tags and desired properties by those of a JSON object or file of it; gives the twin."""
     new = parse_new_twin(json_object_or_file(text, "--json"), "--json")
     return client.twins.replace(of.device_id, new, etag=if_match or "*", module_id=of.module_id).document

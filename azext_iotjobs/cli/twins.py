@@ -3,6 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit
+from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.twin_changes import Change, replace_twin, update_twin
 from azext_iotjobs.clients.hub import HubClient
@@ -17,8 +18,8 @@ def show(client: HubClient, device: str) -> dict[str, Any]:
 def update(
     client: HubClient,
     device: str,
-    desired_patch: str | None = None,
-    tags_patch: str | None = None,
+    desired_patch: Given | None = None,
+    tags_patch: Given | None = None,
     if_match: str | None = None,
     set_edits: list[Edit] | None = None,
     add_edits: list[Edit] | None = None,
@@ -31,7 +32,7 @@ def update(
     return update_twin(client, Address(device), change, if_match)
 
 
-def replace(client: HubClient, device: str, twin_json: str, if_match: str | None = None) -> dict[str, Any]:
+def replace(client: HubClient, device: str, twin_json: Given, if_match: str | None = None) -> dict[str, Any]:
     """Replace a twin's tags and desired properties."""
     return replace_twin(client, Address(device), twin_json, if_match)
 

@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any
 
+from azext_iotjobs.clients.advice import advice
 from azext_iotjobs.model.errors import (
     BadRequest,
     Conflict,
@@ -18,7 +19,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
-from azext_iotjobs.transport.http import Response
+from azext_iotjobs.transport.http import Response, retry_after_s
 
 ERROR_CODE = re.compile(r"ErrorCode:\s*([A-Za-z0-9]+)\s*;?\s*")
 TRACKING = re.compile(r"Tracking ?ID:\s*([^\s;\"]+)", re.IGNORECASE)
@@ -31,18 +32,6 @@ KINDS: dict[int, type[HubAnswer]] = {
     409: Conflict,
     412: Conflict,
     429: Throttled,
-}
-HINTS = {
-    "DeviceNotOnline": "The device is not connected, or does not listen for methods. A longer connect timeout lets the "
-    "hub wait for it.",
-    "GatewayTimeout": "The device is connected but did not answer in time.",
-    "DeviceNotFound": "Is it registered on this hub? az iot hub device-identity list",
-    "DeviceAlreadyExists": "Change it with: az iot hub device-identity update",
-    "JobAlreadyExists": "A job id stays taken for 30 days: choose another --job-id.",
-    "IotHubUnauthorizedAccess": "The key or its policy's rights do not suffice; iothubowner has them all.",
-    "IotHubUnauthorized": "Is the connection string this hub's? A clock that is off by minutes has the same effect.",
-    "OperationNotAllowedInCurrentState": "Only a job that has not begun can be cancelled.",
-    "PreconditionFailed": "It has changed since it was read: read it again, or leave --etag out.",
 }
 
 
@@ -58,7 +47,9 @@ def document(response: Response) -> Any:
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError) as err:
-        raise HubFault("The hub's answer is not JSON.", status=response.status) from err
+        raise HubFault(
+            "The hub's answer is not JSON.", status=response.status, hint="Is this an IoT Hub? Proxies answer so, too."
+        ) from err
 
 
 def error_of(response: Response) -> HubAnswer:
@@ -70,12 +61,14 @@ def error_of(response: Response) -> HubAnswer:
     label = " ".join(str(part) for part in (response.status, hub_code, number) if part)
     kind = KINDS.get(response.status, HubFault if response.status >= 500 else BadRequest)
     tracking = f" (tracking id {printable(tracking_id)})" if tracking_id else ""
+    more = advice(response.status, hub_code, response.asked, response.headers.get("date"))
     return kind(
-        f"The hub answered {label}: {words}{tracking}",
+        f"The hub answered {label}: {words}{tracking}{f' {more.fact}' if more.fact else ''}",
         status=response.status,
         hub_code=hub_code,
         tracking_id=tracking_id,
-        hint=HINTS.get(hub_code or ""),
+        retry_after_s=retry_after_s(response.headers),
+        hint=more.hint,
     )
 
 

@@ -1,9 +1,12 @@
-"""HubClient: a hub's clients over one transport; the thing that commands receive."""
+"""HubClient: a hub's clients over one transport; the thing that commands receive.
+
+What most commands do not use is imported when it is first asked for: `az` has to be quick to start.
+"""
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from azext_iotjobs.clients.device import DeviceClient
-from azext_iotjobs.clients.identities import IdentitiesClient
 from azext_iotjobs.clients.jobs import JobsClient
 from azext_iotjobs.clients.messages import MessagesClient
 from azext_iotjobs.clients.methods import MethodsClient
@@ -12,9 +15,13 @@ from azext_iotjobs.clients.selections import SelectionsClient
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, ServiceCredential
+from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, ServiceCredential
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
+
+if TYPE_CHECKING:
+    from azext_iotjobs.clients.device import DeviceClient
+    from azext_iotjobs.clients.identities import IdentitiesClient
 
 AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None for the policy's
 
@@ -29,12 +36,13 @@ class HubClient:
         as_device: AsDevice | None = None,
         *,
         may_act_as_device: bool = True,
+        policy_key: SasKey | None = None,
     ) -> None:
         self.target = target
         self.transport = transport
+        self.policy_key = policy_key  # that it signs in with; None: it signs in otherwise
         self._as_device = as_device
         self._may_act_as_device = may_act_as_device
-        self.identities = IdentitiesClient(transport)
         self.jobs = JobsClient(transport)
         self.messages = MessagesClient(transport)
         self.methods = MethodsClient(transport)
@@ -57,14 +65,29 @@ class HubClient:
             return HttpTransport(target, own, clock, on_wait, resource)
 
         transport = HttpTransport(target, credential, clock, on_wait)
-        return cls(target, transport, as_device, may_act_as_device=not isinstance(credential, AadLogin))
+        return cls(
+            target,
+            transport,
+            as_device,
+            may_act_as_device=not isinstance(credential, AadLogin),
+            policy_key=credential if isinstance(credential, SasKey) else None,
+        )
 
-    def device(self, device_id: str, key: str | None = None) -> DeviceClient:
+    @cached_property
+    def identities(self) -> "IdentitiesClient":
+        """The registry of devices."""
+        from azext_iotjobs.clients.identities import IdentitiesClient
+
+        return IdentitiesClient(self.transport)
+
+    def device(self, device_id: str, key: str | None = None) -> "DeviceClient":
         """The HTTPS side of one device.
 
         key: the device's own, base64; None: the policy's, which must have the right to connect devices, or, with
         Microsoft Entra, which lets no device in, the key that the registry has.
         """
+        from azext_iotjobs.clients.device import DeviceClient
+
         if key is None and not self._may_act_as_device:
             key = self.key_of(device_id)
         transport = self.transport if self._as_device is None else self._as_device(device_id, key)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import job_codec as codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.paging import pages
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import message_codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
@@ -30,14 +30,14 @@ class LocalHubClient:
     def send(self, device_id: str, message: NewC2dMessage) -> Any:
         """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""
         path = f"/_local/devices/{quote(device_id, safe='')}/messages"
-        body = codec.render_c2d_message(message)
+        body = message_codec.render_c2d_message(message)
         return document(self._transport.send(Request(method="POST", path=path, body=body, has_body=True)))
 
     def events(self, *, after: int, wait_s: int) -> list[HubEvent]:
         """What devices sent after event number `after`, oldest first; waits up to `wait_s` for the first."""
         query = {"after": str(after), "wait": str(wait_s)}
         get = Request(method="GET", path="/_local/events", query=query, may_repeat=True)
-        return [codec.parse_event(each) for each in document(self._transport.send(get)) or []]
+        return [message_codec.parse_event(each) for each in document(self._transport.send(get)) or []]
 
     def certificates(self) -> Any:
         """The CA certificates that may vouch for devices."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.grouping import Group
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
 
@@ -17,6 +18,7 @@ COLUMNS = (
     "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload", "started",
     "finished", "durationSeconds", "deleted",
 )  # fmt: skip
+CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
 
 def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResult:
@@ -50,6 +52,18 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
         result.duration_s, result.is_deleted,
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def render_group(group: Group) -> dict[str, Any]:
+    """Devices that fared alike, under the names that commands show."""
+    return {
+        "status": group.method_status,
+        "payload": group.payload,
+        "errorClass": group.error_class.value if group.error_class else None,
+        "errorCode": group.error_code,
+        "count": group.count,
+        "devices": group.devices,
+    }
 
 
 def render_summary(

@@ -27,10 +27,10 @@ class SelectionsClient:
         """
         if selection.is_of_modules:  # the hub counts no modules
             return sum(1 for _ in islice(self.device_ids(selection), None if limit is None else limit + 1))
-        return sum(self._one_count(each) for each in _conditions(selection, COUNT))
+        return sum(self._one_count(each) for each in conditions(selection, COUNT))
 
-    def check_at_most(self, selection: Selection, limit: int) -> None:
-        """Raise BadValue when more than `limit` devices are meant. Named ones count, registered or not."""
+    def check_at_most(self, selection: Selection, limit: int) -> int:
+        """How many devices are meant; named ones count, registered or not. Raises BadValue for more than `limit`."""
         count = self.count(selection, limit) if selection.condition is not None else len(selection.named)
         if count > limit:
             at_least = "at least " if selection.is_of_modules else ""
@@ -39,16 +39,21 @@ class SelectionsClient:
                 "nothing was sent.",
                 hint="Narrow the condition or list, or allow more with --max-devices.",
             )
+        return count
 
     def device_ids(self, selection: Selection) -> Iterator[str]:
         """The ids of the registered devices, page by page as they are asked for; of modules with their module ids."""
         if selection.is_of_modules:
-            for row in self._queries.run(f"{IDS_OF_MODULES}{(selection.condition or '').strip()}"):
-                yield f"{row.get('deviceId')}/{row.get('moduleId')}"
+            yield from map("/".join, self.module_ids(selection))
             return
-        for condition in _conditions(selection, IDS):
+        for condition in conditions(selection, IDS):
             for row in self._queries.run(IDS + condition):
                 yield str(row.get("deviceId"))
+
+    def module_ids(self, selection: Selection) -> Iterator[tuple[str, str]]:
+        """Device and module id of what a condition on modules selects, page by page as they are asked for."""
+        for row in self._queries.run(f"{IDS_OF_MODULES}{(selection.condition or '').strip()}"):
+            yield str(row.get("deviceId")), str(row.get("moduleId"))
 
     def _one_count(self, condition: str) -> int:
         row = next(self._queries.run(COUNT + condition), {})
@@ -58,7 +63,7 @@ class SelectionsClient:
         return count
 
 
-def _conditions(selection: Selection, query: str) -> Iterator[str]:
+def conditions(selection: Selection, query: str) -> Iterator[str]:
     """What to put behind `query`, so that together they find the devices: ids may need several."""
     if selection.condition is None:
         around = len(query) + len(WHERE)

@@ -3,7 +3,7 @@
     IotJobsError(message, hint)
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
-      LinkError     the way to the hub       CannotConnect, LinkLost, AnswerTooLate
+      LinkError     the way to the hub       CannotConnect (NotTrusted), LinkLost, AnswerTooLate
       StateError    not in this state        WrongState, OldDependency
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
@@ -131,6 +131,12 @@ class CannotConnect(LinkError):
     """No connection: name, port, proxy or trust."""
 
     code = "cannot-connect"
+
+
+class NotTrusted(CannotConnect):
+    """The TLS certificate was refused; trying again does not help."""
+
+    code = "not-trusted"
 
 
 class LinkLost(LinkError):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
 
@@ -41,6 +42,7 @@ class Selection:
     def _check_condition(self, condition: str) -> None:
         if not condition.strip():
             raise MissingChoice("--query-condition is blank.", hint=HOW_TO_NAME_DEVICES)
+        check_condition(condition, "--query-condition")
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
                 "--exclude goes with a condition on devices, not on modules.",

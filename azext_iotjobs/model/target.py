@@ -81,10 +81,11 @@ class AadLogin:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceKey:
-    """A device's own key: makes that device's tokens."""
+    """The key that makes a device's tokens: its own, or that of a policy which may connect devices."""
 
     device_id: str
     key: str = field(repr=False)  # base64
+    policy: str | None = None  # whose key it is; None: the device's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,7 @@ def parse_connection_string(text: str) -> ConnectionString:
             "The connection string has no HostName.",
             hint="It reads HostName=…;SharedAccessKeyName=…;SharedAccessKey=…; quote it, or the shell cuts it at ';'.",
         )
-    host, port = _host_and_port(parts["HostName"])
+    host, port = host_and_port(parts["HostName"])
     key = parts.get("SharedAccessKey")
     if key is not None:
         check_key(key, "SharedAccessKey")
@@ -208,7 +209,8 @@ def _parts(text: str) -> dict[str, str]:
     return parts
 
 
-def _host_and_port(text: str) -> tuple[str, int]:
+def host_and_port(text: str) -> tuple[str, int]:
+    """ "myhub.azure-devices.net" or "localhost:8443" -> host and HTTPS port. Raises BadValue."""
     host, colon, port = text.rpartition(":")
     if not colon:
         return text, HTTPS_PORT

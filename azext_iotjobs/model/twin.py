@@ -15,6 +15,9 @@ class Twin:
     device_id: str
     etag: str | None
     document: dict[str, Any]
+    is_enabled: bool = True
+    is_connected: bool = False
+    last_active_at: str | None = None  # the hub's own text; None: never, or not said
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,15 +18,16 @@ class RequestAuth:
         self._resource = resource
         self._credential = credential
         self._clock = clock
-        self._header = ""
-        self._ends_at = 0.0
+        self._made = ("", 0.0)  # header and its end in Unix seconds; replaced whole, as threads may share us
 
     def header(self) -> str:
         """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts."""
         now = self._clock.now().timestamp()
-        if now > self._ends_at - RENEW_BEFORE_S:
-            self._header, self._ends_at = self._new(int(now))
-        return self._header
+        header, ends_at = self._made
+        if now > ends_at - RENEW_BEFORE_S:
+            header, ends_at = self._new(int(now))
+            self._made = (header, ends_at)
+        return header
 
     def _new(self, now: int) -> tuple[str, float]:
         credential = self._credential
@@ -38,8 +39,9 @@ class RequestAuth:
                 return f"Bearer {token.text}", token.expires_at.timestamp()
             case SasKey() | DeviceKey():
                 expires_at = now + REQUEST_LIFE_S
-                policy = credential.policy if isinstance(credential, SasKey) else None
-                text = sas_token(resource=self._resource, key=credential.key, expires_at=expires_at, policy=policy)
+                text = sas_token(
+                    resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy
+                )
                 return text, float(expires_at)
 
 
@@ -76,5 +78,6 @@ def device_password(target: HubTarget, credential: DeviceKey, now: datetime, lif
     life_s: seconds that it is valid; it is to be renewed after 85 percent of them, as the official SDKs do or earlier.
     """
     expires_at = int(now.timestamp()) + life_s
-    token = sas_token(resource=resource_of(target, credential), key=credential.key, expires_at=expires_at)
+    resource = resource_of(target, credential)
+    token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
     return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * life_s, tz=now.tzinfo))

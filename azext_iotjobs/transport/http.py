@@ -1,11 +1,17 @@
-"""HttpTransport.send(Request) -> Response, over requests: one session, our errors, patience with throttling."""
+"""HttpTransport.send(Request) -> Response, over requests: our errors, patience with throttling, any thread.
+
+az's --debug shows each request and its answer, with the secrets in them covered.
+"""
 
 import json
+import logging
 import os
 import random
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import requests
@@ -17,9 +23,12 @@ from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, H
 from azext_iotjobs.model.target import DeviceKey, HubTarget, ServiceCredential
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
+from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
+from azext_iotjobs.transport.masking import Shown
+
+logger = logging.getLogger(__name__)
 
 API_VERSION = "2021-04-12"  # the documented one
-CONNECT_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 60.0  # a hub shapes traffic by answering late
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # a page of 100 twins at their largest is about 10 MB
 CHUNK_BYTES = 64 * 1024
@@ -40,6 +49,17 @@ class Request:
     content: bytes | None = None  # a body that is not JSON, in place of one that is
     timeout_s: float = READ_TIMEOUT_S
     may_repeat: bool = False  # done twice is as good as done once
+    waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an answer was an answer to: who asked for what, and when it came."""
+
+    method: str
+    path: str
+    credential: ServiceCredential | DeviceKey
+    answered_at: datetime  # aware UTC, by this machine's clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +69,7 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    asked: Asked | None = None  # None: nobody has noted it
 
 
 class Transport(Protocol):
@@ -74,10 +95,12 @@ class HttpTransport:
         resource: str | None = None,
     ) -> None:
         self._target = target
+        self._credential = credential
         self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
         self._clock = clock
         self._on_wait = on_wait
-        self._session = requests.Session()
+        self._of_thread = threading.local()  # nobody promises that a session can be shared
+        self._sessions: list[requests.Session] = []  # of all threads, to be closed
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
@@ -102,13 +125,20 @@ class HttpTransport:
             pause = retry.pause_after_answer(
                 status=response.status,
                 hub_code=response.headers.get("iothub-errorcode"),
-                retry_after_s=_seconds(response.headers.get("retry-after")),
+                retry_after_s=retry_after_s(response.headers),
                 tries=tries,
                 may_repeat=request.may_repeat,
                 chance=chance,
             )
+            if response.status == 429 and not request.waits_out_throttling:
+                return response
             if not self._waits(f"The hub answered {response.status}.", pause, give_up_at):
                 return response
+
+    def close(self) -> None:
+        """Close the connections of all threads; a request after that opens new ones."""
+        for session in self._sessions:
+            session.close()
 
     def _waits(self, reason: str, pause_s: float | None, give_up_at: float) -> bool:
         """Pause if there is to be another try and time for it; say whether it did."""
@@ -120,23 +150,37 @@ class HttpTransport:
         self._clock.sleep(pause_s)
         return True
 
+    def _session(self) -> requests.Session:
+        if not hasattr(self._of_thread, "session"):
+            self._of_thread.session = requests.Session()
+            self._sessions.append(self._of_thread.session)
+        session: requests.Session = self._of_thread.session
+        return session
+
     def _once(self, request: Request) -> Response:
+        client_id = str(uuid.uuid4())
         headers = {
             "Authorization": self._auth.header(),
             "User-Agent": f"iotjobs/{VERSION}",
             "Accept": "application/json",
-            "x-ms-client-request-id": str(uuid.uuid4()),
+            "x-ms-client-request-id": client_id,
             **request.headers,
         }
         data = request.content
         if request.has_body:
             data = json.dumps(request.body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
+        query = {"api-version": API_VERSION, **request.query}
+        logger.debug(
+            "%s https://%s%s %s, client request id %s: %s",
+            request.method, self._target.authority, request.path, Shown(json.dumps(query)), client_id, Shown(data),
+        )  # fmt: skip
+        started_at = self._clock.monotonic()
         try:
-            with self._session.request(
+            with self._session().request(
                 request.method,
                 f"https://{self._target.authority}{request.path}",
-                params={"api-version": API_VERSION, **request.query},
+                params=query,
                 headers=headers,
                 data=data,
                 timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
@@ -146,11 +190,29 @@ class HttpTransport:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                return Response(status=answer.status_code, headers=answer.headers, body=_bounded_body(answer))
+                response = self._response(request, answer)
         except requests.exceptions.RequestException as err:
-            raise _link_error(err, self._target, request) from err
+            logger.debug("%s: %s", client_id, Shown(repr(err)))
+            raise link_error(
+                err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat
+            ) from err  # fmt: skip
         except urllib3.exceptions.LocationParseError as err:
             raise BadValue(f"{self._target.host!r} is no host name.") from err
+        except OSError as err:  # requests' own, for a REQUESTS_CA_BUNDLE that is not there
+            raise CannotConnect(f"{self._target.authority} cannot be trusted: {err}.") from err
+        logger.debug(
+            "%s: %d %s after %.3f s, request id %s: %s",
+            client_id, response.status, response.headers.get("iothub-errorcode", ""),
+            self._clock.monotonic() - started_at, response.headers.get("x-ms-request-id"), Shown(response.body),
+        )  # fmt: skip
+        return response
+
+    def _response(self, request: Request, answer: requests.Response) -> Response:
+        body = _bounded_body(answer)
+        asked = Asked(
+            method=request.method, path=request.path, credential=self._credential, answered_at=self._clock.now()
+        )  # fmt: skip
+        return Response(status=answer.status_code, headers=answer.headers, body=body, asked=asked)
 
 
 def _bounded_body(answer: requests.Response) -> bytes:
@@ -165,43 +227,6 @@ def _bounded_body(answer: requests.Response) -> bytes:
     return b"".join(chunks)
 
 
-def _link_error(
-    err: requests.exceptions.RequestException, target: HubTarget, request: Request
-) -> CannotConnect | LinkLost | AnswerTooLate | BadValue:
-    """The one table from requests' errors to ours; children stand before their parents."""
-    where = target.authority
-    if isinstance(err, requests.exceptions.SSLError):
-        return CannotConnect(
-            f"{where} is not trusted: its TLS certificate was refused.",
-            hint="Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that "
-            "holds that CA too. A local hub is trusted with -n localhost.",
-        )
-    if isinstance(err, requests.exceptions.ProxyError):
-        return CannotConnect(f"{where} was not reached: the proxy refused.", hint="Check HTTPS_PROXY and NO_PROXY.")
-    if isinstance(err, requests.exceptions.ConnectTimeout):
-        return CannotConnect(
-            f"{where} did not take a connection within {CONNECT_TIMEOUT_S:.0f} s.",
-            hint="Check the host name, the firewall and the proxy.",
-        )
-    if isinstance(err, requests.exceptions.ReadTimeout):
-        return AnswerTooLate(
-            f"{where} did not answer within {request.timeout_s:.0f} s.", waited_s=request.timeout_s
-        )  # fmt: skip
-    if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
-        return CannotConnect(
-            f"{where} was not reached: no such host, or nothing listens there.",
-            hint="Check the hub's name." if not target.is_local else "Is it still running? az iot local-hub show",
-        )
-    if isinstance(err, requests.exceptions.InvalidURL):
-        return BadValue(f"{target.host!r} is no host name.")
-    return LinkLost(f"The connection to {where} broke before the answer was complete.")
-
-
-def _was_never_open(err: requests.exceptions.ConnectionError) -> bool:
-    reason = err.args[0] if err.args else None
-    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)
-
-
 def _readable_ca(path: str) -> str:
     if not os.path.isfile(path):
         raise BadValue(
@@ -210,7 +235,9 @@ def _readable_ca(path: str) -> str:
     return path
 
 
-def _seconds(text: str | None) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """What the hub asks to wait before the next try, if it does."""
+    text = headers.get("retry-after")
     try:
         return max(0.0, float(text)) if text else None
     except ValueError:  # a date: nobody has seen a hub send one

@@ -3,6 +3,7 @@
 import re
 
 COVER = "***"
+MAX_SHOWN = 4000  # characters of one body
 # Members of JSON documents that hold keys, in any case; a key's id or a certificate's thumbprint is no secret.
 _JSON_KEY = re.compile(
     r'("(?:primaryKey|secondaryKey|symmetricKey|sharedAccessKey|key|sasToken|accessToken|password|connectionString)"'
@@ -12,10 +13,27 @@ _JSON_KEY = re.compile(
 _NAMED = re.compile(r"(SharedAccessKey=)[^;\"'\s\\]+", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\b(sig=)[^&;\"'\s\\]+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer )[^\s\"']+", re.IGNORECASE)
+_IN_URL = re.compile(r"(//)[^/@\s:]+:[^/@\s]+(?=@)")  # of a proxy
 
 
 def masked(text: str) -> str:
     """`text` with the values of keys, signatures and bearer tokens replaced by ***."""
-    for pattern in (_JSON_KEY, _NAMED, _SIGNATURE, _BEARER):
+    for pattern in (_JSON_KEY, _NAMED, _SIGNATURE, _BEARER, _IN_URL):
         text = pattern.sub(rf"\1{COVER}", text)
     return text
+
+
+class Shown:
+    """A body as a log shows it: masked, on one line, not long. Made only when the log is really written."""
+
+    def __init__(self, body: bytes | str | None) -> None:
+        self._body = body
+
+    def __str__(self) -> str:
+        body = self._body
+        if not body:
+            return "no body"
+        # Masked before it is cut: half a key must not stay.
+        text = masked(body if isinstance(body, str) else body.decode("utf-8", "backslashreplace"))
+        line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:MAX_SHOWN])
+        return line if len(text) <= MAX_SHOWN else f"{line}… ({len(text)} characters)"

@@ -34,6 +34,7 @@ from azext_iotjobs.transport.mqtt_tls import tls_context
 from azext_iotjobs.transport.names import HostAddresses
 from azext_iotjobs.transport.own_import import import_own
 from azext_iotjobs.transport.retry import keep_alive_s
+from azext_iotjobs.transport.trust import untrusted
 from azext_iotjobs.transport.websocket import WebSocketStream
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class MqttTransport:
         try:
             wanted = handshake.advance()
         except ssl.SSLCertVerificationError as err:
-            self._fail(link, _untrusted(self._where, err))
+            self._fail(link, untrusted(self._where, err))
         except (OSError, ValueError) as err:  # ValueError: a host that can be no certificate's name
             if isinstance(err, OSError) and handshake.can_try_next:
                 self._try_address(link)
@@ -396,10 +397,3 @@ def _read_all(client: "paho.Client") -> None:
         sock: Any = client.socket()
         if sock is None or not sock.pending():
             return
-
-
-def _untrusted(where: str, err: ssl.SSLCertVerificationError) -> CannotConnect:
-    return CannotConnect(
-        f"{where} is not trusted: {err.verify_message}.",
-        hint="With a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds it. A local hub: -n localhost.",
-    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.result_files import Target, write
+from azext_iotjobs.cli.result_files import Target, new_rows, write
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 ROWS = [{"id": f"d{number}", "payload": {"n": number}, "none": None, "ok": True} for number in range(7)]
@@ -130,3 +130,34 @@ def test_other_cells_are_as_they_were(tmp_path: Path, value: Any) -> None:
         (cell,) = (row["id"] for row in csv.DictReader(file))
     shown = {None: "", True: "true"}.get(value, str(value)) if not isinstance(value, dict) else json.dumps(value)
     assert cell == shown
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_rows_that_come_one_by_one_make_the_same_file(tmp_path: Path, form: str, count: int) -> None:
+    write(target(tmp_path / "pages", form), lambda _token: [(ROWS[:count], "")])
+    with new_rows(target(tmp_path / "f", form)) as add:
+        for row in ROWS[:count]:
+            assert add(row) is True
+            if form != "json":
+                assert (tmp_path / "f").read_bytes().endswith(b"\n"), "a row is there once it has come"
+    assert (tmp_path / "f").read_bytes() == (tmp_path / "pages").read_bytes()
+    assert not (tmp_path / "f.unfinished").exists()
+
+
+def test_rows_that_cannot_be_asked_for_again_go_into_a_new_file_only(tmp_path: Path) -> None:
+    with pytest.raises(Stopped), new_rows(target(tmp_path / "f")) as add:
+        add(ROWS[0])
+        raise Stopped
+    assert (tmp_path / "f.unfinished").exists(), "it was never brought to its end"
+    before = (tmp_path / "f").read_bytes()
+    with pytest.raises(ConflictingChoice, match="there already"), new_rows(target(tmp_path / "f")):
+        pass
+    with pytest.raises(ConflictingChoice, match="of other rows"):
+        write(target(tmp_path / "f", asked="job k"), reader())
+    assert (tmp_path / "f").read_bytes() == before
+    with new_rows(target(tmp_path / "f", overwrites=True)) as add:
+        add(ROWS[1])
+    assert parsed(tmp_path / "f", "csv") == ["d1"]
+    with pytest.raises(BadValue, match="cannot be written"), new_rows(target(tmp_path / "no folder" / "f")):
+        pass

@@ -72,8 +72,8 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         ('[{"name": "a"}]', "neither an id"),
         ('["a"', "begins as JSON"),
         ("[" * 100_000, "begins as JSON"),
-        (b"\xff\xfe\x00", "UTF"),
-        (b"\xe4\n", "UTF-8"),
+        (b"\xff\xfe\x00", "is not text"),
+        (b"\xe4\n", "is not text"),
     ],
 )
 def test_a_file_that_does_not_fit_is_said(tmp_path: Path, content: bytes | str, said: str) -> None:

@@ -38,7 +38,7 @@ def choose(
     **typed: str,
 ) -> ChosenHub:
     arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
-    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login(), needed=needed)
+    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
     return choose_hub(arguments, around)
 
 
@@ -233,6 +233,7 @@ def test_a_shared_access_signature_lets_in() -> None:
         ({"hub": "localhost"}, NotFound, "No local hub"),
         ({"hub": "localhost", "configured": "login"}, NotFound, "No local hub"),
         ({"hub": "myhub:8443"}, BadValue, "no port"),
+        ({"hub": "myhub", "configured": "entra"}, BadValue, "iothub-data-auth-type=entra"),
         ({"hub": "myhub", "group": ""}, BadValue, "--resource-group"),
         ({"hub": ""}, BadValue, "--hub-name"),
         ({}, MissingChoice, "No hub"),

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import HubFault, NotFound
-from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.errors import BadRequest, HubFault, NotFound
+from azext_iotjobs.model.identity import Address, NewIdentity, WhichKey
 from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.twin import NewTwin, TwinPatch
 from azext_iotjobs.transport.http import Request
 from tests.helpers.transport_double import TransportDouble, answering, in_turn, response
 
@@ -48,10 +48,20 @@ def sent_by(call: Call, document: Any, **more: Any) -> Request:
         (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.replace("d", {}, etag="*"), {}, "PUT /devices/d"),
         (lambda hub: hub.identities.delete("d", etag="*"), None, "DELETE /devices/d"),
+        (lambda hub: hub.identities.get("d/1", "$m"), {}, "GET /devices/d%2F1/modules/%24m"),
+        (lambda hub: hub.identities.modules("d/1"), [], "GET /devices/d%2F1/modules"),
+        (lambda hub: hub.identities.create(NewIdentity(device_id="d", module_id="m")), {}, "PUT /devices/d/modules/m"),
+        (lambda hub: hub.identities.replace("d", {}, etag="*", module_id="m"), {}, "PUT /devices/d/modules/m"),
+        (lambda hub: hub.identities.delete("d", etag="*", module_id="m"), None, "DELETE /devices/d/modules/m"),
         (lambda hub: hub.messages.purge("d 1"), {}, "DELETE /devices/d%201/commands"),
         (lambda hub: hub.twins.get("d"), {}, "GET /twins/d"),
         (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}, "PATCH /twins/d"),
+        (lambda hub: hub.twins.replace("d", NewTwin(), etag="*"), {}, "PUT /twins/d"),
+        (lambda hub: hub.twins.get("d", "m/1"), {}, "GET /twins/d/modules/m%2F1"),
+        (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}}), "m"), {}, "PATCH /twins/d/modules/m"),
+        (lambda hub: hub.twins.replace("d", NewTwin(), etag="*", module_id="m"), {}, "PUT /twins/d/modules/m"),
         (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}, "POST /twins/d/methods"),
+        (lambda hub: hub.methods.invoke("d#", MethodCall(name="m"), "m/"), {}, "POST /twins/d%23/modules/m%2F/methods"),
         (lambda hub: list(hub.queries.run("SELECT * FROM devices")), [], "POST /devices/query"),
     ],
 )
@@ -68,6 +78,8 @@ def test_each_call_goes_to_its_endpoint(call: Call, document: Any, line: str) ->
         (lambda hub: hub.methods.invoke("d", MethodCall(name="m")), {}),
         (lambda hub: hub.identities.create(NewIdentity(device_id="d")), {}),
         (lambda hub: hub.identities.delete("d", etag="*"), None),
+        (lambda hub: hub.identities.renew_keys(WhichKey.BOTH, [Address("d")]), {"errors": []}),
+        (lambda hub: hub.twins.replace("d", NewTwin(), etag="*"), {}),
         (lambda hub: hub.twins.patch("d", TwinPatch(document={"tags": {}})), {}),
     ],
 )
@@ -129,6 +141,23 @@ def test_pages_that_go_in_a_circle_are_noticed() -> None:
 def test_a_list_that_is_none_is_the_hubs_fault() -> None:
     with pytest.raises(HubFault, match="array"):
         list(client(TransportDouble(answering({"items": []}))).queries.run("q"))
+
+
+@pytest.mark.parametrize("status", [200, 207, 400])
+def test_renewed_keys_are_read_whatever_the_status_says_of_all_of_them(status: int) -> None:
+    body = {"policyKey": "primaryKey", "rotatedKeys": [{"id": "a"}], "errors": [{"deviceId": "b", "errorCode": "X"}]}
+    hub = client(TransportDouble(answering(body, status=status)))
+    renewal = hub.identities.renew_keys(WhichKey.PRIMARY, [Address("a"), Address("b")])
+    assert renewal.renewed == ({"id": "a"},)
+    assert [(str(each.address), each.reason) for each in renewal.failed] == [("device b", "X")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"), [(400, {"Message": "ErrorCode:ArgumentInvalid;no"}, BadRequest), (200, [], HubFault)]
+)
+def test_a_renewal_that_was_refused_as_a_whole_raises(status: int, body: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        client(TransportDouble(answering(body, status=status))).identities.renew_keys(WhichKey.BOTH, [Address("a")])
 
 
 def test_what_the_hub_does_not_know_is_not_found() -> None:

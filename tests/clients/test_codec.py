@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import codec, job_codec
 from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
@@ -21,7 +21,7 @@ def job_request(**changes: Any) -> JobRequest:
 
 
 def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> None:
-    assert codec.render_job(job_request()) == {
+    assert job_codec.render_job(job_request()) == {
         "jobId": "j",
         "type": "scheduleDeviceMethod",
         "queryCondition": "*",
@@ -35,7 +35,7 @@ def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> Non
 def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
     start = datetime(2026, 12, 1, 8, tzinfo=timezone.utc)
     patch = TwinPatch(document={"tags": {"a": None}})
-    body = codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
+    body = job_codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
     assert body["updateTwin"] == {"tags": {"a": None}, "etag": "*"}
     assert body["startTime"] == "2026-12-01T08:00:00Z"
     assert "cloudToDeviceMethod" not in body
@@ -47,7 +47,7 @@ def test_a_job_is_read_and_its_document_kept_whole() -> None:
         "deviceJobStatistics": {"deviceCount": 3, "failedCount": 1, "succeededCount": 2, "runningCount": 0,
                                 "pendingCount": 0},
     }  # fmt: skip
-    job = codec.parse_job(document)
+    job = job_codec.parse_job(document)
     assert (job.job_id, job.job_type, job.status) == ("j", JobType.TWIN, JobStatus.COMPLETED)
     assert job.tally == JobTally(device_count=3, failed_count=1, succeeded_count=2, running_count=0, pending_count=0)
     assert job.document == document
@@ -59,14 +59,14 @@ def test_a_job_is_read_and_its_document_kept_whole() -> None:
      ("unknown", JobStatus.UNKNOWN), ("resting", JobStatus.UNRECOGNISED), (None, JobStatus.UNRECOGNISED)],
 )  # fmt: skip
 def test_a_status_is_read_in_any_case_and_a_new_word_never_fails(word: Any, status: JobStatus) -> None:
-    job = codec.parse_job({"jobId": "j", "status": word})
+    job = job_codec.parse_job({"jobId": "j", "status": word})
     assert job.status is status
     assert job.tally is None
 
 
 def test_an_old_jobs_times_stand_under_the_new_names_too() -> None:
     old = {"jobId": "x", "type": "export", "status": "completed", "startTimeUtc": "S", "endTimeUtc": "E", "progress": 9}
-    job = codec.parse_v1_job(old)
+    job = job_codec.parse_v1_job(old)
     assert job.job_type is JobType.EXPORT
     assert job.document == {**old, "createdTime": "S", "startTime": "S", "endTime": "E"}
 
@@ -96,6 +96,36 @@ def test_a_new_identity_says_how_it_signs_in(new: NewIdentity, authentication: d
     assert (body["deviceId"], body["status"], body["capabilities"]) == ("d", "enabled", {"iotEdge": False})
 
 
+def test_a_new_module_has_neither_a_status_nor_capabilities() -> None:
+    body = render_new_identity(NewIdentity(device_id="d", module_id="m"))
+    assert body == {"deviceId": "d", "moduleId": "m", "authentication": {"type": "sas"}}
+
+
+def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> None:
+    shown = {
+        "deviceId": "d", "etag": "e", "version": 4, "tags": {"a": 1}, "connectionState": "Connected",
+        "properties": {"desired": {"b": {"c": 2}, "$version": 2, "$metadata": {}}, "reported": {"x": 1}},
+    }  # fmt: skip
+    new = codec.parse_new_twin(shown, "--json")
+    assert codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"desired": {}}, "under properties"),
+        ({"tag": {"a": 1}}, "no twin has"),
+        ({"tags": 5}, "tags must be an object"),
+        ({"properties": {"desried": {}}}, "not desried"),
+        ({"properties": {"desired": []}}, "desired must be an object"),
+    ],
+)
+def test_a_misspelled_twin_is_refused_before_the_rest_is_wiped(document: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadValue) as raised:
+        codec.parse_new_twin(document, "--json")
+    assert said in f"{raised.value} {raised.value.hint}"
+
+
 def test_an_edge_device_names_its_parent_otherwise_than_a_leaf() -> None:
     assert render_new_identity(NewIdentity(device_id="d", parent_scope="s"))["deviceScope"] == "s"
     assert render_new_identity(NewIdentity(device_id="d", parent_scope="s", is_edge=True))["parentScopes"] == ["s"]
@@ -111,7 +141,7 @@ def test_keys_of_an_identity_do_not_show() -> None:
 
 @pytest.mark.parametrize("document", [None, [], "text", 5])
 def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
-    for parse in (codec.parse_job, codec.parse_v1_job, codec.parse_twin, parse_identity):
+    for parse in (job_codec.parse_job, job_codec.parse_v1_job, codec.parse_twin, parse_identity):
         with pytest.raises(HubFault):
             parse(document)
 
@@ -127,7 +157,7 @@ METHOD_JOB = {
 
 def asked_for(**changes: Any) -> JobRequest:
     method = {**METHOD_JOB["cloudToDeviceMethod"], **changes}  # type: ignore[dict-item]
-    return codec.parse_job_request(codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
+    return job_codec.parse_job_request(job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
 
 
 def test_a_job_says_what_was_asked_for_but_its_start() -> None:
@@ -152,8 +182,8 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
     with pytest.raises(BadValue) as raised:
         asked_for(payload=echo)
     assert "--method-payload" in str(raised.value.hint)
-    job = codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
-    method = codec.parse_job_request(job, reads_payload=False).method
+    job = job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
+    method = job_codec.parse_job_request(job, reads_payload=False).method
     assert method is not None and (method.name, method.payload) == ("m", None)
 
 
@@ -170,7 +200,7 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
 )
 def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: dict[str, Any]) -> None:
     document = {"jobId": "j", "type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": echo}
-    request = codec.parse_job_request(codec.parse_job(document))
+    request = job_codec.parse_job_request(job_codec.parse_job(document))
     assert request.patch == TwinPatch(document=patch)
     assert request.max_execution_s == 3600
 
@@ -178,4 +208,4 @@ def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: 
 @pytest.mark.parametrize("document", [{"type": "export"}, {"type": "scheduleUpdateTwin"}])
 def test_a_job_of_which_the_hub_says_too_little_cannot_be_made_again(document: dict[str, Any]) -> None:
     with pytest.raises(BadValue, match="does not say what job j did"):
-        codec.parse_job_request(codec.parse_job({"jobId": "j", **document}))
+        job_codec.parse_job_request(job_codec.parse_job({"jobId": "j", **document}))

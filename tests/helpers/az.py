@@ -67,6 +67,31 @@ class Az:
         assert ran.code == 0, f"az {' '.join(words)} ended with {ran.code}:\n{ran.stderr}"
         return ran.json
 
+    def complete(self, line: str) -> list[str]:
+        """What a shell is offered for the end of `line` when Tab is pressed."""
+        done = subprocess.run(
+            # As argcomplete's shell code does it: file descriptor 8 is the answer, 9 is for debugging.
+            ["sh", "-c", 'exec "$0" 8>&1 9>/dev/null 1>/dev/null', str(AZ)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIMEOUT_S,
+            env={
+                **self.environment,
+                "_ARGCOMPLETE": "1",
+                "_ARGCOMPLETE_IFS": "\n",
+                "_ARGCOMPLETE_SUPPRESS_SPACE": "1",
+                "COMP_LINE": line,
+                "COMP_POINT": str(len(line)),
+            },
+            stdin=subprocess.DEVNULL,
+            cwd=self.config_dir,
+        )
+        # az's parser says on stderr that the line is not whole; shells throw that away.
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr
+        return done.stdout.split("\n") if done.stdout else []
+
     def start(self, *words: str, output: Path) -> "subprocess.Popen[bytes]":
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:

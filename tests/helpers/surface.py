@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @cache
 def generator(name: str) -> ModuleType:
-    """A program of docs/: generate.py loads our commands and writes the page about them, hub_tables.py the hub's."""
+    """A program of docs/: generate.py loads our commands and writes the page about them; its neighbours the others."""
     spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -32,18 +32,4 @@ def our_arguments() -> dict[str, dict[str, dict[str, Any]]]:
         finally:
             os.environ.clear()
             os.environ.update(before)
-    return {
-        name: {dest: _described(settings) for dest, settings in generator("generate").shown_arguments(command).items()}
-        for name, command in commands.items()
-    }
-
-
-def _described(settings: dict[str, Any]) -> dict[str, Any]:
-    choices = settings.get("choices")
-    return {
-        "options": sorted(str(option) for option in settings["options_list"]),
-        "required": bool(settings.get("required")),
-        "default": settings.get("default"),
-        "choices": sorted(choices) if choices else None,
-        "help": settings.get("help"),
-    }
+    return dict(generator("generate").described_commands(commands))

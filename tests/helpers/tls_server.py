@@ -37,11 +37,18 @@ class TlsServer:
     seen: list[Seen]
 
 
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that is its own authority: (certificate file, key file)."""
+def self_signed(
+    folder: Path, names: tuple[str, ...] = ("localhost",), valid: tuple[float, float] = (-1, 1)
+) -> tuple[Path, Path]:
+    """A certificate that is its own authority: (certificate file, key file).
+
+    names: hosts beside 127.0.0.1, if localhost is one.  valid: from and until, in days from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
+    if "localhost" in names:
+        hosts.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     now = datetime.now(timezone.utc)
     certificate = (
         x509.CertificateBuilder()
@@ -49,9 +56,9 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .not_valid_before(now + timedelta(days=valid[0]))
+        .not_valid_after(now + timedelta(days=valid[1]))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -66,9 +73,11 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def serving(folder: Path, handler: Handler) -> Iterator[TlsServer]:
+def serving(
+    folder: Path, handler: Handler, names: tuple[str, ...] = ("localhost",), valid: tuple[float, float] = (-1, 1)
+) -> Iterator[TlsServer]:
     """A server on a free port; `handler` writes the answer to each request, after it has been noted."""
-    certificate_file, key_file = self_signed(folder)
+    certificate_file, key_file = self_signed(folder, names, valid)
     seen: list[Seen] = []
 
     class Answering(http.server.BaseHTTPRequestHandler):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.codec import parse_job
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.job_codec import parse_job
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue, Conflict, LinkLost, NotFound, Throttled, Unauthorized
 from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType

@@ -20,6 +20,7 @@ from tests.helpers.tls_server import Seen, TlsServer, answer_with, serving
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 TOKEN = "ey.azure.token"
+DEVICE = {"deviceId": "d1", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": KEY}}}
 SHOW = ("iot", "hub", "device-identity", "show", "-d", "d1")
 
 
@@ -47,7 +48,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     }
 
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        document = answers.get(request.path, {"deviceId": "d1"})
+        document = answers.get(request.path, DEVICE)
         answer_with(200, json.dumps(document).encode(), Content_Type="application/json")(request)
 
     with ExitStack() as stack:
@@ -110,22 +111,32 @@ class _TokenEndpoint:
 
 def test_a_name_is_looked_up_and_the_debug_log_holds_no_key(cloud: Cloud) -> None:
     ran = cloud.show("--debug")
-    assert (ran.code, ran.json) == (0, {"deviceId": "d1"}), ran.stderr
+    assert (ran.code, ran.json) == (0, DEVICE), ran.stderr
     (seen,) = cloud.at_hub()
     assert seen.headers["authorization"].startswith("SharedAccessSignature sr=localhost&sig=")
     assert seen.headers["authorization"].endswith("&skn=iothubowner")
     assert "listkeys" in ran.stderr, "az logs its requests"
-    assert KEY not in ran.stderr
+    assert KEY not in ran.stderr, "neither az nor we log it"
 
 
 def test_entra_signs_in_without_a_key(cloud: Cloud) -> None:
     ran = cloud.show("--auth-type", "login", "--debug")
-    assert (ran.code, ran.json) == (0, {"deviceId": "d1"}), ran.stderr
+    assert (ran.code, ran.json) == (0, DEVICE), ran.stderr
     (seen,) = cloud.at_hub()
     assert seen.headers["authorization"] == f"Bearer {TOKEN}"
     assert cloud.asked_for[-1].rstrip("/") == "https://iothubs.azure.net"
     assert not [seen for seen in cloud.server.seen if "listkeys" in seen.path]
     assert TOKEN not in ran.stderr
+
+
+def test_entra_acts_as_a_device_with_its_own_key(cloud: Cloud) -> None:
+    send = ("iot", "device", "c2d-message", "complete", "-d", "d1", "--etag", "lock", "--auth-type", "login")
+    ran = cloud.az.run(*send, "-n", f"my.hub:{cloud.server.port}")
+    assert ran.code == 0, ran.stderr
+    looked, settled = cloud.at_hub()
+    assert (looked.path.split("?")[0], looked.headers["authorization"]) == ("/devices/d1", f"Bearer {TOKEN}")
+    assert settled.path.startswith("/devices/d1/messages/deviceBound/lock?")
+    assert settled.headers["authorization"].startswith("SharedAccessSignature sr=localhost%2Fdevices%2Fd1&")
 
 
 def test_the_way_to_sign_in_may_be_configured(cloud: Cloud) -> None:

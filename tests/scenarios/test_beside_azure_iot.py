@@ -80,6 +80,10 @@ def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_pa
     assert az.json("iot", "hub", "device-twin", "show", *hub, "-d", "d1")["deviceId"] == "d1"
     twin = az.json("iot", "hub", "device-twin", "update", *hub, "-d", "d1", "--set", "tags.a=1")
     assert twin["tags"] == {"a": 1}
+    assert az.json("iot", "hub", "module-identity", "create", *hub, "-d", "d1", "-m", "m1")["moduleId"] == "m1"
+    renewed = az.json("iot", "hub", "device-identity", "renew-key", *hub, "-d", "d1", "--kt", "swap")
+    assert renewed["deviceId"] == "d1"
+    assert "sr=localhost" in az.json("iot", "hub", "generate-sas-token", *hub)["sas"]
     words = ("iot", "hub", "device-identity", "connection-string", "show")
     assert "DeviceId=d1" in az.json(*words, *hub, "-d", "d1")["connectionString"]
     disabled = az.json("iot", "hub", "device-identity", "update", *hub, "-d", "d1", "--set", "status=disabled")

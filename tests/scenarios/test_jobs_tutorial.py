@@ -125,6 +125,8 @@ def test_the_rows_of_a_job_can_be_queried(hub: ScenarioHub, device: Path) -> Non
         (("--job-type", "scheduleUpdateTwin", "-q", "*"), "--twin-patch"),
         ((*METHOD_JOB, "-q", "*", "--twin-patch", '{"tags":{}}'), "--twin-patch"),
         ((*METHOD_JOB, "-q", "*", "--method-payload", "{broken"), "--method-payload"),
+        ((*METHOD_JOB, "-q", "*", "--method-payload", "{door:", "5}"), """--method-payload '{"door": 5}'"""),
+        ((*METHOD_JOB, "-q", "SELECT * FROM devices WHERE tags.a = 1"), '--query-condition "tags.a = 1"'),
         ((*METHOD_JOB, "-q", "*", "--start-time", "tomorrow"), "--start-time"),
         ((*METHOD_JOB, "-q", "*", "--mct", "40", "--mrt", "30"), "--method-connect-timeout"),
         (("--job-type", "scheduleUpdateTwin", "-q", "*", "--patch", '{"desired":{"a":1}}'), "--twin-patch"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.simulator import topics
-from azext_iotjobs.simulator.session import (
+from azext_iotjobs.simulator.events import (
     AnswerMethod,
     DesiredPatched,
     MessageArrived,

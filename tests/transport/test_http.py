@@ -2,9 +2,13 @@
 
 import http.server
 import json
+import logging
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,19 +16,19 @@ import pytest
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.http import MAX_RESPONSE_BYTES, HttpTransport, Request
-from tests.helpers.clock_double import ClockDouble
+from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.tls_server import Handler, TlsServer, answer_with, serving
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 GET = Request(method="GET", path="/devices/a%23b", may_repeat=True)
 CALL = Request(method="POST", path="/twins/d/methods", body={"a": None}, has_body=True)
-Serve = Callable[[Handler], TlsServer]
+Serve = Callable[..., TlsServer]  # Handler, and what is special about its certificate
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
-        yield lambda handler: stack.enter_context(serving(tmp_path, handler))
+        yield lambda handler, **certificate: stack.enter_context(serving(tmp_path, handler, **certificate))
 
 
 class Hub:
@@ -101,6 +105,61 @@ def test_a_stranger_is_not_trusted_and_gets_no_token(serve: Serve) -> None:
     assert server.seen == []
 
 
+@pytest.mark.parametrize(
+    ("certificate", "said", "hint"),
+    [
+        ({"names": ("elsewhere.example",)}, "another host name", "host name"),
+        ({"valid": (-30, -1)}, "has expired", "clock"),
+        ({"valid": (1, 30)}, "not valid yet", "clock"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_said(
+    serve: Serve, certificate: dict[str, tuple[object, ...]], said: str, hint: str
+) -> None:
+    server = serve(answer_with(200), **certificate)
+    with pytest.raises(CannotConnect, match=said) as raised:
+        Hub(server).transport.send(GET)
+    assert hint in str(raised.value.hint)
+    assert server.seen == []
+
+
+def test_a_port_that_speaks_no_tls_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+
+        def answer() -> None:
+            connection, _ = plain.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        target = HubTarget(host="127.0.0.1", https_port=plain.getsockname()[1])
+        with pytest.raises(CannotConnect, match="no TLS connection"):
+            HttpTransport(target, SasKey(policy="p", key=KEY), ClockDouble()).send(GET)
+        thread.join()
+
+
+def test_an_answer_knows_what_was_asked_and_when(serve: Serve) -> None:
+    asked = Hub(serve(answer_with(401))).transport.send(CALL).asked
+    assert asked is not None
+    assert (asked.method, asked.path, asked.answered_at) == ("POST", "/twins/d/methods", START)
+    assert asked.credential == SasKey(policy="iothubowner", key=KEY)
+
+
+def test_the_log_shows_requests_and_answers_without_secrets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    body = json.dumps({"authentication": {"symmetricKey": {"primaryKey": KEY}}, "x": "\x9b31m" * 2000}).encode()
+    hub = Hub(serve(answer_with(200, body, x_ms_request_id="rq-1")))
+    put = Request(method="PUT", path="/devices/d", body={"a": {"secondaryKey": KEY}}, has_body=True)
+    with caplog.at_level(logging.DEBUG, "azext_iotjobs"):
+        hub.transport.send(put)
+    asked, answered = (record.getMessage() for record in caplog.records if record.name.startswith("azext_iotjobs"))
+    assert "PUT https://localhost:" in asked and "/devices/d" in asked and '"secondaryKey": "***"' in asked
+    assert "200" in answered and "rq-1" in answered and '"primaryKey": "***"' in answered
+    for line in (asked, answered):
+        assert KEY not in line and "sig=" not in line and line.isprintable() and len(line) < 6000
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed(serve: Serve) -> None:
     server = serve(answer_with(307, location="/elsewhere"))
     assert Hub(server).transport.send(GET).status == 307
@@ -116,6 +175,26 @@ def test_throttling_is_ridden_out_also_for_a_method_call_and_said(serve: Serve) 
     assert [wait[1] for wait in hub.waits] == hub.clock.slept
     assert hub.waits[0][2] == 120
     assert len({seen.headers["x-ms-client-request-id"] for seen in server.seen}) == 3
+
+
+def test_who_slows_down_many_requests_gets_a_429_at_once(serve: Serve) -> None:
+    server = serve(in_turn(answer_with(429), answer_with(200)))
+    hub = Hub(server)
+    assert hub.transport.send(replace(CALL, waits_out_throttling=False)).status == 429
+    assert (len(server.seen), hub.clock.slept, hub.waits) == (1, [], [])
+
+
+def test_many_threads_send_over_one_transport(serve: Serve) -> None:
+    meeting = threading.Barrier(8)
+
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        meeting.wait(20)  # eight requests are under way at once, or none ends
+        answer_with(200)(request)
+
+    hub = Hub(serve(answer))
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: hub.transport.send(GET).status, range(32)))
+    assert answers == [200] * 32
 
 
 def test_throttling_is_given_up_within_the_limit(serve: Serve) -> None:
@@ -143,8 +222,9 @@ def test_a_method_call_that_may_have_arrived_is_never_repeated(serve: Serve) -> 
     server = serve(in_turn(answer_with(504), hang_up))
     hub = Hub(server)
     assert hub.transport.send(CALL).status == 504
-    with pytest.raises(LinkLost, match="broke"):
+    with pytest.raises(LinkLost, match="broke") as raised:
         hub.transport.send(CALL)
+    assert "may have been done" in str(raised.value.hint)
     assert (len(server.seen), hub.clock.slept) == (2, [])
 
 
@@ -154,6 +234,8 @@ def test_no_answer_in_time_says_how_long_was_waited(serve: Serve) -> None:
     with pytest.raises(AnswerTooLate) as raised:
         Hub(server).transport.send(slow)
     assert raised.value.waited_s == 0.2
+    assert "may have been done" in str(raised.value.hint)
+    assert len(server.seen) == 1, "it is not sent again"
 
 
 def test_nobody_there_is_said_with_what_to_do(serve: Serve) -> None:

@@ -16,6 +16,7 @@ KEY = 'AAEC+/"wQF=='
         '{"connectionString": "HostName=h;SharedAccessKey=AAEC+/wQF=="}',
         "SharedAccessSignature sr=h&sig=AAEC%2bwQF&se=1&skn=p",
         "{'Authorization': 'Bearer AAEC.wQF.x'}",
+        "ProxyError('http://AAEC:wQF@proxy:3128')",
     ],
 )
 def test_no_secret_stays(text: str) -> None:

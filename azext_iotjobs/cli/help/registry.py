@@ -107,6 +107,10 @@ command(
         "az iot hub device-twin update -n localhost -d pump-1 --desired '{\"BuildingNo\": 45}' "
         '--tags \'{"site": "north"}\'',
     ),
+    (
+        "The same as pairs.",
+        "az iot hub device-twin update -n localhost -d pump-1 --desired BuildingNo=45 --tags site=north",
+    ),
     ("Remove a tag.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site"),
 )
 command(

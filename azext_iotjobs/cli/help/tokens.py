@@ -5,13 +5,16 @@ from azext_iotjobs.cli.help.writing import command, group
 group("iot hub connection-string", "Connection strings of hubs, with the key of a shared access policy.")
 command(
     "iot hub connection-string show",
-    "Show the connection string of a hub.",
+    "Show the connection string of a hub, or of every hub of the subscription.",
     (
         "Keep that of the running local hub in a variable.",
         "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
     ),
     ("Only the right to connect to services.", "az iot hub connection-string show -n localhost --policy-name service"),
     ("Those of all policies.", "az iot hub connection-string show -n localhost --all"),
+    ("Of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
+    long="Without --hub-name and --login it is the hub of IOTJOBS_CONNECTION_STRING; where that is not set, all hubs "
+    "that az's login sees are listed, and those that cannot be shown are named on stderr.",
 )
 command(
     "iot hub generate-sas-token",

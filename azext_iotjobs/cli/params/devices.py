@@ -2,7 +2,8 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
-from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, body, device, hub
+from azext_iotjobs.cli.params.fleets import members, sight
+from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, auth_type, body, device, hub
 
 
 def _simulate(c: Context) -> None:
@@ -20,10 +21,10 @@ def _simulate(c: Context) -> None:
                help="Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, …")  # fmt: skip
     c.argument("answer_status", options_list=["--method-response-code", "--mrc"],
                help="Status with which every method call is answered, a whole number. Default: 200.")  # fmt: skip
-    c.argument("answer_payload", options_list=["--method-response-payload", "--mrp"],
+    c.argument("answer_payload", options_list=["--method-response-payload", "--mrp"], nargs="+",
                help=f"Payload with which every method call is answered: {JSON_FORMS}. "
                     "Default: the call's name, id and payload.")  # fmt: skip
-    c.argument("first_reported", options_list=["--init-reported-properties", "--irp"],
+    c.argument("first_reported", options_list=["--init-reported-properties", "--irp"], nargs="+",
                help=f"Reported properties to set at the start: {JSON_FORMS}.")  # fmt: skip
     c.argument("model", options_list=["--model-id", "--dtmi"], help="DTMI of the model that the device announces.")
 
@@ -73,14 +74,15 @@ def _lock_token(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot device simulate": (
-        hub, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket,
+        hub, auth_type, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket, members, sight,
     ),
     "iot device send-d2c-message": (
-        hub, device, body, _send_d2c, _device_key, _certificate(": not over HTTPS, see `az iot device simulate`"),
+        hub, auth_type, device, body, _send_d2c, _device_key,
+        _certificate(": not over HTTPS, see `az iot device simulate`"),
     ),
-    "iot device c2d-message receive": (hub, device, _receive),
-    "iot device c2d-message complete": (hub, device, _lock_token),
-    "iot device c2d-message abandon": (hub, device, _lock_token),
-    "iot device c2d-message reject": (hub, device, _lock_token),
-    "iot device c2d-message purge": (hub, device),
+    "iot device c2d-message receive": (hub, auth_type, device, _receive),
+    "iot device c2d-message complete": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message abandon": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message reject": (hub, auth_type, device, _lock_token),
+    "iot device c2d-message purge": (hub, auth_type, device),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli import completion
 from azext_iotjobs.cli.params.shared import (
     JSON_FORMS,
     AddOptions,
@@ -20,8 +21,12 @@ LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "imp
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
 
 
-def _job_id(c: Context) -> None:
+def _job_to_make(c: Context) -> None:
     c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.")
+
+
+def _job_id(c: Context) -> None:
+    c.argument("job", options_list=["--job-id"], completer=completion.job_ids, help="Job id.")
 
 
 def _method(c: Context) -> None:
@@ -35,7 +40,7 @@ def _job_kind(c: Context) -> None:
 
 def _payload(default: str) -> AddOptions:
     def add(c: Context) -> None:
-        c.argument("method_json", options_list=["--method-payload", "--mp"],
+        c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                    help=f"Payload of the method: {JSON_FORMS}. Default: {default}.")  # fmt: skip
 
     return add
@@ -46,7 +51,7 @@ def _job_parts(c: Context) -> None:
                help="Seconds that the hub waits for a device to connect, 0 to 300.")  # fmt: skip
     c.argument("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int,
                help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300.")  # fmt: skip
-    c.argument("patch", options_list=["--twin-patch", "--patch"],
+    c.argument("patch", options_list=["--twin-patch", "--patch"], nargs="+",
                help=f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.")  # fmt: skip
     c.argument("start_at", options_list=["--start-time", "--start"],
                help="ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
@@ -151,10 +156,38 @@ def _job_list(c: Context) -> None:
 
 
 def _invoke(c: Context) -> None:
-    c.argument("method_json", options_list=["--method-payload", "--mp"],
+    c.argument("method_json", options_list=["--method-payload", "--mp"], nargs="+",
                help=f"Payload of the method: {JSON_FORMS}.")  # fmt: skip
     c.argument("timeout_s", options_list=["--timeout", "--to"], type=int,
                help="Seconds for the device to connect and to answer, 5 to 300.")  # fmt: skip
+    c.argument("connect_limit_s", options_list=["--connect-timeout", "--ct"], type=int,
+               help="Seconds of --timeout that the hub waits for the device to connect, 0 to 300. "
+                    "Default: --timeout.")  # fmt: skip
+
+
+def _module(c: Context) -> None:
+    c.argument("module", options_list=["--module-id", "-m"],
+               help="Module id. Not needed with a --query-condition that selects modules.")  # fmt: skip
+
+
+def _calling(c: Context) -> None:
+    group = "Many Devices"
+    c.argument("concurrency", options_list=["--concurrency"], type=int, arg_group=group,
+               help="Calls under way at once, 1 to 200. Default: 10.")  # fmt: skip
+    c.argument("calls_a_second", options_list=["--rate"], type=float, arg_group=group,
+               help="Calls a second at most. Default: as fast as they are answered; throttling slows all of them "
+                    "down.")  # fmt: skip
+    c.argument("merges_equal", options_list=["--group-output"], action="store_true", arg_group=group,
+               help="Show equal answers as one, with their number and the first devices.")  # fmt: skip
+    c.argument("shown_columns", options_list=["--columns"], arg_group=group,
+               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
+                    "Default: all.")  # fmt: skip
+    c.argument("rows_file", options_list=["--output-file"], arg_group=group,
+               help="New file for the rows, written as the devices answer; - is stdout.")  # fmt: skip
+    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
+               arg_group=group, help="Form of --output-file. Default: csv.")  # fmt: skip
+    c.argument("overwrites", options_list=["--overwrite"], action="store_true", arg_group=group,
+               help="Write --output-file anew, whatever is in it.")  # fmt: skip
 
 
 def _query(c: Context) -> None:
@@ -163,8 +196,8 @@ def _query(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot hub job create": (
-        hub, auth_type, _job_id, _method, _job_kind, _payload("null"), _job_parts, _handing_in, _selection, _guards,
-        _polling, _outcome,
+        hub, auth_type, _job_to_make, _method, _job_kind, _payload("null"), _job_parts, _handing_in, _selection,
+        _guards, _polling, _outcome,
     ),
     "iot hub job rerun": (
         hub, auth_type, _job_id, _new_job_id("the job's, and -r1, -r2, …"), _rerun, _left_out,
@@ -179,6 +212,11 @@ OPTIONS: Options = {
     "iot hub job show": (hub, auth_type, _job_id, _summary, success),
     "iot hub job list": (hub, auth_type, _job_list, top(None)),
     "iot hub job cancel": (hub, auth_type, _job_id),
-    "iot hub invoke-device-method": (hub, auth_type, device, _method, _invoke, _outcome),
+    "iot hub invoke-device-method": (
+        hub, auth_type, device, _method, _invoke, _selection, _guards, _calling, _outcome,
+    ),
+    "iot hub invoke-module-method": (
+        hub, auth_type, device, _module, _method, _invoke, _selection, _guards, _calling, _outcome,
+    ),
     "iot hub query": (hub, auth_type, _query, top(None)),
 }  # fmt: skip

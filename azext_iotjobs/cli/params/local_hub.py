@@ -2,11 +2,13 @@
 
 from azure.cli.core.commands.parameters import get_enum_type
 
+from azext_iotjobs.cli import completion
 from azext_iotjobs.cli.params.shared import Context, Options, body, device
 
 
 def _hub_events(c: Context) -> None:
-    c.argument("device", options_list=["--device-id", "-d"], help="Only this device's messages.")
+    c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids,
+               help="Only this device's messages.")  # fmt: skip
     c.argument("messages_to_read", options_list=["--msg-count", "--mc"], type=int, help="End after so many messages.")
     c.argument("silence_s", options_list=["--timeout", "-t"], type=int,
                help="End when nothing has come for so many seconds; 0: never.")  # fmt: skip
@@ -32,7 +34,7 @@ def _hub_folder(c: Context) -> None:
 
 
 def _hub_port(c: Context) -> None:
-    c.argument("secure_port", options_list=["--https-port"], type=int,
+    c.argument("secure_port", options_list=["--https-port"], type=int, completer=completion.https_ports,
                help="Which running hub, by its HTTPS port; needed only where several run.")  # fmt: skip
 
 

@@ -89,13 +89,15 @@ def _all_children(c: Context) -> None:
 
 
 def _twin_replace(c: Context) -> None:
-    c.argument("twin_json", options_list=["--json", "-j"],
+    c.argument("twin_json", options_list=["--json", "-j"], nargs="+",
                help=f"Tags and properties.desired as they are to be, or a whole twin: {JSON_FORMS}.")  # fmt: skip
 
 
 def _twin_update(c: Context) -> None:
-    c.argument("desired_patch", options_list=["--desired"], help=f"Desired properties to merge: {JSON_FORMS}.")
-    c.argument("tags_patch", options_list=["--tags"], help=f"Tags to merge: {JSON_FORMS}.")
+    c.argument("desired_patch", options_list=["--desired"], nargs="+",
+               help=f"Desired properties to merge: {JSON_FORMS}.")  # fmt: skip
+    c.argument("tags_patch", options_list=["--tags"], nargs="+",
+               help=f"Tags to merge: {JSON_FORMS}.")  # fmt: skip
 
 
 OPTIONS: Options = {

@@ -7,11 +7,14 @@ from typing import Any
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli import completion
+
 Context = Any  # azure.cli.core.commands.AzArgumentContext
 AddOptions = Callable[[Context], None]
 Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
 
-JSON_FORMS = "inline JSON, or the path of a file that holds it"
+# What json_values.py takes; an option of this kind has nargs="+", for the pairs.
+JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
 
 _edit_number = itertools.count()
 
@@ -27,7 +30,7 @@ class EditAction(argparse.Action):
 def hub(c: Context) -> None:
     """Which hub, and a key for it."""
     group = "IoT Hub Identifier"
-    c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group,
+    c.extra("hub", options_list=["--hub-name", "-n"], arg_group=group, completer=completion.hub_names,
             help="The hub's name, which is looked up in Azure, its host name, or localhost[:PORT] for a running local "
                  "hub.")  # fmt: skip
     c.extra("hub_login", options_list=["--login", "-l"], arg_group=group,
@@ -55,7 +58,7 @@ def auth_type(c: Context) -> None:
 
 def device(c: Context) -> None:
     """One device."""
-    c.argument("device", options_list=["--device-id", "-d"], help="Device id.")
+    c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids, help="Device id.")
 
 
 def module(c: Context) -> None:

@@ -14,8 +14,8 @@ def _hub_string(c: Context) -> None:
     c.argument("every_policy", options_list=["--show-all", "--all"], action="store_true",
                help="Those of all policies, as a list.")  # fmt: skip
     c.argument("for_event_hubs", options_list=["--default-eventhub", "--eh"], arg_type=get_three_state_flag(),
-               help="The connection string of the hub's Event Hubs endpoint. A local hub has none: see "
-                    "`az iot local-hub events`.")  # fmt: skip
+               help="That of the hub's Event Hubs endpoint, where devices' messages are read. A local hub has none: "
+                    "see `az iot local-hub events`.")  # fmt: skip
 
 
 def _token(c: Context) -> None:

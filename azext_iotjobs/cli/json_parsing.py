@@ -1,0 +1,66 @@
+"""Text -> JSON values, more strictly than Python reads them."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+MAX_DEPTH = 100  # a twin takes 10 levels; far below where az's own printing would break
+TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
+
+
+class NotAllowed(ValueError):
+    """JSON in form, but a value that is not sent: not finite, nested too deeply, or a key that stands twice."""
+
+
+def parse_json(text: str) -> Any:
+    """Strict JSON: what Python would take and the hub would not, or would take in another meaning, is refused.
+
+    Raises ValueError for text that is not JSON, NotAllowed (a ValueError too) for NaN, Infinity, 1e999, an object
+    with a key twice, and more than MAX_DEPTH levels.
+    """
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object_of_distinct_keys
+        )
+    except RecursionError:
+        raise NotAllowed(TOO_DEEP) from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raise NotAllowed for a value with more than MAX_DEPTH levels of objects and lists."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node) if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise NotAllowed(TOO_DEEP)
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise NotAllowed(f"{word} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise NotAllowed(f"the number {text[:40]} is too large")
+    return number
+
+
+def _object_of_distinct_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in members:
+        if key in found:
+            # Which of the two is meant? Python takes the last, others the first.
+            raise NotAllowed(f"the key {key[:40]!r} stands twice in one object")
+        found[key] = value
+    return found

@@ -1,0 +1,176 @@
+"""What to do about a refusal: from the hub's code, and from what was asked, by whom and when. Pure.
+
+Source: IoT Hub devguide "troubleshoot errors", "quotas and throttling" and "control access".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
+from azext_iotjobs.model.target import AadLogin, DeviceKey, SasKey, SasToken
+from azext_iotjobs.transport.http import Asked
+
+CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
+QUERY_PATHS = ("/devices/query", "/jobs/v2/")
+
+BY_CODE = {
+    "InvalidProtocolVersion": "The hub does not know the API version 2021-04-12. Is this an IoT Hub?",
+    "DeviceMaximumQueueDepthExceeded": "50 messages wait for this device, which is the most: let it receive them, or "
+    "remove them: az iot device c2d-message purge",
+    "DeviceMaximumInflightMethodExceeded": "Too many calls wait for this device's answer: call again when some of them "
+    "have ended.",
+    "IotHubQuotaExceeded": "The day's messages are used up; counting begins anew at 00:00 UTC. See az iot hub "
+    "show-quota-metrics; more units give more.",
+    "JobQuotaExceeded": "A hub runs one import or export job at a time: az iot hub job list shows it.",
+    "OperationNotAvailableInCurrentTier": "The Basic tier has no jobs, twins, methods and cloud-to-device messages; "
+    "the Standard and Free tiers have.",
+    "DeviceDisabled": "Let it in again: az iot hub device-identity update --status enabled",
+    "DeviceNotFound": "Is it registered on this hub? az iot hub device-identity list",
+    "ModuleNotFound": "Is the module registered on this device? Its name distinguishes upper and lower case.",
+    "JobNotFound": "See az iot hub job list; a hub forgets jobs after 30 days.",
+    "DeviceNotOnline": "The device is not connected, or does not listen for methods. A longer --timeout lets the hub "
+    "wait for it.",
+    "GatewayTimeout": "The device is connected but did not answer in time; --timeout may be 300 seconds at most. "
+    "Whether it has carried the method out, only it can say.",
+    "GenericBadGateway": "The device answered what is no JSON, or is larger than 128 KB.",
+    "OperationNotAllowedInCurrentState": "Only a job that has not begun can be cancelled.",
+    "DeviceAlreadyExists": "Change it with: az iot hub device-identity update",
+    "ModuleAlreadyExistsOnDevice": "Choose another module id, or change the one that is there.",
+    "JobAlreadyExists": "A job id stays taken for 30 days: choose another --job-id.",
+    "PreconditionFailed": "It has changed since it was read: read it again, or leave --etag out.",
+    "DeviceMessageLockLost": "The lock on the message has ended, and it waits again: receive it anew, perhaps with a "
+    "longer --lock-timeout.",
+    "MessageTooLarge": "The most are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a method's "
+    "payload and its answer.",
+    "TooManyDevices": "A bulk change takes 100 devices at most.",
+    "ThrottlingMaxActiveJobCountExceeded": "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait for its "
+    "end, cancel one that has not begun, or let --queue wait.",
+}
+NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
+HUBS_TROUBLE = (
+    "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
+)  # fmt: skip
+QUERY = (
+    "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
+    "[[double brackets]]; az iot hub query tries one out."
+)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What more can be said of a refusal than the hub does; None where nothing can."""
+
+    fact: str | None = None
+    hint: str | None = None
+
+
+def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | None) -> Advice:
+    """What to say beside the hub's own words.
+
+    asked: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
+    """
+    access = None if asked is None else access_of(asked.method, asked.path)
+    if hub_code in BY_CODE:
+        return Advice(hint=BY_CODE[hub_code])
+    if status == 401:
+        return _not_let_in(asked, access, date)
+    if status == 403:
+        return Advice(hint=_role(asked, access) or NETWORK)
+    if status == 429:
+        return Advice(hint=_throttle(access))
+    if status >= 500:
+        return Advice(hint=HUBS_TROUBLE)
+    if status == 400 and asked is not None and asked.method != "GET" and asked.path.startswith(QUERY_PATHS):
+        return Advice(hint=QUERY)
+    return Advice()
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people: its largest unit alone."""
+    for unit_s, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) -> Advice:
+    if asked is None:
+        return Advice(hint="Is the key or token this hub's, and has it the right for this?")
+    hub_at = _instant(date)
+    ahead_s = 0.0 if hub_at is None else (asked.answered_at - hub_at).total_seconds()
+    clock = f" This machine's clock is {duration(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the hub's."
+    credential, differs = asked.credential, abs(ahead_s) > CLOCK_LIMIT_S
+    if isinstance(credential, SasToken):
+        past_s = ((hub_at or asked.answered_at) - credential.expires_at).total_seconds()
+        if past_s >= 0:
+            whose = "this machine's" if hub_at is None else "the hub's"
+            return Advice(
+                f"The SAS token ended {duration(past_s)} ago by {whose} clock.{clock if differs else ''}",
+                "Make a new one, or give the policy's key: that makes a new token for itself whenever it is needed.",
+            )
+    if differs:
+        return Advice(clock.strip(), "Set this machine's clock: tokens count by the hub's.")
+    match credential:
+        case AadLogin():
+            return Advice(hint=_role(asked, access))
+        case DeviceKey():
+            return Advice(
+                hint=f"The key is not that of device {credential.device_id}, or the device is disabled: "
+                f"az iot hub device-identity show -d {credential.device_id}"
+            )
+        case SasKey() | SasToken():
+            return _policy(credential.policy, asked, access)
+
+
+def _policy(name: str, asked: Asked, access: Access | None) -> Advice:
+    renew = "Get it anew from the portal, or give -n with the hub's name after az login."
+    if access is None:
+        return Advice(hint=f"Policy {name} lacks the right for this, or its key is another one. {renew}")
+    needed = " and ".join(access.rights)
+    may = f"{needed}, as {' or '.join(access.policies())} has it"
+    request = f"{asked.method} {asked.path}"
+    if name not in POLICIES:
+        return Advice(
+            hint=f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. {renew}"
+        )  # fmt: skip
+    missing = [right for right in access.rights if right not in POLICIES[name]]
+    if missing:
+        return Advice(
+            f"Policy {name} lacks {' and '.join(missing)}.", f"{request} needs {may}: give that policy's key."
+        )
+    return Advice(
+        hint=f"Policy {name} has the right for this ({needed}) unless someone took it away, so its key is another one: "
+        f"renewed, or another hub's. {renew}"
+    )
+
+
+def _role(asked: Asked | None, access: Access | None) -> str | None:
+    """Which role is missing; None for one that did not sign in with Microsoft Entra."""
+    if asked is None or not isinstance(asked.credential, AadLogin):
+        return None
+    if access is None or access.action is None:
+        return "Assign the role IoT Hub Data Contributor on the hub to whom az is signed in as, or sign in with a key."
+    roles = access.roles()
+    return (
+        f"{asked.method} {asked.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
+        f'which Owner and Contributor do not contain. az role assignment create --role "{roles[0]}" --assignee WHO '
+        "--scope HUB-ID; it takes some minutes to count. Is az signed in to the hub's tenant (az account show)?"
+    )
+
+
+def _throttle(access: Access | None) -> str:
+    if access is None or access.throttle is None:
+        return "The hub limits how much it is asked: slow down, or buy more units or a larger tier."
+    return (
+        f"The hub limits {access.throttle.what}: {access.throttle.limit}. Do fewer at once, or buy more units or a "
+        "larger tier."
+    )
+
+
+def _instant(date: str | None) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None

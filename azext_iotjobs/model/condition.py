@@ -1,0 +1,189 @@
+"""A job's condition, looked at before it is sent: a hub takes any text, and the job fails later. Pure.
+
+Strategy: words and signs alone are looked at, no grammar. What no hub can take is refused and explained; what merely
+looks wrong is told. The rest is the hub's to judge.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from azext_iotjobs.model.errors import BadValue
+
+# Words of IoT Hub's query language, IoT Hub devguide "query language"; as names they stand in [[ ]].
+RESERVED = {
+    "SELECT", "TOP", "FROM", "WHERE", "GROUP", "BY", "AS", "AND", "OR", "NOT", "IN", "NIN", "TRUE", "FALSE", "NULL",
+    "UNDEFINED",
+}  # fmt: skip
+CONSTANTS = {"TRUE", "FALSE", "NULL", "UNDEFINED"}
+# Reserved in the languages beside it (Azure Digital Twins, Cosmos DB); whether a hub minds them is not known.
+PERHAPS_RESERVED = {
+    "ALL", "ASC", "BETWEEN", "CASE", "DESC", "DISTINCT", "EXISTS", "HAVING", "JOIN", "LIKE", "LIMIT", "OFFSET",
+    "ORDER", "VALUE",
+}  # fmt: skip
+# What a path can begin with; anything else on the right of a comparison is text without its quotes.
+ROOTS = {
+    "devices", "tags", "properties", "capabilities", "deviceid", "moduleid", "status", "statusreason",
+    "connectionstate", "lastactivitytime", "statusupdatetime", "etag", "version", "authenticationtype", "devicescope",
+    "parentscopes", "modelid",
+}  # fmt: skip
+COMPARISONS = {"=", "!=", "<>", "<", ">", "<=", ">=", "=="}
+CURLY = "“”„‟‘’‚‛"
+MAX_SHOWN = 300  # characters of a corrected condition
+
+TOKEN = re.compile(
+    r"""
+      (?P<string> '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" )
+    | (?P<escaped> \[\[ [^\]]* \]\] )
+    | (?P<name> [^\W\d][\w-]* | \$[\w-]+ )
+    | (?P<number> \d[\w.]* )
+    | (?P<sign> <= | >= | <> | != | == | && | \|\| | \S )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+PLAIN_STRING = re.compile(r"""'[^']*'|"[^"]*\"""")  # where a backslash is a character like any other
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of a condition; `kind` is the name of its group in TOKEN."""
+
+    kind: str
+    text: str
+    begin: int
+    end: int
+
+    @property
+    def word(self) -> str:
+        """A name in capitals, "" for anything else."""
+        return self.text.upper() if self.kind == "name" else ""
+
+
+NOTHING = Token("nothing", "", 0, 0)
+
+
+def check_condition(condition: str, option: str) -> None:
+    """Raise BadValue for a condition that no hub can take, with what is to be written instead.
+
+    condition: not blank.  option: its name, for the error.
+    """
+    tokens = _tokens(condition)
+    _check_begin(condition, tokens, option)
+    for token in tokens:
+        if token.text in CURLY:
+            raise BadValue(
+                f"{option} has a typographic quote, {token.text}, at character {token.begin + 1}.",
+                hint="Write plain ones: deviceId = 'pump-1'.",
+            )
+    if any(token.text in ("'", '"') for token in tokens) and _is_open(PLAIN_STRING.sub("", condition)):
+        raise BadValue(f"{option}: a quote is opened and not closed.", hint="Text stands in quotes: tags.site = 'A'.")
+    if reserved := [here for before, here, behind in _neighbours(tokens) if _is_name_reserved(before, here, behind)]:
+        words = ", ".join(dict.fromkeys(token.text for token in reserved))
+        raise BadValue(
+            f"{option}: {words} is a word of the query language; as a name it stands in double brackets.",
+            hint=_shown("Write", option, _bracketed(condition, reserved)),
+        )
+
+
+def doubts(condition: str) -> list[str]:
+    """What looks wrong in a condition that may be right, each as a sentence; [] for most."""
+    tokens = _tokens(condition)
+    found = [doubt for window in _neighbours(tokens) for doubt in _doubts_at(*window)]
+    found += _unquoted(tokens)
+    if any(token.text in ("'", '"') for token in tokens) and not _is_open(PLAIN_STRING.sub("", condition)):
+        found.append(
+            "a backslash stands before a quote: that takes the quote into the text; a shell may have left it there."
+        )
+    return found
+
+
+def _tokens(condition: str) -> list[Token]:
+    return [Token(str(found.lastgroup), found[0], *found.span()) for found in TOKEN.finditer(condition)]
+
+
+def _neighbours(tokens: list[Token]) -> Iterator[tuple[Token, Token, Token]]:
+    """Each token, with what stands before it and behind it."""
+    return zip([NOTHING, *tokens[:-1]], tokens, [*tokens[1:], NOTHING], strict=True)
+
+
+def _is_open(rest: str) -> bool:
+    return "'" in rest or '"' in rest
+
+
+def _check_begin(condition: str, tokens: list[Token], option: str) -> None:
+    first, second = tokens[0], tokens[1] if len(tokens) > 1 else NOTHING
+    if len(tokens) == 1 and first.kind == "string":
+        raise BadValue(
+            f"{option} {condition.strip()[:60]} stands in quotes itself: cmd does not take single ones away.",
+            hint=_shown("Write", option, first.text[1:-1]),
+        )
+    if second.text == "." or second.text in COMPARISONS:
+        return  # a name, if a badly chosen one
+    if first.word == "SELECT":
+        raise BadValue(
+            f"{option} is a whole query; a job takes only what follows WHERE.",
+            hint=_shown("Give", option, _where_part(condition, tokens)),
+        )
+    if first.word == "WHERE":
+        raise BadValue(
+            f"{option} begins with WHERE; the hub puts that word before it.",
+            hint=_shown("Leave it out", option, condition[first.end :].strip()),
+        )
+
+
+def _where_part(condition: str, tokens: list[Token]) -> str:
+    words = [token.word for token in tokens]
+    where = words.index("WHERE") if "WHERE" in words else None
+    rest = "*" if where is None else condition[tokens[where].end :].strip()
+    if "FROM" in words and condition[tokens[words.index("FROM")].end :].lower().lstrip().startswith("devices.modules"):
+        return "FROM devices.modules" if where is None else f"FROM devices.modules WHERE {rest}"
+    return rest
+
+
+def _is_name_reserved(before: Token, here: Token, behind: Token) -> bool:
+    """Whether a reserved word stands where a name must: in a path, or on the left of a comparison."""
+    if here.word not in RESERVED:
+        return False
+    if before.text == "." or behind.text == ".":
+        return True
+    return behind.text in COMPARISONS and here.word not in CONSTANTS
+
+
+def _doubts_at(before: Token, here: Token, behind: Token) -> Iterator[str]:
+    if here.word in PERHAPS_RESERVED and (before.text == "." or behind.text in (".", *COMPARISONS)):
+        yield f"{here.text} may be a reserved word; [[{here.text}]] is safe as a name."
+    if here.text == "==":
+        yield "== is no comparison of the query language; = is."
+    if here.text in ("&&", "||"):
+        yield f"{here.text} is no word of the query language; {'AND' if here.text == '&&' else 'OR'} is."
+    if here.word == "STARTS_WITH" and behind.text == "(":
+        yield "STARTS_WITH is a function of message routing; for twins it is STARTSWITH."
+
+
+def _unquoted(tokens: list[Token]) -> Iterator[str]:
+    """Names where a value must stand: text whose quotes a shell ate."""
+    in_list = False
+    for number, (before, here, behind) in enumerate(_neighbours(tokens)):
+        if here.text in "[]" and here.kind == "sign":
+            in_list = here.text == "["
+        is_value = before.text in COMPARISONS or (in_list and before.text in "[,")
+        is_name = here.kind == "name" and here.word not in CONSTANTS | {"NOT"} and here.text.lower() not in ROOTS
+        if is_value and is_name and behind.text != "(":
+            left = tokens[number - 2].text if number > 1 and before.text in COMPARISONS else "deviceId"
+            yield (
+                f"{here.text[:60]} stands without quotes, so it is a name and no text; a shell may have eaten them. "
+                f"Text: {left[:60]} = '{here.text[:60]}', and double quotes around the whole condition."
+            )
+
+
+def _bracketed(condition: str, names: list[Token]) -> str:
+    for token in reversed(names):
+        condition = f"{condition[: token.begin]}[[{token.text}]]{condition[token.end :]}"
+    return condition
+
+
+def _shown(verb: str, option: str, condition: str) -> str:
+    """A condition as it is typed: in double quotes, which every shell knows, where nothing in it minds them."""
+    if not condition or len(condition) > MAX_SHOWN or not condition.isprintable():
+        condition = "tags.site = 'A'"
+    return f"{verb}: {condition}" if set(condition) & set('"$`\\!%') else f'{verb}: {option} "{condition}"'

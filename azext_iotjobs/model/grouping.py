@@ -1,0 +1,58 @@
+"""Devices that fared alike, as one group. Pure; bounded in memory, however many devices and answers there are."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
+
+MAX_GROUPS = 100  # who answers in more ways than these sends data, not outcomes
+SHOWN_DEVICES = 10  # of a group, by id
+
+
+@dataclass(kw_only=True)
+class Group:
+    """Devices with the same answer, or the same failure."""
+
+    method_status: int | None  # None: they did not answer
+    payload: Any
+    error_class: ErrorClass | None
+    error_code: str | None
+    count: int = 0
+    devices: list[str] = field(default_factory=list)  # the first SHOWN_DEVICES
+
+
+class Groups:
+    """Takes rows one by one."""
+
+    def __init__(self) -> None:
+        self._by_answer: dict[tuple[Any, ...], Group] = {}
+        self._other = _group_of(None)
+
+    def add(self, row: DeviceResult) -> None:
+        """Count a device."""
+        # As text: 1 and true are equal in Python, and are not the same answer.
+        key = (row.method_status, json.dumps(row.payload, sort_keys=True), row.error_class, row.error_code)
+        group = self._by_answer.get(key)
+        if group is None and len(self._by_answer) < MAX_GROUPS:
+            group = self._by_answer[key] = _group_of(row)
+        if group is None:
+            group = self._other
+        group.count += 1
+        if len(group.devices) < SHOWN_DEVICES:
+            group.devices.append(row.device_id if row.module_id is None else f"{row.device_id}/{row.module_id}")
+
+    def ranked(self) -> Iterable[Group]:
+        """The most frequent first; last, without an answer and an error, those beyond MAX_GROUPS, if any."""
+        yield from sorted(self._by_answer.values(), key=lambda each: -each.count)
+        if self._other.count:
+            yield self._other
+
+
+def _group_of(row: DeviceResult | None) -> Group:
+    if row is None:
+        return Group(method_status=None, payload=None, error_class=None, error_code=None)
+    return Group(
+        method_status=row.method_status, payload=row.payload, error_class=row.error_class, error_code=row.error_code
+    )

@@ -1,0 +1,207 @@
+"""Call a direct method on many devices, several at once; a row for each, as its call ends.
+
+Strategy: one thread decides and hands out, the others call. Devices are asked for one by one as places become free, so
+a selection of a million is never in memory. What follows from a call's end is in model/calling.py, when the next may
+begin in model/pacing.py.
+"""
+
+import queue
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.calling import Address, Answer, Call, Next, result_of, what_next
+from azext_iotjobs.model.clock import Clock, StopFlag
+from azext_iotjobs.model.errors import BadValue, IotJobsError, Throttled
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.outcome import SuccessStatus
+from azext_iotjobs.model.pacing import Pacing
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.transport.retry import RIDE_OUT_LIMIT_S, THROTTLE_PAUSE_S
+
+CONCURRENCY = (1, 200)  # calls at once; each is a thread and a connection
+LONGEST_NAP_S = 0.5  # then it is looked whether to stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to call, and how fast. Raises BadValue."""
+
+    call: MethodCall
+    success: SuccessStatus
+    concurrency: int = 10  # 1..200
+    rate: float | None = None  # calls a second at most, more than 0; None: as fast as they are answered
+
+    def __post_init__(self) -> None:
+        low, high = CONCURRENCY
+        if not low <= self.concurrency <= high:
+            raise BadValue(f"--concurrency {self.concurrency}: give {low} to {high}.")
+        if self.rate is not None and not 0 < self.rate < float("inf"):
+            raise BadValue(f"--rate {self.rate}: give a number of calls a second, more than 0.")
+
+
+class CallMany:
+    """One round of calls; `rows` makes it.
+
+    stop: once it is set no call begins.  say: told when all calls pause, and why.
+    """
+
+    def __init__(
+        self, client: HubClient, plan: Plan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        self.ended_by: IotJobsError | None = None  # why no other call would have fared better, or no id came
+        self.in_flight_count = 0
+        self._client = client
+        self._plan = plan
+        self._clock = clock
+        self._stop = stop
+        self._say = say
+        self._pacing = Pacing(plan.rate)
+        self._again: deque[Address] = deque()  # these were not called yet
+        self._addresses: Iterator[Address] = iter(())
+
+    def rows(self, addresses: Iterator[Address]) -> Iterator[DeviceResult]:
+        """Call each; a call that has begun is awaited, whatever ends the round. What ended it is in `ended_by`."""
+        self._addresses = addresses
+        workers = _Workers(self._call)
+        has_said = False
+        while True:
+            if self._stop.is_set() and self.in_flight_count and not has_said:
+                has_said = True
+                self._say(f"Stopping: no further call begins; {self.in_flight_count} under way are awaited.")
+            wait_s = self._begin(workers)
+            if self.in_flight_count == 0 and wait_s is None:
+                workers.end()
+                return
+            nap_s = LONGEST_NAP_S if wait_s is None else min(wait_s, LONGEST_NAP_S)
+            if self.in_flight_count == 0:
+                self._clock.sleep(nap_s)
+                continue
+            call = workers.next_ended(nap_s)
+            if call is not None:
+                self.in_flight_count -= 1
+                if self._is_kept(call):
+                    yield result_of(call, self._plan.success)
+
+    def _begin(self, workers: "_Workers") -> float | None:
+        """Begin what may begin now; gives the seconds until more may, None when an end must come first, or for good."""
+        while self.in_flight_count < self._plan.concurrency:
+            now = self._clock.monotonic()
+            wait_s = self._pacing.wait_s(now)
+            if self._is_stopped():
+                return None
+            if wait_s > 0:
+                return wait_s if self._has_more() else None
+            address = self._next()
+            if address is None:
+                return None
+            self._pacing.began(now)
+            self.in_flight_count += 1
+            workers.begin(address)
+        return None
+
+    def _is_stopped(self) -> bool:
+        return self.ended_by is not None or self._stop.is_set()
+
+    def _has_more(self) -> bool:
+        address = self._next()
+        if address is not None:
+            self._again.appendleft(address)
+        return address is not None
+
+    def _next(self) -> Address | None:
+        if self._again:
+            return self._again.popleft()
+        try:
+            return next(self._addresses, None)
+        except IotJobsError as err:  # the hub did not give the next ids; those called so far keep their rows
+            self.ended_by = err
+            return None
+
+    def _call(self, address: Address) -> Call:
+        """Runs on the threads."""
+        began_at = self._clock.now()
+        answer: Answer
+        try:
+            answer = self._client.methods.invoke(
+                address.device_id, self._plan.call, address.module_id, waits_out_throttling=False
+            )
+        except IotJobsError as err:
+            answer = err
+        return Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
+
+    def _is_kept(self, call: Call) -> bool:
+        """Whether a call's row stands; if not, its device was not called and may be again."""
+        now = self._clock.monotonic()
+        follows = what_next(call.answer)
+        if follows is Next.KEEP:
+            self._pacing.answered(now)
+            return True
+        assert isinstance(call.answer, IotJobsError)  # an answer is kept
+        if follows is Next.END:
+            self.ended_by = self.ended_by or call.answer
+            return False
+        if follows is Next.SLOW_DOWN:
+            self._slow_down(call.answer, now)
+        elif not self._pacing.troubled(now):
+            self.ended_by = self.ended_by or call.answer
+        if follows is Next.KEEP_AND_PAUSE:
+            return True
+        self._again.append(call.address)
+        return False
+
+    def _slow_down(self, refusal: IotJobsError, now: float) -> None:
+        pause_s = refusal.retry_after_s if isinstance(refusal, Throttled) else None
+        if pause_s is None:
+            pause_s = THROTTLE_PAUSE_S * (1 + 0.5 * random.random())
+        if self._pacing.blocked_s(now) > RIDE_OUT_LIMIT_S:
+            self.ended_by = self.ended_by or refusal
+        elif self._pacing.refused(now, pause_s):
+            self._say(
+                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s, and go on with "
+                f"{self._pacing.rate:.1f} a second."
+            )
+
+
+class _Workers:
+    """Threads that call, made as they are needed. They are daemons: whoever leaves at once is not held up by them."""
+
+    def __init__(self, call: Callable[[Address], Call]) -> None:
+        self._call = call
+        self._given: queue.SimpleQueue[Address | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._count = 0
+        self._busy_count = 0
+
+    def begin(self, address: Address) -> None:
+        self._busy_count += 1
+        if self._busy_count > self._count:
+            self._count += 1
+            threading.Thread(target=self._work, daemon=True).start()
+        self._given.put(address)
+
+    def next_ended(self, timeout_s: float) -> Call | None:
+        """A call that has ended; None when none does in that time."""
+        try:
+            call = self._ended.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        self._busy_count -= 1
+        if call is None:
+            raise RuntimeError("a call broke off; its thread has said why")
+        return call
+
+    def end(self) -> None:
+        for _ in range(self._count):
+            self._given.put(None)
+
+    def _work(self) -> None:
+        while (address := self._given.get()) is not None:
+            call = None
+            try:
+                call = self._call(address)
+            finally:
+                self._ended.put(call)

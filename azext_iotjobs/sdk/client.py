@@ -1,0 +1,277 @@
+"""JobClient: schedule, watch, read and cancel the jobs of one hub."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
+from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.operations import jobs, results
+from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
+from azext_iotjobs.sdk.wording import parameter_names
+from azext_iotjobs.transport.http import HttpTransport
+
+DeviceStatus = Literal["pending", "scheduled", "running", "completed", "failed", "canceled"]
+MIN_WAIT_S = 1.0
+
+logger = logging.getLogger("azext_iotjobs")
+
+
+class WaitOver(IotJobsError):
+    """The time for waiting is over; the job goes on. `job` is how it was last seen, None when it never was."""
+
+    code = "wait-over"
+
+    def __init__(self, message: str, *, job: Job | None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.job = job
+
+
+class JobClient:
+    """The jobs of one hub.
+
+    Use it in a `with` statement, or call `close` at the end. All methods raise IotJobsError's children alone: UserError
+    before anything is sent, HubAnswer for what the hub refuses, LinkError for the way to it. A request that the hub
+    throttles is repeated for up to two minutes; a record of the logger `azext_iotjobs` says so each time.
+
+    Threads may share one client: it keeps nothing between calls but connections and a token, each safe to share. An
+    iterator that `results` gave is for one thread at a time. After a fork, make a new client.
+    """
+
+    def __init__(
+        self, host: str, credential: TokenCredential | SasKey | SasToken, *, ca_file: str | None = None
+    ) -> None:
+        """A client for one hub; nothing is sent yet.
+
+        host: such as myhub.azure-devices.net, with `:port` where that is not 443.
+        credential: one of azure-identity's, or another object with `get_token`, for Microsoft Entra; what it raises
+        passes through us. Or a shared access policy's key, or a signature made with it.
+        ca_file: a PEM file with the only authorities to trust, as a local hub needs; None: those that `requests`
+        trusts, which REQUESTS_CA_BUNDLE replaces.
+        Raises BadValue.
+        """
+        name, port = host_and_port(host)
+        target = HubTarget(host=name, https_port=port, ca_file=ca_file)
+        own = credential if isinstance(credential, SasKey | SasToken) else entra_login(credential, name)
+        self._clock = SystemClock()
+        self._transport = HttpTransport(target, own, self._clock, _say_waiting)
+        self._hub = HubClient(target, self._transport)
+
+    @classmethod
+    def from_connection_string(cls, connection_string: str, *, ca_file: str | None = None) -> "JobClient":
+        """A client by a shared access policy's connection string, with its key or a signature; nothing is sent yet.
+
+        ca_file: as for JobClient itself.
+        Raises BadValue, MissingChoice.
+        """
+        login = parse_connection_string(connection_string)
+        return cls(login.authority, login.credential(), ca_file=ca_file)
+
+    def close(self) -> None:
+        """Close the connections. A client that is used again opens new ones."""
+        self._transport.close()
+
+    def __enter__(self) -> "JobClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"JobClient({self._hub.target.authority!r})"
+
+    @parameter_names()
+    def schedule_device_method(
+        self,
+        job_id: str,
+        query_condition: str,
+        method_name: str,
+        payload: Any = None,
+        *,
+        start_at: datetime | None = None,
+        max_execution_s: int = 3600,
+        response_timeout_s: int = 30,
+        connect_timeout_s: int = 30,
+    ) -> Job:
+        """Create a job that calls a direct method on devices.
+
+        job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
+        query_condition: which devices, the WHERE part of a query, such as "tags.site = 'A'"; "*" is all devices.
+        payload: any JSON value, at most 128 KB.
+        start_at: with a time zone; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
+        has failed.
+        response_timeout_s: 5 to 300, for each device, connecting included.
+        connect_timeout_s: 0 to 300, at most response_timeout_s: how long a device that is off line is waited for.
+        Gives the job in short, as the hub answers: id, type and status.
+        Raises UserError; Conflict when the id is taken; Throttled when the hub has no free slot for a job.
+        """
+        call = MethodCall(
+            name=method_name,
+            payload=_json_value(payload, "payload"),
+            response_timeout_s=response_timeout_s,
+            connect_timeout_s=connect_timeout_s,
+        )
+        return self._create(job_id, JobType.METHOD, query_condition, start_at, max_execution_s, method=call)
+
+    @parameter_names()
+    def schedule_twin_update(
+        self,
+        job_id: str,
+        query_condition: str,
+        patch: Mapping[str, Any],
+        *,
+        start_at: datetime | None = None,
+        max_execution_s: int = 3600,
+    ) -> Job:
+        """Create a job that merges a patch into the twins of devices, connected or not.
+
+        patch: {"tags": {…}, "properties": {"desired": {…}}}, or one of them; None as a value removes its key.
+        The rest as for schedule_device_method.
+        """
+        twin_patch = TwinPatch(document=_json_value(dict(patch), "patch"))
+        return self._create(job_id, JobType.TWIN, query_condition, start_at, max_execution_s, patch=twin_patch)
+
+    @parameter_names()
+    def get_job(self, job_id: str) -> Job:
+        """A job as it stands. Raises NotFound; other HubAnswers, LinkError."""
+        return jobs.show(self._hub, job_id)
+
+    @parameter_names()
+    def list_jobs(
+        self, job_type: JobType | None = None, status: JobStatus | None = None, *, limit: int | None = None
+    ) -> list[Job]:
+        """Jobs of the last 30 days of a type and status (None is any), import and export jobs after the others.
+
+        limit: at most so many, 1 or more; None: all.
+        Raises BadValue, HubAnswer, LinkError.
+        """
+        return jobs.list_jobs(self._hub, job_type, status, limit)
+
+    @parameter_names()
+    def cancel(self, job_id: str) -> Job | None:
+        """Cancel a job that has not begun; gives it, or None where the hub answers with nothing.
+
+        Raises NotFound; BadRequest for a job that runs or has ended; other HubAnswers, LinkError.
+        """
+        return jobs.cancel(self._hub, job_id)
+
+    @parameter_names()
+    def wait(
+        self,
+        job_id: str,
+        timeout_s: float | None = None,
+        poll_interval_s: float = 10.0,
+        *,
+        on_look: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """Wait until a job has ended, whether completed, failed or cancelled, and give it.
+
+        A completed job may still hold devices that failed: see its tally, and `results`.
+
+        timeout_s: 1 or more; None: until the job's own deadline.
+        poll_interval_s: 1 or more, the longest pause between two looks; the first ones are shorter.
+        on_look: called with the job after each look.
+        A hub that is away or busy for a while is asked again. Raises WaitOver when the time is over; NotFound; other
+        HubAnswers.
+        """
+        if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
+            raise BadValue(f"timeout_s {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
+        if not poll_interval_s >= MIN_WAIT_S:
+            raise BadValue(f"poll_interval_s {poll_interval_s}: give 1 or more.")
+        policy = jobs.WaitPolicy(interval_s=poll_interval_s, limit_s=timeout_s)
+        waited = jobs.wait(self._hub, job_id, policy, self._clock, _Watcher(on_look))
+        if waited.job is None or not waited.finished:
+            state = "was not seen" if waited.job is None else f"is still {waited.job.status.value}"
+            raise WaitOver(f"The time for waiting is over; job {job_id} {state}.", job=waited.job)
+        return waited.job
+
+    @parameter_names()
+    def results(
+        self,
+        job_id: str,
+        *,
+        status: DeviceStatus | None = None,
+        error_class: ErrorClass | None = None,
+        success_status: str = DEFAULT_SUCCESS_STATUS,
+        marks_deleted: bool = False,
+    ) -> Iterator[DeviceResult]:
+        """What a job did to each of its devices: an iterator that reads page by page, whatever the number of devices.
+
+        status: only devices in this state; None: in any.  error_class: only devices that failed in this way.
+        success_status: which method statuses mean success, such as "200-299,404"; others make a device REJECTED.
+        marks_deleted: also look into the registry, a query for each page, and fill `is_deleted`.
+        Raises BadValue and NotFound at once; HubAnswer and LinkError also while it is read.
+        """
+        if status is not None and status not in get_args(DeviceStatus):
+            raise BadValue(f"status {status!r}: give one of {', '.join(get_args(DeviceStatus))}.")
+        query = results.ResultQuery(
+            job_id=job_id,
+            status=status,
+            error_class=error_class,
+            success=parse_success_status(success_status),
+            looks_in_registry=marks_deleted,
+        )
+        jobs.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
+        return (row for page in results.read(self._hub, query) for row in page.rows)
+
+    def _create(
+        self,
+        job_id: str,
+        job_type: JobType,
+        condition: str,
+        start_at: datetime | None,
+        max_execution_s: int,
+        *,
+        method: MethodCall | None = None,
+        patch: TwinPatch | None = None,
+    ) -> Job:
+        if not condition.strip():
+            raise MissingChoice("query_condition is blank.", hint='Say which devices; "*" is all of them.')
+        if start_at is not None and start_at.tzinfo is None:
+            raise BadValue(f"start_at {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
+        request = JobRequest(
+            job_id=job_id,
+            job_type=job_type,
+            condition=condition,
+            method=method,
+            patch=patch,
+            start_at=start_at,
+            max_execution_s=max_execution_s,
+        )
+        return jobs.create(self._hub, request)
+
+
+class _Watcher:
+    """Hears what a waiting tells."""
+
+    def __init__(self, on_look: Callable[[Job], None] | None) -> None:
+        self._on_look = on_look
+
+    def looked(self, job: Job, left_s: float) -> None:
+        if self._on_look is not None:
+            self._on_look(job)
+
+    def not_seen(self, reason: str, left_s: float) -> None:
+        logger.warning("%s Asking again; %.0f s left.", reason, left_s)
+
+
+def _json_value(value: Any, name: str) -> Any:
+    """`value`, when JSON can say it. Raises BadValue."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as err:
+        raise BadValue(f"{name} is no JSON value: {err}.") from err
+    return value
+
+
+def _say_waiting(reason: str, pause_s: float, left_s: float) -> None:
+    logger.warning("%s Waiting %.0f s; giving up in %.0f s.", reason, pause_s, left_s)

@@ -1,0 +1,61 @@
+"""requests' errors -> ours: the one table for what goes wrong on the way to a hub."""
+
+import ssl
+
+import requests
+import urllib3.exceptions
+
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.trust import untrusted
+
+CONNECT_TIMEOUT_S = 15.0
+PERHAPS_DONE = "It may have been done all the same: look before you repeat it."
+
+
+def link_error(
+    err: requests.exceptions.RequestException, target: HubTarget, *, timeout_s: float, is_safe_to_repeat: bool
+) -> CannotConnect | LinkLost | AnswerTooLate | BadValue:
+    """Our error for one of requests'; children stand before their parents.
+
+    timeout_s: how long the answer was waited for.  is_safe_to_repeat: done twice is as good as done once.
+    """
+    where = target.authority
+    hint = None if is_safe_to_repeat else PERHAPS_DONE
+    if isinstance(err, requests.exceptions.SSLError):
+        return _tls_error(err, where)
+    if isinstance(err, requests.exceptions.ProxyError):
+        return CannotConnect(f"{where} was not reached: the proxy refused.", hint="Check HTTPS_PROXY and NO_PROXY.")
+    if isinstance(err, requests.exceptions.ConnectTimeout):
+        return CannotConnect(
+            f"{where} did not take a connection within {CONNECT_TIMEOUT_S:.0f} s.",
+            hint="Check the host name, the firewall and the proxy.",
+        )
+    if isinstance(err, requests.exceptions.ReadTimeout):
+        return AnswerTooLate(f"{where} did not answer within {timeout_s:.0f} s.", waited_s=timeout_s, hint=hint)
+    if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
+        return CannotConnect(
+            f"{where} was not reached: no such host, or nothing listens there.",
+            hint="Check the hub's name." if not target.is_local else "Is it still running? az iot local-hub show",
+        )
+    if isinstance(err, requests.exceptions.InvalidURL):
+        return BadValue(f"{target.host!r} is no host name.")
+    return LinkLost(f"The connection to {where} broke before the answer was complete.", hint=hint)
+
+
+def _tls_error(err: requests.exceptions.SSLError, where: str) -> CannotConnect:
+    cause: object = err
+    while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
+        cause = getattr(cause, "reason", None) or next(iter(cause.args), None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return untrusted(where, cause)
+    reason = getattr(cause, "reason", None) or "no reason was given"
+    return CannotConnect(
+        f"{where} was reached, but no TLS connection came about ({reason}).",
+        hint="Is this a hub's HTTPS port? A proxy or firewall may also cut TLS off.",
+    )
+
+
+def _was_never_open(err: requests.exceptions.ConnectionError) -> bool:
+    reason = err.args[0] if err.args else None
+    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)

@@ -1,0 +1,26 @@
+"""What is wrong with a hub's certificate, and what to do about it; for HTTPS and MQTT alike."""
+
+import ssl
+
+from azext_iotjobs.model.errors import NotTrusted
+
+TRUST = (
+    "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
+    "too. A local hub is trusted with -n localhost, in Python with ca_file."
+)
+# OpenSSL's numbers, X509_V_ERR_…: what is wrong with a certificate, and what to do.
+CERTIFICATE_FAULTS = {
+    9: ("it is not valid yet", "Is this machine's clock right?"),
+    10: ("it has expired", "Is this machine's clock right? Otherwise the hub's owner has to renew it."),
+    18: ("it is self-signed", TRUST),
+    19: ("the authority that signed it is not trusted here", TRUST),
+    20: ("the authority that signed it is not trusted here", TRUST),
+    62: ("it is for another host name", "Check the hub's host name: az iot hub show -n NAME"),
+    64: ("it is for another address", "Give the hub's host name, not an address."),
+}
+
+
+def untrusted(where: str, err: ssl.SSLCertVerificationError) -> NotTrusted:
+    """Our error for a certificate that was refused; `where` is the host it came from."""
+    fault, hint = CERTIFICATE_FAULTS.get(err.verify_code, (err.verify_message, TRUST))
+    return NotTrusted(f"{where} is not trusted: its TLS certificate was refused, {fault}.", hint=hint)

@@ -1,0 +1,93 @@
+"""What docs/compatibility.md cannot find by comparing: the hand-written notes, by command and option.
+
+An option is named by its longest spelling; `*` stands for every command that has it.
+"""
+
+# Defaults that look different and mean the same.
+OTHER_DEFAULTS = {
+    # "key" too, but left to the client factory: az does not read configured defaults for these.
+    "--auth-type": None,
+    # The generic edits: az gives them empty lists, as text.
+    "--set": None,
+    "--add": None,
+    "--remove": None,
+    "--force-string": False,
+}
+
+# Reference commands that are not here: why.
+ABSENT_COMMANDS = {
+    "iot device c2d-message send": "services send over AMQP; to devices of a local hub: `az iot local-hub send`",
+    "iot device registration create": "the Device Provisioning Service is another service",
+    "iot device upload-file": "goes to Azure Storage, which a local hub has not",
+    "iot edge export-modules": "what runs on IoT Edge; out of scope",
+    "iot edge set-modules": "what runs on IoT Edge; out of scope",
+    "iot hub device-identity export": "goes to Azure Storage, which a local hub has not",
+    "iot hub device-identity import": "comes from Azure Storage, which a local hub has not",
+    "iot hub monitor-events": "services read over AMQP; of a local hub: `az iot local-hub events`",
+}
+
+# Options that are missing, or taken and always refused: why.
+OVER_MQTT = "this command speaks HTTPS, and refuses it; over MQTT: `az iot device simulate`"
+ABSENT_OPTIONS = {
+    ("iot device send-d2c-message", "--certificate-file-path"): OVER_MQTT,
+    ("iot device send-d2c-message", "--key-file-path"): OVER_MQTT,
+    ("iot device send-d2c-message", "--passphrase"): OVER_MQTT,
+    ("iot device send-d2c-message", "--model-id"): OVER_MQTT,
+}
+
+# What does otherwise than the reference, on purpose. (command, "") is about the command as a whole.
+NO_RACE = "without it, the etag that was read counts: what someone else changed meanwhile is not overwritten"
+MANY = (
+    "for several the exit code is 4 when some were not renewed; the hub's reasons go to stderr; nothing but the result "
+    "is printed on stdout"
+)
+SENT_CLEAN = (
+    "a misspelled member is refused, before the rest is removed; what only the hub writes is left out, so that a twin "
+    "can be sent back as it was shown"
+)
+FALSY = "`0`, `{}`, `false`, `[]` and `null` count too, and are not taken for nothing"
+FIXED = {
+    ("iot hub job create", ""): "exit codes say what the job came to, see [exit-codes.md](exit-codes.md); "
+    "`--exit-zero` for the reference's way; what is missing is refused before anything is sent",
+    ("iot hub job create", "--method-payload"): "need not be given: null is sent",
+    ("iot hub job create", "--query-condition"): "an empty one is an error, not all devices",
+    ("iot hub job create", "--poll-duration"): "0 waits until the job's own deadline",
+    ("iot hub invoke-device-method", ""): "exit code 4 when the device failed, see [exit-codes.md](exit-codes.md)",
+    ("iot hub invoke-device-method", "--timeout"): "5 to 300 seconds, as the hub has it",
+    ("iot device simulate", "--method-response-code"): "0 counts too, and is not taken for nothing",
+    ("iot device simulate", "--method-response-payload"): FALSY,
+    ("iot device simulate", "--init-reported-properties"): FALSY,
+    ("iot hub device-identity create", "--valid-days"): "an error without `--output-dir`: the key would be lost",
+    ("iot hub device-identity create", "--output-dir"): "files are never overwritten; the key is its owner's alone",
+    ("iot hub device-identity update", "--etag"): NO_RACE,
+    ("iot hub device-twin update", "--set"): "what a service cannot change (reported, status) is refused",
+    ("iot hub device-identity renew-key", ""): MANY,
+    ("iot hub device-identity renew-key", "--etag"): f"{NO_RACE}; refused with several devices",
+    ("iot hub device-identity renew-key", "--device-id"): "a device that is named twice is renewed once; `*` asks the "
+    "hub once for all devices and once for all modules",
+    ("iot hub device-identity parent show", ""): "exit code 3 when the device has no parent, or the parent is gone",
+    ("iot hub device-identity parent set", ""): "a parent that it has already is no error; it cannot be its own",
+    ("iot hub device-identity children add", ""): "who is a child already is left as it is; when it breaks off, what "
+    "was done is said",
+    ("iot hub device-identity children remove", ""): "`--child-list` and `--remove-all` together are refused; removing "
+    "all of none is no error",
+    ("iot hub device-identity children list", ""): "ids with quotes in them are found too",
+    ("iot hub device-twin replace", "--json"): SENT_CLEAN,
+    ("iot hub module-twin replace", "--json"): SENT_CLEAN,
+    ("iot hub module-twin update", "--set"): "what a service cannot change (reported, status) is refused",
+    ("iot hub module-identity create", "--output-dir"): "files are never overwritten; their names hold the device's "
+    "id, and the key is its owner's alone",
+    ("iot hub module-identity create", "--valid-days"): "an error without `--output-dir`: the key would be lost",
+    ("iot hub module-identity list", "--top"): "-1 is all, 0 an error",
+    ("iot hub module-identity list", ""): "a device that is missing or disabled is named so, not as a missing right; "
+    "so in every command of this group",
+    ("iot hub module-identity update", ""): "the whole record is kept, not the sign-in alone",
+    ("iot hub module-identity update", "--etag"): NO_RACE,
+    ("iot hub module-identity renew-key", ""): MANY,
+    ("iot hub module-identity renew-key", "--etag"): f"{NO_RACE}; refused with several modules",
+    ("iot hub connection-string show", ""): "also of a local hub; a hub that cannot be shown is left out of the list "
+    "with the reason, whatever it is; a policy that may not read messages is named with `--default-eventhub`",
+    ("iot hub generate-sas-token", "--connection-string"): "beside another hub, device or policy it is refused, not "
+    "silently preferred",
+    ("iot hub generate-sas-token", "--duration"): "at least 1, or an error",
+}  # fmt: skip

@@ -1,0 +1,52 @@
+"""Our errors -> az's: the class decides the exit code and what telemetry and scripts see."""
+
+import inspect
+
+import pytest
+from azure.cli.core import azclierror as az
+
+from azext_iotjobs.cli.errors import to_az_error
+from azext_iotjobs.model import errors as ours
+
+EXPECTED = {
+    ours.IotJobsError: az.ClientRequestError,
+    ours.UserError: az.InvalidArgumentValueError,
+    ours.BadValue: az.InvalidArgumentValueError,
+    ours.MissingChoice: az.RequiredArgumentMissingError,
+    ours.ConflictingChoice: az.MutuallyExclusiveArgumentError,
+    ours.HubAnswer: az.BadRequestError,
+    ours.BadRequest: az.BadRequestError,
+    ours.NotFound: az.ResourceNotFoundError,
+    ours.DeviceFailed: az.ClientRequestError,
+    ours.Unauthorized: az.UnauthorizedError,
+    ours.Forbidden: az.ForbiddenError,
+    ours.Conflict: az.AzureResponseError,
+    ours.Throttled: az.AzureResponseError,
+    ours.HubFault: az.AzureInternalError,
+    ours.LinkError: az.AzureConnectionError,
+    ours.CannotConnect: az.AzureConnectionError,
+    ours.NotTrusted: az.AzureConnectionError,
+    ours.LinkLost: az.AzureConnectionError,
+    ours.AnswerTooLate: az.AzureConnectionError,
+    ours.StateError: az.ValidationError,
+    ours.OldDependency: az.ValidationError,
+    ours.WrongState: az.ValidationError,
+}
+KINDS = [kind for _, kind in inspect.getmembers(ours, inspect.isclass) if issubclass(kind, ours.IotJobsError)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_of_ours_has_its_class_in_az(kind: type[ours.IotJobsError]) -> None:
+    more = {"status": 400} if issubclass(kind, ours.HubAnswer) else {}
+    if kind is ours.AnswerTooLate:
+        more = {"waited_s": 1}
+    error = kind("seen", hint="do this", **more)  # type: ignore[arg-type]
+    with pytest.raises(az.AzCLIError) as raised:
+        to_az_error(error)
+    assert type(raised.value) is EXPECTED[kind]
+    assert (raised.value.error_msg, raised.value.recommendations) == ("seen", ["do this"])
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    with pytest.raises(ZeroDivisionError):
+        to_az_error(ZeroDivisionError())

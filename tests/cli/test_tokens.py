@@ -1,0 +1,137 @@
+"""Connection strings of hubs and tokens: which policy's, which key's, of which hub. Resource Manager is a double."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from azext_iotjobs.cli.hub_keys import TypedHub
+from azext_iotjobs.cli.tokens import generate_sas_token, show_connection_string
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
+from tests.helpers.azure_double import LIST, AzureDouble, hub_item, with_hubs
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+OTHER_KEY = "/wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+HOST = "myhub-7f.azure-devices.net"
+EVENTS = {"eventHubEndpoints": {"events": {"endpoint": "sb://ns.servicebus.windows.net/", "path": "p"}}}
+LOGIN = f"HostName={HOST};SharedAccessKeyName=service;SharedAccessKey={KEY}"
+
+
+def typed(azure: AzureDouble | None = None, *, environment: str | None = None, **arguments: Any) -> TypedHub:
+    return TypedHub(arguments, None, (azure or AzureDouble()).login(), environment)
+
+
+def azure(**properties: Any) -> AzureDouble:
+    double = with_hubs([hub_item("other", "other.azure-devices.net"), hub_item("myHub", HOST, **properties)], KEY)
+    for answer in double.answers.values():
+        for item in answer[1]["value"]:
+            if "keyName" in item:
+                item["secondaryKey"] = OTHER_KEY
+    return double
+
+
+def shown(hub: TypedHub, **more: Any) -> Any:
+    result = show_connection_string(hub, **more)
+    return result["connectionString"] if isinstance(result, dict) else result
+
+
+def test_a_policy_of_a_hub_that_azure_knows_is_shown_with_either_key() -> None:
+    assert shown(typed(azure(), hub="MYHUB")) == (
+        f"HostName={HOST};SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}"
+    )  # fmt: skip
+    assert shown(typed(azure(), hub="myHub"), policy="Service", which_key="secondary") == (
+        f"HostName={HOST};SharedAccessKeyName=service;SharedAccessKey={OTHER_KEY}"
+    )
+    assert len(shown(typed(azure(), hub="myHub"), every_policy=True)) == 5
+    with pytest.raises(BadValue, match="hub myHub has no such policy, but iothubowner, service"):
+        shown(typed(azure(), hub="myHub"), policy="mine")
+    with pytest.raises(NotFound, match="no such hub"):
+        shown(typed(azure(), hub="nobody"))
+
+
+def test_the_events_endpoint_is_shown_with_policies_that_may_read_from_it() -> None:
+    string = shown(typed(azure(**EVENTS), hub="myHub"), for_event_hubs=True, policy="service")
+    assert string == (
+        f"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=service;SharedAccessKey={KEY};EntityPath=p"
+    )  # fmt: skip
+    assert len(shown(typed(azure(**EVENTS), hub="myHub"), for_event_hubs=True, every_policy=True)) == 2
+    with pytest.raises(BadValue, match="lacks ServiceConnect"):
+        shown(typed(azure(**EVENTS), hub="myHub"), for_event_hubs=True, policy="device")
+    with pytest.raises(BadValue, match="--login does not say"):
+        shown(typed(hub_login=LOGIN), for_event_hubs=True)
+
+
+def test_without_a_name_every_hub_is_listed_and_those_that_cannot_be_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    double = azure()
+    items = [hub_item("new", "", state="Activating"), hub_item("closed", "c.azure-devices.net", disableLocalAuth=True)]
+    double.answers[LIST][1]["value"].extend(items)
+    rows = shown(typed(double))
+    assert [each["name"] for each in rows] == ["other", "myHub"]
+    assert rows[1]["connectionString"].startswith(f"HostName={HOST};")
+    assert "new is left out: it has no host name; its state is Activating" in caplog.text
+    assert "closed is left out: Hub closed takes no keys" in caplog.text
+    assert shown(typed(double), policy="mine") == []
+
+
+def test_the_environment_stands_for_a_hub_that_is_not_typed_and_for_its_own_name() -> None:
+    for arguments in ({}, {"hub": HOST}, {"hub": "myhub-7F"}):
+        double = azure()
+        assert shown(typed(double, environment=LOGIN, **arguments)) == LOGIN
+        assert double.sent == []
+    assert "other.azure" in shown(typed(azure(), environment=LOGIN, hub="other"))
+
+
+@pytest.mark.parametrize("more", [{"policy": "device"}, {"which_key": "secondary"}])
+def test_a_connection_string_is_of_one_policy_and_one_key(more: dict[str, str]) -> None:
+    with pytest.raises(BadValue, match="--login has"):
+        shown(typed(hub_login=LOGIN), **more)
+    assert KEY not in repr(typed(hub_login=LOGIN))
+
+
+def test_a_token_of_a_hub_names_the_host_and_the_policy() -> None:
+    token = generate_sas_token(typed(azure(), hub="myHub"), policy="service", token_life_s=60)["sas"]
+    fields = parse_qs(token.removeprefix("SharedAccessSignature "))
+    assert (fields["sr"], fields["skn"]) == ([HOST], ["service"])
+
+
+@pytest.mark.parametrize(
+    ("string", "resource", "policy"),
+    [
+        ("HostName=h;SharedAccessKeyName=p;SharedAccessKey=", "h", ["p"]),
+        ("HostName=h;DeviceId=d 1;SharedAccessKey=", "h/devices/d 1", None),
+        ("HostName=h:8443;DeviceId=d;ModuleId=m;SharedAccessKey=", "h/devices/d/modules/m", None),
+    ],
+)
+def test_a_token_is_made_of_any_connection_string_without_a_hub(
+    string: str, resource: str, policy: list[str] | None
+) -> None:  # fmt: skip
+    token = generate_sas_token(typed(environment=LOGIN), own_login=string + KEY)["sas"]
+    fields = parse_qs(token.removeprefix("SharedAccessSignature "))
+    assert (fields["sr"], fields.get("skn")) == ([resource], policy)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"module": "m"}, MissingChoice),
+        ({"token_life_s": 0}, BadValue),
+        ({"own_login": LOGIN, "device": "d"}, ConflictingChoice),
+        ({"own_login": LOGIN, "which_key": "secondary"}, ConflictingChoice),
+        ({"own_login": "HostName=h;DeviceId=d;x509=true"}, BadValue),
+        ({"own_login": f"HostName=h;SharedAccessKey={KEY}"}, BadValue),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(arguments: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        generate_sas_token(typed(), **arguments)
+    assert KEY not in f"{raised.value} {getattr(raised.value, 'hint', '')}"
+    with pytest.raises(ConflictingChoice):
+        generate_sas_token(typed(hub_login=LOGIN), own_login=LOGIN)
+
+
+@pytest.mark.parametrize("name", ["hub", "hub_login", "hub_group"])
+def test_what_is_empty_is_said(name: str) -> None:
+    with pytest.raises(BadValue, match="is empty"):
+        typed(**{name: " "})

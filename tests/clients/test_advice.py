@@ -1,0 +1,199 @@
+"""What is said of each refusal beside the hub's own words: at the seam, as the hub answers."""
+
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
+from azext_iotjobs.clients.advice import BY_CODE, duration
+from azext_iotjobs.clients.answer import error_of
+from azext_iotjobs.model.errors import HubAnswer
+from azext_iotjobs.model.target import AadLogin, BearerToken, DeviceKey, SasKey, SasToken
+from azext_iotjobs.transport.http import Asked, Response
+from tests.helpers.clock_double import START
+from tests.helpers.transport_double import response
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+ENTRA = AadLogin(fetch=lambda: BearerToken(text="t", expires_at=START))
+UNAUTHORIZED = {"iothub_errorcode": "IotHubUnauthorizedAccess"}
+
+
+def refused(
+    status: int, line: str, credential: Any, *, ahead_s: float = 0, code: str | None = None, has_date: bool = True
+) -> HubAnswer:
+    """The error of an answer to a request; `ahead_s`: by how much this machine's clock goes ahead of the hub's."""
+    headers = {"date": format_datetime(START, usegmt=True)} if has_date else {}
+    if code is not None:
+        headers["iothub-errorcode"] = code
+    method, path = line.split()
+    body = {"Message": "ErrorCode:X;no", "ExceptionMessage": "Tracking ID:ab-G:1"}
+    asked = Asked(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
+    plain = response(body, status=status)
+    return error_of(Response(status=status, headers=headers, body=plain.body, asked=asked))
+
+
+def key(policy: str) -> SasKey:
+    return SasKey(policy=policy, key=KEY)
+
+
+@pytest.mark.parametrize("code", sorted(BY_CODE))
+def test_a_code_has_its_advice_whoever_asked(code: str) -> None:
+    error = refused(409, "GET /twins/d", key("service"), code=code)
+    assert (error.hub_code, error.hint, error.tracking_id) == (code, BY_CODE[code], "ab-G:1")
+    assert code in str(error) and "ab-G:1" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("policy", "line", "lacks", "who_has_it"),
+    [
+        ("registryRead", "GET /twins/d", "ServiceConnect", "service"),
+        ("service", "PUT /devices/d", "RegistryWrite", "registryReadWrite"),
+        ("registryRead", "DELETE /devices/d", "RegistryWrite", "registryReadWrite"),
+        ("service", "GET /devices/d", "RegistryRead", "registryRead"),
+        ("device", "POST /devices/query", "ServiceConnect", "service"),
+        ("service", "GET /devices/d/messages/deviceBound", "DeviceConnect", "device"),
+        ("registryReadWrite", "POST /twins/d/modules/m/methods", "ServiceConnect", "service"),
+        ("device", "PUT /jobs/v2/j", "RegistryWrite and ServiceConnect", "iothubowner"),
+    ],
+)
+def test_a_policy_without_the_right_is_told_which_it_lacks(policy: str, line: str, lacks: str, who_has_it: str) -> None:
+    error = refused(401, line, key(policy), code="IotHubUnauthorizedAccess")
+    assert f"Policy {policy} lacks {lacks}." in str(error)
+    assert who_has_it in str(error.hint)
+
+
+def test_a_policy_that_has_the_right_is_told_that_its_key_is_another() -> None:
+    error = refused(401, "GET /twins/d", key("service"), code="IotHubUnauthorizedAccess")
+    assert "lacks" not in str(error)
+    assert "key is another one" in str(error.hint) and "az login" in str(error.hint)
+
+
+def test_of_a_policy_of_the_users_own_both_are_said() -> None:
+    hint = str(refused(401, "GET /twins/d", key("mine")).hint)
+    assert "ServiceConnect" in hint and "key is another one" in hint
+
+
+def test_a_device_is_pointed_to_its_registration() -> None:
+    error = refused(401, "POST /devices/d/messages/events", DeviceKey(device_id="d", key=KEY))
+    assert "device-identity show -d d" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("line", "action", "first_role"),
+    [
+        ("GET /devices/d", "devices/read", "IoT Hub Data Reader"),
+        ("PUT /devices/d", "devices/write", "IoT Hub Registry Contributor"),
+        ("PATCH /twins/d", "twins/write", "IoT Hub Twin Contributor"),
+        ("POST /twins/d/methods", "directMethods/invoke/action", "IoT Hub Data Contributor"),
+        ("PUT /jobs/v2/j", "jobs/write", "IoT Hub Data Contributor"),
+    ],
+)
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_missing_role_is_named(line: str, action: str, first_role: str, status: int) -> None:
+    hint = str(refused(status, line, ENTRA, code="IotHubUnauthorized").hint)
+    assert f"Microsoft.Devices/IotHubs/{action}" in hint
+    assert f'--role "{first_role}"' in hint
+    assert "IoT Hub Data Contributor" in hint
+
+
+def test_an_unknown_path_still_has_a_role_or_a_right_to_look_at() -> None:
+    assert "IoT Hub Data Contributor" in str(refused(401, "GET /new", ENTRA).hint)
+    assert "Policy p" in str(refused(401, "GET /new", key("p")).hint)
+    assert "limits" in str(refused(429, "GET /new", key("p")).hint)
+
+
+@pytest.mark.parametrize(("ahead_s", "said"), [(-7200, "2 h behind"), (360, "6 min ahead of")])
+def test_a_clock_that_differs_is_what_is_said_first(ahead_s: float, said: str) -> None:
+    error = refused(401, "GET /twins/d", key("service"), ahead_s=ahead_s)
+    assert f"This machine's clock is {said} the hub's." in str(error)
+    assert "clock" in str(error.hint)
+
+
+def test_a_clock_that_is_right_or_unknown_is_not_blamed() -> None:
+    for error in (
+        refused(401, "GET /twins/d", key("service"), ahead_s=250),
+        refused(401, "GET /twins/d", key("service"), ahead_s=9999, has_date=False),
+    ):
+        assert "clock" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "ahead_s", "has_date", "said"),
+    [
+        (90, 0, True, "ended 90 s ago by the hub's clock."),
+        (7200, 600, True, "ended 2 h ago by the hub's clock. This machine's clock is 10 min ahead of the hub's."),
+        (0, 3000, False, "ended 50 min ago by this machine's clock."),
+    ],
+)
+def test_a_token_that_has_ended_says_by_how_much_and_by_whose_clock(
+    ended_s: int, ahead_s: float, has_date: bool, said: str
+) -> None:
+    token = SasToken(policy="service", expires_at=START - timedelta(seconds=ended_s), text="x")
+    error = refused(401, "GET /twins/d", token, ahead_s=ahead_s, has_date=has_date)
+    assert said in str(error)
+    assert "new one" in str(error.hint)
+
+
+def test_a_token_that_still_lasts_is_judged_by_its_policy() -> None:
+    token = SasToken(policy="service", expires_at=START + timedelta(hours=1), text="x")
+    assert "Policy service lacks RegistryRead." in str(refused(401, "GET /devices/d", token))
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("GET /devices/d", "100 a minute per unit, 5,000 in S3"),
+        ("POST /devices/query", "20 a minute per unit"),
+        ("POST /twins/d/methods", "160 KB a second"),
+        ("GET /twins/d", "100 a second"),
+        ("PATCH /twins/d", "50 a second"),
+        ("GET /jobs/v2/j", "100 a minute per unit"),
+        ("GET /devices/d/messages/deviceBound", "16 a second"),
+        ("POST /devices/d/messages/events", "12 per unit"),
+    ],
+)
+def test_throttling_names_the_quota(line: str, limit: str) -> None:
+    assert limit in str(refused(429, line, key("iothubowner"), code="ThrottlingBacklogTimeout").hint)
+
+
+@pytest.mark.parametrize(
+    ("status", "line", "said"),
+    [
+        (403, "GET /twins/d", "network rule"),
+        (500, "GET /twins/d", "try again later"),
+        (503, "PUT /jobs/v2/j", "tracking id"),
+        (400, "POST /devices/query", "single quotes"),
+        (400, "PUT /jobs/v2/j", "[[double brackets]]"),
+    ],
+)
+def test_a_status_without_a_code_of_its_own_has_advice_too(status: int, line: str, said: str) -> None:
+    assert said in str(refused(status, line, key("iothubowner"), code="Other").hint)
+
+
+def test_no_error_shows_a_key() -> None:
+    for status in (400, 401, 403, 404, 429, 500):
+        error = refused(status, "GET /devices/d", key("service"))
+        assert KEY not in f"{error} {error.hint} {error!r}"
+
+
+def test_every_row_of_the_access_table_is_reached_and_satisfiable() -> None:
+    lines = {
+        "POST /devices/query", "POST /devices/d/messages/events", "GET /devices/d/messages/deviceBound",
+        "DELETE /devices/d/commands", "GET /devices", "DELETE /devices/d", "PUT /devices/d/modules/m",
+        "POST /twins/d/methods", "GET /twins/d", "PATCH /twins/d/modules/m", "GET /jobs/v2/query", "PUT /jobs/v2/j",
+        "POST /jobs/v2/j/cancel", "GET /jobs", "POST /jobs/create", "DELETE /jobs/j", "GET /statistics/devices",
+        "GET /statistics/service",
+    }  # fmt: skip
+    assert {access_of(*line.split()) for line in lines} == set(ACCESS)
+    for access in ACCESS:
+        assert access.policies()[-1] == "iothubowner"
+        assert set(access.rights) <= POLICIES["iothubowner"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (2e6, "23 days")]
+)
+def test_a_duration_is_short(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

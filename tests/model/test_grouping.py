@@ -1,0 +1,46 @@
+"""Devices that fared alike are one group."""
+
+from typing import Any
+
+from azext_iotjobs.model.grouping import MAX_GROUPS, SHOWN_DEVICES, Groups
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
+
+
+def row(device: str, status: int | None, payload: Any = None, **more: Any) -> DeviceResult:
+    given: dict[str, Any] = {
+        "module_id": None, "status": "completed", "error_class": None, "error_code": None, "error_text": None,
+        "started_at": None, "finished_at": None, **more,
+    }  # fmt: skip
+    return DeviceResult(device_id=device, method_status=status, payload=payload, **given)
+
+
+def grouped(*rows: DeviceResult) -> list[tuple[Any, ...]]:
+    groups = Groups()
+    for each in rows:
+        groups.add(each)
+    return [
+        (each.method_status, each.payload, each.error_code, each.count, each.devices) for each in groups.ranked()
+    ]  # fmt: skip
+
+
+def test_equal_answers_are_one_and_the_most_frequent_comes_first() -> None:
+    gone = {"error_class": ErrorClass.OFFLINE, "error_code": "DeviceNotOnline"}
+    assert grouped(
+        row("a", 200, 1), row("b", 200, True), row("c", None, **gone, error_text="c is off line"),
+        row("d", 200, {"x": 1, "y": 2}), row("e", 200, {"y": 2, "x": 1}), row("f", 500, 1), row("g", 200, 1.0),
+        row("h", None, **gone, error_text="h is off line", module_id="m"), row("i", 200, {"x": 1, "y": 2}),
+    ) == [
+        (200, {"x": 1, "y": 2}, None, 3, ["d", "e", "i"]),
+        (None, None, "DeviceNotOnline", 2, ["c", "h/m"]),
+        (200, 1, None, 1, ["a"]),
+        (200, True, None, 1, ["b"]),
+        (500, 1, None, 1, ["f"]),
+        (200, 1.0, None, 1, ["g"]),
+    ]  # fmt: skip
+
+
+def test_groups_and_their_devices_have_bounds() -> None:
+    found = grouped(*(row(f"d{number}", 200, number // 20) for number in range(20 * MAX_GROUPS + 33)))
+    assert len(found) == MAX_GROUPS + 1
+    assert found[-1] == (None, None, None, 33, [f"d{20 * MAX_GROUPS + n}" for n in range(SHOWN_DEVICES)])
+    assert {count for *_, count, _ in found[:-1]} == {20}

@@ -1,0 +1,270 @@
+"""A direct method on many devices, or on modules, as a user calls it."""
+
+import csv
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.operations import simulate
+from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport.http import Request
+from tests.conftest import ScenarioHub
+from tests.helpers.az import AZ, Ran
+from tests.helpers.hub_process import sas
+from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.waiting import wait_until
+
+COUNT = 30  # devices that answer; the last three with 503
+ANSWERS = "STARTSWITH(deviceId, 'many-')"
+
+
+class Fleet:
+    """Simulated devices in one loop; `calls` are the devices that were called, in order."""
+
+    def __init__(self, hub: ScenarioHub) -> None:
+        document = hub.document
+        login = parse_connection_string(document["connectionString"])
+        assert login.policy is not None and login.key is not None
+        target = HubTarget(
+            host="localhost",
+            https_port=document["httpsPort"],
+            mqtt_port=document["mqttPort"],
+            ca_file=document["caCertificatePath"],
+            is_local=True,
+        )
+        self.client = HubClient.open(target, SasKey(policy=login.policy, key=login.key), SystemClock())
+        self.calls: list[str] = []
+        self.stop = threading.Event()
+        self._ready: set[str] = set()
+        devices = [self._device(f"many-{number:02}", number) for number in range(COUNT)]
+        self.thread = ThreadPoolExecutor(1)
+        self.end = self.thread.submit(simulate.run, target, devices, self._seen, SystemClock(), self.stop)
+        wait_until("all devices listen", lambda: len(self._ready) == COUNT)
+
+    def _device(self, name: str, number: int) -> simulate.SimulatedDevice:
+        key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
+        assert key is not None
+        status = 503 if number >= COUNT - 3 else 200
+        return simulate.SimulatedDevice(
+            device_id=name,
+            credential=DeviceKey(device_id=name, key=key),
+            behaviour=Behaviour(status=status, payload={"why": "\x1b[2Jbusy"} if status == 503 else {"ok": True}),
+            plan=TelemetryPlan(text="ping", count=10_000, interval_s=60),
+        )
+
+    def _seen(self, device: str, seen: Seen) -> None:
+        if seen.what is What.READY:
+            self._ready.add(device)
+        if seen.what is What.METHOD:
+            self.calls.append(device)
+
+
+@pytest.fixture(scope="module")
+def fleet(hub: ScenarioHub) -> Iterator[Fleet]:
+    fleet = Fleet(hub)
+    hub.new_device("sleeps")
+    yield fleet
+    fleet.stop.set()
+    fleet.thread.shutdown()
+    assert fleet.end.result().failures == {}
+
+
+def words(hub: ScenarioHub, *more: str) -> tuple[str, ...]:
+    return ("iot", "hub", "invoke-device-method", "-n", hub.name, "--mn", "x", "--timeout", "5", "--ct", "0", *more)
+
+
+def call(hub: ScenarioHub, *more: str, stdin: str | None = None) -> Ran:
+    ran = hub.az.run(*words(hub, *more), stdin=stdin)
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub, fleet: Fleet) -> None:
+    before = len(fleet.calls)
+    ran = call(hub, "--device-ids", "many-00,many-01,sleeps,nobody,many-29", "--exclude", "many-01")
+    rows = {row["deviceId"]: row for row in ran.json}
+    assert ran.code == 4 and sorted(fleet.calls[before:]) == ["many-00", "many-29"]
+    assert {name: (row["status"], row["errorClass"], row["methodStatus"]) for name, row in rows.items()} == {
+        "many-00": ("completed", None, 200),
+        "sleeps": ("failed", "offline", None),
+        "nobody": ("failed", "not-found", None),
+        "many-29": ("completed", "rejected", 503),
+    }
+    assert set(rows["many-00"]) == {
+        "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload",
+        "started", "finished", "durationSeconds",
+    }  # fmt: skip
+    assert rows["many-00"]["payload"] == {"ok": True} and 0 <= rows["many-00"]["durationSeconds"] < 5
+    assert 'many-00 200 {"ok": true}' in ran.stderr and "\x1b" not in ran.stderr
+    assert "4 called" in ran.stderr and "3 failed" in ran.stderr
+
+
+def test_success_is_what_the_user_says_and_errors_alone_is_silent(hub: ScenarioHub, fleet: Fleet) -> None:
+    ran = call(hub, "--device-ids", "many-29", "--success-status", "503", "--only-show-errors")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert call(hub, "--device-ids", "many-29", "--exit-zero").code == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["many-02\nmany-03\n", '["many-02", {"deviceId": "many-03"}]', "deviceId\nmany-02\nmany-03"]
+)
+def test_devices_come_from_standard_input(hub: ScenarioHub, fleet: Fleet, text: str) -> None:
+    ran = call(hub, "--devices-file", "-", "--query", "[].deviceId", stdin=text)
+    assert ran.code == 0 and sorted(ran.json) == ["many-02", "many-03"]
+
+
+def test_rows_go_into_a_new_file_and_equal_answers_are_one(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    options = ("-q", ANSWERS, "--output-file", str(path), "--columns", "deviceId,methodStatus")
+    ran = call(hub, *options, "--group-output", "--concurrency", "7")
+    assert ran.code == 4
+    assert [(each["status"], each["payload"], each["errorClass"], each["count"]) for each in ran.json] == [
+        (200, {"ok": True}, None, COUNT - 3),
+        (503, {"why": "\x1b[2Jbusy"}, "rejected", 3),
+    ]
+    assert [len(each["devices"]) for each in ran.json] == [10, 3]
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COUNT and set(rows[0]) == {"deviceId", "methodStatus"}
+    assert "many-00" not in ran.stderr and "many-29 503" in ran.stderr, "with a file, stderr names who failed"
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.csv"]
+    before = (len(fleet.calls), path.read_bytes())
+    refused = call(hub, *options)
+    assert refused.code == 1 and "--overwrite" in refused.stderr
+    assert (len(fleet.calls), path.read_bytes()) == before
+
+
+def test_rows_go_to_stdout_as_they_come_until_nobody_reads(hub: ScenarioHub, fleet: Fleet) -> None:
+    lines = call(hub, "-q", ANSWERS, "--output-file", "-", "--format", "jsonl").stdout.splitlines()
+    assert len({json.loads(line)["deviceId"] for line in lines}) == COUNT
+    before = len(fleet.calls)
+    head = subprocess.run(
+        f"'{AZ}' {' '.join(words(hub))} -q '*' --rate 10 --output-file - | head -c 1",
+        shell=True, env=hub.az.environment, cwd=hub.az.config_dir, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert head.stdout == "d" and "Traceback" not in head.stderr
+    assert len(fleet.calls) - before < COUNT, "no further device is called"
+
+
+def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, fleet: Fleet) -> None:
+    before = len(fleet.calls)
+    plan = call(hub, "-q", ANSWERS, "--dry-run", "--max-devices", "30").json
+    assert (plan["dryRun"], plan["deviceCount"], len(plan["sample"])) == (True, COUNT, 10)
+    assert plan["request"] == {
+        "methodName": "x", "payload": {}, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0,
+    }  # fmt: skip
+    assert call(hub, "-d", "many-00", "--dry-run").json["deviceCount"] == 1
+    refused = call(hub, "-q", ANSWERS, "--max-devices", "29")
+    assert (refused.code, refused.stdout) == (1, "") and "30 devices are meant" in refused.stderr
+    assert len(fleet.calls) == before
+
+
+def test_8_no_device_matched(hub: ScenarioHub, fleet: Fleet) -> None:
+    ran = call(hub, "-q", "tags.nothing = 'has this'")
+    assert (ran.code, ran.json) == (8, []) and "No device matched" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "--device-id is missing"),
+        (("-d", ""), "--device-id is empty"),
+        (("-q", " "), "blank"),
+        (("--devices-file", "-"), "no device"),
+        (("-d", "many-00", "-q", "*"), "--query-condition goes with many"),
+        (("-d", "many-00", "--output-file", "f"), "--output-file goes with many"),
+        (("-q", "*", "--concurrency", "0"), "--concurrency 0: give 1 to 200"),
+        (("-q", "*", "--columns", "deviceId,deleted"), "--columns"),
+        (("-q", "*", "--ct", "6"), "--connect-timeout 6 is longer than --timeout 5"),
+        (("-q", "FROM devices.modules"), "invoke-module-method"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_nobody_is_called(
+    hub: ScenarioHub, fleet: Fleet, options: tuple[str, ...], said: str
+) -> None:
+    before = len(fleet.calls)
+    ran = call(hub, *options)
+    assert (ran.code, ran.stdout, len(fleet.calls)) == (1, "", before) and said in ran.stderr
+
+
+def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+    before = len(fleet.calls)
+    calling = hub.az.start(*words(hub, "-q", ANSWERS, "--rate", "4"), output=tmp_path / "o")
+    wait_until("some are called", lambda: len(fleet.calls) >= before + 3)
+    calling.send_signal(signal.SIGINT)
+    assert calling.wait(30) == 4
+    rows = json.loads((tmp_path / "o").read_text())
+    assert sorted(row["deviceId"] for row in rows) == sorted(fleet.calls[before:]) and len(rows) < COUNT
+    errors = (tmp_path / "o.err").read_text()
+    assert f"{COUNT - len(rows)} devices were not called" in errors and "Traceback" not in errors
+
+
+def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+    before = len(fleet.calls)
+    patient = words(hub, "--device-ids", "sleeps,many-00", "--timeout", "60", "--ct", "60")
+    calling = hub.az.start(*patient, output=tmp_path / "o")
+    wait_until("one has answered", lambda: "many-00 200" in (tmp_path / "o.err").read_text())
+    calling.send_signal(signal.SIGINT)
+    wait_until("it waits for the other", lambda: "1 under way" in (tmp_path / "o.err").read_text())
+    calling.send_signal(signal.SIGINT)
+    assert calling.wait(10) == 4
+    assert [row["deviceId"] for row in json.loads((tmp_path / "o").read_text())] == ["many-00"]
+    errors = (tmp_path / "o.err").read_text()
+    assert "may have been called" in errors and "Traceback" not in errors and len(fleet.calls) == before + 1
+
+
+def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: Fleet) -> None:
+    made: list[MqttDevice] = []
+    for device in ("many-00", "many-01"):
+        fleet.client.transport.send(
+            Request(method="PUT", path=f"/devices/{device}/modules/motor", body={"moduleId": "motor"}, has_body=True)
+        )
+        answer = fleet.client.transport.send(Request(method="GET", path=f"/devices/{device}/modules/motor"))
+        key = json.loads(answer.body)["authentication"]["symmetricKey"]["primaryKey"]
+        made.append(_module(hub, device, key))
+    command = ("iot", "hub", "invoke-module-method", "-n", hub.name, "--mn", "turn", "--mp", "[1]", "--timeout", "5")
+    try:
+        assert hub.az.json(*command, "-d", "many-00", "-m", "motor") == {"status": 201, "payload": [1]}
+        ran = hub.az.run(*command, "-m", "motor", "--device-ids", "many-00,many-01,many-02", "--ct", "0")
+        assert (ran.code, [(row["deviceId"], row["moduleId"], row["errorClass"]) for row in _sorted(ran.json)]) == (
+            4, [("many-00", "motor", None), ("many-01", "motor", None), ("many-02", "motor", "not-found")],
+        )  # fmt: skip
+        rows = hub.az.json(*command, "-q", "FROM devices.modules WHERE moduleId = 'motor'")
+        assert [(row["deviceId"], row["methodStatus"]) for row in _sorted(rows)] == [("many-00", 201), ("many-01", 201)]
+        plan = hub.az.json(*command, "-m", "motor", "-q", ANSWERS, "--dry-run")
+        assert plan["request"]["moduleId"] == "motor"
+        ran = hub.az.run(*command, "-d", "many-00")
+        assert ran.code == 1 and "--module-id is missing" in ran.stderr
+    finally:
+        for each in made:
+            each.close()
+
+
+def _module(hub: ScenarioHub, device: str, key: str) -> MqttDevice:
+    module = MqttDevice(
+        SimpleNamespace(info=hub.document),  # type: ignore[arg-type]
+        f"{device}/motor",
+        key,
+        username=f"localhost/{device}/motor/?api-version=2021-04-12",
+        password=sas(key, f"localhost/devices/{device}/modules/motor"),
+    )
+    module.connect()
+    module.answer_methods(lambda _name, payload: (201, payload))
+    return module
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: str(row["deviceId"]))
