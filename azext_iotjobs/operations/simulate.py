@@ -201,8 +201,8 @@ class _Device:
 
     __slots__ = (
         "_around", "_connect_at", "_device", "_is_linked", "_is_under_way", "_plan", "_ready_at", "_refusals",
-        "_renew_at", "_session", "_short_links", "_started_at", "_subscription", "_tries", "acknowledged_count", "dropped_count", "failure",
-        "is_in_line", "is_over", "sent_count", "unacknowledged",
+        "_renew_at", "_session", "_short_links", "_started_at", "_subscription", "_tries", "acknowledged_count",
+        "dropped_count", "failure", "is_in_line", "is_over", "sent_count", "unacknowledged",
     )  # fmt: skip
 
     def __init__(self, device: SimulatedDevice, around: _Around) -> None:
