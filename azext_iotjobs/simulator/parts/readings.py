@@ -15,6 +15,7 @@ from azext_iotjobs.simulator.parts.core import Core
 from azext_iotjobs.simulator.parts.walker import as_body, as_text
 
 TELEMETRY_SALT = salt("telemetry")
+SHORTEST_S = 0.01  # between two messages of a kind
 FIRST = 0  # counts begin at 1: a key of its own for what comes before the first
 
 
@@ -55,7 +56,7 @@ class Readings:
         dice = row.dice.fork(row.count)
         message = self._message(row, dice, now)
         if row.rule.count is None or row.count < row.rule.count:
-            pause_s = row.rule.every.draw(dice)
+            pause_s = max(row.rule.every.draw(dice), SHORTEST_S)
             # From when it was due: a rate is kept. Late ones are not sent in a burst.
             self._plan(row, due_at + pause_s if due_at + pause_s > now.at else now.at + pause_s)
         return [message]
