@@ -169,6 +169,7 @@ class _Device:
         self._subscription: int | None = None
         self._started_at: float | None = None  # when the first message was due
         self.sent_count = 0
+        self._planned_count = 0  # those of them that the plan wanted
         self.unacknowledged: dict[int, int] = {}  # the wire's number of a message -> its own
         self.failure: IotJobsError | None = None
         self.is_over = False
@@ -225,13 +226,13 @@ class _Device:
 
     def _next_message_at(self) -> float:
         """inf when there is none to come, or none has been due yet."""
-        if self._plan is None or self._started_at is None or self.sent_count >= self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count >= self._plan.count:
             return math.inf
-        return self._plan.due_at(self.sent_count + 1, self._started_at)
+        return self._plan.due_at(self._planned_count + 1, self._started_at)
 
     def _end_at(self) -> float:
         """inf while messages are to come, and without a plan."""
-        if self._plan is None or self._started_at is None or self.sent_count < self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count < self._plan.count:
             return math.inf
         end = self._plan.ends_at(self._started_at)
         return end + LAST_WAIT_S if self.unacknowledged else end
@@ -269,14 +270,15 @@ class _Device:
     def _send_due(self, now: float) -> None:
         while self._plan is not None and self._next_message_at() <= now:
             instant = self._around.clock.now()
-            body = telemetry.body(self._plan, self.sent_count + 1, str(uuid.uuid4()), instant)
-            self._send(mind.SendTelemetry(properties=self._plan.properties, body=body))
+            self._planned_count += 1
+            body = telemetry.body(self._plan, self._planned_count, str(uuid.uuid4()), instant)
+            message = mind.SendTelemetry(properties=self._plan.properties, body=body)
+            self._send(message, count=self._plan.count)
 
-    def _send(self, message: mind.SendTelemetry) -> None:
+    def _send(self, message: mind.SendTelemetry, **planned: int) -> None:
         self.sent_count += 1
         topic, payload = topics.render_telemetry(self._device.device_id, message)
         self.unacknowledged[self._publish(topic, payload)] = self.sent_count
-        planned = {} if self._plan is None else {"count": self._plan.count}
         self._tell(What.SENT, number=self.sent_count, **planned)
 
     def _act(self, event: mind.Event) -> None:
