@@ -15,6 +15,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleets import numbered_ids
 from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
+from azext_iotjobs.simulator.events import Who
 
 logger = get_logger(__name__)
 
@@ -40,7 +41,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, fleet: FleetOptions) -
         operation.SimulatedDevice(
             device_id=each,
             credential=DeviceKey(device_id=each, key=policy.key, policy=policy.policy),
-            behaviour=one.behaviour,
+            behaviour=one.behaving.of(Who(device_id=each, number=number)),
             plan=one.plan if one.sends else None,
             model_id=one.model,
             number=number,
@@ -49,7 +50,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, fleet: FleetOptions) -
     ]
     clock = SystemClock()
     with stopped_by_ctrl_c() as stop, fleet_watch.watching(sight, ids, clock, stop) as watch:
-        summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way)
+        summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed)
         result, outcome = watch.end(summary)
     leave_with(cmd, outcome, always_zero=False)
-    return {"hub": client.target.authority, **result}
+    return {"hub": client.target.authority, "seed": one.behaving.seed, **result}
