@@ -6,7 +6,7 @@ import sys
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.tables import printable
+from azext_iotjobs.cli.cells import printable
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 

@@ -12,12 +12,12 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import fleet_events
+from azext_iotjobs.cli.cells import printable
 from azext_iotjobs.cli.fleet_display import Display
 from azext_iotjobs.cli.fleet_events import EventFile
 from azext_iotjobs.cli.fleet_metrics import MetricsServer, render
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_result import document
-from azext_iotjobs.cli.tables import printable
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
