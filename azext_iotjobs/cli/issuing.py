@@ -1,6 +1,7 @@
 """Issue certificates of devices from a test CA. Imported only when asked for: az's `cryptography` loads slowly."""
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,6 +14,7 @@ from azext_iotjobs.model.errors import BadValue
 VALID = timedelta(days=30)  # longer than a simulation, shorter than a mistake
 CLOCKS_DIFFER = timedelta(minutes=5)
 WITHOUT_DIGEST = (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
+SIGNS = (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, *WITHOUT_DIGEST)
 
 
 class Issuer:
@@ -31,19 +33,17 @@ class Issuer:
             key = serialization.load_pem_private_key(key_pem, passphrase.encode() if passphrase else None)
         except TypeError:
             what = (
-                "is encrypted: --passphrase is missing"
-                if passphrase is None
-                else "is not encrypted: leave --passphrase out"
+                "encrypted: --passphrase is missing" if passphrase is None else "not encrypted: leave --passphrase out"
             )
-            raise BadValue(f"The key of --issue-from-ca {what}.") from None
+            raise BadValue(f"The key of --issue-from-ca is {what}.") from None
         except (ValueError, UnsupportedAlgorithm):
             raise BadValue(
                 "The key of --issue-from-ca cannot be read, or --passphrase is wrong.",
                 hint="--ca-key names a PEM file with it; without --ca-key it stands in the CA's own file.",
             ) from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | WITHOUT_DIGEST):
+        if not isinstance(key, SIGNS):
             raise BadValue("The key of --issue-from-ca is of a kind that signs no certificates.")
-        if key.public_key() != self._chain[0].public_key():
+        if _public(key.public_key()) != _public(self._chain[0].public_key()):
             raise BadValue("--ca-key is not the key of the certificate in --issue-from-ca.")
         self._key = key
 
@@ -68,3 +68,7 @@ class Issuer:
         pem = serialization.Encoding.PEM
         private = own.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return private + b"".join(each.public_bytes(pem) for each in (certificate, *self._chain))
+
+
+def _public(key: Any) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
