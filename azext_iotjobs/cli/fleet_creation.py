@@ -38,12 +38,12 @@ class Made:
     deletion: Deletion | None = None  # once it is over, with --delete-after
     left_count: int = 0  # that --delete-after could not remove
 
-    def document(self) -> dict[str, Any]:
-        """For a simulation's result."""
+    def document(self) -> dict[str, Any] | None:
+        """For a simulation's result; None: nothing was missing."""
         if self.run is None:
-            return {"created": 0}
-        removed = {} if self.deletion is None else {**deletion_document(self.deletion), "left": self.left_count}
-        return {"created": self.count, "run": self.run, **removed}
+            return None
+        removed = {} if self.deletion is None else deletion_document(self.deletion)
+        return {"run": self.run, "made": self.count, **removed, "left": self.left_count}
 
 
 @contextmanager

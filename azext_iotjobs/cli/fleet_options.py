@@ -39,6 +39,12 @@ class FleetOptions:
     takes_over: bool = _other("--take-over", False)
     ca_path: str | None = _other("--issue-from-ca")
     ca_key_path: str | None = _other("--ca-key")
+    until: list[str] | None = _other("--until")
+    expected: list[str] | None = _other("--expect")
+    events_path: str | None = _other("--events")
+    overwrites_events: bool = _other("--overwrite", False)
+    metrics_port: int | None = _other("--metrics-port")
+    metrics_address: str | None = _other("--metrics-bind")
 
     @property
     def is_typed(self) -> bool:

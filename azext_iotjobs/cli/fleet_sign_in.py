@@ -20,7 +20,8 @@ from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, SasKey, check_key
 from azext_iotjobs.operations import simulate
 from azext_iotjobs.operations.keys import new_key
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from azext_iotjobs.simulator.session import Behaviour
+from azext_iotjobs.cli.behaviour_options import Behaving
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
@@ -12,7 +12,7 @@ class OneDevice:
     """The options by their dest, read where they need to be."""
 
     device: str | None
-    behaviour: Behaviour
+    behaving: Behaving
     plan: TelemetryPlan
     sends: bool  # whether anything about messages was typed: one device sends in any case
     model: str | None

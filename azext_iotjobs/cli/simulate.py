@@ -8,19 +8,20 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
+from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.one_device import OneDevice
-from azext_iotjobs.cli.values import at_least, key_values, whole_number
+from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
@@ -53,9 +54,13 @@ def simulate(
 ) -> dict[str, Any] | None:
     """Simulate a device until its messages are sent, or until Ctrl-C; or a fleet of them.
 
-    kwargs: what FleetOptions names. az looks for an argument of this name when it reads no more options from here.
+    kwargs: what BehaviourOptions and FleetOptions name. az looks for an argument of this name when it reads no more
+    options from here.
     Gives what came of a fleet; None for one device.
     """
+    behaviour = BehaviourOptions.taken_from(
+        kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
+    )
     fleet = FleetOptions(**kwargs)
     fleet.check(device)
     if wire == "http" and fleet.is_typed:
@@ -66,6 +71,7 @@ def simulate(
                 "--method-response-code": answer_status,
                 "--method-response-payload": answer_payload,
                 "--init-reported-properties": first_reported,
+                "--behaviour, --method and the like": behaviour.is_typed or None,
                 "--model-id": model,
                 "--certificate-file-path": certificate_path or key_path or key_passphrase,
                 "--websocket": over_websocket or None,
@@ -76,13 +82,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
-    behaviour = Behaviour(
-        status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
-        payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
-        first_reported=(
-            None if first_reported is None else json_object_or_file(first_reported, "--init-reported-properties")
-        ),
-    )
+    behaving = behaviour.read()
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
@@ -97,7 +97,7 @@ def simulate(
         return None
     one = OneDevice(
         device=device,
-        behaviour=behaviour,
+        behaving=behaving,
         plan=plan,
         sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
         model=model,
@@ -123,15 +123,18 @@ def _was_typed(value: Any) -> bool:
 def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
     certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
+    behaviour = one.behaving.of_one(device)
     simulated = operation.SimulatedDevice(
         device_id=device,
         credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),
-        behaviour=one.behaviour,
-        plan=one.plan,
+        behaviour=behaviour,
+        plan=one.plan if one.sends or not behaviour.telemetry else None,
         model_id=one.model,
     )
     with stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, one.way)
+        summary = operation.run(
+            client.target, [simulated], _print_seen, SystemClock(), stop, one.way, one.behaving.seed
+        )
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
         "%s: %d messages sent%s%s.", device, summary.sent_count,
@@ -195,7 +198,7 @@ def _print_seen(device: str, seen: Seen) -> None:
                 },
             )
         case What.SENT:
-            _show_progress(details["number"], details["count"])
+            _show_progress(details["number"], details.get("count"))
         case What.READY:
             logger.warning("%s: connected, listening.", device)
         case What.LOST:
@@ -206,12 +209,16 @@ def _print_seen(device: str, seen: Seen) -> None:
             pass  # the command's own error says so
         case What.REPORT_REFUSED:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
+        case What.FETCH_REFUSED:
+            logger.warning("%s: the hub refused to show its twin (%s); asking again.", device, details["status"])
+        case What.UNANSWERED:
+            logger.warning("%s: method %r is not answered: %s.", device, details["name"], details["reason"])
         case What.UNREADABLE:
             logger.warning("%s: unreadable message on %r.", device, details["topic"])
 
 
-def _show_progress(number: int, count: int) -> None:
-    if sys.stderr.isatty():
+def _show_progress(number: int, count: int | None) -> None:
+    if count is not None and sys.stderr.isatty():
         end = "\n" if number == count else "\r"
         print(f"Device simulation in progress: {number}/{count}", end=end, file=sys.stderr, flush=True)
 

@@ -17,10 +17,13 @@ from urllib.parse import quote
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import IotJobsError, LinkError, Unauthorized
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
-from azext_iotjobs.simulator import session as mind
+from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
+from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.session import Behaviour, Moment, Seen, Session, State, What, Who
+from azext_iotjobs.simulator.events import Moment, Seen, What, Who
+from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.session import Session
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport.auth import device_password
@@ -166,7 +169,8 @@ class _Device:
         self._subscription: int | None = None
         self._started_at: float | None = None  # when the first message was due
         self.sent_count = 0
-        self.unacknowledged: set[int] = set()
+        self._planned_count = 0  # those of them that the plan wanted
+        self.unacknowledged: dict[int, int] = {}  # the wire's number of a message -> its own
         self.failure: IotJobsError | None = None
         self.is_over = False
         self._act(mind.Started())
@@ -218,16 +222,17 @@ class _Device:
         if self._end_at() <= now:
             self.is_over = True
             self._around.links.drop(self._device.device_id)
+            self._tell(What.LEFT)
 
     def _next_message_at(self) -> float:
         """inf when there is none to come, or none has been due yet."""
-        if self._plan is None or self._started_at is None or self.sent_count >= self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count >= self._plan.count:
             return math.inf
-        return self._plan.due_at(self.sent_count + 1, self._started_at)
+        return self._plan.due_at(self._planned_count + 1, self._started_at)
 
     def _end_at(self) -> float:
         """inf while messages are to come, and without a plan."""
-        if self._plan is None or self._started_at is None or self.sent_count < self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count < self._plan.count:
             return math.inf
         end = self._plan.ends_at(self._started_at)
         return end + LAST_WAIT_S if self.unacknowledged else end
@@ -260,17 +265,20 @@ class _Device:
         self._is_linked = False
         self._around.links.drop(self._device.device_id)
         self._act(mind.Offline())
+        self._tell(What.LEFT)
 
     def _send_due(self, now: float) -> None:
         while self._plan is not None and self._next_message_at() <= now:
             instant = self._around.clock.now()
-            body = telemetry.body(self._plan, self.sent_count + 1, str(uuid.uuid4()), instant)
-            self._send(mind.SendTelemetry(properties=self._plan.properties, body=body))
+            self._planned_count += 1
+            body = telemetry.body(self._plan, self._planned_count, str(uuid.uuid4()), instant)
+            message = mind.SendTelemetry(properties=self._plan.properties, body=body)
+            self._send(message, count=self._plan.count)
 
-    def _send(self, message: mind.SendTelemetry) -> None:
+    def _send(self, message: mind.SendTelemetry, **planned: int) -> None:
         self.sent_count += 1
-        self.unacknowledged.add(self._publish(*topics.render_telemetry(self._device.device_id, message)))
-        planned = {} if self._plan is None else {"count": self._plan.count}
+        topic, payload = topics.render_telemetry(self._device.device_id, message)
+        self.unacknowledged[self._publish(topic, payload)] = self.sent_count
         self._tell(What.SENT, number=self.sent_count, **planned)
 
     def _act(self, event: mind.Event) -> None:
@@ -289,6 +297,9 @@ class _Device:
                     self._publish(*topics.render_answer(action))
                 case mind.Report():
                     self._publish(*topics.render_report(action))
+                    self._tell(What.REPORT, rid=action.rid, patch=action.patch)
+                case mind.FetchTwin():
+                    self._publish(*topics.render_fetch(action))
                 case Seen():
                     self._around.reporter(self._device.device_id, action)
 
@@ -297,7 +308,9 @@ class _Device:
 
     def _acknowledged(self, number: int) -> None:
         if number != self._subscription:
-            self.unacknowledged.discard(number)
+            sent = self.unacknowledged.pop(number, None)
+            if sent is not None:
+                self._tell(What.ACKNOWLEDGED, number=sent)
             return
         self._subscription = None
         self._act(mind.Subscribed())
@@ -338,7 +351,7 @@ class _Device:
         self.is_over = True
         self._tell(What.REFUSED, reason=str(error))
 
-    def _tell(self, what: What, **details: str | int | float) -> None:
+    def _tell(self, what: What, **details: Any) -> None:
         self._around.reporter(self._device.device_id, Seen(what=what, details=details))
 
 

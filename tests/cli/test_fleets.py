@@ -9,6 +9,7 @@ import pytest
 from azure.cli.core.mock import DummyCli
 
 from azext_iotjobs.cli import fleet_members
+from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.fleet_members import Fleet
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_sign_in import Ways
@@ -17,7 +18,6 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget, SasKey
-from azext_iotjobs.simulator.session import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 from tests.helpers.device_certificates import make
@@ -32,7 +32,7 @@ def one(**typed: Any) -> OneDevice:
     names = ("device", "model", "device_key", "certificate_path", "key_path", "key_passphrase")
     plan = TelemetryPlan(text="t", count=1, interval_s=1)
     given = {**dict.fromkeys(names), **typed}
-    return OneDevice(behaviour=Behaviour(), plan=plan, sends=False, way=Way.TLS, **given)
+    return OneDevice(behaving=BehaviourOptions().read(), plan=plan, sends=False, way=Way.TLS, **given)
 
 
 def cmd() -> Any:

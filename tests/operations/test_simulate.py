@@ -10,8 +10,10 @@ import pytest
 from azext_iotjobs.model.errors import CannotConnect, Unauthorized
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.mqtt_events import Arrived, Connected, Event, Failed, Lost, Refused
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import LinksDouble, arriving
@@ -94,7 +96,9 @@ def test_a_device_says_who_it_is_without_any_port() -> None:
 
 @pytest.mark.parametrize("payload", [0, {}, False, [], None, "", {"result": "ok"}])
 def test_a_method_is_answered_with_the_payload_given_whatever_it_is(payload: Any) -> None:
-    simulation = Simulation(device(behaviour=Behaviour(status=0, payload=payload)), happens=[(5.0, METHOD)])
+    simulation = Simulation(
+        device(behaviour=Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))), happens=[(5.0, METHOD)]
+    )
     simulation.run()
     assert simulation.links.sent("$iothub/methods/res/0/?$rid=1") == [(5.0, json.dumps(payload).encode())]
     assert [kind for kind in simulation.kinds() if kind in (What.METHOD, What.ANSWER)] == [What.METHOD, What.ANSWER]
@@ -186,7 +190,7 @@ def test_messages_without_acknowledgement_are_waited_for_and_then_counted() -> N
 
 
 def test_initial_reported_properties_are_reported_once_even_over_a_reconnect() -> None:
-    behaviour = Behaviour(first_reported={"a": 1})
+    behaviour = Behaviour(first_reported=constant({"a": 1}))
     simulation = Simulation(device(behaviour=behaviour), happens=[(5.0, Lost("d"))])
     simulation.run()
     assert [payload for _, payload in simulation.links.sent("properties/reported")] == [b'{"a": 1}']

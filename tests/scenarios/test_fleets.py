@@ -27,6 +27,11 @@ def devices(hub: ScenarioHub, prefix: str) -> dict[str, Any]:
     return {each["deviceId"]: each["tags"] for each in rows if each["deviceId"].startswith(prefix)}
 
 
+def acknowledged(ran: Ran) -> int:
+    """Messages that the hub has taken."""
+    return int(ran.json["messages"]["acknowledged"])
+
+
 def lists(hub: ScenarioHub) -> list[Path]:
     return list((hub.az.config_dir / "iotjobs" / "simulated").glob("*"))
 
@@ -35,17 +40,15 @@ def test_missing_devices_are_made_simulated_and_removed_and_the_others_stay(hub:
     hub.new_device("mk-2")
     ran = simulate(hub, "--prefix", "mk-", "--count", "3", "--create", "--delete-after", *ONCE)
     assert ran.code == 0, ran.stderr
-    counts = {
-        name: ran.json[name] for name in ("deviceCount", "connected", "sent", "acknowledged", "created", "deleted")
-    }
-    assert counts == {"deviceCount": 3, "connected": 3, "sent": 3, "acknowledged": 3, "created": 2, "deleted": 2}
+    assert (ran.json["devices"]["count"], ran.json["connects"], acknowledged(ran)) == (3, 3, 3)
+    assert (ran.json["creation"]["made"], ran.json["creation"]["deleted"]) == (2, 2)
     assert devices(hub, "mk-") == {"mk-2": {}}
     assert lists(hub) == []
 
 
 def test_what_is_to_stay_stays_until_its_run_is_named(hub: ScenarioHub) -> None:
     ran = simulate(hub, "--prefix", "st-", "--count", "2", "--create", *ONCE)
-    run = ran.json["run"]
+    run = ran.json["creation"]["run"]
     assert devices(hub, "st-") == {name: {"simulated": True, "simulatedRun": run} for name in ("st-1", "st-2")}
     [path] = lists(hub)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -91,11 +94,11 @@ def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
 def test_ctrl_c_during_a_run_still_removes_what_was_made(hub: ScenarioHub, tmp_path: Path) -> None:
     words = ("--prefix", "cc-", "--count", "2", "--create", "--delete-after")
     run = hub.az.start("iot", "device", "simulate", "-n", hub.name, *words, output=tmp_path / "o")
-    wait_until("it runs", lambda: "2 devices connected" in (tmp_path / "o.err").read_text())
+    wait_until("it runs", lambda: "All 2 devices are connected" in (tmp_path / "o.err").read_text())
     run.send_signal(signal.SIGINT)
     assert run.wait(30) == 0
     result = json.loads((tmp_path / "o").read_text())
-    assert (result["wasStopped"], result["deleted"]) == (True, 2)
+    assert (result["endedBy"], result["creation"]["deleted"]) == ("stopped", 2)
     assert devices(hub, "cc-") == {}
 
 
@@ -111,8 +114,8 @@ def test_a_connected_device_is_not_taken_over_unasked(hub: ScenarioHub, tmp_path
         assert "1 device (live-1) is connected" in refused.stderr and "--take-over" in refused.stderr
         plan = simulate(hub, *words, "--dry-run").json
         assert (plan["deviceCount"], len(plan["inTheWay"])) == (2, 1)
-        assert simulate(hub, *words, "--exclude", "live-1").json["connected"] == 1
-        assert simulate(hub, *words, "--take-over").json["connected"] == 2
+        assert simulate(hub, *words, "--exclude", "live-1").json["connects"] == 1
+        assert simulate(hub, *words, "--take-over").json["devices"]["count"] == 2
     finally:
         real.send_signal(signal.SIGINT)
         real.wait(30)
@@ -129,12 +132,12 @@ def test_devices_sign_in_with_the_keys_in_their_file(hub: ScenarioHub, tmp_path:
     file.write_text(f"deviceId,connectionString\nown-1,{own}\n")
     ran = hub.az.run("iot", "device", "simulate", *login, "--devices-file", str(file), *ONCE)
     assert ran.code == 0, ran.stderr
-    assert ran.json["acknowledged"] == 1
+    assert acknowledged(ran) == 1
     hub.new_device("own-2")
     file.write_text(f"{own}\n{own.replace('own-1', 'own-2')}\n")
     wrong = hub.az.run("iot", "device", "simulate", *login, "--devices-file", str(file), *ONCE)
     assert wrong.code == 4
-    assert [each["deviceId"] for each in wrong.json["failures"]] == ["own-2"]
+    assert [each["deviceId"] for each in wrong.json["gaveUp"]] == ["own-2"]
     assert own.split("SharedAccessKey=")[1] not in wrong.stderr + wrong.stdout
 
 
@@ -152,13 +155,13 @@ def test_devices_sign_in_with_certificates_of_a_test_ca_and_out_of_a_folder(hub:
     finally:
         hub.az.run("iot", "local-hub", "certificate", "delete", "--name", "fleet", *port)
     assert ran.code == 0, ran.stderr
-    assert (ran.json["connected"], ran.json["acknowledged"], ran.json["deleted"]) == (3, 3, 3)
+    assert (ran.json["connects"], acknowledged(ran), ran.json["creation"]["deleted"]) == (3, 3, 3)
     words = ("iot", "hub", "device-identity", "create", "-n", hub.name, "-d", "th-1", "--am", "x509_thumbprint")
     hub.az.json(*words, "--valid-days", "3", "--output-dir", str(tmp_path))
     try:
         folder = ("--device-ids", "th-1,mk-0", "--certificate-file-path", str(tmp_path))
         hub.new_device("mk-0")
-        assert simulate(hub, *folder, *ONCE).json["acknowledged"] == 2
+        assert acknowledged(simulate(hub, *folder, *ONCE)) == 2
         assert "registered to sign in by certificate" in simulate(hub, "--device-ids", "th-1", *ONCE).stderr
     finally:  # while there are such devices, the hub asks all of them for certificates
         hub.az.json("iot", "hub", "device-identity", "delete", "-n", hub.name, "-d", "th-1")

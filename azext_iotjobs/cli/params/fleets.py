@@ -6,6 +6,7 @@ They are extra arguments: az gives them to the handler as keywords, where `cli/f
 from azext_iotjobs.cli.params.shared import Context
 
 MEMBERS = "Fleet"
+SIGHT = "Verdict and Sight"
 
 
 def members(c: Context) -> None:
@@ -51,3 +52,27 @@ def sign_in(c: Context) -> None:
                  "--create, devices are registered so.")  # fmt: skip
     c.extra("ca_key_path", options_list=["--ca-key"], arg_group=MEMBERS,
             help="PEM file of that CA's private key. Default: the CA's file holds it too.")  # fmt: skip
+
+
+def sight(c: Context) -> None:
+    """When the run ends, what is expected of it, and what is seen of it."""
+    c.extra("until", options_list=["--until"], action="append", arg_group=SIGHT,
+            help="When to end: 60s, 5m, '1000 messages' (acknowledged ones), '1000 methods' (answered calls), 'all "
+                 "methods' (each device has answered one), a claim as for --expect such as 'method reboot on all', or "
+                 "forever. Repeatable: the first that holds ends the run. Default: forever, or, with --expect, until "
+                 "all is decided.")  # fmt: skip
+    c.extra("expected", options_list=["--expect"], action="append", arg_group=SIGHT,
+            help="What has to come true, else the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
+                 "CLAIM: `connected`, `method NAME` (answered; * is any), `message` (received), `telemetry` "
+                 "(acknowledged), `twin desired.PATH = VALUE`, `twin reported.PATH = VALUE`. Durations count from the "
+                 "start of the run. Repeatable.")  # fmt: skip
+    c.extra("events_path", options_list=["--events"], arg_group=SIGHT,
+            help="File for what each device sees and does, as JSON lines, as it happens.")  # fmt: skip
+    c.extra("overwrites_events", options_list=["--overwrite"], action="store_true", arg_group=SIGHT,
+            help="With --events: replace a file that is there.")  # fmt: skip
+    c.extra("metrics_port", options_list=["--metrics-port"], type=int, arg_group=SIGHT,
+            help="Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics; 0 is any free port, which is said on "
+                 "stderr.")  # fmt: skip
+    c.extra("metrics_address", options_list=["--metrics-bind"], arg_group=SIGHT,
+            help="With --metrics-port: listen on this address of the machine instead of 127.0.0.1. Who can reach it "
+                 "reads the metrics.")  # fmt: skip
