@@ -182,7 +182,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ("methods:\n  m: {failure: 101%}", 2, "a share from 0 to 1"),
         ("methods:\n  m: {failure: {rate: 0.1, staus: 1}}", 2, "did you mean status?"),
         ("methods:\n  m:\n    payload:\n      a:\n        - 1\n        - ${requets.x}", 6, "did you mean request?"),
-        ("methods:\n  m:\n    then:\n      - wait: 1\n      - wiat: 1", 5, "m.then[1]: an object of 'wiat', allowed: a step"),
+        ("methods:\n  m:\n    then:\n      - wait: 1\n      - wiat: 1", 5, "then[1]: an object of 'wiat', allowed:"),
         ("methods:\n  m:\n    then:\n      - {wait: 1, offline: 1}", 4, "one of report, wait"),
         ("methods:\n  m:\n    then:\n      - {report: {}, times: 3}", 4, "times and every"),
         ("methods:\n  m:\n    then:\n      - {chance: 0.1}", 4, "instead"),
