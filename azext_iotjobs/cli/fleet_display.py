@@ -24,6 +24,8 @@ WORDS = {
     What.FETCH_REFUSED: "twin not given",
     What.REPORT_REFUSED: "reported properties refused",
     What.UNREADABLE: "message not readable",
+    What.DROPPED: "not sent, as too much waits for the hub",
+    What.DROPPED: "not sent, as too much waited for the hub already",
 }
 
 

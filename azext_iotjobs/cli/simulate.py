@@ -202,13 +202,16 @@ def _print_seen(device: str, seen: Seen) -> None:
         case What.READY:
             logger.warning("%s: connected, listening.", device)
         case What.LOST:
-            logger.warning("%s: connection lost; connecting again in %.1f s.", device, details["retry_in_s"])
+            why = f" {details['reason']}" if "reason" in details else ""
+            logger.warning("%s: connection lost; connecting again in %.1f s.%s", device, details["retry_in_s"], why)
         case What.NOT_CONNECTED:
             logger.warning("%s: %s Connecting again in %.1f s.", device, details["reason"], details["retry_in_s"])
         case What.REFUSED:
             pass  # the command's own error says so
         case What.REPORT_REFUSED:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
+        case What.DROPPED:
+            logger.warning("%s: something was not sent: too much waits for the hub already.", device)
         case What.FETCH_REFUSED:
             logger.warning("%s: the hub refused to show its twin (%s); asking again.", device, details["status"])
         case What.UNANSWERED:

@@ -46,15 +46,20 @@ class Hub:
 
 
 def assemble(
-    config: LocalHubConfig, database: Database, gate: Gate, clock: HubClock, stop: Callable[[], None]
-) -> Hub:  # fmt: skip
+    config: LocalHubConfig,
+    database: Database,
+    identities: Identities,
+    gate: Gate,
+    clock: HubClock,
+    stop: Callable[[], None],
+) -> Hub:
     """Put the rooms together over one database, as a hub before this one left it.
 
     stop: ends the hub.
     """
-    twin_rows = Twins(database)
-    identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
-    authorities, events, links, selector = Authorities(database), Events(), Links(), Selector(database)
+    twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
+    authorities, events, links = Authorities(database), Events(), Links()
+    selector = Selector(database, identities.presence)
     twins = TwinDesk(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     mailbox = Mailbox(database, messages, identities, links, clock)

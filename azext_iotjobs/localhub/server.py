@@ -37,6 +37,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
+TLS_READ_BYTES = 4 * 1024
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
 
 
@@ -64,6 +65,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         database = _open_database(config)
         at_end.callback(database.close)
         identities = Identities(database, Twins(database))
+        at_end.callback(identities.presence.write)
         certificates, tls, policy_keys = _open_keys(config, clock, identities)
 
         https_sockets = listen(config, config.https_port, "--https-port")
@@ -77,7 +79,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = assemble(config, database, gate, clock, stop.set)
+        hub = assemble(config, database, identities, gate, clock, stop.set)
 
         loop = asyncio.get_running_loop()
 
@@ -89,7 +91,9 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start_https(application, https_sockets, tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
         at_end.push_async_callback(_say_goodbye, hub.links)
-        running = [asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run())]
+        running = [
+            asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run(), identities.presence.run())
+        ]
         for task in running:
             at_end.push_async_callback(_cancel, task)
 
@@ -157,9 +161,10 @@ async def _start_https(
 
 
 def _bound_tls_buffers() -> None:
-    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    # asyncio keeps 256 KiB a TLS connection for reading. What devices send fits into this one; what is larger comes in
+    # pieces, and OpenSSL puts its records together.
     if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = 16 * 1024
+        sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
 async def _start_mqtt(

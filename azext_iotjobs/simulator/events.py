@@ -186,6 +186,7 @@ class What(Enum):
     LOST = "lost"
     NOT_CONNECTED = "not-connected"
     REFUSED = "refused"
+    DROPPED = "dropped"  # something to send: too much waited for the hub already
 
 
 @dataclass(frozen=True, kw_only=True)

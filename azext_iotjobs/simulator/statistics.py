@@ -21,7 +21,7 @@ MAX_REASON = 300  # characters
 
 TROUBLE = (
     What.LOST, What.NOT_CONNECTED, What.REFUSED, What.UNANSWERED, What.REPORT_REFUSED, What.FETCH_REFUSED,
-    What.UNREADABLE,
+    What.UNREADABLE, What.DROPPED,
 )  # fmt: skip
 
 

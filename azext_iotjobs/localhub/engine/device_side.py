@@ -55,12 +55,12 @@ class DeviceDesk:
         """The device is on line, and announces a model or none."""
         if model_id is not None:
             self._identities.note_model(address, model_id)
-        self._identities.note_connection(address, CONNECTED, self._now())
+        self._identities.presence.note_connection(address, CONNECTED, self._now())
         self._mailbox.deliver(address)
 
     def disconnected(self, address: Address) -> None:
         """The device is off line."""
-        self._identities.note_connection(address, DISCONNECTED, self._now())
+        self._identities.presence.note_connection(address, DISCONNECTED, self._now())
         self._mailbox.released(address)
 
     def listens(self, address: Address) -> None:
@@ -75,7 +75,7 @@ class DeviceDesk:
         """The device sent a message."""
         now = self._now()
         self._events.add(address, message, now)
-        self._identities.note_activity(address, now)
+        self._identities.presence.note_activity(address, now)
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin as its device sees it: properties and versions, no metadata, no tags. Raises HubError."""

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class Job:
     failure_reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceJob:
     """What a job did to one device."""
 
@@ -46,6 +46,17 @@ class DeviceJob:
     updated_at: str
     outcome: Any
     error: Any  # {"code", "description"}, or None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A job's device comes into another state."""
+
+    row_id: int
+    status: DeviceStatus
+    at: datetime
+    outcome: Any = field(default_factory=dict)
+    error: Any = None  # {"code", "description"}, or None
 
 
 class Jobs:
@@ -124,25 +135,31 @@ class Jobs:
             )
             self.move(job_id, JobStatus.RUNNING)
 
-    def devices_in(self, job_id: str, status: DeviceStatus) -> list[DeviceJob]:
-        """A job's devices in one state."""
-        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
-        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value))]
+    def devices_in(
+        self, job_id: str, status: DeviceStatus, *, after: int = 0, count: int = -1
+    ) -> list[DeviceJob]:  # fmt: skip
+        """A job's devices in one state, from behind row `after`; at most `count`, all where that is -1."""
+        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?"
+        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value, after, count))]
 
-    def move_device(
-        self, row_id: int, status: DeviceStatus, now: datetime, *, outcome: Any = None, error: Any = None
-    ) -> None:  # fmt: skip
-        """Put a job's device into another state."""
-        self._database.change(
-            "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
-            (
-                status.value,
-                render(now),
-                dump_json({} if outcome is None else outcome),
-                None if error is None else dump_json(error),
-                row_id,
-            ),
-        )
+    def move_devices(self, moves: Sequence[Move]) -> None:
+        """Put jobs' devices into other states, all of them or none."""
+        if not moves:
+            return
+        with self._database.transaction():
+            self._database.change_many(
+                "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
+                [
+                    (
+                        move.status.value,
+                        render(move.at),
+                        dump_json(move.outcome),
+                        None if move.error is None else dump_json(move.error),
+                        move.row_id,
+                    )
+                    for move in moves
+                ],
+            )
 
     def tally(self, job_id: str) -> dict[DeviceStatus, int]:
         """How many of a job's devices are in each state."""
