@@ -3,23 +3,22 @@
 import pprint
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
-from azext_iotjobs.cli.behaviour_options import Behaving, BehaviourOptions
+from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
+from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Seen, What
@@ -30,22 +29,6 @@ logger = get_logger(__name__)
 
 DEFAULT_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
 MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-device messages
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneDevice:
-    """What was typed about one device, or about each of a fleet."""
-
-    device: str | None
-    behaving: Behaving
-    plan: TelemetryPlan
-    sends: bool  # whether anything about messages was typed: one device sends in any case
-    model: str | None
-    device_key: str | None
-    certificate_path: str | None
-    key_path: str | None
-    key_passphrase: str | None
-    way: Way
 
 
 def simulate(
@@ -79,11 +62,7 @@ def simulate(
         kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
     )
     fleet = FleetOptions(**kwargs)
-    if device is None and not fleet.names_devices:
-        raise MissingChoice(
-            "No device is named: --device-id is missing.",
-            hint=f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}",
-        )
+    fleet.check(device)
     if wire == "http" and fleet.is_typed:
         raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
     if wire == "http":
