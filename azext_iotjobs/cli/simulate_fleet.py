@@ -74,7 +74,7 @@ def _live(
         if each.device_id in credentials
     ]
     clock = SystemClock()
-    with fleet_watch.watching(sight, [each.device_id for each in devices], clock, stop) as watch:
+    with fleet_watch.watching(sight, [each.device_id for each in fleet.there], clock, stop) as watch:
         summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed)
         return watch.end(summary)
 
