@@ -137,7 +137,9 @@ def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None
     result, outcome = run.end()
     assert outcome is Outcome.DEVICES_FAILED
     assert result["seconds"] == 2.5
-    assert result["devices"] == {"count": 3, "connectedAtEnd": 2, "allConnectedAfterSeconds": 0.0, "gaveUp": 0}
+    assert result["devices"] == {
+        "count": 3, "absent": 0, "connectedAtEnd": 2, "allConnectedAfterSeconds": 0.0, "gaveUp": 0,
+    }  # fmt: skip
     assert result["messages"] == {"sent": 3, "acknowledged": 2, "perSecond": 0.8}
     assert result["methods"]["byName"] == [
         {"name": "reboot", "received": 2, "answered": 2, "statuses": {"200": 2}},
@@ -179,6 +181,20 @@ def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages[1] == "All 3 devices are connected, after 5.0 s."
     assert caplog.messages[-1].endswith("not connected 30")
     assert all(message.isprintable() for message in caplog.messages)
+
+
+def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = Watched(expected=["connected on 2", "connected on all"])
+    run.saw(What.ABSENT, "c")
+    run.saw(What.READY, "a", "b")
+    assert "All 3 devices but the 1 that their behaviour keeps off line are connected" in caplog.text
+    assert run.watch.is_set(), "all is decided: they never come"
+    result, _ = run.end()
+    assert [each["cameTrue"] for each in result["expectations"]] == [True, False]
+    assert result["expectations"][1]["reason"] == "too few devices are left"
+    assert result["devices"]["absent"] == 1
 
 
 @pytest.mark.parametrize(
