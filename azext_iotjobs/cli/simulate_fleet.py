@@ -12,7 +12,7 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_members import Fleet
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_sign_in import Credential, Ways
-from azext_iotjobs.cli.fleet_watch import WatchPlan
+from azext_iotjobs.cli.fleet_watch import Outlets, WatchPlan
 from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
@@ -43,10 +43,11 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
     with (
         stopped_by_ctrl_c() as stop,
         tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # its owner's alone
+        fleet_watch.opened(sight) as outlets,
     ):
         with fleet_creation.made(client, found, options, ways, stop) as made:
             credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
-            result, outcome = _live(client, made.fleet, credentials, one, sight, stop)
+            result, outcome = _live(client, made.fleet, credentials, one, sight, outlets, stop)
     leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, always_zero=False)
     return {"hub": client.target.authority, "seed": one.behaving.seed, **result, "creation": made.document()}
 
@@ -57,6 +58,7 @@ def _live(
     credentials: dict[str, Credential],
     one: OneDevice,
     sight: WatchPlan,
+    outlets: Outlets,
     stop: StopFlag,
 ) -> tuple[dict[str, Any], Outcome]:
     """Let the devices live; gives what came of them."""
@@ -74,7 +76,7 @@ def _live(
         if each.device_id in credentials
     ]
     clock = SystemClock()
-    with fleet_watch.watching(sight, [each.device_id for each in fleet.there], clock, stop) as watch:
+    with fleet_watch.watching(sight, outlets, [each.device_id for each in fleet.there], clock, stop) as watch:
         summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed)
         return watch.end(summary)
 

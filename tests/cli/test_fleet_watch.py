@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,12 @@ class Watched:
         self.stop = threading.Event()
         plan = fleet_watch.read(FleetOptions(**typed))
         plan.check(len(DEVICES))
-        self._open = fleet_watch.watching(plan, DEVICES, self.clock, self.stop)
-        self.watch = self._open.__enter__()
+        self._open = ExitStack()
+        outlets = self._open.enter_context(fleet_watch.opened(plan))
+        self.watch = self._open.enter_context(fleet_watch.watching(plan, outlets, DEVICES, self.clock, self.stop))
 
     def close(self) -> None:
-        self._open.__exit__(None, None, None)
+        self._open.close()
 
     def saw(self, what: What, *devices: str, **details: Any) -> None:
         for device in devices or DEVICES:

@@ -31,7 +31,7 @@ command(
     ),
     (
         "A fleet for an hour, with each device's every call in a file, and metrics for Prometheus.",
-        "az iot device simulate -n localhost -q \"tags.simulated = true\" --until 1h --events calls.jsonl "
+        'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
         "--metrics-port 9464",
     ),
     long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
