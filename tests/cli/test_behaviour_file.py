@@ -27,7 +27,7 @@ from tests.helpers.living_session import LivingSession
 
 NAME = "--behaviour-file fleet.yaml"
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
 
 
 def parsed(content: str) -> FleetBehaviour:
