@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from secrets import token_hex
 from typing import Any
 
 from azext_iotjobs.cli.behaviour_file import behaviour_file, ready_made
@@ -16,7 +17,25 @@ from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_fi
 from azext_iotjobs.cli.values import shown, whole_number
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour, FleetBehaviour, Group, MethodRule
+from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.template import BadTemplate, Template, compiled, constant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaving:
+    """How a fleet behaves, and the seed of its chance."""
+
+    fleet: FleetBehaviour
+    seed: str
+
+    def of(self, who: Who) -> Behaviour:
+        """One device's behaviour."""
+        return self.fleet.group_of(who, self.seed).behaviour
+
+    def of_one(self, device_id: str) -> Behaviour:
+        """The behaviour of a device that is simulated alone: it is there, whatever share of a fleet is not."""
+        behaviour = self.of(Who(device_id=device_id))
+        return replace(behaviour, presence=replace(behaviour.presence, offline_share=0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +51,25 @@ class BehaviourOptions:
     method_delay: str | None = None
     failure_share: str | None = None
     offline_share: str | None = None
+    chance_seed: str | None = None
 
-    def read(self) -> FleetBehaviour:
+    @classmethod
+    def taken_from(cls, typed: dict[str, Any], **named: Any) -> "BehaviourOptions":
+        """The options among those that were typed, which are removed there; `named` are some more."""
+        mine = {field.name: typed.pop(field.name) for field in fields(cls) if field.name in typed}
+        return cls(**mine, **named)
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether any of those was typed that azure-iot does not have."""
+        reference = ("answer_status", "answer_payload", "first_reported")
+        return any(getattr(self, field.name) is not None for field in fields(self) if field.name not in reference)
+
+    def read(self) -> "Behaving":
         """How the devices behave. Raises BadValue."""
+        return Behaving(fleet=self._fleet(), seed=token_hex(4) if self.chance_seed is None else self.chance_seed)
+
+    def _fleet(self) -> FleetBehaviour:
         base = ready_made(self.ready_mades or (), "--behaviour")
         fleet = FleetBehaviour(otherwise=Group(name="rest", behaviour=base))
         if self.rules_path is not None:

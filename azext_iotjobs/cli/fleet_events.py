@@ -91,6 +91,8 @@ def check(path: str, *, overwrites: bool) -> None:
     """Raise what opening the file would, as far as that can be told without making it."""
     if path == "-":
         raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
+    if not path:
+        raise BadValue("--events is empty.", hint="Name a file.")
     if os.path.isdir(path):
         raise BadValue(f"--events {path} cannot be written: it is a folder.")
     folder = os.path.dirname(path) or "."

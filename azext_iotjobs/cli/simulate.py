@@ -3,50 +3,32 @@
 import pprint
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
+from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
-from azext_iotjobs.cli.values import at_least, key_values, whole_number
+from azext_iotjobs.cli.one_device import OneDevice
+from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.simulator.template import Template, constant
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
 
 DEFAULT_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
 MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-device messages
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneDevice:
-    """What was typed about one device, or about each of a fleet."""
-
-    device: str | None
-    behaviour: Behaviour
-    plan: TelemetryPlan
-    sends: bool  # whether anything about messages was typed: one device sends in any case
-    model: str | None
-    device_key: str | None
-    certificate_path: str | None
-    key_path: str | None
-    key_passphrase: str | None
-    way: Way
 
 
 def simulate(
@@ -72,15 +54,15 @@ def simulate(
 ) -> dict[str, Any] | None:
     """Simulate a device until its messages are sent, or until Ctrl-C; or a fleet of them.
 
-    kwargs: what FleetOptions names. az looks for an argument of this name when it reads no more options from here.
+    kwargs: what BehaviourOptions and FleetOptions name. az looks for an argument of this name when it reads no more
+    options from here.
     Gives what came of a fleet; None for one device.
     """
+    behaviour = BehaviourOptions.taken_from(
+        kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
+    )
     fleet = FleetOptions(**kwargs)
-    if device is None and not fleet.names_devices:
-        raise MissingChoice(
-            "No device is named: --device-id is missing.",
-            hint=f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}",
-        )
+    fleet.check(device)
     if wire == "http" and fleet.is_typed:
         raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
     if wire == "http":
@@ -89,6 +71,7 @@ def simulate(
                 "--method-response-code": answer_status,
                 "--method-response-payload": answer_payload,
                 "--init-reported-properties": first_reported,
+                "--behaviour, --method and the like": behaviour.is_typed or None,
                 "--model-id": model,
                 "--certificate-file-path": certificate_path or key_path or key_passphrase,
                 "--websocket": over_websocket or None,
@@ -99,7 +82,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
-    behaviour = _behaviour(answer_status, answer_payload, first_reported)
+    behaving = behaviour.read()
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
@@ -114,7 +97,7 @@ def simulate(
         return None
     one = OneDevice(
         device=device,
-        behaviour=behaviour,
+        behaving=behaving,
         plan=plan,
         sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
         model=model,
@@ -140,15 +123,18 @@ def _was_typed(value: Any) -> bool:
 def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
     certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
+    behaviour = one.behaving.of_one(device)
     simulated = operation.SimulatedDevice(
         device_id=device,
         credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),
-        behaviour=one.behaviour,
-        plan=one.plan,
+        behaviour=behaviour,
+        plan=one.plan if one.sends or not behaviour.telemetry else None,
         model_id=one.model,
     )
     with stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, one.way)
+        summary = operation.run(
+            client.target, [simulated], _print_seen, SystemClock(), stop, one.way, one.behaving.seed
+        )
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
         "%s: %d messages sent%s%s.", device, summary.sent_count,
@@ -163,18 +149,6 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
                 f"{option} does not go with --protocol http: there a device has a key, is not called and has no twin.",
                 hint="Leave it out, or leave --protocol out for MQTT.",
             )
-
-
-def _behaviour(status: str | None, payload: str | None, first_reported: str | None) -> Behaviour:
-    """One answer to every method, as azure-iot has it."""
-    answer: Template | None = None
-    if payload is not None:
-        answer = constant(json_or_file(payload, "--method-response-payload"))
-    code = 200 if status is None else whole_number(status, "--method-response-code")
-    first: Template | None = None
-    if first_reported is not None:
-        first = constant(json_object_or_file(first_reported, "--init-reported-properties"))
-    return Behaviour(any_method=MethodRule(status=code, payload=answer), first_reported=first)
 
 
 def _certificate(
@@ -224,7 +198,7 @@ def _print_seen(device: str, seen: Seen) -> None:
                 },
             )
         case What.SENT:
-            _show_progress(details["number"], details["count"])
+            _show_progress(details["number"], details.get("count"))
         case What.READY:
             logger.warning("%s: connected, listening.", device)
         case What.LOST:
@@ -238,12 +212,16 @@ def _print_seen(device: str, seen: Seen) -> None:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
         case What.DROPPED:
             logger.warning("%s: something was not sent: too much waits for the hub already.", device)
+        case What.FETCH_REFUSED:
+            logger.warning("%s: the hub refused to show its twin (%s); asking again.", device, details["status"])
+        case What.UNANSWERED:
+            logger.warning("%s: method %r is not answered: %s.", device, details["name"], details["reason"])
         case What.UNREADABLE:
             logger.warning("%s: unreadable message on %r.", device, details["topic"])
 
 
-def _show_progress(number: int, count: int) -> None:
-    if sys.stderr.isatty():
+def _show_progress(number: int, count: int | None) -> None:
+    if count is not None and sys.stderr.isatty():
         end = "\n" if number == count else "\r"
         print(f"Device simulation in progress: {number}/{count}", end=end, file=sys.stderr, flush=True)
 

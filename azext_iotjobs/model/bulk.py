@@ -11,7 +11,7 @@ MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
 # A hub's word, or the number that older ones have for it (IoT Hub "troubleshoot error codes").
 ALREADY_EXISTS = ("DeviceAlreadyExists", "409001")
 NOT_FOUND = ("DeviceNotFound", "404001")
-HAS_CHANGED = ("PreconditionFailed", "412001", "412002")
+HAS_CHANGED = ("PreconditionFailed", "412001")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,16 +46,14 @@ def read_list(lines: Iterable[str]) -> Created:
 
     Raises BadValue for a list that cannot be read.
     """
-    whole = [line for line in lines if line.endswith("\n")]
-    if not whole:
-        raise BadValue("it is empty")
+    whole = [line for line in lines if line.endswith("\n")] or [""]
     try:
         first = json.loads(whole[0])
         created = Created(run=str(first["run"]), hub=str(first["hub"]), is_temporary=bool(first["isTemporary"]))
         for line in whole[1:]:
             created.apply(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError) as err:
-        raise BadValue(f"it is no list of created devices ({type(err).__name__})") from None
+        raise BadValue(f"This is no list of created devices ({type(err).__name__}).") from None
     return created
 
 

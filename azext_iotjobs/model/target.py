@@ -164,6 +164,12 @@ def parse_connection_string(text: str) -> ConnectionString:
     )
 
 
+def looks_like_connection_string(text: str) -> bool:
+    """Whether a text is meant as a connection string, be it a broken one: then it may hold a key, and is not shown."""
+    lower = text.lower()
+    return "sharedaccess" in lower or ("hostname=" in lower and ";" in lower)
+
+
 def check_key(key: str, name: str) -> None:
     """Raise BadValue unless `key` is base64; the error shows the name, not the key."""
     try:

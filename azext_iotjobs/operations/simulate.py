@@ -40,6 +40,7 @@ LONGEST_TURN_S = 0.5  # a stop is noticed within it
 FIRST_TRIES = 3  # a hub that was never reached is more likely misspelt than busy
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
 TAKEN_OVER = "Every connection ends early: perhaps another client signs in as this device."
+TOO_MUCH_WAITS = "Too much waits for the hub already."
 SPARE_ENTRIES = 10_000  # outdated ones that the agenda may hold
 
 Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
@@ -204,9 +205,9 @@ class _Device:
     """One device's connection and what it still has to do; its session decides what it says."""
 
     __slots__ = (
-        "_around", "_connect_at", "_device", "_is_linked", "_is_under_way", "_plan", "_ready_at", "_refusals",
-        "_renew_at", "_session", "_short_links", "_started_at", "_subscription", "_tries", "acknowledged_count",
-        "dropped_count", "failure", "is_in_line", "is_over", "sent_count", "unacknowledged",
+        "_around", "_connect_at", "_device", "_is_linked", "_is_under_way", "_plan", "_planned_count", "_ready_at",
+        "_refusals", "_renew_at", "_session", "_short_links", "_started_at", "_subscription", "_tries",
+        "acknowledged_count", "dropped_count", "failure", "is_in_line", "is_over", "sent_count", "unacknowledged",
     )  # fmt: skip
 
     def __init__(self, device: SimulatedDevice, around: _Around) -> None:
@@ -227,6 +228,7 @@ class _Device:
         self._subscription: int | None = None
         self._started_at: float | None = None  # when the first message was due
         self.sent_count = 0
+        self._planned_count = 0  # those of them that the plan wanted
         self.acknowledged_count = 0
         self.dropped_count = 0
         self.unacknowledged: dict[int, int] = {}  # the wire's number of a message -> its own
@@ -290,13 +292,13 @@ class _Device:
 
     def _next_message_at(self) -> float:
         """inf when there is none to come, or none has been due yet."""
-        if self._plan is None or self._started_at is None or self.sent_count >= self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count >= self._plan.count:
             return math.inf
-        return self._plan.due_at(self.sent_count + 1, self._started_at)
+        return self._plan.due_at(self._planned_count + 1, self._started_at)
 
     def _end_at(self) -> float:
         """inf while messages are to come, and without a plan."""
-        if self._plan is None or self._started_at is None or self.sent_count < self._plan.count:
+        if self._plan is None or self._started_at is None or self._planned_count < self._plan.count:
             return math.inf
         end = self._plan.ends_at(self._started_at)
         return end + LAST_WAIT_S if self.unacknowledged else end
@@ -350,19 +352,21 @@ class _Device:
     def _send_due(self, now: float) -> None:
         while self._plan is not None and self._next_message_at() <= now:
             instant = self._around.clock.now()
-            body = telemetry.body(self._plan, self.sent_count + 1, str(uuid.uuid4()), instant)
-            self._send(mind.SendTelemetry(properties=self._plan.properties, body=body))
+            self._planned_count += 1
+            body = telemetry.body(self._plan, self._planned_count, str(uuid.uuid4()), instant)
+            message = mind.SendTelemetry(properties=self._plan.properties, body=body)
+            self._send(message, count=self._plan.count)
 
-    def _send(self, message: mind.SendTelemetry) -> None:
+    def _send(self, message: mind.SendTelemetry, **planned: int) -> None:
         self.sent_count += 1
         number = self._publish(*topics.render_telemetry(self.device_id, message))
         if number is None:
             return
         self.unacknowledged[number] = self.sent_count
-        planned = {} if self._plan is None else {"count": self._plan.count}
         self._tell(What.SENT, number=self.sent_count, **planned)
 
     def _act(self, event: mind.Event) -> None:
+        is_answered = True
         for action in self._session.on(event, self._around.moment()):
             match action:
                 case mind.Come():
@@ -375,12 +379,14 @@ class _Device:
                     filters = topics.filters(self.device_id)
                     self._subscription = self._around.links.subscribe(self.device_id, filters)
                 case mind.AnswerMethod():
-                    self._publish(*topics.render_answer(action))
+                    is_answered = self._publish(*topics.render_answer(action)) is not None
                 case mind.Report():
-                    self._publish(*topics.render_report(action))
-                    self._tell(What.REPORT, rid=action.rid, patch=action.patch)
+                    if self._publish(*topics.render_report(action)) is not None:
+                        self._tell(What.REPORT, rid=action.rid, patch=action.patch)
                 case mind.FetchTwin():
                     self._publish(*topics.render_fetch(action))
+                case Seen(what=What.ANSWER, details=call) if not is_answered:
+                    self._tell(What.UNANSWERED, rid=call["rid"], name=call["name"], reason=TOO_MUCH_WAITS)
                 case Seen():
                     self._around.reporter(self.device_id, action)
 

@@ -210,7 +210,7 @@ class Group:
 
     def has_tags_of(self, who: Who) -> bool:
         """Whether a device has all of them."""
-        return all(at_path(who.tags, path) == value for path, value in self.tags.items())
+        return all(_are_same(at_path(who.tags, path), value) for path, value in self.tags.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +237,11 @@ class FleetBehaviour:
             if thrown < taken:
                 return group
         return self.otherwise
+
+
+def _are_same(one: object, other: object) -> bool:
+    """As JSON has it: true is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
 def dice_of(who: Who, seed: str) -> Dice:

@@ -105,6 +105,18 @@ def test_a_method_is_answered_with_the_payload_given_whatever_it_is(payload: Any
     assert [kind for kind in simulation.kinds() if kind in (What.METHOD, What.ANSWER)] == [What.METHOD, What.ANSWER]
 
 
+def test_a_call_is_told_before_it_is_answered_and_the_answer_after_it_has_left() -> None:
+    answers_when_told: list[tuple[What, int]] = []
+    simulation = Simulation(happens=[(5.0, METHOD)])
+
+    def report(_: str, seen: Seen) -> None:
+        if seen.what in (What.METHOD, What.ANSWER):
+            answers_when_told.append((seen.what, len(simulation.links.sent("$iothub/methods/res/"))))
+
+    run_over(simulation.links, TARGET, simulation.devices, report, simulation.links.clock, simulation.stop)
+    assert answers_when_told == [(What.METHOD, 0), (What.ANSWER, 1)]
+
+
 def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
     patch = arriving("d", "$iothub/twin/PATCH/properties/desired/?$version=2", {"BuildingNo": 45, "$version": 2})
     simulation = Simulation(happens=[(5.0, patch)])

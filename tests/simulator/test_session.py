@@ -10,6 +10,7 @@ from azext_iotjobs.simulator.events import (
     Action,
     AnswerMethod,
     DesiredPatched,
+    Due,
     Event,
     Listen,
     MessageArrived,
@@ -38,6 +39,7 @@ TALK: tuple[Event, ...] = (  # what is said over a connection; it never changes 
     ReportAnswered(rid="1", status=204),
     TwinFetched(rid="get1", desired={"$version": 1}, reported={"$version": 1}),
     Unreadable("x"),
+    Due(),
 )
 
 

@@ -24,6 +24,16 @@ command(
         "az iot device simulate -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
         "--key-file-path pump-1-key.pem --websocket",
     ),
+    (
+        "A fleet whose run fails (exit code 4) unless every device has answered a call within five minutes.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after "
+        '--expect "method reboot on all within 5m"',
+    ),
+    (
+        "A fleet for an hour, with each device's every call in a file, and metrics for Prometheus.",
+        'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
+        "--metrics-port 9464",
+    ),
     long="Ends when all messages are sent, or with Ctrl-C. Method calls, cloud-to-device messages and twin patches are "
     "printed as they arrive.",
 )

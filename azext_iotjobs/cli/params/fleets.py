@@ -32,6 +32,26 @@ def members(c: Context) -> None:
     c.extra("creates", options_list=["--create"], action="store_true", arg_group=MEMBERS,
             help="Register those of --prefix and --count that are not there, with the tag "
                  "simulated: true.")  # fmt: skip
+    c.extra("deletes_after", options_list=["--delete-after"], action="store_true", arg_group=MEMBERS,
+            help="At the end, remove the devices that --create has registered in this run, and no others.")  # fmt: skip
+    c.extra("cleans_up", options_list=["--clean-up"], nargs="?", const="", arg_group=MEMBERS,
+            help="Simulate nothing; remove what runs with --delete-after have left on this hub because they were "
+                 "killed. With a run's name, as a result has it: what that run made in any case.")  # fmt: skip
+    c.extra("takes_over", options_list=["--take-over"], action="store_true", arg_group=MEMBERS,
+            help="Also simulate devices that are connected, or that nobody has marked with the tag simulated: "
+                 "true.")  # fmt: skip
+    c.extra("shard", options_list=["--shard"], arg_group=MEMBERS,
+            help="The part of the fleet that this machine simulates: 2/5 is the second of five. A device's id alone "
+                 "decides in which part it is.")  # fmt: skip
+
+
+def sign_in(c: Context) -> None:
+    """How the devices sign in, where it is not by key."""
+    c.extra("ca_path", options_list=["--issue-from-ca"], arg_group=MEMBERS,
+            help="PEM file of a test CA: devices that sign in by certificate get one from it for this run. With "
+                 "--create, devices are registered so.")  # fmt: skip
+    c.extra("ca_key_path", options_list=["--ca-key"], arg_group=MEMBERS,
+            help="PEM file of that CA's private key. Default: the CA's file holds it too.")  # fmt: skip
 
 
 def sight(c: Context) -> None:

@@ -8,6 +8,7 @@ from azext_iotjobs.simulator.events import Action, Come, Leave, Moment, Seen, Wh
 from azext_iotjobs.simulator.parts.core import Core
 
 OFFLINE_SALT, FLAPPING_SALT, SPREAD_SALT = salt("offline"), salt("flapping"), salt("spread")
+AHEAD_DAYS = 8  # that are looked at: a week has every weekday
 SOON_S = 1.0  # a window is looked at again: wall clocks are set, and the agenda's clock does not follow
 
 
@@ -88,12 +89,13 @@ def window_at(windows: Windows, at: datetime) -> tuple[bool, datetime | None]:
     """
     local = at.astimezone(windows.zone)
     openings = []
-    for day in range(-1, 9):  # a week has every weekday; the day before may reach over midnight
+    for day in range(-1, AHEAD_DAYS + 2):  # the day before may reach over midnight
         date = (local + timedelta(days=day)).date()
         if date.weekday() in windows.weekdays:
             openings += [_instants(span, datetime.combine(date, span.begin, windows.zone)) for span in windows.spans]
     is_open = any(begin <= at < end for begin, end in openings)
-    edges = sorted({edge for both in openings for edge in both if edge > at})
+    ahead = at + timedelta(days=AHEAD_DAYS)
+    edges = sorted({edge for both in openings for edge in both if at < edge <= ahead})
     for edge in edges:
         if any(begin <= edge < end for begin, end in openings) != is_open:
             return is_open, edge
