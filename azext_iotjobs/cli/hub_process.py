@@ -31,6 +31,8 @@ class HubOptions:
     bind: str
     data_folder: str | None  # None: the default one
     in_memory: bool
+    sku: str  # a tier's name, or "unlimited"
+    units: int
 
     @property
     def data_path(self) -> Path:
@@ -94,6 +96,8 @@ def _spawn(options: HubOptions, log: Any, in_background: bool) -> "subprocess.Po
         "--bind", options.bind,
         "--data-dir", str(options.data_path),
         "--state-dir", str(state_folder()),
+        "--sku", options.sku,
+        "--units", str(options.units),
     ]  # fmt: skip
     if options.in_memory:
         words.append("--in-memory")

@@ -29,6 +29,7 @@ from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
+from azext_iotjobs.localhub.rules.quota import Sku
 from azext_iotjobs.localhub.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
@@ -87,7 +88,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             return Connection(hub.devices, hub.links, clock, loop)
 
         _bound_tls_buffers()
-        application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection))
+        application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection), hub.quotas)
         await _start_https(application, https_sockets, tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
         at_end.push_async_callback(_say_goodbye, hub.links)
@@ -214,6 +215,8 @@ def _describe(
         "caBundlePath": str(certificates.bundle_file),
         "dataDirectory": str(config.data_dir),
         "inMemory": config.in_memory,
+        "sku": config.sku.value,
+        "units": None if config.sku is Sku.UNLIMITED else config.units,
         "pid": os.getpid(),
         "startedAt": render(clock.now()),
     }

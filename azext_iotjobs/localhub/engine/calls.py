@@ -2,18 +2,20 @@
 
 Strategy: what a turn of the loop brought is stored in one transaction, results and beginnings together; then the calls
 that begin go out. So a row says `running` before its device hears of it, and ten thousand devices cost some hundred
-writes. A device that is away costs a future, no task and no timer.
+writes. A device that is away costs a future, no task and no timer. Where a tier paces jobs, a call takes a turn.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from azext_iotjobs.localhub.clock import HubClock, parse
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError
 from azext_iotjobs.localhub.rules.job import DeviceStatus, MethodSpec
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs, Move
 
 CALLS_AT_ONCE = 100  # of one job
@@ -23,12 +25,23 @@ ROWS_AT_ONCE = 250  # read or given up in one turn: some milliseconds, then othe
 class Calls:
     """One job's calls, from the devices that are left to the end of all."""
 
-    def __init__(self, job: Job, method: MethodSpec, jobs: Jobs, links: Links, clock: HubClock) -> None:
+    def __init__(
+        self,
+        job: Job,
+        method: MethodSpec,
+        jobs: Jobs,
+        links: Links,
+        clock: HubClock,
+        quotas: Quotas | None = None,
+    ) -> None:
         self._job = job
         self._method = method
         self._jobs = jobs
         self._links = links
         self._clock = clock
+        self._quotas = quotas
+        self._turns = 0  # that were waited for, and are not used
+        self._turn: asyncio.Task[None] | None = None  # the next one
         self._read_until: int | None = 0  # the row up to which rows were read; None: all are
         self._ready: deque[DeviceJob] = deque()  # their devices were there when they were looked at
         self._away: dict[asyncio.Future[None], DeviceJob] = {}
@@ -63,16 +76,9 @@ class Calls:
         return self._read_until is not None or bool(self._ready or self._away or self._calling)
 
     def _watch_time(self) -> asyncio.TimerHandle:
-        """Notice when the devices' time is over.
-
-        It counts from the moment the job began on them, which is the same for all: a hub that was not running at the
-        start time gives its devices all of their time to come back.
-        """
-        began_at = self._job.start_at
-        for row in self._page(count=1):
-            began_at = max(began_at, parse(row.created_at))
-        ends_at = began_at + timedelta(seconds=self._job.spec.max_execution_s)
-        left_s = (ends_at - self._clock.now()).total_seconds()
+        """Notice when the devices' time is over."""
+        ends_at = [deadline_of(self._job, row) for row in self._page(count=1)] or [self._clock.now()]
+        left_s = (ends_at[0] - self._clock.now()).total_seconds()
         self._was_late = left_s <= 0
         return asyncio.get_running_loop().call_later(max(0.0, left_s), self._end_time)
 
@@ -115,6 +121,9 @@ class Calls:
         for arrival in list(self._away)[:ROWS_AT_ONCE]:
             self._given_up.append(self._failed(self._away.pop(arrival), _stayed_away()))
             arrival.cancel()
+        if self._quotas is not None:
+            self._given_up += [self._failed(row, came_too_late()) for row in self._ready]
+            self._ready.clear()
         if self._away:
             self._changed.set()
 
@@ -126,7 +135,27 @@ class Calls:
             call = asyncio.get_running_loop().create_task(self._call(row))
             self._calling.add(call)
             call.add_done_callback(self._end_call)
-        if self._ready and len(self._calling) < CALLS_AT_ONCE:
+        if self._ready and self._free():
+            self._changed.set()
+        if self._quotas is not None:
+            self._ask_for_turn(self._quotas)
+
+    def _ask_for_turn(self, quotas: Quotas) -> None:
+        """Wait for one turn, when a call could use it: turns that are saved up would be a burst later."""
+        if self._turn is None and not self._turns and self._ready and len(self._calling) < CALLS_AT_ONCE:
+            self._turn = asyncio.get_running_loop().create_task(quotas.turn(Throttle.JOB_DEVICES))
+            self._turn.add_done_callback(self._take_turn)
+
+    def _free(self) -> int:
+        """How many devices may be called now."""
+        free = CALLS_AT_ONCE - len(self._calling)
+        return free if self._quotas is None else min(free, self._turns)
+
+    def _take_turn(self, turn: "asyncio.Task[None]") -> None:
+        self._turn = None
+        if not turn.cancelled():
+            turn.result()  # it never fails: let a mistake be seen
+            self._turns += 1
             self._changed.set()
 
     def _store(self, beginning: list[DeviceJob]) -> None:
@@ -138,13 +167,14 @@ class Calls:
 
     def _next_devices(self) -> Iterator[DeviceJob]:
         """The next devices to call, as many as may be now."""
-        free = CALLS_AT_ONCE - len(self._calling)
+        free = self._free()
         for _ in range(len(self._ready)):
             if free == 0:
                 return
             row = self._ready.popleft()
             if self._links.is_answering(row.address):
                 free -= 1
+                self._turns -= self._quotas is not None
                 yield row
             else:  # gone again: if there is time left, it may come back
                 self._sort_in(row)
@@ -178,14 +208,30 @@ class Calls:
         away, self._away = self._away, {}
         for arrival in away:
             arrival.cancel()
-        for call in self._calling:
-            call.cancel()
-        await asyncio.gather(*self._calling, return_exceptions=True)
+        running = [*self._calling, *([self._turn] if self._turn else [])]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 def error_of(err: HubError) -> dict[str, str]:
     """What a device's row says of a refusal."""
     return {"code": err.fault.name, "description": err.text}
+
+
+def deadline_of(job: Job, row: DeviceJob) -> datetime:
+    """When a device's time is over. It counts from the moment the job began on it, which is the same for all: a hub
+    that was not running at the start time gives its devices all of their time to come back.
+    """
+    return max(job.start_at, parse(row.created_at)) + timedelta(seconds=job.spec.max_execution_s)
+
+
+def came_too_late() -> HubError:
+    """The hub's pace did not come to a device in time."""
+    return HubError(
+        JOB_RUN_PRECONDITION_FAILED,
+        "The job did not start on this device in the given period: the hub's jobs device operations were used up.",
+    )
 
 
 def _stayed_away() -> HubError:

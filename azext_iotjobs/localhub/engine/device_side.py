@@ -8,6 +8,7 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.rules.twin import Section
 from azext_iotjobs.localhub.store.events import DeviceMessage, Events
@@ -27,7 +28,9 @@ class DeviceDesk:
         mailbox: Mailbox,
         events: Events,
         clock: HubClock,
+        quotas: Quotas | None = None,
     ) -> None:
+        self.quotas = quotas  # None: devices are not limited
         self._gate = gate
         self._identities = identities
         self._sessions = sessions

@@ -10,12 +10,14 @@ import logging
 from datetime import datetime
 
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.calls import ROWS_AT_ONCE, Calls, error_of
+from azext_iotjobs.localhub.engine.calls import ROWS_AT_ONCE, Calls, came_too_late, deadline_of, error_of
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import HubError, QueryError
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs, Move
 
@@ -32,7 +34,14 @@ class Runner:
     """Runs the hub's jobs."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, selector: Selector, twins: TwinDesk, links: Links, clock: HubClock
+        self,
+        database: Database,
+        jobs: Jobs,
+        selector: Selector,
+        twins: TwinDesk,
+        links: Links,
+        clock: HubClock,
+        quotas: Quotas | None = None,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -40,6 +49,7 @@ class Runner:
         self._twins = twins
         self._links = links
         self._clock = clock
+        self._quotas = quotas
         self._changed = asyncio.Event()
         self._carriers: dict[str, asyncio.Task[None]] = {}
 
@@ -128,14 +138,23 @@ class Runner:
     async def _operate(self, job: Job) -> None:
         """Do with every device that is left what the job says."""
         if job.spec.method is not None:
-            await Calls(job, job.spec.method, self._jobs, self._links, self._clock).run()
+            await Calls(job, job.spec.method, self._jobs, self._links, self._clock, self._quotas).run()
             return
         after = 0
         while rows := self._jobs.devices_in(job.spec.job_id, DeviceStatus.PENDING, after=after, count=ROWS_AT_ONCE):
             for row in rows:
-                self._update_twin(job, row)
+                if self._quotas is None or await self._has_turn(self._quotas, deadline_of(job, row)):
+                    self._update_twin(job, row)
+                else:
+                    error = error_of(came_too_late())
+                    self._jobs.move_devices([Move(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error)])
                 await asyncio.sleep(0)  # others have their turn between two devices
             after = rows[-1].row_id
+
+    async def _has_turn(self, quotas: Quotas, deadline: datetime) -> bool:
+        """Wait until the pace of all jobs allows another device; gives whether that was in time."""
+        await quotas.turn(Throttle.JOB_DEVICES)
+        return self._clock.now() < deadline
 
     def _update_twin(self, job: Job, row: DeviceJob) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither

@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.jsonvalues import Json
 from azext_iotjobs.localhub.store.events import DeviceMessage
 
 
 class DeviceSide(Protocol):
     """The hub, as a connection of a device sees it."""
+
+    quotas: Quotas | None  # None: devices are not limited
 
     def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
         """The end of the token or certificate, aware UTC. Raises HubError when the device may not come in.

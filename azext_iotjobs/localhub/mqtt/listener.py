@@ -7,8 +7,9 @@ one `call_later` that looks at the clock again when it is up.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
@@ -18,6 +19,7 @@ from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.tls import peer_certificates
@@ -31,13 +33,18 @@ MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is let go; it 
 PACKETS_AT_ONCE = 4  # then the others have their turn: a TLS record may hold eight thousand packets
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
+THROTTLES = {
+    topics.Telemetry: Throttle.SENDS,
+    topics.TwinGet: Throttle.TWIN_READS,
+    topics.ReportedPatch: Throttle.TWIN_UPDATES,
+}
 
 
 class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = (
-        "_arrived", "_clock", "_decoder", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
+        "_arrived", "_clock", "_decoder", "_held", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
         "_malformed", "_session", "_token_ends", "_transport", "_watch", "address",
     )  # fmt: skip
 
@@ -54,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._last_heard = loop.time()
         self._token_ends: datetime | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._held: asyncio.TimerHandle | None = None  # while a packet, and all behind it, waits for the hub's quotas
         self._is_attached = False
         self._is_over = False
         self.address = Address("")  # until CONNECT
@@ -120,7 +128,7 @@ class Connection(asyncio.Protocol):
     def _take_turn(self) -> None:
         """Carry out some of what has arrived, and read on when there is no more."""
         self._take(PACKETS_AT_ONCE)
-        if self._is_over or self._transport is None:
+        if self._is_over or self._transport is None or self._held is not None:
             return
         if self._arrived:
             self._transport.pause_reading()
@@ -133,6 +141,8 @@ class Connection(asyncio.Protocol):
     def _take(self, count: int) -> None:
         arrived = self._arrived or deque()
         for _ in range(min(count, len(arrived))):
+            if self._held is not None:
+                break
             self._carry_out(self._session.on_packet(arrived.popleft()))
         self._arrived = arrived or None
 
@@ -154,7 +164,25 @@ class Connection(asyncio.Protocol):
                 case session.Close(reason):
                     self._end(reason)
 
-    def _admit(self, asked: session.Admit) -> None:
+    def _waits(self, throttle: Throttle, then: Callable[[], None]) -> bool:
+        """Ask the hub's quotas; when it is not this packet's turn, `then` follows once it is. Raises HubError 429."""
+        assert self._hub.quotas is not None
+        wait_s = self._hub.quotas.wait_s(throttle)
+        if not wait_s or self._transport is None:  # what a device that is gone had sent need not wait
+            return False
+        self._transport.pause_reading()
+        self._held = self._loop.call_later(wait_s, self._go_on, then)
+        return True
+
+    def _go_on(self, then: Callable[[], None]) -> None:
+        self._held = None
+        self._last_heard = self._loop.time()  # it was not listened to
+        then()
+        self._take_turn()
+        if not self._is_over:
+            self._look()
+
+    def _admit(self, asked: session.Admit, *, is_counted: bool = False) -> None:
         try:
             shown = peer_certificates(self._transport)
             self._token_ends = self._hub.admit(asked.address, asked.host, asked.token, shown)
@@ -162,6 +190,13 @@ class Connection(asyncio.Protocol):
             logger.info("device %r refused: %s", asked.address.device_id, err.text)
             self._carry_out(self._session.refuse())
             return
+        if self._hub.quotas is not None and not is_counted:
+            try:
+                if self._waits(Throttle.CONNECTIONS, partial(self._admit, asked, is_counted=True)):
+                    return
+            except HubError:
+                self._carry_out(self._session.put_off())
+                return
         self.address = asked.address
         # CONNACK has to be the first packet: once attached, a method may follow at once.
         kept = self._hub.kept_filters(self.address)
@@ -179,8 +214,16 @@ class Connection(asyncio.Protocol):
         if not self._session.clean_session:
             self._hub.keep_filters(self.address, self._session.filters())
 
-    def _receive(self, received: session.Received) -> None:
+    def _receive(self, received: session.Received, *, is_counted: bool = False) -> None:
         publish = received.publish
+        throttle = None if self._hub.quotas is None or is_counted else THROTTLES.get(type(received.meaning))
+        if throttle is not None:
+            try:
+                if self._waits(throttle, partial(self._receive, received, is_counted=True)):
+                    return
+            except HubError as err:
+                self._refuse(received, err)
+                return
         match received.meaning:
             case topics.Telemetry():
                 retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
@@ -192,6 +235,15 @@ class Connection(asyncio.Protocol):
             case topics.ReportedPatch(rid):
                 self._reported(rid, publish.payload)
         self._carry_out(self._session.acknowledge(publish))
+
+    def _refuse(self, received: session.Received, err: HubError) -> None:
+        """Too much at once: a question has an answer; for a message MQTT 3.1.1 has none, and it is not acknowledged."""
+        match received.meaning:
+            case topics.TwinGet(rid) | topics.ReportedPatch(rid):
+                self._send_twin_error(rid, err)
+                self._carry_out(self._session.acknowledge(received.publish))
+            case _:
+                self._end(f"message refused: {err.text}")
 
     def _telemetry(self, telemetry: topics.Telemetry, more: Mapping[str, str | None], body: bytes) -> None:
         properties = {**telemetry.properties, **more}
@@ -256,6 +308,8 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._is_over = True
+        if self._held is not None:
+            self._held.cancel()  # and stays: nothing more is taken
         self._session.state = session.State.CLOSED
         logger.debug("connection of %r ends: %s", self.address.device_id, reason)
         if not self._is_attached:
@@ -280,6 +334,8 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """End the connection if its time is up; otherwise look again when it may be."""
         self._stop_watching()
+        if self._held is not None:
+            return
         if self._session.keep_alive_s is None or self._token_ends is None:
             self._end("no CONNECT in time", at_once=True)
             return
