@@ -26,6 +26,15 @@ def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     return open_client(cli_ctx, command_args, changes=True)
 
 
+def simulating_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The HubClient of a simulation: of one device, or of a fleet, which is looked for, made, and signed in."""
+    from azext_iotjobs.cli.rights import ALL
+    from azext_iotjobs.cli.target import open_client
+
+    needed = None if command_args.get("device") is not None else ALL
+    return open_client(cli_ctx, command_args, changes=True, needed=needed)
+
+
 def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The TypedHub of a command that may not need one; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_keys import typed_hub
@@ -117,7 +126,7 @@ def load_command_table(loader: Any) -> None:
         group.command("replace", "replace", client_factory=changing_client)
         group.command("list", "list_twins")
 
-    with loader.command_group("iot device", _room("simulate", changing_client)) as group:
+    with loader.command_group("iot device", _room("simulate", simulating_client)) as group:
         group.command("simulate", "simulate")
 
     with loader.command_group("iot device", _room("messages", changing_client)) as group:

@@ -23,9 +23,9 @@ class TypedSelection:
     ids_file: str | None
     excluded: str | None
 
-    def read(self) -> Selection:
-        """Which devices are meant. Raises UserError, naming the option."""
-        named: list[str] = []
+    def read(self, more_ids: tuple[str, ...] = ()) -> Selection:
+        """Which devices are meant, with those that are named elsewhere. Raises UserError, naming the option."""
+        named = list(more_ids)
         if self.ids is not None:
             named += listed(self.ids, "--device-ids")
         if self.ids_file is not None:

@@ -67,10 +67,13 @@ class ChosenHub:
     was_typed: bool = True
 
 
-def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) -> HubClient:
+def open_client(
+    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
+) -> HubClient:
     """Take the hub arguments out of `command_args` and give the client that they mean.
 
     changes: the command changes something on the hub; then a hub that was not typed is named on stderr.
+    needed: rights that a policy must have, where one is chosen; None: those that the command has in the table.
     Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
     where its login is asked.
     """
@@ -84,7 +87,7 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) ->
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
-        needed=needed_rights(cli_ctx.data.get("command") or ""),
+        needed=needed_rights(cli_ctx.data.get("command") or "") if needed is None else needed,
     )
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:

@@ -15,7 +15,7 @@ from azext_iotjobs.clients.selections import SelectionsClient
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, ServiceCredential
+from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, ServiceCredential
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
@@ -36,9 +36,11 @@ class HubClient:
         as_device: AsDevice | None = None,
         *,
         may_act_as_device: bool = True,
+        policy_key: SasKey | None = None,
     ) -> None:
         self.target = target
         self.transport = transport
+        self.policy_key = policy_key  # that it signs in with; None: it signs in otherwise
         self._as_device = as_device
         self._may_act_as_device = may_act_as_device
         self.jobs = JobsClient(transport)
@@ -63,7 +65,13 @@ class HubClient:
             return HttpTransport(target, own, clock, on_wait, resource)
 
         transport = HttpTransport(target, credential, clock, on_wait)
-        return cls(target, transport, as_device, may_act_as_device=not isinstance(credential, AadLogin))
+        return cls(
+            target,
+            transport,
+            as_device,
+            may_act_as_device=not isinstance(credential, AadLogin),
+            policy_key=credential if isinstance(credential, SasKey) else None,
+        )
 
     @cached_property
     def identities(self) -> "IdentitiesClient":

@@ -31,6 +31,7 @@ OPTIONAL = {
     ("iot hub invoke-device-method", "--device-id"): "or a selection of many",
     ("iot hub invoke-module-method", "--device-id"): "or a selection of many",
     ("iot hub invoke-module-method", "--module-id"): "or a condition that selects modules",
+    ("iot device simulate", "--device-id"): "or a fleet",
 }
 
 
