@@ -31,7 +31,7 @@ command(
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
     (
         "What was used of the throttles of its tier.",
-        "az iot local-hub show --query 'throttles[].[name, counted, delayed, refused]' -o table",
+        "az iot local-hub show --query throttles -o table",
     ),
 )
 command(
