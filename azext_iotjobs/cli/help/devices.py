@@ -35,7 +35,7 @@ command(
     ),
     (
         "The second of five parts of a fleet, on the second of five machines.",
-        "az iot device simulate -n localhost --query-condition \"tags.simulated = true\" --shard 2/5",
+        'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
     ),
     (
         "Devices that sign in with certificates of a test CA.",
