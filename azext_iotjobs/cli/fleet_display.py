@@ -6,7 +6,7 @@ import sys
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.tables import printable
+from azext_iotjobs.cli.cells import printable
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
@@ -50,7 +50,9 @@ class Display:
         elif seen.what is What.READY and not self._told_ready and self._statistics.all_ready_at is not None:
             self._told_ready = True
             after_s = self._statistics.all_ready_at - self._statistics.started.at
-            self._warn(f"All {self._statistics.device_count} devices are connected, after {after_s:.1f} s.")
+            absent = self._statistics.counts[What.ABSENT]
+            but = f" but the {absent} that their behaviour keeps off line" if absent else ""
+            self._warn(f"All {self._statistics.device_count} devices{but} are connected, after {after_s:.1f} s.")
 
     def tick(self, now: Moment) -> None:
         """Say how things stand, if it is time to."""

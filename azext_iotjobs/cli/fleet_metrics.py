@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from azext_iotjobs.cli.tables import printable
+from azext_iotjobs.cli.cells import printable
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.events import What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics

@@ -32,6 +32,7 @@ def document(
         "endedBy": ended_by,
         "devices": {
             "count": statistics.device_count,
+            "absent": counts[What.ABSENT],
             "connectedAtEnd": len(statistics.connected),
             "allConnectedAfterSeconds": None if ready_at is None else round(ready_at - started.at, 3),
             "gaveUp": len(gave_up),

@@ -12,12 +12,12 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import fleet_events
+from azext_iotjobs.cli.cells import printable
 from azext_iotjobs.cli.fleet_display import Display
 from azext_iotjobs.cli.fleet_events import EventFile
 from azext_iotjobs.cli.fleet_metrics import MetricsServer, render
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_result import document
-from azext_iotjobs.cli.tables import printable
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
@@ -74,22 +74,42 @@ def read(options: FleetOptions) -> WatchPlan:
     )
 
 
+@dataclass(frozen=True)
+class Outlets:
+    """What is open for a run; None where nothing was asked for."""
+
+    events: EventFile | None
+    server: MetricsServer | None
+
+
 @contextmanager
-def watching(plan: WatchPlan, devices: Sequence[str], clock: Clock, stop: StopFlag) -> Iterator["Watch"]:
-    """A watch of `devices`, whose run starts now; what it opened is closed at the end."""
+def opened(plan: WatchPlan) -> Iterator[Outlets]:
+    """The file of events and the port of the metrics, until the end. Raises BadValue or ConflictingChoice.
+
+    Open them before anything is made: a port that is taken should not cost a fleet.
+    """
     with ExitStack() as stack:
-        events = None
+        events = server = None
         if plan.events_path is not None:
             events = EventFile(plan.events_path, overwrites=plan.overwrites)
             stack.callback(events.close)
-        server = None
         if plan.metrics_port is not None:
             server = MetricsServer(plan.metrics_address, plan.metrics_port)
             stack.callback(server.close)
             logger.warning("Metrics for Prometheus: %s", server.url)
-        watch = Watch(plan, devices, clock, stop, events, server)
-        stack.callback(watch.display.end)
+        yield Outlets(events, server)
+
+
+@contextmanager
+def watching(
+    plan: WatchPlan, outlets: Outlets, devices: Sequence[str], clock: Clock, stop: StopFlag
+) -> Iterator["Watch"]:
+    """A watch of `devices`, whose run starts now."""
+    watch = Watch(plan, outlets, devices, clock, stop)
+    try:
         yield watch
+    finally:
+        watch.display.end()
 
 
 class Watch:
@@ -98,14 +118,14 @@ class Watch:
     def __init__(
         self,
         plan: WatchPlan,
+        outlets: Outlets,
         devices: Sequence[str],
         clock: Clock,
         stop: StopFlag,
-        events: EventFile | None,
-        server: MetricsServer | None,
     ) -> None:
         started = Moment(clock.monotonic(), clock.now())
-        self._clock, self._stop, self._events, self._server = clock, stop, events, server
+        self._clock, self._stop = clock, stop
+        self._events, self._server = outlets.events, outlets.server
         self._ends_when_decided = bool(plan.expectations) and not plan.until
         self._ended_by: str | None = None
         self._next_tick = started.at + TICK_S

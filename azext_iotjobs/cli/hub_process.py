@@ -18,7 +18,7 @@ from azext_iotjobs.model.errors import BadValue, StateError
 # The folder that holds the package: the extension's own, where pip has put the hub's dependencies too.
 EXTENSION_FOLDER = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
-END_LIMIT_S = 10.0
+END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it does not take
 
 

@@ -18,7 +18,7 @@ from azext_iotjobs.model.target import parse_connection_string
 
 logger = get_logger(__name__)
 
-STOP_LIMIT_S = 10.0  # a clean end closes each device's connection; what takes longer is stuck
+STOP_LIMIT_S = 30.0  # a clean end closes each connection: ten thousand take some seconds
 LOOK_INTERVAL_S = 0.05
 HOW_TO_GET_PEM = "From a DER file: openssl x509 -inform der -in ca.cer -out ca.pem"
 

@@ -12,7 +12,7 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_members import Fleet
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_sign_in import Credential, Ways
-from azext_iotjobs.cli.fleet_watch import WatchPlan
+from azext_iotjobs.cli.fleet_watch import Outlets, WatchPlan
 from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
@@ -20,6 +20,7 @@ from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.transport.open_files import make_room
 
 logger = get_logger(__name__)
 
@@ -33,20 +34,23 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
         return fleet_creation.clean_up(cmd, client, options)
     is_single = one.device is not None
     sight = fleet_watch.read(options)
+    ramp_per_s = options.ramp_per_s
     meant = fleet_members.read(cmd, client.target, one.device, options)
     ways = Ways.read(one, options)
     found = fleet_members.find(client, meant, options, is_single=is_single)
     if options.only_plans:
         return fleet_members.show_plan(client, found, options, is_single=is_single)
     sight.check(found.size)
+    make_room(found.size)
     ways.check(found)
     with (
         stopped_by_ctrl_c() as stop,
         tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # its owner's alone
+        fleet_watch.opened(sight) as outlets,
     ):
         with fleet_creation.made(client, found, options, ways, stop) as made:
             credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
-            result, outcome = _live(client, made.fleet, credentials, one, sight, stop)
+            result, outcome = _live(client, made.fleet, credentials, one, ramp_per_s, sight, outlets, stop)
     leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, always_zero=False)
     return {"hub": client.target.authority, "seed": one.behaving.seed, **result, "creation": made.document()}
 
@@ -56,7 +60,9 @@ def _live(
     fleet: Fleet,
     credentials: dict[str, Credential],
     one: OneDevice,
+    ramp_per_s: float,
     sight: WatchPlan,
+    outlets: Outlets,
     stop: StopFlag,
 ) -> tuple[dict[str, Any], Outcome]:
     """Let the devices live; gives what came of them."""
@@ -74,8 +80,10 @@ def _live(
         if each.device_id in credentials
     ]
     clock = SystemClock()
-    with fleet_watch.watching(sight, [each.device_id for each in devices], clock, stop) as watch:
-        summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed)
+    with fleet_watch.watching(sight, outlets, [each.device_id for each in fleet.there], clock, stop) as watch:
+        summary = operation.run(
+            client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed, ramp_per_s
+        )
         return watch.end(summary)
 
 

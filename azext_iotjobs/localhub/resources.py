@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 WANTED_FILES = 65_536  # a fleet of that size is beyond one process; some systems call "unlimited" what they refuse
+FEW_FILES = 2048
 SAY_AGAIN_AFTER_S = 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -21,6 +22,8 @@ def allow_many_files() -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if wanted < FEW_FILES:
+        logger.warning("only %d files may be open, and every connection is one: see `ulimit -Hn`", wanted)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     try:

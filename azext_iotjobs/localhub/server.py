@@ -29,7 +29,7 @@ from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
-from azext_iotjobs.localhub.sockets import BACKLOG, listen
+from azext_iotjobs.localhub.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.identities import Identities
@@ -157,7 +157,8 @@ async def _start_https(
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
+        await web.SockSite(runner, sock, ssl_context=tls, backlog=ACCEPTED_AT_ONCE).start()
+        sock.listen(BACKLOG)  # asyncio has set it to the other number
 
 
 def _bound_tls_buffers() -> None:
@@ -181,9 +182,10 @@ async def _start_mqtt(
             sock=sock,
             ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_AT_ONCE,
             **goodbye,
         )
+        sock.listen(BACKLOG)
         at_end.callback(server.close)
 
 

@@ -159,10 +159,14 @@ class _Line:
         """When somebody may be let in; inf: not before something else happens."""
         return self.pacer.next_at(now) if self._devices else math.inf
 
-    def let_in(self, now: float) -> None:
-        """Those whose turn it is."""
+    def let_in(self, now: float) -> "list[_Device]":
+        """Connect those whose turn it is."""
+        begun = []
         while self._devices and (not self._devices[0].is_in_line or self.pacer.next_at(now) <= now):
-            self._devices.popleft().connect(now)
+            device = self._devices.popleft()
+            device.connect(now)
+            begun.append(device)
+        return begun
 
 
 def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> None:
@@ -191,7 +195,7 @@ def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> Non
             if device.next_at < agreed.get(name, math.inf):
                 agreed[name] = device.next_at
                 heapq.heappush(agenda, (device.next_at, name))
-        around.line.let_in(now)
+        living -= {device.device_id for device in around.line.let_in(now) if device.is_over}
         if len(agenda) > 2 * len(agreed) + SPARE_ENTRIES:
             agenda = [(at, name) for name, at in agreed.items()]
             heapq.heapify(agenda)
@@ -233,6 +237,10 @@ class _Device:
         self._act(mind.Started())
 
     @property
+    def device_id(self) -> str:
+        return self._device.device_id
+
+    @property
     def next_at(self) -> float:
         """When it wants to be tended next, on the monotonic clock; inf: not before something happens to it."""
         if self.is_over:
@@ -258,7 +266,7 @@ class _Device:
             case wire.Acknowledged(number=number):
                 self._acknowledged(number)
             case wire.Arrived(topic=topic, payload=payload):
-                self._act(topics.parse(self._device.device_id, topic, payload))
+                self._act(topics.parse(self.device_id, topic, payload))
             case wire.Lost():
                 self._lost()
             case wire.Failed(error=error):
@@ -279,7 +287,7 @@ class _Device:
             self._send_due(now)
         if self._end_at() <= now:
             self.is_over = True
-            self._around.links.drop(self._device.device_id)
+            self._around.links.drop(self.device_id)
             self._tell(What.LEFT)
 
     def _next_message_at(self) -> float:
@@ -305,7 +313,7 @@ class _Device:
         self._is_linked = self._is_under_way = True
         self._around.line.pacer.begin(now)
         try:
-            self._around.links.connect(self._device.device_id, self._login())
+            self._around.links.connect(self.device_id, self._login())
         except BadValue as err:
             self._decided()
             self._give_up(err)
@@ -337,7 +345,7 @@ class _Device:
 
     def _leave(self) -> None:
         self._unlink()
-        self._around.links.drop(self._device.device_id)
+        self._around.links.drop(self.device_id)
         self._act(mind.Offline())
         self._tell(What.LEFT)
 
@@ -351,7 +359,7 @@ class _Device:
 
     def _send(self, message: mind.SendTelemetry, **planned: int) -> None:
         self.sent_count += 1
-        number = self._publish(*topics.render_telemetry(self._device.device_id, message))
+        number = self._publish(*topics.render_telemetry(self.device_id, message))
         if number is None:
             return
         self.unacknowledged[number] = self.sent_count
@@ -368,8 +376,8 @@ class _Device:
                 case mind.SendTelemetry():
                     self._send(action)
                 case mind.Listen():
-                    filters = topics.filters(self._device.device_id)
-                    self._subscription = self._around.links.subscribe(self._device.device_id, filters)
+                    filters = topics.filters(self.device_id)
+                    self._subscription = self._around.links.subscribe(self.device_id, filters)
                 case mind.AnswerMethod():
                     is_answered = self._publish(*topics.render_answer(action)) is not None
                 case mind.Report():
@@ -380,10 +388,10 @@ class _Device:
                 case Seen(what=What.ANSWER, details=call) if not is_answered:
                     self._tell(What.UNANSWERED, rid=call["rid"], name=call["name"], reason=TOO_MUCH_WAITS)
                 case Seen():
-                    self._around.reporter(self._device.device_id, action)
+                    self._around.reporter(self.device_id, action)
 
     def _publish(self, topic: str, payload: bytes) -> int | None:
-        number = self._around.links.publish(self._device.device_id, topic, payload, qos=1)
+        number = self._around.links.publish(self.device_id, topic, payload, qos=1)
         if number is None:
             self.dropped_count += 1
             self._tell(What.DROPPED)
@@ -425,9 +433,9 @@ class _Device:
         self._refusals += 1
         match retry.after_refusal(code, refusals=self._refusals, was_in=self._started_at is not None):
             case AfterRefusal.GIVE_UP:
-                self._give_up(_refusal(self._device.device_id))
+                self._give_up(_refusal(self.device_id))
             case AfterRefusal.TRY_AGAIN:
-                self._retry(What.NOT_CONNECTED, self._reconnect_pause(), reason=str(_refusal(self._device.device_id)))
+                self._retry(What.NOT_CONNECTED, self._reconnect_pause(), reason=str(_refusal(self.device_id)))
             case AfterRefusal.BACK_OFF:
                 pause_s = retry.busy_pause(tries=self._tries + 1, chance=self._around.dice.throw())
                 self._retry(What.NOT_CONNECTED, pause_s, reason="The hub is busy and takes no connection.")
@@ -455,7 +463,7 @@ class _Device:
         self._is_linked = self.is_in_line = False
 
     def _tell(self, what: What, **details: Any) -> None:
-        self._around.reporter(self._device.device_id, Seen(what=what, details=details))
+        self._around.reporter(self.device_id, Seen(what=what, details=details))
 
 
 def _refusal(device_id: str) -> Unauthorized:

@@ -81,10 +81,10 @@ class Share:
     percent: float | None = None
 
     def of(self, total: int) -> int:
-        """How many of `total`; percents are rounded up: 95% of 10 is 10, for 9 is less than was asked for."""
+        """How many of `total`, at least one; percents are rounded up: 9 of 10 is less than 95%."""
         if self.percent is not None:
-            return math.ceil(round(self.percent * total / 100, 6))
-        return total if self.count is None else self.count
+            return max(1, math.ceil(round(self.percent * total / 100, 6)))
+        return max(1, total) if self.count is None else self.count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,6 +101,11 @@ class Statistics:
         if what in (What.LOST, What.NOT_CONNECTED, What.REFUSED, What.LEFT):
             self.connected.discard(device)
 
+    @property
+    def present_count(self) -> int:
+        """Devices that their behaviour does not keep off line for good."""
+        return self.device_count - self.counts[What.ABSENT]
+
     def rates(self, now: Moment) -> Mapping[str, float]:
         """Connects, messages that the hub acknowledged, and answers to methods, a second, of late."""
         return {
@@ -111,7 +116,7 @@ class Statistics:
     def _ready(self, device: str, at: float) -> None:
         self.connects.add(at)
         self.connected.add(device)
-        if self.all_ready_at is None and len(self.connected) == self.device_count - self.counts[What.ABSENT]:
+        if self.all_ready_at is None and len(self.connected) == self.present_count:
             self.all_ready_at = at
 
     def _called(self, device: str, details: Mapping[str, object], at: float) -> None:

@@ -40,7 +40,7 @@ from azext_iotjobs.transport.websocket import WebSocketStream
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
-CONNECT_TIMEOUT_S = 15.0  # from the first packet to CONNACK
+CONNECT_TIMEOUT_S = 15.0
 ADDRESS_TIMEOUT_S = 5.0  # until TCP is there, while the host has another address to try
 ROUND_S = 2.0  # in which every device's keep-alive is looked at once
 OUTBOX_LIMIT = 100  # messages of one device that the hub has not acknowledged; paho keeps them over reconnects
@@ -58,11 +58,15 @@ class Way(Enum):
 class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
-    def __init__(self, target: HubTarget, clock: Clock, way: Way = Way.TLS) -> None:
+    def __init__(
+        self, target: HubTarget, clock: Clock, way: Way = Way.TLS, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> None:
+        """connect_timeout_s: for each connection, from its first packet to CONNACK."""
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
         self._target = target
         self._clock = clock
         self._way = way
+        self._connect_timeout_s = connect_timeout_s
         self._port = target.mqtt_port if way is Way.TLS else target.https_port
         self._tls: dict[DeviceCertificate | None, ssl.SSLContext] = {None: tls_context(target.ca_file)}
         self._links: dict[str, _Link] = {}
@@ -208,7 +212,7 @@ class MqttTransport:
     def _begin(self, link: "_Link") -> None:
         port = None if self._way is Way.TLS else self._port
         link.handshake = Handshake(self._names.known(), link.context, self._target.host, port)
-        link.ends_at = self._clock.monotonic() + CONNECT_TIMEOUT_S
+        link.ends_at = self._clock.monotonic() + self._connect_timeout_s
         heapq.heappush(self._deadlines, (link.ends_at, link.device))
         self._try_address(link)
 
@@ -273,7 +277,7 @@ class MqttTransport:
             if not link.is_under_way:
                 continue
             if link.ends_at <= now:
-                text = f"{self._where} gave no answer within {CONNECT_TIMEOUT_S:.0f} s."
+                text = f"{self._where} gave no answer within {self._connect_timeout_s:.0f} s."
                 error = CannotConnect(text, hint=self._port_hint)
                 self._fail(link, error)
                 self.drop(device)

@@ -53,7 +53,7 @@ class HostAddresses:
 
     def prefer(self, address: Address) -> None:
         """`address` led to the host: begin with it."""
-        if self._known[0] != address and address in self._known:
+        if address in self._known and address != self._known[0]:
             self._known = [address, *(each for each in self._known if each != address)]
 
     def doubt(self) -> None:

@@ -131,6 +131,8 @@ def test_changes_made_while_it_was_off_line_are_taken_in_when_it_is_back_and_onl
     one.lose_link()
     one.link()
     assert len(one.reports) == 2
+    told = [seen.details["patch"] for seen in one.seen(What.DESIRED)]
+    assert told == [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "gone": {"deep": True}}], "what it found, told once"
 
 
 def test_a_device_that_starts_does_not_repeat_what_it_has_reported_in_an_earlier_life() -> None:

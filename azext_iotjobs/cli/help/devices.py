@@ -46,6 +46,16 @@ command(
         "Remove what a run that was killed has left.",
         "az iot device simulate -n localhost --clean-up",
     ),
+    (
+        "A fleet whose run fails (exit code 4) unless every device has answered a call within five minutes.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after "
+        '--expect "method reboot on all within 5m"',
+    ),
+    (
+        "A fleet for an hour, with each device's every call in a file, and metrics for Prometheus.",
+        'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
+        "--metrics-port 9464",
+    ),
     long="One device ends when all its messages are sent, or with Ctrl-C; method calls, cloud-to-device messages and "
     "twin patches are printed as they arrive. Several devices are a fleet: they send nothing unless something about "
     "messages is given, go on until Ctrl-C, and the result says what came of them. See docs/simulator.md.",

@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._session = session.Session()
         self._decoder = codec.Decoder(MAX_PACKET_BYTES)
-        self._arrived: deque[packets.Packet] = deque()  # what still waits for its turn
+        self._arrived: deque[packets.Packet] | None = None  # what waits for its turn; an empty deque has 760 bytes
         self._malformed: packets.MalformedPacket | None = None  # what came behind that
         self._transport: asyncio.Transport | None = None
         self._last_heard = loop.time()
@@ -70,12 +70,13 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._last_heard = self._loop.time()
-        has_turn = not self._arrived
+        has_turn, arrived = self._arrived is None, self._arrived or deque()
         try:
-            self._arrived.extend(self._decoder.feed(data))
+            arrived.extend(self._decoder.feed(data))
         except packets.MalformedPacket as err:
-            self._arrived.extend(err.before)
+            arrived.extend(err.before)
             self._malformed = err
+        self._arrived = arrived or None
         if has_turn:
             self._take_turn()
 
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two hold each other
-        self._take(len(self._arrived))
+        self._take(len(self._arrived or ()))
         self._leave("connection lost")
         self._stop_watching()
 
@@ -130,8 +131,10 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take(self, count: int) -> None:
-        for _ in range(min(count, len(self._arrived))):
-            self._carry_out(self._session.on_packet(self._arrived.popleft()))
+        arrived = self._arrived or deque()
+        for _ in range(min(count, len(arrived))):
+            self._carry_out(self._session.on_packet(arrived.popleft()))
+        self._arrived = arrived or None
 
     def _carry_out(self, effects: list[session.Effect]) -> None:
         for effect in effects:
@@ -141,7 +144,7 @@ class Connection(asyncio.Protocol):
                 case session.Admit():
                     self._admit(effect)
                 case session.SubscriptionsChanged():
-                    self._keep_subscriptions()
+                    self._keep_session()
                     self._links.listens(self)
                     self._hub.listens(self.address)
                 case session.Received():
@@ -161,15 +164,20 @@ class Connection(asyncio.Protocol):
             return
         self.address = asked.address
         # CONNACK has to be the first packet: once attached, a method may follow at once.
-        self._carry_out(self._session.accept(self._hub.kept_filters(self.address)))
-        self._keep_subscriptions()
+        kept = self._hub.kept_filters(self.address)
+        self._carry_out(self._session.accept(kept))
+        if self._session.clean_session and kept is not None:
+            self._hub.keep_filters(self.address, None)
+        elif kept != self._session.filters():
+            self._keep_session()
         self._is_attached = True
         self._links.attach(self)
         self._hub.connected(self.address, asked.model_id)
         self._look()
 
-    def _keep_subscriptions(self) -> None:
-        self._hub.keep_filters(self.address, None if self._session.clean_session else self._session.filters())
+    def _keep_session(self) -> None:
+        if not self._session.clean_session:
+            self._hub.keep_filters(self.address, self._session.filters())
 
     def _receive(self, received: session.Received) -> None:
         publish = received.publish

@@ -74,6 +74,11 @@ class Identities:
         row = self._database.row(f"{SELECT} {AT}", address.key)
         return self._present(row) if row else None
 
+    def status(self, address: Address) -> str | None:
+        """Whether a device or module is enabled; None for one that is not registered. Cheaper than its record."""
+        row = self._database.row(f"SELECT status FROM identities {AT}", address.key)
+        return str(row["status"]) if row else None
+
     def first(self, count: int) -> list[Identity]:
         """The first `count` devices by id."""
         sql = f"{SELECT} WHERE module_id = '' ORDER BY device_id LIMIT ?"

@@ -82,14 +82,19 @@ class Twin:
         self._version = version
         actions: list[Action] = []
         patch: Patch = {}
+        is_news = False
         for path in self._rules.paths:
             self._learn(path, twin.reported)
         for path, value, component in self._parts(twin.desired):
             self._learn(path, twin.reported)
             is_known = self._aims[path][1] == value if path in self._aims else self._holds(path, value)
             if not is_known:
+                is_news = True
                 patch, more = self._change(path, value, component, patch, now)
                 actions += more
+        if is_news:
+            desired = {key: value for key, value in twin.desired.items() if not key.startswith("$")}
+            actions.insert(0, Seen(what=What.DESIRED, details={"patch": desired}))
         return actions + self._reported(patch)
 
     def _learn(self, path: Path, reported: Mapping[str, Any]) -> None:
