@@ -79,6 +79,20 @@ def test_what_does_not_fit_together_is_said(device: str | None, typed: dict[str,
         FleetOptions(**typed).check(device)
 
 
+@pytest.mark.parametrize(
+    ("ramp", "per_s"),
+    [(None, 200), ("50", 50), ("50/s", 50), (" 0.5 / s ", 0.5), ("600/m", 10), ("7200/h", 2), ("10000", 10_000)],
+)
+def test_a_ramp_is_read(ramp: str | None, per_s: float) -> None:
+    assert FleetOptions(ramp=ramp).ramp_per_s == per_s
+
+
+@pytest.mark.parametrize("ramp", ["0", "0/s", "-1", "fast", "10001", "5/d", "", "1e3"])
+def test_a_ramp_that_is_none_is_said_with_what_is_allowed(ramp: str) -> None:
+    with pytest.raises(IotJobsError, match="200/s or 600/m"):
+        _ = FleetOptions(ramp=ramp).ramp_per_s
+
+
 @pytest.mark.parametrize("typed", [{"only_plans": True}, {"takes_over": True}, {"devices_at_most": 1}])
 def test_what_is_about_one_device_too_goes_with_it(typed: dict[str, Any]) -> None:
     FleetOptions(**typed).check("d")

@@ -17,6 +17,12 @@ class FarHub:
     port: int = 0
     at_once: int = 0  # the most connections that were open at the same time
     _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def cut(self) -> None:
+        """End every connection, whatever is on its way."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(lambda: [each.cancel() for each in tuple(self._open)])
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def far_hub(
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        here, ended, numbers = FarHub(), asyncio.Event(), iter(range(1 << 30))
+        here, ended, numbers = FarHub(_loop=loop), asyncio.Event(), iter(range(1 << 30))
 
         async def on_guest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
@@ -40,6 +46,8 @@ def far_hub(
             here.at_once = max(here.at_once, len(here._open))
             try:
                 await _through(reader, writer, port, round_trip_s, is_silent(next(numbers)))
+            except asyncio.CancelledError:
+                writer.transport.abort()
             finally:
                 here._open.discard(task)
 

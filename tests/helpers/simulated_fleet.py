@@ -20,7 +20,8 @@ END_LIMIT_S = 120.0
 class SimulatedFleet:
     """A running fleet of devices that are registered already.
 
-    told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds.
+    told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds;
+    remembers: to tell at the end which messages were acknowledged.
     """
 
     def __init__(self, **told: Any) -> None:
@@ -107,7 +108,7 @@ def main(told: dict[str, Any]) -> None:
         elif what.what in (What.LOST, What.LEFT, What.REFUSED, What.NOT_CONNECTED):
             ready.discard(device)
             reasons[str(what.details.get("reason"))] += 1
-        elif what.what is What.ACKNOWLEDGED:
+        elif what.what is What.ACKNOWLEDGED and told.get("remembers"):
             acknowledged.setdefault(device, []).append(what.details["number"])
 
     def listen() -> None:
