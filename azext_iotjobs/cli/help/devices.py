@@ -58,7 +58,8 @@ command(
     ),
     long="One device ends when all its messages are sent, or with Ctrl-C; method calls, cloud-to-device messages and "
     "twin patches are printed as they arrive. Several devices are a fleet: they send nothing unless something about "
-    "messages is given, go on until Ctrl-C or --until, and the result says what came of them. See docs/simulator.md.",
+    "messages is given, go on until --until or --expect says, or Ctrl-C, and the result says what came of them. See "
+    "docs/simulator.md.",
 )
 
 command(
