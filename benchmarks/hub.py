@@ -7,10 +7,8 @@ Run: .venv/bin/python benchmarks/hub.py [--devices 10000] [--websocket] [--only 
 """
 
 import argparse
-import asyncio
 import http.client
 import json
-import multiprocessing
 import os
 import resource
 import ssl
@@ -19,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-from asyncio import sslproto
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.isolated import API_VERSION, LocalHub
 from benchmarks.fleet_of_packets import Door, Fleet
+from benchmarks.method_calls import call_methods
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "delete")
@@ -199,7 +197,7 @@ def telemetry(hub: HubUnderLoad, fleet: Fleet, messages: int) -> None:
 
 def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64) -> None:
     with measured(hub) as cost:
-        latencies = call_methods(hub, ids, calls, at_once)
+        latencies = call_methods(hub.local, ids, calls, at_once)
     say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
 
 
@@ -247,48 +245,6 @@ def restart(hub: HubUnderLoad) -> None:
     hub.again()
     up_s = time.monotonic() - began
     _write(f"{'stopped with its devices connected':34} exit {code} in {ended_s:.2f} s; up again in {up_s:.2f} s")
-
-
-# --- a load of method calls over HTTP
-
-
-def call_methods(hub: HubUnderLoad, ids: list[str], calls: int, at_once: int) -> list[float]:
-    """Call methods over `at_once` kept connections, from a process of its own; gives the seconds that each took."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    arguments = (theirs, hub.local.https_port, hub.local.ca_certificate_path, hub.local._token(), ids, calls, at_once)
-    process = context.Process(target=_call, args=arguments)
-    process.start()
-    latencies: list[float] = ours.recv()
-    process.join()
-    return latencies
-
-
-def _call(pipe: Any, port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> None:
-    sslproto.SSLProtocol.max_size = 16 * 1024
-    pipe.send(asyncio.run(_calls(port, ca_file, token, ids, calls, at_once)))
-
-
-async def _calls(port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:
-    tls, body, latencies = ssl.create_default_context(cafile=ca_file), b'{"methodName":"reboot","payload":{"a":1}}', []
-    headers = f"Host: localhost\r\nAuthorization: {token}\r\nContent-Length: {len(body)}"
-    left = iter(range(calls))
-
-    async def one_connection() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost")
-        for number in left:
-            began = time.monotonic()
-            path = f"/twins/{ids[number % len(ids)]}/methods?api-version={API_VERSION}"
-            writer.write(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode() + body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            size = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
-            await reader.readexactly(size)
-            latencies.append(time.monotonic() - began)
-        writer.close()
-
-    await asyncio.gather(*(one_connection() for _ in range(at_once)))
-    return latencies
 
 
 def main() -> None:
