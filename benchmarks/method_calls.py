@@ -10,11 +10,11 @@ from typing import Any
 from azext_iotjobs.localhub.isolated import API_VERSION, LocalHub
 
 
-def call_methods(hub: LocalHub, ids: list[str], calls: int, at_once: int) -> list[float]:
+def call_methods(hub: LocalHub, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:
     """Call methods over `at_once` kept connections, from a process of its own; gives the seconds that each took."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    arguments = (theirs, hub.https_port, hub.ca_certificate_path, hub._token(), ids, calls, at_once)
+    arguments = (theirs, hub.https_port, hub.ca_certificate_path, token, ids, calls, at_once)
     process = context.Process(target=_call, args=arguments)
     process.start()
     latencies: list[float] = ours.recv()
