@@ -38,8 +38,8 @@ PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart",
 class HubUnderLoad:
     """A hub in a folder, and what is asked of it over one kept connection."""
 
-    def __init__(self, folder: Path) -> None:
-        self.local = LocalHub(data_dir=folder)
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.local = LocalHub(*options, data_dir=folder)
         self.local.start()
         self._wire: http.client.HTTPSConnection | None = None
 

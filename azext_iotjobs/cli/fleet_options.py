@@ -1,13 +1,18 @@
 """What is typed about a fleet of simulated devices: every option that one device alone does not have."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.transport.pacing import RAMP_PER_S
 
 HOW_TO_NAME_A_FLEET = f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
+RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h))?")
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+MAX_RAMP_PER_S = 10_000
 EVERYTHING = ""  # --clean-up without a run
 
 
@@ -39,6 +44,7 @@ class FleetOptions:
     takes_over: bool = _other("--take-over", False)
     ca_path: str | None = _other("--issue-from-ca")
     ca_key_path: str | None = _other("--ca-key")
+    ramp: str | None = _other("--ramp")
     until: list[str] | None = _other("--until")
     expected: list[str] | None = _other("--expect")
     events_path: str | None = _other("--events")
@@ -56,6 +62,20 @@ class FleetOptions:
         """Whether they say which devices are meant."""
         named = (self.condition, self.named_devices, self.devices_path, self.id_prefix, self.fleet_size)
         return any(each is not None for each in named)
+
+    @property
+    def ramp_per_s(self) -> float:
+        """Connections to begin in a second. Raises BadValue."""
+        if self.ramp is None:
+            return RAMP_PER_S
+        found = RATE.fullmatch(self.ramp.strip())
+        per_s = float(found[1]) / SECONDS[found[2] or "s"] if found else 0.0
+        if not 0 < per_s <= MAX_RAMP_PER_S:
+            raise BadValue(
+                f"--ramp {self.ramp}: give connections a second such as 200/s or 600/m, more than 0 and at most "
+                f"{MAX_RAMP_PER_S} a second."
+            )
+        return per_s
 
     def typed(self, *, members_only: bool = False) -> Mapping[str, Any]:
         """What was typed, by option."""

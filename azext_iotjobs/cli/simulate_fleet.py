@@ -20,6 +20,7 @@ from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.transport.open_files import make_room
 
 logger = get_logger(__name__)
 
@@ -33,12 +34,14 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
         return fleet_creation.clean_up(cmd, client, options)
     is_single = one.device is not None
     sight = fleet_watch.read(options)
+    ramp_per_s = options.ramp_per_s
     meant = fleet_members.read(cmd, client.target, one.device, options)
     ways = Ways.read(one, options)
     found = fleet_members.find(client, meant, options, is_single=is_single)
     if options.only_plans:
         return fleet_members.show_plan(client, found, options, is_single=is_single)
     sight.check(found.size)
+    make_room(found.size)
     ways.check(found)
     with (
         stopped_by_ctrl_c() as stop,
@@ -47,7 +50,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
     ):
         with fleet_creation.made(client, found, options, ways, stop) as made:
             credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
-            result, outcome = _live(client, made.fleet, credentials, one, sight, outlets, stop)
+            result, outcome = _live(client, made.fleet, credentials, one, ramp_per_s, sight, outlets, stop)
     leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, always_zero=False)
     return {"hub": client.target.authority, "seed": one.behaving.seed, **result, "creation": made.document()}
 
@@ -57,6 +60,7 @@ def _live(
     fleet: Fleet,
     credentials: dict[str, Credential],
     one: OneDevice,
+    ramp_per_s: float,
     sight: WatchPlan,
     outlets: Outlets,
     stop: StopFlag,
@@ -77,7 +81,9 @@ def _live(
     ]
     clock = SystemClock()
     with fleet_watch.watching(sight, outlets, [each.device_id for each in fleet.there], clock, stop) as watch:
-        summary = operation.run(client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed)
+        summary = operation.run(
+            client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed, ramp_per_s
+        )
         return watch.end(summary)
 
 

@@ -127,7 +127,7 @@ def run_over(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Around:
     """What every device of a simulation shares."""
 
@@ -139,6 +139,7 @@ class _Around:
     line: "_Line"
     dice: Dice  # of the connections' times, which no seed can make the same: the hub has a part in them
     is_fleet: bool
+    arrived_at: float = 0.0  # when the connections were last read, monotonic
 
     def moment(self) -> Moment:
         """Now."""
@@ -178,7 +179,9 @@ def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> Non
         now = clock.monotonic()
         wait_s = min(agenda[0][0] if agenda else math.inf, around.line.next_at(now)) - now
         touched = set()
-        for event in around.links.receive(min(max(wait_s, 0.0), LONGEST_TURN_S)):
+        events = around.links.receive(min(max(wait_s, 0.0), LONGEST_TURN_S))
+        around.arrived_at = clock.monotonic()
+        for event in events:
             running[event.device].on(event)
             touched.add(event.device)
         now = clock.monotonic()
@@ -387,6 +390,8 @@ class _Device:
                     self._publish(*topics.render_fetch(action))
                 case Seen(what=What.ANSWER, details=call) if not is_answered:
                     self._tell(What.UNANSWERED, rid=call["rid"], name=call["name"], reason=TOO_MUCH_WAITS)
+                case Seen(what=What.METHOD):
+                    self._around.reporter(self._device.device_id, replace(action, since=self._around.arrived_at))
                 case Seen():
                     self._around.reporter(self.device_id, action)
 

@@ -117,6 +117,13 @@ def test_a_call_is_told_before_it_is_answered_and_the_answer_after_it_has_left()
     assert answers_when_told == [(What.METHOD, 0), (What.ANSWER, 1)]
 
 
+def test_calls_that_arrive_together_were_all_read_at_the_same_time() -> None:
+    other = arriving("d", "$iothub/methods/POST/reboot/?$rid=2", None)
+    simulation = Simulation(happens=[(5.0, METHOD), (5.0, other)])
+    simulation.run()
+    assert [seen.since for _, seen in simulation.seen if seen.what is What.METHOD] == [5.0, 5.0]
+
+
 def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
     patch = arriving("d", "$iothub/twin/PATCH/properties/desired/?$version=2", {"BuildingNo": 45, "$version": 2})
     simulation = Simulation(happens=[(5.0, patch)])

@@ -40,6 +40,9 @@ def members(c: Context) -> None:
     c.extra("takes_over", options_list=["--take-over"], action="store_true", arg_group=MEMBERS,
             help="Also simulate devices that are connected, or that nobody has marked with the tag simulated: "
                  "true.")  # fmt: skip
+    c.extra("ramp", options_list=["--ramp"], arg_group=MEMBERS,
+            help="How many connections begin in a second, such as 50/s or 600/m: at the start, when the hub comes "
+                 "back, and for new tokens. Default: 200/s.")  # fmt: skip
     c.extra("shard", options_list=["--shard"], arg_group=MEMBERS,
             help="The part of the fleet that this machine simulates: 2/5 is the second of five. A device's id alone "
                  "decides in which part it is.")  # fmt: skip
