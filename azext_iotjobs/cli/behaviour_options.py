@@ -10,13 +10,11 @@ from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
 
-from azext_iotjobs.cli.behaviour_file import behaviour_file, ready_made
-from azext_iotjobs.cli.behaviour_rules import ANY, METHOD_NAMES
 from azext_iotjobs.cli.durations import FORMS, parse_duration
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.values import shown, whole_number
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import Behaviour, FleetBehaviour, Group, MethodRule
+from azext_iotjobs.simulator.behaviour import ANY, METHOD_NAMES, REST, Behaviour, FleetBehaviour, Group, MethodRule
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.template import BadTemplate, Template, compiled, constant
 
@@ -70,10 +68,15 @@ class BehaviourOptions:
         return Behaving(fleet=self._fleet(), seed=token_hex(4) if self.chance_seed is None else self.chance_seed)
 
     def _fleet(self) -> FleetBehaviour:
-        base = ready_made(self.ready_mades or (), "--behaviour")
-        fleet = FleetBehaviour(otherwise=Group(name="rest", behaviour=base))
-        if self.rules_path is not None:
-            fleet = behaviour_file(self.rules_path, base)
+        fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=Behaviour()))
+        if self.ready_mades or self.rules_path is not None:
+            # Imported for those who have rules: YAML and what reads it take their time to load.
+            from azext_iotjobs.cli.behaviour_file import behaviour_file, ready_made
+
+            base = ready_made(self.ready_mades or (), "--behaviour")
+            fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=base))
+            if self.rules_path is not None:
+                fleet = behaviour_file(self.rules_path, base)
         change = self._change()
         return FleetBehaviour(
             otherwise=_changed(fleet.otherwise, change), groups=tuple(_changed(each, change) for each in fleet.groups)

@@ -11,10 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from azext_iotjobs.cli.behaviour_steps import object_of, properties_of, share_of, steps_of, template_of
-from azext_iotjobs.cli.durations import duration_of, seconds_of
+from azext_iotjobs.cli.duration_items import duration_of, seconds_of
 from azext_iotjobs.cli.generator_items import generator_of
 from azext_iotjobs.cli.yaml_items import Item
 from azext_iotjobs.simulator.behaviour import (
+    ANY,
+    METHOD_NAMES,
+    TWIN_NAMES,
     Acknowledge,
     Behaviour,
     Failure,
@@ -30,9 +33,6 @@ from azext_iotjobs.simulator.behaviour import (
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 
 BEHAVIOUR_KEYS = ("reported", "methods", "twin", "telemetry", "presence")
-ANY = "*"
-METHOD_NAMES = ("request", "method", "count")
-TWIN_NAMES = ("desired", "path", "version")
 LEAST_INTERVAL_S = 0.01
 LEAST_STRETCH_S = 0.1
 MAX_COUNT = 1_000_000_000
