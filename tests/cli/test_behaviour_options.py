@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.behaviour_file import ready_made_names
 from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 from azext_iotjobs.simulator.events import Who
 from tests.helpers.living_session import LivingSession
+from tests.helpers.surface import our_arguments
 
 
 def behaviour(**typed: Any) -> Behaviour:
@@ -73,6 +75,12 @@ def test_one_device_alone_is_there() -> None:
     behaving = BehaviourOptions(offline_share="1").read()
     assert behaving.of(Who(device_id="d")).presence.offline_share == 1
     assert behaving.of_one(Who(device_id="d")).presence.offline_share == 0
+
+
+def test_the_help_names_all_that_is_ready_made() -> None:
+    options = our_arguments()["iot device simulate"]
+    (text,) = [each["help"] for each in options.values() if "--behaviour" in each["options"]]
+    assert [name for name in ready_made_names() if name not in text] == []
 
 
 def test_how_many_devices_each_group_has_is_told(tmp_path: Path) -> None:
