@@ -120,12 +120,15 @@ def _loop(running: "dict[str, Device]", around: Around, stop: StopFlag) -> None:
                 touched.add(name)
         for name in touched:
             device = running[name]
-            device.tend(now)
+            next_at = device.next_at
+            if next_at <= now:
+                device.tend(now)
+                next_at = device.next_at
             if device.is_over:
                 living.discard(name)
-            if device.next_at < agreed.get(name, math.inf):
-                agreed[name] = device.next_at
-                heapq.heappush(agenda, (device.next_at, name))
+            if next_at < agreed.get(name, math.inf):
+                agreed[name] = next_at
+                heapq.heappush(agenda, (next_at, name))
         living -= {device.device_id for device in around.line.let_in(now) if device.is_over}
         if len(agenda) > 2 * len(agreed) + SPARE_ENTRIES:
             agenda = [(at, name) for name, at in agreed.items()]
