@@ -48,7 +48,7 @@ class Program:
     """A fleet in a process of its own; nothing is connected before `connect`."""
 
     def __init__(self, python: str | Path, name: str, told: dict[str, Any]) -> None:
-        words = [str(python), str(REPOSITORY / "benchmarks" / "peers" / f"{name}.py"), json.dumps(told)]
+        words = [str(python), str(REPOSITORY / "benchmarks" / "peers" / f"{name}.py")]
         self.process = subprocess.Popen(
             words,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)} if python == sys.executable else None,
@@ -57,6 +57,8 @@ class Program:
             stderr=subprocess.DEVNULL if name == "official_sdk" else None,  # it logs
             text=True,
         )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(told) + "\n")
 
     @property
     def pid(self) -> int:

@@ -5,7 +5,8 @@
 --method NAME=STATUS[:JSON], --method-delay, --failure-rate, --offline-rate, and azure-iot's own options: over all
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
@@ -30,10 +31,18 @@ class Behaving:
         """One device's behaviour."""
         return self.fleet.group_of(who, self.seed).behaviour
 
-    def of_one(self, device_id: str) -> Behaviour:
+    def of_one(self, who: Who) -> Behaviour:
         """The behaviour of a device that is simulated alone: it is there, whatever share of a fleet is not."""
-        behaviour = self.of(Who(device_id=device_id))
+        behaviour = self.of(who)
         return replace(behaviour, presence=replace(behaviour.presence, offline_share=0.0))
+
+    def group_sizes(self, fleet: Iterable[Who]) -> dict[str, int]:
+        """How many devices each group has; nothing where there are no groups."""
+        if not self.fleet.groups:
+            return {}
+        names = [group.name for group in (*self.fleet.groups, self.fleet.otherwise)]
+        found = Counter(self.fleet.group_of(who, self.seed).name for who in fleet)
+        return {name: found[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A peer of benchmarks/simulator.py: devices of Microsoft's azure-iot-device. Runs in that SDK's own environment.
 
-Takes what to do as JSON from its one argument; each line of standard input is answered with counts, its end is the end.
+The first line of standard input says what to do, as JSON; each other one is answered with counts; its end is the end.
 """
 
 import json
@@ -48,4 +48,4 @@ def main(told):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.stdin.readline()))

@@ -1,6 +1,6 @@
 """A peer of benchmarks/simulator.py: devices as plain paho has them, each with its own thread (loop_start).
 
-Takes what to do as JSON from its one argument; each line of standard input is answered with counts, its end is the end.
+The first line of standard input says what to do, as JSON; each other one is answered with counts; its end is the end.
 """
 
 import base64
@@ -62,4 +62,4 @@ def token(host, device, key):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.stdin.readline()))

@@ -166,6 +166,23 @@ def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
     assert simulation.links.published == []
 
 
+def test_a_fleet_does_not_try_a_hub_that_was_never_reached_with_every_device() -> None:
+    fleet = [device(f"d{number}") for number in range(5000)]
+    simulation = Simulation(*fleet, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+    with pytest.raises(CannotConnect, match="no such host"):
+        simulation.run()
+    assert len(simulation.links.logins) < 1500, "what the ramp begins in the seconds of three tries"
+
+
+def test_a_device_of_a_hub_that_others_have_reached_goes_on_trying() -> None:
+    def slow_for_b(name: str, before: int) -> list[Event]:
+        return [Failed(name, CannotConnect("no answer"))] if name == "b" and before < 6 else [Connected(name)]
+
+    simulation = Simulation(device("a"), device("b"), on_connect=slow_for_b)
+    summary = simulation.run()
+    assert (summary.acknowledged_count, dict(summary.failures)) == (6, {})
+
+
 def test_a_refused_device_gives_up_at_once_and_says_why() -> None:
     simulation = Simulation(on_connect=lambda name, before: [Refused(name, 5), Lost(name)])
     with pytest.raises(Unauthorized, match="refused d") as raised:
