@@ -4,7 +4,8 @@ import base64
 import json
 from typing import Any
 
-from azext_iotjobs.clients.codec import json_object, render_method_call
+from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.codec import render_method_call
 from azext_iotjobs.clients.job_codec import whole
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
