@@ -7,7 +7,6 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import job_waiting
-from azext_iotjobs.cli.plans import show_plan
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import render_job
@@ -73,6 +72,8 @@ def submit(
     if manner.devices_at_most is not None:
         client.selections.check_at_most(selection, manner.devices_at_most)
     if manner.only_plans:
+        from azext_iotjobs.cli.plans import show_plan  # here, so that others start without it
+
         return show_plan(client, selection, render_job(request))
     created = create(client, request, manner)
     if not manner.waits_for_end:

@@ -5,7 +5,6 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.device_files import rows_of
 from azext_iotjobs.cli.values import at_least, whole_number
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
@@ -74,6 +73,8 @@ def listed(text: str, option: str) -> tuple[str, ...]:
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:
+    from azext_iotjobs.cli.device_files import rows_of  # here: few commands read a file
+
     found = device_ids((row["deviceid"] for row in rows_of(path, option)), f"{option} {path}")
     if not found:
         raise BadValue(f"{option} {path}: there is no device in it.")
