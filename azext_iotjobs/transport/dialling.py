@@ -3,10 +3,12 @@
 import heapq
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import CannotConnect, LinkError
+from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
 from azext_iotjobs.transport.handshake import WRITE, Handshake
+from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.names import HostAddresses
 from azext_iotjobs.transport.trust import untrusted
 from azext_iotjobs.transport.watching import Link, Watch
@@ -25,6 +27,7 @@ class Dialler:
         port: int,
         clock: Clock,
         watch: Watch,
+        contexts: TlsContexts,
         *,
         is_websocket: bool,
         timeout_s: float,
@@ -39,6 +42,7 @@ class Dialler:
         self._port = port
         self._clock = clock
         self._watch = watch
+        self._contexts = contexts
         self._websocket_port = port if is_websocket else None
         self._timeout_s = timeout_s
         self._on_ready = on_ready
@@ -81,6 +85,8 @@ class Dialler:
             wanted = handshake.advance()
         except ssl.SSLCertVerificationError as err:
             self._fail(link, untrusted(self.where, err))
+        except BadValue as err:  # a certificate that could be used when the device came first
+            self._fail(link, CannotConnect(str(err), hint=err.hint))
         except (OSError, ValueError) as err:  # ValueError: a host that can be no certificate's name
             if isinstance(err, OSError) and handshake.can_try_next:
                 self._try_address(link, handshake)
@@ -123,7 +129,8 @@ class Dialler:
         self._names.close()
 
     def _begin(self, link: Link) -> None:
-        link.handshake = Handshake(self._names.known(), link.context, self._host, self._websocket_port)
+        context_of = partial(self._contexts.fitting, link.certificate)
+        link.handshake = Handshake(self._names.known(), context_of, self._host, self._websocket_port)
         link.ends_at = self._clock.monotonic() + self._timeout_s
         self._note(link.ends_at, link)
         self._try_address(link, link.handshake)

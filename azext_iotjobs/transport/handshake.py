@@ -8,7 +8,7 @@ import errno
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from azext_iotjobs.transport import websocket
@@ -22,17 +22,22 @@ class Handshake:
     """A connection that is being made.
 
     addresses: at least one, tried in this order.  host: the name that the certificate must have.
-    port: None, or the port to name in a WebSocket's request.
+    context_of: gives the context; called when TLS begins.  websocket_port: None, or the port to name in a WebSocket's
+    request.
     """
 
-    __slots__ = ("_addresses", "_context", "_host", "_key", "_port", "_received", "_sock", "_to_send", "_tried")
+    __slots__ = ("_addresses", "_context_of", "_host", "_key", "_port", "_received", "_sock", "_to_send", "_tried")
 
     def __init__(
-        self, addresses: Sequence[Address], context: ssl.SSLContext, host: str, websocket_port: int | None
+        self,
+        addresses: Sequence[Address],
+        context_of: Callable[[], ssl.SSLContext],
+        host: str,
+        websocket_port: int | None,
     ) -> None:
         self._addresses = addresses
         self._tried = 0
-        self._context = context
+        self._context_of = context_of
         self._host = host
         self._port = websocket_port
         self._sock: socket.socket | None = None
@@ -73,7 +78,7 @@ class Handshake:
     def advance(self) -> int:
         """Go on as far as possible; gives what to wait for next, READ or WRITE, or 0: `take` has the connection.
 
-        Raises OSError (ssl.SSLError is one) when this address does not lead there.
+        Raises OSError (ssl.SSLError is one) when this address does not lead there; what `context_of` raises.
         """
         assert self._sock is not None
         try:
@@ -101,7 +106,7 @@ class Handshake:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, errno.errorcode.get(code, "connect failed"))
-        self._sock = self._context.wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
+        self._sock = self._context_of().wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
 
     def _secured(self, sock: ssl.SSLSocket) -> int:
         assert isinstance(self._sock, ssl.SSLSocket)

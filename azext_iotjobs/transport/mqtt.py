@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import CannotConnect, LinkError
-from azext_iotjobs.model.target import DeviceCertificate, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.dialling import Dialler
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
 from azext_iotjobs.transport.mqtt_events import (
@@ -28,7 +28,7 @@ from azext_iotjobs.transport.mqtt_events import (
     MqttLogin,
     Refused,
 )
-from azext_iotjobs.transport.mqtt_tls import tls_context
+from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.own_import import import_own
 from azext_iotjobs.transport.retry import keep_alive_s
 from azext_iotjobs.transport.watching import Link, Watch
@@ -61,14 +61,14 @@ class MqttTransport:
         self._target = target
         self._clock = clock
         self._port = target.mqtt_port if way is Way.TLS else target.https_port
-        self._tls: dict[DeviceCertificate | None, ssl.SSLContext] = {None: tls_context(target.ca_file)}
+        self._contexts = TlsContexts(target.ca_file)
         self._links: dict[str, Link] = {}
         self._in_turn: deque[Link] = deque()  # whose keep-alive is looked at next
         self._looked_at = clock.monotonic()
         self._inbox: list[Event] = []
         self._watch = Watch()
         self._dialler = Dialler(
-            target.host, self._port, clock, self._watch, is_websocket=way is Way.WEBSOCKET,
+            target.host, self._port, clock, self._watch, self._contexts, is_websocket=way is Way.WEBSOCKET,
             timeout_s=connect_timeout_s, on_ready=self._hand_over, on_failed=self._fail,
         )  # fmt: skip
 
@@ -145,8 +145,7 @@ class MqttTransport:
         self._watch.close()
 
     def _new_link(self, device: str, login: MqttLogin) -> Link:
-        if login.certificate not in self._tls:
-            self._tls[login.certificate] = tls_context(self._target.ca_file, login.certificate)
+        self._contexts.fitting(login.certificate)  # a file that cannot be used is said now
         client: paho.Client = self._paho.Client(
             self._paho.CallbackAPIVersion.VERSION2,
             client_id=login.client_id,
@@ -154,7 +153,7 @@ class MqttTransport:
             protocol=self._paho.MQTTv311,
             reconnect_on_failure=False,  # else paho tries again by itself, in our loop, blocking it
         )
-        link = Link(device, client, self._tls[login.certificate])
+        link = Link(device, client, login.certificate)
         client.user_data_set(link)
         client.max_queued_messages_set(OUTBOX_LIMIT)
         client._create_socket = partial(_take, link)  # type: ignore[method-assign]  # paho's own blocks

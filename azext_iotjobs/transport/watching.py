@@ -2,9 +2,9 @@
 
 import selectors
 import socket
-import ssl
 from typing import TYPE_CHECKING
 
+from azext_iotjobs.model.target import DeviceCertificate
 from azext_iotjobs.transport.handshake import READ, Handshake
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ LINE_WAKE = b"\0"
 class Link:
     """One device's connection."""
 
-    __slots__ = ("client", "context", "device", "ends_at", "handshake", "is_under_way", "number", "watched")
+    __slots__ = ("certificate", "client", "device", "ends_at", "handshake", "is_under_way", "number", "watched")
 
-    def __init__(self, device: str, client: "paho.Client", context: ssl.SSLContext) -> None:
+    def __init__(self, device: str, client: "paho.Client", certificate: DeviceCertificate | None) -> None:
         self.device = device
         self.client = client
-        self.context = context
+        self.certificate = certificate
         self.handshake: Handshake | None = None  # None: no connection, or it is paho's
         self.is_under_way = False  # from `connect` to CONNACK
         self.ends_at = 0.0  # when CONNACK must be there

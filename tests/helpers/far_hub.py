@@ -56,10 +56,13 @@ def far_hub(
         loop_end.append(lambda: loop.call_soon_threadsafe(ended.set))
         started.set_result(here)
         await ended.wait()
+        await asyncio.sleep(0.05)  # asyncio leaves the socket open of who was accepted just before a server's end
         server.close()
-        for each in tuple(here._open):
-            each.cancel()
-        await asyncio.gather(*here._open, return_exceptions=True)
+        for _ in range(5):  # who was just accepted begins in a later turn, and sockets are closed in one
+            for each in tuple(here._open):
+                each.cancel()
+            await asyncio.gather(*here._open, return_exceptions=True)
+            await asyncio.sleep(0.02)
 
     loop_end: list[Callable[[], object]] = []
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
@@ -81,19 +84,17 @@ async def _through(
             return
         await asyncio.sleep(round_trip_s)  # SYN and its answer, which the kernel has given by itself
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        ways = [
+            asyncio.ensure_future(_late(reader, there_writer, round_trip_s / 2)),
+            asyncio.ensure_future(_late(there_reader, writer, round_trip_s / 2)),
+        ]
         try:
-            done, left = await asyncio.wait(
-                {
-                    asyncio.ensure_future(_late(reader, there_writer, round_trip_s / 2)),
-                    asyncio.ensure_future(_late(there_reader, writer, round_trip_s / 2)),
-                },
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for each in left:
-                each.cancel()
-            await asyncio.gather(*done, *left, return_exceptions=True)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            there_writer.close()
+            for each in ways:
+                each.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            there_writer.transport.abort()
     finally:
         writer.close()
 

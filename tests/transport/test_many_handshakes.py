@@ -4,16 +4,20 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
 from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import Connected, Event, Failed, MqttLogin
 from azext_iotjobs.transport.mqtt_tls import tls_context
+from tests.helpers.device_certificates import make
 from tests.helpers.far_hub import far_hub
 from tests.helpers.hub_process import HubProcess
 
@@ -100,7 +104,7 @@ def test_an_address_where_nobody_listens_gives_way_to_the_next_one(hub: HubProce
     with socket.create_server(("127.0.0.1", 0)) as free:
         dead = free.getsockname()
     addresses = [(socket.AF_INET, 0, dead), (socket.AF_INET, 0, ("127.0.0.1", hub.ports[1]))]
-    handshake = Handshake(addresses, tls_context(hub.ca), "localhost", None)
+    handshake = Handshake(addresses, lambda: tls_context(hub.ca), "localhost", None)
     number, wanted = handshake.begin(), WRITE
     while wanted:
         select.select([number] if wanted == READ else [], [number] if wanted == WRITE else [], [], 5)
@@ -125,3 +129,36 @@ def test_a_host_without_a_name_is_told_as_an_event(hub: HubProcess) -> None:
         assert isinstance(failed, Failed) and "was not reached" in str(failed.error)
     finally:
         transport.close()
+
+
+def test_each_device_shows_its_own_certificate_whatever_is_under_way_beside_it(hub: HubProcess, tmp_path: Path) -> None:
+    logins = {}
+    for number in range(12):
+        key: Any = rsa.generate_private_key(65537, 2048) if number % 3 == 0 else None
+        device, own = f"x509-{number}", make("x", key=key)
+        thumbprint = {"primaryThumbprint": own.thumbprint()}
+        hub.new_device(device, authentication={"type": "selfSigned", "x509Thumbprint": thumbprint})
+        certificate_file, key_file = own.files(tmp_path)
+        certificate = DeviceCertificate(certificate_file=certificate_file, key_file=key_file)
+        username = f"localhost/{device}/?api-version=2021-04-12"
+        logins[device] = MqttLogin(client_id=device, username=username, password=None, certificate=certificate)
+    logins[DEVICES[0]] = login(hub, DEVICES[0])
+    with far_hub(hub.ports[1], 0.1) as far:
+        transport = MqttTransport(target(hub, far.port), CLOCK)
+        try:
+            for _ in range(2):
+                for device, each in logins.items():
+                    transport.connect(device, each)
+                assert {each.device for each in until_connected(transport, 13, LIMIT_S)} == set(logins)
+                for device in logins:
+                    transport.drop(device)
+            gone = "x509-1"
+            Path(logins[gone].certificate.key_file).unlink()
+            transport.connect(gone, logins[gone])
+            seen: list[Event] = []
+            while not seen:
+                seen = transport.receive(5)
+            (failed,) = seen
+            assert isinstance(failed, Failed) and "cannot be read" in str(failed.error)
+        finally:
+            transport.close()
