@@ -49,7 +49,9 @@ class Display:
             after_s = self._statistics.all_ready_at - self._statistics.started.at
             absent = self._statistics.counts[What.ABSENT]
             but = f" but the {absent} that their behaviour keeps off line" if absent else ""
-            self._warn(f"All {self._statistics.device_count} devices{but} are connected, after {after_s:.1f} s.")
+            count = self._statistics.device_count
+            who = "The device is" if count == 1 else f"All {count} devices{but} are"
+            self._warn(f"{who} connected, after {after_s:.1f} s.")
 
     def tick(self, now: Moment) -> None:
         """Say how things stand, if it is time to."""

@@ -102,6 +102,8 @@ class Calls:
             arrival = self._links.arrival(row.address)
             self._away[arrival] = row
             arrival.add_done_callback(self._arrived)
+            if self._is_over:  # it is to be given up
+                self._changed.set()
 
     def _arrived(self, arrival: "asyncio.Future[None]") -> None:
         if row := self._away.pop(arrival, None):
