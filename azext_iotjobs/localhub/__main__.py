@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files
+from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files, collect_seldom
 
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
 
@@ -77,6 +77,7 @@ async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
         threading.Thread(target=_wait_for_stdin, args=(loop, stop), daemon=True).start()
 
     def say_ready(listening: Listening) -> None:
+        collect_seldom()
         sys.stdout.write(json.dumps(listening.document) + "\n")
         sys.stdout.flush()
 
