@@ -16,13 +16,13 @@ class FarHub:
 
     port: int = 0
     at_once: int = 0  # the most connections that were open at the same time
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)  # of the guests
     _loop: asyncio.AbstractEventLoop | None = None
 
     def cut(self) -> None:
         """End every connection, whatever is on its way."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(lambda: [each.cancel() for each in tuple(self._open)])
+        self._loop.call_soon_threadsafe(lambda: [each.transport.abort() for each in tuple(self._open)])
 
 
 @contextmanager
@@ -40,16 +40,13 @@ def far_hub(
         here, ended, numbers = FarHub(_loop=loop), asyncio.Event(), iter(range(1 << 30))
 
         async def on_guest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            here._open.add(task)
+            here._open.add(writer)
             here.at_once = max(here.at_once, len(here._open))
             try:
                 await _through(reader, writer, port, round_trip_s, is_silent(next(numbers)))
-            except asyncio.CancelledError:
-                writer.transport.abort()
             finally:
-                here._open.discard(task)
+                writer.transport.abort()
+                here._open.discard(writer)
 
         server = await asyncio.start_server(on_guest, "127.0.0.1", 0, backlog=1024)
         here.port = server.sockets[0].getsockname()[1]
@@ -58,11 +55,11 @@ def far_hub(
         await ended.wait()
         await asyncio.sleep(0.05)  # asyncio leaves the socket open of who was accepted just before a server's end
         server.close()
-        for _ in range(5):  # who was just accepted begins in a later turn, and sockets are closed in one
+        while here._open:
             for each in tuple(here._open):
-                each.cancel()
-            await asyncio.gather(*here._open, return_exceptions=True)
+                each.transport.abort()  # and not `cancel`: that may lose a connection which has just come about
             await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)  # sockets are closed in a later turn
 
     loop_end: list[Callable[[], object]] = []
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
@@ -78,25 +75,20 @@ def far_hub(
 async def _through(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, round_trip_s: float, is_silent: bool
 ) -> None:
-    try:
-        if is_silent:
-            await reader.read()
-            return
-        await asyncio.sleep(round_trip_s)  # SYN and its answer, which the kernel has given by itself
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        ways = [
-            asyncio.ensure_future(_late(reader, there_writer, round_trip_s / 2)),
-            asyncio.ensure_future(_late(there_reader, writer, round_trip_s / 2)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in ways:
-                each.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            there_writer.transport.abort()
-    finally:
-        writer.close()
+    if is_silent:
+        while await _read(reader):
+            pass
+        return
+    await asyncio.sleep(round_trip_s)  # SYN and its answer, which the kernel has given by itself
+    there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+    ways = [
+        asyncio.ensure_future(_late(reader, there_writer, round_trip_s / 2)),
+        asyncio.ensure_future(_late(there_reader, writer, round_trip_s / 2)),
+    ]
+    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    there_writer.transport.abort()
+    writer.transport.abort()
+    await asyncio.gather(*ways)
 
 
 async def _late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
