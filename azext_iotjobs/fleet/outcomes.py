@@ -1,0 +1,54 @@
+"""What came of a device, as a run records it; and whether it is tried again in its batch. Pure."""
+
+from datetime import datetime, timedelta
+
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.run import Attempt, DeviceState, Ended
+
+
+def ended_of(
+    attempt: Attempt, result: DeviceResult, retry: Retry | None, now: datetime, *, is_uncertain: bool = False
+) -> Ended:  # fmt: skip
+    """The end of a try.
+
+    result: in a job's or a call's words; an error class means that it failed.
+    is_uncertain: whether the device was operated is not known; that is never tried again by itself.
+    """
+    tries = attempt.tries + 1
+    failure = None if is_uncertain else result.error_class
+    due_at = None
+    if retry is not None and retry.when is RetryWhen.AT_ONCE and failure is not None:
+        if retry.is_due_again(failure.value, tries):
+            due_at = now + timedelta(seconds=retry.pause_after_s(tries))
+    state = DeviceState.COMPLETED if failure is None else DeviceState.FAILED
+    return Ended(
+        seq=attempt.seq,
+        state=DeviceState.UNCERTAIN if is_uncertain else state,
+        tries=tries,
+        began_at=result.started_at or now,
+        ended_at=result.finished_at or now,
+        error_class=failure,
+        error_code=result.error_code,
+        error_text=result.error_text,
+        method_status=result.method_status,
+        payload=result.payload,
+        has_payload=result.method_status is not None,
+        due_at=due_at,
+    )
+
+
+def result_of(attempt: Attempt, ended: Ended) -> DeviceResult:
+    """The same as a row, for whoever listens."""
+    return DeviceResult(
+        device_id=attempt.device_id,
+        module_id=attempt.module_id,
+        status=(DeviceState.PENDING if ended.due_at is not None else ended.state).value,
+        error_class=ended.error_class,
+        error_code=ended.error_code,
+        error_text=ended.error_text,
+        method_status=ended.method_status,
+        payload=ended.payload,
+        started_at=ended.began_at,
+        finished_at=ended.ended_at,
+    )
