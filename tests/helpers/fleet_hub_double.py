@@ -209,12 +209,15 @@ class HubClock(PointClock):
 
 
 class StopDouble:
-    """Ctrl-C after so many looks, if at all."""
+    """Ctrl-C after so many looks, or once something holds, if at all."""
 
-    def __init__(self, after: int | None = None) -> None:
+    def __init__(self, after: int | None = None, when: Callable[[], bool] | None = None) -> None:
         self.after = after
+        self.when = when
 
     def is_set(self) -> bool:
+        if self.when is not None:
+            return self.when()
         if self.after is None:
             return False
         self.after -= 1
@@ -230,6 +233,7 @@ class World:
         self.hub = HubDouble(self.clock, **hub)
         self.events: list[Event] = []
         self.points = Points()
+        self.holder = Holder("a test, process 1", fleet.this_process().machine, GONE_PID)
 
     def heard(self, event: Event) -> None:
         self.events.append(event)
@@ -267,7 +271,7 @@ class World:
             clock=self.clock,
             listener=self,
             stop=stop or StopDouble(),
-            holder=Holder("a test, process 1", fleet.this_process().machine, GONE_PID),
+            holder=self.holder,
         )
 
     def carry_on(self, store: FleetStore, stop: Any = None) -> Run:
