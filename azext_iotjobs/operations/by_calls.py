@@ -22,7 +22,7 @@ from azext_iotjobs.model.errors import IotJobsError, NotFound
 from azext_iotjobs.model.fleet import Action, Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, Said
 from azext_iotjobs.model.pacing import Pacing
-from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
+from azext_iotjobs.model.run import Attempt, Batch, DeviceState, Ended, Run
 
 LONGEST_NAP_S = 0.5
 PATIENCE_S = (
@@ -65,6 +65,7 @@ class ByCalls:
         self._delivery = run.delivery
         self._action = definition.action
         self._retry = definition.rollout.retry
+        self._has_threshold = definition.rollout.threshold is not None
         self._hear = hear
         self._pacing = Pacing(run.delivery.rate, PATIENCE_S)
         self._reactions = Reactions(self._pacing, lambda text: hear(Said(at=clock.now(), text=text)))
@@ -106,7 +107,8 @@ class ByCalls:
         for each in made:
             self._judge(each, ended, again, cut_off)
         self._under_way -= len(made)
-        begun = [] if drain is not Drain.NO or self.trouble is not None else self._chosen(batch)
+        may_begin = drain is Drain.NO and self.trouble is None and not self._is_for_threshold(ended)
+        begun = self._chosen(batch) if may_begin else []
         if made or begun:
             now = self._clock.now()
             self._leased.write(now, ended=[each for _, each in ended], again=again, begun=begun, cut_off=cut_off)
@@ -118,6 +120,10 @@ class ByCalls:
             self._under_way += 1
             self._workers.begin(attempt)
         return len(made) + len(begun)
+
+    def _is_for_threshold(self, ended: list[tuple[Attempt, Ended]]) -> bool:
+        """Whether it has to be looked at before anything else begins: a failure may have been one too many."""
+        return self._has_threshold and any(end.state is not DeviceState.COMPLETED for _, end in ended)
 
     def _ended_calls(self) -> list[_Made]:
         made, self._first = ([] if self._first is None else [self._first]), None

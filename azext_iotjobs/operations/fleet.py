@@ -161,7 +161,7 @@ def new_run(
         NewRun(
             fleet_job_id=job.fleet_job_id,
             version=job.version,
-            run_key=plan.run_key(list(secrets.token_bytes(2 * plan.RUN_KEY_LENGTH))),
+            run_key=plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)]),
             driver=choice.driver,
             driver_reason=choice.reason,
             delivery=used,
@@ -361,7 +361,7 @@ def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str) -
         count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
     else:
         selection = targets.selection or Selection(condition=store.group(host, targets.group or ""))
-        if targets.max_devices is not None:
+        if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
             client.selections.check_at_most(selection, targets.max_devices)
         count = store.choose(_devices(client, selection), targets.seed)
         if selection.condition is not None:
