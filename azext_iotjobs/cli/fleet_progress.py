@@ -47,7 +47,7 @@ class Progress:
                 self._begin(run)
             case BatchBegan(batch=batch) if not self._is_live:
                 again = ", tried again" if batch.is_retry else ""
-                self.say(f"Batch {batch.ordinal} begins: {batch.size} devices{again}.")
+                self.say(f"Batch {batch.ordinal} begins: {devices(batch.size)}{again}.")
             case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
                 self._failed(short_row(result))
             case Progressed():
@@ -82,7 +82,7 @@ class Progress:
         self._batch_count = run.batch_count
         goes = f"goes on, {run.tally.ended} of {run.device_count} devices have ended" if run.tally.ended else "begins"
         self.say(
-            f"{run.name} on {run.host} {goes}: {run.device_count} devices, {run.batch_count} "
+            f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
         )
 
@@ -126,7 +126,12 @@ def counts(tally: Tally) -> str:
     parts = [f"{tally.completed} completed", *_trouble(tally)]
     if tally.open:
         parts.append(f"{tally.open} pending")
-    return f"{tally.total} {'device' if tally.total == 1 else 'devices'}: {', '.join(parts)}"
+    return f"{devices(tally.total)}: {', '.join(parts)}"
+
+
+def devices(count: int) -> str:
+    """1 device, 2 devices."""
+    return f"{count} {'device' if count == 1 else 'devices'}"
 
 
 def ended_line(run: Run) -> str:

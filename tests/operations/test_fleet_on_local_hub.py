@@ -22,7 +22,8 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs, simulate
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from tests.helpers.hub_process import HubProcess
 
