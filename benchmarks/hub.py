@@ -7,10 +7,9 @@ Run: .venv/bin/python benchmarks/hub.py [--devices 10000] [--websocket] [--only 
 """
 
 import argparse
-import asyncio
+import copy
 import http.client
 import json
-import multiprocessing
 import os
 import resource
 import ssl
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from asyncio import sslproto
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.isolated import API_VERSION, LocalHub
 from benchmarks.fleet_of_packets import Door, Fleet
+from benchmarks.method_calls import call_methods
+from tests.helpers.hub_process import sas
 
+TOKEN_LIFE_S = 3600
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "delete")
 
@@ -38,8 +39,8 @@ PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart",
 class HubUnderLoad:
     """A hub in a folder, and what is asked of it over one kept connection."""
 
-    def __init__(self, folder: Path) -> None:
-        self.local = LocalHub(data_dir=folder)
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.local = LocalHub(*options, data_dir=folder)
         self.local.start()
         self._wire: http.client.HTTPSConnection | None = None
 
@@ -48,7 +49,7 @@ class HubUnderLoad:
         if self._wire is None:
             tls = ssl.create_default_context(cafile=self.local.ca_certificate_path)
             self._wire = http.client.HTTPSConnection("localhost", self.local.https_port, context=tls, timeout=300)
-        sent = {"Authorization": self.local._token(), "Content-Type": "application/json", **headers}
+        sent = {"Authorization": self.token(), "Content-Type": "application/json", **headers}
         mark = "&" if "?" in path else "?"
         text = None if body is None else json.dumps(body)
         self._wire.request(verb, f"{path}{mark}api-version={API_VERSION}", text, sent)
@@ -62,9 +63,17 @@ class HubUnderLoad:
         assert 200 <= status < 300, (status, document)
         return document
 
+    def token(self) -> str:
+        """The owner's, for requests."""
+        parts = self._key_parts()
+        return sas(parts["SharedAccessKey"], "localhost", policy=parts["SharedAccessKeyName"], life_s=TOKEN_LIFE_S)
+
+    def _key_parts(self) -> dict[str, str]:
+        return dict(part.partition("=")[::2] for part in self.local.connection_string.split(";"))
+
     def door(self, *, is_websocket: bool) -> Door:
         """The way in for devices."""
-        parts = dict(part.partition("=")[::2] for part in self.local.connection_string.split(";"))
+        parts = self._key_parts()
         return Door(
             host="127.0.0.1",
             port=self.local.https_port if is_websocket else self.local.mqtt_port,
@@ -74,6 +83,12 @@ class HubUnderLoad:
             policy_key=parts["SharedAccessKey"],
             is_websocket=is_websocket,
         )
+
+    def over_another_connection(self) -> "HubUnderLoad":
+        """The same hub, for another thread."""
+        other = copy.copy(self)
+        other._wire = None
+        return other
 
     def again(self) -> None:
         """The process has ended; start another on the same folder and ports."""
@@ -139,8 +154,7 @@ def quantiles(values: list[float]) -> str:
 def small_requests(hub: HubUnderLoad, path: str, cost: Cost) -> Iterator[None]:
     """Ask for one device over and over, as others would meanwhile, and note how long each takes."""
     end = threading.Event()
-    other = HubUnderLoad.__new__(HubUnderLoad)
-    other.local, other._wire = hub.local, None
+    other = hub.over_another_connection()
 
     def work() -> None:
         while not end.wait(0.02):
@@ -199,7 +213,7 @@ def telemetry(hub: HubUnderLoad, fleet: Fleet, messages: int) -> None:
 
 def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64) -> None:
     with measured(hub) as cost:
-        latencies = call_methods(hub, ids, calls, at_once)
+        latencies = call_methods(hub.local, hub.token(), ids, calls, at_once)
     say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
 
 
@@ -247,48 +261,6 @@ def restart(hub: HubUnderLoad) -> None:
     hub.again()
     up_s = time.monotonic() - began
     _write(f"{'stopped with its devices connected':34} exit {code} in {ended_s:.2f} s; up again in {up_s:.2f} s")
-
-
-# --- a load of method calls over HTTP
-
-
-def call_methods(hub: HubUnderLoad, ids: list[str], calls: int, at_once: int) -> list[float]:
-    """Call methods over `at_once` kept connections, from a process of its own; gives the seconds that each took."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    arguments = (theirs, hub.local.https_port, hub.local.ca_certificate_path, hub.local._token(), ids, calls, at_once)
-    process = context.Process(target=_call, args=arguments)
-    process.start()
-    latencies: list[float] = ours.recv()
-    process.join()
-    return latencies
-
-
-def _call(pipe: Any, port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> None:
-    sslproto.SSLProtocol.max_size = 16 * 1024
-    pipe.send(asyncio.run(_calls(port, ca_file, token, ids, calls, at_once)))
-
-
-async def _calls(port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:
-    tls, body, latencies = ssl.create_default_context(cafile=ca_file), b'{"methodName":"reboot","payload":{"a":1}}', []
-    headers = f"Host: localhost\r\nAuthorization: {token}\r\nContent-Length: {len(body)}"
-    left = iter(range(calls))
-
-    async def one_connection() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost")
-        for number in left:
-            began = time.monotonic()
-            path = f"/twins/{ids[number % len(ids)]}/methods?api-version={API_VERSION}"
-            writer.write(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode() + body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            size = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
-            await reader.readexactly(size)
-            latencies.append(time.monotonic() - began)
-        writer.close()
-
-    await asyncio.gather(*(one_connection() for _ in range(at_once)))
-    return latencies
 
 
 def main() -> None:

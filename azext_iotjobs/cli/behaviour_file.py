@@ -13,13 +13,12 @@ from azext_iotjobs.cli.behaviour_steps import share_of
 from azext_iotjobs.cli.values import bytes_of_file, shown, text_of
 from azext_iotjobs.cli.yaml_items import Item, read
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import Behaviour, FleetBehaviour, Group
+from azext_iotjobs.simulator.behaviour import REST, Behaviour, FleetBehaviour, Group
 from azext_iotjobs.simulator.words import nearest
 
 OPTION = "--behaviour-file"
 READY_MADE = Path(simulator.__file__).parent / "ready_made"
 MAX_GROUPS = 100
-REST = "rest"  # the group of those that no group takes
 
 
 def ready_made_names() -> list[str]:

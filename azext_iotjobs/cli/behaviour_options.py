@@ -5,18 +5,17 @@
 --method NAME=STATUS[:JSON], --method-delay, --failure-rate, --offline-rate, and azure-iot's own options: over all
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from secrets import token_hex
 from typing import Any
 
-from azext_iotjobs.cli.behaviour_file import behaviour_file, ready_made
-from azext_iotjobs.cli.behaviour_rules import ANY, METHOD_NAMES
 from azext_iotjobs.cli.durations import FORMS, parse_duration
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.values import shown, whole_number
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import Behaviour, FleetBehaviour, Group, MethodRule
+from azext_iotjobs.simulator.behaviour import ANY, METHOD_NAMES, REST, Behaviour, FleetBehaviour, Group, MethodRule
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.template import BadTemplate, Template, compiled, constant
 
@@ -32,10 +31,18 @@ class Behaving:
         """One device's behaviour."""
         return self.fleet.group_of(who, self.seed).behaviour
 
-    def of_one(self, device_id: str) -> Behaviour:
+    def of_one(self, who: Who) -> Behaviour:
         """The behaviour of a device that is simulated alone: it is there, whatever share of a fleet is not."""
-        behaviour = self.of(Who(device_id=device_id))
+        behaviour = self.of(who)
         return replace(behaviour, presence=replace(behaviour.presence, offline_share=0.0))
+
+    def group_sizes(self, fleet: Iterable[Who]) -> dict[str, int]:
+        """How many devices each group has; nothing where there are no groups."""
+        if not self.fleet.groups:
+            return {}
+        names = [group.name for group in (*self.fleet.groups, self.fleet.otherwise)]
+        found = Counter(self.fleet.group_of(who, self.seed).name for who in fleet)
+        return {name: found[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +77,15 @@ class BehaviourOptions:
         return Behaving(fleet=self._fleet(), seed=token_hex(4) if self.chance_seed is None else self.chance_seed)
 
     def _fleet(self) -> FleetBehaviour:
-        base = ready_made(self.ready_mades or (), "--behaviour")
-        fleet = FleetBehaviour(otherwise=Group(name="rest", behaviour=base))
-        if self.rules_path is not None:
-            fleet = behaviour_file(self.rules_path, base)
+        fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=Behaviour()))
+        if self.ready_mades or self.rules_path is not None:
+            # Imported for those who have rules: YAML and what reads it take their time to load.
+            from azext_iotjobs.cli.behaviour_file import behaviour_file, ready_made
+
+            base = ready_made(self.ready_mades or (), "--behaviour")
+            fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=base))
+            if self.rules_path is not None:
+                fleet = behaviour_file(self.rules_path, base)
         change = self._change()
         return FleetBehaviour(
             otherwise=_changed(fleet.otherwise, change), groups=tuple(_changed(each, change) for each in fleet.groups)

@@ -6,15 +6,18 @@ Each is read over the rule that it changes: what it does not name stays as it wa
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import time
+from datetime import time, timezone, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from azext_iotjobs.cli.behaviour_steps import object_of, properties_of, share_of, steps_of, template_of
-from azext_iotjobs.cli.durations import duration_of, seconds_of
+from azext_iotjobs.cli.duration_items import duration_of, seconds_of
 from azext_iotjobs.cli.generator_items import generator_of
 from azext_iotjobs.cli.yaml_items import Item
 from azext_iotjobs.simulator.behaviour import (
+    ANY,
+    METHOD_NAMES,
+    TWIN_NAMES,
     Acknowledge,
     Behaviour,
     Failure,
@@ -30,9 +33,6 @@ from azext_iotjobs.simulator.behaviour import (
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 
 BEHAVIOUR_KEYS = ("reported", "methods", "twin", "telemetry", "presence")
-ANY = "*"
-METHOD_NAMES = ("request", "method", "count")
-TWIN_NAMES = ("desired", "path", "version")
 LEAST_INTERVAL_S = 0.01
 LEAST_STRETCH_S = 0.1
 MAX_COUNT = 1_000_000_000
@@ -244,11 +244,18 @@ def _windows(item: Item) -> Windows:
     )
 
 
-def _zone(item: Item) -> ZoneInfo:
+def _zone(item: Item) -> tzinfo:
     name = item.text()
+    if name == "UTC":
+        return timezone.utc
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # not known; no name; a folder of names
+        if not available_timezones():  # Windows has none of its own
+            raise item.wrong(
+                "this machine has no time zone database, allowed: UTC",
+                hint="Install the package tzdata into az's Python, or give the hours in UTC.",
+            ) from None
         item.refuse("a name of the IANA time zone database, such as Europe/Berlin or UTC")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from azext_iotjobs.cli.durations import duration_of
+from azext_iotjobs.cli.duration_items import duration_of
 from azext_iotjobs.cli.yaml_items import Item
 from azext_iotjobs.simulator.behaviour import (
     ChanceStep,

@@ -78,7 +78,12 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
         created = _read(path)
         if created is None or created.hub != name_of(target):
             continue
-        file = os.open(path, os.O_RDWR | os.O_APPEND)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_APPEND)
+        except FileNotFoundError:  # that run has ended just now, and left nothing
+            continue
+        except OSError as err:
+            raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
         if not _lock(file):
             os.close(file)
             running.append(created.run)

@@ -115,7 +115,7 @@ def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, An
             elif options.only_plans:
                 runs.append({**shown, "devices": list(created.etags)[:MAX_SHOWN]})
             else:
-                deletion = operation.delete(client, each, _say("removed"))
+                deletion = operation.delete(client, each, SystemClock(), _say("removed"))
                 failed = failed or bool(deletion.failed)
                 runs.append({**shown, **deletion_document(deletion), "left": len(created.etags)})
     finally:
@@ -147,7 +147,7 @@ def deletion_document(deletion: Deletion) -> dict[str, Any]:
 def _removed(client: HubClient, log: CreatedList) -> Deletion | None:
     """What is removed at a run's end. Its errors are told: what the run itself came to is worth more."""
     try:
-        deletion = operation.delete(client, log, _say("removed"))
+        deletion = operation.delete(client, log, SystemClock(), _say("removed"))
     except IotJobsError as err:
         logger.warning("Removing the devices broke off: %s", err)
         return None

@@ -38,21 +38,20 @@ class Display:
         self._next_at = statistics.started.at + (LIVE_EVERY_S if self._is_live else LINE_EVERY_S)
         self._said = ""
         self._told_ready = False
-        self._told_kinds: set[What] = set()
+        self._told_kinds: set[tuple[What, str | None]] = set()  # with their first reason, which stays
 
     def on(self, device: str, seen: Seen) -> None:
         """Something happened, and is in the statistics."""
-        if seen.what in TROUBLE and seen.what not in self._told_kinds:
-            self._told_kinds.add(seen.what)
-            reason = self._statistics.trouble[seen.what].reason
-            shown = f" ({printable(reason)})" if reason else ""
-            self._warn(f"{printable(device)}: {WORDS[seen.what]}{shown}. Others of this kind are only counted.")
+        if seen.what in TROUBLE:
+            self._tell_first(device, seen)
         elif seen.what is What.READY and not self._told_ready and self._statistics.all_ready_at is not None:
             self._told_ready = True
             after_s = self._statistics.all_ready_at - self._statistics.started.at
             absent = self._statistics.counts[What.ABSENT]
             but = f" but the {absent} that their behaviour keeps off line" if absent else ""
-            self._warn(f"All {self._statistics.device_count} devices{but} are connected, after {after_s:.1f} s.")
+            count = self._statistics.device_count
+            who = "The device is" if count == 1 else f"All {count} devices{but} are"
+            self._warn(f"{who} connected, after {after_s:.1f} s.")
 
     def tick(self, now: Moment) -> None:
         """Say how things stand, if it is time to."""
@@ -70,6 +69,15 @@ class Display:
         """Leave the line that changes."""
         if self._is_live:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _tell_first(self, device: str, seen: Seen) -> None:
+        """Trouble: only the first of its kind, and the first that has a reason, where others had none."""
+        reason = self._statistics.trouble[seen.what].reason
+        if (seen.what, reason) in self._told_kinds:
+            return
+        self._told_kinds.add((seen.what, reason))
+        shown = f" ({printable(reason)})" if reason else ""
+        self._warn(f"{printable(device)}: {WORDS[seen.what]}{shown}. Others of this kind are only counted.")
 
     def _warn(self, line: str) -> None:
         self.end()

@@ -56,7 +56,8 @@ def render(statistics: Statistics) -> str:
         _metric("method_answers_total", "counter", "Answers to direct methods handed to a connection.",
                 [("", {"method": name, "status": str(status)}, count)
                  for name, method in methods for status, count in method.statuses.items()]),
-        _metric("method_answer_seconds", "histogram", "From a call's arrival to its answer.", _latency(statistics)),
+        _metric("method_answer_seconds", "histogram",
+                "From when a call was read to when its answer was handed over.", _latency(statistics)),
         _metric("trouble_total", "counter", "What went wrong, by kind.",
                 [("", {"kind": kind.value}, statistics.counts[kind]) for kind in TROUBLE]),
     ]  # fmt: skip

@@ -135,7 +135,7 @@ class Ways:
         if not others:
             return found
         policy = client.policy_key
-        if policy is not None and _lets_in(policy, lambda: _try(client, policy, others[0], way, stop)):
+        if policy is not None and _lets_in(policy, lambda: may_connect(client, policy, others[0], way, stop)):
             return {**found, **{name: _by_policy(name, policy) for name in others}}
         return {**found, **_keys_of(client, others, self.made_keys, stop)}
 
@@ -149,7 +149,7 @@ def _by_policy(device_id: str, policy: SasKey) -> DeviceKey:
     return DeviceKey(device_id=device_id, key=policy.key, policy=policy.policy)
 
 
-def _try(client: HubClient, policy: SasKey, device_id: str, way: Way, stop: StopFlag) -> bool:
+def may_connect(client: HubClient, policy: SasKey, device_id: str, way: Way, stop: StopFlag) -> bool:
     """Whether a policy of unknown rights lets a device in: connect one, once."""
     connected = threading.Event()
 

@@ -201,7 +201,7 @@ def _say(verdict: Verdict) -> None:
         return
     first, more = verdict.missing[:MAX_SAID], len(verdict.missing) - MAX_SAID
     logger.warning(
-        "NOT true (%s): %s. True of %d devices, needed %d. Not of: %s%s",
+        "NOT true (%s): %s. Devices of which it is true: %d, needed: %d. Not of: %s%s",
         verdict.reason, text, verdict.held_count, verdict.needed_count, printable(", ".join(first)),
         f" and {more} more" if more > 0 else "",
     )  # fmt: skip

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from azext_iotjobs.cli.durations import seconds_of
+from azext_iotjobs.cli.duration_items import seconds_of
 from azext_iotjobs.cli.yaml_items import Item
 from azext_iotjobs.simulator.generators import (
     Choice,

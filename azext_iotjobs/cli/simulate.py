@@ -21,7 +21,7 @@ from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
@@ -123,7 +123,7 @@ def _was_typed(value: Any) -> bool:
 def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
     certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
-    behaviour = one.behaving.of_one(device)
+    behaviour = one.behaving.of_one(Who(device_id=device))
     simulated = operation.SimulatedDevice(
         device_id=device,
         credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),

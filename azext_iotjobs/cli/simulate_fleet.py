@@ -52,7 +52,14 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
             credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
             result, outcome = _live(client, made.fleet, credentials, one, ramp_per_s, sight, outlets, stop)
     leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, always_zero=False)
-    return {"hub": client.target.authority, "seed": one.behaving.seed, **result, "creation": made.document()}
+    groups = one.behaving.group_sizes(_who(made.fleet, each) for each in made.fleet.there)
+    return {
+        "hub": client.target.authority,
+        "seed": one.behaving.seed,
+        **result,
+        **({"groups": groups} if groups else {}),
+        "creation": made.document(),
+    }
 
 
 def _live(
@@ -66,11 +73,12 @@ def _live(
     stop: StopFlag,
 ) -> tuple[dict[str, Any], Outcome]:
     """Let the devices live; gives what came of them."""
+    behave = one.behaving.of if one.device is None else one.behaving.of_one
     devices = [
         operation.SimulatedDevice(
             device_id=each.device_id,
             credential=credentials[each.device_id],
-            behaviour=one.behaving.of(_who(fleet, each)),
+            behaviour=behave(_who(fleet, each)),
             plan=one.plan if one.sends else None,
             model_id=one.model,
             number=fleet.numbers[each.device_id],

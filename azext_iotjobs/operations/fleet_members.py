@@ -7,21 +7,32 @@ bears the tag of this very creation.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from azext_iotjobs.clients.bulk import BulkClient
 from azext_iotjobs.clients.facts import FactsClient
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.bulk import ALREADY_EXISTS, HAS_CHANGED, MAX_IN_BULK, NOT_FOUND, BulkFailure, NewDevice
+from azext_iotjobs.model.bulk import (
+    ALREADY_EXISTS,
+    HAS_CHANGED,
+    MAX_IN_BULK,
+    NOT_FOUND,
+    BulkFailure,
+    BulkResult,
+    NewDevice,
+)
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.created import Created
-from azext_iotjobs.model.errors import BadRequest
+from azext_iotjobs.model.errors import AnswerTooLate, BadRequest, Throttled
 from azext_iotjobs.model.fleets import DeviceFacts, Shard, check_at_most, some
 from azext_iotjobs.model.selection import Selection
 
 LOOKED_UP = 10  # devices that a query did not find and that are asked for one by one: it may be behind
 QUERY_LAG_S = 10.0  # that is waited for; a device shows up in queries some seconds after it was made
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 2.0
+THROTTLED_TRIES = 5  # of one bulk request, beside the transport's own: one takes a minute's quota of an S1 hub
+THROTTLED_PAUSE_S = 20.0
 
 OnBatch = Callable[[int, int], None]  # how many are done, of how many
 
@@ -117,7 +128,7 @@ def create(
             break
         names = [each.device_id for each in batch]
         log.note({"intended": names})
-        result = bulk.create(batch)
+        result = _ridden_out(partial(bulk.create, batch), clock)
         refused = [each for each in result.failures if each.code not in ALREADY_EXISTS]
         # Made by us all the same where the answer to a first try was lost: the tags tell.
         found = {each.device_id: facts.of_device(each.device_id) for each in result.failures if each not in refused}
@@ -138,7 +149,7 @@ def create(
     return Creation(made=tuple(made), there=tuple(there))
 
 
-def delete(client: HubClient, log: CreationLog, on_batch: OnBatch) -> Deletion:
+def delete(client: HubClient, log: CreationLog, clock: Clock, on_batch: OnBatch) -> Deletion:
     """Remove what the log says was made, where it is as it was made; the log knows then what is left.
 
     A device of which no etag is known is looked at first: its tags must name the log's run.
@@ -158,7 +169,8 @@ def delete(client: HubClient, log: CreationLog, on_batch: OnBatch) -> Deletion:
             result.changed.append(name)
             log.note({"left": [name]})
     for batch in _batches([(name, etag) for name, etag in log.created.etags.items() if etag is not None]):
-        failures = {each.device_id: each for each in bulk.delete(dict(batch)).failures}
+        answer = _ridden_out(partial(bulk.delete, dict(batch)), clock)
+        failures = {each.device_id: each for each in answer.failures}
         names = [name for name, _ in batch]
         deleted = [name for name in names if name not in failures]
         missing = [name for name, each in failures.items() if each.code in NOT_FOUND]
@@ -174,21 +186,29 @@ def delete(client: HubClient, log: CreationLog, on_batch: OnBatch) -> Deletion:
 
 def _learn_etags(facts: FactsClient, made: Sequence[str], log: CreationLog, clock: Clock) -> None:
     """By the query for the run's tag, which takes a moment to find them; those that it does not find, one by one."""
-    give_up_at = clock.monotonic() + QUERY_LAG_S
-    unknown = set(made)
-    while unknown:
-        rows = facts.of_run(log.created.run)
-        etags = {each.device_id: each.etag for each in rows if each.device_id in unknown and each.etag}
-        if etags:
-            log.note({"etags": etags})
-        unknown -= etags.keys()
-        if not unknown or clock.monotonic() >= give_up_at:
-            break
+    if not made:
+        return
+    run, give_up_at = log.created.run, clock.monotonic() + QUERY_LAG_S
+    while facts.count_of_run(run) < len(made) and clock.monotonic() < give_up_at:
         clock.sleep(LOOK_EVERY_S)
-    for name in sorted(unknown):
+    unknown = set(made)
+    etags = {each.device_id: each.etag for each in facts.of_run(run) if each.device_id in unknown and each.etag}
+    if etags:
+        log.note({"etags": etags})
+    for name in sorted(unknown - etags.keys()):
         fact = facts.of_device(name)
         if fact is not None:
             log.note({"etags": {name: fact.etag}})
+
+
+def _ridden_out(send: Callable[[], BulkResult], clock: Clock) -> BulkResult:
+    """A hub that is throttled for longer than one request waits has its quota back a minute later."""
+    for _ in range(THROTTLED_TRIES):
+        try:
+            return send()
+        except (Throttled, AnswerTooLate):
+            clock.sleep(THROTTLED_PAUSE_S)
+    return send()
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Any]:

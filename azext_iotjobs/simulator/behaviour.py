@@ -19,6 +19,10 @@ DEFAULT_STATUS = 200
 FAILURE_STATUS = 500
 REJECTED_STATUS = 400
 JSON_BODY = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
+REST = "rest"  # the group of those that no group takes
+ANY = "*"  # in place of a method's name or a path: those without a rule of their own
+METHOD_NAMES = ("request", "method", "count")  # what templates of methods may use
+TWIN_NAMES = ("desired", "path", "version")  # and those of desired properties
 GROUP_SALT = salt("group")
 
 

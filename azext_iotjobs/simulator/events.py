@@ -195,6 +195,7 @@ class Seen:
 
     what: What
     details: Mapping[str, Any] = field(default_factory=dict)
+    since: float | None = None  # when it arrived, if that was before it was told; as `Moment.at`
 
 
 Action = Come | Leave | Listen | AnswerMethod | Report | FetchTwin | SendTelemetry | Seen

@@ -1,7 +1,7 @@
 """What a fleet has done, counted: what is seen in, numbers out; memory is bounded but for the devices' ids. Pure.
 
-Answers are timed from the moment at which a device is told of its call to the moment at which its answer is handed to
-the connection: what the device itself took, without the network.
+Answers are timed from the moment at which a call was read from its connection to the moment at which the answer is
+handed to it: what the simulation took, without the network.
 """
 
 from collections import OrderedDict, deque
@@ -87,7 +87,7 @@ class Statistics:
         what, at = seen.what, now.at
         self.counts[what] += 1
         if what is What.METHOD:
-            self._called(device, seen.details, at)
+            self._called(device, seen.details, at if seen.since is None else seen.since)
         elif what is What.ANSWER:
             self._answered(device, seen.details, at)
         elif what is What.ACKNOWLEDGED:

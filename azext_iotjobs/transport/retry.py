@@ -10,6 +10,7 @@ RIDE_OUT_LIMIT_S = 120.0  # for one request; a hub that is throttled longer has 
 THROTTLE_PAUSE_S = 10.0  # what the hub's 429 text advises; it sends no Retry-After
 FAULT_PAUSES_S = (1.0, 2.0, 4.0)  # for 5xx and lost links; more tries would only hide an outage
 SERVER_BUSY, BAD_CREDENTIALS, NOT_AUTHORISED = 3, 4, 5  # CONNACK codes, MQTT 3.1.1 3.2.2.3
+FIRST_TRIES, FIRST_TRIES_S = 3, 3.0  # to reach a hub at all; a device's own three take about so long
 SHORT_LINKS = 3  # so many in a row that ended early are more than chance
 RENEW_SPREAD = 0.3  # of the time to a token's renewal
 SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"  # waiting seconds does not help: a job must end first
@@ -75,6 +76,14 @@ def after_refusal(code: int, *, refusals: int, was_in: bool) -> AfterRefusal:
     if code in (BAD_CREDENTIALS, NOT_AUTHORISED) and was_in and refusals == 1:
         return AfterRefusal.TRY_AGAIN
     return AfterRefusal.GIVE_UP
+
+
+def is_unreachable(*, own_tries: int, all_tries: int, failing_s: float) -> bool:
+    """Whether a hub that no device has ever reached is given up: a host is more often misspelt than busy.
+
+    own_tries: that one device made and that failed.  all_tries: of all devices.  failing_s: since the first of them.
+    """
+    return own_tries >= FIRST_TRIES or (all_tries >= FIRST_TRIES and failing_s >= FIRST_TRIES_S)
 
 
 def busy_pause(*, tries: int, chance: float) -> float:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.behaviour_file import ready_made_names
 from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 from azext_iotjobs.simulator.events import Who
 from tests.helpers.living_session import LivingSession
+from tests.helpers.surface import our_arguments
 
 
 def behaviour(**typed: Any) -> Behaviour:
@@ -72,7 +74,21 @@ def test_what_is_quick_goes_over_a_file_which_goes_over_what_is_ready_made(tmp_p
 def test_one_device_alone_is_there() -> None:
     behaving = BehaviourOptions(offline_share="1").read()
     assert behaving.of(Who(device_id="d")).presence.offline_share == 1
-    assert behaving.of_one("d").presence.offline_share == 0
+    assert behaving.of_one(Who(device_id="d")).presence.offline_share == 0
+
+
+def test_the_help_names_all_that_is_ready_made() -> None:
+    options = our_arguments()["iot device simulate"]
+    (text,) = [each["help"] for each in options.values() if "--behaviour" in each["options"]]
+    assert [name for name in ready_made_names() if name not in text] == []
+
+
+def test_how_many_devices_each_group_has_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text("groups: {north: {tags: {site: north}}, none: {share: 0}}\n")
+    fleet = [Who(device_id=f"d-{number}", tags={"site": "north" if number < 3 else "south"}) for number in range(10)]
+    assert BehaviourOptions(rules_path=str(path)).read().group_sizes(fleet) == {"north": 3, "none": 0, "rest": 7}
+    assert BehaviourOptions().read().group_sizes(fleet) == {}
 
 
 def test_a_seed_is_kept_and_without_one_each_run_has_its_own() -> None:

@@ -199,6 +199,17 @@ def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forg
     assert result["devices"]["absent"] == 1
 
 
+def test_a_reason_that_comes_later_is_told_once_too(caplog: pytest.LogCaptureFixture) -> None:
+    run = Watched()
+    run.saw(What.LOST, "a", "b", retry_in_s=1.0)
+    run.saw(What.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
+    run.saw(What.LOST, "c", retry_in_s=1.0, reason="something else")
+    run.end()
+    assert [message.partition(". Others")[0] for message in caplog.messages] == [
+        "a: connection lost", "b: connection lost (perhaps another client)",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -1,11 +1,15 @@
 """What is typed about a fleet: devices out of files with keys in them, ways to sign in, what does not fit together."""
 
+import re
+import shlex
+import subprocess
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from azure.cli.core.mock import DummyCli
 
 from azext_iotjobs.cli import fleet_members
@@ -22,6 +26,7 @@ from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 from tests.helpers.device_certificates import make
 from tests.helpers.fleet_registry_double import FleetRegistry
+from tests.helpers.surface import our_arguments
 
 TARGET = HubTarget(host="hub.example")
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -229,3 +234,19 @@ def test_ways_to_sign_in_that_cannot_work_are_said_before_anything_is_made(tmp_p
         with pytest.raises(IotJobsError) as raised:
             Ways.read(one(), options)
         assert said in f"{raised.value} {raised.value.hint}"
+
+
+def test_the_recipe_for_kubernetes_is_yaml_with_options_that_there_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"```yml\n(.*?)```", page, re.DOTALL)
+    spec = yaml.safe_load(recipe)["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+    shell, line = container["command"], container["args"][0]
+    typed = [word for word in shlex.split(line) if word.startswith("--")]
+    known = {option for each in our_arguments()["iot device simulate"].values() for option in each["options"]}
+    assert set(typed) <= known and typed
+    done = subprocess.run(
+        [*shell, line.replace("exec az", "echo")], env={"JOB_COMPLETION_INDEX": "4"}, capture_output=True
+    )
+    assert b"--shard 5/5" in done.stdout
+    assert spec["completions"] == 5

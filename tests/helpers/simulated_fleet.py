@@ -1,6 +1,6 @@
 """A simulated fleet in a process of its own, without az in front: its memory and open files are its own.
 
-As a program, it reads what to simulate as JSON from its one argument; on its standard input, `counts` asks for a line
+As a program, it reads what to simulate as JSON from the first line of its standard input; then `counts` asks for a line
 of counts, and the end ends it. Its last line says what came of it.
 """
 
@@ -26,12 +26,14 @@ class SimulatedFleet:
 
     def __init__(self, **told: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.helpers.simulated_fleet", json.dumps(told)],
+            [sys.executable, "-m", "tests.helpers.simulated_fleet"],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(told) + "\n")
         self._ended: dict[str, Any] | None = None
 
     def counts(self) -> dict[str, Any]:
@@ -139,4 +141,4 @@ def say(document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.stdin.readline()))

@@ -6,7 +6,7 @@ import pytest
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
-from azext_iotjobs.model.errors import BadRequest, BadValue
+from azext_iotjobs.model.errors import BadRequest, BadValue, Throttled
 from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG, Shard
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.selection import Selection
@@ -36,7 +36,7 @@ def made(
 
 
 def removed(registry: FleetRegistry, log: ListDouble) -> Deletion:
-    return delete(HubClient(TARGET, registry), log, lambda _done, _total: None)
+    return delete(HubClient(TARGET, registry), log, ClockDouble(), lambda _done, _total: None)
 
 
 def many(count: int) -> list[str]:
@@ -94,6 +94,17 @@ def test_a_query_that_is_behind_is_waited_for_and_then_done_without() -> None:
     made(registry, log, *many(3), clock=clock)
     assert log.created.etags["p001"] == registry.devices["p001"]["deviceEtag"]
     assert 5 <= sum(clock.slept) <= 30
+
+
+def test_throttling_that_outlasts_a_request_is_waited_for() -> None:
+    registry, log, clock = FleetRegistry(), ListDouble(), ClockDouble()
+    registry.throttled = 4
+    assert len(made(registry, log, *many(3), clock=clock).made) == 3
+    assert sum(clock.slept) >= 60
+    registry.throttled = 9
+    with pytest.raises(Throttled):
+        removed(registry, log)
+    assert len(removed(registry, log).deleted) == 3
 
 
 def test_a_device_whose_twin_was_not_made_gets_its_tags() -> None:

@@ -117,6 +117,13 @@ def test_a_call_is_told_before_it_is_answered_and_the_answer_after_it_has_left()
     assert answers_when_told == [(What.METHOD, 0), (What.ANSWER, 1)]
 
 
+def test_calls_that_arrive_together_were_all_read_at_the_same_time() -> None:
+    other = arriving("d", "$iothub/methods/POST/reboot/?$rid=2", None)
+    simulation = Simulation(happens=[(5.0, METHOD), (5.0, other)])
+    simulation.run()
+    assert [seen.since for _, seen in simulation.seen if seen.what is What.METHOD] == [5.0, 5.0]
+
+
 def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
     patch = arriving("d", "$iothub/twin/PATCH/properties/desired/?$version=2", {"BuildingNo": 45, "$version": 2})
     simulation = Simulation(happens=[(5.0, patch)])
@@ -157,6 +164,23 @@ def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
         simulation.run()
     assert len(simulation.links.logins) == 3
     assert simulation.links.published == []
+
+
+def test_a_fleet_does_not_try_a_hub_that_was_never_reached_with_every_device() -> None:
+    fleet = [device(f"d{number}") for number in range(5000)]
+    simulation = Simulation(*fleet, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+    with pytest.raises(CannotConnect, match="no such host"):
+        simulation.run()
+    assert len(simulation.links.logins) < 1500, "what the ramp begins in the seconds of three tries"
+
+
+def test_a_device_of_a_hub_that_others_have_reached_goes_on_trying() -> None:
+    def slow_for_b(name: str, before: int) -> list[Event]:
+        return [Failed(name, CannotConnect("no answer"))] if name == "b" and before < 6 else [Connected(name)]
+
+    simulation = Simulation(device("a"), device("b"), on_connect=slow_for_b)
+    summary = simulation.run()
+    assert (summary.acknowledged_count, dict(summary.failures)) == (6, {})
 
 
 def test_a_refused_device_gives_up_at_once_and_says_why() -> None:

@@ -44,6 +44,13 @@ def test_answers_that_come_out_of_order_are_timed_by_their_own_calls() -> None:
     assert counted.latency.sum_s == 4.25
 
 
+def test_a_call_that_waited_to_be_told_is_timed_from_its_arrival() -> None:
+    counted = Counted()
+    counted.on("a", Seen(what=What.METHOD, details={"rid": "1", "name": "x"}, since=10.5), Moment(11.0, WALL))
+    counted.saw(What.ANSWER, at=12.0, rid="1", name="x", status=200)
+    assert counted.latency.sum_s == 1.5
+
+
 def test_names_and_statuses_that_callers_choose_do_not_fill_the_memory() -> None:
     counted = Counted()
     for number in range(MAX_NAMES + 50):

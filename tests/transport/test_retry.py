@@ -63,6 +63,14 @@ def test_what_follows_a_refused_connection(code: int, was_in: bool, refusals: in
     assert after_refusal(code, refusals=refusals, was_in=was_in) is expected
 
 
+@pytest.mark.parametrize(
+    ("own", "every", "failing_s", "expected"),
+    [(1, 1, 0.0, False), (2, 2, 100.0, False), (3, 3, 0.1, True), (1, 500, 2.9, False), (1, 500, 3.0, True)],
+)
+def test_when_a_hub_that_was_never_reached_is_given_up(own: int, every: int, failing_s: float, expected: bool) -> None:
+    assert retry.is_unreachable(own_tries=own, all_tries=every, failing_s=failing_s) is expected
+
+
 def test_a_busy_hub_is_left_alone_for_longer_and_longer() -> None:
     assert [retry.busy_pause(tries=tries, chance=0.0) for tries in (1, 4, 5, 9)] == [10, 10, 16, 60]
     assert retry.busy_pause(tries=1, chance=1.0) == 15

@@ -56,9 +56,24 @@ command(
         'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
         "--metrics-port 9464",
     ),
+    (
+        "A fleet that fails, lags and vanishes, the same way each time.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --method reboot=200 "
+        '--method \'status=200:{"level": "${random.int(0, 100)}"}\' --method-delay 0.1-2 --failure-rate 5% '
+        "--offline-rate 0.1 --seed 7",
+    ),
+    (
+        "Devices whose firmware is updated in stages, to be read with `az iot hub query`.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --behaviour firmware-update",
+    ),
+    (
+        "Rules of your own, for methods, the twin, telemetry, presence and groups of devices.",
+        "az iot device simulate -n localhost --device-ids pump-1,pump-2 --behaviour-file fleet.yaml",
+    ),
     long="One device ends when all its messages are sent, or with Ctrl-C; method calls, cloud-to-device messages and "
     "twin patches are printed as they arrive. Several devices are a fleet: they send nothing unless something about "
-    "messages is given, go on until Ctrl-C or --until, and the result says what came of them. See docs/simulator.md.",
+    "messages is given, go on until --until or --expect says, or Ctrl-C, and the result says what came of them. See "
+    "docs/simulator.md.",
 )
 
 command(

@@ -29,7 +29,10 @@ command(
     "iot local-hub show",
     "Show the local hub that runs; exit code 3 when none does.",
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
-    ("Which throttles were reached.", 'az iot local-hub show --query "throttles[?delayed || refused]"'),
+    (
+        "What was used of the throttles of its tier.",
+        "az iot local-hub show --query throttles -o table",
+    ),
 )
 command(
     "iot local-hub reset",

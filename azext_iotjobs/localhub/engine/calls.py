@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError
 from azext_iotjobs.localhub.rules.job import DeviceStatus, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Throttle
-from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs, Move
+from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
 
 CALLS_AT_ONCE = 100  # of one job
 ROWS_AT_ONCE = 250  # read or given up in one turn: some milliseconds, then others have theirs
@@ -43,8 +43,8 @@ class Calls:
         self._turns = 0  # that were waited for, and are not used
         self._turn: asyncio.Task[None] | None = None  # the next one
         self._read_until: int | None = 0  # the row up to which rows were read; None: all are
-        self._ready: deque[DeviceJob] = deque()  # their devices were there when they were looked at
-        self._away: dict[asyncio.Future[None], DeviceJob] = {}
+        self._ready: deque[PendingDevice] = deque()  # their devices were there when they were looked at
+        self._away: dict[asyncio.Future[None], PendingDevice] = {}
         self._calling: set[asyncio.Task[Move]] = set()
         self._ended: list[asyncio.Task[Move]] = []
         self._given_up: list[Move] = []
@@ -86,9 +86,8 @@ class Calls:
         self._is_over = True
         self._changed.set()
 
-    def _page(self, *, count: int) -> list[DeviceJob]:
-        job_id, after = self._job.spec.job_id, self._read_until or 0
-        return self._jobs.devices_in(job_id, DeviceStatus.PENDING, after=after, count=count)
+    def _page(self, *, count: int) -> list[PendingDevice]:
+        return self._jobs.pending(self._job.spec.job_id, after=self._read_until or 0, count=count)
 
     def _read_some(self) -> None:
         """Look at the next devices, when there are too few to call."""
@@ -100,7 +99,7 @@ class Calls:
         self._read_until = rows[-1].row_id if len(rows) == ROWS_AT_ONCE else None
         self._changed.set()
 
-    def _sort_in(self, row: DeviceJob) -> None:
+    def _sort_in(self, row: PendingDevice) -> None:
         if self._was_late:
             self._given_up.append(self._failed(row, _stayed_away()))
         elif self._links.is_answering(row.address):
@@ -109,6 +108,8 @@ class Calls:
             arrival = self._links.arrival(row.address)
             self._away[arrival] = row
             arrival.add_done_callback(self._arrived)
+            if self._is_over:  # it is to be given up
+                self._changed.set()
 
     def _arrived(self, arrival: "asyncio.Future[None]") -> None:
         if row := self._away.pop(arrival, None):
@@ -158,14 +159,14 @@ class Calls:
             self._turns += 1
             self._changed.set()
 
-    def _store(self, beginning: list[DeviceJob]) -> None:
+    def _store(self, beginning: list[PendingDevice]) -> None:
         ended, self._ended = self._ended, []
         given_up, self._given_up = self._given_up, []
         now = self._clock.now()
         begun = [Move(row.row_id, DeviceStatus.RUNNING, now) for row in beginning]
         self._jobs.move_devices([*given_up, *(call.result() for call in ended), *begun])
 
-    def _next_devices(self) -> Iterator[DeviceJob]:
+    def _next_devices(self) -> Iterator[PendingDevice]:
         """The next devices to call, as many as may be now."""
         free = self._free()
         for _ in range(len(self._ready)):
@@ -179,7 +180,7 @@ class Calls:
             else:  # gone again: if there is time left, it may come back
                 self._sort_in(row)
 
-    async def _call(self, row: DeviceJob) -> Move:
+    async def _call(self, row: PendingDevice) -> Move:
         method = self._method
         try:
             answer = await self._links.invoke(
@@ -200,7 +201,7 @@ class Calls:
             self._ended.append(call)
         self._changed.set()
 
-    def _failed(self, row: DeviceJob, err: HubError) -> Move:
+    def _failed(self, row: PendingDevice, err: HubError) -> Move:
         return Move(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error_of(err))
 
     async def _stop(self) -> None:
@@ -219,7 +220,7 @@ def error_of(err: HubError) -> dict[str, str]:
     return {"code": err.fault.name, "description": err.text}
 
 
-def deadline_of(job: Job, row: DeviceJob) -> datetime:
+def deadline_of(job: Job, row: PendingDevice) -> datetime:
     """When a device's time is over. It counts from the moment the job began on it, which is the same for all: a hub
     that was not running at the start time gives its devices all of their time to come back.
     """

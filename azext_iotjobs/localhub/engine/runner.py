@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.errors import HubError, QueryError
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs, Move
+from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Runner:
             await Calls(job, job.spec.method, self._jobs, self._links, self._clock, self._quotas).run()
             return
         after = 0
-        while rows := self._jobs.devices_in(job.spec.job_id, DeviceStatus.PENDING, after=after, count=ROWS_AT_ONCE):
+        while rows := self._jobs.pending(job.spec.job_id, after=after, count=ROWS_AT_ONCE):
             for row in rows:
                 if self._quotas is None or await self._has_turn(self._quotas, deadline_of(job, row)):
                     self._update_twin(job, row)
@@ -156,7 +156,7 @@ class Runner:
         await quotas.turn(Throttle.JOB_DEVICES)
         return self._clock.now() < deadline
 
-    def _update_twin(self, job: Job, row: DeviceJob) -> None:
+    def _update_twin(self, job: Job, row: PendingDevice) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither
             try:
                 self._twins.patch(row.address, tags=job.spec.tags, desired=job.spec.desired)

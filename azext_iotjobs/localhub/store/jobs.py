@@ -49,6 +49,15 @@ class DeviceJob:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingDevice:
+    """A device that a job has not begun on; of its row what carrying the job out needs."""
+
+    row_id: int
+    address: Address
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A job's device comes into another state."""
 
@@ -135,12 +144,19 @@ class Jobs:
             )
             self.move(job_id, JobStatus.RUNNING)
 
-    def devices_in(
-        self, job_id: str, status: DeviceStatus, *, after: int = 0, count: int = -1
-    ) -> list[DeviceJob]:  # fmt: skip
-        """A job's devices in one state, from behind row `after`; at most `count`, all where that is -1."""
-        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?"
-        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value, after, count))]
+    def devices_in(self, job_id: str, status: DeviceStatus) -> list[DeviceJob]:
+        """A job's devices in one state."""
+        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
+        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value))]
+
+    def pending(self, job_id: str, *, after: int, count: int) -> list[PendingDevice]:
+        """At most `count` of the devices that a job has not begun on, from behind row `after`."""
+        rows = self._database.rows(
+            "SELECT row_id, device_id, module_id, created_at FROM device_jobs "
+            "WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?",
+            (job_id, DeviceStatus.PENDING.value, after, count),
+        )
+        return [PendingDevice(row_id, Address(device, module or None), at) for row_id, device, module, at in rows]
 
     def move_devices(self, moves: Sequence[Move]) -> None:
         """Put jobs' devices into other states, all of them or none."""

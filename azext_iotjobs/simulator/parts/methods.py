@@ -35,8 +35,8 @@ class Methods:
         key = call.name if rule is not None else ""
         rule = rule or self._behaviour.any_method
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        dice = self._core.dice.fork(METHOD_SALT, salt(key), count)
-        if dice.throw() < rule.no_answer:
+        dice = self._core.dice.fork(METHOD_SALT ^ salt(key), count)
+        if rule.no_answer and dice.throw() < rule.no_answer:
             return [told, _unanswered(call, "its behaviour says so")]
         names = {"request": call.payload, "method": call.name, "count": count}
         answer = partial(self._answer, rule, call, names, dice, self._core.connection)
@@ -49,9 +49,9 @@ class Methods:
     def _answer(
         self, rule: MethodRule, call: MethodCalled, names: dict[str, Any], dice: Dice, connection: int, now: Moment
     ) -> list[Action]:
-        has_failed = dice.throw() < rule.failure.rate
-        outcome = rule.failure if has_failed else rule
-        walk_dice = dice.fork(1)
+        failure = rule.failure
+        outcome = failure if failure.rate and dice.throw() < failure.rate else rule
+        walk_dice = dice.fork(1) if outcome.then else dice  # taken before the payload throws
         if connection != self._core.connection:
             actions: list[Action] = [_unanswered(call, "its connection is gone")]
         else:

@@ -161,6 +161,30 @@ def test_a_device_that_goes_before_its_turn_is_waited_for(database: CountingData
     assert (fleet.calls[last], fleet.count(COMPLETED)) == (1, CALLS_AT_ONCE + 1)
 
 
+def test_a_device_that_goes_before_its_turn_and_after_the_end_fails(database: CountingDatabase) -> None:
+    fleet = Fleet(database, CALLS_AT_ONCE + 1)
+    *first, last = fleet.ids
+
+    async def main(loop: MovedLoop) -> None:
+        running = fleet.begin()
+        await turns()
+        loop.advance(MAX_EXECUTION_S - 100)
+        fleet.come(*first, answers=False)
+        await until(lambda: len(fleet.in_flight) == CALLS_AT_ONCE)
+        fleet.come(last)  # it has to wait for its turn
+        await turns()
+        loop.advance(101)
+        await turns()
+        fleet.go(last)
+        for each in first:
+            fleet.answer(each)
+        await within_limit(_of(running))
+
+    run(main)
+    (failed,) = fleet.jobs.devices_in("job", FAILED)
+    assert (failed.address.device_id, fleet.calls[last], fleet.count(COMPLETED)) == (last, 0, CALLS_AT_ONCE)
+
+
 def test_when_time_is_up_those_away_fail_and_those_being_called_are_waited_for(database: CountingDatabase) -> None:
     fleet = Fleet(database, 2 * ROWS_AT_ONCE)
     there = fleet.ids[0]

@@ -1,28 +1,20 @@
-"""Simulate devices over MQTT until all has been sent or somebody says stop: one loop, any number of devices.
+"""One simulated device: its connection, what it still has to do; its session decides what it says."""
 
-Strategy: the loop owns time and connections, each device's `Session` decides. What is due next stands in one agenda (a
-heap), so a turn costs what happens in it, not how many devices there are. An outdated entry does no harm: tending a
-device does only what is due. Whoever wants to connect, for the first time or again, stands in one line, from which the
-pacer lets in so many a second: a hub that comes back does not meet all its devices at once.
-"""
-
-import heapq
 import math
 import uuid
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError, Unauthorized
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
+from azext_iotjobs.operations.simulate.surroundings import Around
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.events import Moment, Seen, What, Who
+from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.parts.core import State
 from azext_iotjobs.simulator.session import Session
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -30,20 +22,12 @@ from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.http import API_VERSION
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
-from azext_iotjobs.transport.open_files import make_room
-from azext_iotjobs.transport.pacing import RAMP_PER_S, Pacer
 from azext_iotjobs.transport.retry import AfterRefusal
 
 TOKEN_LIFE_S = 3600  # as the official device SDKs have it
-LONGEST_TURN_S = 0.5  # a stop is noticed within it
-FIRST_TRIES = 3  # a hub that was never reached is more likely misspelt than busy
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
 TAKEN_OVER = "Every connection ends early: perhaps another client signs in as this device."
 TOO_MUCH_WAITS = "Too much waits for the hub already."
-SPARE_ENTRIES = 10_000  # outdated ones that the agenda may hold
-
-Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,149 +43,7 @@ class SimulatedDevice:
     tags: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What a simulation came to."""
-
-    sent_count: int  # messages handed to a connection
-    acknowledged_count: int  # messages of them that the hub has acknowledged
-    dropped_count: int = 0  # messages, answers and reports not sent: too many of the device waited for the hub already
-    failures: Mapping[str, IotJobsError]  # by device: why it gave up
-    was_stopped: bool
-
-
-def run(
-    target: HubTarget,
-    devices: Sequence[SimulatedDevice],
-    reporter: Reporter,
-    clock: Clock,
-    stop: StopFlag,
-    way: Way = Way.TLS,
-    seed: str = "",
-    ramp_per_s: float = RAMP_PER_S,
-) -> Summary:
-    """Connect `devices` to `target` and let them live; gives what it came to, and leaves nothing connected.
-
-    reporter: told, on this thread, of everything that a person may want to see.
-    seed: of the devices' chance: the same one gives the same behaviour.
-    ramp_per_s: connections begun in a second, first ones and later ones together; more than 0.
-    Raises BadValue when there are more devices than this process may open files. When every device gave up, the first
-    one's error: Unauthorized, LinkError, BadValue for a certificate that cannot be used.
-    """
-    make_room(len(devices))
-    links = MqttTransport(target, clock, way)
-    try:
-        return run_over(links, target, devices, reporter, clock, stop, seed, ramp_per_s)
-    finally:
-        links.close()
-
-
-def run_over(
-    links: wire.DeviceLinks,
-    target: HubTarget,
-    devices: Sequence[SimulatedDevice],
-    reporter: Reporter,
-    clock: Clock,
-    stop: StopFlag,
-    seed: str = "",
-    ramp_per_s: float = RAMP_PER_S,
-) -> Summary:
-    """The same over connections that are there already."""
-    dice = Dice(f"{seed}/connections")
-    line = _Line(Pacer(ramp_per_s))
-    around = _Around(
-        links=links, target=target, reporter=reporter, clock=clock, seed=seed, line=line, dice=dice,
-        is_fleet=len(devices) > 1,
-    )  # fmt: skip
-    running = {device.device_id: _Device(device, around) for device in devices}
-    _loop(running, around, stop)
-    failures = {name: device.failure for name, device in running.items() if device.failure is not None}
-    if failures and len(failures) == len(running):
-        raise next(iter(failures.values()))
-    return Summary(
-        sent_count=sum(device.sent_count for device in running.values()),
-        acknowledged_count=sum(device.acknowledged_count for device in running.values()),
-        dropped_count=sum(device.dropped_count for device in running.values()),
-        failures=failures,
-        was_stopped=stop.is_set(),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Around:
-    """What every device of a simulation shares."""
-
-    links: wire.DeviceLinks
-    target: HubTarget
-    reporter: Reporter
-    clock: Clock
-    seed: str
-    line: "_Line"
-    dice: Dice  # of the connections' times, which no seed can make the same: the hub has a part in them
-    is_fleet: bool
-
-    def moment(self) -> Moment:
-        """Now."""
-        return Moment(self.clock.monotonic(), self.clock.now())
-
-
-class _Line:
-    """Who wants to connect, in the order in which they came."""
-
-    def __init__(self, pacer: Pacer) -> None:
-        self.pacer = pacer
-        self._devices: deque[_Device] = deque()
-
-    def join(self, device: "_Device") -> None:
-        self._devices.append(device)
-
-    def next_at(self, now: float) -> float:
-        """When somebody may be let in; inf: not before something else happens."""
-        return self.pacer.next_at(now) if self._devices else math.inf
-
-    def let_in(self, now: float) -> "list[_Device]":
-        """Connect those whose turn it is."""
-        begun = []
-        while self._devices and (not self._devices[0].is_in_line or self.pacer.next_at(now) <= now):
-            device = self._devices.popleft()
-            device.connect(now)
-            begun.append(device)
-        return begun
-
-
-def _loop(running: "dict[str, _Device]", around: _Around, stop: StopFlag) -> None:
-    clock = around.clock
-    agenda = [(clock.monotonic(), name) for name in running]
-    agreed = {name: at for at, name in agenda}  # which entry of a device counts; the others are outdated
-    living = set(running)
-    while living and not stop.is_set():
-        now = clock.monotonic()
-        wait_s = min(agenda[0][0] if agenda else math.inf, around.line.next_at(now)) - now
-        touched = set()
-        for event in around.links.receive(min(max(wait_s, 0.0), LONGEST_TURN_S)):
-            running[event.device].on(event)
-            touched.add(event.device)
-        now = clock.monotonic()
-        while agenda and agenda[0][0] <= now:
-            at, name = heapq.heappop(agenda)
-            if agreed.get(name) == at:
-                del agreed[name]
-                touched.add(name)
-        for name in touched:
-            device = running[name]
-            device.tend(now)
-            if device.is_over:
-                living.discard(name)
-            if device.next_at < agreed.get(name, math.inf):
-                agreed[name] = device.next_at
-                heapq.heappush(agenda, (device.next_at, name))
-        living -= {device.device_id for device in around.line.let_in(now) if device.is_over}
-        if len(agenda) > 2 * len(agreed) + SPARE_ENTRIES:
-            agenda = [(at, name) for name, at in agreed.items()]
-            heapq.heapify(agenda)
-
-
-class _Device:
+class Device:
     """One device's connection and what it still has to do; its session decides what it says."""
 
     __slots__ = (
@@ -210,7 +52,7 @@ class _Device:
         "acknowledged_count", "dropped_count", "failure", "is_in_line", "is_over", "sent_count", "unacknowledged",
     )  # fmt: skip
 
-    def __init__(self, device: SimulatedDevice, around: _Around) -> None:
+    def __init__(self, device: SimulatedDevice, around: Around) -> None:
         self._device = device
         self._plan = device.plan
         self._around = around
@@ -238,6 +80,7 @@ class _Device:
 
     @property
     def device_id(self) -> str:
+        """Its name."""
         return self._device.device_id
 
     @property
@@ -260,6 +103,7 @@ class _Device:
             return
         match event:
             case wire.Connected():
+                self._around.was_reached = True
                 self._decided()
                 self._refusals = 0
                 self._act(mind.Online())
@@ -387,6 +231,8 @@ class _Device:
                     self._publish(*topics.render_fetch(action))
                 case Seen(what=What.ANSWER, details=call) if not is_answered:
                     self._tell(What.UNANSWERED, rid=call["rid"], name=call["name"], reason=TOO_MUCH_WAITS)
+                case Seen(what=What.METHOD):
+                    self._around.reporter(self._device.device_id, replace(action, since=self._around.arrived_at))
                 case Seen():
                     self._around.reporter(self.device_id, action)
 
@@ -424,12 +270,14 @@ class _Device:
         self._retry(What.LOST, self._reconnect_pause(), **why)
 
     def _failed(self, error: LinkError) -> None:
-        if self._started_at is None and self._tries + 1 >= FIRST_TRIES:
+        if self._around.is_unreachable(self._tries + 1):
+            self._around.unreached = error
             self._give_up(error)
         else:
             self._retry(What.NOT_CONNECTED, self._reconnect_pause(), reason=str(error))
 
     def _refused(self, code: int) -> None:
+        self._around.was_reached = True
         self._refusals += 1
         match retry.after_refusal(code, refusals=self._refusals, was_in=self._started_at is not None):
             case AfterRefusal.GIVE_UP:
