@@ -141,8 +141,17 @@ def render_event(event: events.Event, now: datetime) -> Document:
             return {**head, "until": _instant(until), "why": why}
         case events.Said(text=text):
             return {**head, "text": text}
-        case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status):
-            return {**head, "batch": ordinal, "jobId": job_id, "status": status}
+        case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
+            counts = (
+                None
+                if tally is None
+                else {
+                    "total": tally.device_count,
+                    "completed": tally.succeeded_count,
+                    "failed": tally.failed_count,
+                }
+            )
+            return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": counts}
 
 
 def _targets(targets: Targets) -> Document:

@@ -36,7 +36,7 @@ def render_definition(definition: Definition) -> str:
         "description": definition.description,
         "labels": dict(definition.labels),
     }
-    return json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return json.dumps(document, sort_keys=True)
 
 
 def parse_definition(text: str) -> Definition:

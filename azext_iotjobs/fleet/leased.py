@@ -159,7 +159,7 @@ class LeasedRun:
                 "UPDATE run SET ended_at = ?, reason = ?, ended_by = ?, go_on_at = CASE WHEN ? THEN NULL ELSE go_on_at "
                 "END, wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
                 "lease_machine = NULL, lease_pid = NULL, lease_until = NULL, lease_beat_at = NULL WHERE key = ?",
-                (now.timestamp(), reason, by, state.has_ended, self.key),
+                (now.timestamp(), rows.text(reason), rows.text(by), state.has_ended, self.key),
             )
             if state is RunState.CANCELED:
                 self._database.change(
@@ -283,7 +283,7 @@ class LeasedRun:
         return (
             (DeviceState.PENDING if is_again else ended.state).value, ended.tries, ended.began_at.timestamp(),
             ended.ended_at.timestamp(), ended.error_class.value if ended.error_class else None, ended.error_code,
-            ended.error_text, ended.method_status, json.dumps(ended.payload) if ended.has_payload else None,
+            ended.error_text, ended.method_status, _payload(ended),
             rows.seconds(ended.due_at), is_again, self.key, ended.seq,
         )  # fmt: skip
 
@@ -383,6 +383,14 @@ class LeasedRun:
     def _row_count(self, sql: str, *values: object) -> int:
         row = self._database.row(sql, (self.key, *(values or (self._epoch,))))
         return int(row[0]) if row is not None else 0
+
+
+def _payload(ended: Ended) -> str | None:
+    """A device's answer as it is stored; None for one that is nested too deep to be written."""
+    try:
+        return json.dumps(ended.payload) if ended.has_payload else None
+    except RecursionError:
+        return None
 
 
 def _again(retry: Retry) -> tuple[str, list[object]]:

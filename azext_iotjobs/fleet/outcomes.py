@@ -6,6 +6,9 @@ from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import Retry, RetryWhen
 from azext_iotjobs.model.run import Attempt, DeviceState, Ended
 
+MAX_TEXT_CHARACTERS = 4000
+MOST_STATUS = 2**63 - 1
+
 
 def ended_of(
     attempt: Attempt, result: DeviceResult, retry: Retry | None, now: datetime, *, is_uncertain: bool = False
@@ -29,13 +32,18 @@ def ended_of(
         began_at=result.started_at or now,
         ended_at=result.finished_at or now,
         error_class=failure,
-        error_code=result.error_code,
-        error_text=result.error_text,
-        method_status=result.method_status,
+        error_code=_kept(result.error_code),
+        error_text=_kept(result.error_text),
+        method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
         payload=result.payload,
         has_payload=result.method_status is not None,
         due_at=due_at,
     )
+
+
+def _kept(text: str | None) -> str | None:
+    """What the hub or a device said, as it can be kept: not long, and without halves of characters."""
+    return None if text is None else text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def result_of(attempt: Attempt, ended: Ended) -> DeviceResult:

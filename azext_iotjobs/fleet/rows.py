@@ -32,6 +32,11 @@ def seconds(at: datetime | None) -> float | None:
     return None if at is None else at.timestamp()
 
 
+def text(typed: str | None) -> str | None:
+    """What somebody typed, as SQLite takes it: bytes that were no text come in as halves of characters."""
+    return None if typed is None else typed.encode("utf-8", "replace").decode()
+
+
 def fleet_job_of(row: sqlite3.Row) -> FleetJob:
     """A row of fleet_job joined with one of definition."""
     return FleetJob(

@@ -82,7 +82,7 @@ class FleetStore:
                     raise _taken(fleet_job_id)
                 self.database.change(
                     "INSERT INTO fleet_job VALUES (?, ?, 1, ?, ?, ?)",
-                    (fleet_job_id, host, at.timestamp(), by, render_origin(origin)),
+                    (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
                 )
                 self._add_version(fleet_job_id, 1, definition, at, by)
         except sqlite3.IntegrityError as err:
@@ -144,7 +144,9 @@ class FleetStore:
     def save_group(self, host: str, name: str, condition: str) -> None:
         """Keep a condition under a name, in place of the one that had it."""
         with self.database.transaction():
-            self.database.change("INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, name, condition))
+            self.database.change(
+                "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, rows.text(name), rows.text(condition))
+            )
 
     def group(self, host: str, name: str) -> str:
         """The condition that has a name. Raises NotFound."""
@@ -229,18 +231,24 @@ class FleetStore:
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def add_run(self, new: NewRun) -> Run:
-        """Make a run of the devices that were chosen, in batches; from here on they are fixed. Raises NotFound."""
+        """Make a run of the devices that were chosen, in batches; from here on they are fixed.
+
+        Raises NotFound; WrongState while another run of the fleet job has not ended.
+        """
         total = self._count_chosen()
         with self.database.transaction():
             self.fleet_job(new.fleet_job_id, new.version)
-            row = self.database.row("SELECT max(number) AS last FROM run WHERE fleet_job = ?", (new.fleet_job_id,))
-            number = 1 + ((row["last"] if row else None) or 0)
+            last = self.last_run(new.fleet_job_id)
+            if last is not None:
+                check_ended(last)
+            number = 1 + (0 if last is None else last.number)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
                 "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
                 (
                     new.fleet_job_id, number, new.version, new.run_key, RunState.PENDING.value, new.driver.value,
-                    new.driver_reason, json.dumps(delivery_document(new.delivery)), total, new.at.timestamp(), new.by,
+                    new.driver_reason, json.dumps(delivery_document(new.delivery)), total, new.at.timestamp(),
+                    rows.text(new.by),
                 ),
             )  # fmt: skip
             made = self.database.row(
@@ -312,7 +320,14 @@ class FleetStore:
             self.database.change(
                 "UPDATE run SET wish = ?, wish_by = ?, wish_reason = ?, wish_at = ? "
                 "WHERE key = ? AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
-                (asked.wish.value, asked.by, asked.reason, asked.at.timestamp(), run.key, asked.wish.value),
+                (
+                    asked.wish.value,
+                    rows.text(asked.by),
+                    rows.text(asked.reason),
+                    asked.at.timestamp(),
+                    run.key,
+                    asked.wish.value,
+                ),
             )
 
     def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:
@@ -384,7 +399,7 @@ class FleetStore:
     def _add_version(self, fleet_job_id: str, version: int, definition: Definition, at: datetime, by: str) -> None:
         self.database.change(
             "INSERT INTO definition VALUES (?, ?, ?, ?, ?)",
-            (fleet_job_id, version, render_definition(definition), at.timestamp(), by),
+            (fleet_job_id, version, render_definition(definition), at.timestamp(), rows.text(by)),
         )
 
 
@@ -407,6 +422,16 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
         parts.append("device_id = ?")
         values.append(wanted.device_id)
     return "".join(f" AND {each}" for each in parts), values
+
+
+def check_ended(run: Run) -> None:
+    """Raise WrongState for a run that has not ended: another one begins after it."""
+    if not run.state.has_ended:
+        raise WrongState(
+            f"{run.name} is {run.state.value}; another begins when it has ended.",
+            hint=f"Go on with it: az iot hub fleet-job resume -j {run.fleet_job_id}. Or end it: "
+            f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
+        )
 
 
 def _taken(fleet_job_id: str) -> ConflictingChoice:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run, Tally
 
@@ -78,12 +79,16 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class HubJobMoved:
-    """A job of the hub's, by the jobs driver: created, adopted (found after a crash), or in a new status."""
+    """A job of the hub's, by the jobs driver: created, adopted (found after a crash), or further than at the last look.
+
+    What it did to each device is read when it has ended; until then the hub's counts are all there is.
+    """
 
     at: datetime
     batch: int
     job_id: str
     status: str  # the hub's word, or "created", "adopted"
+    tally: JobTally | None = None  # None: the hub does not count (yet)
     kind: str = "hub-job"
 
 

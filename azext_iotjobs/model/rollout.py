@@ -154,6 +154,8 @@ class Retry:
 
     def __post_init__(self) -> None:
         check_classes(self.tries, without=UNCERTAIN)
+        if not self.tries:
+            raise BadValue("There is no class of failure given to try again.")
         if any(not 1 <= count <= MAX_TRIES for count in self.tries.values()):
             raise BadValue(f"A failure can be tried again 1 to {MAX_TRIES} times.")
         if not 0 < self.pause_s <= MAX_PAUSE_S or not self.growth >= 1 or not 0 < self.longest_s <= MAX_PAUSE_S:

@@ -31,7 +31,7 @@ from azext_iotjobs.model.errors import (
 )
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus
+from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally
 from azext_iotjobs.model.query import rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
@@ -91,6 +91,7 @@ class ByJob:
         self._own_intents: set[str] = set()
         self._cancel_asked: set[str] = set()
         self._looks: dict[str, _Looks] = {}
+        self._tallies: dict[str, JobTally | None] = {}  # as last heard of
         self._slot = _Looks()
         self._slot_said = False
         self._paused_until = 0.0
@@ -278,7 +279,10 @@ class ByJob:
         status = "cancelled" if job.status is JobStatus.CANCELLED else str(job.document.get("status"))
         if status != part.status:
             part = self._saved(replace(part, status=status))
-            self._heard_of(part, status)
+            self._tallies.pop(part.job_id, None)
+        if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
+            self._tallies[part.job_id] = job.tally
+            self._heard_of(part, status, job.tally)
         if job.status.is_terminal:
             self._read(part, job, drain)
 
@@ -379,6 +383,7 @@ class ByJob:
         self._leased.close_part(part, self._clock.now(), ended=ended, note=note)
         self._parts.pop(part.job_id)
         self._looks.pop(part.job_id, None)
+        self._tallies.pop(part.job_id, None)
         self._own_intents.discard(part.job_id)
         self._slot.next_at = 0.0  # the slot that it held may be free
 
@@ -393,8 +398,9 @@ class ByJob:
             self._hear(DeviceEnded(at=now, result=result_of(attempt, end), batch=part.batch, tries=end.tries))
         return [each for _, each in ended]
 
-    def _heard_of(self, part: Part, status: str) -> None:
-        self._hear(HubJobMoved(at=self._clock.now(), batch=part.batch, job_id=part.job_id, status=status))
+    def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:
+        now = self._clock.now()
+        self._hear(HubJobMoved(at=now, batch=part.batch, job_id=part.job_id, status=status, tally=tally))
 
     def _say(self, text: str) -> None:
         self._hear(Said(at=self._clock.now(), text=text))

@@ -28,9 +28,9 @@ from azext_iotjobs.fleet.engine import (
 )
 from azext_iotjobs.fleet.holder import Holder, this_process
 from azext_iotjobs.fleet.leased import LeasedRun, Seen
-from azext_iotjobs.fleet.store import FleetStore, NewRun
+from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, LeaseHeld, WrongState
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, LeaseHeld
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
@@ -146,12 +146,8 @@ def new_run(
     """
     check_host(job, client)
     last = store.last_run(job.fleet_job_id)
-    if last is not None and not last.state.has_ended:
-        raise WrongState(
-            f"{last.name} is {last.state.value}; another begins when it has ended.",
-            hint=f"Go on with it: az iot hub fleet-job resume -j {job.fleet_job_id}. Or end it: "
-            f"az iot hub fleet-job cancel -j {job.fleet_job_id}",
-        )
+    if last is not None:
+        check_ended(last)  # before the hub is asked; again when it is made
     count = _choose(store, client, job.definition.targets, job.host)
     used = delivery or job.definition.delivery
     choice = choose_driver(used.driver, tier, job.definition.action, count)

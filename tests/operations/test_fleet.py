@@ -499,6 +499,38 @@ def test_a_job_that_fails_as_a_whole_says_why_of_each_device(place: Place) -> No
     assert (run.tally.failed, place.rows["d001"].error_text) == (3, "SqlQueryParser: no")
 
 
+NASTY: list[Any] = [
+    {"status": 2**70, "payload": 1},
+    {"status": 200, "payload": "\ud800"},
+    {"status": -1, "payload": {"a": "\x1b[2J"}},
+    {"status": 200},
+    {"status": True, "payload": None},
+]
+
+
+@by_both
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+def test_whatever_a_device_answers_can_be_kept(place: Place, driver: Driver, nasty: Any) -> None:
+    def answer(request: Request) -> Response | None:
+        if request.path.endswith("/d001/methods"):
+            return response(nasty)
+        for job in place.world.hub.jobs.values():
+            for row in job["rows"]:
+                if row["deviceId"] == "d001":
+                    row["outcome"] = {"deviceMethodResponse": nasty}
+        return None
+
+    place.world.hub.refuses = answer
+    run = place.run(driver, ids(3))
+    assert (run.state, run.tally.ended) == (RunState.COMPLETED, 3) and place.rows["d000"].status == "completed"
+
+
+def test_whatever_the_hub_says_of_a_device_can_be_kept(place: Place) -> None:
+    place.world.hub.fails = lambda _: {"code": "\ud800" * 9, "description": "\udfff\x00" * 9000}
+    run = place.run(Driver.JOBS, ids(2))
+    assert run.tally.failed == 2 and len(str(place.rows["d000"].error_text)) <= 4000
+
+
 def test_edge_devices_get_configuration_content_by_calls(place: Place) -> None:
     content = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
     sent: list[tuple[str, Any]] = []
