@@ -10,7 +10,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.clients.answer import printable
-from azext_iotjobs.model.clock import Clock, render_instant
+from azext_iotjobs.model.clock import Clock, StopFlag, render_instant
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -38,10 +38,18 @@ class Progress:
         self._ended_before = 0  # devices that had ended when this process began
         self._batch_count = 0
         self._failures_left = MAX_FAILURES
+        self._stop: StopFlag | None = None
         self._is_live = sys.stderr.isatty() and not is_silent
+
+    def watch(self, stop: StopFlag) -> None:
+        """Say it once when this is set: calls under way are awaited then."""
+        self._stop = stop
 
     def heard(self, event: Event) -> None:
         """Something has happened."""
+        if self._stop is not None and self._stop.is_set():
+            self._stop = None
+            self.say("Stopping: nothing else begins, calls under way are awaited. Ctrl-C again leaves at once.")
         match event:
             case RunBegan(run=run):
                 self._begin(run)

@@ -113,7 +113,7 @@ def rerun(
     overwrites_events: bool = False,
     always_zero: bool = False,
     **kwargs: Any,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run a fleet job again on some devices of a run, under a new id."""
     manner = Manner(events_path, overwrites_events, sure, always_zero)
     typed = TypedDefinition.taken_from(kwargs)
@@ -130,6 +130,11 @@ def rerun(
     if only_plans:
         return show_plan(cmd, client, hub, replace(parent, definition=definition))
     manner.check()
+    has_ended = last.state not in (RunState.PENDING, RunState.RUNNING)
+    if has_ended and client.store.choose_of_run(last, words, 0) == 0:
+        logger.warning("%s has no device to run again on (--on %s).", last.name, chosen_words)
+        leave_with(cmd, Outcome.NO_DEVICE, always_zero=always_zero)
+        return None
     changes = {name: getattr(definition, name) for name in definition.__dataclass_fields__ if name != "targets"}
     job = fleet_jobs.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
     return start(cmd, client, hub, replace(job, definition=definition), manner)
@@ -200,6 +205,7 @@ def carry(
     told = Told(progress, events)
     try:
         with stopped_by_ctrl_c() as flag:
+            progress.watch(flag)
             own = fleet.hands(place.store, _make_driver(client, run), CLOCK, told, flag)
             ended = go(run, own)
     except KeyboardInterrupt:
@@ -273,10 +279,13 @@ def _say(run: Run, outcome: Outcome) -> None:
         case Outcome.JOB_FAILED if run.state is RunState.FAILED:
             logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
         case Outcome.DEVICES_FAILED:
+            words = [
+                name for name, count in (("failed", run.tally.failed), ("uncertain", run.tally.uncertain)) if count
+            ]
             logger.warning(
                 "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
-                "az iot hub fleet-job rerun -j %s",
-                job, job,
+                "az iot hub fleet-job rerun -j %s --on %s",
+                job, job, ",".join(words),
             )  # fmt: skip
         case Outcome.NO_DEVICE:
             logger.warning("No device is meant; nothing was called.")

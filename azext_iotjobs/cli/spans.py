@@ -1,6 +1,6 @@
 """One length of time as it is typed for an option: 30, 30s, 5m, 12h, 30d."""
 
-from azext_iotjobs.cli.durations import SPAN, UNITS
+from azext_iotjobs.cli.durations import fixed_s
 from azext_iotjobs.cli.values import shown
 from azext_iotjobs.model.errors import BadValue
 
@@ -9,8 +9,7 @@ LONGEST_S = 3650 * 86_400.0
 
 def span_s(text: str, option: str) -> float:
     """Seconds, 0 or more and ten years at most; a number without a unit is seconds. Raises BadValue."""
-    found = SPAN.fullmatch(text.strip())
-    seconds = None if found is None else float(found[1]) * UNITS[found[2] or "s"]
+    seconds = fixed_s(text)
     if seconds is None or seconds > LONGEST_S:
         raise BadValue(f"{option} {shown(text)}: give a length of time such as 30s, 5m, 12h or 30d.")
     return seconds

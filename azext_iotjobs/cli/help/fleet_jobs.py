@@ -129,8 +129,8 @@ command(
     ("All rows into a file that a spreadsheet opens.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
     long="A device is completed, failed, pending or uncertain: whether that one was operated cannot be known, because "
-    "the process or the connection broke in the call. Rows have the columns of `job results` without deleted. "
-    f"{NO_HUB}",
+    "the process or the connection broke in the call. Rows have the columns of `job results`; "
+    f"deleted is there with --check-registry, which asks the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",

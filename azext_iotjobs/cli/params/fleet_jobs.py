@@ -225,6 +225,8 @@ def _results(c: Context) -> None:
                help="Form of --output-file. Default: csv.")  # fmt: skip
     c.argument("overwrites", options_list=["--overwrite"], action="store_true",
                help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    c.argument("asks_registry", options_list=["--check-registry"], action="store_true",
+               help="Ask the hub which of the devices are gone from its registry: the column deleted.")  # fmt: skip
 
 
 def _older(c: Context) -> None:
