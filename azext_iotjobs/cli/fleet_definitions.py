@@ -26,6 +26,7 @@ from azext_iotjobs.model.rollout import (
     parse_retry_classes,
     parse_share,
 )
+from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.twin import TwinPatch
 
 NONE = "none"  # takes a threshold or the retries away
@@ -171,6 +172,8 @@ class TypedDefinition:
         typed = TypedSelection(
             condition=self.condition, ids=self.named_devices, ids_file=self.devices_path, excluded=self.left_out
         )
+        if old is None and not typed.names_devices and self.device_group is None:
+            raise MissingChoice("No devices are named.", hint=f"{HOW_TO_NAME_DEVICES} A saved group: --group NAME.")
         changes: dict[str, Any] = {}
         if typed.names_devices or self.device_group is not None:
             changes |= {"selection": None, "group": None, "of_run": None}

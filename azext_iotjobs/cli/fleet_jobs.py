@@ -10,10 +10,11 @@ from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.clients.fleet_codec import render_batch, render_fleet_job, render_run
+from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob, check_id
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice
+from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import fleet_jobs as operation
 from azext_iotjobs.operations.fleet import host_of
@@ -23,6 +24,7 @@ logger = get_logger(__name__)
 CLOCK = SystemClock()
 MAX_BATCHES = 1_000  # that `show` lists
 DAY_S = 86_400.0
+MANY = 1_000  # modules that are counted: the hub counts devices alone
 
 
 def create(
@@ -41,7 +43,7 @@ def create(
     typed = TypedDefinition.taken_from(kwargs)
     manner = None
     if runs:
-        from azext_iotjobs.cli.fleet_runs import Manner
+        from azext_iotjobs.cli.fleet_carrying import Manner
 
         manner = Manner(events_path, overwrites_events, sure, always_zero)
     elif events_path is not None or overwrites_events:
@@ -59,12 +61,20 @@ def create(
         )  # fmt: skip
         return show_plan(cmd, client, hub, planned)
     if manner is None:
+        _say_how_many(hub, definition.targets)
         return _shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
     manner.check()
     job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
-    from azext_iotjobs.cli.fleet_runs import start
+    from azext_iotjobs.cli.fleet_carrying import start
 
-    return start(cmd, client, hub, job, manner)
+    try:
+        return start(cmd, client, hub, job, manner)
+    except IotJobsError:
+        if client.store.last_run(fleet_job) is None:
+            logger.warning(
+                "Fleet job %s is saved, and was not run: az iot hub fleet-job run -j %s", fleet_job, fleet_job
+            )
+        raise
 
 
 def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = None) -> dict[str, Any]:
@@ -139,6 +149,16 @@ def delete(
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
     hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
     return {"runs": sum(operation.prune(client.store, int(days), CLOCK.now(), host) for host in hosts)}
+
+
+def _say_how_many(hub: HubClient, targets: Targets) -> None:
+    """How many devices a condition means now; one that the hub cannot read is refused before it is kept."""
+    selection = targets.selection
+    if selection is None or selection.condition is None:
+        return
+    count = hub.selections.count(selection, MANY)
+    least = "more than " if selection.is_of_modules and count > MANY else ""
+    logger.warning("The condition means %s%d now; each run asks again.", least, min(count, MANY) if least else count)
 
 
 def _shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class Progress:
             case BatchEnded(batch=batch):
                 self.say(f"Batch {batch.ordinal} ended: {counts(batch.tally)}.")
             case Waiting(until=until, why=why):
-                self.say(f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until)}.")
+                self.say(
+                    f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
+                )
             case Said(text=text):
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):

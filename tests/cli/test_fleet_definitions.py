@@ -117,7 +117,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
     ("typed", "kind", "said"),
     [
         ({"method": None}, MissingChoice, "Nothing is to be done"),
-        ({"named_devices": None}, MissingChoice, "which devices"),
+        ({"named_devices": None}, MissingChoice, "No devices are named"),
         ({"device_group": "g"}, ConflictingChoice, "which devices"),
         ({"patch": "{}", "tags_json": "{}"}, ConflictingChoice, "--twin-patch"),
         ({"desired_json": '{"a": 1}'}, ConflictingChoice, "one thing"),

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
-from azext_iotjobs.cli.fleet_runs import Manner, judge, start
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice

@@ -263,6 +263,16 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     assert (one["status"], one["started"]) == ("pending", None)
 
 
+def test_a_device_that_was_deleted_appears_as_deleted(kept: Place, devices: Fleet) -> None:
+    devices.client.identities.create(NewIdentity(device_id="old-1"))
+    kept.create("to-old-ones", "--mn", "x", "--device-ids", f"old-1,{ALL[0]}", "--mct", "0", "--run", code=4)
+    devices.client.identities.delete("old-1", etag="*")
+    rows = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", "deviceId,errorClass,deleted")
+    assert [(row["deviceId"], row["errorClass"], row["deleted"]) for row in rows] == [
+        ("old-1", "offline", True), (ALL[0], None, False),
+    ]  # fmt: skip
+
+
 def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_or_saved_jobs(
     kept: Place, thresholds: dict[str, Any]
 ) -> None:
@@ -271,6 +281,8 @@ def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_
     assert kept.ok("list", "-n", "somewhere-else") == []
     (run,) = kept.ok("list-runs", "-j", "threshold-5")
     assert run["started"] < run["ended"] and run["durationSeconds"] > 0
+    line = f"az iot hub fleet-job show --state-dir {kept.folder} -n {kept.hub.name} -j thresh"
+    assert set(kept.hub.az.complete(line)) >= {"threshold-5", "threshold-6"}
     other = kept.run("show", "-j", "threshold-5", "-n", "somewhere-else")
     assert other.code == 1 and f"belongs to {kept.hub.name}" in other.stderr
     kept.ok("copy", "-j", "threshold-5", "--new-fleet-job-id", "not-for-long")
