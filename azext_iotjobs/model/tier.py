@@ -43,8 +43,7 @@ class TierFacts:
         """Calls that the hub takes, whoever makes them."""
         if action.kind is ActionKind.METHOD:
             assert action.method is not None
-            blocks = max(1, ceil(_payload_bytes(action.method) / METER_BYTES))
-            return METHOD_BYTES_A_SECOND[self.sku[1]] * self.units / (blocks * METER_BYTES)
+            return METHOD_BYTES_A_SECOND[self.sku[1]] * self.units / (_blocks(action.method) * METER_BYTES)
         if action.kind is ActionKind.TWIN:
             return {"1": 50.0, "2": max(50.0, 5.0 * self.units), "3": 250.0 * self.units}[self.sku[1]]
         return 1.67 * self.units if self.sku[1] != "3" else 83.33 * self.units  # counted as registry operations
@@ -76,7 +75,7 @@ def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list
         driver=Driver.CALLS,
         seconds=None if a_second is None else device_count / a_second,
         limit=f"{names[action.kind]}{'' if a_second is None else f', {a_second:g} a second'}",
-        operations=device_count,
+        operations=device_count * (_blocks(action.method) if action.method is not None else 1),
     )
     if action.job_type is None:
         return [by_calls]
@@ -114,5 +113,6 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     )
 
 
-def _payload_bytes(method: MethodCall) -> int:
-    return len(json.dumps(method.payload).encode())
+def _blocks(method: MethodCall) -> int:
+    """How many calls one call counts for."""
+    return max(1, ceil(len(json.dumps(method.payload).encode()) / METER_BYTES))

@@ -96,6 +96,7 @@ class ByJob:
         self._slot_said = False
         self._paused_until = 0.0
         self._troubles = 0
+        self._passing: IotJobsError | None = None  # trouble that is waited out
         self._trouble: IotJobsError | None = None
 
     @property
@@ -114,7 +115,9 @@ class ByJob:
         now = self._clock.monotonic()
         if drain is Drain.NO and not self._parts and self._trouble is None:
             self._plan(batch)
-        if now < self._paused_until:
+        if drain is Drain.STOP and self._passing is not None:
+            self._trouble = self._passing  # who wants to stop does not wait for a hub that is away
+        if now < self._paused_until and drain is not Drain.STOP:
             self._clock.sleep(min(NAP_S, self._paused_until - now))
             return
         has_moved = False
@@ -130,7 +133,7 @@ class ByJob:
                     raise
                 self._wait_out(err)
                 return
-            self._troubles = 0
+            self._troubles, self._passing = 0, None
         if not has_moved:
             self._nap()
 
@@ -434,5 +437,6 @@ class ByJob:
             return
         pause_s = PATIENCE_S[self._troubles]
         self._troubles += 1
+        self._passing = err
         self._paused_until = self._clock.monotonic() + pause_s
         self._say(f"{err} It is asked again in {pause_s:.0f} s.")

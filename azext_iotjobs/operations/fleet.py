@@ -102,14 +102,14 @@ def host_of(client: HubClient) -> str:
     return client.target.authority.lower()
 
 
-def preview(store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None) -> Preview:
-    """What a run would be now.
+def preview(store: FleetStore, client: HubClient, definition: Definition, tier: TierFacts | None) -> Preview:
+    """What a run of a definition, saved or not, would be now.
 
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
-    count = _choose(store, client, job.definition.targets, job.host)
-    sizes = job.definition.rollout.sizes
-    choice = choose_driver(job.definition.delivery.driver, tier, job.definition.action, count)
+    count = _choose(store, client, definition.targets, host_of(client))
+    sizes = definition.rollout.sizes
+    choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
     batch_count = 0
     for size in sizes.counts(count):
@@ -122,8 +122,8 @@ def preview(store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts
         batch_count=batch_count,
         driver=choice.driver.value,
         driver_reason=choice.reason,
-        estimates=estimates(tier, job.definition.action, count),
-        pauses_s=max(0, batch_count - 1) * job.definition.rollout.pause_s,
+        estimates=estimates(tier, definition.action, count),
+        pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
     )
 
 
@@ -251,6 +251,7 @@ class _Carrier:
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None
+        self._has_told_begin = False
         self._told_at: float | None = None  # when progress was last reported, monotonic
         self._waited_until: datetime | None = None
 
@@ -293,6 +294,9 @@ class _Carrier:
 
     def _carry_out(self, view: View, seen: Seen, driver: BatchDriver) -> bool:
         now, leased, heard = view.now, self._leased, self._own.listener.heard
+        if seen.run.state is RunState.RUNNING and not self._has_told_begin:
+            self._has_told_begin = True
+            heard(RunBegan(at=now, run=seen.run))
         match decide(view):
             case Rest():
                 return False
@@ -303,7 +307,6 @@ class _Carrier:
                 heard(Said(at=now, text=f"{count} calls were cut off when the run broke off; they are {after}."))
             case Begin(event, of_run, of_batch):
                 leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch)
-                heard(RunBegan(at=now, run=self._own.store.run_by_key(leased.key)))
             case BeginBatch(ordinal):
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.look(None).batch) is not None:

@@ -50,8 +50,9 @@ def test_a_fleet_job_shows_all_that_was_asked_for() -> None:
 
 def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
     run = replace(
-        RUN, started_at=NOW, go_on_at=NOW + timedelta(hours=1),
-        tally=Tally(pending=1, calling=2, failed=1, by_class={"offline": 1}), lease=Lease(owner="ann", until=NOW, beat_at=NOW), asked=Asked(wish=Wish.STOP, by="bob", reason=None, at=NOW),
+        RUN, started_at=NOW, go_on_at=NOW + timedelta(hours=1), lease=Lease(owner="ann", until=NOW, beat_at=NOW),
+        tally=Tally(pending=1, calling=2, failed=1, by_class={"offline": 1}),
+        asked=Asked(wish=Wish.STOP, by="bob", reason=None, at=NOW),
     )  # fmt: skip
     shown = render_run(run, NOW + timedelta(seconds=90))
     assert (shown["status"], shown["durationSeconds"], shown["asked"]["by"]) == ("running", 90, "bob")

@@ -269,6 +269,21 @@ def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(
     assert len(place.world.hub.jobs) == 2 and set(place.world.hub.operated.values()) == {1}
 
 
+def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
+    is_away = when_running(place).is_set
+
+    def refuse(request: Request) -> Response | None:
+        if is_away():
+            raise CannotConnect("h.example is not reached.")
+        return None
+
+    place.world.hub.refuses = refuse
+    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: is_away() and place.world.clock.passed_s > 5))
+    assert (run.state, run.reason, place.world.clock.passed_s < 10) == (RunState.STOPPED, "Stopped by Ctrl-C.", True)
+    place.world.hub.refuses = lambda _: None
+    assert place.resume().tally.completed == 3 and len(place.world.hub.puts) == 1
+
+
 def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
     run = fleet.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
@@ -615,12 +630,11 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
 
 
 def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
-    job = place.world.save(
-        place.store, definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", ""))
-    )
-    found = fleet.preview(place.store, place.world.client, job, None)
+    definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
+    found = fleet.preview(place.store, place.world.client, definition, None)
     assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
-    assert found.driver == "calls" and place.store.last_run("job") is None and not place.world.hub.operated
+    assert (found.driver, found.pauses_s, place.store.fleet_jobs()) == ("calls", 540, [])
+    assert not place.world.hub.operated
 
 
 def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:

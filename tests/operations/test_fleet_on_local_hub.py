@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,14 @@ from azext_iotjobs.fleet.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.fleet_events import Event
-from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs, simulate
-from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.events import Seen, What
-from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.simulated_fleet import SimulatedFleet, client_of
 
 CLOCK = SystemClock()
 DEVICES = tuple(f"dev-{number:02}" for number in range(12))
@@ -41,52 +36,12 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 
 @pytest.fixture(scope="module")
 def hub(process: HubProcess) -> HubClient:
-    target = HubTarget(
-        host="localhost",
-        https_port=process.info["httpsPort"],
-        mqtt_port=process.info["mqttPort"],
-        ca_file=process.info["caCertificatePath"],
-        is_local=True,
-    )
-    return HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), CLOCK)
-
-
-class Fleet:
-    """Simulated devices on a thread; `calls` is what they received, by device."""
-
-    def __init__(self, hub: HubClient) -> None:
-        self.calls: Counter[str] = Counter()
-        self.stop = threading.Event()
-        self._left = threading.Semaphore(0)
-        plan = TelemetryPlan(text="ping", count=1_000_000, interval_s=60)
-        devices = []
-        for device in DEVICES:
-            key = hub.identities.create(NewIdentity(device_id=device)).primary_key
-            assert key is not None
-            devices.append(
-                simulate.SimulatedDevice(
-                    device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=Behaviour(), plan=plan
-                )
-            )
-        self._thread = ThreadPoolExecutor(1)
-        self._end = self._thread.submit(simulate.run, hub.target, devices, self._report, CLOCK, self.stop)
-        for _ in DEVICES:
-            assert self._left.acquire(timeout=30)
-
-    def close(self) -> None:
-        self.stop.set()
-        self._thread.shutdown()
-
-    def _report(self, device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
-            self._left.release()
-        if seen.what is What.METHOD:
-            self.calls[device] += 1
+    return client_of(process)
 
 
 @pytest.fixture(scope="module")
-def devices(hub: HubClient) -> Iterator[Fleet]:
-    fleet_of_devices = Fleet(hub)
+def devices(hub: HubClient) -> Iterator[SimulatedFleet]:
+    fleet_of_devices = SimulatedFleet(hub, DEVICES)
     yield fleet_of_devices
     fleet_of_devices.close()
 
@@ -129,7 +84,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, hub: HubClient, devices: Fleet) -> Iterator[Place]:
+def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[Place]:
     devices.calls.clear()
     place = Place(tmp_path / "state", hub)
     yield place
@@ -137,7 +92,7 @@ def place(tmp_path: Path, hub: HubClient, devices: Fleet) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_each_device_is_called_once_in_batches(place: Place, devices: Fleet, driver: Driver) -> None:
+def test_each_device_is_called_once_in_batches(place: Place, devices: SimulatedFleet, driver: Driver) -> None:
     run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
     assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
     assert [each.size for each in place.store.batches(run)] == [1, 5, 5, 1]
@@ -157,7 +112,7 @@ def test_a_twin_patch_of_tags_and_desired_properties(place: Place, driver: Drive
 
 @pytest.mark.parametrize("driver", BOTH)
 def test_two_empty_state_folders_operate_every_device_twice(
-    tmp_path: Path, hub: HubClient, devices: Fleet, driver: Driver
+    tmp_path: Path, hub: HubClient, devices: SimulatedFleet, driver: Driver
 ) -> None:
     devices.calls.clear()
     for folder in ("one", "two"):
