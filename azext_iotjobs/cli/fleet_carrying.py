@@ -1,7 +1,7 @@
 """Carry out a run of a fleet job in this process: made, confirmed, told of, brought to an end, judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -51,10 +51,10 @@ class Manner:
 def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner: Manner) -> dict[str, Any]:
     """Make a run of a fleet job and carry it out; gives it as it ended."""
     manner.check()
+    once = replace(job, definition=limited(cmd, job.definition))
     made = fleet.new_run(
-        place.store, client, limited(cmd, job), by=who(), at=CLOCK.now(), tier=place.tier,
-        delivery=job.definition.delivery,
-    )  # fmt: skip
+        place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery
+    )
     if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")

@@ -54,12 +54,7 @@ def create(
     if only_plans:
         from azext_iotjobs.cli.fleet_plans import show_plan
 
-        now = CLOCK.now()
-        planned = FleetJob(
-            fleet_job_id=fleet_job, host=host_of(hub), version=1, definition=definition, created_at=now,
-            created_by=who(), edited_at=now, edited_by=who(),
-        )  # fmt: skip
-        return show_plan(cmd, client, hub, planned)
+        return show_plan(cmd, client, hub, definition)
     if manner is None:
         _say_how_many(hub, definition.targets)
         return _shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))

@@ -7,16 +7,16 @@ from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.operations import fleet
 
 
-def show_plan(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob) -> dict[str, Any]:
-    """What a run of `job` would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
-    found = fleet.preview(place.store, client, limited(cmd, job), place.tier)
+def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, definition: Definition) -> dict[str, Any]:
+    """What a run of a definition would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
+    found = fleet.preview(place.store, hub, limited(cmd, definition), place.tier)
     return {
         "dryRun": True,
-        "hub": job.host,
+        "hub": fleet.host_of(hub),
         "deviceCount": found.device_count,
         "batches": found.batch_count,
         "batchSizes": found.batch_sizes,
@@ -24,12 +24,11 @@ def show_plan(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob) -> 
         "driver": found.driver,
         "driverReason": found.driver_reason,
         "estimates": [render_estimate(each) for each in found.estimates],
-        "action": render_action(job.definition.action),
+        "action": render_action(definition.action),
     }
 
 
-def limited(cmd: Any, job: FleetJob) -> FleetJob:
-    """A fleet job with the standing limit of devices, where it has none of its own. Raises BadValue."""
-    targets = job.definition.targets
-    limit = most_devices(cmd, targets.max_devices)
-    return replace(job, definition=replace(job.definition, targets=replace(targets, max_devices=limit)))
+def limited(cmd: Any, definition: Definition) -> Definition:
+    """A definition with the standing limit of devices, where it has none of its own. Raises BadValue."""
+    limit = most_devices(cmd, definition.targets.max_devices)
+    return replace(definition, targets=replace(definition.targets, max_devices=limit))
