@@ -69,11 +69,13 @@ def _room(name: str, client_factory: Any = None) -> CliCommandType:
 def load_command_table(loader: Any) -> None:
     """Enter every command of ours into az's table."""
     with loader.command_group("iot hub job", _room("jobs", reading_client)) as group:
-        group.command("create", "create", client_factory=changing_client)
         group.command("wait", "wait")
         group.show_command("show", "show")
         group.command("list", "list_jobs")
         group.command("cancel", "cancel", client_factory=changing_client)
+
+    with loader.command_group("iot hub job", _room("job_creating", changing_client)) as group:
+        group.command("create", "create")
 
     with loader.command_group("iot hub job", _room("repeat", changing_client)) as group:
         group.command("rerun", "rerun")

@@ -12,7 +12,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthorized
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobStatus, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
