@@ -171,13 +171,15 @@ def _load_fleet_jobs(loader: Any) -> None:
     def room(name: str) -> CliCommandType:
         return _room(name, fleet_place)
 
-    with loader.command_group("iot hub fleet-job", room("fleet_jobs")) as group:
+    with loader.command_group("iot hub fleet-job", room("fleet_saving")) as group:
         group.command("create", "create")
+        group.command("copy", "copy")
+        group.command("update", "update")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_jobs")) as group:
         group.show_command("show", "show")
         group.command("list", "list_fleet_jobs")
         group.command("list-runs", "list_runs")
-        group.command("copy", "copy")
-        group.command("update", "update")
         group.command("delete", "delete")
 
     with loader.command_group("iot hub fleet-job", room("fleet_runs")) as group:

@@ -1,75 +1,24 @@
-"""Handlers of az iot hub fleet-job create | show | list | list-runs | copy | update | delete: what is kept."""
+"""Handlers of az iot hub fleet-job show | list | list-runs | delete: what is kept. No hub is asked."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.clients.fleet_codec import render_batch, render_fleet_job, render_run
-from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.holder import who
-from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
+from azext_iotjobs.model.clock import SystemClock, render_instant
+from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.fleet import FleetJob
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import fleet_jobs as operation
-from azext_iotjobs.operations.fleet import host_of
 
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
 MAX_BATCHES = 1_000  # that `show` lists
 DAY_S = 86_400.0
-MANY = 1_000  # modules that are counted: the hub counts devices alone
-
-
-def create(
-    cmd: Any,
-    client: FleetPlace,
-    fleet_job: str,
-    runs: bool = False,
-    only_plans: bool = False,
-    sure: bool = False,
-    events_path: str | None = None,
-    overwrites_events: bool = False,
-    always_zero: bool = False,
-    **kwargs: Any,
-) -> dict[str, Any]:
-    """Save a fleet job and, with --run, run it. kwargs: what TypedDefinition names."""
-    typed = TypedDefinition.taken_from(kwargs)
-    manner = None
-    if runs:
-        from azext_iotjobs.cli.fleet_carrying import Manner
-
-        manner = Manner(events_path, overwrites_events, sure, always_zero)
-    elif events_path is not None or overwrites_events:
-        raise ConflictingChoice("--events goes with --run: what is only saved has no events.")
-    check_id(fleet_job)
-    definition = typed.onto(None)
-    hub = client.hub()
-    if only_plans:
-        from azext_iotjobs.cli.fleet_plans import show_plan
-
-        return show_plan(cmd, client, hub, definition)
-    if manner is None:
-        _say_how_many(hub, definition.targets)
-        return _shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
-    manner.check()
-    job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
-    from azext_iotjobs.cli.fleet_carrying import start
-
-    try:
-        return start(cmd, client, hub, job, manner)
-    except IotJobsError:
-        if client.store.last_run(fleet_job) is None:
-            logger.warning(
-                "Fleet job %s is saved, and was not run: az iot hub fleet-job run -j %s", fleet_job, fleet_job
-            )
-        raise
 
 
 def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = None) -> dict[str, Any]:
@@ -77,9 +26,9 @@ def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = 
     kept = operation.show(client.store, fleet_job)
     client.check(kept.job)
     if run_number is None:
-        return _shown(kept.job, client, kept.run)
+        return shown(kept.job, client, kept.run)
     run = client.store.run(fleet_job, run_number)
-    return _shown(client.store.fleet_job(fleet_job, run.version), client, run)
+    return shown(client.store.fleet_job(fleet_job, run.version), client, run)
 
 
 def list_fleet_jobs(
@@ -101,34 +50,6 @@ def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, An
     return [render_run(each, CLOCK.now()) for each in client.store.runs(fleet_job)]
 
 
-def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = None, **kwargs: Any) -> dict[str, Any]:
-    """Save a fleet job once more under a new id, with changes; nothing runs."""
-    original = client.store.fleet_job(fleet_job)
-    definition = TypedDefinition.taken_from(kwargs).onto(
-        replace(original.definition, display_name=f"{original.display_name}{operation.COPY_NAME}")
-    )
-    host = host_of(client.hub()) if client.names_hub else original.host
-    return _shown(
-        operation.copy(
-            client.store, fleet_job, new_job, host, by=who(), at=CLOCK.now(),
-            **{name: getattr(definition, name) for name in definition.__dataclass_fields__},
-        )
-    )  # fmt: skip
-
-
-def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[str, Any]:
-    """Save another version of a fleet job; runs keep the one that they carry out."""
-    job = client.store.fleet_job(fleet_job)
-    client.check(job)
-    typed = TypedDefinition.taken_from(kwargs)
-    if not typed.is_typed:
-        raise MissingChoice("Nothing to update.", hint="Give what is to be another: for example --batch 5%.")
-    edited = operation.edit(client.store, fleet_job, typed.onto(job.definition), by=who(), at=CLOCK.now())
-    if edited.version == job.version:
-        logger.warning("Fleet job %s is like that already: version %d.", fleet_job, job.version)
-    return _shown(edited, client, client.store.last_run(fleet_job))
-
-
 def delete(
     cmd: Any, client: FleetPlace, fleet_job: str | None = None, older_than: str | None = None
 ) -> dict[str, Any] | None:  # fmt: skip
@@ -146,25 +67,26 @@ def delete(
     return {"runs": sum(operation.prune(client.store, int(days), CLOCK.now(), host) for host in hosts)}
 
 
-def _say_how_many(hub: HubClient, targets: Targets) -> None:
-    """How many devices a condition means now; one that the hub cannot read is refused before it is kept."""
-    selection = targets.selection
-    if selection is None or selection.condition is None:
-        return
-    count = hub.selections.count(selection, MANY)
-    least = "more than " if selection.is_of_modules and count > MANY else ""
-    logger.warning("The condition means %s%d now; each run asks again.", least, min(count, MANY) if least else count)
-
-
-def _shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None) -> dict[str, Any]:
+def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None) -> dict[str, Any]:
     """A fleet job as it is shown alone."""
     document = {**render_fleet_job(job), "status": (RunState.PENDING if run is None else run.state).value}
     if run is None or place is None:
         return {**document, "lastRun": None}
+    _say_left_alone(run)
     if run.batch_count > MAX_BATCHES:
         logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
     batches = [render_batch(each, run) for each in place.store.batches(run, limit=MAX_BATCHES)]
     return {**document, "lastRun": {**render_run(run, CLOCK.now()), "batchList": batches}}
+
+
+def _say_left_alone(run: Run) -> None:
+    """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
+    if run.state is RunState.RUNNING and (run.lease is None or run.lease.until < CLOCK.now()):
+        since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
+        logger.warning(
+            "Nobody carries %s on%s. Go on with it: az iot hub fleet-job resume -j %s", run.name, since,
+            run.fleet_job_id,
+        )  # fmt: skip
 
 
 def _short(kept: operation.Kept) -> dict[str, Any]:

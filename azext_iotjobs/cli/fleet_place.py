@@ -6,16 +6,18 @@ must be the fleet job's, or picks those of that hub.
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.cli import running_hubs
-from azext_iotjobs.cli.target import ChosenHub, client_of, hub_of
-from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
 from azext_iotjobs.model.target import is_loopback, parse_connection_string
 from azext_iotjobs.model.tier import TierFacts
+
+if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
+    from azext_iotjobs.cli.target import ChosenHub
+    from azext_iotjobs.clients.hub import HubClient
 
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
@@ -56,11 +58,11 @@ class FleetPlace:
         """The tier of the hub whose client was given, if it is known."""
         return self._tier
 
-    def hub(self) -> HubClient:
+    def hub(self) -> "HubClient":
         """The client of the hub that is typed, or else the environment's. Raises UserError, HubAnswer."""
         return self._opened(dict(self._arguments))
 
-    def hub_of(self, job: FleetJob) -> HubClient:
+    def hub_of(self, job: FleetJob) -> "HubClient":
         """The client of a fleet job's hub. Raises ConflictingChoice when another one is typed; UserError, HubAnswer."""
         self.check(job)
         client = self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": job.host})
@@ -79,7 +81,9 @@ class FleetPlace:
         is_so = typed is None or _is_name_of(typed.strip(), host)
         return is_so and (login is None or parse_connection_string(login).authority.lower() == host)
 
-    def _opened(self, arguments: dict[str, Any]) -> HubClient:
+    def _opened(self, arguments: dict[str, Any]) -> "HubClient":
+        from azext_iotjobs.cli.target import client_of, hub_of
+
         chosen = hub_of(self._cli_ctx, arguments, changes=True)
         if self._tier is None:
             self._tier = _tier_of(chosen)
@@ -96,7 +100,7 @@ def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> FleetPlace:
     return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier)
 
 
-def _tier_of(chosen: ChosenHub) -> TierFacts | None:
+def _tier_of(chosen: "ChosenHub") -> TierFacts | None:
     tier = chosen.tier
     if chosen.target.is_local:
         hub = running_hubs.local_login(chosen.target.host, chosen.target.https_port)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
@@ -10,11 +10,13 @@ from azext_iotjobs.cli import result_files
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.result_columns import chosen_columns
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS, render_result
-from azext_iotjobs.clients.selections import SelectionsClient
 from azext_iotjobs.fleet.store import RowFilter
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
+
+if TYPE_CHECKING:
+    from azext_iotjobs.clients.selections import SelectionsClient
 
 logger = get_logger(__name__)
 
@@ -65,7 +67,7 @@ def show_results(
 
 
 def _pages(
-    place: FleetPlace, run: Run, wanted: RowFilter, token: str, registry: SelectionsClient | None
+    place: FleetPlace, run: Run, wanted: RowFilter, token: str, registry: "SelectionsClient | None"
 ) -> Iterator[tuple[list[dict[str, Any]], str]]:
     for page in place.store.results(run, wanted, token):
         rows = page.rows

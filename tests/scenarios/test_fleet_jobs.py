@@ -33,7 +33,7 @@ ONE_BY_ONE = ("--driver", "calls", "--concurrency", "1")
 
 
 class Fleet:
-    """The devices; `calls` are those that were called, in order."""
+    """The devices; `calls` are those that were called, in order. From call `holds_at` on none answers until `gate`."""
 
     def __init__(self, hub: ScenarioHub) -> None:
         document = hub.document
@@ -48,6 +48,8 @@ class Fleet:
         )
         self.client = HubClient.open(target, SasKey(policy=login.policy, key=login.key), SystemClock())
         self.calls: list[str] = []
+        self.holds_at = len(ALL) + 1
+        self.gate = threading.Event()
         self.stop = threading.Event()
         self._ready: set[str] = set()
         devices = [self._device(each) for each in ALL]
@@ -70,6 +72,12 @@ class Fleet:
             self._ready.add(device)
         if seen.what is What.METHOD:
             self.calls.append(device)
+            if len(self.calls) >= self.holds_at:
+                self.gate.wait(30)
+
+    def hold(self, at: int) -> None:
+        self.gate.clear()
+        self.holds_at = at
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +128,7 @@ def kept(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Plac
 def calls(devices: Fleet) -> list[str]:
     """Who is called in this test, in order."""
     devices.calls.clear()
+    devices.hold(len(ALL) + 1)
     return devices.calls
 
 
@@ -177,37 +186,43 @@ def test_rerun_on_failed_submits_a_new_job_to_retry_the_action_on_failed_devices
 
 
 def test_stop_a_running_job_and_continue_it(
-    kept: Place, own_hub: ScenarioHub, calls: list[str], tmp_path: Path
+    kept: Place, own_hub: ScenarioHub, devices: Fleet, calls: list[str], tmp_path: Path
 ) -> None:
-    az, events = own_hub.az, tmp_path / "events.jsonl"
-    slowly = ("--driver", "calls", "--rate", "40", "--success-status", "200-599")
+    az, events = own_hub.az, ("--events", str(tmp_path / "events.jsonl"))
+    devices.hold(41)  # 40 %
     running = az.start(
-        *kept.words("create"), "-n", own_hub.name, "-j", "halfway", "--mn", "reboot", "-q", EVERYBODY, *slowly, "--run",
-        "--events", str(events), output=tmp_path / "first",
+        *kept.words("create"), "-n", own_hub.name, "-j", "halfway", "--mn", "reboot", "-q", EVERYBODY, "--driver",
+        "calls", "--success-status", "200-599", "--run", *events, output=tmp_path / "first",
     )  # fmt: skip
-    wait_until("40 % are called", lambda: len(calls) >= 41)
-    running.send_signal(signal.SIGINT)
-    assert running.wait(30) == 6
+    with running:
+        wait_until("40 % are called", lambda: len(calls) >= 41)
+        running.send_signal(signal.SIGINT)
+        wait_until("it stops", lambda: "Stopping" in (tmp_path / "first.err").read_text())
+        devices.gate.set()
+        assert running.wait(30) == 6
     stopped = kept.ok("show", "-j", "halfway")
     done = stopped["lastRun"]["progress"]["completed"]
     assert stopped["status"] == "stopped" and counts(stopped["lastRun"]["progress"]) == (done, 0, 0, 103 - done)
-    assert 41 <= done < 103 and len(calls) == done
+    assert 41 <= done <= 51 and len(calls) == done, "calls under way were awaited, no other began"
 
-    running = az.start(
-        *kept.words("resume"), "-j", "halfway", "--events", str(events), output=tmp_path / "second"
-    )  # fmt: skip
-    wait_until("it goes on", lambda: len(calls) > done)
-    refused = kept.run("resume", "-j", "halfway")
-    assert refused.code == 1 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
-    asked = kept.ok("stop", "-j", "halfway", "--reason", "enough for today")
-    assert running.wait(30) == 6
-    assert (asked["status"], asked["reason"]) == ("stopped", "enough for today") and asked["endedBy"]
-    assert len(calls) < 103
+    devices.hold(80)
+    running = az.start(*kept.words("resume"), "-j", "halfway", *events, output=tmp_path / "second")
+    with running:
+        wait_until("it goes on", lambda: len(calls) >= 80)
+        refused = kept.run("resume", "-j", "halfway")
+        assert refused.code == 1 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
+        asked = kept.ok("stop", "-j", "halfway", "--reason", "enough for today", "--poll-duration", "1", code=7)
+        assert asked["status"] == "running" and asked["asked"]["what"] == "stop"
+        devices.gate.set()
+        assert running.wait(30) == 6
+    (run,) = kept.ok("list-runs", "-j", "halfway")
+    assert (run["status"], run["reason"]) == ("stopped", "enough for today") and run["endedBy"]
 
-    ended = kept.ok("resume", "-j", "halfway", "--events", str(events))
+    devices.hold(len(ALL) + 1)
+    ended = kept.ok("resume", "-j", "halfway", *events)
     assert (ended["run"], ended["status"], counts(ended["progress"])) == (1, "completed", (103, 0, 0, 0))
     assert Counter(calls) == Counter(ALL), "each device once, whoever carried the run on"
-    told = events.read_text().splitlines()
+    told = (tmp_path / "events.jsonl").read_text().splitlines()
     assert sum('"event": "device-ended"' in line for line in told) == 103
     assert sum('"event": "run-ended"' in line for line in told) == 3
 
