@@ -284,6 +284,34 @@ def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
     assert place.resume().tally.completed == 3 and len(place.world.hub.puts) == 1
 
 
+def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Place) -> None:
+    has_cancelled = False
+
+    def refuse(request: Request) -> Response | None:
+        nonlocal has_cancelled
+        if has_cancelled:
+            raise CannotConnect("h.example is not reached.")
+        has_cancelled = request.path.endswith("/cancel")
+        return None
+
+    place.world.hub.refuses = refuse
+    assert place.run(Driver.JOBS, ids(3), stop=StopDouble(after=3)).state is RunState.STOPPED and has_cancelled
+    place.world.hub.refuses = lambda _: None
+    run = place.resume()
+    assert (run.state, run.tally.completed, len(place.world.hub.jobs)) == (RunState.COMPLETED, 3, 2)
+
+
+def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
+    def cancel(request: Request) -> Response | None:
+        for job in place.world.hub.jobs.values():
+            job["status"] = "cancelled"
+        return None
+
+    place.world.hub.refuses = cancel
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.failed, place.rows["d000"].error_code) == (RunState.COMPLETED, 3, "JobCancelled")
+
+
 def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
     run = fleet.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
@@ -631,9 +659,10 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
 
 def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
     definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
-    found = fleet.preview(place.store, place.world.client, definition, None)
+    job = place.world.save(place.store, definition)
+    found = fleet.preview(place.store, place.world.client, job, None)
     assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
-    assert (found.driver, found.pauses_s, place.store.fleet_jobs()) == ("calls", 540, [])
+    assert (found.driver, found.pauses_s, place.store.last_run("job")) == ("calls", 540, None)
     assert not place.world.hub.operated
 
 
