@@ -7,16 +7,17 @@ from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.fleet import Definition
+from azext_iotjobs.model.fleet import Definition, FleetJob
 from azext_iotjobs.operations import fleet
 
 
-def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, definition: Definition) -> dict[str, Any]:
-    """What a run of a definition would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
-    found = fleet.preview(place.store, hub, limited(cmd, definition), place.tier)
+def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dict[str, Any]:
+    """What a run of a fleet job, saved or not, would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
+    once = replace(job, definition=limited(cmd, job.definition))
+    found = fleet.preview(place.store, hub, once, place.tier)
     return {
         "dryRun": True,
-        "hub": fleet.host_of(hub),
+        "hub": job.host,
         "deviceCount": found.device_count,
         "batches": found.batch_count,
         "batchSizes": found.batch_sizes,
@@ -24,7 +25,7 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, definition: Definitio
         "driver": found.driver,
         "driverReason": found.driver_reason,
         "estimates": [render_estimate(each) for each in found.estimates],
-        "action": render_action(definition.action),
+        "action": render_action(job.definition.action),
     }
 
 

@@ -54,7 +54,7 @@ def run(
     delivery = typed.delivery(definition.delivery)
     once = replace(job, definition=replace(definition, targets=targets, delivery=delivery))
     if only_plans:
-        return show_plan(cmd, client, hub, once.definition)
+        return show_plan(cmd, client, hub, once)
     return start(cmd, client, hub, once, manner)
 
 
@@ -107,7 +107,7 @@ def rerun(
     )
     definition = typed.onto(before)
     if only_plans:
-        return show_plan(cmd, client, hub, definition)
+        return show_plan(cmd, client, hub, replace(parent, definition=definition))
     manner.check()
     has_ended = last.state not in (RunState.PENDING, RunState.RUNNING)
     if has_ended and client.store.choose_of_run(last, words, 0) == 0:

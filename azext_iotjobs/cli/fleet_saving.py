@@ -12,7 +12,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
-from azext_iotjobs.model.fleet import Targets, check_id
+from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
 from azext_iotjobs.operations import fleet_jobs as operation
 from azext_iotjobs.operations.fleet import host_of
 
@@ -49,7 +49,12 @@ def create(
     if only_plans:
         from azext_iotjobs.cli.fleet_plans import show_plan
 
-        return show_plan(cmd, client, hub, definition)
+        now = CLOCK.now()
+        planned = FleetJob(
+            fleet_job_id=fleet_job, host=host_of(hub), version=1, definition=definition, created_at=now,
+            created_by=who(), edited_at=now, edited_by=who(),
+        )  # fmt: skip
+        return show_plan(cmd, client, hub, planned)
     if manner is None:
         _say_how_many(hub, definition.targets)
         return shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.job import Job, JobStatus
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.rollout import Retry, RetryWhen
 from azext_iotjobs.model.run import Attempt, DeviceState, Ended
 
@@ -38,6 +39,39 @@ def ended_of(
         payload=result.payload,
         has_payload=result.method_status is not None,
         due_at=due_at,
+    )
+
+
+def without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) -> Ended:
+    """The end of a device that a hub's job, which has ended, says nothing of."""
+    error_class, code = ErrorClass.NOT_FOUND, "DeviceNotFound"
+    text = "The hub's job did not find it: is it registered?"
+    if job.status is JobStatus.FAILED:
+        error_class, code, text = ErrorClass.OTHER, "JobFailed", job.failure_reason or "The hub's job failed."
+    elif job.status is JobStatus.CANCELLED:
+        error_class, code = ErrorClass.OTHER, "JobCancelled"
+        text = "Somebody cancelled the hub's job before it operated the device."
+    return ended_of(attempt, _failure(attempt, error_class, code, text, now), retry, now)
+
+
+def not_known(attempt: Attempt, text: str, now: datetime) -> Ended:
+    """The end of a device of which nobody can say what a hub's job did, if it did anything."""
+    whole = f"{text} The device may have been operated."
+    return ended_of(attempt, _failure(attempt, None, "NotKnown", whole, now), None, now, is_uncertain=True)
+
+
+def _failure(attempt: Attempt, error_class: ErrorClass | None, code: str, text: str, now: datetime) -> DeviceResult:
+    return DeviceResult(
+        device_id=attempt.device_id,
+        module_id=attempt.module_id,
+        status="failed",
+        error_class=error_class,
+        error_code=code,
+        error_text=text,
+        method_status=None,
+        payload=None,
+        started_at=None,
+        finished_at=now,
     )
 
 

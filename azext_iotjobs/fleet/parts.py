@@ -37,6 +37,7 @@ class Part:
     intended_at: datetime | None = None
     submitted_at: datetime | None = None
     status: str | None = None  # the hub's word, as last seen
+    was_cancel_asked: bool = False  # by us: if it is cancelled, its devices wait again
 
 
 class PartStep(Enum):
@@ -56,7 +57,7 @@ def next_step(part: Part, drain: Drain, *, is_own_intent: bool, is_cancel_asked:
     """What is to be done.
 
     is_own_intent: this process wrote the intent and has sent nothing since, or was told that nothing was done.
-    is_cancel_asked: the hub was asked not to begin it, whatever it answered.
+    is_cancel_asked: this process has asked the hub not to begin it, whatever it answered.
     """
     if part.state is PartState.CLOSED:
         return PartStep.LEAVE

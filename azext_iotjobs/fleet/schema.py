@@ -70,7 +70,7 @@ FIRST = (
     CREATE TABLE part (  -- a hub's job, which operates some devices of a batch
         run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE, batch INTEGER NOT NULL, number INTEGER NOT NULL,
         job_id TEXT NOT NULL, condition TEXT NOT NULL, state TEXT NOT NULL, intended_at REAL, submitted_at REAL,
-        status TEXT, note TEXT,
+        status TEXT, was_cancel_asked INTEGER NOT NULL DEFAULT 0, note TEXT,
         PRIMARY KEY (run, batch, number)
     ) WITHOUT ROWID
     """,

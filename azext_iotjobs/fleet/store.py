@@ -1,29 +1,28 @@
-"""FleetStore: fleet jobs, their versions, runs and results in one SQLite file; rows <-> values.
+"""FleetStore: fleet jobs, runs and results in one SQLite file; rows <-> values. Every change is one transaction.
 
-Every change is one transaction. What only the one who carries a run on may change is in leased.py.
+What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in choosing.py; what only the one who carries
+a run on may change is in leased.py.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from azext_iotjobs.fleet import plan, rows
+from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.definitions import delivery_document, parse_definition, render_definition, render_origin
-from azext_iotjobs.model.errors import ConflictingChoice, NotFound, WrongState
-from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob, Origin
+from azext_iotjobs.fleet.definitions import delivery_document
+from azext_iotjobs.fleet.kept_jobs import KeptJobs
+from azext_iotjobs.model.errors import NotFound, WrongState
+from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Asked, Batch, Run, RunState, Tally
 
 PAGE_ROWS = 500
-JOINED = """
-    SELECT fleet_job.*, definition.document, definition.edited_at, definition.edited_by
-    FROM fleet_job JOIN definition ON definition.fleet_job = fleet_job.id
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ class NewRun:
     by: str
 
 
-class FleetStore:
+class FleetStore(KeptJobs, Choosing):
     """One open state folder. Raises StateError from every method."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,122 +69,6 @@ class FleetStore:
         """Close the file."""
         self.database.close()
 
-    # -- fleet jobs ---------------------------------------------------------------------------------------------------
-
-    def add_fleet_job(
-        self, fleet_job_id: str, host: str, definition: Definition, *, at: datetime, by: str, origin: Origin | None
-    ) -> FleetJob:
-        """Store a new fleet job, version 1. Raises ConflictingChoice when the id is taken."""
-        try:
-            with self.database.transaction():
-                if self._row_of(fleet_job_id) is not None:
-                    raise _taken(fleet_job_id)
-                self.database.change(
-                    "INSERT INTO fleet_job VALUES (?, ?, 1, ?, ?, ?)",
-                    (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
-                )
-                self._add_version(fleet_job_id, 1, definition, at, by)
-        except sqlite3.IntegrityError as err:
-            raise _taken(fleet_job_id) from err
-        return self.fleet_job(fleet_job_id)
-
-    def fleet_job(self, fleet_job_id: str, version: int | None = None) -> FleetJob:
-        """A fleet job, in its newest version or another one. Raises NotFound."""
-        row = self._row_of(fleet_job_id, version)
-        if row is None:
-            which = fleet_job_id if version is None else f"{fleet_job_id} in version {version}"
-            raise NotFound(f"There is no fleet job {which}.", hint="List them: az iot hub fleet-job list")
-        found = rows.fleet_job_of(row)
-        return found if version is None else replace(found, version=version)
-
-    def fleet_jobs(self, host: str | None = None) -> list[FleetJob]:
-        """All of a hub (None: of every hub), the newest first."""
-        found = self.database.rows(
-            f"{JOINED} AND definition.version = fleet_job.version WHERE ? IS NULL OR host = ? "
-            "ORDER BY fleet_job.created_at DESC, id",
-            (host, host),
-        )
-        return [rows.fleet_job_of(each) for each in found]
-
-    def edit_fleet_job(self, fleet_job_id: str, definition: Definition, *, at: datetime, by: str) -> FleetJob:
-        """Store another version; runs keep the one that they carry out. No change makes no version. Raises NotFound."""
-        with self.database.transaction():
-            job = self.fleet_job(fleet_job_id)
-            if render_definition(job.definition) == render_definition(definition):
-                return job
-            self._add_version(fleet_job_id, job.version + 1, definition, at, by)
-            self.database.change("UPDATE fleet_job SET version = version + 1 WHERE id = ?", (fleet_job_id,))
-        return self.fleet_job(fleet_job_id)
-
-    def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
-        """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
-        with self.database.transaction():
-            self.fleet_job(fleet_job_id)
-            for run in self.runs(fleet_job_id):
-                if run.state is RunState.RUNNING:
-                    raise WrongState(
-                        f"{run.name} is running; its record is kept until it has ended.",
-                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
-                    )
-                self._delete_run(run.key)
-            self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
-
-    def definition_of(self, run: Run) -> Definition:
-        """What a run carries out."""
-        row = self.database.row(
-            "SELECT document FROM definition WHERE fleet_job = ? AND version = ?", (run.fleet_job_id, run.version)
-        )
-        if row is None:
-            raise NotFound(f"There is no fleet job {run.fleet_job_id} in version {run.version}.")
-        return parse_definition(row["document"])
-
-    # -- device groups ------------------------------------------------------------------------------------------------
-
-    def save_group(self, host: str, name: str, condition: str) -> None:
-        """Keep a condition under a name, in place of the one that had it."""
-        with self.database.transaction():
-            self.database.change(
-                "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, rows.text(name), rows.text(condition))
-            )
-
-    def group(self, host: str, name: str) -> str:
-        """The condition that has a name. Raises NotFound."""
-        row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
-        if row is None:
-            known = ", ".join(each for each, _ in self.groups(host)) or "none is saved"
-            raise NotFound(f"There is no device group {name!r} of {host}; there are: {known}.")
-        return str(row["condition"])
-
-    def groups(self, host: str) -> list[tuple[str, str]]:
-        """Names and conditions, by name."""
-        found = self.database.rows("SELECT name, condition FROM device_group WHERE host = ? ORDER BY name", (host,))
-        return [(each["name"], each["condition"]) for each in found]
-
-    def delete_group(self, host: str, name: str) -> None:
-        """Forget a condition. Raises NotFound."""
-        with self.database.transaction():
-            self.group(host, name)
-            self.database.change("DELETE FROM device_group WHERE host = ? AND name = ?", (host, name))
-
-    # -- choosing devices ---------------------------------------------------------------------------------------------
-
-    def choose(self, devices: Iterable[tuple[str, str | None]], seed: int) -> int:
-        """Note the devices that a run may have, in their order; gives how many. They are asked for one by one.
-
-        They stand in a table of this connection alone until `add_run` takes them: nobody is locked out meanwhile.
-        """
-        self.database.change("DROP TABLE IF EXISTS temp.chosen")
-        self.database.change(
-            "CREATE TEMP TABLE chosen (seq INTEGER PRIMARY KEY, device_id TEXT NOT NULL, module_id TEXT, rank INTEGER, "
-            "UNIQUE (device_id, module_id))"
-        )
-        self.database.change_many(
-            "INSERT INTO temp.chosen (device_id, module_id, rank) SELECT ?1, ?2, ?3 "
-            "WHERE NOT EXISTS (SELECT 1 FROM temp.chosen WHERE device_id = ?1 AND module_id IS ?2)",
-            ((device, module, plan.sample_rank(seed, device, module)) for device, module in devices),
-        )
-        return self._count_chosen()
-
     def choose_of_run(self, run: Run, words: frozenset[str], seed: int) -> int:
         """The same with devices of an earlier run."""
         found = (
@@ -194,39 +77,6 @@ class FleetStore:
             for row in page
         )
         return self.choose(found, seed)
-
-    def order_chosen(self) -> None:
-        """Put the chosen devices in the order of their ids."""
-        self._keep_chosen("ORDER BY device_id, module_id")
-
-    def keep_first(self, count: int) -> int:
-        """Keep the first of the chosen devices; gives how many are left."""
-        self.database.change("DELETE FROM temp.chosen WHERE seq > ?", (count,))
-        return self._count_chosen()
-
-    def keep_sample(self, count: int) -> int:
-        """Keep a random sample of the chosen devices, always the same one; gives how many are left."""
-        self.database.change(
-            "DELETE FROM temp.chosen WHERE seq NOT IN (SELECT seq FROM temp.chosen ORDER BY rank, seq LIMIT ?)",
-            (count,),
-        )
-        self._keep_chosen("ORDER BY seq")
-        return self._count_chosen()
-
-    def _keep_chosen(self, order: str) -> None:
-        self.database.change("DROP TABLE IF EXISTS temp.ordered")
-        self.database.change("CREATE TEMP TABLE ordered (seq INTEGER PRIMARY KEY, device_id, module_id, rank)")
-        self.database.change(
-            "INSERT INTO temp.ordered (device_id, module_id, rank) "
-            f"SELECT device_id, module_id, rank FROM temp.chosen {order}"
-        )
-        self.database.change("DROP TABLE temp.chosen")
-        self.database.change("ALTER TABLE temp.ordered RENAME TO chosen")
-
-    def _count_chosen(self) -> int:
-        row = self.database.row("SELECT count(*) AS count FROM temp.chosen")
-        assert row is not None
-        return int(row["count"])
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
@@ -386,21 +236,23 @@ class FleetStore:
                 self._delete_run(each["key"])
         return len(old)
 
+    def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
+        """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
+        with self.database.transaction():
+            self.fleet_job(fleet_job_id)
+            for run in self.runs(fleet_job_id):
+                if run.state is RunState.RUNNING:
+                    raise WrongState(
+                        f"{run.name} is running; its record is kept until it has ended.",
+                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
+                    )
+                self._delete_run(run.key)
+            self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
+
     def _delete_run(self, key: int) -> None:
         for table in ("device", "tally", "part", "batch"):
             self.database.change(f"DELETE FROM {table} WHERE run = ?", (key,))
         self.database.change("DELETE FROM run WHERE key = ?", (key,))
-
-    def _row_of(self, fleet_job_id: str, version: int | None = None) -> sqlite3.Row | None:
-        return self.database.row(
-            f"{JOINED} WHERE id = ? AND definition.version = coalesce(?, fleet_job.version)", (fleet_job_id, version)
-        )
-
-    def _add_version(self, fleet_job_id: str, version: int, definition: Definition, at: datetime, by: str) -> None:
-        self.database.change(
-            "INSERT INTO definition VALUES (?, ?, ?, ?, ?)",
-            (fleet_job_id, version, render_definition(definition), at.timestamp(), rows.text(by)),
-        )
 
 
 def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
@@ -432,10 +284,3 @@ def check_ended(run: Run) -> None:
             hint=f"Go on with it: az iot hub fleet-job resume -j {run.fleet_job_id}. Or end it: "
             f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
         )
-
-
-def _taken(fleet_job_id: str) -> ConflictingChoice:
-    return ConflictingChoice(
-        f"There is a fleet job {fleet_job_id} already.",
-        hint=f"Give another id, or change it: az iot hub fleet-job update -j {fleet_job_id}",
-    )

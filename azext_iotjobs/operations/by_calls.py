@@ -10,6 +10,7 @@ from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.clients.steady import PATIENCE_S
 from azext_iotjobs.fleet.driver import Hear, MakeDriver
 from azext_iotjobs.fleet.engine import Drain
 from azext_iotjobs.fleet.leased import LeasedRun
@@ -25,16 +26,6 @@ from azext_iotjobs.model.pacing import Pacing
 from azext_iotjobs.model.run import Attempt, Batch, DeviceState, Ended, Run
 
 LONGEST_NAP_S = 0.5
-PATIENCE_S = (
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    15.0,
-    30.0,
-    30.0,
-    30.0,
-)  # for a hub that is away: two minutes, then the run breaks off
 ROWS_AHEAD = 500  # of devices that wait, read at a time
 
 

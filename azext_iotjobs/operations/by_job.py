@@ -5,28 +5,25 @@ hub is asked for that id: a job that is there, and is ours, is adopted; else it 
 takes once. Requests are made on a thread of their own, so that the lease is kept while a hub is slow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.many_calls import Workers
 from azext_iotjobs.clients.result_codec import parse_result
+from azext_iotjobs.clients.steady import Patience, Steady
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.driver import Hear, MakeDriver
 from azext_iotjobs.fleet.engine import Drain
 from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.outcomes import ended_of, result_of
+from azext_iotjobs.fleet.outcomes import ended_of, not_known, result_of, without_row
 from azext_iotjobs.fleet.parts import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import (
     Conflict,
     HubAnswer,
-    HubFault,
     IotJobsError,
     LinkError,
-    NotTrusted,
     Throttled,
 )
 from azext_iotjobs.model.fleet import Definition
@@ -34,16 +31,13 @@ from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
 from azext_iotjobs.model.job import Job, JobStatus, JobTally
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.query import rows_of_job
-from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass
+from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 NAP_S = 0.5
 FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
-PATIENCE_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)  # for a hub that is away; then the run breaks off
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
-
-Given = TypeVar("Given")
 
 
 def driver(client: HubClient, clock: Clock) -> MakeDriver:
@@ -87,7 +81,8 @@ class ByJob:
         self._action = definition.action
         self._retry = definition.rollout.retry
         self._hear = hear
-        self._workers: Workers[Callable[[], object], object] = Workers(lambda call: call())
+        self._steady = Steady(lambda: leased.beat(clock.now()))
+        self._patience = Patience()
         self._parts: dict[str, Part] = {each.job_id: each for each in leased.open_parts()}
         self._own_intents: set[str] = set()
         self._cancel_asked: set[str] = set()
@@ -95,9 +90,6 @@ class ByJob:
         self._tallies: dict[str, JobTally | None] = {}  # as last heard of
         self._slot = _Looks()
         self._slot_said = False
-        self._paused_until = 0.0
-        self._troubles = 0
-        self._passing: IotJobsError | None = None  # trouble that is waited out
         self._trouble: IotJobsError | None = None
 
     @property
@@ -116,10 +108,11 @@ class ByJob:
         now = self._clock.monotonic()
         if drain is Drain.NO and not self._parts and self._trouble is None:
             self._plan(batch)
-        if drain is Drain.STOP and self._passing is not None:
-            self._trouble = self._passing  # who wants to stop does not wait for a hub that is away
-        if now < self._paused_until and drain is not Drain.STOP:
-            self._clock.sleep(min(NAP_S, self._paused_until - now))
+        if drain is Drain.STOP and self._patience.passing is not None:
+            self._trouble = self._patience.passing  # who wants to stop does not wait for a hub that is away
+            return
+        if (left_s := self._patience.left_s(now)) > 0:
+            self._clock.sleep(min(NAP_S, left_s))
             return
         has_moved = False
         for part in list(self._parts.values()):
@@ -128,19 +121,24 @@ class ByJob:
                 continue
             has_moved = True
             try:
-                self._carry_out(step, part, drain)
-            except IotJobsError as err:
-                if not isinstance(err, (HubAnswer, LinkError)):
-                    raise
+                self._carry_out(step, part)
+            except (HubAnswer, LinkError) as err:
                 self._wait_out(err)
                 return
-            self._troubles, self._passing = 0, None
+            self._patience.answered()
         if not has_moved:
             self._nap()
 
+    def _wait_out(self, err: HubAnswer | LinkError) -> None:
+        pause_s = self._patience.pause_after(err, self._clock.monotonic())
+        if pause_s is None:
+            self._trouble = err
+        else:
+            self._say(f"{err} It is asked again in {pause_s:.0f} s.")
+
     def close(self) -> None:
         """Let the thread end."""
-        self._workers.end()
+        self._steady.close()
 
     # -- what is next -------------------------------------------------------------------------------------------------
 
@@ -184,7 +182,7 @@ class ByJob:
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
-    def _carry_out(self, step: PartStep, part: Part, drain: Drain) -> None:
+    def _carry_out(self, step: PartStep, part: Part) -> None:
         match step:
             case PartStep.INTEND:
                 self._own_intents.add(part.job_id)
@@ -200,7 +198,7 @@ class ByJob:
             case PartStep.CONFIRM_ONLY:
                 self._confirm_only(part)
             case PartStep.POLL:
-                self._poll(part, drain)
+                self._poll(part)
             case PartStep.CANCEL:
                 self._cancel(part)
             case PartStep.FREE:
@@ -223,7 +221,7 @@ class ByJob:
             max_execution_s=self._run.delivery.job_limit_s,
         )
         try:
-            self._asked(lambda: self._client.jobs.create(request))
+            self._steady.ask(lambda: self._client.jobs.create(request))
         except Conflict:  # the id is taken: by ourselves, before a crash, or by somebody else
             job = self._looked_at(part)
             if job.status is not JobStatus.UNKNOWN:
@@ -274,7 +272,7 @@ class ByJob:
         elif self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds() / 4:
             self._uncertain(part, "The run broke off while the hub's job was sent; the hub does not know it.")
 
-    def _poll(self, part: Part, drain: Drain) -> None:
+    def _poll(self, part: Part) -> None:
         job = self._looked_at(part)
         if job.status is JobStatus.UNKNOWN:
             if self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds():
@@ -283,18 +281,20 @@ class ByJob:
         status = "cancelled" if job.status is JobStatus.CANCELLED else str(job.document.get("status"))
         if status != part.status:
             part = self._saved(replace(part, status=status))
+            self._looks_of(part).odd_since = None
             self._tallies.pop(part.job_id, None)
         if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
         if job.status.is_terminal:
-            self._read(part, job, drain)
+            self._read(part, job)
 
     def _cancel(self, part: Part) -> None:
         """Ask the hub not to begin it. One that runs already goes on: 405."""
+        part = self._saved(replace(part, was_cancel_asked=True))
         self._cancel_asked.add(part.job_id)
         try:
-            self._asked(lambda: self._client.jobs.cancel(part.job_id))
+            self._steady.ask(lambda: self._client.jobs.cancel(part.job_id))
         except HubAnswer as refused:
             if refused.status not in (404, 405):
                 raise
@@ -302,11 +302,11 @@ class ByJob:
 
     def _looked_at(self, part: Part) -> Job:
         self._looks_of(part).looked(self._clock.monotonic())
-        return self._asked(lambda: self._client.jobs.get(part.job_id))
+        return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
 
     # -- what jobs did ------------------------------------------------------------------------------------------------
 
-    def _read(self, part: Part, job: Job, drain: Drain) -> None:
+    def _read(self, part: Part, job: Job) -> None:
         """Record what an ended job did; its rows may be behind its status."""
         left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
         row_count = 0
@@ -322,52 +322,30 @@ class ByJob:
                 del left[result.device_id, result.module_id]
                 ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
             self._record(part, ended)
-        self._close_read(part, job, drain, list(left.values()), row_count)
+        self._close_read(part, job, list(left.values()), row_count)
 
-    def _close_read(self, part: Part, job: Job, drain: Drain, left: list[Attempt], row_count: int) -> None:
+    def _close_read(self, part: Part, job: Job, left: list[Attempt], row_count: int) -> None:
+        now = self._clock.now()
         expected = row_count if job.tally is None else job.tally.device_count
         if left and job.status is not JobStatus.CANCELLED and row_count < expected:
             if self._looks_of(part).odd_for_s(self._clock.monotonic()) <= VANISHED_AFTER.total_seconds():
                 return  # they are on their way
             self._uncertain(part, "The hub's job has ended, and does not say what it did to the device.")
             return
-        if job.status is JobStatus.CANCELLED and (drain is not Drain.NO or part.job_id in self._cancel_asked):
+        if job.status is JobStatus.CANCELLED and part.was_cancel_asked:
             self._closed(part, ended=[], note="cancelled")
             return
-        self._closed(part, ended=self._told(part, [self._without_row(job, each) for each in left]))
-
-    def _without_row(self, job: Job, attempt: Attempt) -> tuple[Attempt, Ended]:
-        """A device that an ended job says nothing of."""
-        error_class, code = ErrorClass.NOT_FOUND, "DeviceNotFound"
-        text = "The hub's job did not find it: is it registered?"
-        if job.status is JobStatus.FAILED:
-            error_class, code, text = ErrorClass.OTHER, "JobFailed", job.failure_reason or "The hub's job failed."
-        elif job.status is JobStatus.CANCELLED:
-            error_class, code = ErrorClass.OTHER, "JobCancelled"
-            text = "Somebody cancelled the hub's job before it operated the device."
-        return self._end(attempt, error_class, code, text, is_uncertain=False)
+        self._closed(part, ended=self._told(part, [(each, without_row(each, job, self._retry, now)) for each in left]))
 
     def _uncertain(self, part: Part, text: str) -> None:
         """Nobody can say what a job did, if it did anything."""
-        ended = [
-            self._end(each, None, "NotKnown", f"{text} The device may have been operated.", is_uncertain=True)
-            for each in self._leased.devices_of(part)
-        ]
-        self._closed(part, ended=self._told(part, ended), note="not known")
-
-    def _end(
-        self, attempt: Attempt, error_class: ErrorClass | None, code: str, text: str, *, is_uncertain: bool
-    ) -> tuple[Attempt, Ended]:
         now = self._clock.now()
-        result = DeviceResult(
-            device_id=attempt.device_id, module_id=attempt.module_id, status="failed", error_class=error_class,
-            error_code=code, error_text=text, method_status=None, payload=None, started_at=None, finished_at=now,
-        )  # fmt: skip
-        return attempt, ended_of(attempt, result, self._retry, now, is_uncertain=is_uncertain)
+        ended = [(each, not_known(each, text, now)) for each in self._leased.devices_of(part)]
+        self._closed(part, ended=self._told(part, ended), note="not known")
 
     def _pages(self, part: Part) -> Iterator[list[DeviceResult]]:
         pages = self._client.queries.run_pages(rows_of_job(part.job_id))
-        while (page := self._asked(lambda: next(pages, None))) is not None:
+        while (page := self._steady.ask(lambda: next(pages, None))) is not None:
             yield [parse_result(each, self._action.success) for each in page.items]
 
     # -- rows and words -----------------------------------------------------------------------------------------------
@@ -408,36 +386,3 @@ class ByJob:
 
     def _say(self, text: str) -> None:
         self._hear(Said(at=self._clock.now(), text=text))
-
-    # -- the hub ------------------------------------------------------------------------------------------------------
-
-    def _asked(self, call: Callable[[], Given]) -> Given:
-        """Ask the hub on a thread, and keep the lease meanwhile. Raises what the call raises."""
-        given: list[Given] = []
-        raised: list[IotJobsError] = []
-
-        def made() -> bool:
-            try:
-                given.append(call())
-            except IotJobsError as err:
-                raised.append(err)
-            return True
-
-        self._workers.begin(made)
-        while self._workers.next_ended(NAP_S) is None:
-            self._leased.beat(self._clock.now())
-        if raised:
-            raise raised[0]
-        return given[0]
-
-    def _wait_out(self, err: HubAnswer | LinkError) -> None:
-        """The hub is busy or away: wait, longer each time; what waiting does not help ends the run."""
-        is_passing = isinstance(err, (Throttled, HubFault, LinkError)) and not isinstance(err, NotTrusted)
-        if not is_passing or self._troubles == len(PATIENCE_S):
-            self._trouble = err
-            return
-        pause_s = PATIENCE_S[self._troubles]
-        self._troubles += 1
-        self._passing = err
-        self._paused_until = self._clock.monotonic() + pause_s
-        self._say(f"{err} It is asked again in {pause_s:.0f} s.")

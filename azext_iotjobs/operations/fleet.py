@@ -102,12 +102,13 @@ def host_of(client: HubClient) -> str:
     return client.target.authority.lower()
 
 
-def preview(store: FleetStore, client: HubClient, definition: Definition, tier: TierFacts | None) -> Preview:
-    """What a run of a definition, saved or not, would be now.
+def preview(store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None) -> Preview:
+    """What a run of a fleet job, saved or not, would be now.
 
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
-    count = _choose(store, client, definition.targets, host_of(client))
+    definition = job.definition
+    count = _choose(store, client, definition.targets, job.host)
     sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []

@@ -17,7 +17,8 @@ import pytest
 from azext_iotjobs.fleet import database
 from azext_iotjobs.fleet.database import FILE_NAME
 from azext_iotjobs.fleet.holder import Holder, is_gone, this_process
-from azext_iotjobs.fleet.leased import LEASE_S, LeasedRun
+from azext_iotjobs.fleet.lease import LEASE_S
+from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.schema import MIGRATIONS
 from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (

@@ -32,6 +32,8 @@ def main() -> int:
     client = HubClient.open(target, SasKey(policy="iothubowner", key=key), clock)
     store = FleetStore(Path(folder))
     run = store.run("job")
+    if run.state.has_ended:  # the one before was killed when all was done
+        return 0
     driver = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}[run.driver](client, clock)
     done = fleet.resume(run, fleet.hands(store, driver, clock, Printing(), threading.Event()))
     return 0 if done.state.has_ended else 1

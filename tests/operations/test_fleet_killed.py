@@ -16,11 +16,12 @@ from azext_iotjobs.fleet.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import LeaseHeld
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.fleet_events import DeviceEnded, Event, HubJobMoved
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
+from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.operations import by_calls, fleet, fleet_jobs
+from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
 from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -46,13 +47,13 @@ def devices(process: HubProcess) -> Iterator[SimulatedFleet]:
     devices.close()
 
 
-def begin(folder: Path, process: HubProcess, driver: Driver) -> None:
+def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None = None) -> None:
     store = FleetStore(folder)
     client = client_of(process)
     definition = Definition(
         action=Action(method=MethodCall(name="reboot")),
         targets=Targets(selection=Selection(device_ids=DEVICES)),
-        rollout=Rollout(sizes=parse_batch_sizes("6", "--batch")),
+        rollout=Rollout(sizes=parse_batch_sizes("6", "--batch"), retry=retry),
         delivery=Delivery(driver=driver, concurrency=3, rate=30, job_limit_s=60),
     )
     job = fleet_jobs.create(store, "job", fleet.host_of(client), definition, by="me", at=CLOCK.now())
@@ -132,3 +133,48 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     run = store.run("job")
     assert (run.state, run.ended_by, run.reason, run.lease) == (RunState.STOPPED, "ann", "lunch", None)
     store.close()
+
+
+class KillsHub:
+    """Kills the hub when some devices have been operated, and starts it again a second later."""
+
+    def __init__(self, process: HubProcess) -> None:
+        self.process = process
+        self.calls_seen = 0
+        self.restarting: threading.Thread | None = None
+
+    def heard(self, event: Event) -> None:
+        self.calls_seen += isinstance(event, (DeviceEnded, HubJobMoved))
+        if self.calls_seen >= 3 and self.restarting is None:
+            self.restarting = threading.Thread(target=self._restart)
+            self.restarting.start()
+
+    def _restart(self) -> None:
+        ports = self.process.ports
+        self.process.kill()
+        time.sleep(1)
+        self.process = HubProcess(self.process.data_dir, ports=ports)
+
+
+@pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
+def test_the_hub_dies_and_comes_back_in_the_middle(tmp_path: Path, driver: Driver) -> None:
+    with HubProcess(tmp_path / "hub") as process:
+        devices = SimulatedFleet(client_of(process), DEVICES)
+        folder = tmp_path / "state"
+        begin(folder, process, driver, retry=Retry(tries={"offline": 5}, pause_s=2))
+        store, client = FleetStore(folder), client_of(process)
+        module = by_job if driver is Driver.JOBS else by_calls
+        told = KillsHub(process)
+        hands = fleet.hands(store, module.driver(client, CLOCK), CLOCK, told, threading.Event())
+        run = fleet.carry_on(store.run("job"), hands)
+        assert told.restarting is not None
+        told.restarting.join()
+        rows = {row.device_id: row for page in store.results(run, RowFilter()) for row in page.rows}
+        store.close()
+        devices.close()
+        told.process.stop()
+    assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES), run.reason
+    for device, row in rows.items():
+        times = devices.calls[device]
+        assert times == 1 if row.status == "completed" else times <= 1, (device, row.status, times)
+    assert [row.status for row in rows.values()].count("completed") >= len(DEVICES) - 9
