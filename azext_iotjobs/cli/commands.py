@@ -42,6 +42,13 @@ def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     return typed_hub(cli_ctx, command_args)
 
 
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """Where fleet jobs are kept, and the hub arguments: handlers decide when a hub is needed."""
+    from azext_iotjobs.cli.fleet_place import fleet_place
+
+    return fleet_place(cli_ctx, command_args)
+
+
 def _table_of(command: str) -> Callable[[Any], Any]:
     """What az asks for the rows of `-o table`."""
 
@@ -76,6 +83,8 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub job", _room("results", reading_client)) as group:
         group.command("results", "show_results")
+
+    _load_fleet_jobs(loader)
 
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
@@ -156,3 +165,34 @@ def load_command_table(loader: Any) -> None:
 
     for name, command in loader.command_table.items():
         command.table_transformer = _table_of(name)
+
+
+def _load_fleet_jobs(loader: Any) -> None:
+    def room(name: str) -> CliCommandType:
+        return _room(name, fleet_place)
+
+    with loader.command_group("iot hub fleet-job", room("fleet_saving")) as group:
+        group.command("create", "create")
+        group.command("copy", "copy")
+        group.command("update", "update")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_jobs")) as group:
+        group.show_command("show", "show")
+        group.command("list", "list_fleet_jobs")
+        group.command("list-runs", "list_runs")
+        group.command("delete", "delete")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_runs")) as group:
+        group.command("run", "run")
+        group.command("resume", "resume")
+        group.command("rerun", "rerun")
+        group.command("stop", "stop")
+        group.command("cancel", "cancel")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_results")) as group:
+        group.command("results", "show_results")
+
+    with loader.command_group("iot hub fleet-job group", room("fleet_groups")) as group:
+        group.command("create", "create")
+        group.command("list", "list_groups")
+        group.command("delete", "delete")

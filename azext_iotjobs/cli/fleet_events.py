@@ -37,7 +37,7 @@ class EventFile:
         if path == "-":
             raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
         try:
-            self._file = _opened(path, overwrites)
+            self._file = opened(path, overwrites)
         except OSError as err:
             raise self._unwritable(err) from err
 
@@ -106,7 +106,7 @@ def _is_there(path: str) -> ConflictingChoice:
     return ConflictingChoice(f"--events {path} is there already.", hint="Add --overwrite, or name another file.")
 
 
-def _opened(path: str, overwrites: bool) -> int:
+def opened(path: str, overwrites: bool) -> int:
     """A file descriptor. What is no file, such as a pipe to another program, is written to as it is."""
     flags = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.cells import NOISE, cell, heading, printable, time_cell, value_cell
+from azext_iotjobs.cli.fleet_job_tables import VIEWS as FLEET_JOB_VIEWS
 from azext_iotjobs.cli.fleet_table import rows_of
 
 logger = get_logger(__name__)
@@ -174,6 +175,8 @@ def any_documents(documents: Iterable[Any]) -> list[Row]:
 
 
 VIEWS: Mapping[str, View] = {
+    **FLEET_JOB_VIEWS,
+    "iot hub fleet-job results": job_rows,
     "iot hub job create": jobs,
     "iot hub job wait": jobs,
     "iot hub job copy": jobs,

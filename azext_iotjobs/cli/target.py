@@ -65,6 +65,7 @@ class ChosenHub:
     target: HubTarget
     credential: ServiceCredential
     was_typed: bool = True
+    tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
 
 
 def open_client(
@@ -77,6 +78,13 @@ def open_client(
     Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
     where its login is asked.
     """
+    return client_of(hub_of(cli_ctx, command_args, changes=changes, needed=needed))
+
+
+def hub_of(
+    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
+) -> ChosenHub:
+    """The same without its client, which `client_of` gives."""
     typed = HubArguments(
         hub=_text(command_args.pop("hub", None)),
         login=_text(command_args.pop("hub_login", None)),
@@ -92,6 +100,11 @@ def open_client(
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
+    return chosen
+
+
+def client_of(chosen: ChosenHub) -> HubClient:
+    """The client of a hub that was decided on."""
     return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
 
 
@@ -162,7 +175,9 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
     manager = around.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
-        target=HubTarget(host=found.host_name, https_port=https_port), credential=manager.key(found, around.needed)
+        target=HubTarget(host=found.host_name, https_port=https_port),
+        credential=manager.key(found, around.needed),
+        tier=found.tier,
     )
 
 

@@ -16,6 +16,7 @@ from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
 if TYPE_CHECKING:
+    from azext_iotjobs.clients.configurations import ConfigurationsClient
     from azext_iotjobs.clients.device import DeviceClient
     from azext_iotjobs.clients.identities import IdentitiesClient
     from azext_iotjobs.clients.messages import MessagesClient
@@ -103,6 +104,13 @@ class HubClient:
         from azext_iotjobs.clients.identities import IdentitiesClient
 
         return IdentitiesClient(self.transport)
+
+    @cached_property
+    def configurations(self) -> "ConfigurationsClient":
+        """What the modules of edge devices are to be."""
+        from azext_iotjobs.clients.configurations import ConfigurationsClient
+
+        return ConfigurationsClient(self.transport)
 
     def device(self, device_id: str, key: str | None = None) -> "DeviceClient":
         """The HTTPS side of one device.

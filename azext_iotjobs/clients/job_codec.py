@@ -37,6 +37,8 @@ def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
         tally=_tally(body.get("deviceJobStatistics")),
         starts_at=_instant(body.get("startTime")),
         max_execution_s=whole(body.get("maxExecutionTimeInSeconds")),
+        condition=_text(body.get("queryCondition")),
+        failure_reason=_text(body.get("failureReason")),
         document=document,
     )
 
@@ -58,6 +60,10 @@ def _instant(text: Any) -> datetime | None:
         return parse_instant(text).at if isinstance(text, str) else None
     except BadValue:
         return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def whole(value: Any) -> int | None:

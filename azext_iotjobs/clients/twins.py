@@ -19,14 +19,20 @@ class TwinsClient:
         get = Request(method="GET", path=twin_path(device_id, module_id), may_repeat=True)
         return codec.parse_twin(document(self._transport.send(get)))
 
-    def patch(self, device_id: str, patch: TwinPatch, module_id: str | None = None) -> Twin:
-        """Merge into a twin that still has the patch's etag; gives the whole twin as it is then."""
+    def patch(
+        self, device_id: str, patch: TwinPatch, module_id: str | None = None, *, waits_out_throttling: bool = True
+    ) -> Twin:
+        """Merge into a twin that still has the patch's etag; gives the whole twin as it is then.
+
+        waits_out_throttling: False gives Throttled at once, for who makes many calls.
+        """
         request = Request(
             method="PATCH",
             path=twin_path(device_id, module_id),
             headers=if_match(patch.etag),
             body=codec.render_twin_patch(patch),
             has_body=True,
+            waits_out_throttling=waits_out_throttling,
         )
         return codec.parse_twin(document(self._transport.send(request)))
 

@@ -18,6 +18,7 @@ from azext_iotjobs.model.errors import (
 from azext_iotjobs.model.method import DEVICE_CODES, MethodResponse
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult, error_class
+from azext_iotjobs.model.twin import Twin
 
 # Refusals that are about one device, under statuses that else mean the caller or the hub as a whole.
 OF_ONE_DEVICE = (
@@ -41,7 +42,7 @@ class Address:
         return self.device_id if self.module_id is None else f"{self.device_id}/{self.module_id}"
 
 
-Answer = MethodResponse | IotJobsError
+Answer = MethodResponse | Twin | IotJobsError | None  # None: done, and nothing to be said of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ def result_of(call: Call, success: SuccessStatus) -> DeviceResult:
     method_status, payload, status = None, None, "completed"
     if isinstance(answer, MethodResponse):
         method_status, payload = answer.status, answer.payload
-    else:
+    elif isinstance(answer, IotJobsError):
         status = "failed"
         code = (answer.hub_code if isinstance(answer, HubAnswer) else None) or type(answer).__name__
         text = str(answer)

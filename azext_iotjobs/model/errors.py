@@ -4,7 +4,8 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect (NotTrusted), LinkLost, AnswerTooLate
-      StateError    not in this state        WrongState, OldDependency
+      StateError    not in this state        WrongState, OldDependency, LeaseHeld, LeaseLost,
+                                             StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
 """
@@ -171,3 +172,45 @@ class OldDependency(StateError):
     """A third-party package is missing, or older than we need."""
 
     code = "dependency"
+
+
+class LeaseHeld(StateError):
+    """Somebody else carries it on."""
+
+    code = "lease-held"
+
+
+class LeaseLost(StateError):
+    """Somebody else has taken it over; whoever had it must not go on."""
+
+    code = "lease-lost"
+
+
+class StateBusy(StateError):
+    """The state file is locked by another process for longer than we wait."""
+
+    code = "state-busy"
+
+
+class StateFull(StateError):
+    """There is no room to write the state file."""
+
+    code = "state-full"
+
+
+class StateTooNew(StateError):
+    """The state file was written by a newer version."""
+
+    code = "state-too-new"
+
+
+class StateDamaged(StateError):
+    """The state file is no database, or a broken one."""
+
+    code = "state-damaged"
+
+
+class StateUnusable(StateError):
+    """The state file cannot be opened or written."""
+
+    code = "state-unusable"

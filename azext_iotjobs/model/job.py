@@ -62,4 +62,6 @@ class Job:
     tally: JobTally | None  # None: the hub does not say (yet)
     starts_at: datetime | None = None  # aware UTC; None: the hub does not say
     max_execution_s: int | None = None
+    condition: str | None = None  # as it was given; None: the hub does not say
+    failure_reason: str | None = None
     document: dict[str, Any]

@@ -6,7 +6,9 @@ monotonic seconds everywhere.
 """
 
 from collections import deque
+from collections.abc import Sequence
 
+CONCURRENCY = (1, 200)  # calls at once; each is a thread and a connection
 WINDOW_S = 10.0  # over which answers are counted
 LEAST_RATE = 1.0  # calls a second that are tried whatever the hub did
 SLOWER, MUCH_SLOWER = 0.8, 0.5  # after a refusal; after one that came soon after the last
@@ -18,8 +20,12 @@ TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a reque
 class Pacing:
     """The one who is asked before each call, and told what came of it."""
 
-    def __init__(self, rate: float | None) -> None:
-        """rate: calls a second at most, more than 0; None: as fast as they are answered."""
+    def __init__(self, rate: float | None, trouble_pauses_s: Sequence[float] = TROUBLE_PAUSES_S) -> None:
+        """rate: calls a second at most, more than 0; None: as fast as they are answered.
+
+        trouble_pauses_s: how long all wait, time after time, while the hub is not reached; then they give up.
+        """
+        self._trouble_pauses_s = trouble_pauses_s
         self._most = rate
         self._allowed: float | None = None  # since the hub has refused; None: it has not
         self._refused_rate: float | None = None  # at which it did
@@ -86,9 +92,9 @@ class Pacing:
         """The hub was not reached, or is in trouble: all wait, longer each time. False: it has lasted too long."""
         if now < self._paused_until:
             return True
-        if self._troubles == len(TROUBLE_PAUSES_S):
+        if self._troubles == len(self._trouble_pauses_s):
             return False
-        self._pause(now, TROUBLE_PAUSES_S[self._troubles])
+        self._pause(now, self._trouble_pauses_s[self._troubles])
         self._troubles += 1
         return True
 

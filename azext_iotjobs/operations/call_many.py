@@ -5,24 +5,20 @@ a selection of a million is never in memory. What follows from a call's end is i
 begin in model/pacing.py.
 """
 
-import queue
-import random
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.calling import Address, Answer, Call, Next, result_of, what_next
+from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.model.calling import Address, Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import BadValue, IotJobsError, Throttled
+from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.pacing import Pacing
+from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.transport.retry import RIDE_OUT_LIMIT_S, THROTTLE_PAUSE_S
 
-CONCURRENCY = (1, 200)  # calls at once; each is a thread and a connection
 LONGEST_NAP_S = 0.5  # then it is looked whether to stop
 
 
@@ -52,7 +48,6 @@ class CallMany:
     def __init__(
         self, client: HubClient, plan: Plan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
     ) -> None:  # fmt: skip
-        self.ended_by: IotJobsError | None = None  # why no other call would have fared better, or no id came
         self.in_flight_count = 0
         self._client = client
         self._plan = plan
@@ -60,13 +55,20 @@ class CallMany:
         self._stop = stop
         self._say = say
         self._pacing = Pacing(plan.rate)
+        self._reactions = Reactions(self._pacing, say)
+        self._no_more_ids: IotJobsError | None = None
         self._again: deque[Address] = deque()  # these were not called yet
         self._addresses: Iterator[Address] = iter(())
+
+    @property
+    def ended_by(self) -> IotJobsError | None:
+        """Why no other call would have fared better, or no id came; None: nothing ended the round."""
+        return self._reactions.ended_by or self._no_more_ids
 
     def rows(self, addresses: Iterator[Address]) -> Iterator[DeviceResult]:
         """Call each; a call that has begun is awaited, whatever ends the round. What ended it is in `ended_by`."""
         self._addresses = addresses
-        workers = _Workers(self._call)
+        workers = Workers(self._call)
         has_said = False
         while True:
             if self._stop.is_set() and self.in_flight_count and not has_said:
@@ -86,7 +88,7 @@ class CallMany:
                 if self._is_kept(call):
                     yield result_of(call, self._plan.success)
 
-    def _begin(self, workers: "_Workers") -> float | None:
+    def _begin(self, workers: Workers[Address, Call]) -> float | None:
         """Begin what may begin now; gives the seconds until more may, None when an end must come first, or for good."""
         while self.in_flight_count < self._plan.concurrency:
             now = self._clock.monotonic()
@@ -118,7 +120,7 @@ class CallMany:
         try:
             return next(self._addresses, None)
         except IotJobsError as err:  # the hub did not give the next ids; those called so far keep their rows
-            self.ended_by = err
+            self._no_more_ids = err
             return None
 
     def _call(self, address: Address) -> Call:
@@ -135,73 +137,7 @@ class CallMany:
 
     def _is_kept(self, call: Call) -> bool:
         """Whether a call's row stands; if not, its device was not called and may be again."""
-        now = self._clock.monotonic()
-        follows = what_next(call.answer)
-        if follows is Next.KEEP:
-            self._pacing.answered(now)
-            return True
-        assert isinstance(call.answer, IotJobsError)  # an answer is kept
-        if follows is Next.END:
-            self.ended_by = self.ended_by or call.answer
-            return False
-        if follows is Next.SLOW_DOWN:
-            self._slow_down(call.answer, now)
-        elif not self._pacing.troubled(now):
-            self.ended_by = self.ended_by or call.answer
-        if follows is Next.KEEP_AND_PAUSE:
-            return True
-        self._again.append(call.address)
-        return False
-
-    def _slow_down(self, refusal: IotJobsError, now: float) -> None:
-        pause_s = refusal.retry_after_s if isinstance(refusal, Throttled) else None
-        if pause_s is None:
-            pause_s = THROTTLE_PAUSE_S * (1 + 0.5 * random.random())
-        if self._pacing.blocked_s(now) > RIDE_OUT_LIMIT_S:
-            self.ended_by = self.ended_by or refusal
-        elif self._pacing.refused(now, pause_s):
-            self._say(
-                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s, and go on with "
-                f"{self._pacing.rate:.1f} a second."
-            )
-
-
-class _Workers:
-    """Threads that call, made as they are needed. They are daemons: whoever leaves at once is not held up by them."""
-
-    def __init__(self, call: Callable[[Address], Call]) -> None:
-        self._call = call
-        self._given: queue.SimpleQueue[Address | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._count = 0
-        self._busy_count = 0
-
-    def begin(self, address: Address) -> None:
-        self._busy_count += 1
-        if self._busy_count > self._count:
-            self._count += 1
-            threading.Thread(target=self._work, daemon=True).start()
-        self._given.put(address)
-
-    def next_ended(self, timeout_s: float) -> Call | None:
-        """A call that has ended; None when none does in that time."""
-        try:
-            call = self._ended.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-        self._busy_count -= 1
-        if call is None:
-            raise RuntimeError("a call broke off; its thread has said why")
-        return call
-
-    def end(self) -> None:
-        for _ in range(self._count):
-            self._given.put(None)
-
-    def _work(self) -> None:
-        while (address := self._given.get()) is not None:
-            call = None
-            try:
-                call = self._call(address)
-            finally:
-                self._ended.put(call)
+        is_kept = self._reactions.is_kept(call.answer, self._clock.monotonic())
+        if not is_kept and self._reactions.ended_by is None:
+            self._again.append(call.address)
+        return is_kept

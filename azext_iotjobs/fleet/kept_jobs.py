@@ -1,0 +1,121 @@
+"""What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
+
+import sqlite3
+from dataclasses import replace
+from datetime import datetime
+
+from azext_iotjobs.fleet import rows
+from azext_iotjobs.fleet.database import Database
+from azext_iotjobs.fleet.definitions import parse_definition, render_definition, render_origin
+from azext_iotjobs.model.errors import ConflictingChoice, NotFound
+from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
+from azext_iotjobs.model.run import Run
+
+JOINED = """
+    SELECT fleet_job.*, definition.document, definition.edited_at, definition.edited_by
+    FROM fleet_job JOIN definition ON definition.fleet_job = fleet_job.id
+"""
+
+
+class KeptJobs:
+    """Part of FleetStore."""
+
+    database: Database
+
+    def add_fleet_job(
+        self, fleet_job_id: str, host: str, definition: Definition, *, at: datetime, by: str, origin: Origin | None
+    ) -> FleetJob:
+        """Store a new fleet job, version 1. Raises ConflictingChoice when the id is taken."""
+        try:
+            with self.database.transaction():
+                if self._row_of(fleet_job_id) is not None:
+                    raise _taken(fleet_job_id)
+                self.database.change(
+                    "INSERT INTO fleet_job VALUES (?, ?, 1, ?, ?, ?)",
+                    (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
+                )
+                self._add_version(fleet_job_id, 1, definition, at, by)
+        except sqlite3.IntegrityError as err:
+            raise _taken(fleet_job_id) from err
+        return self.fleet_job(fleet_job_id)
+
+    def fleet_job(self, fleet_job_id: str, version: int | None = None) -> FleetJob:
+        """A fleet job, in its newest version or another one. Raises NotFound."""
+        row = self._row_of(fleet_job_id, version)
+        if row is None:
+            which = fleet_job_id if version is None else f"{fleet_job_id} in version {version}"
+            raise NotFound(f"There is no fleet job {which}.", hint="List them: az iot hub fleet-job list")
+        found = rows.fleet_job_of(row)
+        return found if version is None else replace(found, version=version)
+
+    def fleet_jobs(self, host: str | None = None) -> list[FleetJob]:
+        """All of a hub (None: of every hub), the newest first."""
+        found = self.database.rows(
+            f"{JOINED} AND definition.version = fleet_job.version WHERE ? IS NULL OR host = ? "
+            "ORDER BY fleet_job.created_at DESC, id",
+            (host, host),
+        )
+        return [rows.fleet_job_of(each) for each in found]
+
+    def edit_fleet_job(self, fleet_job_id: str, definition: Definition, *, at: datetime, by: str) -> FleetJob:
+        """Store another version; runs keep the one that they carry out. No change makes no version. Raises NotFound."""
+        with self.database.transaction():
+            job = self.fleet_job(fleet_job_id)
+            if render_definition(job.definition) == render_definition(definition):
+                return job
+            self._add_version(fleet_job_id, job.version + 1, definition, at, by)
+            self.database.change("UPDATE fleet_job SET version = version + 1 WHERE id = ?", (fleet_job_id,))
+        return self.fleet_job(fleet_job_id)
+
+    def definition_of(self, run: Run) -> Definition:
+        """What a run carries out."""
+        row = self.database.row(
+            "SELECT document FROM definition WHERE fleet_job = ? AND version = ?", (run.fleet_job_id, run.version)
+        )
+        if row is None:
+            raise NotFound(f"There is no fleet job {run.fleet_job_id} in version {run.version}.")
+        return parse_definition(row["document"])
+
+    def save_group(self, host: str, name: str, condition: str) -> None:
+        """Keep a condition under a name, in place of the one that had it."""
+        with self.database.transaction():
+            self.database.change(
+                "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, rows.text(name), rows.text(condition))
+            )
+
+    def group(self, host: str, name: str) -> str:
+        """The condition that has a name. Raises NotFound."""
+        row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
+        if row is None:
+            known = ", ".join(each for each, _ in self.groups(host)) or "none is saved"
+            raise NotFound(f"There is no device group {name!r} of {host}; there are: {known}.")
+        return str(row["condition"])
+
+    def groups(self, host: str) -> list[tuple[str, str]]:
+        """Names and conditions, by name."""
+        found = self.database.rows("SELECT name, condition FROM device_group WHERE host = ? ORDER BY name", (host,))
+        return [(each["name"], each["condition"]) for each in found]
+
+    def delete_group(self, host: str, name: str) -> None:
+        """Forget a condition. Raises NotFound."""
+        with self.database.transaction():
+            self.group(host, name)
+            self.database.change("DELETE FROM device_group WHERE host = ? AND name = ?", (host, name))
+
+    def _row_of(self, fleet_job_id: str, version: int | None = None) -> sqlite3.Row | None:
+        return self.database.row(
+            f"{JOINED} WHERE id = ? AND definition.version = coalesce(?, fleet_job.version)", (fleet_job_id, version)
+        )
+
+    def _add_version(self, fleet_job_id: str, version: int, definition: Definition, at: datetime, by: str) -> None:
+        self.database.change(
+            "INSERT INTO definition VALUES (?, ?, ?, ?, ?)",
+            (fleet_job_id, version, render_definition(definition), at.timestamp(), rows.text(by)),
+        )
+
+
+def _taken(fleet_job_id: str) -> ConflictingChoice:
+    return ConflictingChoice(
+        f"There is a fleet job {fleet_job_id} already.",
+        hint=f"Give another id, or change it: az iot hub fleet-job update -j {fleet_job_id}",
+    )

@@ -1,0 +1,96 @@
+"""What came of a device, as a run records it; and whether it is tried again in its batch. Pure."""
+
+from datetime import datetime, timedelta
+
+from azext_iotjobs.model.job import Job, JobStatus
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
+from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.run import Attempt, DeviceState, Ended
+
+MAX_TEXT_CHARACTERS = 4000
+MOST_STATUS = 2**63 - 1
+
+
+def ended_of(
+    attempt: Attempt, result: DeviceResult, retry: Retry | None, now: datetime, *, is_uncertain: bool = False
+) -> Ended:  # fmt: skip
+    """The end of a try.
+
+    result: in a job's or a call's words; an error class means that it failed.
+    is_uncertain: whether the device was operated is not known; that is never tried again by itself.
+    """
+    tries = attempt.tries + 1
+    failure = None if is_uncertain else result.error_class
+    due_at = None
+    if retry is not None and retry.when is RetryWhen.AT_ONCE and failure is not None:
+        if retry.is_due_again(failure.value, tries):
+            due_at = now + timedelta(seconds=retry.pause_after_s(tries))
+    state = DeviceState.COMPLETED if failure is None else DeviceState.FAILED
+    return Ended(
+        seq=attempt.seq,
+        state=DeviceState.UNCERTAIN if is_uncertain else state,
+        tries=tries,
+        began_at=result.started_at or now,
+        ended_at=result.finished_at or now,
+        error_class=failure,
+        error_code=_kept(result.error_code),
+        error_text=_kept(result.error_text),
+        method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
+        payload=result.payload,
+        has_payload=result.method_status is not None,
+        due_at=due_at,
+    )
+
+
+def without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) -> Ended:
+    """The end of a device that a hub's job, which has ended, says nothing of."""
+    error_class, code = ErrorClass.NOT_FOUND, "DeviceNotFound"
+    text = "The hub's job did not find it: is it registered?"
+    if job.status is JobStatus.FAILED:
+        error_class, code, text = ErrorClass.OTHER, "JobFailed", job.failure_reason or "The hub's job failed."
+    elif job.status is JobStatus.CANCELLED:
+        error_class, code = ErrorClass.OTHER, "JobCancelled"
+        text = "Somebody cancelled the hub's job before it operated the device."
+    return ended_of(attempt, _failure(attempt, error_class, code, text, now), retry, now)
+
+
+def not_known(attempt: Attempt, text: str, now: datetime) -> Ended:
+    """The end of a device of which nobody can say what a hub's job did, if it did anything."""
+    whole = f"{text} The device may have been operated."
+    return ended_of(attempt, _failure(attempt, None, "NotKnown", whole, now), None, now, is_uncertain=True)
+
+
+def _failure(attempt: Attempt, error_class: ErrorClass | None, code: str, text: str, now: datetime) -> DeviceResult:
+    return DeviceResult(
+        device_id=attempt.device_id,
+        module_id=attempt.module_id,
+        status="failed",
+        error_class=error_class,
+        error_code=code,
+        error_text=text,
+        method_status=None,
+        payload=None,
+        started_at=None,
+        finished_at=now,
+    )
+
+
+def _kept(text: str | None) -> str | None:
+    """What the hub or a device said, as it can be kept: not long, and without halves of characters."""
+    return None if text is None else text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
+
+
+def result_of(attempt: Attempt, ended: Ended) -> DeviceResult:
+    """The same as a row, for whoever listens."""
+    return DeviceResult(
+        device_id=attempt.device_id,
+        module_id=attempt.module_id,
+        status=(DeviceState.PENDING if ended.due_at is not None else ended.state).value,
+        error_class=ended.error_class,
+        error_code=ended.error_code,
+        error_text=ended.error_text,
+        method_status=ended.method_status,
+        payload=ended.payload,
+        started_at=ended.began_at,
+        finished_at=ended.ended_at,
+    )

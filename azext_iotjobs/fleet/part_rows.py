@@ -1,0 +1,91 @@
+"""Rows of the hub jobs of a run that we carry on."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from azext_iotjobs.fleet import rows
+from azext_iotjobs.fleet.device_rows import DeviceRows
+from azext_iotjobs.fleet.parts import Part, PartState
+from azext_iotjobs.fleet.plan import PlannedPart
+from azext_iotjobs.model.run import Attempt, Ended
+
+
+class PartRows(DeviceRows):
+    """Part of LeasedRun."""
+
+    def open_parts(self) -> list[Part]:
+        """The run's hub jobs that are not closed; they are all of one batch."""
+        found = self._database.rows(
+            "SELECT * FROM part WHERE run = ? AND state <> 'closed' ORDER BY batch, number", (self.key,)
+        )
+        return [
+            Part(
+                batch=each["batch"],
+                number=each["number"],
+                job_id=each["job_id"],
+                condition=each["condition"],
+                state=PartState(each["state"]),
+                intended_at=rows.instant(each["intended_at"]),
+                submitted_at=rows.instant(each["submitted_at"]),
+                status=each["status"],
+                was_cancel_asked=bool(each["was_cancel_asked"]),
+            )
+            for each in found
+        ]
+
+    def next_part_number(self, batch: int) -> int:
+        """The number that no part of a batch had yet."""
+        row = self._database.row("SELECT max(number) AS last FROM part WHERE run = ? AND batch = ?", (self.key, batch))
+        return 1 + ((row["last"] if row else None) or 0)
+
+    def add_part(self, part: Part, planned: PlannedPart, now: datetime) -> None:
+        """Plan a hub's job for some devices: they are its own until it is closed."""
+        with self._ours(now):
+            self._database.change(
+                "INSERT INTO part (run, batch, number, job_id, condition, state) VALUES (?, ?, ?, ?, ?, ?)",
+                (self.key, part.batch, part.number, part.job_id, part.condition, part.state.value),
+            )
+            self._database.change_many(
+                "UPDATE device SET part = ? WHERE run = ? AND seq = ?",
+                ((part.number, self.key, each.seq) for each in planned.devices),
+            )
+
+    def save_part(self, part: Part, now: datetime) -> None:
+        """Write where a part stands."""
+        with self._ours(now):
+            self._save_part(part)
+
+    def close_part(self, part: Part, now: datetime, *, ended: Iterable[Ended], note: str | None = None) -> None:
+        """The last of its outcomes; devices of it that have none wait again."""
+        with self._ours(now):
+            self.write(now, ended=list(ended))
+            self._database.change(
+                "UPDATE device SET part = NULL WHERE run = ? AND batch = ? AND part = ? AND state = 'pending'",
+                (self.key, part.batch, part.number),
+            )
+            self._save_part(replace(part, state=PartState.CLOSED))
+            self._database.change(
+                "UPDATE part SET note = ? WHERE run = ? AND batch = ? AND number = ?",
+                (note, self.key, part.batch, part.number),
+            )
+
+    def devices_of(self, part: Part) -> list[Attempt]:
+        """The devices of a part that have not ended."""
+        found = self._database.rows(
+            "SELECT seq, device_id, module_id, tries, was_cut_off FROM device "
+            "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending' ORDER BY seq",
+            (self.key, part.batch, part.number),
+        )
+        return [rows.attempt_of(each) for each in found]
+
+    def _save_part(self, part: Part) -> None:
+        self._database.change(
+            "UPDATE part SET state = ?, intended_at = ?, submitted_at = ?, status = ?, was_cancel_asked = ? "
+            "WHERE run = ? AND batch = ? AND number = ?",
+            (
+                part.state.value, rows.seconds(part.intended_at), rows.seconds(part.submitted_at), part.status,
+                part.was_cancel_asked,
+                self.key, part.batch, part.number,
+            ),
+        )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Devices -> batches, samples, hub jobs' ids and conditions. Pure: random numbers and rows are arguments.
+
+Which devices share a batch depends on their order alone: as they were named, or by their ids.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
+from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS
+from azext_iotjobs.model.rollout import CLASS_WORDS, BatchSizes
+from azext_iotjobs.model.run import Attempt, DeviceState
+
+RUN_KEY_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+RUN_KEY_LENGTH = 8
+ALL = "all"
+STATE_WORDS = tuple(each.value for each in DeviceState if each is not DeviceState.CALLING)
+WORDS = tuple(dict.fromkeys((ALL, *STATE_WORDS, *CLASS_WORDS)))
+
+
+def parse_words(text: str, option: str) -> frozenset[str]:
+    """ "failed,uncertain" or "offline" -> words of WORDS. Raises BadValue."""
+    words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
+    unknown = sorted(words - set(WORDS))
+    if unknown or not words:
+        raise BadValue(
+            f"{option} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {option} failed"
+        )
+    return words
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """A batch: devices first..last, numbered from 1."""
+
+    ordinal: int
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """How many devices it has."""
+        return self.last - self.first + 1
+
+
+def batches(total: int, sizes: BatchSizes) -> Iterator[PlannedBatch]:
+    """Devices 1..total in batches: each in exactly one."""
+    first = 1
+    for ordinal, size in enumerate(sizes.counts(total), start=1):
+        yield PlannedBatch(ordinal, first, first + size - 1)
+        first += size
+
+
+def sample_size(total: int, percent: Fraction) -> int:
+    """How many devices a sample has: rounded up."""
+    return ceil(total * percent / 100)
+
+
+def sample_rank(seed: int, device_id: str, module_id: str | None) -> int:
+    """A number that looks random and is the same each time; those with the smallest ones are the sample."""
+    text = f"{seed}\n{device_id}\n{module_id or ''}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1  # SQLite's integers are signed
+
+
+def run_key(numbers: Sequence[int]) -> str:
+    """RUN_KEY_LENGTH random numbers, 0 or more, as letters."""
+    return "".join(RUN_KEY_LETTERS[each % len(RUN_KEY_LETTERS)] for each in numbers)
+
+
+def hub_job_id(fleet_job_id: str, key: str, batch: int, part: int) -> str:
+    """The id of a hub's job: from stored rows alone, so the same again after a crash."""
+    job_id = f"{fleet_job_id}-{key}-b{batch}" + ("" if part == 1 else f"-{part}")
+    assert len(job_id) <= JOB_ID_CHARACTERS
+    return job_id
+
+
+@dataclass(frozen=True)
+class PlannedPart:
+    """What one hub job operates: devices, or modules of one name."""
+
+    condition: str
+    devices: tuple[Attempt, ...]
+
+
+def parts(devices: Iterable[Attempt]) -> Iterator[PlannedPart]:
+    """Devices as hub jobs, each with a condition that a hub takes; each device in exactly one."""
+    taken: list[Attempt] = []
+    size = 0
+    for device in devices:
+        more = len(quoted(device.device_id)) + 2
+        is_other = bool(taken) and taken[0].module_id != device.module_id
+        if taken and (is_other or size + more > MAX_CHARACTERS):
+            yield PlannedPart(_condition(taken), tuple(taken))
+            taken = []
+        if not taken:
+            size = len(_condition([]) if device.module_id is None else _prefix(device.module_id) + _condition([]))
+        taken.append(device)
+        size += more
+    if taken:
+        yield PlannedPart(_condition(taken), tuple(taken))
+
+
+def _condition(devices: Sequence[Attempt]) -> str:
+    listed = in_list("deviceId", (each.device_id for each in devices))
+    module_id = devices[0].module_id if devices else None
+    return listed if module_id is None else _prefix(module_id) + listed
+
+
+def _prefix(module_id: str) -> str:
+    return f"FROM devices.modules WHERE moduleId = {quoted(module_id)} AND "

@@ -1,0 +1,286 @@
+"""FleetStore: fleet jobs, runs and results in one SQLite file; rows <-> values. Every change is one transaction.
+
+What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in choosing.py; what only the one who carries
+a run on may change is in leased.py.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from azext_iotjobs.fleet import plan, rows
+from azext_iotjobs.fleet.choosing import Choosing
+from azext_iotjobs.fleet.database import Database
+from azext_iotjobs.fleet.definitions import delivery_document
+from azext_iotjobs.fleet.kept_jobs import KeptJobs
+from azext_iotjobs.model.errors import NotFound, WrongState
+from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.rollout import BatchSizes
+from azext_iotjobs.model.run import Asked, Batch, Run, RunState, Tally
+
+PAGE_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFilter:
+    """Which devices of a run; None and empty are any."""
+
+    words: frozenset[str] = frozenset()  # of plan.WORDS; one of them has to fit
+    state: str | None = None  # a word of plan.STATE_WORDS
+    error_class: str | None = None
+    device_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """Some rows, and where those behind them begin."""
+
+    rows: list[DeviceResult]
+    next_token: str  # "" on the last page
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRun:
+    """A run to be."""
+
+    fleet_job_id: str
+    version: int
+    run_key: str
+    driver: Driver
+    driver_reason: str
+    delivery: Delivery
+    sizes: BatchSizes
+    at: datetime
+    by: str
+
+
+class FleetStore(KeptJobs, Choosing):
+    """One open state folder. Raises StateError from every method."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it, and make it if there is none. Raises StateTooNew, StateDamaged and other StateErrors."""
+        self.database = Database(folder)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def choose_of_run(self, run: Run, words: frozenset[str], seed: int) -> int:
+        """The same with devices of an earlier run."""
+        found = (
+            (row["device_id"], row["module_id"])
+            for page in self._pages(run, RowFilter(words=words), 0, "seq, device_id, module_id, state, error_class")
+            for row in page
+        )
+        return self.choose(found, seed)
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    def add_run(self, new: NewRun) -> Run:
+        """Make a run of the devices that were chosen, in batches; from here on they are fixed.
+
+        Raises NotFound; WrongState while another run of the fleet job has not ended.
+        """
+        total = self._count_chosen()
+        with self.database.transaction():
+            self.fleet_job(new.fleet_job_id, new.version)
+            last = self.last_run(new.fleet_job_id)
+            if last is not None:
+                check_ended(last)
+            number = 1 + (0 if last is None else last.number)
+            self.database.change(
+                "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
+                "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                (
+                    new.fleet_job_id, number, new.version, new.run_key, RunState.PENDING.value, new.driver.value,
+                    new.driver_reason, json.dumps(delivery_document(new.delivery)), total, new.at.timestamp(),
+                    rows.text(new.by),
+                ),
+            )  # fmt: skip
+            made = self.database.row(
+                "SELECT key FROM run WHERE fleet_job = ? AND number = ?", (new.fleet_job_id, number)
+            )
+            assert made is not None
+            self._add_batches(made["key"], total, new.sizes)
+        self.database.change("DROP TABLE temp.chosen")
+        return self.run(new.fleet_job_id, number)
+
+    def _add_batches(self, key: int, total: int, sizes: BatchSizes) -> None:
+        change = self.database
+        change.change_many(
+            "INSERT INTO batch (run, ordinal, state, size) VALUES (?, ?, 'pending', ?)",
+            ((key, each.ordinal, each.size) for each in plan.batches(total, sizes)),
+        )
+        # Numbers without a gap, also when some of the chosen were taken away.
+        change.change_many(
+            "INSERT INTO device (run, seq, device_id, module_id, batch) "
+            "SELECT ?, number, device_id, module_id, ? FROM "
+            "(SELECT seq AS number, device_id, module_id FROM temp.chosen WHERE seq BETWEEN ? AND ?)",
+            ((key, each.ordinal, each.first, each.last) for each in plan.batches(total, sizes)),
+        )
+        change.change(
+            "INSERT INTO tally SELECT run, batch, 'pending', '', count(*) FROM device WHERE run = ? GROUP BY batch",
+            (key,),
+        )
+        change.change("INSERT INTO tally VALUES (?, 0, 'pending', '', ?)", (key, total))
+        change.change("UPDATE run SET batch_count = (SELECT count(*) FROM batch WHERE run = key) WHERE key = ?", (key,))
+
+    def run(self, fleet_job_id: str, number: int | None = None) -> Run:
+        """A run; without a number the last one. Raises NotFound."""
+        row = self.database.row(
+            "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job WHERE fleet_job = ? "
+            "AND (? IS NULL OR number = ?) ORDER BY number DESC LIMIT 1",
+            (fleet_job_id, number, number),
+        )
+        if row is None:
+            self.fleet_job(fleet_job_id)
+            which = "has not run yet" if number is None else f"has no run {number}"
+            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job run -j {fleet_job_id}")
+        return rows.run_of(row, row["host"], self.tally(row["key"], 0))
+
+    def run_by_key(self, key: int) -> Run:
+        """The same by its key in this store. Raises NotFound."""
+        row = self.database.row(
+            "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job WHERE key = ?", (key,)
+        )  # fmt: skip
+        if row is None:
+            raise NotFound("The run is gone: its record was deleted.")
+        return rows.run_of(row, row["host"], self.tally(key, 0))
+
+    def runs(self, fleet_job_id: str) -> list[Run]:
+        """All runs of a fleet job, the last first."""
+        found = self.database.rows(
+            "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job WHERE fleet_job = ? ORDER BY number DESC",
+            (fleet_job_id,),
+        )
+        return [rows.run_of(each, each["host"], self.tally(each["key"], 0)) for each in found]
+
+    def last_run(self, fleet_job_id: str) -> Run | None:
+        """The last run; None: it has not run yet."""
+        row = self.database.row("SELECT max(number) AS last FROM run WHERE fleet_job = ?", (fleet_job_id,))
+        return None if row is None or row["last"] is None else self.run(fleet_job_id, row["last"])
+
+    def ask(self, run: Run, asked: Asked) -> None:
+        """Write a wish into a run's row; whoever carries it on sees it. A cancel is not turned into a stop."""
+        with self.database.transaction():
+            self.database.change(
+                "UPDATE run SET wish = ?, wish_by = ?, wish_reason = ?, wish_at = ? "
+                "WHERE key = ? AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
+                (
+                    asked.wish.value,
+                    rows.text(asked.by),
+                    rows.text(asked.reason),
+                    asked.at.timestamp(),
+                    run.key,
+                    asked.wish.value,
+                ),
+            )
+
+    def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:
+        """Batches of a run in their order, those behind `after`."""
+        found = self.database.rows(
+            "SELECT * FROM batch WHERE run = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
+            (run.key, after, -1 if limit is None else limit),
+        )
+        return [rows.batch_of(each, self.tally(run.key, each["ordinal"])) for each in found]
+
+    def batch(self, run: Run, ordinal: int) -> Batch:
+        """One batch of a run. Raises NotFound."""
+        found = self.batches(run, ordinal - 1, 1)
+        if not found or found[0].ordinal != ordinal:
+            raise NotFound(f"{run.name} has no batch {ordinal}.")
+        return found[0]
+
+    def tally(self, key: int, batch: int) -> Tally:
+        """Counts of a batch, 0 for the whole run."""
+        return rows.tally_of(
+            self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
+        )
+
+    # -- results ------------------------------------------------------------------------------------------------------
+
+    def results(self, run: Run, wanted: RowFilter, token: str = "") -> Iterator[ResultPage]:
+        """Rows of a run, page by page, from the one that `token` leads to."""
+        for page in self._pages(run, wanted, int(token or 0), "*"):
+            found = [rows.result_of(each, has_runner=run.has_runner) for each in page]
+            yield ResultPage(found, str(page[-1]["seq"]) if len(page) == PAGE_ROWS else "")
+
+    def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[sqlite3.Row]]:
+        condition, values = _where(wanted, has_runner=run.has_runner)
+        while True:
+            page = self.database.rows(
+                f"SELECT {columns} FROM device WHERE run = ? AND seq > ?{condition} ORDER BY seq LIMIT {PAGE_ROWS}",
+                (run.key, after, *values),
+            )
+            if page:
+                yield page
+            if len(page) < PAGE_ROWS:
+                return
+            after = page[-1]["seq"]
+
+    # -- history ------------------------------------------------------------------------------------------------------
+
+    def prune(self, before: datetime, host: str | None = None) -> int:
+        """Remove runs that ended before an instant, with their results; gives how many. Saved fleet jobs stay."""
+        with self.database.transaction():
+            old = self.database.rows(
+                "SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE ended_at < ? "
+                "AND state IN ('completed', 'canceled', 'failed', 'stopped') AND (? IS NULL OR host = ?)",
+                (before.timestamp(), host, host),
+            )
+            for each in old:
+                self._delete_run(each["key"])
+        return len(old)
+
+    def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
+        """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
+        with self.database.transaction():
+            self.fleet_job(fleet_job_id)
+            for run in self.runs(fleet_job_id):
+                if run.state is RunState.RUNNING:
+                    raise WrongState(
+                        f"{run.name} is running; its record is kept until it has ended.",
+                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
+                    )
+                self._delete_run(run.key)
+            self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
+
+    def _delete_run(self, key: int) -> None:
+        for table in ("device", "tally", "part", "batch"):
+            self.database.change(f"DELETE FROM {table} WHERE run = ?", (key,))
+        self.database.change("DELETE FROM run WHERE key = ?", (key,))
+
+
+def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
+    """A filter as SQL. A call under way counts as pending; with nobody there any more to hear its end, as uncertain."""
+    state = f"CASE state WHEN 'calling' THEN '{'pending' if has_runner else 'uncertain'}' ELSE state END"
+    parts, values = [], []
+    words = wanted.words - {plan.ALL}
+    if words and words == wanted.words:
+        marks = ", ".join("?" * len(words))
+        parts.append(f"({state} IN ({marks}) OR (state = 'failed' AND error_class IN ({marks})))")
+        values += 2 * sorted(words)
+    if wanted.state is not None:
+        parts.append(f"{state} = ?")
+        values.append(wanted.state)
+    if wanted.error_class is not None:
+        parts.append("state = 'failed' AND error_class = ?")
+        values.append(wanted.error_class)
+    if wanted.device_id is not None:
+        parts.append("device_id = ?")
+        values.append(wanted.device_id)
+    return "".join(f" AND {each}" for each in parts), values
+
+
+def check_ended(run: Run) -> None:
+    """Raise WrongState for a run that has not ended: another one begins after it."""
+    if not run.state.has_ended:
+        raise WrongState(
+            f"{run.name} is {run.state.value}; another begins when it has ended.",
+            hint=f"Go on with it: az iot hub fleet-job resume -j {run.fleet_job_id}. Or end it: "
+            f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
+        )

@@ -1,0 +1,52 @@
+"""Counts and a threshold -> may the run go on? Pure.
+
+A share is of all devices of the scope, ended or not; it must be exceeded: as many failures as the share are allowed.
+Uncertain devices count as failures: what cannot be known is no reason to go on.
+"""
+
+from dataclasses import dataclass
+
+from azext_iotjobs.model.rollout import UNCERTAIN, Scope, Threshold, Unit
+from azext_iotjobs.model.run import Batch, Run, Tally
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """Why a run may not go on, in words."""
+
+    reason: str
+
+
+def counted(tally: Tally, threshold: Threshold) -> int:
+    """The failures of a tally that count."""
+    if not threshold.classes:
+        return tally.failed + tally.uncertain
+    uncertain = tally.uncertain if UNCERTAIN in threshold.classes else 0
+    return uncertain + sum(count for word, count in tally.by_class.items() if word in threshold.classes)
+
+
+def verdict(threshold: Threshold | None, run: Run, batch: Batch | None) -> Exceeded | None:
+    """None when the run may go on.
+
+    batch: the one that runs; None: all have ended.
+    """
+    if threshold is None:
+        return None
+    if threshold.scope is Scope.RUN:
+        return _judged(threshold, run.tally, run.device_count, run.forgiven, "the run")
+    if batch is None:
+        return None
+    return _judged(threshold, batch.tally, batch.tally.total, batch.forgiven, f"batch {batch.ordinal}")
+
+
+def _judged(threshold: Threshold, tally: Tally, total: int, forgiven: int, where: str) -> Exceeded | None:
+    failures = counted(tally, threshold) - forgiven
+    if tally.ended < threshold.min_sample or not failures > threshold.share.of(total):
+        return None
+    kinds = f" ({', '.join(sorted(threshold.classes))})" if threshold.classes else ""
+    since = f" since {forgiven} before it was resumed" if forgiven else ""
+    unit = "" if threshold.share.unit is Unit.PERCENT else " devices"
+    return Exceeded(
+        f"{failures} failures{kinds}{since} in {where} of {total} devices exceed the threshold of "
+        f"{threshold.share}{unit}."
+    )

@@ -1,0 +1,111 @@
+"""What happens in a run, for who shows or records it. `kind` is a stable word; times are aware UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.run import Batch, Run, Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBegan:
+    """A process carries the run on: it starts, or goes on."""
+
+    at: datetime
+    run: Run
+    kind: str = "run-began"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchBegan:
+    """A batch begins."""
+
+    at: datetime
+    batch: Batch
+    kind: str = "batch-began"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceEnded:
+    """A try on a device has ended; one that is tried again comes again. The store has it already."""
+
+    at: datetime
+    result: DeviceResult
+    batch: int
+    tries: int
+    kind: str = "device-ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed:
+    """How far it is; at most twice a second, and at each end of a batch."""
+
+    at: datetime
+    run: Tally
+    batch: Batch | None
+    in_flight_count: int  # calls, or hub jobs
+    kind: str = "progressed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchEnded:
+    """All devices of a batch have ended."""
+
+    at: datetime
+    batch: Batch
+    kind: str = "batch-ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Nothing begins before an instant: a pause between batches, or before devices are tried again."""
+
+    at: datetime
+    until: datetime
+    why: str
+    kind: str = "waiting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """Something that a person should know: the hub throttles, its job slot is taken, a hub job was found again."""
+
+    at: datetime
+    text: str
+    kind: str = "said"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubJobMoved:
+    """A job of the hub's, by the jobs driver: created, adopted (found after a crash), or further than at the last look.
+
+    What it did to each device is read when it has ended; until then the hub's counts are all there is.
+    """
+
+    at: datetime
+    batch: int
+    job_id: str
+    status: str  # the hub's word, or "created", "adopted"
+    tally: JobTally | None = None  # None: the hub does not count (yet)
+    kind: str = "hub-job"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    """The run has ended or has broken off; its state and reason say how."""
+
+    at: datetime
+    run: Run
+    kind: str = "run-ended"
+
+
+Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Said | HubJobMoved | RunEnded
+
+
+class Listener(Protocol):
+    """Who is told, on the thread that carries the run on. It must not take long."""
+
+    def heard(self, event: Event) -> None:
+        """Something has happened."""

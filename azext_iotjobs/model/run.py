@@ -1,0 +1,253 @@
+"""Runs of fleet jobs: states and what moves them, batches, devices, counts. Pure.
+
+pending --start--> running --finish--> completed
+                    |  ^ \\---break---> failed ---+
+              stop  |  |                         | resume
+                    v  +------ resume -----------+
+                   stopped
+cancel and exceed (a threshold whose action is cancel) end all but completed and canceled runs: canceled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from azext_iotjobs.model.errors import WrongState
+from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.result import ErrorClass
+
+
+class RunState(Enum):
+    """Where a run stands; the words are those of IoT Central."""
+
+    PENDING = "pending"  # its devices are fixed, none was operated
+    RUNNING = "running"
+    COMPLETED = "completed"  # it ran on all devices; some may have failed
+    FAILED = "failed"  # it broke off; it can be resumed
+    STOPPED = "stopped"  # by someone, or by a threshold whose action is stop; it can be resumed
+    CANCELED = "canceled"  # by someone, or by its threshold; it has ended
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (RunState.COMPLETED, RunState.CANCELED)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it has broken off and can go on."""
+        return self in (RunState.STOPPED, RunState.FAILED)
+
+
+class RunEvent(Enum):
+    """What moves a run."""
+
+    START = "start"
+    FINISH = "finish"  # all devices have ended
+    BREAK = "break"  # what no other device would survive: refused, away for long
+    STOP = "stop"
+    CANCEL = "cancel"
+    RESUME = "resume"
+
+
+TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = {
+    (RunState.PENDING, RunEvent.START): RunState.RUNNING,
+    (RunState.PENDING, RunEvent.RESUME): RunState.RUNNING,
+    (RunState.PENDING, RunEvent.STOP): RunState.STOPPED,
+    (RunState.PENDING, RunEvent.CANCEL): RunState.CANCELED,
+    (RunState.RUNNING, RunEvent.RESUME): RunState.RUNNING,  # whoever ran it is gone
+    (RunState.RUNNING, RunEvent.FINISH): RunState.COMPLETED,
+    (RunState.RUNNING, RunEvent.BREAK): RunState.FAILED,
+    (RunState.RUNNING, RunEvent.STOP): RunState.STOPPED,
+    (RunState.RUNNING, RunEvent.CANCEL): RunState.CANCELED,
+    (RunState.STOPPED, RunEvent.RESUME): RunState.RUNNING,
+    (RunState.STOPPED, RunEvent.CANCEL): RunState.CANCELED,
+    (RunState.FAILED, RunEvent.RESUME): RunState.RUNNING,
+    (RunState.FAILED, RunEvent.CANCEL): RunState.CANCELED,
+}
+
+
+def moved(state: RunState, event: RunEvent, name: str) -> RunState:
+    """The state after an event.
+
+    name: of the run, for the error.  Raises WrongState, saying what is possible.
+    """
+    after = TRANSITIONS.get((state, event))
+    if after is None:
+        may = [each.value for before, each in TRANSITIONS if before is state and each in BY_HAND]
+        can = f"it can be asked to {' or '.join(may)}" if may else "it has ended"
+        raise WrongState(
+            f"{name} is {state.value}: {event.value} is not possible; {can}.",
+            hint="What failed can be run again: az iot hub fleet-job rerun" if state.has_ended else None,
+        )
+    return after
+
+
+BY_HAND = (RunEvent.STOP, RunEvent.CANCEL, RunEvent.RESUME)
+
+
+class BatchState(Enum):
+    """Where a batch stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"  # all its devices have ended
+    CANCELED = "canceled"  # its run was, while it ran
+    SKIPPED = "skipped"  # its run ended before
+
+
+class DeviceState(Enum):
+    """Where a device of a run stands."""
+
+    PENDING = "pending"  # not operated, or to be tried again
+    CALLING = "calling"  # a call was begun; whether it got there is not known yet. Shown as pending while it lasts
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"  # whether it was operated cannot be known
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its run is done with it."""
+        return self not in (DeviceState.PENDING, DeviceState.CALLING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Devices by state; each device counts once."""
+
+    pending: int = 0
+    calling: int = 0
+    completed: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    by_class: Mapping[str, int] = field(default_factory=dict)  # of `failed`, by the words of ErrorClass
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.pending + self.calling + self.completed + self.failed + self.uncertain
+
+    @property
+    def open(self) -> int:
+        """Those that have not ended."""
+        return self.pending + self.calling
+
+    @property
+    def ended(self) -> int:
+        """Those that have."""
+        return self.completed + self.failed + self.uncertain
+
+
+class Wish(Enum):
+    """What someone asked of a run, in its row; whoever runs it sees it at the next step."""
+
+    STOP = "stop"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A wish, whose it is, and why."""
+
+    wish: Wish
+    by: str
+    reason: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who carries a run on, and until when nobody else may."""
+
+    owner: str  # for people: user@host, process
+    until: datetime
+    beat_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One carrying-out of a fleet job."""
+
+    key: int  # in its store
+    fleet_job_id: str
+    host: str
+    number: int  # 1 or more, per fleet job
+    version: int  # of the definition that it carries out
+    run_key: str  # 8 of a-z, 0-9: in the ids of the hub's jobs, never the same on two state files
+    state: RunState
+    driver: Driver  # JOBS or CALLS
+    driver_reason: str
+    delivery: Delivery
+    device_count: int
+    batch_count: int
+    created_at: datetime
+    created_by: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None  # of its last end; None while it runs
+    go_on_at: datetime | None = None  # the next batch does not begin before
+    reason: str | None = None  # why it is stopped, failed or canceled
+    ended_by: str | None = None  # who stopped or cancelled it; None: nobody, its threshold, an error
+    asked: Asked | None = None
+    lease: Lease | None = None
+    forgiven: int = 0  # failures of the run that its threshold has seen and someone resumed over
+    tally: Tally = Tally()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"Run {self.number} of fleet job {self.fleet_job_id}"
+
+    @property
+    def has_runner(self) -> bool:
+        """Whether somebody had it when it was read; the lease may have passed since."""
+        return self.lease is not None
+
+    def duration_s(self, now: datetime) -> float | None:
+        """Seconds from its start to its end, or to now while it runs; None: it has not started."""
+        if self.started_at is None:
+            return None
+        return max(0.0, ((self.ended_at or now) - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Some devices of a run; they begin when the batch before has ended."""
+
+    ordinal: int  # 1 or more
+    state: BatchState
+    size: int  # devices, as planned; those that are tried again at the end have left it
+    is_retry: bool = False  # of devices that failed in the batches before
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    forgiven: int = 0  # as Run.forgiven
+    tally: Tally = Tally()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A device that is to be operated now."""
+
+    seq: int  # its number in the run
+    device_id: str
+    module_id: str | None
+    tries: int  # that were made before
+    was_cut_off: bool = False  # the last one broke off: it may have been done, and is looked at before it is repeated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a try came to."""
+
+    seq: int
+    state: DeviceState  # COMPLETED, FAILED, UNCERTAIN
+    tries: int  # that were made, this one included
+    began_at: datetime
+    ended_at: datetime
+    error_class: ErrorClass | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    method_status: int | None = None
+    payload: Any = None
+    has_payload: bool = False  # null is an answer too
+    due_at: datetime | None = None  # FAILED: it is tried again in its batch then, and is pending until it is

@@ -1,0 +1,388 @@
+"""BatchDriver: the hub operates the devices, by jobs; one or more a batch, as many as their conditions need.
+
+Strategy: a job's row says `submitting` before it is sent, under an id that is made from stored rows. After a crash the
+hub is asked for that id: a job that is there, and is ours, is adopted; else it is sent under the same id, which the hub
+takes once. Requests are made on a thread of their own, so that the lease is kept while a hub is slow.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.result_codec import parse_result
+from azext_iotjobs.clients.steady import Patience, Steady
+from azext_iotjobs.fleet import plan
+from azext_iotjobs.fleet.driver import Hear, MakeDriver
+from azext_iotjobs.fleet.engine import Drain
+from azext_iotjobs.fleet.leased import LeasedRun
+from azext_iotjobs.fleet.outcomes import ended_of, not_known, result_of, without_row
+from azext_iotjobs.fleet.parts import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
+from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.errors import (
+    Conflict,
+    HubAnswer,
+    IotJobsError,
+    LinkError,
+    Throttled,
+)
+from azext_iotjobs.model.fleet import Definition
+from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
+from azext_iotjobs.model.job import Job, JobStatus, JobTally
+from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.query import rows_of_job
+from azext_iotjobs.model.result import ENDED, DeviceResult
+from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
+from azext_iotjobs.transport.retry import SLOT_TAKEN
+
+NAP_S = 0.5
+FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
+WAVE_DEVICES = 20_000  # that are put into jobs at a time
+
+
+def driver(client: HubClient, clock: Clock) -> MakeDriver:
+    """What makes this driver, for `operations.fleet.Hands`."""
+
+    def make(leased: LeasedRun, run: Run, definition: Definition, hear: Hear) -> ByJob:
+        return ByJob(client, clock, leased, run, definition, hear)
+
+    return make
+
+
+@dataclass
+class _Looks:
+    """When a job is looked at next, in monotonic seconds, and since when it is not what it should be."""
+
+    next_at: float = 0.0
+    pause_s: float = FIRST_LOOK_S
+    odd_since: float | None = None
+
+    def looked(self, now: float) -> None:
+        self.next_at = now + self.pause_s
+        self.pause_s = min(LONGEST_LOOK_S, self.pause_s * LOOK_GROWTH)
+
+    def odd_for_s(self, now: float) -> float:
+        """Seconds since it was first seen to be odd: now, if it was not before."""
+        if self.odd_since is None:
+            self.odd_since = now
+        return now - self.odd_since
+
+
+class ByJob:
+    """Operates devices by the hub's jobs."""
+
+    def __init__(
+        self, client: HubClient, clock: Clock, leased: LeasedRun, run: Run, definition: Definition, hear: Hear
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._clock = clock
+        self._leased = leased
+        self._run = run
+        self._action = definition.action
+        self._retry = definition.rollout.retry
+        self._hear = hear
+        self._steady = Steady(lambda: leased.beat(clock.now()))
+        self._patience = Patience()
+        self._parts: dict[str, Part] = {each.job_id: each for each in leased.open_parts()}
+        self._own_intents: set[str] = set()
+        self._cancel_asked: set[str] = set()
+        self._looks: dict[str, _Looks] = {}
+        self._tallies: dict[str, JobTally | None] = {}  # as last heard of
+        self._slot = _Looks()
+        self._slot_said = False
+        self._trouble: IotJobsError | None = None
+
+    @property
+    def trouble(self) -> IotJobsError | None:
+        """Why the hub cannot be asked."""
+        return self._trouble
+
+    def in_flight_count(self, drain: Drain) -> int:
+        """Hub jobs that have to be seen to."""
+        if drain is Drain.STOP and self._trouble is not None:
+            return 0
+        return sum(1 for each in self._parts.values() if self._step_of(each, drain) is not PartStep.LEAVE)
+
+    def turn(self, batch: Batch, drain: Drain) -> None:
+        """Go on with each of the batch's jobs as far as it goes now; wait a little when none does."""
+        now = self._clock.monotonic()
+        if drain is Drain.NO and not self._parts and self._trouble is None:
+            self._plan(batch)
+        if drain is Drain.STOP and self._patience.passing is not None:
+            self._trouble = self._patience.passing  # who wants to stop does not wait for a hub that is away
+            return
+        if (left_s := self._patience.left_s(now)) > 0:
+            self._clock.sleep(min(NAP_S, left_s))
+            return
+        has_moved = False
+        for part in list(self._parts.values()):
+            step = self._step_of(part, drain)
+            if step is PartStep.LEAVE or not self._is_due(part, step):
+                continue
+            has_moved = True
+            try:
+                self._carry_out(step, part)
+            except (HubAnswer, LinkError) as err:
+                self._wait_out(err)
+                return
+            self._patience.answered()
+        if not has_moved:
+            self._nap()
+
+    def _wait_out(self, err: HubAnswer | LinkError) -> None:
+        pause_s = self._patience.pause_after(err, self._clock.monotonic())
+        if pause_s is None:
+            self._trouble = err
+        else:
+            self._say(f"{err} It is asked again in {pause_s:.0f} s.")
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._steady.close()
+
+    # -- what is next -------------------------------------------------------------------------------------------------
+
+    def _plan(self, batch: Batch) -> None:
+        """Put devices that wait into jobs: rows only."""
+        now = self._clock.now()
+        devices = self._leased.due(batch.ordinal, now, WAVE_DEVICES)
+        first = self._leased.next_part_number(batch.ordinal)
+        for number, planned in enumerate(plan.parts(devices), start=first):
+            part = Part(
+                batch=batch.ordinal,
+                number=number,
+                job_id=plan.hub_job_id(self._run.fleet_job_id, self._run.run_key, batch.ordinal, number),
+                condition=planned.condition,
+                state=PartState.PLANNED,
+            )
+            self._leased.add_part(part, planned, now)
+            self._parts[part.job_id] = part
+
+    def _step_of(self, part: Part, drain: Drain) -> PartStep:
+        return next_step(
+            part,
+            drain,
+            is_own_intent=part.job_id in self._own_intents,
+            is_cancel_asked=part.job_id in self._cancel_asked,
+        )
+
+    def _is_due(self, part: Part, step: PartStep) -> bool:
+        now = self._clock.monotonic()
+        if step in (PartStep.INTEND, PartStep.SUBMIT):
+            return now >= self._slot.next_at
+        return step in (PartStep.FREE, PartStep.CANCEL) or now >= self._looks_of(part).next_at
+
+    def _looks_of(self, part: Part) -> _Looks:
+        return self._looks.setdefault(part.job_id, _Looks())
+
+    def _nap(self) -> None:
+        now = self._clock.monotonic()
+        soonest = min([self._slot.next_at, *(each.next_at for each in self._looks.values())], default=now)
+        self._clock.sleep(min(NAP_S, soonest - now) if soonest > now else NAP_S / 10)
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, step: PartStep, part: Part) -> None:
+        match step:
+            case PartStep.INTEND:
+                self._own_intents.add(part.job_id)
+                self._submit(self._saved(replace(part, state=PartState.SUBMITTING, intended_at=self._clock.now())))
+            case PartStep.SUBMIT:
+                self._submit(part)
+            case PartStep.CONFIRM:
+                job = self._looked_at(part)
+                if job.status is JobStatus.UNKNOWN:
+                    self._submit(part)
+                else:
+                    self._adopt(part, job)
+            case PartStep.CONFIRM_ONLY:
+                self._confirm_only(part)
+            case PartStep.POLL:
+                self._poll(part)
+            case PartStep.CANCEL:
+                self._cancel(part)
+            case PartStep.FREE:
+                self._closed(part, ended=[], note="not sent")
+            case PartStep.LEAVE:
+                pass
+
+    def _submit(self, part: Part) -> None:
+        is_first = part.job_id in self._own_intents
+        self._own_intents.discard(part.job_id)  # from here on it may have been sent
+        job_type = self._action.job_type
+        assert job_type is not None
+        request = JobRequest(
+            job_id=part.job_id,
+            job_type=job_type,
+            condition=part.condition,
+            method=self._action.method,
+            patch=self._action.patch,
+            start_at=None,
+            max_execution_s=self._run.delivery.job_limit_s,
+        )
+        try:
+            self._steady.ask(lambda: self._client.jobs.create(request))
+        except Conflict:  # the id is taken: by ourselves, before a crash, or by somebody else
+            job = self._looked_at(part)
+            if job.status is not JobStatus.UNKNOWN:
+                self._adopt(part, job)
+            return
+        except Throttled as refused:
+            if refused.hub_code != SLOT_TAKEN:
+                raise
+            self._wait_for_slot(part, is_first=is_first)
+            return
+        except HubAnswer as refused:
+            if is_first and refused.status < 500:
+                self._saved(replace(part, state=PartState.PLANNED))  # refused: nothing was done
+            raise
+        self._slot = _Looks()
+        self._slot_said = False
+        self._submitted(part, "created")
+
+    def _wait_for_slot(self, part: Part, *, is_first: bool) -> None:
+        """All of the hub's job slots are taken; when ours may hold one of them, its intent stands."""
+        if is_first:
+            self._saved(replace(part, state=PartState.PLANNED))
+        self._slot.looked(self._clock.monotonic())
+        self._looks_of(part).looked(self._clock.monotonic())
+        own = any(each.state is PartState.SUBMITTED for each in self._parts.values())
+        if not self._slot_said and not own:
+            self._slot_said = True
+            self._say("The hub runs as many jobs as its tier allows; the next begins when one has ended.")
+
+    def _adopt(self, part: Part, job: Job) -> None:
+        assert self._action.job_type is not None
+        if is_ours(part, job, self._action.job_type):
+            self._submitted(part, "adopted")
+            self._say(f"Job {part.job_id} is there already: it was sent before the run broke off. It is gone on with.")
+            return
+        self._closed(part, ended=[], note="foreign")
+        self._trouble = Conflict(
+            f"The hub has a job {part.job_id} that is not this run's: another type, condition or start. Nothing was "
+            "done to the devices of that job's batch; resuming uses another id.",
+            status=409,
+            hub_code="ForeignJob",
+        )
+
+    def _confirm_only(self, part: Part) -> None:
+        job = self._looked_at(part)
+        if job.status is not JobStatus.UNKNOWN:
+            self._adopt(part, job)
+        elif self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds() / 4:
+            self._uncertain(part, "The run broke off while the hub's job was sent; the hub does not know it.")
+
+    def _poll(self, part: Part) -> None:
+        job = self._looked_at(part)
+        if job.status is JobStatus.UNKNOWN:
+            if self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds():
+                self._uncertain(part, "The hub does not know its job any more.")
+            return
+        status = "cancelled" if job.status is JobStatus.CANCELLED else str(job.document.get("status"))
+        if status != part.status:
+            part = self._saved(replace(part, status=status))
+            self._looks_of(part).odd_since = None
+            self._tallies.pop(part.job_id, None)
+        if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
+            self._tallies[part.job_id] = job.tally
+            self._heard_of(part, status, job.tally)
+        if job.status.is_terminal:
+            self._read(part, job)
+
+    def _cancel(self, part: Part) -> None:
+        """Ask the hub not to begin it. One that runs already goes on: 405."""
+        part = self._saved(replace(part, was_cancel_asked=True))
+        self._cancel_asked.add(part.job_id)
+        try:
+            self._steady.ask(lambda: self._client.jobs.cancel(part.job_id))
+        except HubAnswer as refused:
+            if refused.status not in (404, 405):
+                raise
+        self._looks[part.job_id] = _Looks()
+
+    def _looked_at(self, part: Part) -> Job:
+        self._looks_of(part).looked(self._clock.monotonic())
+        return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+
+    # -- what jobs did ------------------------------------------------------------------------------------------------
+
+    def _read(self, part: Part, job: Job) -> None:
+        """Record what an ended job did; its rows may be behind its status."""
+        left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
+        row_count = 0
+        for results in self._pages(part):
+            row_count += len(results)
+            ended = []
+            for result in results:
+                attempt = left.get((result.device_id, result.module_id))
+                if attempt is None or result.status.lower() not in ENDED:
+                    continue
+                if job.status is JobStatus.CANCELLED and result.status.lower() != "completed" and not result.error_code:
+                    continue  # it was cancelled before it was operated
+                del left[result.device_id, result.module_id]
+                ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
+            self._record(part, ended)
+        self._close_read(part, job, list(left.values()), row_count)
+
+    def _close_read(self, part: Part, job: Job, left: list[Attempt], row_count: int) -> None:
+        now = self._clock.now()
+        expected = row_count if job.tally is None else job.tally.device_count
+        if left and job.status is not JobStatus.CANCELLED and row_count < expected:
+            if self._looks_of(part).odd_for_s(self._clock.monotonic()) <= VANISHED_AFTER.total_seconds():
+                return  # they are on their way
+            self._uncertain(part, "The hub's job has ended, and does not say what it did to the device.")
+            return
+        if job.status is JobStatus.CANCELLED and part.was_cancel_asked:
+            self._closed(part, ended=[], note="cancelled")
+            return
+        self._closed(part, ended=self._told(part, [(each, without_row(each, job, self._retry, now)) for each in left]))
+
+    def _uncertain(self, part: Part, text: str) -> None:
+        """Nobody can say what a job did, if it did anything."""
+        now = self._clock.now()
+        ended = [(each, not_known(each, text, now)) for each in self._leased.devices_of(part)]
+        self._closed(part, ended=self._told(part, ended), note="not known")
+
+    def _pages(self, part: Part) -> Iterator[list[DeviceResult]]:
+        pages = self._client.queries.run_pages(rows_of_job(part.job_id))
+        while (page := self._steady.ask(lambda: next(pages, None))) is not None:
+            yield [parse_result(each, self._action.success) for each in page.items]
+
+    # -- rows and words -----------------------------------------------------------------------------------------------
+
+    def _submitted(self, part: Part, how: str) -> None:
+        now = self._clock.now()
+        self._saved(replace(part, state=PartState.SUBMITTED, submitted_at=now))
+        self._looks[part.job_id] = _Looks(next_at=self._clock.monotonic() + FIRST_LOOK_S)
+        self._heard_of(part, how)
+
+    def _saved(self, part: Part) -> Part:
+        self._leased.save_part(part, self._clock.now())
+        self._parts[part.job_id] = part
+        return part
+
+    def _closed(self, part: Part, *, ended: list[Ended], note: str | None = None) -> None:
+        self._leased.close_part(part, self._clock.now(), ended=ended, note=note)
+        self._parts.pop(part.job_id)
+        self._looks.pop(part.job_id, None)
+        self._tallies.pop(part.job_id, None)
+        self._own_intents.discard(part.job_id)
+        self._slot.next_at = 0.0  # the slot that it held may be free
+
+    def _record(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> None:
+        if ended:
+            self._leased.write(self._clock.now(), ended=[each for _, each in ended])
+            self._told(part, ended)
+
+    def _told(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> list[Ended]:
+        now: datetime = self._clock.now()
+        for attempt, end in ended:
+            self._hear(DeviceEnded(at=now, result=result_of(attempt, end), batch=part.batch, tries=end.tries))
+        return [each for _, each in ended]
+
+    def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:
+        now = self._clock.now()
+        self._hear(HubJobMoved(at=now, batch=part.batch, job_id=part.job_id, status=status, tally=tally))
+
+    def _say(self, text: str) -> None:
+        self._hear(Said(at=self._clock.now(), text=text))

@@ -1,0 +1,244 @@
+"""What comes next in a run: the state table over every pair, and the engine over every kind of view."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.fleet.engine import (
+    Begin,
+    BeginBatch,
+    BeginRetries,
+    Drain,
+    End,
+    EndBatch,
+    Rest,
+    Settle,
+    View,
+    Wait,
+    Work,
+    decide,
+)
+from azext_iotjobs.model.errors import WrongState
+from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Share, Threshold, ThresholdAction, Unit
+from azext_iotjobs.model.run import (
+    TRANSITIONS,
+    Asked,
+    Batch,
+    BatchState,
+    Run,
+    RunEvent,
+    RunState,
+    Tally,
+    Wish,
+    moved,
+)
+
+NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
+SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
+RUN = Run(
+    key=1, fleet_job_id="job", host="h", number=1, version=1, run_key="abcdefgh", state=RunState.RUNNING,
+    driver=Driver.CALLS, driver_reason="", delivery=Delivery(), device_count=10, batch_count=2, created_at=NOW,
+    created_by="me",
+)  # fmt: skip
+ROLLOUT = Rollout(pause_s=30)
+
+
+def batch(state: BatchState = BatchState.RUNNING, **counts: int) -> Batch:
+    return Batch(ordinal=2, state=state, size=5, tally=Tally(**counts))
+
+
+def view(**parts: Any) -> View:
+    whole = {
+        "run": RUN, "rollout": ROLLOUT, "batch": batch(pending=5), "cut_off_count": 0, "retry_count": 0,
+        "in_flight_count": 0, "unsettled_count": 0, "is_stopping": False, "trouble": None, "now": NOW,
+    }  # fmt: skip
+    return View(**{**whole, **parts})
+
+
+def asked(wish: Wish) -> Asked:
+    return Asked(wish=wish, by="ann", reason="because", at=NOW)
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(RunState, RunEvent)))
+def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None:
+    if (state, event) in TRANSITIONS:
+        after = moved(state, event, "The run")
+        assert after is not RunState.PENDING
+    else:
+        with pytest.raises(WrongState, match=f"The run is {state.value}"):
+            moved(state, event, "The run")
+
+
+def test_the_table_says_what_it_should() -> None:
+    assert {state for state in RunState if not any(before is state for before, _ in TRANSITIONS)} == {
+        state for state in RunState if state.has_ended
+    }
+    resumable = {before for before, event in TRANSITIONS if event is RunEvent.RESUME}
+    assert resumable == {RunState.PENDING, RunState.RUNNING, RunState.STOPPED, RunState.FAILED}
+    cancelable = {before for before, event in TRANSITIONS if event is RunEvent.CANCEL}
+    assert cancelable == {state for state in RunState if not state.has_ended}
+
+
+def exceeded(action: ThresholdAction) -> Rollout:
+    return Rollout(pause_s=30, threshold=Threshold(share=Share(Fraction(1), Unit.DEVICES), action=action))
+
+
+STOPPED_BY_HAND = End(RunEvent.STOP, "because", "ann")
+FAILED_TWO = replace(RUN, tally=Tally(pending=8, failed=2))
+
+ROWS: list[tuple[str, dict[str, Any], Any]] = [
+    ("ended runs rest", {"run": replace(RUN, state=RunState.CANCELED), "cut_off_count": 3}, Rest()),
+    ("what was cut off comes first", {"cut_off_count": 1, "is_stopping": True}, Settle()),
+    ("a new run starts", {"run": replace(RUN, state=RunState.PENDING)}, Begin(RunEvent.START)),
+    ("a stopped one goes on", {"run": replace(RUN, state=RunState.STOPPED)}, Begin(RunEvent.RESUME)),
+    ("a broken one goes on", {"run": replace(RUN, state=RunState.FAILED)}, Begin(RunEvent.RESUME)),
+    ("a batch begins", {"batch": batch(BatchState.PENDING, pending=5)}, BeginBatch(2)),
+    (
+        "after the pause",
+        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=SOON)},
+        Wait(SOON, "batch 2 begins"),
+    ),
+    (
+        "and not after its end",
+        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=NOW)},
+        BeginBatch(2),
+    ),
+    ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(2, Drain.NO)),
+    ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(2, Drain.NO)),
+    ("it ends", {"batch": batch(completed=3, failed=1, uncertain=1)}, EndBatch(2, NOW + timedelta(seconds=30))),
+    ("after the last", {"batch": None}, End(RunEvent.FINISH, None, None)),
+    (
+        "or devices are tried again",
+        {"batch": None, "retry_count": 3, "rollout": Rollout(retry=Retry(tries={"offline": 1}, pause_s=9))},
+        BeginRetries(NOW + timedelta(seconds=9)),
+    ),
+    ("asked to stop", {"run": replace(RUN, asked=asked(Wish.STOP))}, STOPPED_BY_HAND),
+    (
+        "calls are awaited before",
+        {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
+        Work(2, Drain.STOP),
+    ),
+    ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C.", None)),
+    ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
+        RunEvent.STOP, "Stopped by Ctrl-C.", None)),
+    (
+        "cancel is more than stop",
+        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "is_stopping": True},
+        End(RunEvent.CANCEL, "because", "ann"),
+    ),
+    (
+        "hub jobs are awaited by cancel",
+        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
+        Work(2, Drain.CANCEL),
+    ),
+    (
+        "and not by stop",
+        {"run": replace(RUN, asked=asked(Wish.STOP)), "unsettled_count": 1},
+        STOPPED_BY_HAND,
+    ),
+    (
+        "a stopped run is canceled without going on",
+        {"run": replace(RUN, state=RunState.STOPPED, asked=asked(Wish.CANCEL))},
+        End(RunEvent.CANCEL, "because", "ann"),
+    ),
+    (
+        "but for its hub jobs",
+        {"run": replace(RUN, state=RunState.STOPPED, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
+        Begin(RunEvent.RESUME),
+    ),
+    ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
+    (
+        "a cancel that cannot be finished is no cancel",
+        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
+        End(RunEvent.BREAK, "It was to be canceled, but no way", "ann"),
+    ),
+    (
+        "a threshold cancels, after what is under way",
+        {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
+        Work(2, Drain.CANCEL),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("parts", "step"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_the_step_that_comes_next(parts: dict[str, Any], step: Any) -> None:
+    assert decide(view(**parts)) == step
+
+
+@pytest.mark.parametrize(
+    ("action", "event"), [(ThresholdAction.CANCEL, RunEvent.CANCEL), (ThresholdAction.STOP, RunEvent.STOP)]
+)
+def test_an_exceeded_threshold_ends_the_run_also_at_its_last_device(action: ThresholdAction, event: RunEvent) -> None:
+    done = replace(RUN, tally=Tally(completed=8, failed=2))
+    step = decide(view(run=done, batch=batch(completed=3, failed=2), rollout=exceeded(action)))
+    assert isinstance(step, End)
+    assert step.event is event and "2 failures" in str(step.reason) and step.by is None
+
+
+def test_who_resumes_over_a_threshold_has_accepted_the_failures_so_far() -> None:
+    stopped = replace(FAILED_TWO, state=RunState.STOPPED)
+    rollout = exceeded(ThresholdAction.STOP)
+    step = decide(view(run=stopped, rollout=rollout, batch=batch(pending=3, failed=2)))
+    assert step == Begin(RunEvent.RESUME, forgiven_of_run=2, forgiven_of_batch=2)
+    running = replace(FAILED_TWO, forgiven=2)
+    assert decide(view(run=running, rollout=rollout)) == Work(2, Drain.NO)
+    more = replace(running, tally=Tally(pending=6, failed=4))
+    assert isinstance(decide(view(run=more, rollout=rollout)), End)
+
+
+def test_who_resumes_below_a_threshold_has_accepted_none() -> None:
+    stopped = replace(RUN, state=RunState.STOPPED, tally=Tally(pending=9, failed=1), forgiven=0)
+    assert decide(view(run=stopped, rollout=exceeded(ThresholdAction.STOP))) == Begin(RunEvent.RESUME)
+
+
+def every_view() -> Iterator[View]:
+    for state, wish, going, in_flight, stops, trouble, cut_off, retries, action in product(
+        RunState,
+        (None, *Wish),
+        (None, batch(BatchState.PENDING, pending=5), batch(pending=2, failed=3), batch(completed=5)),
+        (0, 1),
+        (False, True),
+        (None, "no way"),
+        (0, 1),
+        (0, 1),
+        (None, *ThresholdAction),
+    ):
+        threshold = action and Threshold(share=Share(Fraction(1), Unit.DEVICES), scope=Scope.BATCH, action=action)
+        yield view(
+            run=replace(RUN, state=state, asked=wish and asked(wish), go_on_at=BEFORE),
+            batch=going,
+            in_flight_count=in_flight,
+            unsettled_count=in_flight,
+            is_stopping=stops,
+            trouble=trouble,
+            cut_off_count=cut_off,
+            retry_count=retries,
+            rollout=Rollout(threshold=threshold, retry=Retry(tries={"offline": 1})),
+        )
+
+
+def test_every_view_has_one_step_that_its_state_allows() -> None:
+    for each in every_view():
+        step = decide(each)
+        has_reason = bool(each.run.asked or each.is_stopping or each.trouble)
+        match step:
+            case Rest():
+                assert each.run.state.has_ended
+            case Settle():
+                assert each.cut_off_count
+            case Begin(event):
+                assert (each.run.state, event) in TRANSITIONS and each.run.state is not RunState.RUNNING
+            case End(event):
+                assert (each.run.state, event) in TRANSITIONS
+                assert event is not RunEvent.FINISH or (each.batch is None and not has_reason and not each.retry_count)
+            case Work(_, Drain.NO) | BeginBatch() | EndBatch() | BeginRetries() | Wait():
+                assert each.run.state is RunState.RUNNING and not has_reason and not each.cut_off_count
+                assert each.batch is None or each.batch.state in (BatchState.PENDING, BatchState.RUNNING)
+            case Work():
+                assert each.in_flight_count

@@ -1,0 +1,87 @@
+"""Devices in batches, samples and hub jobs: each in exactly one."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_iotjobs.fleet import plan
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.query import MAX_CHARACTERS, in_list
+from azext_iotjobs.model.rollout import BatchSizes, Share, Unit, parse_batch_sizes
+from azext_iotjobs.model.run import Attempt
+
+counts = st.integers(1, 2000).map(lambda number: Share(Fraction(number), Unit.DEVICES))
+percents = st.fractions(Fraction(1, 100), 100, max_denominator=100).map(lambda part: Share(part, Unit.PERCENT))
+sizes = st.lists(counts | percents, min_size=1, max_size=6).map(lambda each: BatchSizes(tuple(each)))
+
+
+@given(total=st.integers(0, 3000), each=sizes)
+def test_each_device_is_in_exactly_one_batch(total: int, each: BatchSizes) -> None:
+    batches = list(plan.batches(total, each))
+    assert [number for batch in batches for number in range(batch.first, batch.last + 1)] == list(range(1, total + 1))
+    assert [batch.ordinal for batch in batches] == list(range(1, len(batches) + 1))
+    assert all(batch.size >= 1 for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("text", "total", "expected"),
+    [
+        ("10%", 103, [11] * 9 + [4]),
+        ("1,5,20%", 40, [1, 5, 8, 8, 8, 8, 2]),
+        ("100%", 7, [7]),
+        ("50", 7, [7]),
+        ("0.1%", 3, [1, 1, 1]),
+        ("33%", 100, [33, 33, 33, 1]),
+        ("1", 0, []),
+    ],
+)
+def test_sizes_of_batches(text: str, total: int, expected: list[int]) -> None:
+    assert [batch.size for batch in plan.batches(total, parse_batch_sizes(text, "--batch"))] == expected
+
+
+ids = st.text("abcXYZ0129-:.+%_#*?!(),=@$';", min_size=1, max_size=128)
+addresses = st.lists(st.tuples(ids, st.none() | st.sampled_from(["m1", "m'2"])), unique=True, max_size=400)
+
+
+@given(addresses)
+def test_each_device_is_in_exactly_one_hub_job_whose_condition_is_short_enough(
+    devices: list[tuple[str, str | None]],
+) -> None:
+    attempts = [Attempt(seq=n, device_id=d, module_id=m, tries=0) for n, (d, m) in enumerate(devices)]
+    parts = list(plan.parts(attempts))
+    assert [each for part in parts for each in part.devices] == attempts
+    for part in parts:
+        assert len(part.condition) <= MAX_CHARACTERS
+        assert part.condition.endswith(in_list("deviceId", (each.device_id for each in part.devices)))
+        (module,) = {each.module_id for each in part.devices}
+        assert (module is not None) == part.condition.startswith("FROM devices.modules WHERE moduleId = ")
+
+
+def test_hub_jobs_are_as_full_as_they_can_be() -> None:
+    attempts = [Attempt(seq=n, device_id=f"device-{n:04}", module_id=None, tries=0) for n in range(2000)]
+    first, *_, last = plan.parts(attempts)
+    assert len(first.condition) > MAX_CHARACTERS - 20 and len(last.devices) < len(first.devices)
+
+
+def test_ids_of_hub_jobs_are_short_enough_and_tell_runs_apart() -> None:
+    longest = plan.hub_job_id("j" * 40, plan.run_key(range(8)), 1_000_000, 1000)
+    assert len(longest) <= 64 and longest.endswith("-abcdefgh-b1000000-1000")
+    assert plan.hub_job_id("fw", "k3", 2, 1) == "fw-k3-b2"
+
+
+def test_a_sample_is_the_same_each_time_and_another_with_another_seed() -> None:
+    def first(seed: int) -> set[int]:
+        return set(sorted(range(1000), key=lambda number: plan.sample_rank(seed, f"d{number}", None))[:50])
+
+    assert first(1) == first(1) and len(first(1) & first(2)) < 20
+    assert all(0 <= plan.sample_rank(3, f"d{number}", "m") < 2**63 for number in range(100))
+    assert [plan.sample_size(total, Fraction(5)) for total in (0, 1, 100, 101)] == [0, 1, 5, 6]
+
+
+def test_words_that_choose_devices() -> None:
+    assert plan.parse_words(" Failed, offline", "--on") == {"failed", "offline"}
+    for text in ("", " ,", "asleep", "calling"):
+        with pytest.raises(BadValue, match="--on.*uncertain"):
+            plan.parse_words(text, "--on")

@@ -1,0 +1,482 @@
+"""What the fleet store promises, on real files."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.fleet import database
+from azext_iotjobs.fleet.database import FILE_NAME
+from azext_iotjobs.fleet.holder import Holder, is_gone, this_process
+from azext_iotjobs.fleet.lease import LEASE_S
+from azext_iotjobs.fleet.leased import LeasedRun
+from azext_iotjobs.fleet.schema import MIGRATIONS
+from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
+from azext_iotjobs.model.errors import (
+    ConflictingChoice,
+    LeaseHeld,
+    LeaseLost,
+    NotFound,
+    StateBusy,
+    StateDamaged,
+    StateFull,
+    StateTooNew,
+    StateUnusable,
+    WrongState,
+)
+from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.rollout import Retry, parse_batch_sizes
+from azext_iotjobs.model.run import (
+    Asked,
+    Attempt,
+    BatchState,
+    DeviceState,
+    Ended,
+    Run,
+    RunEvent,
+    RunState,
+    Wish,
+)
+from azext_iotjobs.model.selection import Selection
+
+NOW = datetime(2026, 5, 1, 12, 30, 15, 250_000, tzinfo=timezone.utc)
+DEFINITION = Definition(
+    action=Action(method=MethodCall(name="reboot", payload={"a": [1, None]})),
+    targets=Targets(selection=Selection(condition="tags.site = 'north'", excluded=("d9",))),
+    display_name="Café",
+    labels={"team": "north"},
+)
+HOLDER = Holder("ann@here, process 7", "another machine", 7)
+OTHER = Holder("bob@there, process 8", "yet another", 8)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FleetStore]:
+    store = FleetStore(tmp_path / "state")
+    yield store
+    store.close()
+
+
+def save(store: FleetStore, name: str = "job") -> None:
+    store.add_fleet_job(name, "h", DEFINITION, at=NOW, by="ann", origin=None)
+
+
+def new_run(store: FleetStore, devices: int = 10, sizes: str = "4", name: str = "job", **more: Any) -> Run:
+    store.choose(((f"d{number:02}", None) for number in range(devices)), seed=0)
+    return store.add_run(
+        NewRun(
+            fleet_job_id=name, version=1, run_key="abcdefgh", driver=Driver.CALLS, driver_reason="so", at=NOW, by="ann",
+            delivery=Delivery(rate=2.5), sizes=parse_batch_sizes(sizes, "--batch"), **more,
+        )
+    )  # fmt: skip
+
+
+def ended(seq: int, state: DeviceState = DeviceState.COMPLETED, **more: Any) -> Ended:
+    return Ended(seq=seq, state=state, tries=1, began_at=NOW, ended_at=NOW, **more)
+
+
+def failed(seq: int, error_class: ErrorClass = ErrorClass.OFFLINE, **more: Any) -> Ended:
+    return ended(seq, DeviceState.FAILED, error_class=error_class, error_code="C", error_text="why", **more)
+
+
+@pytest.fixture
+def leased(store: FleetStore) -> LeasedRun:
+    save(store)
+    leased = LeasedRun.take(store, new_run(store), HOLDER, NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.begin_batch(1, NOW)
+    return leased
+
+
+# -- fleet jobs and versions -------------------------------------------------------------------------------------------
+
+
+def test_a_fleet_job_comes_back_as_it_was_saved_also_from_another_process(tmp_path: Path) -> None:
+    first = FleetStore(tmp_path / "state")
+    save(first)
+    saved = first.fleet_job("job")
+    first.close()
+    second = FleetStore(tmp_path / "state")
+    assert second.fleet_job("job") == saved
+    assert (saved.definition, saved.version, saved.created_at, saved.host) == (DEFINITION, 1, NOW, "h")
+    second.close()
+
+
+def test_an_id_is_taken_once_and_the_first_stays(store: FleetStore) -> None:
+    save(store)
+    with pytest.raises(ConflictingChoice, match="a fleet job job already"):
+        store.add_fleet_job("job", "h2", replace(DEFINITION, display_name="B"), at=NOW, by="bob", origin=None)
+    assert store.fleet_job("job").display_name == "Café"
+
+
+def test_an_edit_is_a_new_version_and_a_run_keeps_its_own(store: FleetStore) -> None:
+    save(store)
+    run = new_run(store)
+    edited = store.edit_fleet_job("job", replace(DEFINITION, display_name="B"), at=NOW, by="bob")
+    assert (edited.version, edited.display_name, edited.edited_by, edited.created_by) == (2, "B", "bob", "ann")
+    assert store.edit_fleet_job("job", edited.definition, at=NOW, by="eve") == edited  # nothing has changed
+    assert store.definition_of(run).display_name == "Café" and store.fleet_job("job", 1).version == 1
+    with pytest.raises(NotFound):
+        store.fleet_job("job", 3)
+
+
+def test_fleet_jobs_of_a_hub_newest_first_and_groups(store: FleetStore) -> None:
+    for number, (name, host) in enumerate([("a", "h"), ("b", "h"), ("c", "other")]):
+        store.add_fleet_job(name, host, DEFINITION, at=NOW + timedelta(hours=number), by="ann", origin=None)
+    assert [each.fleet_job_id for each in store.fleet_jobs("h")] == ["b", "a"]
+    assert [each.fleet_job_id for each in store.fleet_jobs()] == ["c", "b", "a"]
+    store.save_group("h", "north", "tags.site = 'n'")
+    store.save_group("h", "north", "tags.site = 'north'")
+    assert store.group("h", "north") == "tags.site = 'north'" and store.groups("other") == []
+    with pytest.raises(NotFound, match="there are: north"):
+        store.group("h", "south")
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_has_its_devices_in_batches_and_counts(store: FleetStore) -> None:
+    save(store)
+    run = new_run(store, devices=10, sizes="1,4")
+    assert (run.number, run.state, run.device_count, run.batch_count) == (1, RunState.PENDING, 10, 4)
+    assert (run.tally.pending, run.tally.total, run.delivery.rate) == (10, 10, 2.5)
+    assert [(each.ordinal, each.size, each.tally.pending) for each in store.batches(run)] == [
+        (1, 1, 1), (2, 4, 4), (3, 4, 4), (4, 1, 1),
+    ]  # fmt: skip
+    with pytest.raises(WrongState, match="pending; another begins when it has ended"):
+        new_run(store)
+    LeasedRun.take(store, run, HOLDER, NOW).end(RunEvent.CANCEL, NOW, reason=None, by=None)
+    assert new_run(store).number == 2 and store.run("job").number == 2 and store.run("job", 1).key == run.key
+
+
+def test_devices_are_chosen_once_in_order_limited_or_sampled(store: FleetStore) -> None:
+    save(store)
+    named = [("b", None), ("a", None), ("b", None), ("a", "m"), ("a", "m")]
+    assert store.choose(named, seed=0) == 3
+    store.order_chosen()
+    assert store.keep_first(2) == 2
+    samples = []
+    for _ in range(2):
+        store.choose(((f"d{number}", None) for number in range(200)), seed=7)
+        assert store.keep_sample(10) == 10
+        run = _made(store)
+        samples.append({row.device_id for page in store.results(run, RowFilter()) for row in page.rows})
+        LeasedRun.take(store, run, HOLDER, NOW).end(RunEvent.CANCEL, NOW, reason=None, by=None)
+    assert samples[0] == samples[1] and len(samples[0]) == 10
+
+
+def _made(store: FleetStore) -> Run:
+    return store.add_run(
+        NewRun(
+            fleet_job_id="job", version=1, run_key="k", driver=Driver.CALLS, driver_reason="", delivery=Delivery(),
+            sizes=parse_batch_sizes("3", "--batch"), at=NOW, by="ann",
+        )
+    )  # fmt: skip
+
+
+def test_a_run_of_no_device_is_one(store: FleetStore) -> None:
+    save(store)
+    run = new_run(store, devices=0)
+    assert (run.device_count, run.batch_count, run.tally.total, store.batches(run)) == (0, 0, 0, [])
+
+
+def test_each_change_of_a_device_is_counted_in_its_batch_and_run(store: FleetStore, leased: LeasedRun) -> None:
+    devices = leased.due(1, NOW, 10)
+    assert [each.seq for each in devices] == [1, 2, 3, 4]
+    leased.write(NOW, ended=[], begun=devices)
+    assert leased.look(None).run.tally.calling == 4 and leased.due(1, NOW, 10) == []
+    leased.write(NOW, ended=[ended(1), failed(2), failed(3, ErrorClass.REJECTED)], again=[4])
+    tally = leased.look(None).run.tally
+    assert (tally.completed, tally.failed, tally.pending, tally.calling) == (1, 2, 7, 0)
+    assert tally.by_class == {"offline": 1, "rejected": 1}
+    seen = leased.look(None).batch
+    assert seen is not None
+    assert (seen.tally.completed, seen.tally.failed, seen.tally.pending) == (1, 2, 1)
+    assert [each.seq for each in leased.due(1, NOW, 10)] == [4]
+    _recount(store, leased)
+
+
+def _recount(store: FleetStore, leased: LeasedRun) -> None:
+    """The counts that triggers keep are those of the rows."""
+    kept = store.database.rows("SELECT batch, state, class, count FROM tally WHERE run = ? AND count", (leased.key,))
+    klass = "CASE state WHEN 'failed' THEN error_class ELSE '' END"
+    true = store.database.rows(
+        f"SELECT 0 AS batch, state, {klass} AS class, count(*) AS count FROM device WHERE run = ?1 GROUP BY 2, 3 "
+        f"UNION ALL SELECT batch, state, {klass}, count(*) FROM device WHERE run = ?1 GROUP BY 1, 2, 3",
+        (leased.key,),
+    )
+    assert sorted(map(tuple, kept)) == sorted(map(tuple, true))
+
+
+def test_a_device_that_is_tried_again_in_its_batch_waits_until_it_is_due(leased: LeasedRun) -> None:
+    leased.write(NOW, ended=[failed(1, due_at=NOW + timedelta(seconds=9))])
+    assert [each.seq for each in leased.due(1, NOW, 9)] == [2, 3, 4]
+    (again, *_) = leased.due(1, NOW + timedelta(seconds=9), 9)
+    assert (again.seq, again.tries) == (1, 1) and leased.look(None).run.tally.pending == 10
+
+
+def test_devices_that_are_tried_again_at_the_end_move_to_a_batch_of_their_own(
+    store: FleetStore, leased: LeasedRun
+) -> None:
+    leased.write(NOW, ended=[ended(1), failed(2), failed(3, ErrorClass.REJECTED), ended(4)])
+    for ordinal in (1, 2, 3):
+        leased.end_batch(ordinal, NOW, NOW)
+    retry = Retry(tries={"offline": 1})
+    assert leased.look(retry).retry_count == 1 and leased.look(None).retry_count == 0
+    leased.begin_retries(retry, NOW, NOW + timedelta(seconds=10))
+    seen = leased.look(retry)
+    assert seen.batch is not None
+    assert (seen.batch.ordinal, seen.batch.is_retry, seen.batch.size, seen.run.batch_count) == (4, True, 1, 4)
+    assert seen.run.go_on_at == NOW + timedelta(seconds=10) and seen.run.tally.total == 10
+    (again,) = leased.due(4, NOW, 9)
+    assert again.device_id == "d01"
+    leased.write(NOW, ended=[replace(failed(2), tries=2)])
+    assert leased.look(retry).retry_count == 0
+    _recount(store, leased)
+
+
+def test_rows_are_read_page_by_page_and_filtered(store: FleetStore, leased: LeasedRun) -> None:
+    payload = ended(1, method_status=200, payload={"é": [1]}, has_payload=True)
+    leased.write(
+        NOW,
+        ended=[payload, failed(2), ended(3, DeviceState.UNCERTAIN)],
+        begun=[Attempt(seq=4, device_id="d03", module_id=None, tries=0)],
+    )
+    run = store.run("job")
+
+    def ids(**wanted: Any) -> list[str]:
+        return [row.device_id for page in store.results(run, RowFilter(**wanted)) for row in page.rows]
+
+    assert ids(state="completed") == ["d00"] and ids(error_class="offline") == ["d01"]
+    assert ids(state="uncertain") == ["d02"] and ids(device_id="d05") == ["d05"] and len(ids(state="pending")) == 7
+    assert ids(words=frozenset({"failed", "uncertain"})) == ["d01", "d02"] and len(ids(words=frozenset({"all"}))) == 10
+    assert ids(words=frozenset({"rejected"})) == []
+    (page,) = store.results(run, RowFilter(device_id="d00"))
+    assert (page.rows[0].payload, page.rows[0].method_status, page.rows[0].duration_s) == ({"é": [1]}, 200, 0)
+    leased.release()
+    run = store.run("job")
+    assert ids(state="uncertain") == ["d02", "d03"]  # nobody is there to hear how that call ends
+
+
+def test_a_page_leads_to_the_next(store: FleetStore) -> None:
+    save(store)
+    run = new_run(store, devices=1203, sizes="100%")
+    pages = list(store.results(run, RowFilter()))
+    assert [len(page.rows) for page in pages] == [500, 500, 203] and pages[-1].next_token == ""
+    (second, _) = store.results(run, RowFilter(), pages[0].next_token)
+    assert second.rows == pages[1].rows
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_holder_is_refused_with_who_and_until_when(store: FleetStore, leased: LeasedRun) -> None:
+    later = NOW + timedelta(seconds=LEASE_S - 1)
+    with pytest.raises(LeaseHeld, match=r"by ann@here, process 7; its lease holds until 12:30:45 UTC"):
+        LeasedRun.take(store, store.run("job"), OTHER, later)
+    leased.write(later, ended=[ended(1)])  # a heartbeat, too
+    with pytest.raises(LeaseHeld):
+        LeasedRun.take(store, store.run("job"), OTHER, NOW + timedelta(seconds=LEASE_S + 5))
+
+
+def test_who_was_silent_for_too_long_can_change_nothing_any_more(store: FleetStore, leased: LeasedRun) -> None:
+    later = NOW + timedelta(seconds=LEASE_S + 1)
+    LeasedRun.take(store, store.run("job"), OTHER, later)
+    for change in (
+        lambda: leased.write(later, ended=[ended(1)], begun=leased.due(1, later, 2)),
+        lambda: leased.end(RunEvent.STOP, later, reason=None, by=None),
+        lambda: leased.end_batch(1, later, later),
+        lambda: leased.beat(later + timedelta(seconds=60)),
+        lambda: leased.settle_own(later, is_repeatable=True),
+    ):
+        with pytest.raises(LeaseLost):
+            change()
+    run = store.run("job")
+    assert (run.state, run.tally.pending) == (RunState.RUNNING, 10)
+    leased.release()
+    assert store.run("job").lease is not None
+
+
+def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: FleetStore) -> None:
+    save(store)
+    run = new_run(store)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mine = replace(this_process(), pid=child.pid)
+    LeasedRun.take(store, run, mine, NOW)
+    assert not is_gone(mine)
+    with pytest.raises(LeaseHeld):
+        LeasedRun.take(store, run, OTHER, NOW)
+    child.kill()
+    child.communicate()
+    assert is_gone(mine)
+    LeasedRun.take(store, run, OTHER, NOW)
+    assert not is_gone(OTHER)  # of another machine nobody knows
+
+
+def test_what_a_process_that_is_gone_had_begun_is_uncertain_or_looked_at_again(
+    store: FleetStore, leased: LeasedRun
+) -> None:
+    leased.write(NOW, ended=[], begun=leased.due(1, NOW, 2))
+    leased.release()
+    second = LeasedRun.take(store, store.run("job"), OTHER, NOW)
+    assert second.look(None).cut_off_count == 2
+    second.write(NOW, ended=[], begun=second.due(1, NOW, 1))  # its own is none of those
+    assert second.settle(NOW, is_repeatable=False) == 2
+    assert (second.look(None).cut_off_count, second.look(None).run.tally.uncertain) == (0, 2)
+    assert second.settle_own(NOW, is_repeatable=True) == 1
+    assert [(each.seq, each.was_cut_off) for each in second.due(1, NOW, 9)] == [(3, True), (4, False)]
+
+
+def test_a_wish_is_written_by_anybody_and_a_cancel_stays_one(store: FleetStore, leased: LeasedRun) -> None:
+    def ask(wish: Wish) -> None:
+        store.ask(store.run("job"), Asked(wish=wish, by="bob", reason="why", at=NOW))
+
+    ask(Wish.STOP)
+    found = leased.look(None).run.asked
+    assert found is not None and (found.wish, found.by, found.reason, found.at) == (Wish.STOP, "bob", "why", NOW)
+    ask(Wish.CANCEL)
+    ask(Wish.STOP)
+    assert leased.look(None).run.asked == Asked(wish=Wish.CANCEL, by="bob", reason="why", at=NOW)
+    leased.end(RunEvent.CANCEL, NOW, reason="why", by="bob")
+    run = store.run("job")
+    assert (run.state, run.asked, run.lease, run.ended_by, run.reason) == (RunState.CANCELED, None, None, "bob", "why")
+    states = [each.state for each in store.batches(run)]
+    assert states == [BatchState.CANCELED, BatchState.SKIPPED, BatchState.SKIPPED]
+
+
+def test_an_end_that_its_state_does_not_allow_changes_nothing(store: FleetStore, leased: LeasedRun) -> None:
+    leased.end(RunEvent.FINISH, NOW, reason=None, by=None)
+    again = LeasedRun.take(store, store.run("job"), OTHER, NOW)
+    with pytest.raises(WrongState):
+        again.end(RunEvent.STOP, NOW, reason="x", by="x")
+    assert (store.run("job").state, store.run("job").reason) == (RunState.COMPLETED, None)
+
+
+# -- history -----------------------------------------------------------------------------------------------------------
+
+
+def test_old_runs_are_pruned_with_all_their_rows_and_others_stay(store: FleetStore, leased: LeasedRun) -> None:
+    leased.end(RunEvent.FINISH, NOW, reason=None, by=None)
+    second = new_run(store)
+    assert store.prune(NOW) == 0 and store.prune(NOW + timedelta(seconds=1), "other") == 0
+    assert store.prune(NOW + timedelta(seconds=1)) == 1
+    assert [run.number for run in store.runs("job")] == [2] and store.fleet_job("job").version == 1
+    counts = [store.database.rows(f"SELECT * FROM {table} WHERE run = 1") for table in ("device", "batch", "tally")]
+    assert counts == [[], [], []]
+    assert second.number == 2
+
+
+def test_a_fleet_job_is_deleted_but_not_while_it_runs(store: FleetStore, leased: LeasedRun) -> None:
+    with pytest.raises(WrongState, match="is running"):
+        store.delete_fleet_job("job", NOW)
+    leased.end(RunEvent.STOP, NOW, reason=None, by=None)
+    store.delete_fleet_job("job", NOW)
+    with pytest.raises(NotFound):
+        store.fleet_job("job")
+    assert store.database.rows("SELECT * FROM device") == []
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_folder_and_file_are_their_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        FleetStore(tmp_path / "a" / "state").close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a" / "state").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "a" / "state" / FILE_NAME).stat().st_mode) == 0o600
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    FleetStore(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as raw:
+        raw.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    raw.close()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    with pytest.raises(StateTooNew, match=r"format 2; this version knows up to 1\. Nothing was changed"):
+        FleetStore(tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, but some text\n" * 50, b"SQLite format 3\0" + b"\xff" * 4096]
+)
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(StateDamaged, match="--state-dir|no fleet database"):
+        FleetStore(tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StateUnusable, match="cannot be used"):
+        FleetStore(tmp_path / "file" / "state")
+
+
+def test_a_file_that_another_process_has_locked_is_a_clear_error_and_nothing_is_lost(
+    store: FleetStore, leased: LeasedRun
+) -> None:
+    store.database.change("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(store.database.path)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StateBusy, match="locked by another process"):
+        leased.write(NOW, ended=[ended(1)])
+    other.rollback()
+    other.close()
+    assert store.run("job").tally.completed == 0
+    leased.write(NOW, ended=[ended(1)])
+    assert store.run("job").tally.completed == 1
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(store: FleetStore, leased: LeasedRun) -> None:
+    page_count = store.database.rows("PRAGMA page_count")[0][0]
+    store.database.change(f"PRAGMA max_page_count = {page_count}")
+    large = "x" * 200_000
+    with pytest.raises(StateFull, match="no room on the disk"):
+        leased.write(NOW, ended=[ended(1, payload=large, has_payload=True), ended(2)])
+    assert store.run("job").tally.completed == 0
+    store.database.change("PRAGMA max_page_count = 100000")
+    leased.write(NOW, ended=[ended(1, payload=large, has_payload=True), ended(2)])
+    assert store.run("job").tally.completed == 2
+
+
+def test_several_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as several:
+        for store in several.map(lambda _: FleetStore(tmp_path / "state"), range(8)):
+            assert store.fleet_jobs() == []
+            store.close()
+
+
+def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> None:
+    FleetStore(tmp_path).close()
+    program = (
+        "import os, sys; from pathlib import Path; from azext_iotjobs.fleet.store import FleetStore\n"
+        "database = FleetStore(Path(sys.argv[1])).database\n"
+        "with database.transaction():\n"
+        "    database.change(\"INSERT INTO device_group VALUES ('h', 'n', 'c')\")\n"
+        "    database.change('PRAGMA cache_size = 1'); database.change('PRAGMA cache_spill = 1')\n"
+        "    for number in range(3000):\n"
+        "        database.change('INSERT INTO device_group VALUES (?, ?, ?)', ('h', str(number), 'c' * 500))\n"
+        "    os._exit(9)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(database.__file__).parents[2])}
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, check=False)
+    assert ran.returncode == 9 and (tmp_path / f"{FILE_NAME}-journal").exists()
+    again = FleetStore(tmp_path)
+    assert again.groups("h") == []
+    again.close()

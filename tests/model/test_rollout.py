@@ -1,0 +1,98 @@
+"""What is typed about batches, thresholds and retries -> values, or an error that names the option."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.fleet import Action, Definition, Delivery, OfRun, Targets, check_id, id_with
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.rollout import (
+    BatchSizes,
+    Retry,
+    Rollout,
+    Share,
+    Unit,
+    parse_batch_sizes,
+    parse_retry_classes,
+    parse_share,
+)
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.twin import TwinPatch
+
+TEN_PERCENT = Share(Fraction(10), Unit.PERCENT)
+METHOD = Action(method=MethodCall(name="m"))
+SOME = Targets(selection=Selection(device_ids=("a",)))
+
+
+def test_shares_are_numbers_or_percent() -> None:
+    assert parse_share("11", "--batch") == Share(Fraction(11), Unit.DEVICES)
+    assert parse_share(" 10 % ", "--batch") == parse_share("10", "--batch", Unit.PERCENT) == TEN_PERCENT
+    assert parse_share("0.1%", "--cth").of(3000) == 3 and str(parse_share("2.50%", "--cth")) == "2.5%"
+
+
+def test_lists_of_sizes() -> None:
+    sizes = parse_batch_sizes("1, 5,20%", "--batch")
+    assert str(sizes) == "1,5,20%" and [each.unit for each in sizes.sizes] == [Unit.DEVICES] * 2 + [Unit.PERCENT]
+
+
+WRONG: list[tuple[str, Callable[[], Any]]] = [
+    ("--batch 'x'", lambda: parse_batch_sizes("x", "--batch")),
+    ("--batch '1,,2'|--batch ''", lambda: parse_batch_sizes("1,,2", "--batch")),
+    ("--batch.*0 is no size", lambda: parse_batch_sizes("0", "--batch")),
+    ("--batch.*at most 100%", lambda: parse_batch_sizes("101%", "--batch")),
+    ("--batch.*whole number", lambda: parse_batch_sizes("1.5", "--batch")),
+    ("--batch.*type says number", lambda: parse_batch_sizes("5%", "--batch", Unit.DEVICES)),
+    ("--cth", lambda: parse_share("-1", "--cth")),
+    ("--cth", lambda: parse_share("1e3", "--cth")),
+    ("1 to 100", lambda: BatchSizes(())),
+    ("--retry.*no number", lambda: parse_retry_classes("offline=x", "--retry")),
+    ("no class of failure", lambda: parse_retry_classes("asleep", "--retry")),
+    ("no class of failure", lambda: parse_retry_classes("uncertain=1", "--retry")),
+    ("1 to 10 times", lambda: Retry(tries={"offline": 11})),
+    ("no class of failure given", lambda: Retry(tries={})),
+    ("pause", lambda: Retry(tries={"offline": 1}, pause_s=0)),
+    ("pause", lambda: Rollout(pause_s=-1)),
+    ("--concurrency 0", lambda: Delivery(concurrency=0)),
+    ("--rate", lambda: Delivery(rate=float("nan"))),
+    ("--limit 0", lambda: Targets(group="g", limit=0)),
+    ("--sample", lambda: Targets(group="g", sample_percent=Fraction(0))),
+    ("--fleet-job-id", lambda: check_id("Night")),
+    ("--fleet-job-id", lambda: check_id("-x")),
+    ("--fleet-job-id", lambda: check_id("x" * 41)),
+    ("--display-name has 149", lambda: Definition(action=METHOD, targets=SOME, display_name="x" * 149)),
+    ("modulesContent", lambda: Action(content={"modules": {}})),
+]
+
+
+@pytest.mark.parametrize(("said", "make"), WRONG, ids=[str(number) for number in range(len(WRONG))])
+def test_what_cannot_be_meant_is_refused(said: str, make: Callable[[], Any]) -> None:
+    with pytest.raises(BadValue, match=said):
+        make()
+
+
+def test_one_action_and_one_way_to_name_devices() -> None:
+    with pytest.raises(MissingChoice):
+        Action()
+    with pytest.raises(ConflictingChoice):
+        Action(method=MethodCall(name="m"), patch=TwinPatch(document={"tags": {"a": 1}}))
+    with pytest.raises(MissingChoice):
+        Targets()
+    with pytest.raises(ConflictingChoice):
+        Targets(group="g", of_run=OfRun(fleet_job_id="j", run_number=1, words=frozenset({"failed"})))
+    with pytest.raises(ConflictingChoice):
+        Targets(group="g", limit=1, sample_percent=Fraction(1))
+
+
+def test_pauses_grow_up_to_the_longest() -> None:
+    retry = Retry(tries=parse_retry_classes("offline=3, timeout", "--retry"), pause_s=10, growth=3, longest_s=60)
+    assert [retry.pause_after_s(tries) for tries in (1, 2, 3, 1000)] == [10, 30, 60, 60]
+    due = {tries: retry.is_due_again("offline", tries) for tries in (1, 3, 4)}
+    assert due == {1: True, 3: True, 4: False} and retry.is_due_again("timeout", 1)
+    assert not retry.is_due_again("other", 1) and not retry.is_due_again(None, 1)
+
+
+def test_ids_made_of_ids_are_short_enough() -> None:
+    assert id_with("a", "-copy") == "a-copy" and check_id(id_with("a" * 40, "-r12")) == "a" * 36 + "-r12"

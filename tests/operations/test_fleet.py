@@ -1,0 +1,156 @@
+"""Runs of fleet jobs against a hub that is a function: batches, thresholds, retries, both drivers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import WrongState
+from azext_iotjobs.model.fleet import Driver
+from azext_iotjobs.model.fleet_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
+from azext_iotjobs.model.rollout import (
+    Retry,
+    RetryWhen,
+    Scope,
+    ThresholdAction,
+)
+from azext_iotjobs.model.run import BatchState, RunState, Tally
+from tests.helpers.fleet_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_place import (
+    METHOD,
+    OFFLINE,
+    Place,
+    by_both,
+    failing,
+    ids,
+    threshold,
+)
+from tests.helpers.transport_double import response
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.store.close()
+
+
+@by_both
+def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Driver) -> None:
+    run = place.run(driver, ids(103), sizes="10%")
+    assert (run.state, run.tally.completed, run.batch_count) == (RunState.COMPLETED, 103, 10)
+    assert [each.tally.completed for each in place.store.batches(run)] == [11] * 9 + [4]
+    order = [
+        (type(each), each.batch.ordinal) for each in place.world.events if isinstance(each, (BatchBegan, BatchEnded))
+    ]
+    assert order == [(kind, ordinal) for ordinal in range(1, 11) for kind in (BatchBegan, BatchEnded)]
+    going, seen = 0, 0
+    for event in place.world.events:
+        going = event.batch.ordinal if isinstance(event, BatchBegan) else going
+        if isinstance(event, DeviceEnded):
+            assert event.batch == going
+            seen += 1
+    assert seen == 103 and set(place.world.hub.operated.values()) == {1}
+
+
+@by_both
+def test_a_run_of_no_device_is_complete(place: Place, driver: Driver) -> None:
+    definition = definition_of(METHOD, ids(1), driver)
+    place.world.save(place.store, definition)
+    place.store.choose([], seed=0)
+    job = place.store.fleet_job("job")
+    place.world.hub.refuses = lambda request: response([]) if request.path == "/devices/query" else None
+    asked = replace(definition, targets=replace(definition.targets, selection=_condition("tags.x = 1")))
+    place.store.edit_fleet_job("job", asked, at=place.world.clock.now(), by="me")
+    run = place.world.new_run(place.store, place.store.fleet_job("job"))
+    assert (job.version, run.version, run.device_count) == (1, 2, 0)
+    assert place.world.carry_on(place.store).state is RunState.COMPLETED
+
+
+def _condition(text: str) -> Any:
+    from azext_iotjobs.model.selection import Selection
+
+    return Selection(condition=text)
+
+
+def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
+    run = place.run(Driver.CALLS, ids(4), sizes="2", pause_s=3600, stop=StopDouble(after=20))
+    assert (run.state, run.tally.completed, place.world.clock.passed_s < 60) == (RunState.STOPPED, 2, True)
+    place.world.clock.passed_s += 1800
+    run = place.resume()
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
+    assert 3600 <= place.world.clock.passed_s < 3660
+    assert place.seen(Waiting)[0].why == "batch 2 begins"
+
+
+def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
+    place.world.hub.fails = failing(*ids(100)[::10])
+    run = place.run(Driver.CALLS, ids(100), threshold=threshold("5"), concurrency=1)
+    assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 6, 45, 49)
+    assert run.reason == "6 failures in the run of 100 devices exceed the threshold of 5 devices." and not run.ended_by
+    assert [each.state for each in place.store.batches(run)] == [BatchState.CANCELED]
+    with pytest.raises(WrongState, match="canceled"):
+        place.resume()
+
+
+@by_both
+def test_as_many_failures_as_the_threshold_are_allowed(place: Place, driver: Driver) -> None:
+    place.world.hub.fails = failing(*ids(100)[::17])
+    run = place.run(driver, ids(100), threshold=threshold("6"))
+    assert (run.state, run.tally.failed, run.tally.completed) == (RunState.COMPLETED, 6, 94)
+
+
+def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
+    place.world.hub.fails = failing(*ids(3))
+    limit = threshold("20%", scope=Scope.BATCH)
+    run = place.run(Driver.JOBS, ids(40), sizes="10", threshold=limit)
+    assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 7, 30)
+    assert len(place.world.hub.puts) == 1 and "in batch 1 of 10 devices" in str(run.reason)
+    states = [each.state for each in place.store.batches(run)]
+    assert states == [BatchState.CANCELED, *[BatchState.SKIPPED] * 3]
+
+
+def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Place) -> None:
+    place.world.hub.fails = failing(*ids(10)[:6])
+    limit = threshold("1", action=ThresholdAction.STOP)
+    run = place.run(Driver.CALLS, ids(10), threshold=limit, concurrency=1)
+    assert (run.state, run.tally.failed) == (RunState.STOPPED, 2)
+    run = place.resume()
+    assert (run.state, run.tally.failed, run.forgiven) == (RunState.STOPPED, 4, 2)
+    run = place.resume()
+    assert (run.state, run.tally.failed) == (RunState.STOPPED, 6)
+    assert place.resume().state is RunState.COMPLETED
+
+
+def until_third_try(place: Place, *devices: str) -> Callable[[str], dict[str, Any] | None]:
+    tried: dict[str, int] = {}
+
+    def fails(device: str) -> dict[str, Any] | None:
+        tried[device] = tried.get(device, 0) + 1
+        return OFFLINE if device in devices and tried[device] < 3 else None
+
+    return fails
+
+
+@by_both
+@pytest.mark.parametrize("when", list(RetryWhen))
+def test_a_device_that_is_tried_again_counts_once(place: Place, driver: Driver, when: RetryWhen) -> None:
+    place.world.hub.fails = until_third_try(place, "d001", "d004")
+    retry = Retry(tries={"offline": 2}, pause_s=100, when=when)
+    run = place.run(driver, ids(8), sizes="4", retry=retry, threshold=threshold("2"))
+    assert (run.state, run.tally) == (RunState.COMPLETED, Tally(completed=8))
+    assert place.world.hub.operated["d001"] == 1
+    assert place.world.clock.passed_s >= 200
+    batches = place.store.batches(run)
+    assert [each.is_retry for each in batches] == [False, False] + [True] * (2 if when is RetryWhen.AT_END else 0)
+    assert sum(each.tally.total for each in batches) == 8
+
+
+def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place) -> None:
+    place.world.hub.fails = lambda device: {"d000": OFFLINE, "d001": {"code": "GatewayTimeout"}}.get(device)
+    run = place.run(Driver.CALLS, ids(2), retry=Retry(tries={"offline": 3}, pause_s=10))
+    assert (run.state, run.tally.by_class) == (RunState.COMPLETED, {"offline": 1, "timeout": 1})
+    assert [each.tries for each in place.seen(DeviceEnded) if each.result.device_id == "d000"] == [1, 2, 3, 4]
+    assert place.world.hub.operated["d001"] == 1

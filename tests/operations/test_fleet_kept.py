@@ -1,0 +1,123 @@
+"""What is kept of fleet jobs: reruns, copies, lists, previews; and which devices a run has."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, WrongState
+from azext_iotjobs.model.fleet import Definition, Driver, Origin, Targets
+from azext_iotjobs.model.rollout import (
+    parse_batch_sizes,
+)
+from azext_iotjobs.model.run import RunState
+from azext_iotjobs.operations import fleet, fleet_jobs
+from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
+from tests.helpers.fleet_place import METHOD, Place, by_both, failing, ids
+from tests.helpers.transport_double import response
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.store.close()
+
+
+@by_both
+def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -> None:
+    place.world.hub.fails = failing("d003", "d007")
+    run = place.run(driver, ids(20), sizes="5")
+    place.world.hub.fails, before = failing(), place.world.hub.operated.copy()
+    at = place.world.clock.now()
+    again = fleet_jobs.rerun(place.store, run, frozenset({"failed"}), None, by="ann", at=at)
+    assert (again.fleet_job_id, again.origin) == ("job-r1", Origin(fleet_job_id="job", run_number=1, how="rerun"))
+    second = fleet.new_run(place.store, place.world.client, again, by="ann", at=at)
+    done = fleet.carry_on(second, place.world.hands(place.store, driver))
+    assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
+    assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
+    assert place.store.run("job").tally.failed == 2
+    assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
+
+
+def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
+    run = place.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
+    job = place.store.fleet_job("job")
+    with pytest.raises(WrongState, match="stopped; another begins when it has ended"):
+        place.world.new_run(place.store, job)
+    with pytest.raises(ConflictingChoice, match=r"belongs to h\.example"):
+        fleet.check_host(replace(job, host="h.example"), _other_client(place))
+    fleet.cancel(run, place.world.hands(place.store, Driver.CALLS), by="a", reason=None)
+    assert place.world.new_run(place.store, job).number == 2
+
+
+def _other_client(place: Place) -> Any:
+    from azext_iotjobs.clients.hub import HubClient
+    from azext_iotjobs.model.target import HubTarget
+
+    return HubClient(HubTarget(host="other.example"), place.world)
+
+
+def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
+    at = place.world.clock.now()
+    definition = replace(definition_of(METHOD, ids(3), Driver.CALLS), display_name="Night")
+    place.world.save(place.store, definition)
+    first = fleet_jobs.copy(place.store, "job", None, "h.example", by="ann", at=at)
+    second = fleet_jobs.copy(place.store, "job", None, "h.example", by="ann", at=at, description="other")
+    assert [first.fleet_job_id, second.fleet_job_id] == ["job-copy", "job-copy2"]
+    assert (first.display_name, second.definition.description) == ("Night Copy", "other")
+    assert first.definition.action == definition.action and first.origin is not None and first.origin.how == "copy"
+    long = fleet_jobs.create(place.store, "j" * 40, "h.example", definition, by="ann", at=at)
+    assert fleet_jobs.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
+
+
+def test_lists_by_state_time_and_saved(place: Place) -> None:
+    start = place.world.clock.now()
+    place.run(Driver.CALLS, ids(2))
+    place.world.clock.passed_s += 3600
+    later = place.world.clock.now()
+    place.world.save(place.store, definition_of(METHOD, ids(1), Driver.CALLS), "saved")
+
+    def listed(**wanted: Any) -> list[str]:
+        return [each.job.fleet_job_id for each in fleet_jobs.list_kept(place.store, fleet_jobs.ListFilter(**wanted))]
+
+    assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
+    assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
+    assert listed(since=later) == ["saved"] and listed(since=start) == ["saved", "job"] and listed(host="x") == []
+    with pytest.raises(BadValue, match="at least 30"):
+        fleet_jobs.prune(place.store, 29, later)
+
+
+def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
+    definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
+    job = place.world.save(place.store, definition)
+    found = fleet.preview(place.store, place.world.client, job, None)
+    assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
+    assert (found.driver, found.pauses_s, place.store.last_run("job")) == ("calls", 540, None)
+    assert not place.world.hub.operated
+
+
+def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
+    rows = [{"deviceId": each} for each in reversed(ids(40))]
+    total = [{"total": 40}]
+    place.world.hub.refuses = lambda request: response(total if "COUNT" in request.body["query"] else rows)
+    place.store.save_group("h.example", "north", "tags.site = 'n'")
+    base = Definition(action=METHOD, targets=Targets(group="north"))
+
+    def chosen(name: str, **more: Any) -> list[str]:
+        targets = Targets(group="north", **more)
+        job = place.world.save(place.store, replace(base, targets=targets), name)
+        run = place.world.new_run(place.store, job)
+        return list(rows_of(place.store, run))
+
+    assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's
+    assert chosen("b", limit=3) == list(ids(3))
+    sample = chosen("c", sample_percent=Fraction(10), seed=1)
+    assert len(sample) == 4 and sample == sorted(sample) and sample == chosen("d", sample_percent=Fraction(10), seed=1)
+    assert chosen("e", limit=10, max_devices=20) == list(ids(10))
+    for more in ({"limit": 30}, {}):
+        with pytest.raises(BadValue, match="--max-devices"):
+            chosen(f"f{len(more)}", max_devices=20, **more)

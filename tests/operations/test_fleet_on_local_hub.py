@@ -1,0 +1,122 @@
+"""Fleet jobs over real transports, against the local hub as a process, with simulated devices."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet.store import FleetStore, RowFilter
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
+from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from tests.helpers.devices_on_thread import SimulatedFleet, client_of
+from tests.helpers.hub_process import HubProcess
+
+CLOCK = SystemClock()
+DEVICES = tuple(f"dev-{number:02}" for number in range(12))
+METHOD = Action(method=MethodCall(name="reboot", payload={"n": 1}))
+BOTH = [Driver.JOBS, Driver.CALLS]
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def hub(process: HubProcess) -> HubClient:
+    return client_of(process)
+
+
+@pytest.fixture(scope="module")
+def devices(hub: HubClient) -> Iterator[SimulatedFleet]:
+    fleet_of_devices = SimulatedFleet(hub, DEVICES)
+    yield fleet_of_devices
+    fleet_of_devices.close()
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def heard(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class Place:
+    """A state folder, and what runs are carried on with."""
+
+    def __init__(self, folder: Path, hub: HubClient) -> None:
+        self.store = FleetStore(folder)
+        self.hub = hub
+        self.heard = Heard()
+        self.stop = threading.Event()
+
+    def hands(self, driver: Driver) -> fleet.Hands:
+        make = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}[driver](self.hub, CLOCK)
+        return fleet.hands(self.store, make, CLOCK, self.heard, self.stop)
+
+    def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:
+        definition = Definition(
+            action=action,
+            targets=Targets(selection=Selection(device_ids=DEVICES)),
+            rollout=Rollout(**rollout),
+            delivery=Delivery(driver=driver, job_limit_s=60),
+        )
+        job = fleet_jobs.create(self.store, name, fleet.host_of(self.hub), definition, by="me", at=CLOCK.now())
+        run = fleet.new_run(self.store, self.hub, job, by="me", at=CLOCK.now())
+        return fleet.carry_on(run, self.hands(driver))
+
+    def results(self, run: Run, **wanted: Any) -> dict[str, Any]:
+        pages = self.store.results(run, RowFilter(**wanted))
+        return {row.device_id: row for page in pages for row in page.rows}
+
+
+@pytest.fixture
+def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[Place]:
+    devices.calls.clear()
+    place = Place(tmp_path / "state", hub)
+    yield place
+    place.store.close()
+
+
+@pytest.mark.parametrize("driver", BOTH)
+def test_each_device_is_called_once_in_batches(place: Place, devices: SimulatedFleet, driver: Driver) -> None:
+    run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
+    assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
+    assert [each.size for each in place.store.batches(run)] == [1, 5, 5, 1]
+    assert devices.calls == Counter(DEVICES)
+    rows = place.results(run)
+    assert {row.method_status for row in rows.values()} == {200} and set(rows) == set(DEVICES)
+
+
+@pytest.mark.parametrize("driver", BOTH)
+def test_a_twin_patch_of_tags_and_desired_properties(place: Place, driver: Driver) -> None:
+    patch = TwinPatch(document={"tags": {"by": driver.value}, "properties": {"desired": {"light": driver.value}}})
+    run = place.run(f"twins-{driver.value}", driver, Action(patch=patch))
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
+    twin = place.hub.twins.get("dev-03").document
+    assert (twin["tags"]["by"], twin["properties"]["desired"]["light"]) == (driver.value, driver.value)
+
+
+@pytest.mark.parametrize("driver", BOTH)
+def test_two_empty_state_folders_operate_every_device_twice(
+    tmp_path: Path, hub: HubClient, devices: SimulatedFleet, driver: Driver
+) -> None:
+    devices.calls.clear()
+    for folder in ("one", "two"):
+        place = Place(tmp_path / folder, hub)
+        assert place.run("same", driver, sizes=parse_batch_sizes("5", "--batch")).tally.completed == 12
+        place.store.close()
+    assert devices.calls == Counter(dict.fromkeys(DEVICES, 2))

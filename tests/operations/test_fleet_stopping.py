@@ -1,0 +1,167 @@
+"""Runs that are stopped, resumed, canceled, left at once; and who may carry one on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.fleet.leased import LeasedRun
+from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
+from azext_iotjobs.model.fleet import Driver
+from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded
+from azext_iotjobs.model.run import RunState
+from azext_iotjobs.operations import fleet
+from azext_iotjobs.transport.http import Request, Response
+from tests.helpers.fleet_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_place import METHOD, Calling, Place, by_both, failing, ids, when_running
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.store.close()
+
+
+@by_both
+def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Place, driver: Driver) -> None:
+    place.world.hub.fails = failing("d003", "d007")
+    other = FleetStore(place.folder / "state")
+
+    def at_forty(event: Any) -> None:
+        run = other.run("job")
+        if run.tally.ended >= 40 and run.asked is None and run.state is RunState.RUNNING:
+            fleet.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
+
+    place.world.holder = fleet.this_process()  # alive
+    place.world.events = Calling(at_forty)
+    run = place.run(driver, ids(100), sizes="10", concurrency=1)
+    assert (run.state, run.ended_by, run.reason) == (RunState.STOPPED, "ann", "lunch")
+    assert 40 <= run.tally.ended <= 50 and run.tally.total == 100
+    place.world.events = []
+    run = place.resume()
+    assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 98, 2)
+    assert (run.reason, run.ended_by) == (None, None) and max(place.world.hub.operated.values()) == 1
+    other.close()
+
+
+def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
+    refused: list[str] = []
+
+    def second(event: Any) -> None:
+        if isinstance(event, BatchBegan):
+            with pytest.raises(LeaseHeld) as raised:
+                place.world.carry_on(place.store)
+            refused.append(str(raised.value))
+
+    place.world.events = Calling(second)
+    place.world.holder = fleet.this_process()  # alive
+    assert place.run(Driver.CALLS, ids(3)).state is RunState.COMPLETED
+    assert len(refused) == 1 and place.world.holder.owner in refused[0] and "until 03:04:" in refused[0]
+
+
+def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> None:
+    definition = definition_of(METHOD, ids(3), Driver.CALLS)
+    run = place.world.new_run(place.store, place.world.save(place.store, definition))
+    hands = place.world.hands(place.store, Driver.CALLS)
+    leased = LeasedRun.take(place.store, run, hands.holder, place.world.clock.now())
+    leased.begin(fleet.RunEvent.START, place.world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
+    leased.begin_batch(1, place.world.clock.now())
+    leased.write(place.world.clock.now(), ended=[], begun=leased.due(1, place.world.clock.now(), 1))
+    crashed = place.store.run("job")
+    stopped = fleet.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
+    with pytest.raises(WrongState, match="stopped"):
+        fleet.stop(place.store, stopped, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    canceled = fleet.cancel(stopped, hands, by="ann", reason="enough")
+    assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
+    with pytest.raises(WrongState):
+        fleet.cancel(canceled, hands, by="ann", reason=None)
+    assert not place.world.hub.operated
+
+
+def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place: Place) -> None:
+    run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
+    assert (run.state, run.tally.pending) == (RunState.STOPPED, 6)
+    (job,) = place.world.hub.jobs.values()
+    assert job["status"] == "running"
+    run = place.resume()
+    assert (run.state, run.tally.completed, len(place.world.hub.puts)) == (RunState.COMPLETED, 6, 2)
+    assert set(place.world.hub.operated.values()) == {1}
+
+
+def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(place: Place) -> None:
+    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(after=3))
+    (job,) = place.world.hub.jobs.values()
+    assert (run.state, job["status"], run.tally.pending) == (RunState.STOPPED, "cancelled", 3)
+    assert place.resume().tally.completed == 3
+    assert len(place.world.hub.jobs) == 2 and set(place.world.hub.operated.values()) == {1}
+
+
+def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
+    is_away = when_running(place).is_set
+
+    def refuse(request: Request) -> Response | None:
+        if is_away():
+            raise CannotConnect("h.example is not reached.")
+        return None
+
+    place.world.hub.refuses = refuse
+    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: is_away() and place.world.clock.passed_s > 5))
+    assert (run.state, run.reason, place.world.clock.passed_s < 10) == (RunState.STOPPED, "Stopped by Ctrl-C.", True)
+    place.world.hub.refuses = lambda _: None
+    assert place.resume().tally.completed == 3 and len(place.world.hub.puts) == 1
+
+
+def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Place) -> None:
+    has_cancelled = False
+
+    def refuse(request: Request) -> Response | None:
+        nonlocal has_cancelled
+        if has_cancelled:
+            raise CannotConnect("h.example is not reached.")
+        has_cancelled = request.path.endswith("/cancel")
+        return None
+
+    place.world.hub.refuses = refuse
+    assert place.run(Driver.JOBS, ids(3), stop=StopDouble(after=3)).state is RunState.STOPPED and has_cancelled
+    place.world.hub.refuses = lambda _: None
+    run = place.resume()
+    assert (run.state, run.tally.completed, len(place.world.hub.jobs)) == (RunState.COMPLETED, 3, 2)
+
+
+def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
+    def cancel(request: Request) -> Response | None:
+        for job in place.world.hub.jobs.values():
+            job["status"] = "cancelled"
+        return None
+
+    place.world.hub.refuses = cancel
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.failed, place.rows["d000"].error_code) == (RunState.COMPLETED, 3, "JobCancelled")
+
+
+def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
+    run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
+    run = fleet.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
+    assert (run.state, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 3)
+    assert (run.reason, len(place.world.hub.puts)) == ("wrong firmware", 1)
+
+
+def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
+    def leave(event: Any) -> None:
+        if isinstance(event, DeviceEnded):
+            raise KeyboardInterrupt
+
+    place.world.events = Calling(leave)
+    with pytest.raises(KeyboardInterrupt):
+        place.run(Driver.CALLS, ids(9), concurrency=3)
+    run = place.store.run("job")
+    assert (run.state, run.lease, run.reason) == (RunState.STOPPED, None, "Left at once, by a second Ctrl-C.")
+    assert run.tally.completed >= 1 and run.tally.calling == 0 and run.tally.total == 9
+    place.world.events = []
+    run = place.resume()
+    assert run.state is RunState.COMPLETED and run.tally.completed + run.tally.uncertain == 9
+    assert max(place.world.hub.operated.values()) == 1

@@ -1,0 +1,259 @@
+"""Runs at a hub that is away, throttles, forgets, lies or says what nobody expected."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice
+from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_events import BatchEnded, HubJobMoved, Said
+from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.transport.http import Request, Response
+from tests.helpers.fleet_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_place import Calling, Place, by_both, ids
+from tests.helpers.transport_double import response
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.store.close()
+
+
+@by_both
+def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: Place, driver: Driver) -> None:
+    is_away = False
+
+    def refuse(request: Request) -> Response | None:
+        if is_away:
+            raise CannotConnect("h.example is not reached.")
+        return None
+
+    def goes(event: Any) -> None:
+        nonlocal is_away
+        is_away = is_away or (isinstance(event, BatchEnded) and event.batch.ordinal == 2)
+
+    place.world.events = Calling(goes)
+    place.world.hub.refuses = refuse
+    run = place.run(driver, ids(12), sizes="3")
+    assert (run.state, run.tally.completed, run.tally.pending) == (RunState.FAILED, 6, 6)
+    assert run.reason == "h.example is not reached." and 110 < place.world.clock.passed_s < 180
+    place.world.events, is_away = [], False
+    run = place.resume()
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12) and max(place.world.hub.operated.values()) == 1
+
+
+@by_both
+def test_a_hub_that_is_away_for_a_while_is_waited_for(place: Place, driver: Driver) -> None:
+    def refuse(request: Request) -> Response | None:
+        if 3 < place.world.clock.passed_s < 45:
+            raise CannotConnect("h.example is not reached.")
+        place.world.clock.passed_s += 1
+        return None
+
+    place.world.hub.refuses = refuse
+    run = place.run(driver, ids(12), sizes="3")
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
+
+
+@by_both
+def test_who_is_not_let_in_is_told_at_once(place: Place, driver: Driver) -> None:
+    place.world.hub.refuses = lambda _: response({"Message": "no"}, status=401, iothub_errorcode="IotHubUnauthorized")
+    run = place.run(driver, ids(12))
+    assert (run.state, run.tally.pending) == (RunState.FAILED, 12) and "401" in str(run.reason)
+    assert place.world.clock.passed_s < 1
+    place.world.hub.refuses = lambda _: None
+    assert place.resume().tally.completed == 12
+
+
+def test_throttled_calls_are_made_again_by_all_together(place: Place) -> None:
+    left = 9
+
+    def refuse(request: Request) -> Response | None:
+        nonlocal left
+        left -= 1
+        return (
+            response({"Message": "slow"}, status=429, iothub_errorcode="ThrottlingException") if 0 <= left < 5 else None
+        )
+
+    place.world.hub.refuses = refuse
+    run = place.run(Driver.CALLS, ids(12), concurrency=3)
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
+    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Said))
+
+
+def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
+    place.world.hub.slots = 1
+    place.world.hub.jobs["other"] = {"jobId": "other", "status": "running", "unseen": 0, "rows": []}
+
+    def ends(request: Request) -> Response | None:
+        if place.world.clock.passed_s > 300:
+            place.world.hub.jobs["other"]["status"] = "completed"
+        return None
+
+    place.world.hub.refuses = ends
+    run = place.run(Driver.JOBS, ids(4), sizes="2")
+    assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 4, 0)
+    assert [each.text for each in place.seen(Said)] == [
+        "The hub runs as many jobs as its tier allows; the next begins when one has ended."
+    ]
+    assert len(place.world.hub.puts) < 50
+
+
+def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: Place) -> None:
+    """The hub took the job and then said, to the one after the crash, that its slot is taken: by that very job."""
+    hub = place.world.hub
+    has_lied = False
+
+    def refuse(request: Request) -> Response | None:
+        nonlocal has_lied
+        if request.method != "PUT":
+            return None
+        if request.path.rpartition("/")[2] not in hub.jobs:
+            hub._answer(request)
+            raise CannotConnect("the answer was lost")
+        has_lied = True
+        return response({"Message": "no"}, status=429, iothub_errorcode="ThrottlingMaxActiveJobCountExceeded")
+
+    hub.refuses, hub.lag = refuse, 2
+    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_lied))
+    assert run.state is RunState.STOPPED
+    hub.refuses = lambda _: None
+    assert place.resume().tally.completed == 3
+    assert len(hub.jobs) == 1 and set(hub.operated.values()) == {1}
+
+
+def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: Place) -> None:
+    hub = place.world.hub
+    first = True
+
+    def foreign(request: Request) -> Response | None:
+        nonlocal first
+        if request.method == "PUT" and first:
+            first = False
+            hub._answer(replace(request, body={**request.body, "queryCondition": "deviceId = 'x'"}))
+        return None
+
+    hub.refuses = foreign
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.pending) == (RunState.FAILED, 3) and "is not this run's" in str(run.reason)
+    assert not any(device in hub.operated for device in ids(3))
+    run = place.resume()
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 3)
+    assert [each.job_id for each in place.seen(HubJobMoved)][0] == f"job-{run.run_key}-b1-2"
+
+
+def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: Place) -> None:
+    hub = place.world.hub
+
+    def forget(request: Request) -> Response | None:
+        if any(job["status"] == "running" for job in hub.jobs.values()):
+            hub.jobs.clear()
+        return None
+
+    hub.refuses = forget
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.uncertain) == (RunState.COMPLETED, 3)
+    assert place.rows["d000"].error_text == "The hub does not know its job any more. The device may have been operated."
+
+
+def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(place: Place) -> None:
+    hub = place.world.hub
+
+    def late(request: Request) -> Response | None:
+        rows = next(iter(hub.jobs.values()), {"rows": []})["rows"]
+        if request.path == "/devices/query" and place.world.clock.passed_s < 20:
+            return response(rows[:1])
+        if request.path == "/devices/query":
+            rows[:] = [each for each in rows if each["deviceId"] != "d002"]
+        for job in hub.jobs.values():
+            if "deviceJobStatistics" in job:
+                job["deviceJobStatistics"]["deviceCount"] = 2
+        return None
+
+    hub.refuses = late
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.completed, run.tally.by_class) == (RunState.COMPLETED, 2, {"not-found": 1})
+    assert place.rows["d002"].error_code == "DeviceNotFound" and place.world.clock.passed_s >= 20
+
+
+def test_a_job_that_fails_as_a_whole_says_why_of_each_device(place: Place) -> None:
+    def fail(request: Request) -> Response | None:
+        for job in place.world.hub.jobs.values():
+            job.update(status="failed", failureReason="SqlQueryParser: no")
+        return None
+
+    place.world.hub.refuses = fail
+    run = place.run(Driver.JOBS, ids(3))
+    assert (run.tally.failed, place.rows["d001"].error_text) == (3, "SqlQueryParser: no")
+
+
+NASTY: list[Any] = [
+    {"status": 2**70, "payload": 1},
+    {"status": 200, "payload": "\ud800"},
+    {"status": -1, "payload": {"a": "\x1b[2J"}},
+    {"status": 200},
+    {"status": True, "payload": None},
+]
+
+
+@by_both
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+def test_whatever_a_device_answers_can_be_kept(place: Place, driver: Driver, nasty: Any) -> None:
+    def answer(request: Request) -> Response | None:
+        if request.path.endswith("/d001/methods"):
+            return response(nasty)
+        for job in place.world.hub.jobs.values():
+            for row in job["rows"]:
+                if row["deviceId"] == "d001":
+                    row["outcome"] = {"deviceMethodResponse": nasty}
+        return None
+
+    place.world.hub.refuses = answer
+    run = place.run(driver, ids(3))
+    assert (run.state, run.tally.ended) == (RunState.COMPLETED, 3) and place.rows["d000"].status == "completed"
+
+
+def test_whatever_the_hub_says_of_a_device_can_be_kept(place: Place) -> None:
+    place.world.hub.fails = lambda _: {"code": "\ud800" * 9, "description": "\udfff\x00" * 9000}
+    run = place.run(Driver.JOBS, ids(2))
+    assert run.tally.failed == 2 and len(str(place.rows["d000"].error_text)) <= 4000
+
+
+def test_edge_devices_get_configuration_content_by_calls(place: Place) -> None:
+    content = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
+    sent: list[tuple[str, Any]] = []
+
+    def applied(request: Request) -> Response:
+        sent.append((request.path, request.body))
+        return Response(status=204, headers={}, body=b"")
+
+    place.world.hub.refuses = applied
+    run = place.run(Driver.AUTO, ids(2), Action(content=content))
+    assert (run.state, run.driver, run.tally.completed) == (RunState.COMPLETED, Driver.CALLS, 2)
+    assert sorted(sent) == [(f"/devices/d00{n}/applyConfigurationContent", content) for n in (0, 1)]
+    with pytest.raises(ConflictingChoice, match="no job for configuration content"):
+        definition_of(Action(content=content), ids(2), Driver.JOBS)
+
+
+def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(place: Place) -> None:
+    patch = TwinPatch(document={"tags": {"ring": 1}, "properties": {"desired": {"a": {"b": 1}}}})
+    hub = place.world.hub
+    broken: set[str] = set()
+
+    def breaks(request: Request) -> Response | None:
+        if request.method == "PATCH" and request.path not in broken:
+            broken.add(request.path)
+            if request.path.endswith("d000"):
+                hub._answer(request)
+            return response({"Message": "oops"}, status=500)
+        return None
+
+    hub.refuses = breaks
+    run = place.run(Driver.CALLS, ids(2), Action(patch=patch), concurrency=1)
+    assert (run.tally.completed, hub.operated) == (2, {"d000": 1, "d001": 1})
