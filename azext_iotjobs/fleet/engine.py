@@ -30,6 +30,7 @@ class View:
     batch: Batch | None  # the first that has not ended, with its tally; None: all have
     cut_off_count: int  # calls that another process began, which is gone
     retry_count: int  # devices to be tried again at the end
+    retry_round: int  # how often that was done before, and 1
     in_flight_count: int  # calls of this process, or hub jobs that have to be settled
     unsettled_count: int  # hub jobs that a cancelled run has to see the end of; in_flight_count for calls
     is_stopping: bool  # Ctrl-C
@@ -178,5 +179,5 @@ def _brought_to(ending: End, view: View) -> Step:
 def _after_the_last(view: View) -> Step:
     retry = view.rollout.retry
     if view.retry_count and retry is not None:
-        return BeginRetries(view.now + timedelta(seconds=retry.pause_s))
+        return BeginRetries(view.now + timedelta(seconds=retry.pause_after_s(view.retry_round)))
     return End(RunEvent.FINISH, None, None)

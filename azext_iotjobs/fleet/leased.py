@@ -20,6 +20,7 @@ class Seen:
     batch: Batch | None  # the first that has not ended
     cut_off_count: int
     retry_count: int
+    retry_round: int
 
 
 class LeasedRun(PartRows):
@@ -30,13 +31,16 @@ class LeasedRun(PartRows):
         run = self.store.run_by_key(self.key)
         batch = self._batch()
         cut_off = self._row_count("SELECT count(*) FROM device WHERE run = ? AND state = 'calling' AND epoch <> ?")
-        retries = 0
+        retries, rounds = 0, 0
         if batch is None and retry is not None and run.state is RunState.RUNNING:
             condition, values = _again(retry)
             retries = self._row_count(
                 f"SELECT count(*) FROM device WHERE run = ? AND ? AND {condition}", 1, *values
             )  # fmt: skip
-        return Seen(run=run, batch=batch, cut_off_count=cut_off, retry_count=retries)
+            rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = ?", 1)
+        return Seen(
+            run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1
+        )  # fmt: skip
 
     def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
         """The run starts or goes on; what was asked of it before that is done with."""
@@ -48,8 +52,7 @@ class LeasedRun(PartRows):
                 (now.timestamp(), forgiven_of_run, self.key),
             )
             self._database.change(
-                "UPDATE batch SET forgiven = ? "
-                "WHERE run = ?2 AND ordinal = (SELECT current FROM run WHERE key = ?2)".replace("= ? ", "= ?1 "),
+                "UPDATE batch SET forgiven = ?1 WHERE run = ?2 AND ordinal = (SELECT current FROM run WHERE key = ?2)",
                 (forgiven_of_batch, self.key),
             )
 

@@ -272,6 +272,7 @@ class _Carrier:
             batch=seen.batch,
             cut_off_count=seen.cut_off_count,
             retry_count=seen.retry_count,
+            retry_round=seen.retry_round,
             in_flight_count=driver.in_flight_count(Drain.STOP),
             unsettled_count=driver.in_flight_count(Drain.CANCEL),
             is_stopping=self._own.stop.is_set(),

@@ -56,6 +56,7 @@ def batch(state: BatchState = BatchState.RUNNING, **counts: int) -> Batch:
 def view(**parts: Any) -> View:
     whole = {
         "run": RUN, "rollout": ROLLOUT, "batch": batch(pending=5), "cut_off_count": 0, "retry_count": 0,
+        "retry_round": 1,
         "in_flight_count": 0, "unsettled_count": 0, "is_stopping": False, "trouble": None, "now": NOW,
     }  # fmt: skip
     return View(**{**whole, **parts})
@@ -117,6 +118,11 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         "or devices are tried again",
         {"batch": None, "retry_count": 3, "rollout": Rollout(retry=Retry(tries={"offline": 1}, pause_s=9))},
         BeginRetries(NOW + timedelta(seconds=9)),
+    ),
+    (
+        "the second time after a longer pause",
+        {"batch": None, "retry_count": 1, "retry_round": 2, "rollout": Rollout(retry=Retry(tries={"other": 2}))},
+        BeginRetries(NOW + timedelta(seconds=20)),
     ),
     ("asked to stop", {"run": replace(RUN, asked=asked(Wish.STOP))}, STOPPED_BY_HAND),
     (
