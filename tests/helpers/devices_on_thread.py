@@ -2,8 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -13,13 +14,15 @@ from azext_iotjobs.operations import simulate
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport.http import HttpTransport
 from tests.helpers.hub_process import HubProcess
 
 READY_LIMIT_S = 30
 
 
-def client_of(process: HubProcess) -> HubClient:
-    """A client of a local hub, as its owner."""
+@contextmanager
+def client_of(process: HubProcess) -> Iterator[HubClient]:
+    """A client of a local hub, as its owner; its connections are closed at the end."""
     target = HubTarget(
         host="localhost",
         https_port=process.info["httpsPort"],
@@ -27,7 +30,12 @@ def client_of(process: HubProcess) -> HubClient:
         ca_file=process.info["caCertificatePath"],
         is_local=True,
     )
-    return HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), SystemClock())
+    client = HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), SystemClock())
+    try:
+        yield client
+    finally:
+        assert isinstance(client.transport, HttpTransport)
+        client.transport.close()
 
 
 class SimulatedFleet:

@@ -42,22 +42,23 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 
 @pytest.fixture(scope="module")
 def devices(process: HubProcess) -> Iterator[SimulatedFleet]:
-    devices = SimulatedFleet(client_of(process), DEVICES)
+    with client_of(process) as client:
+        devices = SimulatedFleet(client, DEVICES)
     yield devices
     devices.close()
 
 
 def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None = None) -> None:
     store = FleetStore(folder)
-    client = client_of(process)
     definition = Definition(
         action=Action(method=MethodCall(name="reboot")),
         targets=Targets(selection=Selection(device_ids=DEVICES)),
         rollout=Rollout(sizes=parse_batch_sizes("6", "--batch"), retry=retry),
         delivery=Delivery(driver=driver, concurrency=3, rate=30, job_limit_s=60),
     )
-    job = fleet_jobs.create(store, "job", fleet.host_of(client), definition, by="me", at=CLOCK.now())
-    fleet.new_run(store, client, job, by="me", at=CLOCK.now())
+    with client_of(process) as client:
+        job = fleet_jobs.create(store, "job", fleet.host_of(client), definition, by="me", at=CLOCK.now())
+        fleet.new_run(store, client, job, by="me", at=CLOCK.now())
     store.close()
 
 
@@ -116,15 +117,11 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     running = carried_on(folder, process)
     assert running.stdout is not None and running.stdout.readline() == "begun\n"
     store = FleetStore(folder)
-    client = client_of(process)
-
-    class Deaf:
-        def heard(self, event: object) -> None:
-            """Nobody listens."""
-
-    hands = fleet.hands(store, by_calls.driver(client, CLOCK), CLOCK, Deaf(), threading.Event())
-    with pytest.raises(LeaseHeld, match=f"process {running.pid}; its lease holds until"):
-        fleet.resume(store.run("job"), hands)
+    told = KillsHub(process)  # it hears nothing
+    with client_of(process) as client:
+        hands = fleet.hands(store, by_calls.driver(client, CLOCK), CLOCK, told, threading.Event())
+        with pytest.raises(LeaseHeld, match=f"process {running.pid}; its lease holds until"):
+            fleet.resume(store.run("job"), hands)
     stopping = fleet.stop(store, store.run("job"), hands.holder, by="ann", reason="lunch", clock=CLOCK)
     asked_at = time.monotonic()
     assert stopping.asked is not None
@@ -158,11 +155,11 @@ class KillsHub:
 
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
 def test_the_hub_dies_and_comes_back_in_the_middle(tmp_path: Path, driver: Driver) -> None:
-    with HubProcess(tmp_path / "hub") as process:
-        devices = SimulatedFleet(client_of(process), DEVICES)
-        folder = tmp_path / "state"
+    folder = tmp_path / "state"
+    with HubProcess(tmp_path / "hub") as process, client_of(process) as client:
+        devices = SimulatedFleet(client, DEVICES)
         begin(folder, process, driver, retry=Retry(tries={"offline": 5}, pause_s=2))
-        store, client = FleetStore(folder), client_of(process)
+        store = FleetStore(folder)
         module = by_job if driver is Driver.JOBS else by_calls
         told = KillsHub(process)
         hands = fleet.hands(store, module.driver(client, CLOCK), CLOCK, told, threading.Event())

@@ -35,8 +35,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 
 
 @pytest.fixture(scope="module")
-def hub(process: HubProcess) -> HubClient:
-    return client_of(process)
+def hub(process: HubProcess) -> Iterator[HubClient]:
+    with client_of(process) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
