@@ -24,6 +24,7 @@ setup(
     package_data={
         "azext_iotjobs": ["azext_metadata.json", "py.typed"],
         "azext_iotjobs.localhub.query": ["grammar.lark"],
+        "azext_iotjobs.simulator": ["ready_made/*.yaml"],
     },
     install_requires=["paho-mqtt>=2.1,<3", "aiohttp>=3.14,<4", "lark>=1.1.9,<2"],
     # For environments without az, which brings requests, cryptography and pyopenssl.

@@ -54,6 +54,8 @@ FIXED = {
     ("iot hub job create", "--poll-duration"): "0 waits until the job's own deadline",
     ("iot hub invoke-device-method", ""): "exit code 4 when the device failed, see [exit-codes.md](exit-codes.md)",
     ("iot hub invoke-device-method", "--timeout"): "5 to 300 seconds, as the hub has it",
+    ("iot device simulate", "--device-id"): "need not be given where other options name a fleet",
+    ("iot device simulate", "--certificate-file-path"): "of a fleet: a folder",
     ("iot device simulate", "--method-response-code"): "0 counts too, and is not taken for nothing",
     ("iot device simulate", "--method-response-payload"): FALSY,
     ("iot device simulate", "--init-reported-properties"): FALSY,

@@ -9,6 +9,7 @@ from pathlib import Path
 from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Who
 from azext_iotjobs.localhub.mqtt.topics import LISTENED, PUBLISHED
 from azext_iotjobs.localhub.policies import Right
+from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
 PAGE = Path(__file__).with_name("local-hub.md")
 WORDS = {
@@ -21,7 +22,7 @@ WORDS = {
 
 def page(written: str) -> str:
     """The page with its made parts made anew."""
-    for name, table in (("routes", _routes()), ("topics", _topics())):
+    for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
         part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
         written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
         if count != 1:
@@ -30,9 +31,29 @@ def page(written: str) -> str:
 
 
 def _routes() -> str:
-    rows = [f"| {each.verb} | `{each.path}` | {_who(each.who)} | {each.what} |\n" for each in ROUTES]
-    missing = [f"| {verb} | `{path}` | – | **not served**: {why} |\n" for verb, path, why in NOT_SERVED]
-    return "| verb | path | who | what |\n|---|---|---|---|\n" + "".join(rows + missing)
+    rows = [
+        f"| {each.verb} | `{each.path}` | {_who(each.who)} | {_metered(each.throttle)} | {each.what} |\n"
+        for each in ROUTES
+    ]
+    missing = [f"| {verb} | `{path}` | – | – | **not served**: {why} |\n" for verb, path, why in NOT_SERVED]
+    return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
+
+
+def _tiers() -> str:
+    rows = [f"| {throttle.value} | {' | '.join(map(_granted, row))} |\n" for throttle, row in TABLE.items()]
+    slots = " | ".join(str(job_slots(sku)) for sku in (Sku.S1, Sku.S2, Sku.S3))
+    return "| throttle | F1, S1 | S2 | S3 |\n|---|---|---|---|\n" + "".join(rows) + f"| active jobs | {slots} |\n"
+
+
+def _granted(grant: Grant) -> str:
+    per_unit = f"{grant.per_unit:,.0f}/unit" if grant.per_unit else ""
+    least = f"{grant.least:,.0f}" if grant.least else ""
+    amount = f"{per_unit}, at least {least}" if per_unit and least else per_unit or least
+    return f"{amount} a {'second' if grant.period_s == 1 else 'minute'}"
+
+
+def _metered(throttle: Throttle | None) -> str:
+    return throttle.value if throttle else "–"
 
 
 def _topics() -> str:

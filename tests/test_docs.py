@@ -98,6 +98,25 @@ def test_every_option_has_a_line_of_help(command: str) -> None:
     assert [each["options"] for each in our_arguments()[command].values() if not each["help"]] == []
 
 
+def test_the_commands_for_people_from_iot_central_parse() -> None:
+    text = (REPOSITORY / "docs" / "from-iot-central.md").read_text(encoding="utf-8")
+    lines = [line for line in re.findall(r"`(az iot [^`]+)`", text) if "…" not in line]
+    known = sorted(our_arguments(), key=len, reverse=True)
+    for line in lines:
+        words = shlex.split(line)
+        command = next(each for each in known if line.startswith(f"az {each}"))
+        arguments = our_arguments()[command].values()
+        typed = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        options = {option for each in arguments for option in each["options"]}
+        assert typed <= options | {"--query", "-o"}, line
+        required = [each["options"] for each in arguments if each["required"]]
+        assert all(typed & set(each) for each in required), line
+        for each in arguments:
+            given = [[*words, ""][words.index(option) + 1] for option in each["options"] if option in words]
+            assert not each["choices"] or set(given) <= set(each["choices"]), line
+    assert len(lines) > 30
+
+
 def test_the_readme_names_only_options_that_exist() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     joined = text.replace("\\\n", " ")

@@ -33,6 +33,7 @@ class ArmHub:
     takes_keys: bool
     state: str = "Active"
     events: "EventsEndpoint | None" = None
+    tier: tuple[str, int] | None = None  # such as S1, and units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,7 @@ class ResourceManager:
                 takes_keys=properties.get("disableLocalAuth") is not True,
                 state=printable(str(properties.get("state"))),
                 events=_events(properties),
+                tier=_tier(item.get("sku")),
             )
 
     def policies(self, hub: ArmHub) -> list[Policy]:
@@ -187,6 +189,11 @@ def _events(properties: dict[str, Any]) -> EventsEndpoint | None:
     events = (properties.get("eventHubEndpoints") or {}).get("events") or {}
     endpoint, path = events.get("endpoint"), events.get("path")
     return EventsEndpoint(endpoint=str(endpoint), path=str(path)) if endpoint and path else None
+
+
+def _tier(sku: Any) -> tuple[str, int] | None:
+    name, units = (sku.get("name"), sku.get("capacity")) if isinstance(sku, dict) else (None, None)
+    return (name, units) if isinstance(name, str) and isinstance(units, int) else None
 
 
 def _rights(item: dict[str, Any]) -> frozenset[str]:

@@ -26,11 +26,27 @@ def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     return open_client(cli_ctx, command_args, changes=True)
 
 
+def simulating_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The HubClient of a simulation: of one device, or of a fleet, which is looked for, made, and signed in."""
+    from azext_iotjobs.cli.rights import ALL
+    from azext_iotjobs.cli.target import open_client
+
+    needed = None if command_args.get("device") is not None else ALL
+    return open_client(cli_ctx, command_args, changes=True, needed=needed)
+
+
 def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The TypedHub of a command that may not need one; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_keys import typed_hub
 
     return typed_hub(cli_ctx, command_args)
+
+
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """Where fleet jobs are kept, and the hub arguments: handlers decide when a hub is needed."""
+    from azext_iotjobs.cli.fleet_place import fleet_place
+
+    return fleet_place(cli_ctx, command_args)
 
 
 def _table_of(command: str) -> Callable[[Any], Any]:
@@ -53,11 +69,13 @@ def _room(name: str, client_factory: Any = None) -> CliCommandType:
 def load_command_table(loader: Any) -> None:
     """Enter every command of ours into az's table."""
     with loader.command_group("iot hub job", _room("jobs", reading_client)) as group:
-        group.command("create", "create", client_factory=changing_client)
         group.command("wait", "wait")
         group.show_command("show", "show")
         group.command("list", "list_jobs")
         group.command("cancel", "cancel", client_factory=changing_client)
+
+    with loader.command_group("iot hub job", _room("job_creating", changing_client)) as group:
+        group.command("create", "create")
 
     with loader.command_group("iot hub job", _room("repeat", changing_client)) as group:
         group.command("rerun", "rerun")
@@ -65,6 +83,8 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub job", _room("results", reading_client)) as group:
         group.command("results", "show_results")
+
+    _load_fleet_jobs(loader)
 
     with loader.command_group("iot hub", _room("methods", changing_client)) as group:
         group.command("invoke-device-method", "invoke")
@@ -117,7 +137,7 @@ def load_command_table(loader: Any) -> None:
         group.command("replace", "replace", client_factory=changing_client)
         group.command("list", "list_twins")
 
-    with loader.command_group("iot device", _room("simulate", changing_client)) as group:
+    with loader.command_group("iot device", _room("simulate", simulating_client)) as group:
         group.command("simulate", "simulate")
 
     with loader.command_group("iot device", _room("messages", changing_client)) as group:
@@ -145,3 +165,34 @@ def load_command_table(loader: Any) -> None:
 
     for name, command in loader.command_table.items():
         command.table_transformer = _table_of(name)
+
+
+def _load_fleet_jobs(loader: Any) -> None:
+    def room(name: str) -> CliCommandType:
+        return _room(name, fleet_place)
+
+    with loader.command_group("iot hub fleet-job", room("fleet_saving")) as group:
+        group.command("create", "create")
+        group.command("copy", "copy")
+        group.command("update", "update")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_jobs")) as group:
+        group.show_command("show", "show")
+        group.command("list", "list_fleet_jobs")
+        group.command("list-runs", "list_runs")
+        group.command("delete", "delete")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_runs")) as group:
+        group.command("run", "run")
+        group.command("resume", "resume")
+        group.command("rerun", "rerun")
+        group.command("stop", "stop")
+        group.command("cancel", "cancel")
+
+    with loader.command_group("iot hub fleet-job", room("fleet_results")) as group:
+        group.command("results", "show_results")
+
+    with loader.command_group("iot hub fleet-job group", room("fleet_groups")) as group:
+        group.command("create", "create")
+        group.command("list", "list_groups")
+        group.command("delete", "delete")

@@ -38,6 +38,20 @@ def device_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
 
 @Completer
+def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
+    """Ids of the fleet jobs that are kept, of the hub that the line names if it names one."""
+    from azext_iotjobs.cli.fleet_place import HUB_ARGUMENTS as ALL_ARGUMENTS
+    from azext_iotjobs.cli.fleet_place import FleetPlace
+
+    def ids() -> Iterable[str]:
+        typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
+        place = FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None)
+        return (job.fleet_job_id for job in place.store.fleet_jobs() if place.means(job.host))
+
+    return _offered(prefix, ids)
+
+
+@Completer
 def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The names under which local hubs can be reached now."""
     from azext_iotjobs.cli.running_hubs import running_hubs

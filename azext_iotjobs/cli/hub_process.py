@@ -18,7 +18,7 @@ from azext_iotjobs.model.errors import BadValue, StateError
 # The folder that holds the package: the extension's own, where pip has put the hub's dependencies too.
 EXTENSION_FOLDER = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
-END_LIMIT_S = 10.0
+END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it does not take
 
 
@@ -31,6 +31,8 @@ class HubOptions:
     bind: str
     data_folder: str | None  # None: the default one
     in_memory: bool
+    sku: str  # a tier's name, or "unlimited"
+    units: int
 
     @property
     def data_path(self) -> Path:
@@ -94,6 +96,8 @@ def _spawn(options: HubOptions, log: Any, in_background: bool) -> "subprocess.Po
         "--bind", options.bind,
         "--data-dir", str(options.data_path),
         "--state-dir", str(state_folder()),
+        "--sku", options.sku,
+        "--units", str(options.units),
     ]  # fmt: skip
     if options.in_memory:
         words.append("--in-memory")

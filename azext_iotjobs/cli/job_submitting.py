@@ -7,12 +7,12 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import job_waiting
-from azext_iotjobs.cli.plans import show_plan
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.job_codec import render_job
+from azext_iotjobs.clients.job_request_codec import render_job
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
-from azext_iotjobs.model.job import Job, JobRequest
+from azext_iotjobs.model.job import Job
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.outcome import SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations import jobs as operation
@@ -72,6 +72,8 @@ def submit(
     if manner.devices_at_most is not None:
         client.selections.check_at_most(selection, manner.devices_at_most)
     if manner.only_plans:
+        from azext_iotjobs.cli.plans import show_plan  # here, so that others start without it
+
         return show_plan(client, selection, render_job(request))
     created = create(client, request, manner)
     if not manner.waits_for_end:

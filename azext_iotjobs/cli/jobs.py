@@ -1,71 +1,13 @@
-"""Handlers of az iot hub job create | wait | show | list | cancel: options -> values -> the hub's document."""
+"""Handlers of az iot hub job wait | show | list | cancel. Creating is elsewhere, so that looking starts quickly."""
 
 from typing import Any
 
 from azext_iotjobs.cli import job_waiting
-from azext_iotjobs.cli.job_submitting import read_manner, starting_instant, submit
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.parents import with_parent
-from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
-from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.job import JobStatus, JobType
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
-from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs as operation
-
-
-def create(
-    cmd: Any,
-    client: HubClient,
-    job: str,
-    job_kind: str,
-    condition: str | None = None,
-    named_devices: str | None = None,
-    devices_path: str | None = None,
-    left_out: str | None = None,
-    devices_at_most: int | None = None,
-    only_plans: bool = False,
-    patch: Given | None = None,
-    method: str | None = None,
-    method_json: Given | None = None,
-    connect_timeout: int = 30,
-    response_timeout: int = 30,
-    start_at: str | None = None,
-    ttl_s: int = 3600,
-    wait_for_end: bool = False,
-    poll_every_s: int = 10,
-    poll_limit_s: int = 600,
-    waits_for_slot: bool = False,
-    success: str = DEFAULT_SUCCESS_STATUS,
-    always_zero: bool = False,
-) -> dict[str, Any] | None:
-    """Create a job and, with --wait, wait for its end."""
-    manner = read_manner(
-        cmd, devices_at_most, poll_every_s, poll_limit_s, success, only_plans=only_plans,
-        waits_for_slot=waits_for_slot, waits_for_end=wait_for_end, always_zero=always_zero,
-    )  # fmt: skip
-    call = None
-    if method is not None or method_json is not None:
-        call = MethodCall(
-            name=method or "",
-            payload=None if method_json is None else json_or_file(method_json, "--method-payload"),
-            response_timeout_s=response_timeout,
-            connect_timeout_s=connect_timeout,
-        )
-    selection = TypedSelection(
-        condition=condition, ids=named_devices, ids_file=devices_path, excluded=left_out
-    ).read()  # fmt: skip
-    request = JobRequest(
-        job_id=job,
-        job_type=JobType(job_kind),
-        condition=selection.as_condition(),
-        method=call,
-        patch=None if patch is None else TwinPatch(document=json_object_or_file(patch, "--twin-patch")),
-        start_at=None if start_at is None else starting_instant(start_at),
-        max_execution_s=ttl_s,
-    )
-    return submit(cmd, client, request, selection, manner)
 
 
 def wait(

@@ -18,7 +18,7 @@ from azext_iotjobs.model.target import parse_connection_string
 
 logger = get_logger(__name__)
 
-STOP_LIMIT_S = 10.0  # a clean end closes each device's connection; what takes longer is stuck
+STOP_LIMIT_S = 30.0  # a clean end closes each connection: ten thousand take some seconds
 LOOK_INTERVAL_S = 0.05
 HOW_TO_GET_PEM = "From a DER file: openssl x509 -inform der -in ca.cer -out ca.pem"
 
@@ -31,6 +31,8 @@ def start(
     data_folder: str | None = None,
     in_memory: bool = False,
     in_background: bool = False,
+    tier: str = "unlimited",
+    tier_units: int = 1,
 ) -> dict[str, Any] | None:
     """Start a local IoT Hub."""
     options = hub_process.HubOptions(
@@ -39,6 +41,8 @@ def start(
         bind=bind_address,
         data_folder=data_folder,
         in_memory=in_memory,
+        sku=tier,
+        units=tier_units,
     )
     hub = hub_process.start(options, in_background=in_background)
     _say_how_to_use(hub.document)
@@ -67,8 +71,8 @@ def stop(secure_port: int | None = None) -> None:
 def show(secure_port: int | None = None) -> dict[str, Any]:
     """Show the running local hub."""
     hub = pick(https_port=secure_port)
-    client_of(hub).health()  # something listens there: is it this hub?
-    return hub.document
+    throttles = client_of(hub).quotas()["throttles"]  # something listens there: is it this hub?
+    return {**hub.document, **({"throttles": throttles} if throttles else {})}
 
 
 def reset(secure_port: int | None = None, sure: bool = False) -> None:

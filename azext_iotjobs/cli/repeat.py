@@ -15,9 +15,10 @@ from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_fi
 from azext_iotjobs.cli.plans import plain
 from azext_iotjobs.cli.selections import TypedSelection, listed
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.job_codec import parse_job_request, render_job
+from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
-from azext_iotjobs.model.job import Job, JobRequest
+from azext_iotjobs.model.job import Job
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, weightiest
 from azext_iotjobs.model.rerun import FAILED, Chosen, Target, conditions, new_job_id, parse_chosen, part_ids

@@ -10,6 +10,7 @@ ALL = frozenset({"RegistryWrite", "ServiceConnect", "DeviceConnect"})
 # First match wins, by the command's first words. A command that is not here is given all rights.
 NEEDED = (
     ("iot hub job", {"RegistryWrite", "ServiceConnect"}),
+    ("iot hub fleet-job", {"RegistryWrite", "ServiceConnect"}),  # jobs, calls, configuration content
     ("iot hub device-identity list", {"ServiceConnect"}),
     ("iot hub device-identity show", {"RegistryRead"}),
     ("iot hub device-identity connection-string", {"RegistryRead"}),

@@ -5,7 +5,6 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.device_files import rows_of
 from azext_iotjobs.cli.values import at_least, whole_number
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
@@ -23,9 +22,9 @@ class TypedSelection:
     ids_file: str | None
     excluded: str | None
 
-    def read(self) -> Selection:
-        """Which devices are meant. Raises UserError, naming the option."""
-        named: list[str] = []
+    def read(self, more_ids: tuple[str, ...] = ()) -> Selection:
+        """Which devices are meant, with those that are named elsewhere. Raises UserError, naming the option."""
+        named = list(more_ids)
         if self.ids is not None:
             named += listed(self.ids, "--device-ids")
         if self.ids_file is not None:
@@ -74,6 +73,8 @@ def listed(text: str, option: str) -> tuple[str, ...]:
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:
+    from azext_iotjobs.cli.device_files import rows_of  # here: few commands read a file
+
     found = device_ids((row["deviceid"] for row in rows_of(path, option)), f"{option} {path}")
     if not found:
         raise BadValue(f"{option} {path}: there is no device in it.")

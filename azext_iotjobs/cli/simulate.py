@@ -8,17 +8,20 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli import simulate_http
+from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
+from azext_iotjobs.cli.fleet_options import FleetOptions
+from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
-from azext_iotjobs.cli.values import at_least, key_values, whole_number
+from azext_iotjobs.cli.one_device import OneDevice
+from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
 from azext_iotjobs.operations import simulate as operation
-from azext_iotjobs.simulator.session import UNSET, Behaviour, Seen, What
+from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
@@ -29,8 +32,9 @@ MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-
 
 
 def simulate(
+    cmd: Any,
     client: HubClient,
-    device: str,
+    device: str | None = None,
     body: str = "Ping from Az CLI IoT Extension",
     messages_to_send: int = 100,
     message_interval_s: int = 3,
@@ -46,14 +50,28 @@ def simulate(
     key_path: str | None = None,
     key_passphrase: str | None = None,
     over_websocket: bool = False,
-) -> None:
-    """Simulate a device until its messages are sent, or until Ctrl-C."""
+    **kwargs: Any,
+) -> dict[str, Any] | None:
+    """Simulate a device until its messages are sent, or until Ctrl-C; or a fleet of them.
+
+    kwargs: what BehaviourOptions and FleetOptions name. az looks for an argument of this name when it reads no more
+    options from here.
+    Gives what came of a fleet; None for one device.
+    """
+    behaviour = BehaviourOptions.taken_from(
+        kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
+    )
+    fleet = FleetOptions(**kwargs)
+    fleet.check(device)
+    if wire == "http" and fleet.is_typed:
+        raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
     if wire == "http":
         _refuse_what_needs_mqtt(
             {
                 "--method-response-code": answer_status,
                 "--method-response-payload": answer_payload,
                 "--init-reported-properties": first_reported,
+                "--behaviour, --method and the like": behaviour.is_typed or None,
                 "--model-id": model,
                 "--certificate-file-path": certificate_path or key_path or key_passphrase,
                 "--websocket": over_websocket or None,
@@ -64,13 +82,7 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
-    behaviour = Behaviour(
-        status=200 if answer_status is None else whole_number(answer_status, "--method-response-code"),
-        payload=UNSET if answer_payload is None else json_or_file(answer_payload, "--method-response-payload"),
-        first_reported=(
-            None if first_reported is None else json_object_or_file(first_reported, "--init-reported-properties")
-        ),
-    )
+    behaving = behaviour.read()
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
     plan = TelemetryPlan(
         text=body,
@@ -82,18 +94,47 @@ def simulate(
         key = key_of(client, device, device_key)
         with stopped_by_ctrl_c() as stop:
             simulate_http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
-        return
-    certificate = _certificate(certificate_path, key_path, key_passphrase, device_key)
+        return None
+    one = OneDevice(
+        device=device,
+        behaving=behaving,
+        plan=plan,
+        sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
+        model=model,
+        device_key=device_key,
+        certificate_path=certificate_path,
+        key_path=key_path,
+        key_passphrase=key_passphrase,
+        way=Way.WEBSOCKET if over_websocket else Way.TLS,
+    )
+    if fleet.is_typed:
+        from azext_iotjobs.cli import simulate_fleet
+
+        return simulate_fleet.simulate(cmd, client, one, fleet)
+    _simulate_one(client, one)
+    return None
+
+
+def _was_typed(value: Any) -> bool:
+    """az marks defaults."""
+    return not getattr(value, "is_default", False)
+
+
+def _simulate_one(client: HubClient, one: OneDevice) -> None:
+    device = str(one.device)
+    certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
+    behaviour = one.behaving.of_one(Who(device_id=device))
     simulated = operation.SimulatedDevice(
         device_id=device,
-        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, device_key)),
+        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),
         behaviour=behaviour,
-        plan=plan,
-        model_id=model,
+        plan=one.plan if one.sends or not behaviour.telemetry else None,
+        model_id=one.model,
     )
-    way = Way.WEBSOCKET if over_websocket else Way.TLS
     with stopped_by_ctrl_c() as stop:
-        summary = operation.run(client.target, [simulated], _print_seen, SystemClock(), stop, way)
+        summary = operation.run(
+            client.target, [simulated], _print_seen, SystemClock(), stop, one.way, one.behaving.seed
+        )
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
         "%s: %d messages sent%s%s.", device, summary.sent_count,
@@ -157,23 +198,30 @@ def _print_seen(device: str, seen: Seen) -> None:
                 },
             )
         case What.SENT:
-            _show_progress(details["number"], details["count"])
+            _show_progress(details["number"], details.get("count"))
         case What.READY:
             logger.warning("%s: connected, listening.", device)
         case What.LOST:
-            logger.warning("%s: connection lost; connecting again in %.1f s.", device, details["retry_in_s"])
+            why = f" {details['reason']}" if "reason" in details else ""
+            logger.warning("%s: connection lost; connecting again in %.1f s.%s", device, details["retry_in_s"], why)
         case What.NOT_CONNECTED:
             logger.warning("%s: %s Connecting again in %.1f s.", device, details["reason"], details["retry_in_s"])
         case What.REFUSED:
             pass  # the command's own error says so
         case What.REPORT_REFUSED:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
+        case What.DROPPED:
+            logger.warning("%s: something was not sent: too much waits for the hub already.", device)
+        case What.FETCH_REFUSED:
+            logger.warning("%s: the hub refused to show its twin (%s); asking again.", device, details["status"])
+        case What.UNANSWERED:
+            logger.warning("%s: method %r is not answered: %s.", device, details["name"], details["reason"])
         case What.UNREADABLE:
             logger.warning("%s: unreadable message on %r.", device, details["topic"])
 
 
-def _show_progress(number: int, count: int) -> None:
-    if sys.stderr.isatty():
+def _show_progress(number: int, count: int | None) -> None:
+    if count is not None and sys.stderr.isatty():
         end = "\n" if number == count else "\r"
         print(f"Device simulation in progress: {number}/{count}", end=end, file=sys.stderr, flush=True)
 

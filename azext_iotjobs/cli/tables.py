@@ -10,6 +10,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.cells import NOISE, cell, heading, printable, time_cell, value_cell
+from azext_iotjobs.cli.fleet_job_tables import VIEWS as FLEET_JOB_VIEWS
+from azext_iotjobs.cli.fleet_table import rows_of
 
 logger = get_logger(__name__)
 
@@ -146,6 +148,15 @@ def local_hubs(documents: Iterable[Any]) -> list[Row]:
     ]
 
 
+def simulations(documents: Iterable[Any]) -> list[Row]:
+    """Runs of simulated fleets: a line for each number."""
+    return [
+        {heading(name): cell(value, LONG_CELL) for name, value in row.items()}
+        for document in documents
+        for row in (rows_of(document) if "endedBy" in document else any_documents([document]))
+    ]
+
+
 def whole(documents: Iterable[Any]) -> list[Row]:
     """Documents whose values are there to be copied: nothing is shortened."""
     return [{heading(name): value for name, value in document.items()} for document in documents]
@@ -164,6 +175,8 @@ def any_documents(documents: Iterable[Any]) -> list[Row]:
 
 
 VIEWS: Mapping[str, View] = {
+    **FLEET_JOB_VIEWS,
+    "iot hub fleet-job results": job_rows,
     "iot hub job create": jobs,
     "iot hub job wait": jobs,
     "iot hub job copy": jobs,
@@ -195,6 +208,7 @@ VIEWS: Mapping[str, View] = {
     "iot hub device-twin update": twins,
     "iot hub device-twin list": twins,
     "iot device c2d-message receive": messages,
+    "iot device simulate": simulations,
     "iot local-hub start": local_hubs,
     "iot local-hub show": local_hubs,
 }

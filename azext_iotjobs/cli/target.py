@@ -65,15 +65,26 @@ class ChosenHub:
     target: HubTarget
     credential: ServiceCredential
     was_typed: bool = True
+    tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
 
 
-def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) -> HubClient:
+def open_client(
+    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
+) -> HubClient:
     """Take the hub arguments out of `command_args` and give the client that they mean.
 
     changes: the command changes something on the hub; then a hub that was not typed is named on stderr.
+    needed: rights that a policy must have, where one is chosen; None: those that the command has in the table.
     Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
     where its login is asked.
     """
+    return client_of(hub_of(cli_ctx, command_args, changes=changes, needed=needed))
+
+
+def hub_of(
+    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
+) -> ChosenHub:
+    """The same without its client, which `client_of` gives."""
     typed = HubArguments(
         hub=_text(command_args.pop("hub", None)),
         login=_text(command_args.pop("hub_login", None)),
@@ -84,11 +95,16 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool) ->
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
-        needed=needed_rights(cli_ctx.data.get("command") or ""),
+        needed=needed_rights(cli_ctx.data.get("command") or "") if needed is None else needed,
     )
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
+    return chosen
+
+
+def client_of(chosen: ChosenHub) -> HubClient:
+    """The client of a hub that was decided on."""
     return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
 
 
@@ -159,7 +175,9 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
     manager = around.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
-        target=HubTarget(host=found.host_name, https_port=https_port), credential=manager.key(found, around.needed)
+        target=HubTarget(host=found.host_name, https_port=https_port),
+        credential=manager.key(found, around.needed),
+        tier=found.tier,
     )
 
 

@@ -5,6 +5,7 @@ Documents are kept as the hub sent them; only what we decide on is read out, and
 
 from typing import Any
 
+from azext_iotjobs.clients.answer import json_object
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.model.twin import NewTwin, Twin, TwinPatch
@@ -87,13 +88,6 @@ def parse_new_twin(document: dict[str, Any], option: str) -> NewTwin:
         tags=_member_object(document, "tags", option),
         desired={name: value for name, value in desired.items() if name not in ("$metadata", "$version")},
     )
-
-
-def json_object(document: Any) -> dict[str, Any]:
-    """A document that must be an object. Raises HubFault."""
-    if not isinstance(document, dict):
-        raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
-    return document
 
 
 def _member_object(document: dict[str, Any], name: str, option: str) -> dict[str, Any]:

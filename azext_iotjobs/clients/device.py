@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from azext_iotjobs.clients.answer import document, error_of
+from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.transport.http import Request, Transport

@@ -8,14 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from azext_iotjobs.clients.jobs import JobsClient
-from azext_iotjobs.clients.messages import MessagesClient
-from azext_iotjobs.clients.methods import MethodsClient
 from azext_iotjobs.clients.queries import QueriesClient
-from azext_iotjobs.clients.selections import SelectionsClient
-from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, ServiceCredential
+from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, ServiceCredential
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
@@ -23,6 +19,10 @@ if TYPE_CHECKING:
     from azext_iotjobs.clients.configurations import ConfigurationsClient
     from azext_iotjobs.clients.device import DeviceClient
     from azext_iotjobs.clients.identities import IdentitiesClient
+    from azext_iotjobs.clients.messages import MessagesClient
+    from azext_iotjobs.clients.methods import MethodsClient
+    from azext_iotjobs.clients.selections import SelectionsClient
+    from azext_iotjobs.clients.twins import TwinsClient
 
 AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None for the policy's
 
@@ -37,17 +37,15 @@ class HubClient:
         as_device: AsDevice | None = None,
         *,
         may_act_as_device: bool = True,
+        policy_key: SasKey | None = None,
     ) -> None:
         self.target = target
         self.transport = transport
+        self.policy_key = policy_key  # that it signs in with; None: it signs in otherwise
         self._as_device = as_device
         self._may_act_as_device = may_act_as_device
         self.jobs = JobsClient(transport)
-        self.messages = MessagesClient(transport)
-        self.methods = MethodsClient(transport)
         self.queries = QueriesClient(transport)
-        self.selections = SelectionsClient(self.queries)
-        self.twins = TwinsClient(transport)
 
     @classmethod
     def open(
@@ -64,7 +62,41 @@ class HubClient:
             return HttpTransport(target, own, clock, on_wait, resource)
 
         transport = HttpTransport(target, credential, clock, on_wait)
-        return cls(target, transport, as_device, may_act_as_device=not isinstance(credential, AadLogin))
+        return cls(
+            target,
+            transport,
+            as_device,
+            may_act_as_device=not isinstance(credential, AadLogin),
+            policy_key=credential if isinstance(credential, SasKey) else None,
+        )
+
+    @cached_property
+    def messages(self) -> "MessagesClient":
+        """Cloud-to-device messages, from the service's side."""
+        from azext_iotjobs.clients.messages import MessagesClient
+
+        return MessagesClient(self.transport)
+
+    @cached_property
+    def methods(self) -> "MethodsClient":
+        """Direct methods."""
+        from azext_iotjobs.clients.methods import MethodsClient
+
+        return MethodsClient(self.transport)
+
+    @cached_property
+    def selections(self) -> "SelectionsClient":
+        """Which devices a selection finds."""
+        from azext_iotjobs.clients.selections import SelectionsClient
+
+        return SelectionsClient(self.queries)
+
+    @cached_property
+    def twins(self) -> "TwinsClient":
+        """Twins."""
+        from azext_iotjobs.clients.twins import TwinsClient
+
+        return TwinsClient(self.transport)
 
     @cached_property
     def identities(self) -> "IdentitiesClient":

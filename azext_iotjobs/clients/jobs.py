@@ -1,14 +1,17 @@
 """JobsClient: /jobs/v2 and the old /jobs of import and export."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from azext_iotjobs.clients import job_codec as codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.paging import pages
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.transport.http import Request, Transport
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.job_request import JobRequest
 
 
 class JobsClient:
@@ -17,9 +20,11 @@ class JobsClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, request: JobRequest) -> Job:
+    def create(self, request: "JobRequest") -> Job:
         """PUT a new job; the hub answers in short: id, type, status. Raises HubAnswer, LinkError."""
-        put = Request(method="PUT", path=_v2(request.job_id), body=codec.render_job(request), has_body=True)
+        from azext_iotjobs.clients.job_request_codec import render_job  # here, so that looking at jobs starts quickly
+
+        put = Request(method="PUT", path=_v2(request.job_id), body=render_job(request), has_body=True)
         return codec.parse_job(document(self._transport.send(put)))
 
     def get(self, job_id: str) -> Job:

@@ -15,9 +15,12 @@ class LocalHubClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def health(self) -> Any:
-        """What the hub says of itself. Raises HubAnswer when something else listens there, LinkError."""
-        return document(self._transport.send(Request(method="GET", path="/_local/health", may_repeat=True)))
+    def quotas(self) -> Any:
+        """What the hub's tier grants, and what was used of it.
+
+        Raises HubAnswer when something else listens there, LinkError.
+        """
+        return document(self._transport.send(Request(method="GET", path="/_local/quotas", may_repeat=True)))
 
     def reset(self) -> None:
         """Remove all devices, twins and jobs."""

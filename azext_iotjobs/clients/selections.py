@@ -27,7 +27,7 @@ class SelectionsClient:
         """
         if selection.is_of_modules:  # the hub counts no modules
             return sum(1 for _ in islice(self.device_ids(selection), None if limit is None else limit + 1))
-        return sum(self._one_count(each) for each in _conditions(selection, COUNT))
+        return sum(self._one_count(each) for each in conditions(selection, COUNT))
 
     def check_at_most(self, selection: Selection, limit: int) -> int:
         """How many devices are meant; named ones count, registered or not. Raises BadValue for more than `limit`."""
@@ -46,7 +46,7 @@ class SelectionsClient:
         if selection.is_of_modules:
             yield from map("/".join, self.module_ids(selection))
             return
-        for condition in _conditions(selection, IDS):
+        for condition in conditions(selection, IDS):
             for row in self._queries.run(IDS + condition):
                 yield str(row.get("deviceId"))
 
@@ -63,7 +63,7 @@ class SelectionsClient:
         return count
 
 
-def _conditions(selection: Selection, query: str) -> Iterator[str]:
+def conditions(selection: Selection, query: str) -> Iterator[str]:
     """What to put behind `query`, so that together they find the devices: ids may need several."""
     if selection.condition is None:
         around = len(query) + len(WHERE)

@@ -16,7 +16,8 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files
+from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files, collect_seldom
+from azext_iotjobs.localhub.rules.quota import Sku
 
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
 
@@ -40,6 +41,9 @@ def main(words: list[str] | None = None) -> int:
             data_dir=arguments.data_dir.absolute(),
             state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
             in_memory=arguments.in_memory,
+            sku=Sku(arguments.sku),
+            units=arguments.units,
+            time_scale=arguments.time_scale,
             max_active_jobs=arguments.max_active_jobs,
         )
     except BadConfig as err:
@@ -77,6 +81,7 @@ async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
         threading.Thread(target=_wait_for_stdin, args=(loop, stop), daemon=True).start()
 
     def say_ready(listening: Listening) -> None:
+        collect_seldom()
         sys.stdout.write(json.dumps(listening.document) + "\n")
         sys.stdout.flush()
 
@@ -99,7 +104,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--state-dir", type=Path, help="where to write the state file that says what runs")
     parser.add_argument("--in-memory", action="store_true")
-    parser.add_argument("--max-active-jobs", type=int, help="as the service's tiers have it; default: no limit")
+    parser.add_argument(
+        "--sku",
+        choices=[each.value for each in Sku],
+        default=Sku.UNLIMITED.value,
+        help="tier whose quotas it keeps to; default: none",
+    )
+    parser.add_argument("--units", type=int, default=1, help="units of the tier")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="makes all quotas so many times faster; for tests and benchmarks"
+    )
+    parser.add_argument("--max-active-jobs", type=int, help="job slots; default: as the tier has them")
     parser.add_argument(
         "--end-with-stdin", action="store_true", help="end when standard input does, as with who started it"
     )

@@ -9,6 +9,7 @@ from azext_iotjobs.localhub.engine.device_side import DeviceDesk
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.targets import Selector
@@ -21,6 +22,7 @@ from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import Desks
 from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
@@ -38,6 +40,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 class Hub:
     """What moves in a hub, and its doors."""
 
+    quotas: Quotas | None  # None: nothing is limited
     desks: Desks
     devices: DeviceDesk
     links: Links
@@ -46,20 +49,26 @@ class Hub:
 
 
 def assemble(
-    config: LocalHubConfig, database: Database, gate: Gate, clock: HubClock, stop: Callable[[], None]
-) -> Hub:  # fmt: skip
+    config: LocalHubConfig,
+    database: Database,
+    identities: Identities,
+    gate: Gate,
+    clock: HubClock,
+    stop: Callable[[], None],
+) -> Hub:
     """Put the rooms together over one database, as a hub before this one left it.
 
     stop: ends the hub.
     """
-    twin_rows = Twins(database)
-    identities, jobs, messages = Identities(database, twin_rows), Jobs(database), Messages(database)
-    authorities, events, links, selector = Authorities(database), Events(), Links(), Selector(database)
+    twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
+    authorities, events, links = Authorities(database), Events(), Links()
+    selector = Selector(database, identities.presence)
     twins = TwinDesk(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     mailbox = Mailbox(database, messages, identities, links, clock)
-    runner = Runner(database, jobs, selector, twins, links, clock)
-    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock)
+    quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
+    runner = Runner(database, jobs, selector, twins, links, clock, quotas)
+    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock, quotas)
     identities.disconnect_all(render(clock.now()))
     mailbox.recover()
     desks = Desks(
@@ -67,11 +76,12 @@ def assemble(
         bulk=BulkRoutes(database, registry, identities, twins, clock),
         edge=EdgeRoutes(database, registry, identities, twins),
         twins=TwinRoutes(identities, twins, links),
-        jobs=JobRoutes(jobs, runner, clock, config.max_active_jobs),
+        jobs=JobRoutes(jobs, runner, clock, config.job_slots),
         queries=QueryRoutes(selector),
         messages=MessageRoutes(devices, mailbox),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, events, links, runner, stop),
         traffic=TrafficRoutes(events, mailbox, clock),
+        quotas=QuotaRoutes(config, quotas, jobs),
     )
-    return Hub(desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
+    return Hub(quotas=quotas, desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)

@@ -4,7 +4,10 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
+
 DEFAULT_BIND = "127.0.0.1"
+MAX_TIME_SCALE = 1000  # beyond it timers are too coarse
 HTTPS_PORT = 443  # the one that a host name stands for when it has no port
 
 
@@ -22,7 +25,10 @@ class LocalHubConfig:
     data_dir: Path
     state_dir: Path | None = None  # where the state file goes; None: none is written
     in_memory: bool = False
-    max_active_jobs: int | None = None  # None: no limit; a real hub of the smallest tier has 1
+    sku: Sku = Sku.UNLIMITED
+    units: int = 1  # of the tier; 1 to what it may have
+    time_scale: float = 1.0  # > 0; how fast the quotas' time passes
+    max_active_jobs: int | None = None  # None: as the tier has it
 
     def __post_init__(self) -> None:
         for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):
@@ -34,11 +40,28 @@ class LocalHubConfig:
             raise BadConfig(f"--bind {self.bind}: a local hub listens on loopback only; give 127.0.0.N.")
         if self.max_active_jobs is not None and self.max_active_jobs < 1:
             raise BadConfig(f"--max-active-jobs {self.max_active_jobs}: give 1 or more.")
+        self._check_tier()
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where to listen: the default address stands for ::1 too, as "localhost" does."""
         return (self.bind, "::1") if self.bind == DEFAULT_BIND else (self.bind,)
+
+    @property
+    def job_slots(self) -> int | None:
+        """How many jobs may be active at once; None: any number."""
+        return job_slots(self.sku) if self.max_active_jobs is None else self.max_active_jobs
+
+    def _check_tier(self) -> None:
+        most = UNIT_LIMITS.get(self.sku.value)
+        if most is None:
+            if self.units != 1 or self.time_scale != 1:
+                option = f"--units {self.units}" if self.units != 1 else f"--time-scale {self.time_scale:g}"
+                raise BadConfig(f"{option}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too.")
+        elif not 1 <= self.units <= most:
+            raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
+        if not 0 < self.time_scale <= MAX_TIME_SCALE:
+            raise BadConfig(f"--time-scale {self.time_scale:g}: give more than 0 and at most {MAX_TIME_SCALE}.")
 
 
 def host_name(bind: str, https_port: int) -> str:

@@ -42,6 +42,9 @@ DEVICE_MESSAGE_LOCK_LOST = Fault(412, 412002, "DeviceMessageLockLost")
 JOB_RUN_PRECONDITION_FAILED = Fault(412, 412003, "JobRunPreconditionFailed")
 MESSAGE_TOO_LARGE = Fault(413, 413001, "MessageTooLarge")
 TOO_MANY_DEVICES = Fault(413, 413002, "TooManyDevices")
+THROTTLING_BACKLOG_TIMEOUT = Fault(
+    429, 429003, "ThrottlingBacklogTimeout"
+)  # of those for throttling, the one that live hubs send
 THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
 SERVER_ERROR = Fault(500, 500001, "ServerError")
 BAD_GATEWAY = Fault(502, 502000, "GenericBadGateway")

@@ -54,13 +54,16 @@ class LocalHubRefused(Exception):
 class LocalHub:
     """A local hub: `with LocalHub() as hub`, or start() and close()."""
 
-    def __init__(self, *options: str, data_dir: Path | str | None = None) -> None:
+    def __init__(
+        self, *options: str, data_dir: Path | str | None = None, sku: str | None = None, units: int = 1
+    ) -> None:
         """Describe a hub; it is not started yet.
 
         options: as `python -m azext_iotjobs.localhub --help` lists them; where they name no port, it is any free one.
         data_dir: where devices, twins and jobs are kept; without it they are kept in memory.
+        sku, units: the tier whose quotas it keeps to, "F1", "S1", "S2" or "S3"; without it nothing is limited.
         """
-        self._options = options
+        self._options = (*(("--sku", sku, "--units", str(units)) if sku else ()), *options)
         self._kept_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None

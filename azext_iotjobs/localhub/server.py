@@ -29,7 +29,8 @@ from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
-from azext_iotjobs.localhub.sockets import BACKLOG, listen
+from azext_iotjobs.localhub.rules.quota import Sku
+from azext_iotjobs.localhub.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.identities import Identities
@@ -37,6 +38,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 
 HANDSHAKE_LIMIT_S = 30.0
+TLS_READ_BYTES = 4 * 1024
 TLS_GOODBYE_LIMIT_S = 1.0  # how long a device that says nothing any more delays the hub's end
 
 
@@ -64,6 +66,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         database = _open_database(config)
         at_end.callback(database.close)
         identities = Identities(database, Twins(database))
+        at_end.callback(identities.presence.write)
         certificates, tls, policy_keys = _open_keys(config, clock, identities)
 
         https_sockets = listen(config, config.https_port, "--https-port")
@@ -77,7 +80,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = assemble(config, database, gate, clock, stop.set)
+        hub = assemble(config, database, identities, gate, clock, stop.set)
 
         loop = asyncio.get_running_loop()
 
@@ -85,11 +88,13 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             return Connection(hub.devices, hub.links, clock, loop)
 
         _bound_tls_buffers()
-        application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection))
+        application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection), hub.quotas)
         await _start_https(application, https_sockets, tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
         at_end.push_async_callback(_say_goodbye, hub.links)
-        running = [asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run())]
+        running = [
+            asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run(), identities.presence.run())
+        ]
         for task in running:
             at_end.push_async_callback(_cancel, task)
 
@@ -153,13 +158,15 @@ async def _start_https(
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls, backlog=BACKLOG).start()
+        await web.SockSite(runner, sock, ssl_context=tls, backlog=ACCEPTED_AT_ONCE).start()
+        sock.listen(BACKLOG)  # asyncio has set it to the other number
 
 
 def _bound_tls_buffers() -> None:
-    # asyncio keeps 256 KiB a TLS connection for reading; one TLS record needs 16.
+    # asyncio keeps 256 KiB a TLS connection for reading. What devices send fits into this one; what is larger comes in
+    # pieces, and OpenSSL puts its records together.
     if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = 16 * 1024
+        sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
 async def _start_mqtt(
@@ -176,9 +183,10 @@ async def _start_mqtt(
             sock=sock,
             ssl=tls,
             ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_AT_ONCE,
             **goodbye,
         )
+        sock.listen(BACKLOG)
         at_end.callback(server.close)
 
 
@@ -207,6 +215,8 @@ def _describe(
         "caBundlePath": str(certificates.bundle_file),
         "dataDirectory": str(config.data_dir),
         "inMemory": config.in_memory,
+        "sku": config.sku.value,
+        "units": None if config.sku is Sku.UNLIMITED else config.units,
         "pid": os.getpid(),
         "startedAt": render(clock.now()),
     }

@@ -6,7 +6,8 @@ import socket
 
 from azext_iotjobs.localhub.config import LocalHubConfig
 
-BACKLOG = 1024  # a fleet connects all at once
+BACKLOG = 1024  # that the system holds for us: a fleet connects all at once
+ACCEPTED_AT_ONCE = 10  # then others have their turn; each costs a handshake, almost a millisecond
 
 
 class PortTaken(Exception):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
+from azext_iotjobs.model.target import looks_like_connection_string
 
 DEVICE_ID = re.compile(r"[A-Za-z0-9\-:;.+%_#*?!(),=@$']{1,128}")  # IoT Hub devguide "identity registry"
 ALL = "*"
@@ -93,6 +94,11 @@ def device_ids(texts: Iterable[str], where: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in texts:
+        if looks_like_connection_string(text):  # a short one could pass for an id
+            raise BadValue(
+                f"{where}: this is a connection string, not a device id.",
+                hint="The connection strings of devices go into a file: --devices-file FILE",
+            )
         if not DEVICE_ID.fullmatch(text):
             raise BadValue(
                 f"{where}: {text[:60]!r} is no device id.",

@@ -81,10 +81,11 @@ class AadLogin:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceKey:
-    """A device's own key: makes that device's tokens."""
+    """The key that makes a device's tokens: its own, or that of a policy which may connect devices."""
 
     device_id: str
     key: str = field(repr=False)  # base64
+    policy: str | None = None  # whose key it is; None: the device's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,12 @@ def parse_connection_string(text: str) -> ConnectionString:
         key=key,
         token=None if signature is None else _service_token(signature, host),
     )
+
+
+def looks_like_connection_string(text: str) -> bool:
+    """Whether a text is meant as a connection string, be it a broken one: then it may hold a key, and is not shown."""
+    lower = text.lower()
+    return "sharedaccess" in lower or ("hostname=" in lower and ";" in lower)
 
 
 def check_key(key: str, name: str) -> None:

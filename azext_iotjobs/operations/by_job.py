@@ -28,7 +28,8 @@ from azext_iotjobs.model.errors import (
 )
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobTally
+from azext_iotjobs.model.job import Job, JobStatus, JobTally
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.query import rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.run import Attempt, Batch, Ended, Run

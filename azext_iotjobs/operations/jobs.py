@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock
@@ -18,10 +18,13 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Throttled,
 )
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.query import rows_of_job
 from azext_iotjobs.transport.retry import SLOT_TAKEN
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.job_request import JobRequest
 
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
 FIRST_PAUSE_S = 1.0  # many jobs end within seconds
@@ -66,7 +69,7 @@ class Listener(Protocol):
         """The hub did not answer, or was busy; it is asked again."""
 
 
-def create(client: HubClient, request: JobRequest) -> Job:
+def create(client: HubClient, request: "JobRequest") -> Job:
     """Create a job.
 
     Raises Throttled, naming the job that holds the slot, when the hub runs as many jobs as its tier allows; other
@@ -88,7 +91,7 @@ def create(client: HubClient, request: JobRequest) -> Job:
 
 
 def create_when_free(
-    client: HubClient, request: JobRequest, interval_s: float, clock: Clock, on_taken: Callable[[str], None]
+    client: HubClient, request: "JobRequest", interval_s: float, clock: Clock, on_taken: Callable[[str], None]
 ) -> Job:
     """Create a job once the hub has a free slot for it, however long that takes.
 

@@ -2,294 +2,148 @@
 
     OFFLINE --Online--> LISTENING --Subscribed--> READY
        ^                    |                       |
-       +-------Offline------+-----------------------+
+       +---Offline, Leave---+-----------------------+
 
 What it wants to do later it keeps, and says when: `next_at`; the loop around it sends `Due` then. It comes and goes by
 its own will: the loop connects it on `Come` and disconnects it on `Leave`, and tells it of both as of any connection.
 Only a READY device sends and reports; one that is asked anything answers, whatever its state: the hub would not have
 asked a device that does not listen.
+
+The table is here. What each row means is in `parts`: methods, the twin, telemetry, whether it wants to be there.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum
 from typing import Any
 
-from azext_iotjobs.simulator.dice import Dice
-
-DEFAULT_STATUS = 200
-
-
-class State(Enum):
-    """Where a device's connection stands."""
-
-    OFFLINE = "offline"
-    LISTENING = "listening"  # connected; its subscriptions are not yet acknowledged
-    READY = "ready"
-
-
-class Unset(Enum):
-    """Stands for "not given" where None is a value of its own."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """How a device answers."""
-
-    status: int = DEFAULT_STATUS  # of every method
-    payload: Any = UNSET  # of every method, any JSON value; UNSET: tell what was called
-    first_reported: Mapping[str, Any] | None = None  # reported once, when the device is first ready
-
-
-@dataclass(frozen=True, kw_only=True)
-class Who:
-    """Which device it is."""
-
-    device_id: str
-    number: int = 0  # within its fleet, from 0
-    tags: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When something happens."""
-
-    at: float  # seconds on a clock that never goes back
-    wall: datetime  # aware UTC
-
-
-# --- events: what happens to the device
-
-
-@dataclass(frozen=True)
-class Started:
-    """The simulation begins."""
-
-
-@dataclass(frozen=True)
-class Due:
-    """What it wanted to do later is due."""
-
-
-@dataclass(frozen=True)
-class Online:
-    """The hub took the connection."""
-
-
-@dataclass(frozen=True)
-class Subscribed:
-    """The hub acknowledged the subscriptions."""
-
-
-@dataclass(frozen=True)
-class Offline:
-    """The connection is gone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodCalled:
-    """The hub calls a direct method."""
-
-    rid: str
-    name: str
-    payload: Any
-
-
-@dataclass(frozen=True)
-class DesiredPatched:
-    """Desired properties changed; `patch` has `$version` beside them."""
-
-    patch: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MessageArrived:
-    """A cloud-to-device message."""
-
-    properties: Mapping[str, str | None]
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportAnswered:
-    """The hub's answer to a change of reported properties."""
-
-    rid: str
-    status: int
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A message that is none of these."""
-
-    topic: str
-
-
-Event = (
-    Started
-    | Due
-    | Online
-    | Subscribed
-    | Offline
-    | MethodCalled
-    | DesiredPatched
-    | MessageArrived
-    | ReportAnswered
-    | Unreadable
+from azext_iotjobs.simulator.behaviour import Behaviour
+from azext_iotjobs.simulator.dice import Dice, salt
+from azext_iotjobs.simulator.events import (
+    Action,
+    DesiredPatched,
+    Due,
+    Event,
+    Leave,
+    Listen,
+    MessageArrived,
+    MethodCalled,
+    Moment,
+    Offline,
+    Online,
+    ReportAnswered,
+    Seen,
+    Started,
+    Subscribed,
+    TwinFetched,
+    Unreadable,
+    What,
+    Who,
 )
+from azext_iotjobs.simulator.parts.core import Core, State
+from azext_iotjobs.simulator.parts.methods import Methods
+from azext_iotjobs.simulator.parts.readings import Readings
+from azext_iotjobs.simulator.parts.reports import Reports
+from azext_iotjobs.simulator.parts.stay import Stay
+from azext_iotjobs.simulator.parts.twin import Twin
+from azext_iotjobs.simulator.parts.walker import Walker
 
-
-# --- actions: what the device does
-
-
-@dataclass(frozen=True)
-class Come:
-    """Connect."""
-
-
-@dataclass(frozen=True)
-class Leave:
-    """Disconnect, until `Come`."""
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Subscribe to everything a device is told."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnswerMethod:
-    """Answer a method call."""
-
-    rid: str
-    status: int
-    payload: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Change reported properties."""
-
-    rid: str
-    patch: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SendTelemetry:
-    """Send a message to the hub."""
-
-    properties: Mapping[str, str | None]
-    body: bytes
-
-
-class What(Enum):
-    """The kinds of things that are worth telling a person."""
-
-    READY = "ready"
-    METHOD = "method"
-    ANSWER = "answer"
-    DESIRED = "desired"
-    MESSAGE = "message"
-    REPORT_REFUSED = "report-refused"
-    UNREADABLE = "unreadable"
-    SENT = "sent"  # these four are the connection's, told by the loop around the session
-    LOST = "lost"
-    NOT_CONNECTED = "not-connected"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """Something to tell a person; `details` is what there is to tell, by name."""
-
-    what: What
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-Action = Come | Leave | Listen | AnswerMethod | Report | SendTelemetry | Seen
+FIRST_SALT = salt("first")
 
 
 class Session:
     """The mind of one device."""
 
+    __slots__ = (
+        "_behaviour",
+        "_core",
+        "_has_reported",
+        "_methods",
+        "_readings",
+        "_reports",
+        "_stay",
+        "_twin",
+        "_walker",
+    )
+
     def __init__(self, behaviour: Behaviour, who: Who, dice: Dice) -> None:
         self._behaviour = behaviour
-        self._who = who
-        self._dice = dice
-        self._first_reported = behaviour.first_reported
-        self._reports = 0
-        self.state = State.OFFLINE
+        self._core = Core(who, dice)
+        self._reports = Reports(self._core)
+        self._stay = Stay(behaviour.presence, self._core)
+        self._walker = Walker(self._core, self._reports, self._stay)
+        self._methods = Methods(behaviour, self._core, self._walker)
+        rules = behaviour.twin
+        self._twin = None if rules is None else Twin(rules, self._core, self._reports, self._walker)
+        self._readings = Readings(behaviour.telemetry, self._core) if behaviour.telemetry else None
+        self._has_reported = behaviour.first_reported is None
+
+    @property
+    def state(self) -> State:
+        """Where its connection stands."""
+        return self._core.state
 
     @property
     def next_at(self) -> float:
         """When it wants to be told `Due`, as `Moment.at` has it; inf: not before something else happens."""
-        return math.inf
+        return self._core.agenda.next_at
 
     def on(self, event: Event, now: Moment) -> list[Action]:
         """What the device does when `event` happens."""
         match event:
             case Started():
-                return [Come()]
+                return self._stay.started(now)
             case Due():
-                return []
+                return self._core.agenda.due(now)
             case Online():
-                self.state = State.LISTENING
-                return [Listen()]
+                return self._online()
             case Offline():
-                self.state = State.OFFLINE
+                self._core.gone()
                 return []
             case Subscribed():
-                return self._subscribed()
+                return self._subscribed(now)
             case MethodCalled():
-                return self._called(event)
+                return self._methods.called(event, now)
             case DesiredPatched(patch):
-                return self._patched(patch)
+                return self._echoed(patch) if self._twin is None else self._twin.patched(patch, now)
+            case TwinFetched():
+                return [] if self._twin is None else self._twin.fetched(event, now)
             case MessageArrived():
                 return [Seen(what=What.MESSAGE, details={"properties": event.properties, "body": event.body})]
             case ReportAnswered():
-                return self._report_answered(event)
+                return self._answered(event, now)
             case Unreadable(topic):
                 return [Seen(what=What.UNREADABLE, details={"topic": topic})]
 
-    def _subscribed(self) -> list[Action]:
-        if self.state is not State.LISTENING:  # a late acknowledgement of a connection that is gone
+    def _online(self) -> list[Action]:
+        if not self._stay.is_wanted:  # the handshake was under way when it wished to leave
+            return [Leave()]
+        self._core.state = State.LISTENING
+        return [Listen()]
+
+    def _subscribed(self, now: Moment) -> list[Action]:
+        if self._core.state is not State.LISTENING:  # a late acknowledgement of a connection that is gone
             return []
-        self.state = State.READY
-        actions: list[Action] = [Seen(what=What.READY)]
-        if self._first_reported is not None:
-            actions.append(self._report(self._first_reported))
-            self._first_reported = None
-        return actions
+        self._core.state = State.READY
+        actions: list[Action] = [Seen(what=What.READY), *self._first_report(now), *self._reports.ready()]
+        if self._twin is not None:
+            actions += self._twin.ready()
+        if self._readings is not None:
+            actions += self._readings.ready(now)
+        return actions + self._walker.ready(now)
 
-    def _called(self, call: MethodCalled) -> list[Action]:
-        payload = self._behaviour.payload
-        if payload is UNSET:
-            payload = {"methodName": call.name, "methodRequestId": call.rid, "methodRequestPayload": call.payload}
-        status = self._behaviour.status
-        return [
-            Seen(what=What.METHOD, details={"rid": call.rid, "name": call.name, "payload": call.payload}),
-            AnswerMethod(rid=call.rid, status=status, payload=payload),
-            Seen(what=What.ANSWER, details={"rid": call.rid, "status": status, "payload": payload}),
-        ]
+    def _first_report(self, now: Moment) -> list[Action]:
+        first = self._behaviour.first_reported
+        if self._has_reported or first is None:
+            return []
+        self._has_reported = True
+        return self._reports.report(first.render(self._core.scope(now, self._core.dice.fork(FIRST_SALT), {})))
 
-    def _patched(self, patch: Mapping[str, Any]) -> list[Action]:
+    def _echoed(self, patch: Mapping[str, Any]) -> list[Action]:
         changed = {key: value for key, value in patch.items() if not key.startswith("$")}
         if not changed:
             return []
-        return [Seen(what=What.DESIRED, details={"patch": changed}), self._report(changed)]
+        return [Seen(what=What.DESIRED, details={"patch": changed}), *self._reports.report(changed)]
 
-    def _report(self, patch: Mapping[str, Any]) -> Report:
-        self._reports += 1
-        return Report(rid=str(self._reports), patch=patch)
-
-    def _report_answered(self, answer: ReportAnswered) -> list[Action]:
-        if answer.status in (200, 204):
-            return []
-        return [Seen(what=What.REPORT_REFUSED, details={"status": answer.status})]
+    def _answered(self, answer: ReportAnswered, now: Moment) -> list[Action]:
+        if self._twin is not None and self._twin.is_fetch(answer):
+            return self._twin.not_fetched(answer, now)
+        return self._reports.answered(answer, now)

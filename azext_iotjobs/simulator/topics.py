@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from azext_iotjobs.simulator.session import (
+from azext_iotjobs.simulator.events import (
     AnswerMethod,
     DesiredPatched,
     Event,
+    FetchTwin,
     MessageArrived,
     MethodCalled,
     Report,
     ReportAnswered,
     SendTelemetry,
+    TwinFetched,
     Unreadable,
 )
 
@@ -42,7 +44,7 @@ def parse(device: str, topic: str, payload: bytes) -> Event:
     if topic.startswith(DESIRED_PREFIX):
         return _desired(topic, payload)
     if topic.startswith(TWIN_ANSWER_PREFIX):
-        return _twin_answer(topic)
+        return _twin_answer(topic, payload)
     c2d_prefix = f"devices/{device}/messages/devicebound/"
     if topic.startswith(c2d_prefix):
         return MessageArrived(properties=parse_bag(topic[len(c2d_prefix) :]), body=payload)
@@ -65,6 +67,11 @@ def render_report(action: Report) -> tuple[str, bytes]:
     """Topic and payload of a change of reported properties."""
     topic = f"$iothub/twin/PATCH/properties/reported/?$rid={quote(action.rid, safe='')}"
     return topic, json.dumps(action.patch).encode()
+
+
+def render_fetch(action: FetchTwin) -> tuple[str, bytes]:
+    """Topic and payload of the question for a device's twin."""
+    return f"$iothub/twin/GET/?$rid={quote(action.rid, safe='')}", b""
 
 
 def render_bag(properties: Mapping[str, str | None]) -> str:
@@ -102,7 +109,22 @@ def _desired(topic: str, payload: bytes) -> Event:
     return DesiredPatched(patch) if isinstance(patch, dict) else Unreadable(topic)
 
 
-def _twin_answer(topic: str) -> Event:
+def _twin_answer(topic: str, payload: bytes) -> Event:
+    """A change of reported properties is answered without a body, a question for the twin with the twin."""
     status, _, query = topic[len(TWIN_ANSWER_PREFIX) :].partition("/?")
     rid = parse_bag(query).get("$rid")
-    return ReportAnswered(rid=rid, status=int(status)) if rid and status.isdecimal() else Unreadable(topic)
+    if not rid or not status.isdecimal():
+        return Unreadable(topic)
+    if status == "200" and payload.strip():
+        return _twin(topic, rid, payload)
+    return ReportAnswered(rid=rid, status=int(status))
+
+
+def _twin(topic: str, rid: str, payload: bytes) -> Event:
+    try:
+        match json.loads(payload):
+            case {"desired": dict(desired), "reported": dict(reported)}:
+                return TwinFetched(rid=rid, desired=desired, reported=reported)
+    except (ValueError, RecursionError):
+        pass
+    return Unreadable(topic)

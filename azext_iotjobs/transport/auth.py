@@ -39,8 +39,9 @@ class RequestAuth:
                 return f"Bearer {token.text}", token.expires_at.timestamp()
             case SasKey() | DeviceKey():
                 expires_at = now + REQUEST_LIFE_S
-                policy = credential.policy if isinstance(credential, SasKey) else None
-                text = sas_token(resource=self._resource, key=credential.key, expires_at=expires_at, policy=policy)
+                text = sas_token(
+                    resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy
+                )
                 return text, float(expires_at)
 
 
@@ -77,5 +78,6 @@ def device_password(target: HubTarget, credential: DeviceKey, now: datetime, lif
     life_s: seconds that it is valid; it is to be renewed after 85 percent of them, as the official SDKs do or earlier.
     """
     expires_at = int(now.timestamp()) + life_s
-    token = sas_token(resource=resource_of(target, credential), key=credential.key, expires_at=expires_at)
+    resource = resource_of(target, credential)
+    token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
     return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * life_s, tz=now.tzinfo))

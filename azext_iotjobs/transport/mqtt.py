@@ -1,24 +1,23 @@
 """MQTT connections of any number of devices over paho, driven by one selector; paho's own threads are never used.
 
-Strategy: TCP and TLS handshakes block, so they run in a small pool of threads, which hands each connected socket to the
-loop; from then on the loop's thread alone touches that client. Callbacks only append to the inbox that `receive` gives:
-no rule runs inside paho.
+Strategy: one thread does everything, and nothing blocks it: TCP, TLS and WebSocket handshakes are steps that the
+selector wakes too, and paho is given a connection that is ready. Callbacks only append to the inbox that `receive`
+gives: no rule runs inside paho. Nothing is done "for all devices" at once: who is looked at is looked at in turn.
 """
 
-import queue
-import selectors
-import socket
 import ssl
-import threading
+import zlib
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import CannotConnect, LinkError
-from azext_iotjobs.model.target import DeviceCertificate, HubTarget
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.dialling import Dialler
+from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,
     Arrived,
@@ -29,232 +28,231 @@ from azext_iotjobs.transport.mqtt_events import (
     MqttLogin,
     Refused,
 )
-from azext_iotjobs.transport.mqtt_tls import tls_context
+from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.own_import import import_own
-from azext_iotjobs.transport.trust import untrusted
+from azext_iotjobs.transport.retry import keep_alive_s
+from azext_iotjobs.transport.watching import Link, Watch
+from azext_iotjobs.transport.websocket import WebSocketStream
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
-KEEP_ALIVE_S = 60  # the official SDKs' default is of this order; the hub allows up to 1177
-HANDSHAKE_TIMEOUT_S = 15.0
-HANDSHAKE_THREADS = 32  # one slow or hung handshake delays nobody
-MISC_INTERVAL_S = 1.0  # how often keep-alives are looked at
-NOT_AUTHORISED = (4, 5)  # CONNACK codes that no retry cures
-LINE_WAKE = b"\0"
-WEBSOCKET_PATH = "/$iothub/websocket"
+CONNECT_TIMEOUT_S = 15.0
+ROUND_S = 2.0  # in which every device's keep-alive is looked at once
+OUTBOX_LIMIT = 100  # messages of one device that the hub has not acknowledged; paho keeps them over reconnects
+CONNACK_CODES = {0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}  # paho gives MQTT 5's reason for 3.1.1's code
 
 
 class Way(Enum):
-    """What carries MQTT; the value is paho's word."""
+    """What carries MQTT."""
 
-    TLS = "tcp"
-    WEBSOCKET = "websockets"  # within HTTPS, where the MQTT port is closed
+    TLS = "tls"
+    WEBSOCKET = "websocket"  # within HTTPS, where the MQTT port is closed
 
 
 class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
-    def __init__(self, target: HubTarget, clock: Clock, way: Way = Way.TLS) -> None:
+    def __init__(
+        self, target: HubTarget, clock: Clock, way: Way = Way.TLS, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> None:
+        """connect_timeout_s: for each connection, from its first packet to CONNACK."""
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
         self._target = target
         self._clock = clock
-        self._way = way
         self._port = target.mqtt_port if way is Way.TLS else target.https_port
-        self._tls: dict[DeviceCertificate | None, ssl.SSLContext] = {None: tls_context(target.ca_file)}
-        self._opened: dict[str, ssl.SSLSocket] = {}  # by the pool, until it is the client's
-        self._clients: dict[str, paho.Client] = {}
-        self._shaking: set[str] = set()  # the devices whose client the pool has
+        self._contexts = TlsContexts(target.ca_file)
+        self._links: dict[str, Link] = {}
+        self._in_turn: deque[Link] = deque()  # whose keep-alive is looked at next
+        self._looked_at = clock.monotonic()
         self._inbox: list[Event] = []
-        self._shaken: queue.SimpleQueue[tuple[str, LinkError | None]] = queue.SimpleQueue()
-        self._closed = threading.Event()
-        self._pool = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        self._next_misc = clock.monotonic()
+        self._watch = Watch()
+        self._dialler = Dialler(
+            target.host, self._port, clock, self._watch, self._contexts, is_websocket=way is Way.WEBSOCKET,
+            timeout_s=connect_timeout_s, on_ready=self._hand_over, on_failed=self._fail,
+        )  # fmt: skip
 
     def connect(self, device: str, login: MqttLogin) -> None:
         """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event.
 
         Raises BadValue when its certificate cannot be used.
         """
-        if device in self._shaking:
-            return  # that handshake's end will be told
-        client = self._clients.get(device) or self._new_client(device, login)
-        if client.socket() is not None:
+        link = self._links.get(device) or self._new_link(device, login)
+        if link.is_under_way:
+            return  # that attempt's end will be told
+        if link.client.socket() is not None:
             self.drop(device)
-        client.username_pw_set(login.username, login.password)
-        self._shaking.add(device)
-        self._pool.submit(self._shake_hands, device, client)
+        link.client.username_pw_set(login.username, login.password)
+        self._dialler.dial(link)
 
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
         """Ask for the topics of `filters`, at QoS 1; gives the number that an Acknowledged event will carry."""
-        client = self._clients[device]
-        _, number = client.subscribe([(each, 1) for each in filters])
-        self._watch(client)
+        link = self._links[device]
+        _, number = link.client.subscribe([(each, 1) for each in filters])
+        self._watch_for_more(link)
         return number or 0
 
-    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int:
-        """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too."""
-        client = self._clients[device]
-        number = client.publish(topic, payload, qos=qos).mid
-        self._watch(client)
-        return number
+    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int | None:
+        """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too.
+
+        Gives its number; None: it was not taken, as OUTBOX_LIMIT messages wait already.
+        """
+        link = self._links[device]
+        info = link.client.publish(topic, payload, qos=qos)
+        self._watch_for_more(link)
+        return None if info.rc == self._paho.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def drop(self, device: str) -> None:
         """Say DISCONNECT and close, but remember what is not yet acknowledged; for a reconnect with a new token."""
-        client = self._clients.get(device)
-        if client is None or device in self._shaking:
-            return  # never connected, or the pool's; `close` ends those
+        link = self._links.get(device)
+        if link is None:
+            return
+        self._dialler.abandon(link)
+        client = link.client
+        if client.socket() is None:
+            return
         told, client.on_disconnect = client.on_disconnect, None  # it is our own wish: nothing to tell
         client.disconnect()
-        if client.socket() is not None:
-            client.loop_write()
-        sock = client.socket()
-        if sock is not None:
-            self._forget(sock)
-            # paho waits for the peer to close; the loop must not.
-            client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
+        # paho waits for the peer to close; the loop must not.
+        client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
         client.on_disconnect = told
 
     def receive(self, timeout_s: float) -> list[Event]:
         """Move bytes for at most `timeout_s` (>= 0) seconds, or until something happened; give what happened."""
-        if not self._inbox:
-            self._turn(min(timeout_s, max(0.0, self._next_misc - self._clock.monotonic())))
-        if self._clock.monotonic() >= self._next_misc:
-            self._next_misc = self._clock.monotonic() + MISC_INTERVAL_S
-            for client in list(self._clients.values()):
-                if client.socket() is not None and self._is_ours(client):
-                    client.loop_misc()
-                    self._watch(client)
+        deadline = self._dialler.next_at()
+        if self._inbox:
+            timeout_s = 0.0
+        elif deadline is not None:
+            timeout_s = min(timeout_s, max(0.0, deadline - self._clock.monotonic()))
+        for link, ready in self._watch.select(timeout_s):
+            if link is None:
+                self._watch.was_woken()
+                self._dialler.names_came()
+            elif link.handshake is not None:
+                self._dialler.advance(link)
+            else:
+                self._move(link, ready)
+        self._dialler.end_overdue()
+        self._look_at_some()
         events, self._inbox = self._inbox, []
         return events
 
     def close(self) -> None:
-        """End every connection cleanly. A handshake that still hangs ends by itself, and closes what it opened."""
-        self._closed.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        while not self._shaken.empty():
-            self._shaking.discard(self._shaken.get()[0])
-        for device in self._clients:
+        """End every connection cleanly."""
+        for device in self._links:
             self.drop(device)
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._dialler.close()
+        self._watch.close()
 
-    def _new_client(self, device: str, login: MqttLogin) -> "paho.Client":
-        if login.certificate not in self._tls:
-            self._tls[login.certificate] = tls_context(self._target.ca_file, login.certificate)
-        context = self._tls[login.certificate]
+    def _new_link(self, device: str, login: MqttLogin) -> Link:
+        self._contexts.fitting(login.certificate)  # a file that cannot be used is said now
         client: paho.Client = self._paho.Client(
             self._paho.CallbackAPIVersion.VERSION2,
             client_id=login.client_id,
             clean_session=False,  # the hub keeps subscriptions and cloud-to-device messages, as for the official SDKs
             protocol=self._paho.MQTTv311,
-            transport=self._way.value,
             reconnect_on_failure=False,  # else paho tries again by itself, in our loop, blocking it
         )
-        client.tls_set_context(context)
-        client.ws_set_options(path=WEBSOCKET_PATH)
-        # paho leaves the socket of a failed handshake open; we close it.
-        client._ssl_wrap_socket = partial(self._wrap, device, context)  # type: ignore[method-assign]
-        client.connect_timeout = HANDSHAKE_TIMEOUT_S
-        inbox = self._inbox_append
-        client.on_connect = lambda _c, _u, _f, code, _p: inbox(_connack(device, code))
-        client.on_disconnect = lambda _c, _u, _f, code, _p: inbox(Lost(device)) if code.is_failure else None
-        client.on_message = lambda _c, _u, message: inbox(Arrived(device, message.topic, bytes(message.payload)))
-        client.on_publish = lambda _c, _u, number, _r, _p: inbox(Acknowledged(device, number))
-        client.on_subscribe = lambda _c, _u, number, _r, _p: inbox(Acknowledged(device, number))
-        client.on_socket_close = lambda _c, _u, sock: self._forget(sock)
-        self._clients[device] = client
-        return client
+        link = Link(device, client, login.certificate)
+        client.user_data_set(link)
+        client.max_queued_messages_set(OUTBOX_LIMIT)
+        client._create_socket = partial(_take, link)  # type: ignore[method-assign]  # paho's own blocks
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = client.on_subscribe = self._on_acknowledged
+        client.on_socket_close = self._on_close
+        self._links[device] = link
+        self._in_turn.append(link)
+        return link
 
-    def _wrap(self, device: str, context: ssl.SSLContext, tcp_sock: socket.socket) -> ssl.SSLSocket:
-        """Runs in the pool."""
-        wrapped = context.wrap_socket(tcp_sock, server_hostname=self._target.host, do_handshake_on_connect=False)
-        self._opened[device] = wrapped
-        wrapped.settimeout(HANDSHAKE_TIMEOUT_S)
-        wrapped.do_handshake()
-        return wrapped
+    # --- what paho calls: only notes are taken
 
-    def _inbox_append(self, event: Event) -> None:
-        self._inbox.append(event)
+    def _on_connect(self, _client: Any, link: Link, _flags: Any, code: Any, _properties: Any) -> None:
+        link.is_under_way = False
+        if code.is_failure:
+            self._inbox.append(Refused(link.device, CONNACK_CODES.get(code.value, 0)))
+        else:
+            self._inbox.append(Connected(link.device))
 
-    def _shake_hands(self, device: str, client: "paho.Client") -> None:
-        """Runs in the pool: connect, then hand the socket to the loop."""
-        error: LinkError | None = None
-        try:
-            client.connect(self._target.host, self._port, keepalive=KEEP_ALIVE_S)
-        except ssl.SSLCertVerificationError as err:
-            error = untrusted(f"{self._target.host}:{self._port}", err)
-        except (OSError, ValueError) as err:
-            error = self._unreached(err)
-        opened = self._opened.pop(device, None)
-        if error is not None and opened is not None:
-            opened.close()
-        self._shaken.put((device, error))
-        if self._closed.is_set():  # nobody takes it over any more
-            client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
+    def _on_disconnect(self, _client: Any, link: Link, _flags: Any, code: Any, _properties: Any) -> None:
+        if link.is_under_way:
+            link.is_under_way = False
+            text = f"{self._dialler.where} ended the connection of {link.device} without an answer."
+            self._inbox.append(Failed(link.device, CannotConnect(text)))
+        elif code.is_failure:
+            self._inbox.append(Lost(link.device))
+
+    def _on_message(self, _client: Any, link: Link, message: Any) -> None:
+        self._inbox.append(Arrived(link.device, message.topic, bytes(message.payload)))
+
+    def _on_acknowledged(self, _client: Any, link: Link, number: int, _reason: Any, _properties: Any) -> None:
+        self._inbox.append(Acknowledged(link.device, number))
+
+    def _on_close(self, _client: Any, link: Link, _sock: Any) -> None:
+        self._watch.forget(link)
+
+    def _hand_over(self, link: Link, _handshake: Handshake) -> None:
+        """The connection is paho's from now on; CONNACK is still to come."""
+        self._watch.set(link, link.number, READ)
+        chance = zlib.crc32(link.device.encode()) / (1 << 32)
+        link.client.connect(self._target.host, self._port, keepalive=keep_alive_s(chance))
+        link.handshake = None
+        self._watch_for_more(link)
+
+    def _fail(self, link: Link, error: LinkError) -> None:
+        """No connection, or no CONNACK."""
+        self.drop(link.device)
+        self._inbox.append(Failed(link.device, error))
+
+    # --- moving bytes
+
+    def _move(self, link: Link, ready: int) -> None:
+        client = link.client
+        if ready & READ:
+            _read_all(client)
+        if ready & WRITE and client.socket() is not None:
+            stream: Any = client.socket()
+            if isinstance(stream, WebSocketStream) and not _flushed(stream):
+                client._loop_rc_handle(self._paho.MQTT_ERR_CONN_LOST)
+            client.loop_write()
+        self._watch_for_more(link)
+
+    def _look_at_some(self) -> None:
+        """Keep-alives: each device once in ROUND_S, a few in each turn, so that no turn is long."""
+        now = self._clock.monotonic()
+        count = min(len(self._in_turn), int(len(self._in_turn) * (now - self._looked_at) / ROUND_S))
+        if count == 0 and now - self._looked_at < ROUND_S:
             return
-        try:
-            self._wake_writer.send(LINE_WAKE)
-        except OSError:  # full: the loop is awake anyway; closed: nobody waits any more
-            pass
+        self._looked_at = now
+        for _ in range(count):
+            link = self._in_turn[0]
+            self._in_turn.rotate(-1)
+            if link.handshake is None and link.client.socket() is not None:
+                link.client.loop_misc()
+                self._watch_for_more(link)
 
-    def _unreached(self, err: Exception) -> CannotConnect:
-        hint = "Port 8883 must be open in the firewall; --websocket goes through port 443."
-        if self._way is Way.WEBSOCKET:
-            hint = "Port 443 must be open in the firewall, and let WebSockets through."
-        return CannotConnect(f"{self._target.host}:{self._port} was not reached ({err}).", hint=hint)
-
-    def _turn(self, timeout_s: float) -> None:
-        for key, ready in self._selector.select(timeout_s):
-            if key.fileobj is self._wake_reader:
-                self._take_over_shaken()
-                continue
-            client: paho.Client = key.data
-            if ready & selectors.EVENT_READ:
-                _read_all(client)
-            if ready & selectors.EVENT_WRITE and client.socket() is not None:
-                client.loop_write()
-            self._watch(client)
-
-    def _take_over_shaken(self) -> None:
-        self._wake_reader.recv(4096)
-        while not self._shaken.empty():
-            device, error = self._shaken.get()
-            self._shaking.discard(device)
-            client = self._clients[device]
-            sock = client.socket()
-            if error is not None or sock is None:
-                self._inbox.append(Failed(device, error or CannotConnect("The connection broke in its handshake.")))
-                continue
-            self._selector.register(sock, selectors.EVENT_READ, client)
-            _read_all(client)  # CONNACK may be here already, decrypted and invisible to the selector
-            self._watch(client)
-
-    def _watch(self, client: "paho.Client") -> None:
+    def _watch_for_more(self, link: Link) -> None:
         """Ask the selector for writability exactly while there is something to write; paho writes the rest at once."""
-        sock = client.socket()
-        if sock is None or not self._is_ours(client):
+        stream: Any = link.client.socket()
+        if stream is None or link.handshake is not None:
             return
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
-        if self._selector.get_key(sock).events != wanted:
-            self._selector.modify(sock, wanted, client)
+        wants_write = link.client.want_write() or (isinstance(stream, WebSocketStream) and stream.wants_write)
+        self._watch.set(link, link.number, READ | WRITE if wants_write else READ)
 
-    def _is_ours(self, client: "paho.Client") -> bool:
-        """Whether the loop has the client; while it shakes hands, the pool has it."""
-        sock: Any = client.socket()
-        return sock is not None and sock.fileno() in self._selector.get_map()
 
-    def _forget(self, sock: Any) -> None:
-        try:
-            self._selector.unregister(sock)
-        except (KeyError, ValueError, RuntimeError):  # it never got so far, or the loop has ended
-            pass
+def _take(link: Link) -> "ssl.SSLSocket | WebSocketStream":
+    """What paho takes for its own way of connecting."""
+    assert link.handshake is not None
+    return link.handshake.take()
+
+
+def _flushed(stream: WebSocketStream) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _read_all(client: "paho.Client") -> None:
@@ -264,12 +262,3 @@ def _read_all(client: "paho.Client") -> None:
         sock: Any = client.socket()
         if sock is None or not sock.pending():
             return
-
-
-def _connack(device: str, code: Any) -> Event:
-    if not code.is_failure:
-        return Connected(device)
-    # paho turns 3.1.1 return codes into MQTT 5 reason codes; these two are "bad credentials" and "not authorised".
-    if code.value in (0x86, 0x87):
-        return Refused(device, NOT_AUTHORISED[code.value - 0x86])
-    return Failed(device, CannotConnect(f"The hub did not take the connection: {code}."))

@@ -27,10 +27,10 @@ class Connected:
 
 @dataclass(frozen=True)
 class Refused:
-    """The hub said no in CONNACK, and will say so again: key, token or registration."""
+    """The hub said no in CONNACK."""
 
     device: str
-    code: int
+    code: int  # MQTT 3.1.1's: 1 protocol, 2 client id, 3 busy, 4 bad credentials, 5 not authorised
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,14 @@ class DeviceLinks(Protocol):
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
         """Ask for the topics of `filters`; gives the number that an Acknowledged event will carry."""
 
-    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int:
-        """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too."""
+    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int | None:
+        """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too.
+
+        Gives its number; None: it was not taken, as too many wait already.
+        """
 
     def drop(self, device: str) -> None:
-        """Say DISCONNECT and close, if connected; what is not yet acknowledged is kept for the next connection."""
+        """Say DISCONNECT and close, or stop connecting; what is not yet acknowledged is kept for the next time."""
 
     def receive(self, timeout_s: float) -> list[Event]:
         """Wait for at most `timeout_s` (>= 0) seconds, or until something happened; give what happened."""

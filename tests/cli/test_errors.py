@@ -31,6 +31,13 @@ EXPECTED = {
     ours.StateError: az.ValidationError,
     ours.OldDependency: az.ValidationError,
     ours.WrongState: az.ValidationError,
+    ours.LeaseHeld: az.ValidationError,
+    ours.LeaseLost: az.ValidationError,
+    ours.StateBusy: az.ValidationError,
+    ours.StateDamaged: az.ValidationError,
+    ours.StateFull: az.ValidationError,
+    ours.StateTooNew: az.ValidationError,
+    ours.StateUnusable: az.ValidationError,
 }
 KINDS = [kind for _, kind in inspect.getmembers(ours, inspect.isclass) if issubclass(kind, ours.IotJobsError)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from azext_iotjobs.cli.simulate import _print_seen
-from azext_iotjobs.simulator.session import Seen, What
+from azext_iotjobs.simulator.events import Seen, What
 
 
 def printed(capsys: pytest.CaptureFixture[str], what: What, **details: object) -> str:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.params.jobs import RERUN_WORDS
+from azext_iotjobs.model.rerun import WORDS
 from tests.helpers.surface import generator, our_arguments
 
 COMMANDS = [
@@ -31,6 +33,7 @@ OPTIONAL = {
     ("iot hub invoke-device-method", "--device-id"): "or a selection of many",
     ("iot hub invoke-module-method", "--device-id"): "or a selection of many",
     ("iot hub invoke-module-method", "--module-id"): "or a condition that selects modules",
+    ("iot device simulate", "--device-id"): "or a fleet",
 }
 
 
@@ -50,3 +53,7 @@ def test_no_command_has_an_option_twice() -> None:
     for command, arguments in our_arguments().items():
         spelled = [option for each in arguments.values() for option in each["options"]]
         assert len(spelled) == len(set(spelled)), command
+
+
+def test_the_words_of_a_rerun_are_the_models() -> None:
+    assert RERUN_WORDS == WORDS

@@ -47,6 +47,7 @@ def test_a_name_or_host_name_is_looked_up_and_the_answers_host_is_used(name: str
     double = azure()
     chosen = choose(double, name)
     assert (chosen.target.authority, chosen.credential) == (HOST, SasKey(policy="iothubowner", key=KEY))
+    assert chosen.tier == ("S1", 1)
     assert double.sent == [("GET", LIST), ("POST", LIST_KEYS)]
     assert double.audiences == []
 

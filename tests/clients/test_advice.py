@@ -8,7 +8,7 @@ import pytest
 
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
 from azext_iotjobs.clients.advice import BY_CODE, duration
-from azext_iotjobs.clients.answer import error_of
+from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import HubAnswer
 from azext_iotjobs.model.target import AadLogin, BearerToken, DeviceKey, SasKey, SasToken
 from azext_iotjobs.transport.http import Asked, Response

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.answer import MAX_SHOWN_CHARACTERS, document, error_of
+from azext_iotjobs.clients.answer import MAX_SHOWN_CHARACTERS, document
+from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import (
     BadRequest,
     Conflict,

@@ -8,7 +8,8 @@ import pytest
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadRequest, HubFault, NotFound
 from azext_iotjobs.model.identity import Address, NewIdentity, WhichKey
-from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import JobStatus, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.twin import NewTwin, TwinPatch

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients import codec, job_codec
+from azext_iotjobs.clients import codec, job_codec, job_request_codec
 from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
-from azext_iotjobs.model.job import JobRequest, JobStatus, JobTally, JobType
+from azext_iotjobs.model.job import JobStatus, JobTally, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.twin import TwinPatch
 
@@ -21,7 +22,7 @@ def job_request(**changes: Any) -> JobRequest:
 
 
 def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> None:
-    assert job_codec.render_job(job_request()) == {
+    assert job_request_codec.render_job(job_request()) == {
         "jobId": "j",
         "type": "scheduleDeviceMethod",
         "queryCondition": "*",
@@ -35,7 +36,7 @@ def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> Non
 def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
     start = datetime(2026, 12, 1, 8, tzinfo=timezone.utc)
     patch = TwinPatch(document={"tags": {"a": None}})
-    body = job_codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
+    body = job_request_codec.render_job(job_request(job_type=JobType.TWIN, method=None, patch=patch, start_at=start))
     assert body["updateTwin"] == {"tags": {"a": None}, "etag": "*"}
     assert body["startTime"] == "2026-12-01T08:00:00Z"
     assert "cloudToDeviceMethod" not in body
@@ -157,7 +158,7 @@ METHOD_JOB = {
 
 def asked_for(**changes: Any) -> JobRequest:
     method = {**METHOD_JOB["cloudToDeviceMethod"], **changes}  # type: ignore[dict-item]
-    return job_codec.parse_job_request(job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
+    return job_request_codec.parse_job_request(job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": method}))
 
 
 def test_a_job_says_what_was_asked_for_but_its_start() -> None:
@@ -183,7 +184,7 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
         asked_for(payload=echo)
     assert "--method-payload" in str(raised.value.hint)
     job = job_codec.parse_job({**METHOD_JOB, "cloudToDeviceMethod": {"methodName": "m", "payload": echo}})
-    method = job_codec.parse_job_request(job, reads_payload=False).method
+    method = job_request_codec.parse_job_request(job, reads_payload=False).method
     assert method is not None and (method.name, method.payload) == ("m", None)
 
 
@@ -200,7 +201,7 @@ def test_a_payload_that_cannot_be_read_must_be_given_again(echo: Any) -> None:
 )
 def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: dict[str, Any]) -> None:
     document = {"jobId": "j", "type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": echo}
-    request = job_codec.parse_job_request(job_codec.parse_job(document))
+    request = job_request_codec.parse_job_request(job_codec.parse_job(document))
     assert request.patch == TwinPatch(document=patch)
     assert request.max_execution_s == 3600
 
@@ -208,4 +209,4 @@ def test_a_patch_is_read_without_what_the_hub_adds(echo: dict[str, Any], patch: 
 @pytest.mark.parametrize("document", [{"type": "export"}, {"type": "scheduleUpdateTwin"}])
 def test_a_job_of_which_the_hub_says_too_little_cannot_be_made_again(document: dict[str, Any]) -> None:
     with pytest.raises(BadValue, match="does not say what job j did"):
-        job_codec.parse_job_request(job_codec.parse_job({"jobId": "j", **document}))
+        job_request_codec.parse_job_request(job_codec.parse_job({"jobId": "j", **document}))

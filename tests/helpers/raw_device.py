@@ -12,6 +12,7 @@ from aiohttp import web
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
@@ -39,10 +40,12 @@ class Desk:
     version: int = 1
     kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
+    is_shut: bool = False  # lets nobody in
+    quotas: Quotas | None = None
 
     def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
         """Let in or not."""
-        if token != GOOD_TOKEN:
+        if self.is_shut or token != GOOD_TOKEN:
             raise HubError(UNAUTHORIZED, "Not this token.")
         return self.token_ends
 

@@ -1,70 +1,144 @@
-"""Simulated devices on a thread, at a local hub; they count what they received."""
+"""A simulated fleet in a process of its own, without az in front: its memory and open files are its own.
 
+As a program, it reads what to simulate as JSON from the first line of its standard input; then `counts` asks for a line
+of counts, and the end ends it. Its last line says what came of it.
+"""
+
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.operations import simulate
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
-from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.http import HttpTransport
-from tests.helpers.hub_process import HubProcess
-
-READY_LIMIT_S = 30
-
-
-@contextmanager
-def client_of(process: HubProcess) -> Iterator[HubClient]:
-    """A client of a local hub, as its owner; its connections are closed at the end."""
-    target = HubTarget(
-        host="localhost",
-        https_port=process.info["httpsPort"],
-        mqtt_port=process.info["mqttPort"],
-        ca_file=process.info["caCertificatePath"],
-        is_local=True,
-    )
-    client = HubClient.open(target, SasKey(policy="iothubowner", key=process.key()), SystemClock())
-    try:
-        yield client
-    finally:
-        assert isinstance(client.transport, HttpTransport)
-        client.transport.close()
+REPOSITORY = Path(__file__).resolve().parents[2]
+END_LIMIT_S = 120.0
 
 
 class SimulatedFleet:
-    """Devices that are registered, connected and answer methods; `calls` is how often each was called."""
+    """A running fleet of devices that are registered already.
 
-    def __init__(self, hub: HubClient, ids: Sequence[str]) -> None:
-        self.calls: Counter[str] = Counter()
-        self.stop = threading.Event()
-        self._left = threading.Semaphore(0)
-        plan = TelemetryPlan(text="ping", count=1_000_000, interval_s=60)
-        devices = []
-        for device in ids:
-            key = hub.identities.create(NewIdentity(device_id=device)).primary_key
-            assert key is not None
-            devices.append(
-                simulate.SimulatedDevice(
-                    device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=Behaviour(), plan=plan
-                )
-            )
-        self._thread = ThreadPoolExecutor(1)
-        self._end = self._thread.submit(simulate.run, hub.target, devices, self._report, SystemClock(), self.stop)
-        for _ in ids:
-            assert self._left.acquire(timeout=READY_LIMIT_S)
+    told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds;
+    remembers: to tell at the end which messages were acknowledged.
+    """
 
-    def close(self) -> None:
-        self.stop.set()
-        self._thread.shutdown()
+    def __init__(self, **told: Any) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.helpers.simulated_fleet"],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(told) + "\n")
+        self._ended: dict[str, Any] | None = None
 
-    def _report(self, device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
-            self._left.release()
-        if seen.what is What.METHOD:
-            self.calls[device] += 1
+    def counts(self) -> dict[str, Any]:
+        """How many devices are ready, how often what was seen, threads; and memory and open files of the process."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write("counts\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the fleet has ended: {self.process.wait()}"
+        return {**json.loads(line), "rss_kb": self.status("VmRSS"), "files": self.open_files}
+
+    def status(self, name: str) -> int:
+        """A number of /proc/PID/status, such as VmRSS, in KB."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+    @property
+    def open_files(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def end(self) -> dict[str, Any]:
+        """End it cleanly; gives its last words: acknowledged message numbers by device, failures, what was seen."""
+        if self._ended is None:
+            out, _ = self.process.communicate(timeout=END_LIMIT_S)
+            self._ended = json.loads(out.splitlines()[-1])
+        return self._ended
+
+    def __enter__(self) -> "SimulatedFleet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def main(told: dict[str, Any]) -> None:
+    """Simulate until standard input ends."""
+    from azext_iotjobs.model.clock import SystemClock
+    from azext_iotjobs.model.target import DeviceKey, HubTarget
+    from azext_iotjobs.operations import simulate
+    from azext_iotjobs.simulator.behaviour import Behaviour
+    from azext_iotjobs.simulator.events import Seen, What
+    from azext_iotjobs.simulator.telemetry import TelemetryPlan
+    from azext_iotjobs.transport.mqtt import Way
+
+    target = HubTarget(
+        host=told["host"], https_port=told["httpsPort"], mqtt_port=told["mqttPort"], ca_file=told["ca"], is_local=True
+    )
+    plan = None
+    if told.get("messages"):
+        plan = TelemetryPlan(text="ping", count=told["messages"], interval_s=told["intervalSeconds"])
+    behaviour = Behaviour()
+    devices = [
+        simulate.SimulatedDevice(
+            device_id=each,
+            credential=DeviceKey(device_id=each, key=told["key"], policy=told["policy"]),
+            behaviour=behaviour,
+            plan=plan,
+            number=number,
+        )
+        for number, each in enumerate(told["ids"])
+    ]
+    seen: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    acknowledged: dict[str, list[int]] = {}
+    ready: set[str] = set()
+    stop = threading.Event()
+
+    def on_seen(device: str, what: Seen) -> None:
+        seen[what.what.value] += 1
+        if what.what is What.READY:
+            ready.add(device)
+        elif what.what in (What.LOST, What.LEFT, What.REFUSED, What.NOT_CONNECTED):
+            ready.discard(device)
+            reasons[str(what.details.get("reason"))] += 1
+        elif what.what is What.ACKNOWLEDGED and told.get("remembers"):
+            acknowledged.setdefault(device, []).append(what.details["number"])
+
+    def listen() -> None:
+        for _ in sys.stdin:
+            say({"ready": len(ready), "seen": dict(seen), "threads": threading.active_count() - 1})
+        stop.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    way = Way.WEBSOCKET if told.get("websocket") else Way.TLS
+    ramp = told.get("rampPerSecond", simulate.RAMP_PER_S)
+    summary = simulate.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=ramp)
+    say(
+        {
+            "seen": dict(seen),
+            "reasons": dict(reasons),
+            "acknowledged": acknowledged,
+            "sent": summary.sent_count,
+            "dropped": summary.dropped_count,
+            "failures": {name: str(error) for name, error in summary.failures.items()},
+        }
+    )
+
+
+def say(document: dict[str, Any]) -> None:
+    """One line to who started us."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.stdin.readline()))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.transport.http import Request, Response
 from azext_iotjobs.transport.mqtt_events import Acknowledged, Arrived, Connected, Event, MqttLogin
 from tests.helpers.clock_double import ClockDouble
@@ -46,6 +47,7 @@ class LinksDouble:
     """Device links to a hub that takes everybody and acknowledges everything at once.
 
     happens: what else happens, by (monotonic second, event).  on_connect: what a connect leads to instead.
+    outbox: how many unacknowledged messages it takes.  unusable: devices whose certificate cannot be used.
     `receive` moves the clock to the next thing that happens, or by its time-out.
     """
 
@@ -53,6 +55,8 @@ class LinksDouble:
     happens: list[tuple[float, Event]] = field(default_factory=list)
     on_connect: Callable[[str, int], list[Event]] | None = None  # device, how many connects it made before
     acknowledges: bool = True
+    outbox: int = 1_000_000
+    unusable: frozenset[str] = frozenset()
     logins: list[tuple[float, MqttLogin]] = field(default_factory=list)
     published: list[tuple[float, str, bytes]] = field(default_factory=list)
     subscribed: list[tuple[str, ...]] = field(default_factory=list)
@@ -66,6 +70,8 @@ class LinksDouble:
         heapq.heapify(self._agenda)
 
     def connect(self, device: str, login: MqttLogin) -> None:
+        if device in self.unusable:
+            raise BadValue("no certificate")
         before = sum(1 for _, each in self.logins if each.client_id == login.client_id)
         self.logins.append((self.clock.monotonic(), login))
         self._ready += [Connected(device)] if self.on_connect is None else self.on_connect(device, before)
@@ -74,7 +80,9 @@ class LinksDouble:
         self.subscribed.append(tuple(filters))
         return self._number(device, is_acknowledged=True)
 
-    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int:
+    def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int | None:
+        if not self.acknowledges and len(self.published) >= self.outbox:
+            return None
         self.published.append((self.clock.monotonic(), topic, payload))
         return self._number(device, is_acknowledged=self.acknowledges)
 

@@ -41,6 +41,13 @@ def test_its_names_are_those_of_connection_strings(local_hub: LocalHub) -> None:
     assert ca in bundle and len(bundle) > len(ca)
 
 
+def test_it_may_have_a_tier() -> None:
+    with LocalHub(sku="S2", units=3) as hub:
+        assert (hub.info["sku"], hub.info["units"]) == ("S2", 3)
+        quotas = {each["name"]: each["burst"] for each in hub.request("GET", "/_local/quotas")["throttles"]}
+        assert quotas["telemetry sends"] == 360
+
+
 def test_a_hub_of_a_test_has_nothing_of_the_hub_of_the_run(local_hub: LocalHub, local_hub_session: LocalHub) -> None:
     local_hub.create_device("only-here")
     with pytest.raises(LocalHubRefused) as refusal:

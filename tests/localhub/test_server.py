@@ -107,6 +107,13 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         ("--https-port", "70000"),
         ("--https-port", "5", "--mqtt-port", "5"),
         ("--max-active-jobs", "0"),
+        ("--sku", "S4"),
+        ("--units", "2"),
+        ("--sku", "S1", "--units", "0"),
+        ("--sku", "S3", "--units", "11"),
+        ("--sku", "S1", "--time-scale", "0"),
+        ("--sku", "S1", "--time-scale", "nan"),
+        ("--time-scale", "10"),
         ("--https-port", "x"),
     ],
 )

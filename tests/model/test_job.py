@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
-from azext_iotjobs.model.job import JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import JobStatus, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.twin import TwinPatch
 

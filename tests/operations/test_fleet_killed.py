@@ -22,8 +22,8 @@ from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.simulated_fleet import SimulatedFleet, client_of
 
 PROGRAM = Path(__file__).parents[1] / "helpers" / "fleet_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))

@@ -8,7 +8,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_codec import parse_job
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue, Conflict, LinkLost, NotFound, Throttled, Unauthorized
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobStatus, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget

@@ -12,13 +12,16 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthorized
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.job import Job, JobRequest, JobStatus, JobType
+from azext_iotjobs.model.job import Job, JobStatus, JobType
+from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import jobs, methods, simulate
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import constant
 from tests.helpers.hub_process import HubProcess
 
 LIMIT_S = 30
@@ -98,7 +101,7 @@ def request(job: str, **changes: Any) -> JobRequest:
 @pytest.mark.parametrize("payload", [0, {}, False, [], None, "", {"é": [1, None]}])
 def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, payload: Any) -> None:
     device = f"method-{json.dumps(payload).encode().hex()}"
-    with Living(hub, device, Behaviour(status=0, payload=payload)) as living:
+    with Living(hub, device, Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))) as living:
         answer = methods.invoke(hub, device, MethodCall(name="set it", payload=payload, connect_timeout_s=10))
     assert (answer.status, answer.payload) == (0, payload)
     (call,) = (seen for seen in living.seen if seen.what is What.METHOD)
@@ -129,7 +132,7 @@ def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None
 def test_a_twin_job_is_echoed_by_the_device(hub: HubClient) -> None:
     patch = TwinPatch(document={"properties": {"desired": {"BuildingNo": 45}}})
     condition = "deviceId = 'echo-device'"
-    with Living(hub, "echo-device", Behaviour(first_reported={"start": True})):
+    with Living(hub, "echo-device", Behaviour(first_reported=constant({"start": True}))):
         twin_job = request("job-twin", job_type=JobType.TWIN, method=None, patch=patch, condition=condition)
         jobs.create(hub, twin_job)
         assert jobs.wait(hub, "job-twin", POLICY, CLOCK, Ignored()).finished

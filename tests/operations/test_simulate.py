@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from azext_iotjobs.model.errors import CannotConnect, Unauthorized
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.mqtt_events import Arrived, Connected, Event, Failed, Lost, Refused
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import LinksDouble, arriving
@@ -94,10 +97,31 @@ def test_a_device_says_who_it_is_without_any_port() -> None:
 
 @pytest.mark.parametrize("payload", [0, {}, False, [], None, "", {"result": "ok"}])
 def test_a_method_is_answered_with_the_payload_given_whatever_it_is(payload: Any) -> None:
-    simulation = Simulation(device(behaviour=Behaviour(status=0, payload=payload)), happens=[(5.0, METHOD)])
+    simulation = Simulation(
+        device(behaviour=Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))), happens=[(5.0, METHOD)]
+    )
     simulation.run()
     assert simulation.links.sent("$iothub/methods/res/0/?$rid=1") == [(5.0, json.dumps(payload).encode())]
     assert [kind for kind in simulation.kinds() if kind in (What.METHOD, What.ANSWER)] == [What.METHOD, What.ANSWER]
+
+
+def test_a_call_is_told_before_it_is_answered_and_the_answer_after_it_has_left() -> None:
+    answers_when_told: list[tuple[What, int]] = []
+    simulation = Simulation(happens=[(5.0, METHOD)])
+
+    def report(_: str, seen: Seen) -> None:
+        if seen.what in (What.METHOD, What.ANSWER):
+            answers_when_told.append((seen.what, len(simulation.links.sent("$iothub/methods/res/"))))
+
+    run_over(simulation.links, TARGET, simulation.devices, report, simulation.links.clock, simulation.stop)
+    assert answers_when_told == [(What.METHOD, 0), (What.ANSWER, 1)]
+
+
+def test_calls_that_arrive_together_were_all_read_at_the_same_time() -> None:
+    other = arriving("d", "$iothub/methods/POST/reboot/?$rid=2", None)
+    simulation = Simulation(happens=[(5.0, METHOD), (5.0, other)])
+    simulation.run()
+    assert [seen.since for _, seen in simulation.seen if seen.what is What.METHOD] == [5.0, 5.0]
 
 
 def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
@@ -140,6 +164,23 @@ def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
         simulation.run()
     assert len(simulation.links.logins) == 3
     assert simulation.links.published == []
+
+
+def test_a_fleet_does_not_try_a_hub_that_was_never_reached_with_every_device() -> None:
+    fleet = [device(f"d{number}") for number in range(5000)]
+    simulation = Simulation(*fleet, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+    with pytest.raises(CannotConnect, match="no such host"):
+        simulation.run()
+    assert len(simulation.links.logins) < 1500, "what the ramp begins in the seconds of three tries"
+
+
+def test_a_device_of_a_hub_that_others_have_reached_goes_on_trying() -> None:
+    def slow_for_b(name: str, before: int) -> list[Event]:
+        return [Failed(name, CannotConnect("no answer"))] if name == "b" and before < 6 else [Connected(name)]
+
+    simulation = Simulation(device("a"), device("b"), on_connect=slow_for_b)
+    summary = simulation.run()
+    assert (summary.acknowledged_count, dict(summary.failures)) == (6, {})
 
 
 def test_a_refused_device_gives_up_at_once_and_says_why() -> None:
@@ -186,7 +227,7 @@ def test_messages_without_acknowledgement_are_waited_for_and_then_counted() -> N
 
 
 def test_initial_reported_properties_are_reported_once_even_over_a_reconnect() -> None:
-    behaviour = Behaviour(first_reported={"a": 1})
+    behaviour = Behaviour(first_reported=constant({"a": 1}))
     simulation = Simulation(device(behaviour=behaviour), happens=[(5.0, Lost("d"))])
     simulation.run()
     assert [payload for _, payload in simulation.links.sent("properties/reported")] == [b'{"a": 1}']
@@ -202,3 +243,88 @@ def test_a_thousand_devices_share_one_loop() -> None:
     simulation = Simulation(*(device(f"d{number}", count=2) for number in range(1000)))
     assert simulation.run().acknowledged_count == 2000
     assert len(simulation.links.dropped) == 1000
+
+
+def refused(code: int, times: int) -> Callable[[str, int], list[Event]]:
+    """The first `times` connects are refused, the others are not."""
+    return lambda name, before: [Refused(name, code), Lost(name)] if before < times else [Connected(name)]
+
+
+def test_a_busy_hub_is_backed_off_from_and_never_given_up() -> None:
+    simulation = Simulation(on_connect=refused(3, 6))
+    assert simulation.run().acknowledged_count == 3
+    tries = [at for at, _ in simulation.links.logins]
+    pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    assert len(pauses) == 6
+    assert all(pause >= 10 for pause in pauses)
+    assert pauses[-1] > 15, "they grow"
+
+
+def test_a_device_that_was_in_and_is_refused_comes_once_more_with_a_fresh_token() -> None:
+    def expired_once(name: str, before: int) -> list[Event]:
+        return [Refused(name, 5)] if before == 1 else [Connected(name)]
+
+    simulation = Simulation(happens=[(5.0, Lost("d"))], on_connect=expired_once)
+    assert simulation.run().acknowledged_count == 3
+    tokens = [login.password for _, login in simulation.links.logins]
+    assert len(tokens) == 3 and tokens[1] != tokens[2]
+
+
+def test_a_device_that_was_in_and_is_refused_twice_gives_up_and_the_others_go_on() -> None:
+    def no_longer_a(name: str, before: int) -> list[Event]:
+        return [Refused(name, 5)] if name == "a" and before else [Connected(name)]
+
+    simulation = Simulation(device("a"), device("b"), happens=[(5.0, Lost("a"))], on_connect=no_longer_a)
+    summary = simulation.run()
+    assert list(summary.failures) == ["a"]
+    assert sum(login.client_id == "a" for _, login in simulation.links.logins) == 3
+    assert [name for name, seen in simulation.seen if seen.what is What.REFUSED] == ["a"]
+
+
+def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_said() -> None:
+    losses = [(float(at), Lost("d")) for at in range(1, 200, 2)]
+    simulation = Simulation(device(count=2, interval_s=200), happens=losses)
+    simulation.run()
+    lost = [seen for _, seen in simulation.seen if seen.what is What.LOST]
+    assert ["reason" in seen.details for seen in lost[:4]] == [False, False, True, True]
+    assert "another client" in lost[2].details["reason"]
+    assert len(lost) < 15, "never faster than the pauses"
+
+
+def test_a_fleet_comes_back_at_the_ramp_after_its_hub_was_gone() -> None:
+    names = [f"d{number}" for number in range(1000)]
+    simulation = Simulation(
+        *(device(name, count=2, interval_s=60) for name in names), happens=[(10.0, Lost(name)) for name in names]
+    )
+    assert simulation.run().acknowledged_count == 2000
+    logins = [at for at, _ in simulation.links.logins]
+    assert len(logins) == 2000
+    for instants in (logins[:1000], logins[1000:]):
+        seconds = Counter(int(at - instants[0]) for at in instants)
+        assert max(seconds.values()) <= 225, "the ramp, and what a late turn makes up for"
+        assert instants[-1] - instants[0] < 6
+
+
+def test_devices_that_came_together_do_not_renew_together() -> None:
+    fleet = [device(f"d{number}", count=2, interval_s=3400) for number in range(400)]
+    simulation = Simulation(*fleet)
+    simulation.run()
+    first_renewals = simulation.links.logins[400:800]
+    assert len({login.client_id for _, login in first_renewals}) == 400
+    renewals = [at for at, _ in first_renewals]
+    assert 0.7 * 0.85 * 3600 - 1 <= min(renewals) and max(renewals) <= 0.85 * 3600 + 3
+    assert max(Counter(int(at / 10) for at in renewals).values()) < 15, "ten seconds have about five of them"
+
+
+def test_what_an_overfull_outbox_does_not_take_is_counted_and_told() -> None:
+    simulation = Simulation(device(count=5, interval_s=10), acknowledges=False, outbox=2)
+    summary = simulation.run()
+    assert (summary.sent_count, summary.acknowledged_count, summary.dropped_count) == (5, 0, 3)
+    assert simulation.kinds().count(What.DROPPED) == 3
+    assert simulation.kinds().count(What.SENT) == 2
+
+
+def test_a_certificate_that_cannot_be_used_ends_its_device_alone() -> None:
+    simulation = Simulation(device("a"), device("b"), unusable=frozenset({"a"}))
+    summary = simulation.run()
+    assert (list(summary.failures), summary.acknowledged_count) == (["a"], 3)

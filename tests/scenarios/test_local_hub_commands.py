@@ -59,6 +59,17 @@ def test_a_hub_is_started_shown_used_and_stopped(own: Az) -> None:
     assert list(own.config_dir.glob("iotjobs/hubs/*")) == []
 
 
+def test_a_hub_of_a_tier_throttles_and_shows_how_much(own: Az) -> None:
+    hub = start(own, "--sku", "s1", "--units", "2")
+    assert (hub["sku"], hub["units"]) == ("S1", 2)
+    own.json("iot", "hub", "query", "-n", "localhost", "-q", "SELECT * FROM devices")
+    (queries,) = own.json("iot", "local-hub", "show", "--query", "throttles[?name=='queries']")
+    assert (queries["counted"], queries["burst"], queries["refused"]) == (1, 40, 0)
+    refused = own.run("iot", "local-hub", "start", "--sku", "F1", "--units", "2", *FREE, "--data-dir", "other")
+    assert refused.code == 1
+    assert "--units 2: F1 has 1" in refused.stderr
+
+
 def test_what_is_secret_is_readable_by_the_owner_alone(own: Az) -> None:
     hub = start(own)
     (state,) = own.config_dir.glob("iotjobs/hubs/*.json")

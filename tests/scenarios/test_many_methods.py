@@ -18,8 +18,10 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
 from azext_iotjobs.operations import simulate
-from azext_iotjobs.simulator.session import Behaviour, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.http import Request
 from tests.conftest import ScenarioHub
 from tests.helpers.az import AZ, Ran
@@ -58,10 +60,11 @@ class Fleet:
         key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
         assert key is not None
         status = 503 if number >= COUNT - 3 else 200
+        payload = constant({"why": "\x1b[2Jbusy"} if status == 503 else {"ok": True})
         return simulate.SimulatedDevice(
             device_id=name,
             credential=DeviceKey(device_id=name, key=key),
-            behaviour=Behaviour(status=status, payload={"why": "\x1b[2Jbusy"} if status == 503 else {"ok": True}),
+            behaviour=Behaviour(any_method=MethodRule(status=status, payload=payload)),
             plan=TelemetryPlan(text="ping", count=10_000, interval_s=60),
         )
 

@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.simulator import session as mind
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.session import (
-    UNSET,
+from azext_iotjobs.simulator.events import (
     Action,
     AnswerMethod,
-    Behaviour,
     DesiredPatched,
+    Due,
     Event,
     Listen,
     MessageArrived,
@@ -21,12 +21,14 @@ from azext_iotjobs.simulator.session import (
     Report,
     ReportAnswered,
     Seen,
-    State,
     Subscribed,
+    TwinFetched,
     Unreadable,
     What,
     Who,
 )
+from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.template import constant
 
 NOW = Moment(5.0, datetime(2026, 11, 21, tzinfo=timezone.utc))
 CALL = MethodCalled(rid="1", name="reboot", payload={"delay": 5})
@@ -35,7 +37,9 @@ TALK: tuple[Event, ...] = (  # what is said over a connection; it never changes 
     DesiredPatched({"a": 1}),
     MessageArrived(properties={}, body=b""),
     ReportAnswered(rid="1", status=204),
+    TwinFetched(rid="get1", desired={"$version": 1}, reported={"$version": 1}),
     Unreadable("x"),
+    Due(),
 )
 
 
@@ -103,9 +107,10 @@ def test_without_a_payload_given_the_answer_tells_what_was_called() -> None:
 
 @pytest.mark.parametrize("payload", [0, {}, False, [], None, ""])
 def test_a_payload_given_is_the_answer_whatever_it_is(payload: Any) -> None:
-    (answer,) = doing(session_in(State.READY, Behaviour(status=0, payload=payload)).on(CALL))
+    (answer,) = doing(
+        session_in(State.READY, Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))).on(CALL)
+    )
     assert answer == AnswerMethod(rid="1", status=0, payload=payload)
-    assert payload is not UNSET
 
 
 def test_the_call_is_shown_before_its_answer() -> None:
@@ -124,7 +129,7 @@ def test_a_desired_change_of_nothing_is_not_echoed() -> None:
 
 
 def test_initial_reported_properties_are_reported_once_an_empty_object_too() -> None:
-    session = session_in(State.LISTENING, Behaviour(first_reported={}))
+    session = session_in(State.LISTENING, Behaviour(first_reported=constant({})))
     assert doing(session.on(Subscribed())) == [Report(rid="1", patch={})]
     session.on(Offline())
     session.on(Online())
@@ -137,9 +142,18 @@ def test_each_report_has_a_request_id_of_its_own() -> None:
     assert len({report.rid for (report,) in rids if isinstance(report, Report)}) == 3
 
 
-@pytest.mark.parametrize(("status", "shown"), [(200, 0), (204, 0), (400, 1), (429, 1)])
-def test_only_a_refused_report_is_shown(status: int, shown: int) -> None:
-    assert len(session_in(State.READY).on(ReportAnswered(rid="1", status=status))) == shown
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [
+        (200, What.REPORT_ACCEPTED),
+        (204, What.REPORT_ACCEPTED),
+        (400, What.REPORT_REFUSED),
+        (429, What.REPORT_REFUSED),
+    ],
+)
+def test_what_became_of_a_report_is_told(status: int, what: What) -> None:
+    answer = ReportAnswered(rid="1", status=status)
+    assert session_in(State.READY).on(answer) == [Seen(what=what, details={"rid": "1", "status": status})]
 
 
 def test_a_message_is_shown_with_its_properties() -> None:

@@ -5,14 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.simulator import topics
-from azext_iotjobs.simulator.session import (
+from azext_iotjobs.simulator.events import (
     AnswerMethod,
     DesiredPatched,
+    FetchTwin,
     MessageArrived,
     MethodCalled,
     Report,
     ReportAnswered,
     SendTelemetry,
+    TwinFetched,
     Unreadable,
 )
 
@@ -29,6 +31,14 @@ def test_no_topic_and_no_payload_breaks_the_reader(rest: str, payload: bytes) ->
     for start in ("", "$iothub/methods/POST/", "$iothub/twin/PATCH/properties/desired/", "$iothub/twin/res/",
                   "devices/d/messages/devicebound/"):  # fmt: skip
         topics.parse("d", start + rest, payload)
+
+
+def test_the_twin_is_asked_for_and_read() -> None:
+    assert topics.render_fetch(FetchTwin(rid="get1")) == ("$iothub/twin/GET/?$rid=get1", b"")
+    body = b'{"desired": {"a": 1, "$version": 3}, "reported": {"$version": 1}}'
+    fetched = topics.parse("d", "$iothub/twin/res/200/?$rid=get1", body)
+    assert fetched == TwinFetched(rid="get1", desired={"a": 1, "$version": 3}, reported={"$version": 1})
+    assert topics.parse("d", "$iothub/twin/res/429/?$rid=get1", b"{}") == ReportAnswered(rid="get1", status=429)
 
 
 def test_system_properties_keep_their_dollar_and_a_plus_is_a_plus() -> None:
@@ -62,6 +72,9 @@ def test_a_desired_change_a_report_answer_and_a_message_are_read() -> None:
         ("$iothub/twin/PATCH/properties/desired/?$version=2", b"[1]"),
         ("$iothub/twin/res/abc/?$rid=1", b""),
         ("$iothub/twin/res/200/", b""),
+        ("$iothub/twin/res/200/?$rid=1", b"{broken"),
+        ("$iothub/twin/res/200/?$rid=1", b'{"desired": {}}'),
+        ("$iothub/twin/res/200/?$rid=1", b'{"desired": {}, "reported": []}'),
         ("devices/other/messages/devicebound/", b""),
         ("anything", b""),
     ],

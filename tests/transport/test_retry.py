@@ -1,6 +1,7 @@
 import pytest
 
 from azext_iotjobs.transport import retry
+from azext_iotjobs.transport.retry import AfterRefusal, after_refusal
 
 
 def pause(status: int, **changes: object) -> float | None:
@@ -48,3 +49,41 @@ def test_a_devices_pauses_double_up_to_a_minute_and_chance_spreads_them() -> Non
         60,
     ]
     assert retry.reconnect_pause(tries=7, chance=1.0) == 30
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3])
+@pytest.mark.parametrize("was_in", [True, False])
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5])
+def test_what_follows_a_refused_connection(code: int, was_in: bool, refusals: int) -> None:
+    expected = AfterRefusal.GIVE_UP
+    if code == 3:
+        expected = AfterRefusal.BACK_OFF
+    elif code in (4, 5) and was_in and refusals == 1:
+        expected = AfterRefusal.TRY_AGAIN
+    assert after_refusal(code, refusals=refusals, was_in=was_in) is expected
+
+
+@pytest.mark.parametrize(
+    ("own", "every", "failing_s", "expected"),
+    [(1, 1, 0.0, False), (2, 2, 100.0, False), (3, 3, 0.1, True), (1, 500, 2.9, False), (1, 500, 3.0, True)],
+)
+def test_when_a_hub_that_was_never_reached_is_given_up(own: int, every: int, failing_s: float, expected: bool) -> None:
+    assert retry.is_unreachable(own_tries=own, all_tries=every, failing_s=failing_s) is expected
+
+
+def test_a_busy_hub_is_left_alone_for_longer_and_longer() -> None:
+    assert [retry.busy_pause(tries=tries, chance=0.0) for tries in (1, 4, 5, 9)] == [10, 10, 16, 60]
+    assert retry.busy_pause(tries=1, chance=1.0) == 15
+
+
+def test_three_links_in_a_row_that_ended_early_look_like_a_second_client() -> None:
+    assert [retry.is_perhaps_taken_over(count) for count in range(5)] == [False, False, False, True, True]
+    assert [retry.is_short(seconds) for seconds in (-float("inf"), 0.0, 29.9, 30.0, 1e6)] == [True] * 3 + [False] * 2
+
+
+def test_renewals_are_spread_over_a_third_of_the_time_and_none_is_late() -> None:
+    assert [retry.renew_pause(3060, chance=chance) for chance in (0.0, 0.5, 1.0)] == pytest.approx([3060, 2601, 2142])
+
+
+def test_pings_are_spread_and_none_is_later_than_was_promised() -> None:
+    assert [retry.keep_alive_s(chance) for chance in (0.0, 0.5, 1.0)] == [60, 52, 45]

@@ -12,7 +12,12 @@ MANY_CALLS = (
     "called, 8 no device matched the condition."
 )
 
-group("iot hub job", "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.")
+group(
+    "iot hub job",
+    "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.",
+    "A job is one job that the hub runs. A fleet job (az iot hub fleet-job) is many of them, or calls to each device, "
+    "in batches, with thresholds, retries and results, run by this tool.",
+)
 
 command(
     "iot hub job create",

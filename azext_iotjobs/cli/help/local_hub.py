@@ -15,6 +15,10 @@ command(
         "Start a second one beside it, forgetting everything at its end.",
         "az iot local-hub start --bind 127.0.0.2 --data-dir hub-2 --in-memory --detach",
     ),
+    (
+        "One that throttles, and runs one job at a time, as two units of S1 do.",
+        "az iot local-hub start --sku S1 --units 2 --detach",
+    ),
 )
 command(
     "iot local-hub stop",
@@ -25,6 +29,10 @@ command(
     "iot local-hub show",
     "Show the local hub that runs; exit code 3 when none does.",
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
+    (
+        "What was used of the throttles of its tier.",
+        "az iot local-hub show --query throttles -o table",
+    ),
 )
 command(
     "iot local-hub reset",

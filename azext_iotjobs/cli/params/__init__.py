@@ -6,10 +6,17 @@ too, az lays its options, groups and validators over every dest of the same name
 
 from typing import Any
 
-from azext_iotjobs.cli.params import devices, jobs, local_hub, registry, tokens
+from azext_iotjobs.cli.params import devices, fleet_jobs, jobs, local_hub, registry, tokens
 from azext_iotjobs.cli.params.shared import Options
 
-OPTIONS: Options = {**jobs.OPTIONS, **registry.OPTIONS, **devices.OPTIONS, **local_hub.OPTIONS, **tokens.OPTIONS}
+OPTIONS: Options = {
+    **jobs.OPTIONS,
+    **fleet_jobs.OPTIONS,
+    **registry.OPTIONS,
+    **devices.OPTIONS,
+    **local_hub.OPTIONS,
+    **tokens.OPTIONS,
+}
 
 
 def load_arguments(loader: Any, command: str) -> None:

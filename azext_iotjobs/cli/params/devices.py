@@ -2,6 +2,8 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli.params.behaviour import behaviour
+from azext_iotjobs.cli.params.fleets import members, sight, sign_in
 from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, auth_type, body, device, hub
 
 
@@ -73,7 +75,8 @@ def _lock_token(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot device simulate": (
-        hub, auth_type, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket,
+        hub, auth_type, device, _simulate, _device_key, _certificate(", for MQTT"), _websocket, members, sign_in,
+        sight, behaviour,
     ),
     "iot device send-d2c-message": (
         hub, auth_type, device, body, _send_d2c, _device_key,

@@ -14,8 +14,9 @@ from azext_iotjobs.cli.params.shared import (
     success,
     top,
 )
-from azext_iotjobs.model.rerun import WORDS
 
+# Those of model.rerun, which is not imported here: every command starts with this file.
+RERUN_WORDS = ("failed", "pending", "all", "offline", "timeout", "throttled", "not-found", "rejected", "other")
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
 LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "import")
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
@@ -75,7 +76,7 @@ def _new_job_id(default: str) -> AddOptions:
 
 def _rerun(c: Context) -> None:
     c.argument("chosen_words", options_list=["--on"],
-               help=f"Which of the job's devices: words out of {', '.join(WORDS)}, with commas between "
+               help=f"Which of the job's devices: words out of {', '.join(RERUN_WORDS)}, with commas between "
                     "them.")  # fmt: skip
     c.argument("results_path", options_list=["--from-results"],
                help="File that `job results` wrote, as CSV, JSON or JSON lines, to take the devices from; also a list "

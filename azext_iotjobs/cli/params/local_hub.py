@@ -45,6 +45,10 @@ def _hub_start(c: Context) -> None:
                help="Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.")  # fmt: skip
     c.argument("in_memory", options_list=["--in-memory"], action="store_true",
                help="Forget devices, twins and jobs when the hub ends.")  # fmt: skip
+    c.argument("tier", options_list=["--sku"], arg_type=get_enum_type(["F1", "S1", "S2", "S3", "unlimited"]),
+               help="Tier whose job slots and throttles the hub keeps to.")  # fmt: skip
+    c.argument("tier_units", options_list=["--units"], type=int,
+               help="Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.")  # fmt: skip
     c.argument("in_background", options_list=["--detach"], action="store_true",
                help="Run in the background; without it the hub runs until Ctrl-C.")  # fmt: skip
 

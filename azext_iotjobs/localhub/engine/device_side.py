@@ -8,6 +8,7 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.rules.twin import Section
 from azext_iotjobs.localhub.store.events import DeviceMessage, Events
@@ -27,7 +28,9 @@ class DeviceDesk:
         mailbox: Mailbox,
         events: Events,
         clock: HubClock,
+        quotas: Quotas | None = None,
     ) -> None:
+        self.quotas = quotas  # None: devices are not limited
         self._gate = gate
         self._identities = identities
         self._sessions = sessions
@@ -55,12 +58,12 @@ class DeviceDesk:
         """The device is on line, and announces a model or none."""
         if model_id is not None:
             self._identities.note_model(address, model_id)
-        self._identities.note_connection(address, CONNECTED, self._now())
+        self._identities.presence.note_connection(address, CONNECTED, self._now())
         self._mailbox.deliver(address)
 
     def disconnected(self, address: Address) -> None:
         """The device is off line."""
-        self._identities.note_connection(address, DISCONNECTED, self._now())
+        self._identities.presence.note_connection(address, DISCONNECTED, self._now())
         self._mailbox.released(address)
 
     def listens(self, address: Address) -> None:
@@ -75,7 +78,7 @@ class DeviceDesk:
         """The device sent a message."""
         now = self._now()
         self._events.add(address, message, now)
-        self._identities.note_activity(address, now)
+        self._identities.presence.note_activity(address, now)
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin as its device sees it: properties and versions, no metadata, no tags. Raises HubError."""

@@ -56,7 +56,8 @@ class Gate:
         """
         if host is not None and host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
-        device, identity = self._identities.get(address.device), self._identities.get(address)
+        device = self._identities.get(address.device)
+        identity = device if address.module_id is None else self._identities.get(address)
         if device is None or identity is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED, "The device is unknown or disabled.")
         if not token_text:

@@ -7,6 +7,7 @@ future and a timer, no task.
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from azext_iotjobs.localhub.address import Address
@@ -119,11 +120,23 @@ class Links:
         for waiting in self._awaiting.pop(link.address, ()):
             _settle(waiting, None)
 
+    def is_answering(self, address: Address) -> bool:
+        """Whether the device is on line and listens for methods."""
+        link = self._links.get(address)
+        return link is not None and link.answers_methods
+
+    def arrival(self, address: Address) -> asyncio.Future[None]:
+        """A future that is done when the device next comes to be answering. Cancel it to wait no more."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting[address].append(waiting)
+        waiting.add_done_callback(partial(self._stop_awaiting, address))
+        return waiting
+
     async def wait_until_answering(self, address: Address, timeout_s: float) -> bool:
         """Wait until the device is on line and listens for methods; gives whether that came true."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        while not self._answering(address):
+        while not self.is_answering(address):
             left_s = deadline - loop.time()
             if left_s <= 0:
                 return False
@@ -180,25 +193,18 @@ class Links:
         if link := self._links.get(address):
             link.notify_desired(patch, version)
 
-    def _answering(self, address: Address) -> bool:
-        link = self._links.get(address)
-        return link is not None and link.answers_methods
-
     def _fail_calls(self, address: Address) -> None:
         for waiter in self._pending.take_all(address):
             _settle(waiter, HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
 
     async def _next_arrival(self, address: Address, limit_s: float) -> None:
         # Timers, not wait_for: before Python 3.12 that loses a cancellation which comes together with the result.
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[None] = loop.create_future()
-        self._awaiting[address].append(waiting)
-        timer = loop.call_later(limit_s, _settle, waiting, None)
+        waiting = self.arrival(address)
+        timer = asyncio.get_running_loop().call_later(limit_s, _settle, waiting, None)
         try:
             await waiting
         finally:
             timer.cancel()
-            self._stop_awaiting(address, waiting)
 
     def _stop_awaiting(self, address: Address, waiting: asyncio.Future[None]) -> None:
         others = [each for each in self._awaiting.get(address, ()) if each is not waiting]

@@ -38,6 +38,7 @@ class Mailbox:
         self._identities = identities
         self._links = links
         self._clock = clock
+        self._holders: set[Address] = set()  # whose connections were given messages
 
     def recover(self) -> None:
         """Put back what connections held when a hub before this one ended."""
@@ -76,12 +77,15 @@ class Mailbox:
             message = self._messages.take(address, _token(), None)
             if message is None:
                 return
+            self._holders.add(address)
             self._links.deliver(message)
 
     def released(self, address: Address) -> None:
         """A device's connection has ended: what it held and did not settle waits again."""
-        for message in self._messages.held(address):
-            self._back(message)
+        if address in self._holders:  # of a fleet that goes, most have never been sent anything
+            self._holders.remove(address)
+            for message in self._messages.held(address):
+                self._back(message)
 
     def taken(self, address: Address, token: str) -> None:
         """A device has acknowledged a message over MQTT; one that has expired meanwhile is no longer there."""

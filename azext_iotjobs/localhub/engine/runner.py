@@ -7,20 +7,22 @@ may have been operated already, so it fails with a reason that says that.
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from azext_iotjobs.localhub.clock import HubClock, parse
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.calls import ROWS_AT_ONCE, Calls, came_too_late, deadline_of, error_of
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
-from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError, QueryError
-from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, JobType, Step, decide
+from azext_iotjobs.localhub.errors import HubError, QueryError
+from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.jobs import DeviceJob, Job, Jobs
+from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
 
 logger = logging.getLogger(__name__)
 
-CALLS_AT_ONCE = 100  # of one job
 LONGEST_SLEEP_S = 60.0  # so that old history goes, and a clock that was moved or a machine that slept is noticed
 CUT_OFF = {
     "code": "ServerError",
@@ -32,7 +34,14 @@ class Runner:
     """Runs the hub's jobs."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, selector: Selector, twins: TwinDesk, links: Links, clock: HubClock
+        self,
+        database: Database,
+        jobs: Jobs,
+        selector: Selector,
+        twins: TwinDesk,
+        links: Links,
+        clock: HubClock,
+        quotas: Quotas | None = None,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -40,6 +49,7 @@ class Runner:
         self._twins = twins
         self._links = links
         self._clock = clock
+        self._quotas = quotas
         self._changed = asyncio.Event()
         self._carriers: dict[str, asyncio.Task[None]] = {}
 
@@ -75,8 +85,8 @@ class Runner:
     def _fail_cut_off_calls(self) -> None:
         now = self._clock.now()
         for job in self._jobs.active():
-            for row in self._jobs.devices_in(job.spec.job_id, DeviceStatus.RUNNING):
-                self._jobs.move_device(row.row_id, DeviceStatus.FAILED, now, error=CUT_OFF)
+            rows = self._jobs.devices_in(job.spec.job_id, DeviceStatus.RUNNING)
+            self._jobs.move_devices([Move(row.row_id, DeviceStatus.FAILED, now, error=CUT_OFF) for row in rows])
 
     def _step_all(self) -> float:
         """Take every job as far as it goes now; gives the seconds until the next one is due."""
@@ -127,64 +137,32 @@ class Runner:
 
     async def _operate(self, job: Job) -> None:
         """Do with every device that is left what the job says."""
-        rows = self._jobs.devices_in(job.spec.job_id, DeviceStatus.PENDING)
-        if job.spec.type is JobType.TWIN:
-            for row in rows:
-                self._update_twin(job, row)
-                await asyncio.sleep(0)  # others have their turn between two devices
+        if job.spec.method is not None:
+            await Calls(job, job.spec.method, self._jobs, self._links, self._clock, self._quotas).run()
             return
-        at_once = asyncio.Semaphore(CALLS_AT_ONCE)
-        await asyncio.gather(*(self._call(job, row, _deadline(job, row), at_once) for row in rows))
+        after = 0
+        while rows := self._jobs.pending(job.spec.job_id, after=after, count=ROWS_AT_ONCE):
+            for row in rows:
+                if self._quotas is None or await self._has_turn(self._quotas, deadline_of(job, row)):
+                    self._update_twin(job, row)
+                else:
+                    error = error_of(came_too_late())
+                    self._jobs.move_devices([Move(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error)])
+                await asyncio.sleep(0)  # others have their turn between two devices
+            after = rows[-1].row_id
 
-    def _update_twin(self, job: Job, row: DeviceJob) -> None:
+    async def _has_turn(self, quotas: Quotas, deadline: datetime) -> bool:
+        """Wait until the pace of all jobs allows another device; gives whether that was in time."""
+        await quotas.turn(Throttle.JOB_DEVICES)
+        return self._clock.now() < deadline
+
+    def _update_twin(self, job: Job, row: PendingDevice) -> None:
         with self._database.transaction():  # the twin and the row that says so, or neither
             try:
                 self._twins.patch(row.address, tags=job.spec.tags, desired=job.spec.desired)
             except HubError as err:
-                self._fail(row, err)
+                move = Move(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error_of(err))
             else:
-                self._complete(row, {"deviceMethodResponse": None})
-
-    async def _call(self, job: Job, row: DeviceJob, deadline: datetime, at_once: asyncio.Semaphore) -> None:
-        method = job.spec.method
-        assert method is not None  # a method job has one
-        left_s = (deadline - self._clock.now()).total_seconds()
-        if left_s <= 0 or not await self._links.wait_until_answering(row.address, left_s):
-            self._fail(row, _stayed_offline())
-            return
-        async with at_once:
-            self._jobs.move_device(row.row_id, DeviceStatus.RUNNING, self._clock.now())
-            try:
-                answer = await self._links.invoke(
-                    row.address,
-                    method.name,
-                    method.payload,
-                    response_timeout_s=method.response_timeout_s,
-                    connect_timeout_s=method.connect_timeout_s,
-                )
-            except HubError as err:
-                self._fail(row, err)
-            else:
-                response = {"status": answer.status, "payload": answer.payload}
-                self._complete(row, {"deviceMethodResponse": response})
-
-    def _complete(self, row: DeviceJob, outcome: object) -> None:
-        self._jobs.move_device(row.row_id, DeviceStatus.COMPLETED, self._clock.now(), outcome=outcome)
-
-    def _fail(self, row: DeviceJob, err: HubError) -> None:
-        error = {"code": err.fault.name, "description": err.text}
-        self._jobs.move_device(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error)
-
-
-def _deadline(job: Job, row: DeviceJob) -> datetime:
-    """When a device's time is over. It counts from the moment the job began on it: a hub that was not running at the
-    start time gives its devices all of their time to come back.
-    """
-    return max(job.start_at, parse(row.created_at)) + timedelta(seconds=job.spec.max_execution_s)
-
-
-def _stayed_offline() -> HubError:
-    return HubError(
-        JOB_RUN_PRECONDITION_FAILED,
-        "The job did not start on this device in the given period: the device was offline, or the end time is invalid.",
-    )
+                outcome = {"deviceMethodResponse": None}
+                move = Move(row.row_id, DeviceStatus.COMPLETED, self._clock.now(), outcome=outcome)
+            self._jobs.move_devices([move])

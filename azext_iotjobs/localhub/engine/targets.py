@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.sql import where_sql
 from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
+from azext_iotjobs.localhub.store.presence import Presence
 
 LIMIT_S = 10.0  # of computing, for one query or page of it: the hub does nothing else meanwhile
 
@@ -105,10 +106,12 @@ class Selector:
     """Finds the rows that an expression selects.
 
     limit_s: how long one query, or page of one, may compute.
+    presence: what has to be in the rows first; None where all of it is.
     """
 
-    def __init__(self, database: Database, *, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, database: Database, presence: Presence | None = None, *, limit_s: float = LIMIT_S) -> None:
         self._database = database
+        self._presence = presence
         self._limit_s = limit_s
 
     def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
@@ -141,6 +144,8 @@ class Selector:
         return [Address(row["device_id"], row["module_id"] or None) for row in rows]
 
     def _rows(self, sql: Sql) -> list[sqlite3.Row]:
+        if self._presence is not None:
+            self._presence.write()
         try:
             return self._database.rows_within(self._limit_s, sql.text, sql.values)
         except TooSlow as err:

@@ -33,13 +33,14 @@ def make_runner(application: web.Application) -> web.AppRunner:
 
 async def read_body(request: web.Request) -> bytes:
     """A request's body. Raises HubError 400 for one that ends early or whose pieces are none."""
-    limit = _cut_after(BODY_LIMIT_S, request)
+    limit = None if request.content.is_eof() else _cut_after(BODY_LIMIT_S, request)  # small ones came with the head
     try:
         return await request.read()
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
         raise HubError(GENERIC_BAD_REQUEST, "The body cannot be read.") from err
     finally:
-        limit.cancel()
+        if limit is not None:
+            limit.cancel()
 
 
 async def send(request: web.Request, response: web.StreamResponse) -> None:

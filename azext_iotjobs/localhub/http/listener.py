@@ -15,6 +15,7 @@ from aiohttp import web
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
     INVALID_PROTOCOL_VERSION,
@@ -22,6 +23,7 @@ from azext_iotjobs.localhub.errors import (
     MODULE_ALREADY_EXISTS_ON_DEVICE,
     NOT_FOUND,
     SERVER_ERROR,
+    THROTTLING_BACKLOG_TIMEOUT,
     UNAUTHORIZED,
     Fault,
     HubError,
@@ -50,11 +52,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_application(
-    desks: Desks, gate: Gate, clock: HubClock, devices: websocket.WebSocketDoor
+    desks: Desks, gate: Gate, clock: HubClock, devices: websocket.WebSocketDoor, quotas: Quotas | None = None
 ) -> web.Application:  # fmt: skip
     """The hub's HTTPS application.
 
-    devices: where those that speak MQTT over WebSocket come in.
+    devices: where those that speak MQTT over WebSocket come in.  quotas: None where nothing is limited.
     """
 
     @web.middleware
@@ -80,7 +82,7 @@ def make_application(
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
     for route in ROUTES:
-        application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate))
+        application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate, quotas))
     devices.open_in(application)
     return application
 
@@ -98,7 +100,7 @@ def _pattern(path: str) -> str:
     return f"/{fixed}{{slash:/?}}"
 
 
-def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:
+def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> Handler:
     answer = route.handler(desks)
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -112,6 +114,8 @@ def _handler(route: Route, desks: Desks, gate: Gate) -> Handler:
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request),
         )
+        if quotas is not None and route.throttle is not None:
+            await quotas.enter(route.throttle, route.cost(asked))
         return _response(await answer(asked))
 
     return handle
@@ -166,13 +170,16 @@ def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
         body = {"Message": json.dumps({**inner, "info": dict(err.info)}), "ExceptionMessage": ""}
     else:
         body = _body(err, tracking_id, clock)
-    return web.Response(
+    response = web.Response(
         status=err.fault.http_status,
         headers=headers,
         text=json.dumps(body),
         content_type="application/json",
         charset="utf-8",
     )
+    if err.fault is THROTTLING_BACKLOG_TIMEOUT:
+        response.force_close()  # as a live hub does
+    return response
 
 
 def _body(err: HubError, tracking_id: str, clock: HubClock) -> dict[str, str]:

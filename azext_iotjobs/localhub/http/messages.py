@@ -45,8 +45,7 @@ class MessageRoutes:
         """POST /devices/{id}/messages/events: one message, or a batch of them."""
         if len(asked.body) > MAX_EVENT_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"A message may have at most {MAX_EVENT_BYTES} bytes.")
-        is_batch = asked.headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
-        for message in _batch(asked) if is_batch else [_single(asked)]:
+        for message in _batch(asked) if is_batch(asked) else [_single(asked)]:
             self._devices.telemetry(_device(asked), message)
         return Answer(status=204)
 
@@ -94,6 +93,11 @@ class MessageRoutes:
         """POST /messages/serviceBound/feedback/{token}/abandon"""
         self._mailbox.abandon_feedback(asked.path["token"])
         return Answer(status=204)
+
+
+def is_batch(asked: Asked) -> bool:
+    """Whether a device sends several messages in one request."""
+    return asked.headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
 
 
 def _device(asked: Asked) -> Address:

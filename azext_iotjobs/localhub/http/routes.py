@@ -1,9 +1,10 @@
-"""The table (verb, path, who may) -> handler. Adding a route is adding a row; the documentation is made from it."""
+"""The table (verb, path, who may, throttle) -> handler. Adding a route is adding a row; the docs are made from it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
@@ -13,9 +14,11 @@ from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.policies import Right
+from azext_iotjobs.localhub.rules.quota import Throttle
 
 
 class Who(Enum):
@@ -44,6 +47,7 @@ class Desks:
     certificates: CertificateRoutes
     control: ControlRoutes
     traffic: TrafficRoutes
+    quotas: QuotaRoutes
 
 
 @dataclass(frozen=True)
@@ -53,96 +57,174 @@ class Route:
     verb: str
     path: str  # {name} is a part; the other parts are found in any case
     who: Right | Who  # any one of these rights will do
+    throttle: Throttle | None  # of the hub's tier
     handler: Callable[[Desks], Callable[[Asked], Awaitable[Answer]]]
     what: str  # for people
+    cost: Callable[[Asked], int] = costs.one  # of its throttle
 
 
 ROUTES = (
-    Route("GET", "/devices", READ, lambda desks: desks.identities.list, "list devices, `top` 1 to 1,000"),
-    Route("POST", "/devices", WRITE, lambda desks: desks.bulk.post, "bulk, at most 100 items, every `importMode`"),
-    Route("GET", "/devices/{id}", READ, lambda desks: desks.identities.get, "show a device"),
-    Route("PUT", "/devices/{id}", WRITE, lambda desks: desks.identities.put, "create; with If-Match, update"),
-    Route("DELETE", "/devices/{id}", WRITE, lambda desks: desks.identities.delete, "delete; needs If-Match"),
-    Route("GET", "/devices/{id}/modules", READ, lambda desks: desks.identities.list_modules, "list modules"),
-    Route("GET", "/devices/{id}/modules/{module}", READ, lambda desks: desks.identities.get_module, "show a module"),
     Route(
-        "PUT", "/devices/{id}/modules/{module}", WRITE, lambda desks: desks.identities.put_module,
+        "GET", "/devices", READ, Throttle.REGISTRY, lambda desks: desks.identities.list,
+        "list devices, `top` 1 to 1,000",
+    ),
+    Route(
+        "POST", "/devices", WRITE, Throttle.REGISTRY, lambda desks: desks.bulk.post,
+        "bulk, at most 100 items, every `importMode`", costs.each_item,
+    ),
+    Route("GET", "/devices/{id}", READ, Throttle.REGISTRY, lambda desks: desks.identities.get, "show a device"),
+    Route(
+        "PUT", "/devices/{id}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.put,
         "create; with If-Match, update",
     ),
     Route(
-        "DELETE", "/devices/{id}/modules/{module}", WRITE, lambda desks: desks.identities.delete_module,
+        "DELETE", "/devices/{id}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.delete,
         "delete; needs If-Match",
     ),
-    Route("POST", "/devices/keys/regenerate", WRITE, lambda desks: desks.bulk.renew_keys, "renew keys, up to 1,000"),
     Route(
-        "POST", "/devices/{id}/applyConfigurationContent", WRITE, lambda desks: desks.edge.apply,
-        "set the modules of an edge device",
+        "GET", "/devices/{id}/modules", READ, Throttle.REGISTRY, lambda desks: desks.identities.list_modules,
+        "list modules",
     ),
-    Route("GET", "/statistics/devices", READ, lambda desks: desks.identities.device_statistics, "count devices"),
     Route(
-        "GET", "/statistics/service", SERVICE, lambda desks: desks.identities.service_statistics,
+        "GET", "/devices/{id}/modules/{module}", READ, Throttle.REGISTRY, lambda desks: desks.identities.get_module,
+        "show a module",
+    ),
+    Route(
+        "PUT", "/devices/{id}/modules/{module}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.put_module,
+        "create; with If-Match, update",
+    ),
+    Route(
+        "DELETE", "/devices/{id}/modules/{module}", WRITE, Throttle.REGISTRY,
+        lambda desks: desks.identities.delete_module, "delete; needs If-Match",
+    ),
+    Route(
+        "POST", "/devices/keys/regenerate", WRITE, Throttle.REGISTRY, lambda desks: desks.bulk.renew_keys,
+        "renew keys, up to 1,000", costs.each_device,
+    ),
+    Route(
+        "POST", "/devices/{id}/applyConfigurationContent", WRITE, Throttle.CONFIGURATIONS,
+        lambda desks: desks.edge.apply, "set the modules of an edge device",
+    ),
+    Route(
+        "GET", "/statistics/devices", READ, Throttle.REGISTRY, lambda desks: desks.identities.device_statistics,
+        "count devices",
+    ),
+    Route(
+        "GET", "/statistics/service", SERVICE, Throttle.REGISTRY, lambda desks: desks.identities.service_statistics,
         "count connected devices",
     ),
-    Route("GET", "/twins/{id}", SERVICE, lambda desks: desks.twins.get, "show a twin"),
-    Route("PATCH", "/twins/{id}", SERVICE, lambda desks: desks.twins.patch, "merge tags and desired properties"),
-    Route("PUT", "/twins/{id}", SERVICE, lambda desks: desks.twins.put, "replace tags and desired properties"),
-    Route("GET", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.get, "show a module's twin"),
-    Route("PATCH", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.patch, "merge"),
-    Route("PUT", "/twins/{id}/modules/{module}", SERVICE, lambda desks: desks.twins.put, "replace"),
-    Route("POST", "/twins/{id}/methods", SERVICE, lambda desks: desks.twins.invoke, "call a device's method"),
+    Route("GET", "/twins/{id}", SERVICE, Throttle.TWIN_READS, lambda desks: desks.twins.get, "show a twin"),
     Route(
-        "POST", "/twins/{id}/modules/{module}/methods", SERVICE, lambda desks: desks.twins.invoke,
-        "call a module's method",
+        "PATCH", "/twins/{id}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.patch,
+        "merge tags and desired properties",
     ),
-    Route("POST", "/devices/query", SERVICE, lambda desks: desks.queries.post, "query twins and device jobs"),
-    Route("GET", "/jobs/v2/query", JOBS, lambda desks: desks.jobs.list, "list jobs by `jobType`, `jobStatus`"),
-    Route("PUT", "/jobs/v2/{id}", JOBS, lambda desks: desks.jobs.put, "create a job"),
-    Route("GET", "/jobs/v2/{id}", JOBS, lambda desks: desks.jobs.get, "show a job; 200 `unknown` for one that is not"),
-    Route("POST", "/jobs/v2/{id}/cancel", JOBS, lambda desks: desks.jobs.cancel, "cancel a job that has not begun"),
-    Route("GET", "/jobs", WRITE, lambda desks: desks.jobs.list_v1, "import and export jobs: always none"),
-    Route("POST", "/jobs/create", WRITE, lambda desks: desks.jobs.create_v1, "import and export: refused"),
-    Route("GET", "/jobs/{id}", WRITE, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
-    Route("DELETE", "/jobs/{id}", WRITE, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
-    Route("DELETE", "/devices/{id}/commands", SERVICE, lambda desks: desks.messages.purge, "purge a device's messages"),
     Route(
-        "GET", "/messages/serviceBound/feedback", SERVICE, lambda desks: desks.messages.feedback,
+        "PUT", "/twins/{id}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.put,
+        "replace tags and desired properties",
+    ),
+    Route(
+        "GET", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_READS, lambda desks: desks.twins.get,
+        "show a module's twin",
+    ),
+    Route(
+        "PATCH", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.patch,
+        "merge",
+    ),
+    Route(
+        "PUT", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.put,
+        "replace",
+    ),
+    Route(
+        "POST", "/twins/{id}/methods", SERVICE, Throttle.METHODS, lambda desks: desks.twins.invoke,
+        "call a device's method", costs.payload_blocks,
+    ),
+    Route(
+        "POST", "/twins/{id}/modules/{module}/methods", SERVICE, Throttle.METHODS, lambda desks: desks.twins.invoke,
+        "call a module's method", costs.payload_blocks,
+    ),
+    Route(
+        "POST", "/devices/query", SERVICE, Throttle.QUERIES, lambda desks: desks.queries.post,
+        "query twins and device jobs",
+    ),
+    Route(
+        "GET", "/jobs/v2/query", JOBS, Throttle.JOBS, lambda desks: desks.jobs.list,
+        "list jobs by `jobType`, `jobStatus`",
+    ),
+    Route("PUT", "/jobs/v2/{id}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.put, "create a job"),
+    Route(
+        "GET", "/jobs/v2/{id}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.get,
+        "show a job; 200 `unknown` for one that is not",
+    ),
+    Route(
+        "POST", "/jobs/v2/{id}/cancel", JOBS, Throttle.JOBS, lambda desks: desks.jobs.cancel,
+        "cancel a job that has not begun",
+    ),
+    Route(
+        "GET", "/jobs", WRITE, Throttle.JOBS, lambda desks: desks.jobs.list_v1,
+        "import and export jobs: always none",
+    ),
+    Route(
+        "POST", "/jobs/create", WRITE, Throttle.JOBS, lambda desks: desks.jobs.create_v1,
+        "import and export: refused",
+    ),
+    Route("GET", "/jobs/{id}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route("DELETE", "/jobs/{id}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route(
+        "DELETE", "/devices/{id}/commands", SERVICE, None, lambda desks: desks.messages.purge,
+        "purge a device's messages",
+    ),
+    Route(
+        "GET", "/messages/serviceBound/feedback", SERVICE, None, lambda desks: desks.messages.feedback,
         "feedback on messages, locked for 60 s",
     ),
     Route(
-        "DELETE", "/messages/serviceBound/feedback/{token}", SERVICE, lambda desks: desks.messages.complete_feedback,
-        "feedback has been read",
+        "DELETE", "/messages/serviceBound/feedback/{token}", SERVICE, None,
+        lambda desks: desks.messages.complete_feedback, "feedback has been read",
     ),
     Route(
-        "POST", "/messages/serviceBound/feedback/{token}/abandon", SERVICE,
+        "POST", "/messages/serviceBound/feedback/{token}/abandon", SERVICE, None,
         lambda desks: desks.messages.abandon_feedback, "hand feedback out again",
     ),
-    Route("POST", "/devices/{id}/messages/events", Who.DEVICE, lambda desks: desks.messages.send_event, "telemetry"),
     Route(
-        "GET", "/devices/{id}/messages/deviceBound", Who.DEVICE, lambda desks: desks.messages.receive,
-        "receive a message; 204 when there is none",
+        "POST", "/devices/{id}/messages/events", Who.DEVICE, Throttle.SENDS, lambda desks: desks.messages.send_event,
+        "telemetry", costs.each_message,
     ),
     Route(
-        "DELETE", "/devices/{id}/messages/deviceBound/{token}", Who.DEVICE, lambda desks: desks.messages.settle,
+        "GET", "/devices/{id}/messages/deviceBound", Who.DEVICE, Throttle.MESSAGE_RECEIVES,
+        lambda desks: desks.messages.receive, "receive a message; 204 when there is none",
+    ),
+    Route(
+        "DELETE", "/devices/{id}/messages/deviceBound/{token}", Who.DEVICE, None, lambda desks: desks.messages.settle,
         "complete, or `?reject`",
     ),
     Route(
-        "POST", "/devices/{id}/messages/deviceBound/{token}/abandon", Who.DEVICE,
+        "POST", "/devices/{id}/messages/deviceBound/{token}/abandon", Who.DEVICE, None,
         lambda desks: desks.messages.abandon, "abandon",
     ),
-    Route("GET", "/_local/health", Who.OWNER, lambda desks: desks.control.health, "what this hub says of itself"),
-    Route("GET", "/_local/events", Who.OWNER, lambda desks: desks.traffic.events, "what devices sent, `after`, `wait`"),
-    Route("POST", "/_local/devices/{id}/messages", Who.OWNER, lambda desks: desks.traffic.send, "send a message"),
-    Route("GET", "/_local/certificates", Who.OWNER, lambda desks: desks.certificates.list, "list CA certificates"),
+    Route("GET", "/_local/health", Who.OWNER, None, lambda desks: desks.control.health, "what this hub says of itself"),
+    Route("GET", "/_local/quotas", Who.OWNER, None, lambda desks: desks.quotas.get, "the tier's quotas and their use"),
     Route(
-        "PUT", "/_local/certificates/{name}", Who.OWNER, lambda desks: desks.certificates.put,
+        "GET", "/_local/events", Who.OWNER, None, lambda desks: desks.traffic.events,
+        "what devices sent, `after`, `wait`",
+    ),
+    Route(
+        "POST", "/_local/devices/{id}/messages", Who.OWNER, Throttle.MESSAGE_SENDS, lambda desks: desks.traffic.send,
+        "send a message",
+    ),
+    Route(
+        "GET", "/_local/certificates", Who.OWNER, None, lambda desks: desks.certificates.list,
+        "list CA certificates",
+    ),
+    Route(
+        "PUT", "/_local/certificates/{name}", Who.OWNER, None, lambda desks: desks.certificates.put,
         "let a CA vouch for devices",
     ),
     Route(
-        "DELETE", "/_local/certificates/{name}", Who.OWNER, lambda desks: desks.certificates.delete,
+        "DELETE", "/_local/certificates/{name}", Who.OWNER, None, lambda desks: desks.certificates.delete,
         "a CA vouches no more",
     ),
-    Route("POST", "/_local/reset", Who.OWNER, lambda desks: desks.control.reset, "forget everything but keys"),
-    Route("POST", "/_local/stop", Who.OWNER, lambda desks: desks.control.stop, "end"),
+    Route("POST", "/_local/reset", Who.OWNER, None, lambda desks: desks.control.reset, "forget everything but keys"),
+    Route("POST", "/_local/stop", Who.OWNER, None, lambda desks: desks.control.stop, "end"),
 )  # fmt: skip
 
 # What IoT Hub also has: (verb, path, why not here).

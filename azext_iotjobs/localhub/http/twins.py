@@ -50,13 +50,13 @@ class TwinRoutes:
     async def invoke(self, asked: Asked) -> Answer:
         """POST /twins/{id}[/modules/{module}]/methods"""
         address = asked.address()
-        device = self._identities.get(address.device)
-        if device is None:
+        status = self._identities.status(address.device)
+        if status is None:
             raise HubError(DEVICE_NOT_FOUND, f"{address.device.shown} is not registered.")
-        if self._identities.get(address) is None:
+        if address.module_id is not None and self._identities.status(address) is None:
             raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
         method = check_method(method_spec(asked.document()))
-        if device.status == DISABLED:
+        if status == DISABLED:
             raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
         answer = await self._links.invoke(
             address,

@@ -54,6 +54,8 @@ class Decoder:
     After a MalformedPacket it takes nothing more: where the next packet would begin is unknown.
     """
 
+    __slots__ = ("_broken", "_buffer", "_max_packet_bytes")
+
     def __init__(self, max_packet_bytes: int) -> None:
         self._max_packet_bytes = max_packet_bytes
         self._buffer = bytearray()

@@ -7,17 +7,19 @@ one `call_later` that looks at the clock again when it is up.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from functools import partial
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
+from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.tls import peer_certificates
@@ -31,50 +33,18 @@ MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is let go; it 
 PACKETS_AT_ONCE = 4  # then the others have their turn: a TLS record may hold eight thousand packets
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
-
-
-class DeviceSide(Protocol):
-    """What the MQTT side needs of the hub."""
-
-    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
-        """The end of the token or certificate, aware UTC. Raises HubError when the device may not come in.
-
-        token: empty when it gives none.  certificates: DER, its own first; unchecked.
-        """
-
-    def kept_filters(self, address: Address) -> Mapping[str, int] | None:
-        """What a device listened to when it was here last, and with which QoS; None when nothing is known."""
-
-    def keep_filters(self, address: Address, filters: dict[str, int] | None) -> None:
-        """Remember what a device listens to, for its next connection; None: nothing."""
-
-    def connected(self, address: Address, model_id: str | None) -> None:
-        """A device is on line, and announces a model or none."""
-
-    def disconnected(self, address: Address) -> None:
-        """A device is off line."""
-
-    def listens(self, address: Address) -> None:
-        """What a device listens to has changed."""
-
-    def message_taken(self, address: Address, token: str) -> None:
-        """A device has acknowledged the message that was delivered under `token`."""
-
-    def telemetry(self, address: Address, message: DeviceMessage) -> None:
-        """A device sent a message."""
-
-    def twin_document(self, address: Address) -> Json:
-        """The twin as its device sees it. Raises HubError."""
-
-    def patch_reported(self, address: Address, patch: Json) -> int:
-        """Merge reported properties; gives the new $version. Raises HubError."""
+THROTTLES = {
+    topics.Telemetry: Throttle.SENDS,
+    topics.TwinGet: Throttle.TWIN_READS,
+    topics.ReportedPatch: Throttle.TWIN_UPDATES,
+}
 
 
 class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = (
-        "_arrived", "_clock", "_decoder", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
+        "_arrived", "_clock", "_decoder", "_held", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
         "_malformed", "_session", "_token_ends", "_transport", "_watch", "address",
     )  # fmt: skip
 
@@ -85,12 +55,13 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._session = session.Session()
         self._decoder = codec.Decoder(MAX_PACKET_BYTES)
-        self._arrived: deque[packets.Packet] = deque()  # what still waits for its turn
+        self._arrived: deque[packets.Packet] | None = None  # what waits for its turn; an empty deque has 760 bytes
         self._malformed: packets.MalformedPacket | None = None  # what came behind that
         self._transport: asyncio.Transport | None = None
         self._last_heard = loop.time()
         self._token_ends: datetime | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._held: asyncio.TimerHandle | None = None  # while a packet, and all behind it, waits for the hub's quotas
         self._is_attached = False
         self._is_over = False
         self.address = Address("")  # until CONNECT
@@ -107,12 +78,13 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._last_heard = self._loop.time()
-        has_turn = not self._arrived
+        has_turn, arrived = self._arrived is None, self._arrived or deque()
         try:
-            self._arrived.extend(self._decoder.feed(data))
+            arrived.extend(self._decoder.feed(data))
         except packets.MalformedPacket as err:
-            self._arrived.extend(err.before)
+            arrived.extend(err.before)
             self._malformed = err
+        self._arrived = arrived or None
         if has_turn:
             self._take_turn()
 
@@ -121,7 +93,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two hold each other
-        self._take(len(self._arrived))
+        self._take(len(self._arrived or ()))
         self._leave("connection lost")
         self._stop_watching()
 
@@ -156,7 +128,7 @@ class Connection(asyncio.Protocol):
     def _take_turn(self) -> None:
         """Carry out some of what has arrived, and read on when there is no more."""
         self._take(PACKETS_AT_ONCE)
-        if self._is_over or self._transport is None:
+        if self._is_over or self._transport is None or self._held is not None:
             return
         if self._arrived:
             self._transport.pause_reading()
@@ -167,8 +139,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take(self, count: int) -> None:
-        for _ in range(min(count, len(self._arrived))):
-            self._carry_out(self._session.on_packet(self._arrived.popleft()))
+        arrived = self._arrived or deque()
+        for _ in range(min(count, len(arrived))):
+            if self._held is not None:
+                break
+            self._carry_out(self._session.on_packet(arrived.popleft()))
+        self._arrived = arrived or None
 
     def _carry_out(self, effects: list[session.Effect]) -> None:
         for effect in effects:
@@ -178,7 +154,7 @@ class Connection(asyncio.Protocol):
                 case session.Admit():
                     self._admit(effect)
                 case session.SubscriptionsChanged():
-                    self._keep_subscriptions()
+                    self._keep_session()
                     self._links.listens(self)
                     self._hub.listens(self.address)
                 case session.Received():
@@ -188,7 +164,25 @@ class Connection(asyncio.Protocol):
                 case session.Close(reason):
                     self._end(reason)
 
-    def _admit(self, asked: session.Admit) -> None:
+    def _waits(self, throttle: Throttle, then: Callable[[], None]) -> bool:
+        """Ask the hub's quotas; when it is not this packet's turn, `then` follows once it is. Raises HubError 429."""
+        assert self._hub.quotas is not None
+        wait_s = self._hub.quotas.wait_s(throttle)
+        if not wait_s or self._transport is None:  # what a device that is gone had sent need not wait
+            return False
+        self._transport.pause_reading()
+        self._held = self._loop.call_later(wait_s, self._go_on, then)
+        return True
+
+    def _go_on(self, then: Callable[[], None]) -> None:
+        self._held = None
+        self._last_heard = self._loop.time()  # it was not listened to
+        then()
+        self._take_turn()
+        if not self._is_over:
+            self._look()
+
+    def _admit(self, asked: session.Admit, *, is_counted: bool = False) -> None:
         try:
             shown = peer_certificates(self._transport)
             self._token_ends = self._hub.admit(asked.address, asked.host, asked.token, shown)
@@ -196,20 +190,40 @@ class Connection(asyncio.Protocol):
             logger.info("device %r refused: %s", asked.address.device_id, err.text)
             self._carry_out(self._session.refuse())
             return
+        if self._hub.quotas is not None and not is_counted:
+            try:
+                if self._waits(Throttle.CONNECTIONS, partial(self._admit, asked, is_counted=True)):
+                    return
+            except HubError:
+                self._carry_out(self._session.put_off())
+                return
         self.address = asked.address
         # CONNACK has to be the first packet: once attached, a method may follow at once.
-        self._carry_out(self._session.accept(self._hub.kept_filters(self.address)))
-        self._keep_subscriptions()
+        kept = self._hub.kept_filters(self.address)
+        self._carry_out(self._session.accept(kept))
+        if self._session.clean_session and kept is not None:
+            self._hub.keep_filters(self.address, None)
+        elif kept != self._session.filters():
+            self._keep_session()
         self._is_attached = True
         self._links.attach(self)
         self._hub.connected(self.address, asked.model_id)
         self._look()
 
-    def _keep_subscriptions(self) -> None:
-        self._hub.keep_filters(self.address, None if self._session.clean_session else self._session.filters())
+    def _keep_session(self) -> None:
+        if not self._session.clean_session:
+            self._hub.keep_filters(self.address, self._session.filters())
 
-    def _receive(self, received: session.Received) -> None:
+    def _receive(self, received: session.Received, *, is_counted: bool = False) -> None:
         publish = received.publish
+        throttle = None if self._hub.quotas is None or is_counted else THROTTLES.get(type(received.meaning))
+        if throttle is not None:
+            try:
+                if self._waits(throttle, partial(self._receive, received, is_counted=True)):
+                    return
+            except HubError as err:
+                self._refuse(received, err)
+                return
         match received.meaning:
             case topics.Telemetry():
                 retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
@@ -221,6 +235,15 @@ class Connection(asyncio.Protocol):
             case topics.ReportedPatch(rid):
                 self._reported(rid, publish.payload)
         self._carry_out(self._session.acknowledge(publish))
+
+    def _refuse(self, received: session.Received, err: HubError) -> None:
+        """Too much at once: a question has an answer; for a message MQTT 3.1.1 has none, and it is not acknowledged."""
+        match received.meaning:
+            case topics.TwinGet(rid) | topics.ReportedPatch(rid):
+                self._send_twin_error(rid, err)
+                self._carry_out(self._session.acknowledge(received.publish))
+            case _:
+                self._end(f"message refused: {err.text}")
 
     def _telemetry(self, telemetry: topics.Telemetry, more: Mapping[str, str | None], body: bytes) -> None:
         properties = {**telemetry.properties, **more}
@@ -285,6 +308,8 @@ class Connection(asyncio.Protocol):
         if self._is_over:
             return
         self._is_over = True
+        if self._held is not None:
+            self._held.cancel()  # and stays: nothing more is taken
         self._session.state = session.State.CLOSED
         logger.debug("connection of %r ends: %s", self.address.device_id, reason)
         if not self._is_attached:
@@ -309,6 +334,8 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """End the connection if its time is up; otherwise look again when it may be."""
         self._stop_watching()
+        if self._held is not None:
+            return
         if self._session.keep_alive_s is None or self._token_ends is None:
             self._end("no CONNECT in time", at_once=True)
             return

@@ -21,7 +21,7 @@ from azext_iotjobs.localhub.mqtt import packets, topics
 MAX_MESSAGE_BYTES = 256 * 1024  # what a device may send at once, IoT Hub quotas
 KEEP_ALIVE_CAP_S = 1767.0  # 29.45 minutes, "communicate using MQTT"
 GRANTED_QOS = 1  # QoS 2 is granted as 1
-BAD_PROTOCOL, IDENTIFIER_REJECTED, NOT_AUTHORISED = 1, 2, 5  # CONNACK codes
+BAD_PROTOCOL, IDENTIFIER_REJECTED, UNAVAILABLE, NOT_AUTHORISED = 1, 2, 3, 5  # CONNACK codes
 _QUERY_STARTS = ("?", "api-version=", "DeviceClientType=")  # an old C SDK leaves the "?" out
 
 
@@ -46,7 +46,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Check who this is; then call `accept` or `refuse`."""
+    """Check who this is; then call `accept`, `refuse` or `put_off`."""
 
     address: Address
     host: str
@@ -134,6 +134,12 @@ class Session:
         if self.state is not State.ADMITTING:
             return []
         return self._reject(NOT_AUTHORISED, "not authorised")
+
+    def put_off(self) -> list[Effect]:
+        """The device may come in, but not now."""
+        if self.state is not State.ADMITTING:
+            return []
+        return self._reject(UNAVAILABLE, "too many connections at once")
 
     def acknowledge(self, publish: packets.Publish) -> list[Effect]:
         """What a taken message is answered with."""

@@ -15,7 +15,7 @@ Json = Any  # None, bool, int, float, str, list and dict of these
 def parse_json(data: bytes | str) -> Json:
     """Strict JSON: no NaN, no Infinity, no nesting that would break us. Raises ValueError."""
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        value = _DECODER.decode(_text(data))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _brackets(data) > MAX_DEPTH and _is_deep(value):
@@ -25,12 +25,19 @@ def parse_json(data: bytes | str) -> Json:
 
 def dump_json(value: Json) -> str:
     """Compact JSON text, which can be encoded as UTF-8."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _ENCODER.encode(value)
     # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than
     # writing all of the text; that it is plain ASCII is known at once.
     if not text.isascii() and HALF_CHARACTER.search(text):
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = _ASCII_ENCODER.encode(value)
     return text
+
+
+def _text(data: bytes | str) -> str:
+    if isinstance(data, str):
+        return data
+    # As json.loads does it, so that what it takes is taken: UTF-16 and UTF-32 too, half surrogates, a BOM.
+    return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
 def _brackets(data: bytes | str) -> int:
@@ -62,3 +69,9 @@ def _finite(text: str) -> float:
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+# json.loads and json.dumps make such an object at every call with settings of one's own.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -9,6 +9,7 @@ from azext_iotjobs.localhub.clock import NEVER
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.presence import Presence
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"
@@ -61,26 +62,32 @@ SELECT = f"SELECT *, {MESSAGE_COUNT} AS message_count FROM identities"
 
 
 class Identities:
-    """The identities in a database."""
+    """The identities in a database, with what is known of their presence."""
 
     def __init__(self, database: Database, twins: Twins) -> None:
         self._database = database
         self._twins = twins
+        self.presence = Presence(database)
 
     def get(self, address: Address) -> Identity | None:
         """A device's or module's record, or None."""
         row = self._database.row(f"{SELECT} {AT}", address.key)
-        return identity_of(row) if row else None
+        return self._present(row) if row else None
+
+    def status(self, address: Address) -> str | None:
+        """Whether a device or module is enabled; None for one that is not registered. Cheaper than its record."""
+        row = self._database.row(f"SELECT status FROM identities {AT}", address.key)
+        return str(row["status"]) if row else None
 
     def first(self, count: int) -> list[Identity]:
         """The first `count` devices by id."""
         sql = f"{SELECT} WHERE module_id = '' ORDER BY device_id LIMIT ?"
-        return [identity_of(row) for row in self._database.rows(sql, (count,))]
+        return [self._present(row) for row in self._database.rows(sql, (count,))]
 
     def modules(self, device_id: str) -> list[Identity]:
         """A device's modules by id."""
         sql = f"{SELECT} WHERE device_id = ? AND module_id <> '' ORDER BY module_id"
-        return [identity_of(row) for row in self._database.rows(sql, (device_id,))]
+        return [self._present(row) for row in self._database.rows(sql, (device_id,))]
 
     def has_edge_scope(self, scope: str) -> bool:
         """Whether a scope is an edge device's own."""
@@ -90,6 +97,7 @@ class Identities:
     def create(self, identity: Identity, twin: TwinState) -> None:
         """Enter a new device or module, and its twin."""
         marks = ", ".join("?" * len(COLUMNS))
+        self.presence.forget(identity.address)
         with self._database.transaction():
             self._database.change(f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", _values(identity))
             self._twins.create(identity.address, twin)
@@ -122,26 +130,28 @@ class Identities:
         sql = "SELECT 1 FROM identities WHERE sign_in IN ('selfSigned', 'certificateAuthority') LIMIT 1"
         return self._database.row(sql) is not None
 
-    def note_connection(self, address: Address, state: str, now_text: str) -> None:
-        """A device or module connected or disconnected; its etag does not move."""
-        self._database.change(
-            f"UPDATE identities SET connection_state = ?, connection_updated_at = ?, last_activity_at = ? {AT}",
-            (state, now_text, now_text, *address.key),
-        )
-
     def note_model(self, address: Address, model_id: str) -> None:
         """A device or module announced a model."""
         self._database.change(f"UPDATE identities SET model_id = ? {AT}", (model_id, *address.key))
-
-    def note_activity(self, address: Address, now_text: str) -> None:
-        """A device or module sent something."""
-        self._database.change(f"UPDATE identities SET last_activity_at = ? {AT}", (now_text, *address.key))
 
     def disconnect_all(self, now_text: str) -> None:
         """Nobody is connected: the hub has just started, or is about to end."""
         self._database.change(
             "UPDATE identities SET connection_state = ?, connection_updated_at = ? WHERE connection_state = ?",
             (DISCONNECTED, now_text, CONNECTED),
+        )
+
+    def _present(self, row: sqlite3.Row) -> Identity:
+        """A row's record, with what is newer than the row."""
+        identity = identity_of(row)
+        seen = self.presence.of(identity.address.key)
+        if seen is None:
+            return identity
+        return replace(
+            identity,
+            last_activity_at=seen.last_activity_at,
+            connection_state=seen.connection_state or identity.connection_state,
+            connection_updated_at=seen.connection_updated_at or identity.connection_updated_at,
         )
 
 

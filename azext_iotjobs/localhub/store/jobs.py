@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class Job:
     failure_reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceJob:
     """What a job did to one device."""
 
@@ -46,6 +46,26 @@ class DeviceJob:
     updated_at: str
     outcome: Any
     error: Any  # {"code", "description"}, or None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDevice:
+    """A device that a job has not begun on; of its row what carrying the job out needs."""
+
+    row_id: int
+    address: Address
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A job's device comes into another state."""
+
+    row_id: int
+    status: DeviceStatus
+    at: datetime
+    outcome: Any = field(default_factory=dict)
+    error: Any = None  # {"code", "description"}, or None
 
 
 class Jobs:
@@ -129,20 +149,33 @@ class Jobs:
         sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
         return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value))]
 
-    def move_device(
-        self, row_id: int, status: DeviceStatus, now: datetime, *, outcome: Any = None, error: Any = None
-    ) -> None:  # fmt: skip
-        """Put a job's device into another state."""
-        self._database.change(
-            "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
-            (
-                status.value,
-                render(now),
-                dump_json({} if outcome is None else outcome),
-                None if error is None else dump_json(error),
-                row_id,
-            ),
+    def pending(self, job_id: str, *, after: int, count: int) -> list[PendingDevice]:
+        """At most `count` of the devices that a job has not begun on, from behind row `after`."""
+        rows = self._database.rows(
+            "SELECT row_id, device_id, module_id, created_at FROM device_jobs "
+            "WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?",
+            (job_id, DeviceStatus.PENDING.value, after, count),
         )
+        return [PendingDevice(row_id, Address(device, module or None), at) for row_id, device, module, at in rows]
+
+    def move_devices(self, moves: Sequence[Move]) -> None:
+        """Put jobs' devices into other states, all of them or none."""
+        if not moves:
+            return
+        with self._database.transaction():
+            self._database.change_many(
+                "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
+                [
+                    (
+                        move.status.value,
+                        render(move.at),
+                        dump_json(move.outcome),
+                        None if move.error is None else dump_json(move.error),
+                        move.row_id,
+                    )
+                    for move in moves
+                ],
+            )
 
     def tally(self, job_id: str) -> dict[DeviceStatus, int]:
         """How many of a job's devices are in each state."""

@@ -9,6 +9,7 @@ from typing import Any
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
@@ -66,14 +67,14 @@ class Device:
 class House:
     """The rooms that a runner needs, on one database; another house on the same one is the hub after a restart."""
 
-    def __init__(self, database: Database, clock: HandClock) -> None:
+    def __init__(self, database: Database, clock: HandClock, quotas: Quotas | None = None) -> None:
         self.clock = clock
         self.links = Links()
         self.jobs = Jobs(database)
         rows = Twins(database)
         self.identities = Identities(database, rows)
         self.twins = TwinDesk(rows, self.links, clock)
-        self.runner = Runner(database, self.jobs, Selector(database), self.twins, self.links, clock)
+        self.runner = Runner(database, self.jobs, Selector(database), self.twins, self.links, clock, quotas)
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "House":

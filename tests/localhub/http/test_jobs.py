@@ -181,7 +181,7 @@ def test_jobs_are_listed_page_by_page_and_by_type_and_status_in_any_case(tmp_pat
 
 
 def test_job_slots_can_be_limited_and_a_waiting_job_holds_one(tmp_path: Path) -> None:
-    with HubProcess(tmp_path, "--in-memory", "--max-active-jobs", "1") as hub:
+    with HubProcess(tmp_path, "--in-memory", "--sku", "S2", "--max-active-jobs", "1") as hub:
         hub.ok("PUT", "/jobs/v2/first", json=twin_job(startTime=ahead(1)))
         answer = hub.request("PUT", "/jobs/v2/second", json=twin_job())
         assert (answer.status_code, answer.headers["iothub-errorcode"]) == (429, "ThrottlingMaxActiveJobCountExceeded")

@@ -246,6 +246,17 @@ def test_a_session_that_is_not_clean_listens_on_when_it_comes_back() -> None:
     run(main)
 
 
+def test_a_session_that_listens_to_nothing_is_kept_too() -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop) as hub:
+            await (await hub.device("pump-1", clean_session=False)).gone()
+            again = await hub.wire()
+            again.send(hello(clean_session=False))
+            assert await again.next() == Connack(session_present=True, return_code=0)
+
+    run(main)
+
+
 def test_a_clean_session_forgets_what_was_listened_to_before() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:

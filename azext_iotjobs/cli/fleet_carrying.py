@@ -1,0 +1,147 @@
+"""Carry out a run of a fleet job in this process: made, confirmed, told of, brought to an end, judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.confirming import goes_on
+from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
+from azext_iotjobs.cli.exit import leave_with
+from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.cli.fleet_plans import limited
+from azext_iotjobs.cli.fleet_progress import Progress
+from azext_iotjobs.cli.fleet_run_events import EventFile, Told
+from azext_iotjobs.cli.fleet_run_events import check as check_events
+from azext_iotjobs.clients.fleet_codec import render_run
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
+from azext_iotjobs.fleet.holder import who
+from azext_iotjobs.fleet.leased import LeasedRun
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.fleet import Definition, Driver, FleetJob
+from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.operations import by_calls, by_job, fleet
+
+logger = get_logger(__name__)
+
+CLOCK = SystemClock()
+DRIVERS = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a run is carried out here."""
+
+    events_path: str | None
+    overwrites_events: bool
+    sure: bool
+    always_zero: bool
+    adds_events: bool = False
+
+    def check(self) -> None:
+        """Raise what the file of events would, before anything is stored or sent."""
+        if self.events_path is not None:
+            check_events(self.events_path, overwrites=self.overwrites_events or self.adds_events)
+
+
+def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner: Manner) -> dict[str, Any]:
+    """Make a run of a fleet job and carry it out; gives it as it ended."""
+    manner.check()
+    once = replace(job, definition=limited(cmd, job.definition))
+    made = fleet.new_run(
+        place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery
+    )
+    if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
+        own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
+        fleet.cancel(made, own, by=who(), reason="Not confirmed.")
+        raise BadValue("Nothing was sent.")
+    return carry(cmd, place, lambda: client, made, manner, fleet.carry_on)
+
+
+def carry(
+    cmd: Any,
+    place: FleetPlace,
+    client: Callable[[], HubClient],
+    run: Run,
+    manner: Manner,
+    go: Callable[[Run, fleet.Hands], Run],
+) -> dict[str, Any]:
+    """Carry a run on until it ends, and say what it came to."""
+    progress = new_progress(cmd)
+    events = None
+    if manner.events_path is not None:
+        events = EventFile(manner.events_path, overwrites=manner.overwrites_events, adds=manner.adds_events)
+    told = Told(progress, events)
+    try:
+        with stopped_by_ctrl_c() as flag:
+            progress.watch(flag)
+            own = fleet.hands(place.store, make_driver(client, run), CLOCK, told, flag)
+            ended = go(run, own)
+    except KeyboardInterrupt:
+        ended = place.store.run_by_key(run.key)
+        progress.say(f"{run.name}: left at once; `results --status uncertain` shows whose calls were under way.")
+    finally:
+        told.close()
+    outcome = judge(ended)
+    _say(ended, outcome)
+    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    return render_run(ended, CLOCK.now())
+
+
+def judge(run: Run) -> Outcome:
+    """What a run came to, for whoever carried it on."""
+    if run.state in (RunState.FAILED, RunState.CANCELED):
+        return Outcome.JOB_FAILED
+    if run.state is not RunState.COMPLETED:
+        return Outcome.STOPPED
+    if run.device_count == 0:
+        return Outcome.NO_DEVICE
+    return Outcome.SUCCESS if run.tally.completed == run.device_count else Outcome.DEVICES_FAILED
+
+
+def make_driver(client: Callable[[], HubClient], run: Run) -> MakeDriver:
+    """The driver that a run was made for; the hub is opened when it is needed."""
+
+    def make(leased: LeasedRun, seen: Run, definition: Definition, hear: Hear) -> BatchDriver:
+        return DRIVERS[run.driver](client(), CLOCK)(leased, seen, definition, hear)
+
+    return make
+
+
+def new_progress(cmd: Any) -> Progress:
+    """What a person sees."""
+    return Progress(CLOCK, is_silent=bool(cmd.cli_ctx.only_show_errors))
+
+
+def _say(run: Run, outcome: Outcome) -> None:
+    job = run.fleet_job_id
+    match outcome:
+        case Outcome.STOPPED:
+            logger.warning("Go on with it: az iot hub fleet-job resume -j %s", job)
+        case Outcome.JOB_FAILED if run.state is RunState.FAILED:
+            logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
+        case Outcome.DEVICES_FAILED:
+            words = [
+                name for name, count in (("failed", run.tally.failed), ("uncertain", run.tally.uncertain)) if count
+            ]
+            logger.warning(
+                "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
+                "az iot hub fleet-job rerun -j %s --on %s",
+                job, job, ",".join(words),
+            )  # fmt: skip
+        case Outcome.NO_DEVICE:
+            logger.warning("No device is meant; nothing was called.")
+        case _:
+            pass
+
+
+class _Never:
+    def is_set(self) -> bool:
+        return False
+
+
+_NEVER = _Never()

@@ -1,0 +1,103 @@
+"""What `-o table` shows of fleet jobs, their runs and batches. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from azext_iotjobs.cli.cells import cell, time_cell
+
+Row = dict[str, Any]
+
+LONG_CELL = 80  # of the one cell that a table is about
+
+
+def fleet_jobs(documents: Iterable[Any]) -> list[Row]:
+    """Fleet jobs, each with the counts of its last run; what --dry-run gives is shown as that."""
+    return [_plan(each) if each.get("dryRun") else _fleet_job(each) for each in documents]
+
+
+def runs(documents: Iterable[Any]) -> list[Row]:
+    """Runs with their counts; what --dry-run gives is shown as that."""
+    return [_plan(each) if each.get("dryRun") else _run(each) for each in documents]
+
+
+def created(documents: Iterable[Any]) -> list[Row]:
+    """What `create` gives: a fleet job that was saved, or the run of one."""
+    return [
+        _plan(each) if each.get("dryRun") else _run(each) if "run" in each else _fleet_job(each) for each in documents
+    ]
+
+
+def one(documents: Iterable[Any]) -> list[Row]:
+    """A fleet job: its last run as a whole, then each batch; one that has not run is a line alone."""
+    rows = []
+    for document in documents:
+        run = document.get("lastRun")
+        if not run:
+            rows.append(_fleet_job(document))
+            continue
+        rows.append({"Id": cell(run.get("id"), LONG_CELL), "Batch": "all", **_progress(run)})
+        rows += [{"Id": "", "Batch": each.get("batch"), **_progress(each)} for each in run.get("batchList") or ()]
+    return rows
+
+
+def _fleet_job(document: Row) -> Row:
+    run = document.get("lastRun") or {}
+    action = document.get("action")
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "DisplayName": cell(document.get("displayName")),
+        "Hub": cell(document.get("hub")),
+        "Action": cell(action.get("kind") if isinstance(action, dict) else action),
+        "Version": cell(document.get("version")),
+        **_progress({**run, "status": document.get("status")}),
+    }
+
+
+def _run(document: Row) -> Row:
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "Run": cell(document.get("run")),
+        "Version": cell(document.get("version")),
+        "Driver": cell(document.get("driver")),
+        **_progress(document),
+        "Reason": cell(document.get("reason"), LONG_CELL),
+    }
+
+
+def _progress(document: Row) -> Row:
+    counts = document.get("progress") or {}
+    seconds = document.get("durationSeconds")
+    return {
+        "Status": cell(document.get("status")),
+        "Devices": cell(counts.get("total")),
+        **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain", "pending")},
+        "Started": time_cell(document.get("started")),
+        "Ended": time_cell(document.get("ended")),
+        "Seconds": "" if seconds is None else cell(round(seconds, 1)),
+    }
+
+
+def _plan(document: Row) -> Row:
+    """What --dry-run gives."""
+    times = (
+        f"{each.get('driver')} {each['seconds']:.0f}" for each in document.get("estimates") or () if each.get("seconds")
+    )
+    return {
+        "Hub": cell(document.get("hub")),
+        "Devices": cell(document.get("deviceCount")),
+        "Batches": cell(document.get("batches")),
+        "Sizes": cell(", ".join(map(str, document.get("batchSizes") or ()))),
+        "Driver": cell(document.get("driver")),
+        "Seconds": cell(", ".join(times)),
+    }
+
+
+VIEWS: Mapping[str, Callable[[Any], list[Row]]] = {
+    "iot hub fleet-job create": created,
+    "iot hub fleet-job copy": fleet_jobs,
+    "iot hub fleet-job update": fleet_jobs,
+    "iot hub fleet-job list": fleet_jobs,
+    "iot hub fleet-job show": one,
+    "iot hub fleet-job list-runs": runs,
+    **dict.fromkeys((f"iot hub fleet-job {verb}" for verb in ("run", "resume", "rerun", "stop", "cancel")), runs),
+}

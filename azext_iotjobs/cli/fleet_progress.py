@@ -1,0 +1,161 @@
+"""What a person sees on stderr while a run goes on: batches, how far it is, failures, how it ended.
+
+On a terminal one line changes below what is said; elsewhere there are plain lines.
+"""
+
+import shutil
+import sys
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
+from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.clock import Clock, StopFlag, render_instant
+from azext_iotjobs.model.fleet_events import (
+    BatchBegan,
+    BatchEnded,
+    DeviceEnded,
+    Event,
+    HubJobMoved,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Said,
+    Waiting,
+)
+from azext_iotjobs.model.run import Run, RunState, Tally
+
+logger = get_logger(__name__)
+
+
+class Progress:
+    """Told of each event of a run."""
+
+    def __init__(self, clock: Clock, *, is_silent: bool) -> None:
+        self._clock = clock
+        self._began_at = clock.monotonic()
+        self._said_at = self._began_at
+        self._ended_before = 0  # devices that had ended when this process began
+        self._batch_count = 0
+        self._failures_left = MAX_FAILURES
+        self._stop: StopFlag | None = None
+        self._is_live = sys.stderr.isatty() and not is_silent
+
+    def watch(self, stop: StopFlag) -> None:
+        """Say it once when this is set: calls under way are awaited then."""
+        self._stop = stop
+
+    def heard(self, event: Event) -> None:
+        """Something has happened."""
+        if self._stop is not None and self._stop.is_set():
+            self._stop = None
+            self.say("Stopping: nothing else begins, calls under way are awaited. Ctrl-C again leaves at once.")
+        match event:
+            case RunBegan(run=run):
+                self._begin(run)
+            case BatchBegan(batch=batch) if not self._is_live:
+                again = ", tried again" if batch.is_retry else ""
+                self.say(f"Batch {batch.ordinal} begins: {devices(batch.size)}{again}.")
+            case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
+                self._failed(short_row(result))
+            case Progressed():
+                self._go_on(event)
+            case BatchEnded(batch=batch):
+                self.say(f"Batch {batch.ordinal} ended: {counts(batch.tally)}.")
+            case Waiting(until=until, why=why):
+                self.say(
+                    f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
+                )
+            case Said(text=text):
+                self.say(printable(text))
+            case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
+                self.say(f"Batch {ordinal}: hub job {job_id} {status}.")
+            case RunEnded(run=run):
+                self.end()
+                logger.warning("%s", ended_line(run))
+            case _:
+                pass
+
+    def say(self, text: str) -> None:
+        """Something that stays."""
+        self.end()
+        logger.warning("%s", text)
+
+    def end(self) -> None:
+        """Leave the line that changes."""
+        if self._is_live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _begin(self, run: Run) -> None:
+        self._ended_before = run.tally.ended
+        self._began_at = self._clock.monotonic()
+        self._batch_count = run.batch_count
+        goes = f"goes on, {run.tally.ended} of {run.device_count} devices have ended" if run.tally.ended else "begins"
+        self.say(
+            f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
+            f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
+        )
+
+    def _failed(self, row: str) -> None:
+        if self._failures_left == 0:
+            return
+        self._failures_left -= 1
+        self.say(row)
+        if self._failures_left == 0:
+            self.say("More failures are not shown here; `results` has them all.")
+
+    def _go_on(self, event: Progressed) -> None:
+        now = self._clock.monotonic()
+        if not self._is_live and now - self._said_at < HEARTBEAT_S:
+            return
+        self._said_at = now
+        if event.batch is not None:
+            self._batch_count = max(self._batch_count, event.batch.ordinal)
+        line = how_far(event, self._batch_count, self._ended_before, now - self._began_at)
+        if self._is_live:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{line[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
+        else:
+            logger.warning("%s", line)
+
+
+def how_far(event: Progressed, batch_count: int, ended_before: int, passed_s: float) -> str:
+    """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left."""
+    tally = event.run
+    rate = max(0, tally.ended - ended_before) / max(passed_s, 0.001)
+    left = f", {tally.open / rate:.0f} s left" if rate > 0 else ""
+    batch = ""
+    if event.batch is not None:
+        batch = f"batch {event.batch.ordinal}/{batch_count} {event.batch.tally.ended}/{event.batch.tally.total} | "
+    trouble = "".join(f", {each}" for each in _trouble(tally))
+    return f"{batch}all {tally.ended}/{tally.total}{trouble} | {rate:.1f} a second{left}"
+
+
+def counts(tally: Tally) -> str:
+    """11 devices: 9 completed, 2 failed (offline 2)."""
+    parts = [f"{tally.completed} completed", *_trouble(tally)]
+    if tally.open:
+        parts.append(f"{tally.open} pending")
+    return f"{devices(tally.total)}: {', '.join(parts)}"
+
+
+def devices(count: int) -> str:
+    """1 device, 2 devices."""
+    return f"{count} {'device' if count == 1 else 'devices'}"
+
+
+def ended_line(run: Run) -> str:
+    """How a run ended, and why."""
+    state = "broke off" if run.state is RunState.FAILED else f"is {run.state.value}"
+    reason = f" Why: {printable(run.reason)}" if run.reason else ""
+    return f"{run.name} {state}; {counts(run.tally)}.{reason}"
+
+
+def _trouble(tally: Tally) -> list[str]:
+    parts = []
+    if tally.failed:
+        reasons = ", ".join(f"{name} {count}" for name, count in sorted(tally.by_class.items()))
+        parts.append(f"{tally.failed} failed{f' ({reasons})' if reasons else ''}")
+    if tally.uncertain:
+        parts.append(f"{tally.uncertain} uncertain")
+    return parts

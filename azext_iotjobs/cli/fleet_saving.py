@@ -1,0 +1,110 @@
+"""Handlers of az iot hub fleet-job create | copy | update: what is typed becomes a definition that is kept."""
+
+from dataclasses import replace
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.fleet_definitions import TypedDefinition
+from azext_iotjobs.cli.fleet_jobs import shown
+from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet.holder import who
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
+from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
+from azext_iotjobs.operations import fleet_jobs as operation
+from azext_iotjobs.operations.fleet import host_of
+
+logger = get_logger(__name__)
+
+CLOCK = SystemClock()
+MANY = 1_000  # modules that are counted: the hub counts devices alone
+
+
+def create(
+    cmd: Any,
+    client: FleetPlace,
+    fleet_job: str,
+    runs: bool = False,
+    only_plans: bool = False,
+    sure: bool = False,
+    events_path: str | None = None,
+    overwrites_events: bool = False,
+    always_zero: bool = False,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    """Save a fleet job and, with --run, run it. kwargs: what TypedDefinition names."""
+    typed = TypedDefinition.taken_from(kwargs)
+    manner = None
+    if runs:
+        from azext_iotjobs.cli.fleet_carrying import Manner
+
+        manner = Manner(events_path, overwrites_events, sure, always_zero)
+    elif events_path is not None or overwrites_events:
+        raise ConflictingChoice("--events goes with --run: what is only saved has no events.")
+    check_id(fleet_job)
+    definition = typed.onto(None)
+    hub = client.hub()
+    if only_plans:
+        from azext_iotjobs.cli.fleet_plans import show_plan
+
+        now = CLOCK.now()
+        planned = FleetJob(
+            fleet_job_id=fleet_job, host=host_of(hub), version=1, definition=definition, created_at=now,
+            created_by=who(), edited_at=now, edited_by=who(),
+        )  # fmt: skip
+        return show_plan(cmd, client, hub, planned)
+    if manner is None:
+        _say_how_many(hub, definition.targets)
+        return shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
+    manner.check()
+    job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
+    from azext_iotjobs.cli.fleet_carrying import start
+
+    try:
+        return start(cmd, client, hub, job, manner)
+    except IotJobsError:
+        if client.store.last_run(fleet_job) is None:
+            logger.warning(
+                "Fleet job %s is saved, and was not run: az iot hub fleet-job run -j %s", fleet_job, fleet_job
+            )
+        raise
+
+
+def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = None, **kwargs: Any) -> dict[str, Any]:
+    """Save a fleet job once more under a new id, with changes; nothing runs."""
+    original = client.store.fleet_job(fleet_job)
+    definition = TypedDefinition.taken_from(kwargs).onto(
+        replace(original.definition, display_name=f"{original.display_name}{operation.COPY_NAME}")
+    )
+    host = host_of(client.hub()) if client.names_hub else original.host
+    return shown(
+        operation.copy(
+            client.store, fleet_job, new_job, host, by=who(), at=CLOCK.now(),
+            **{name: getattr(definition, name) for name in definition.__dataclass_fields__},
+        )
+    )  # fmt: skip
+
+
+def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[str, Any]:
+    """Save another version of a fleet job; runs keep the one that they carry out."""
+    job = client.store.fleet_job(fleet_job)
+    client.check(job)
+    typed = TypedDefinition.taken_from(kwargs)
+    if not typed.is_typed:
+        raise MissingChoice("Nothing to update.", hint="Give what is to be another: for example --batch 5%.")
+    edited = operation.edit(client.store, fleet_job, typed.onto(job.definition), by=who(), at=CLOCK.now())
+    if edited.version == job.version:
+        logger.warning("Fleet job %s is like that already: version %d.", fleet_job, job.version)
+    return shown(edited, client, client.store.last_run(fleet_job))
+
+
+def _say_how_many(hub: HubClient, targets: Targets) -> None:
+    """How many devices a condition means now; one that the hub cannot read is refused before it is kept."""
+    selection = targets.selection
+    if selection is None or selection.condition is None:
+        return
+    count = hub.selections.count(selection, MANY)
+    least = "more than " if selection.is_of_modules and count > MANY else ""
+    logger.warning("The condition means %s%d now; each run asks again.", least, min(count, MANY) if least else count)

@@ -1,0 +1,32 @@
+"""What `-o table` shows of a simulated fleet's run."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def rows_of(document: Mapping[str, Any]) -> Iterable[Row]:
+    """A line for each number of a run's result."""
+    devices, messages, methods = document["devices"], document["messages"], document["methods"]
+    ready_s = devices["allConnectedAfterSeconds"]
+    yield _row("run", document["endedBy"], f"{document['seconds']:.1f} s")
+    yield _row("devices", "connected at the end", f"{devices['connectedAtEnd']} of {devices['count']}",
+               "" if ready_s is None else f"all after {ready_s:.1f} s")  # fmt: skip
+    yield _row("messages", "acknowledged", f"{messages['acknowledged']} of {messages['sent']}",
+               f"{messages['perSecond']}/s")  # fmt: skip
+    for method in methods["byName"]:
+        statuses = ", ".join(f"{status}: {count}" for status, count in method["statuses"].items())
+        yield _row("method", method["name"], f"{method['answered']} of {method['received']}", statuses)
+    for name, seconds in (methods["answerSeconds"] or {}).items():
+        yield _row("answers", name, f"{seconds * 1000:.3f} ms")
+    for each in document["expectations"]:
+        of = f"{each['devicesTrue']} of {each['devicesNeeded']} devices, {each['decidedAfterSeconds']:.1f} s"
+        missing = f"; not of {', '.join(each['missing'])}" if each.get("missing") else ""
+        yield _row("expectation", each["expectation"], "true" if each["cameTrue"] else "NOT TRUE", of + missing)
+    for each in document["trouble"]:
+        yield _row("trouble", each["kind"], each["count"], f"{', '.join(each['firstDevices'])}: {each['firstReason']}")
+
+
+def _row(what: str, name: str, value: Any, detail: str = "") -> Row:
+    return {"what": what, "name": name, "value": value, "detail": detail}

@@ -1,0 +1,146 @@
+"""What a hub's tier grants: the table of throttles, and the meter that keeps to one. Pure: `now` is an argument.
+
+Strategy: a meter knows one number, the instant at which all that it has let pass is worked off at its rate. Above the
+rate a burst passes at once, then what comes waits in a queue that empties at the rate, then it is refused. Whether a
+request passes, and when, does not depend on what it costs; those behind it wait for that. Else large ones would starve.
+Source: IoT Hub devguide "quotas and throttling", with units per tier from the service's limits. How long the burst and
+the queue are is not published: docs/local-hub.md says what was chosen, and why.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+QUEUE_S = 10.0  # the longest that anything waits; what the service's refusal tells its clients to wait
+METHOD_BLOCK_BYTES = 4096  # a method call is metered in these
+UNIT_LIMITS = {"F1": 1, "S1": 200, "S2": 200, "S3": 10}
+
+
+class Sku(Enum):
+    """A hub's tier and size; the value is the service's word."""
+
+    F1 = "F1"
+    S1 = "S1"
+    S2 = "S2"
+    S3 = "S3"
+    UNLIMITED = "unlimited"  # ours: nothing is metered
+
+
+class Throttle(Enum):
+    """What is metered; the value is for people."""
+
+    REGISTRY = "registry operations"
+    CONNECTIONS = "new device connections"
+    SENDS = "telemetry sends"
+    MESSAGE_SENDS = "cloud-to-device sends"
+    MESSAGE_RECEIVES = "cloud-to-device receives"  # over HTTPS
+    QUERIES = "queries"
+    METHODS = "direct methods"  # blocks of METHOD_BLOCK_BYTES
+    TWIN_READS = "twin reads"
+    TWIN_UPDATES = "twin updates"
+    JOBS = "jobs operations"
+    JOB_DEVICES = "jobs device operations"
+    CONFIGURATIONS = "configuration operations"
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one meter keeps to."""
+
+    rate: float  # > 0; a second
+    burst: float  # >= 1; what passes at once after a rest
+    queue_s: float = QUEUE_S  # >= 0; what would wait longer is refused
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a tier grants in a period: so much per unit, and `least` for the whole hub where that is more."""
+
+    per_unit: float = 0.0
+    least: float = 0.0
+    period_s: float = 1.0  # as it is published
+
+    def quota(self, units: int) -> Quota:
+        """What the meter of a hub with so many units keeps to."""
+        amount = max(self.least, self.per_unit * units)
+        return Quota(rate=amount / self.period_s, burst=amount)
+
+
+def _a_minute(per_unit: float) -> Grant:
+    return Grant(per_unit, period_s=60.0)
+
+
+TABLE: Mapping[Throttle, tuple[Grant, Grant, Grant]] = {
+    #                           F1, S1                    S2                        S3
+    Throttle.REGISTRY:         (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
+    Throttle.CONNECTIONS:      (Grant(12, least=100),     Grant(120),               Grant(6_000)),
+    Throttle.SENDS:            (Grant(12, least=100),     Grant(120),               Grant(6_000)),
+    Throttle.MESSAGE_SENDS:    (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
+    Throttle.MESSAGE_RECEIVES: (_a_minute(1_000),         _a_minute(1_000),         _a_minute(50_000)),
+    Throttle.QUERIES:          (_a_minute(20),            _a_minute(20),            _a_minute(1_000)),
+    # 160 KB, 480 KB and 24 MB a second
+    Throttle.METHODS:          (Grant(40),                Grant(120),               Grant(6_000)),
+    Throttle.TWIN_READS:       (Grant(least=100),         Grant(10, least=100),     Grant(500)),
+    Throttle.TWIN_UPDATES:     (Grant(least=50),          Grant(5, least=50),       Grant(250)),
+    Throttle.JOBS:             (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
+    Throttle.JOB_DEVICES:      (Grant(least=10),          Grant(1, least=10),       Grant(50)),
+    Throttle.CONFIGURATIONS:   (_a_minute(20),            _a_minute(20),            _a_minute(20)),
+}  # fmt: skip
+_COLUMNS = {Sku.F1: 0, Sku.S1: 0, Sku.S2: 1, Sku.S3: 2}
+_JOB_SLOTS = {Sku.F1: 1, Sku.S1: 1, Sku.S2: 5, Sku.S3: 10}
+
+
+def quotas(sku: Sku, units: int) -> dict[Throttle, Quota]:
+    """What a hub's meters keep to; none for one that is not limited."""
+    if sku is Sku.UNLIMITED:
+        return {}
+    granted = {throttle: row[_COLUMNS[sku]].quota(units) for throttle, row in TABLE.items()}
+    # The hub paces these itself: they come evenly, and none is refused. Two at once, so that one which comes late, as
+    # timers do, brings the next one no later.
+    return {**granted, Throttle.JOB_DEVICES: Quota(granted[Throttle.JOB_DEVICES].rate, burst=2, queue_s=math.inf)}
+
+
+def job_slots(sku: Sku) -> int | None:
+    """How many jobs may be active at once, those that wait for their time included; None: any number."""
+    return _JOB_SLOTS.get(sku)
+
+
+def method_blocks(payload_bytes: int) -> int:
+    """What a method call with such a payload costs."""
+    return max(1, math.ceil(payload_bytes / METHOD_BLOCK_BYTES))
+
+
+class Meter:
+    """Keeps to one quota, and counts."""
+
+    __slots__ = ("_asked_at", "_free_at", "counted", "delayed", "passed", "quota", "refused")
+
+    def __init__(self, quota: Quota) -> None:
+        self.quota = quota
+        self._free_at = 0.0  # when all that has passed is worked off
+        self._asked_at = 0.0
+        self.passed = 0  # requests, those that waited included
+        self.delayed = 0  # of these
+        self.refused = 0
+        self.counted = 0  # what those that passed cost
+
+    def ask(self, now: float, cost: int = 1) -> float | None:
+        """Seconds until a request may pass; 0: now. None: it is refused, and costs nothing.
+
+        now: seconds since any instant; where it goes back, what was owed stays owed.  cost: 1 or more.
+        """
+        if now < self._asked_at:
+            self._free_at -= self._asked_at - now
+        self._asked_at = now
+        quota = self.quota
+        owed_s = max(0.0, self._free_at - now)
+        wait_s = max(0.0, owed_s - (quota.burst - 1) / quota.rate)
+        if wait_s > quota.queue_s:
+            self.refused += 1
+            return None
+        self._free_at = now + owed_s + cost / quota.rate
+        self.passed += 1
+        self.delayed += wait_s > 0
+        self.counted += cost
+        return wait_s

@@ -1,0 +1,94 @@
+"""Who is on line and when each was heard last: kept in memory, written to the database within about a second.
+
+The one thing that a hub writes late. A fleet's every message moves `lastActivityTime`; a write for each would cost more
+than the rest of the message. What is read is always the newest: `Identities` lays it over its rows, and a query has it
+written first. A crash loses what the last second brought; after one, nobody is connected anyway.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from dataclasses import dataclass
+from itertools import islice
+
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.store.database import Database
+
+WRITE_INTERVAL_S = 1.0
+ROWS_AT_ONCE = 1000  # some milliseconds; then others have their turn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is newer than a device's row; None: nothing is."""
+
+    last_activity_at: str
+    connection_state: str | None = None
+    connection_updated_at: str | None = None
+
+
+class Presence:
+    """What is not written yet."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._has_failed = False
+
+    def note_connection(self, address: Address, state: str, now_text: str) -> None:
+        """A device or module connected or disconnected; its etag does not move."""
+        self._seen[address.key] = Seen(now_text, state, now_text)
+
+    def note_activity(self, address: Address, now_text: str) -> None:
+        """A device or module sent something."""
+        key = address.key
+        if seen := self._seen.get(key):
+            seen.last_activity_at = now_text
+        else:
+            self._seen[key] = Seen(now_text)
+
+    def of(self, key: tuple[str, str]) -> Seen | None:
+        """What is newer than the row of a device or module; None when nothing is."""
+        return self._seen.get(key)
+
+    def forget(self, address: Address) -> None:
+        """What was noted was not of the one that has this address from now on."""
+        self._seen.pop(address.key, None)
+
+    def write(self) -> None:
+        """Write all of it. It stays in memory, and is logged, where the database cannot be written."""
+        while self._seen and self._write_some():
+            pass
+
+    async def run(self) -> None:
+        """Write every second, until cancelled."""
+        while True:
+            await asyncio.sleep(WRITE_INTERVAL_S)
+            while self._seen and self._write_some():
+                await asyncio.sleep(0)
+
+    def _write_some(self) -> bool:
+        """Write the oldest; gives whether that went well."""
+        some = list(islice(self._seen.items(), ROWS_AT_ONCE))
+        values = [
+            (seen.connection_state, seen.connection_updated_at, seen.last_activity_at, *key) for key, seen in some
+        ]
+        try:
+            with self._database.transaction():
+                self._database.change_many(
+                    "UPDATE identities SET connection_state = coalesce(?, connection_state), "
+                    "connection_updated_at = coalesce(?, connection_updated_at), last_activity_at = ? "
+                    "WHERE device_id = ? AND module_id = ?",
+                    values,
+                )
+        except sqlite3.OperationalError as err:  # a full disk, which may have room again
+            if not self._has_failed:
+                logger.warning("connection states and activity times cannot be written: %s", err)
+            self._has_failed = True
+            return False
+        self._has_failed = False
+        for key, _ in some:
+            del self._seen[key]
+        return True

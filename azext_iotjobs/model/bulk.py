@@ -1,0 +1,43 @@
+"""Many identities in one request: what is to be made, and what became of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from azext_iotjobs.model.identity import SignIn
+
+MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
+
+# A hub's word, or the number that older ones have for it (IoT Hub "troubleshoot error codes").
+ALREADY_EXISTS = ("DeviceAlreadyExists", "409001")
+NOT_FOUND = ("DeviceNotFound", "404001")
+HAS_CHANGED = ("PreconditionFailed", "412001")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDevice:
+    """A device to register, with its tags."""
+
+    device_id: str
+    sign_in: SignIn
+    primary_key: str | None = field(default=None, repr=False)  # base64; both or neither
+    secondary_key: str | None = field(default=None, repr=False)
+    thumbprint: str | None = None  # of one that signs in by it
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkFailure:
+    """An item that was not carried out."""
+
+    device_id: str
+    code: str  # the hub's word, or a number
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkResult:
+    """What became of a request's items: all but these were carried out."""
+
+    failures: tuple[BulkFailure, ...] = ()
+    without_twin: tuple[str, ...] = ()  # registered, but the hub could not make the twin that the tags belong into

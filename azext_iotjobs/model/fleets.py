@@ -1,0 +1,145 @@
+"""Which devices a fleet of simulated devices has, and whether they may be simulated. Pure."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.selection import DEVICE_ID
+
+SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
+RUN_TAG = "simulatedRun"  # which creation made it
+BY_KEY = "sas"  # the hub's word for a device that signs in with a key
+TOLD = 5  # ids in an error
+
+# IoT Hub devguide "quotas and throttling": 100 a minute and unit but on S3; a bulk request counts each of its devices.
+REGISTRY_PER_MINUTE = 100
+REGISTRY_PER_MINUTE_S3 = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceFacts:
+    """What the registry shows of a device."""
+
+    device_id: str
+    etag: str  # of its identity
+    is_connected: bool
+    sign_in: str  # the hub's word
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether its tags say that it is there to be simulated."""
+        return self.tags.get(SIMULATED_TAG) is True
+
+    def was_made_by(self, run: str) -> bool:
+        """Whether its tags say that the creation `run` made it."""
+        return self.tags.get(RUN_TAG) == run
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several machines that share a fleet."""
+
+    number: int  # 1 to total
+    total: int
+
+    def has(self, device_id: str) -> bool:
+        """Whether a device is this machine's.
+
+        By a hash of its id, not by its place in a list: machines whose lists differ, because a device came or went
+        while they started, still agree on whose every device is.
+        """
+        digest = hashlib.sha256(device_id.encode()).digest()
+        return int.from_bytes(digest[:8], "big") % self.total == self.number - 1
+
+
+def parse_shard(text: str) -> Shard:
+    """Read "2/5". Raises BadValue."""
+    found = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise BadValue(f"--shard {text[:20]!r}: give which one of how many, such as 2/5, from 1/5 to 5/5.")
+    return Shard(int(found[1]), int(found[2]))
+
+
+def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
+    """The ids of a fleet: the prefix and a number from 1, with as many digits as `count` has.
+
+    Raises BadValue for a count below 1 and for ids that no device can have.
+    """
+    if count < 1:
+        raise BadValue(f"--count {count}: give 1 or more.")
+    width = len(str(count))
+    if not DEVICE_ID.fullmatch(f"{prefix}{count}"):
+        raise BadValue(
+            f"--prefix {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id.",
+            hint="A device id has 1 to 128 of A-Z, a-z, 0-9 and - : ; . + % _ # * ? ! ( ) , = @ $ '",
+        )
+    return tuple(f"{prefix}{number:0{width}}" for number in range(1, count + 1))
+
+
+def check_at_most(count: int, limit: int | None) -> None:
+    """Raise BadValue when more than `limit` devices are meant."""
+    if limit is not None and count > limit:
+        raise BadValue(
+            f"{count} devices are meant, and --max-devices (or iotjobs.max_devices) allows {limit}; nothing was done.",
+            hint="Narrow the condition or list, or allow more with --max-devices.",
+        )
+
+
+def obstacles(there: Sequence[DeviceFacts], *, fleet_size: int, is_local: bool, takes_over: bool) -> list[str]:
+    """What is in the way of simulating these devices, which somebody else registered; [] when nothing is.
+
+    there: those of the fleet that this run did not create.  fleet_size: with those that it did.
+    """
+    if takes_over:
+        return []
+    found = []
+    connected = [each.device_id for each in there if each.is_connected]
+    if connected:
+        found.append(
+            f"{some(connected)} {_are(connected)} connected: simulating a device ends the connection that it has"
+        )
+    unmarked = [each.device_id for each in there if not each.is_marked]
+    if unmarked and fleet_size > 1 and not is_local:
+        found.append(
+            f"{some(unmarked)} {_are(unmarked)} not marked as simulated: the tag {SIMULATED_TAG}: true is missing"
+        )
+    return found
+
+
+def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_local: bool, takes_over: bool) -> None:
+    """Raise ConflictingChoice, saying how many devices are in the way and the first of them, when any is."""
+    found = obstacles(there, fleet_size=fleet_size, is_local=is_local, takes_over=takes_over)
+    if found:
+        raise ConflictingChoice(
+            f"Not simulated: {'; '.join(found)}.",
+            hint=f"Real devices may stand behind them. --take-over simulates them all the same; --exclude leaves some "
+            f"out; `az iot hub device-twin update -d ID --tags '{{\"{SIMULATED_TAG}\": true}}'` marks one.",
+        )
+
+
+def some(ids: Sequence[str], noun: str = "device") -> str:
+    """A number of devices and the first of them, for people."""
+    shown = ", ".join(ids[:TOLD])
+    more = ", …" if len(ids) > TOLD else ""
+    return f"{len(ids)} {noun}{'' if len(ids) == 1 else 's'} ({shown}{more})"
+
+
+def registry_time(count: int) -> str:
+    """How long a hub's quota makes `count` changes or readings of its registry last, for people."""
+    slow, fast = _minutes(count, REGISTRY_PER_MINUTE), _minutes(count, REGISTRY_PER_MINUTE_S3)
+    return f"about {slow} on an S1 or S2 hub of one unit, which allows {REGISTRY_PER_MINUTE} a minute; {fast} on S3"
+
+
+def _minutes(count: int, per_minute: int) -> str:
+    minutes = count / per_minute
+    if minutes < 2:
+        return f"{max(1, round(60 * minutes))} s"
+    return f"{round(minutes)} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def _are(ids: Sequence[str]) -> str:
+    return "is" if len(ids) == 1 else "are"

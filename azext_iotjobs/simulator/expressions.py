@@ -1,0 +1,183 @@
+"""What may stand between ${ and } in a template: a name, a path into what it stands for, a way to throw. Pure.
+
+device   number   tags.site   now   now.unix   request.items.0   random.int(1, 6)   request.version | "1.0"
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, NoReturn
+
+from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.words import nearest
+
+ALWAYS = ("device", "number", "tags", "now", "random")  # names that every template may use
+NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w$-]+)*")
+MAX_DIGITS = 15  # of a fraction: a float has no more
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a template is filled with, at one moment, for one device."""
+
+    who: Who
+    wall: datetime  # aware UTC
+    dice: Dice
+    names: Mapping[str, Any] = field(default_factory=dict)  # what this place has beside ALWAYS: count, request, …
+
+
+def _refused(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON value")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refused)  # no NaN, no Infinity
+Render = Callable[[Scope], Any]
+Throw = Callable[[Dice], Any]
+
+
+def expression(text: str, names: Collection[str]) -> Render:
+    """What the text between ${ and } stands for.
+
+    names: what may be used beside ALWAYS.
+    Raises ValueError, saying what is allowed.
+    """
+    found = NAME.match(text)
+    if found is None:
+        raise ValueError(f"${{{text}}} begins with no name; there are {_listed(names)}")
+    rest = text[found.end() :].lstrip()
+    arguments: list[Any] | None = None
+    if rest.startswith("("):
+        arguments, rest = _arguments(text, rest)
+    default = _default(text, rest)
+    root, *path = found[0].split(".")
+    render = _root(root, path, arguments, names)
+    if default is None:
+        return render
+    (instead,) = default
+
+    def with_default(scope: Scope) -> Any:
+        value = render(scope)
+        return instead if value is None else value
+
+    return with_default
+
+
+def _root(root: str, path: Sequence[str], arguments: list[Any] | None, names: Collection[str]) -> Render:
+    if root not in ALWAYS and root not in names:
+        raise ValueError(f"${{{root}}} is not known here{nearest(root, (*ALWAYS, *names))}; there are {_listed(names)}")
+    if root == "random":
+        throw = _throw(".".join(path), arguments or [])
+        return lambda scope: throw(scope.dice)
+    if arguments is not None:
+        raise ValueError(f"${{{root}}} takes no arguments; only random.… does")
+    if root == "now":
+        return _now(path)
+    if root in ("device", "number") and path:
+        raise ValueError(f"${{{root}}} has no members")
+    if root == "device":
+        return lambda scope: scope.who.device_id
+    if root == "number":
+        return lambda scope: scope.who.number
+    if root == "tags":
+        return lambda scope: _within(scope.who.tags, path)
+    return lambda scope: _within(scope.names.get(root), path)
+
+
+def _now(path: Sequence[str]) -> Render:
+    if not path:
+        return lambda scope: _instant(scope.wall)
+    if list(path) == ["unix"]:
+        return lambda scope: int(scope.wall.timestamp())
+    raise ValueError(f"${{now.{'.'.join(path)}}} is not known; there are ${{now}} and ${{now.unix}}")
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _within(value: Any, path: Sequence[str]) -> Any:
+    """None where the path leads nowhere: what is asked for is what a hub sent."""
+    for key in path:
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isascii() and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def _throw(kind: str, arguments: list[Any]) -> Throw:
+    match kind, arguments:
+        case "int", [int(least), int(most)] if not _has_bool(arguments) and least <= most:
+            return lambda dice: dice.whole(least, most)
+        case "float", [int() | float(), int() | float(), *digits] if not _has_bool(arguments) and _are_digits(digits):
+            low, high = arguments[:2]
+            places = digits[0] if digits else 3
+            if low <= high:
+                return lambda dice: round(dice.between(low, high), places)
+        case "choice", [_, *_]:
+            return lambda dice: arguments[dice.whole(0, len(arguments) - 1)]
+        case "uuid", []:
+            return _uuid
+    raise ValueError(
+        f"${{random.{kind}({json.dumps(arguments)[1:-1]})}} is none; there are random.int(least, most), "
+        "random.float(least, most, digits), random.choice(value, value, …) and random.uuid"
+    )
+
+
+def _has_bool(arguments: list[Any]) -> bool:
+    return any(isinstance(argument, bool) for argument in arguments)
+
+
+def _are_digits(digits: list[Any]) -> bool:
+    return len(digits) == 0 or (len(digits) == 1 and isinstance(digits[0], int) and 0 <= digits[0] <= MAX_DIGITS)
+
+
+def _uuid(dice: Dice) -> str:
+    bits = f"{dice.word():016x}{dice.word():016x}"
+    variant = "89ab"[int(bits[16], 16) % 4]
+    return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-{variant}{bits[17:20]}-{bits[20:]}"  # version 4, RFC 9562
+
+
+def _arguments(text: str, rest: str) -> tuple[list[Any], str]:
+    """JSON values between parentheses, and what comes after them."""
+    values, at = [], _skipped(rest, 1)
+    while not rest.startswith(")", at):
+        try:
+            value, at = DECODER.raw_decode(rest, at)
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f'${{{text}}}: between the parentheses stand JSON values, such as (1, 6) or ("a", "b")'
+            ) from None
+        values.append(value)
+        at = _skipped(rest, at)
+        if rest.startswith(",", at):
+            at = _skipped(rest, at + 1)
+        elif not rest.startswith(")", at):
+            raise ValueError(f"${{{text}}}: arguments are parted by commas and end with )")
+    return values, rest[at + 1 :].lstrip()
+
+
+def _skipped(text: str, at: int) -> int:
+    while text[at : at + 1].isspace():
+        at += 1
+    return at
+
+
+def _default(text: str, rest: str) -> tuple[Any] | None:
+    if not rest:
+        return None
+    if not rest.startswith("|"):
+        raise ValueError(f"${{{text}}}: {rest!r} is too much; after a name may follow | and a JSON value, its default")
+    try:
+        return (DECODER.decode(rest[1:]),)
+    except (ValueError, RecursionError):
+        raise ValueError(f'${{{text}}}: after | stands a JSON value, such as 5 or "text"') from None
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted({*ALWAYS, *names}))

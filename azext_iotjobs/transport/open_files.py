@@ -1,0 +1,59 @@
+"""How many files a process may have open: each device's connection is one."""
+
+import os
+import sys
+
+from azext_iotjobs.model.errors import BadValue
+
+SPARE_FILES = 64  # for what else opens and closes meanwhile
+WINDOWS_SOCKETS = 500  # Python's select() there takes 512
+MACOS_FILES = 10240  # a soft limit above is refused there, whatever the hard one says
+RARELY_MORE = 1 << 20  # where the limit is "infinity"
+
+
+def files_needed(devices: int, open_now: int) -> int:
+    """How many a simulation needs.
+
+    open_now: by this process, before any device is connected.
+    """
+    return devices + open_now + SPARE_FILES
+
+
+def make_room(devices: int) -> None:
+    """Let this process open a file for each of `devices`, as far as it may.
+
+    Raises BadValue with the number needed and the number allowed when they are too many.
+    """
+    needed = files_needed(devices, _open_now())
+    allowed = _raised_to(needed)
+    if needed > allowed:
+        raise BadValue(
+            f"{devices} devices need {needed} open files, and this process may have {allowed}.",
+            hint="Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split "
+            "them with --shard.",
+        )
+
+
+def _raised_to(needed: int) -> int:
+    if sys.platform == "win32":
+        return WINDOWS_SOCKETS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return RARELY_MORE
+    most = RARELY_MORE if hard == resource.RLIM_INFINITY else hard
+    wanted = min(needed, most, MACOS_FILES if sys.platform == "darwin" else most)
+    if wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
+
+
+def _open_now() -> int:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(folder))
+        except OSError:
+            pass
+    return 0

@@ -1,0 +1,65 @@
+"""A peer of benchmarks/simulator.py: devices as plain paho has them, each with its own thread (loop_start).
+
+The first line of standard input says what to do, as JSON; each other one is answered with counts; its end is the end.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+import paho.mqtt.client as paho
+
+CONNECTING_THREADS = 32
+METHODS = "$iothub/methods/POST/#"
+
+
+def main(told):
+    ready, answered = set(), [0]
+    clients = []
+
+    def connect(item):
+        device, key = item
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=device, clean_session=False)
+        client.username_pw_set(f"{told['host']}/{device}/?api-version=2021-04-12", token(told["host"], device, key))
+        client.tls_set(ca_certs=told["ca"])
+        client.on_connect = lambda *_: client.subscribe(METHODS, qos=1)
+        client.on_subscribe = lambda *_: ready.add(device)
+        client.on_message = answer
+        client.connect(told["host"], told["mqttPort"])
+        client.loop_start()
+        clients.append(client)
+
+    def answer(client, _userdata, message):
+        answered[0] += 1
+        request = message.topic.rpartition("$rid=")[2]
+        client.publish(f"$iothub/methods/res/200/?$rid={request}", message.payload, qos=1)
+
+    def work():
+        with ThreadPoolExecutor(CONNECTING_THREADS) as pool:
+            list(pool.map(connect, told["devices"].items()))
+
+    worker = None
+    for line in sys.stdin:
+        if line.strip() == "connect":
+            worker = threading.Thread(target=work, daemon=True)
+            worker.start()
+        sys.stdout.write(json.dumps({"ready": len(ready), "answered": answered[0]}) + "\n")
+        sys.stdout.flush()
+    for client in clients:
+        client.disconnect()
+
+
+def token(host, device, key):
+    resource, expiry = quote(f"{host}/devices/{device}", safe=""), int(time.time()) + 3600
+    mac = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
+    return f"SharedAccessSignature sr={resource}&sig={quote(base64.b64encode(mac), safe='')}&se={expiry}"
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.stdin.readline()))

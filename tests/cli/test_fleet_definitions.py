@@ -1,0 +1,176 @@
+"""What is typed about a fleet job, as a definition: new, and as changes of a stored one."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.cli.fleet_definitions import TypedDefinition
+from azext_iotjobs.cli.params import OPTIONS
+from azext_iotjobs.cli.spans import span_s
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
+from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
+
+SOME: dict[str, Any] = {"method": "reboot", "named_devices": "a,b"}
+
+
+def new(**typed: Any) -> Definition:
+    return TypedDefinition(**{**SOME, **typed}).onto(None)
+
+
+def edited(old: Definition, **typed: Any) -> Definition:
+    return TypedDefinition(**typed).onto(old)
+
+
+def percent(number: int) -> Share:
+    return Share(Fraction(number), Unit.PERCENT)
+
+
+def devices(number: int) -> Share:
+    return Share(Fraction(number), Unit.DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sizes"),
+    [
+        ({"batch_text": "10", "batch_kind": "percentage"}, (percent(10),)),
+        ({"batch_text": "10%"}, (percent(10),)),
+        ({"batch_text": "11"}, (devices(11),)),
+        ({"batch_text": "1,5,20%"}, (devices(1), devices(5), percent(20))),
+        ({}, (percent(100),)),
+    ],
+)
+def test_batches_as_central_types_them_and_as_lists(typed: dict[str, Any], sizes: tuple[Share, ...]) -> None:
+    assert new(**typed).rollout.sizes == BatchSizes(sizes)
+
+
+def test_a_threshold_is_changed_part_by_part_and_taken_away() -> None:
+    first = new(threshold_text="5", threshold_kind="percentage", threshold_per_batch=True, threshold_least=20)
+    assert first.rollout.threshold == Threshold(share=percent(5), scope=Scope.BATCH, min_sample=20)
+    second = edited(first, threshold_does="stop", threshold_classes="rejected, uncertain")
+    assert second.rollout.threshold == Threshold(
+        share=percent(5), scope=Scope.BATCH, min_sample=20, action=ThresholdAction.STOP,
+        classes=frozenset({"rejected", "uncertain"}),
+    )  # fmt: skip
+    assert edited(second, threshold_text="7").rollout.threshold == Threshold(
+        share=devices(7), scope=Scope.BATCH, min_sample=20, action=ThresholdAction.STOP,
+        classes=frozenset({"rejected", "uncertain"}),
+    )  # fmt: skip
+    assert edited(second, threshold_text="none").rollout.threshold is None
+
+
+def test_retries_are_changed_part_by_part_and_taken_away() -> None:
+    first = new(retry_text="offline=3,timeout", retry_pause="1m", retry_when="at-end")
+    retry = Retry(tries={"offline": 3, "timeout": 1}, pause_s=60, when=RetryWhen.AT_END)
+    assert first.rollout.retry == retry
+    second = edited(first, retry_text="throttled", retry_growth=1.5, retry_longest="2h")
+    assert second.rollout.retry == Retry(
+        tries={"throttled": 1}, pause_s=60, when=RetryWhen.AT_END, growth=1.5, longest_s=7200
+    )
+    assert edited(second, retry_text="none").rollout.retry is None
+
+
+def test_an_edit_keeps_what_it_does_not_name() -> None:
+    old = new(
+        method_json="{}", response_timeout=60, success="200", condition=None, left_out="b", first_devices=5,
+        batch_text="2", batch_pause="30s", driver_word="calls", concurrency=7, label_pairs=["ring=1", "owner="],
+        display_as="Reboot", devices_at_most=9,
+    )  # fmt: skip
+    assert edited(old) == old and not TypedDefinition().is_typed
+    other = edited(old, response_timeout=20, connect_timeout=5)
+    assert other.action.method == MethodCall(
+        name="reboot", payload={}, response_timeout_s=20, connect_timeout_s=5
+    ) and other.action.success == old.action.success  # fmt: skip
+    assert edited(old, label_pairs=[""]).labels == {} and old.labels == {"ring": "1", "owner": ""}
+    moved = edited(old, condition="tags.a = 1")
+    assert moved.targets.selection is not None
+    assert (moved.targets.selection.condition, moved.targets.selection.excluded, moved.targets.limit) == (
+        "tags.a = 1", (), 5,
+    )  # fmt: skip
+    sampled = edited(old, share_of_devices="5", sample_seed=3).targets
+    assert (sampled.sample_percent, sampled.seed, sampled.limit, sampled.max_devices) == (5, 3, None, 9)
+    assert edited(old, first_devices=0).targets.limit is None
+    assert edited(old, device_group="north").targets == Targets(group="north", limit=5, max_devices=9)
+    assert edited(old, desired_json=["light=5"]).action.kind is ActionKind.TWIN
+    assert edited(old, driver_word="jobs").delivery.driver is Driver.JOBS
+
+
+def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
+    of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
+    old = Definition(action=new().action, targets=of_run)
+    assert edited(old, named_devices="x").targets.of_run is None
+    with pytest.raises(ConflictingChoice, match="--exclude"):
+        edited(old, left_out="x")
+
+
+def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -> None:
+    file = tmp_path / "deployment.json"
+    file.write_text('{"id": "x", "content": {"modulesContent": {"$edgeAgent": {}}}}')
+    found = TypedDefinition(edge_content=str(file), named_devices="a").onto(None)
+    assert found.action.content == {"modulesContent": {"$edgeAgent": {}}}
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "said"),
+    [
+        ({"method": None}, MissingChoice, "Nothing is to be done"),
+        ({"named_devices": None}, MissingChoice, "No devices are named"),
+        ({"device_group": "g"}, ConflictingChoice, "which devices"),
+        ({"patch": "{}", "tags_json": "{}"}, ConflictingChoice, "--twin-patch"),
+        ({"desired_json": '{"a": 1}'}, ConflictingChoice, "one thing"),
+        ({"batch_kind": "number"}, MissingChoice, "--batch-type"),
+        ({"batch_text": "0"}, BadValue, "--batch"),
+        ({"batch_text": "5%", "batch_kind": "number"}, BadValue, "--batch"),
+        ({"batch_pause": "soon"}, BadValue, "--batch-pause 'soon'"),
+        ({"threshold_kind": "number"}, MissingChoice, "--cancellation-threshold-type"),
+        ({"threshold_text": "none", "threshold_per_batch": True}, MissingChoice, "--cancellation-threshold-batch"),
+        ({"threshold_text": "5", "threshold_classes": "of-line"}, BadValue, "--cancellation-threshold-error-class"),
+        ({"retry_pause": "5s"}, MissingChoice, "--retry"),
+        ({"retry_text": "uncertain"}, BadValue, "uncertain"),
+        ({"share_of_devices": "5", "first_devices": 3}, ConflictingChoice, "--limit and --sample"),
+        ({"label_pairs": ["a"]}, BadValue, "--labels"),
+        ({"label_pairs": ["a=1", "a=2"]}, BadValue, "twice"),
+        ({"concurrency": 0}, BadValue, "--concurrency"),
+    ],
+)
+def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[UserError], said: str) -> None:
+    with pytest.raises(kind) as caught:
+        new(**typed)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), (" 12h", 43_200), ("30d", 2_592_000)]
+)
+def test_lengths_of_time(text: str, seconds: float) -> None:
+    assert span_s(text, "--since") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5x", "-5s", "1-2", "99999d"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(BadValue, match="--since"):
+        span_s(text, "--since")
+
+
+class Dests:
+    """An argument context that only notes the names."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def extra(self, dest: str, **_: Any) -> None:
+        self.names.add(dest)
+
+    argument = extra
+
+
+def test_every_option_of_a_definition_has_its_field() -> None:
+    context = Dests()
+    for add in OPTIONS["iot hub fleet-job update"]:
+        add(context)
+    fields = set(TypedDefinition.__dataclass_fields__)
+    around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}
+    assert context.names - around == fields

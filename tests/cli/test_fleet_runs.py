@@ -1,0 +1,169 @@
+"""Runs at the door: which hub is meant, who is asked, what is told, and which exit code follows."""
+
+import json
+import logging
+import os
+import pty
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
+from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
+from azext_iotjobs.cli.fleet_run_events import EventFile, Told
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
+from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunEnded, Said
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.operations import fleet_jobs
+
+NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
+LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
+CMD = SimpleNamespace(
+    cli_ctx=SimpleNamespace(only_show_errors=False, config=SimpleNamespace(get=lambda *_, **__: None))
+)
+
+
+def place(folder: Path, **typed: str) -> FleetPlace:
+    return FleetPlace(None, dict(typed), str(folder), None)
+
+
+def a_job(**more: Any) -> FleetJob:
+    definition = Definition(
+        action=Action(method=MethodCall(name="reboot")),
+        targets=Targets(selection=Selection(device_ids=tuple(f"d-{number}" for number in range(101)))),
+        delivery=Delivery(driver=Driver.CALLS),
+    )
+    known: dict[str, Any] = {
+        "fleet_job_id": "a", "host": "myhub.azure-devices.net", "version": 1, "definition": definition,
+        "created_at": NOW, "created_by": "me", "edited_at": NOW, "edited_by": "me",
+    }  # fmt: skip
+    return FleetJob(**{**known, **more})
+
+
+@pytest.mark.parametrize(
+    ("typed", "host", "is_so"),
+    [
+        ({}, "myhub.azure-devices.net", True),
+        ({"hub": "myhub"}, "myhub.azure-devices.net", True),
+        ({"hub": "MyHub.azure-devices.net"}, "myhub.azure-devices.net", True),
+        ({"hub": "myhub.azure-devices.cn"}, "myhub.azure-devices.net", False),
+        ({"hub": "my"}, "myhub.azure-devices.net", False),
+        ({"hub": "localhost"}, "localhost:8443", True),
+        ({"hub": "127.0.0.1:8443"}, "localhost:8443", True),
+        ({"hub": "localhost:8444"}, "localhost:8443", False),
+        ({"hub": "localhost"}, "myhub.azure-devices.net", False),
+        ({"hub_login": LOGIN}, "myhub.azure-devices.net", True),
+        ({"hub_login": LOGIN}, "other.azure-devices.net", False),
+        ({"hub_login": LOGIN, "hub": "other"}, "myhub.azure-devices.net", False),
+    ],
+)
+def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
+    tmp_path: Path, typed: dict[str, str], host: str, is_so: bool
+) -> None:
+    where = place(tmp_path, **typed)
+    if is_so:
+        where.check(a_job(host=host))
+        return
+    with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
+        where.check(a_job(host=host))
+
+
+def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = place(tmp_path)
+    far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
+    client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
+    job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(BadValue, match="Nothing was sent"):
+            start(CMD, where, client, job, Manner(None, False, False, False))
+    os.close(ours)
+    assert "Fleet job a runs on 101 devices of myhub.azure-devices.net: go on?" in "".join(capsys.readouterr())
+    run = where.store.run("a")
+    assert (run.state, run.reason, run.tally.pending) == (RunState.CANCELED, "Not confirmed.", 101)
+    where.store.close()
+
+
+def a_run(state: RunState, **tally: int) -> Run:
+    counted = Tally(**tally)
+    return Run(
+        key=1, fleet_job_id="a", host="h", number=1, version=1, run_key="abcdefgh", state=state, driver=Driver.CALLS,
+        driver_reason="", delivery=Delivery(), device_count=counted.total, batch_count=1, created_at=NOW,
+        created_by="me", tally=counted,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("run", "outcome"),
+    [
+        (a_run(RunState.COMPLETED, completed=3), Outcome.SUCCESS),
+        (a_run(RunState.COMPLETED, completed=2, failed=1), Outcome.DEVICES_FAILED),
+        (a_run(RunState.COMPLETED, completed=2, uncertain=1), Outcome.DEVICES_FAILED),
+        (a_run(RunState.COMPLETED), Outcome.NO_DEVICE),
+        (a_run(RunState.CANCELED, completed=2, pending=1), Outcome.JOB_FAILED),
+        (a_run(RunState.FAILED, pending=3), Outcome.JOB_FAILED),
+        (a_run(RunState.STOPPED, pending=3), Outcome.STOPPED),
+        (a_run(RunState.RUNNING, pending=3), Outcome.STOPPED),
+    ],
+)
+def test_the_exit_code_of_a_run(run: Run, outcome: Outcome) -> None:
+    assert judge(run) is outcome
+
+
+def test_one_line_says_how_far_it_is() -> None:
+    tally = Tally(pending=70, calling=7, completed=20, failed=4, uncertain=2, by_class={"timeout": 1, "offline": 3})
+    batch = Batch(ordinal=3, state=BatchState.RUNNING, size=11, tally=Tally(pending=7, completed=4))
+    event = Progressed(at=NOW, run=tally, batch=batch, in_flight_count=7)
+    assert how_far(event, 10, 6, 10.0) == (
+        "batch 3/10 4/11 | all 26/103, 4 failed (offline 3, timeout 1), 2 uncertain | 2.0 a second, 38 s left"
+    )
+    assert how_far(replace(event, batch=None), 10, 26, 10.0).endswith("2 uncertain | 0.0 a second")
+
+
+def test_nothing_that_a_hub_says_steers_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    progress = Progress(SystemClock(), is_silent=False)
+    run = replace(a_run(RunState.FAILED, pending=1), reason="gone\x1b[2J")
+    with caplog.at_level(logging.WARNING):
+        progress.heard(Said(at=NOW, text="busy\x1b[2J"))
+        progress.heard(RunEnded(at=NOW, run=run))
+    assert "busy" in caplog.text and "Run 1 of fleet job a broke off; 1 device: 0 completed, 1 pending." in caplog.text
+    assert "\x1b" not in caplog.text and "\x1b" not in ended_line(run)
+
+
+def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "events.jsonl"
+    batch = Batch(ordinal=1, state=BatchState.COMPLETED, size=2, tally=Tally(completed=2))
+    for adds in (False, True):  # a run, and its going on
+        told = Told(None, EventFile(str(path), overwrites=False, adds=adds))
+        told.heard(BatchEnded(at=NOW, batch=batch))
+        told.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(each["event"], each["batch"], each["at"]) for each in lines] == [
+        ("batch-ended", 1, "2026-05-01T08:00:00.000Z")
+    ] * 2
+    with pytest.raises(ConflictingChoice, match="there already"):
+        EventFile(str(path), overwrites=False, adds=False)
+    full = EventFile("/dev/full", overwrites=False, adds=False)
+    with caplog.at_level(logging.WARNING):
+        full.add(BatchEnded(at=NOW, batch=batch))
+        full.add(BatchEnded(at=NOW, batch=batch))
+    full.close()
+    assert caplog.text.count("takes no more") == 1

@@ -1,0 +1,71 @@
+"""Simulated devices on a thread, at a local hub; they count what they received."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.operations import simulate
+from azext_iotjobs.simulator.behaviour import Behaviour
+from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from azext_iotjobs.transport.http import HttpTransport
+from tests.helpers.hub_process import HubProcess
+
+READY_LIMIT_S = 30
+
+
+@contextmanager
+def client_of(process: HubProcess) -> Iterator[HubClient]:
+    """A client of a local hub, as its owner; its connections are closed at the end."""
+    target = HubTarget(
+        host="localhost",
+        https_port=process.info["httpsPort"],
+        mqtt_port=process.info["mqttPort"],
+        ca_file=process.info["caCertificatePath"],
+        is_local=True,
+    )
+    client = HubClient.open(target, SasKey(policy="iothubowner", key=process.key()), SystemClock())
+    try:
+        yield client
+    finally:
+        assert isinstance(client.transport, HttpTransport)
+        client.transport.close()
+
+
+class SimulatedFleet:
+    """Devices that are registered, connected and answer methods; `calls` is how often each was called."""
+
+    def __init__(self, hub: HubClient, ids: Sequence[str]) -> None:
+        self.calls: Counter[str] = Counter()
+        self.stop = threading.Event()
+        self._left = threading.Semaphore(0)
+        plan = TelemetryPlan(text="ping", count=1_000_000, interval_s=60)
+        devices = []
+        for device in ids:
+            key = hub.identities.create(NewIdentity(device_id=device)).primary_key
+            assert key is not None
+            devices.append(
+                simulate.SimulatedDevice(
+                    device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=Behaviour(), plan=plan
+                )
+            )
+        self._thread = ThreadPoolExecutor(1)
+        self._end = self._thread.submit(simulate.run, hub.target, devices, self._report, SystemClock(), self.stop)
+        for _ in ids:
+            assert self._left.acquire(timeout=READY_LIMIT_S)
+
+    def close(self) -> None:
+        self.stop.set()
+        self._thread.shutdown()
+
+    def _report(self, device: str, seen: Seen) -> None:
+        if seen.what is What.READY:
+            self._left.release()
+        if seen.what is What.METHOD:
+            self.calls[device] += 1

@@ -1,0 +1,150 @@
+"""A session with a life around it: time moved by hand, a hub that takes connections and acknowledges."""
+
+import math
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from azext_iotjobs.simulator.behaviour import Behaviour, dice_of
+from azext_iotjobs.simulator.events import (
+    Action,
+    AnswerMethod,
+    Come,
+    DesiredPatched,
+    Due,
+    Event,
+    FetchTwin,
+    Leave,
+    Listen,
+    MethodCalled,
+    Moment,
+    Offline,
+    Online,
+    Report,
+    ReportAnswered,
+    Seen,
+    SendTelemetry,
+    Started,
+    Subscribed,
+    TwinFetched,
+    What,
+    Who,
+)
+from azext_iotjobs.simulator.merging import merged
+from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.session import Session
+
+BEGIN = datetime(2026, 11, 21, 8, 0, tzinfo=timezone.utc)
+
+
+class LivingSession:
+    """One device; connecting takes no time, and reports are accepted unless `refuses` says otherwise."""
+
+    def __init__(
+        self, behaviour: Behaviour, device_id: str = "pump-1", seed: str = "1", begin: datetime = BEGIN, **who: Any
+    ) -> None:
+        self.who = Who(device_id=device_id, **who)
+        self.session = Session(behaviour, self.who, dice_of(self.who, seed))
+        self.begin = begin
+        self.now = 0.0
+        self.done: list[tuple[float, Action]] = []
+        self.reported: dict[str, Any] = {}
+        self.desired: dict[str, Any] = {"$version": 1}
+        self.refuses: list[int] = []  # statuses of the next answers to reports
+        self._rids = 0
+        self.tell(Started())
+
+    @property
+    def is_ready(self) -> bool:
+        return self.session.state is State.READY
+
+    def tell(self, event: Event) -> list[Action]:
+        """Have something happen; gives what the device did at once."""
+        actions = self.session.on(event, Moment(self.now, self.begin + timedelta(seconds=self.now)))
+        for action in actions:
+            self.done.append((self.now, action))
+            self._follow(action)
+        return actions
+
+    def run_until(self, at: float) -> None:
+        """Let time pass."""
+        turns = 0
+        while self.session.next_at <= at:
+            self.now = max(self.now, self.session.next_at)
+            self.tell(Due())
+            turns += 1
+            assert turns < 100_000, "it spins"
+        self.now = at
+
+    def run_for(self, seconds: float) -> None:
+        self.run_until(self.now + seconds)
+
+    def call(self, name: str, payload: Any = None) -> str:
+        """Call a method; gives the request id."""
+        self._rids += 1
+        self.tell(MethodCalled(rid=str(self._rids), name=name, payload=payload))
+        return str(self._rids)
+
+    def desire(self, **changes: Any) -> None:
+        """Change desired properties; the device is told if it is there."""
+        self.desired = _without_nulls(merged(self.desired, changes))
+        self.desired["$version"] += 1
+        if self.is_ready:
+            self.tell(DesiredPatched({**changes, "$version": self.desired["$version"]}))
+
+    def lose_link(self) -> None:
+        self.tell(Offline())
+
+    def link(self) -> None:
+        self.tell(Online())
+        if self.session.state is State.LISTENING:
+            self.tell(Subscribed())
+
+    @property
+    def answers(self) -> list[tuple[float, AnswerMethod]]:
+        return [(at, each) for at, each in self.done if isinstance(each, AnswerMethod)]
+
+    @property
+    def reports(self) -> list[tuple[float, dict[str, Any]]]:
+        return [(at, dict(each.patch)) for at, each in self.done if isinstance(each, Report)]
+
+    @property
+    def messages(self) -> list[tuple[float, SendTelemetry]]:
+        return [(at, each) for at, each in self.done if isinstance(each, SendTelemetry)]
+
+    def seen(self, what: What) -> list[Seen]:
+        return [each for _, each in self.done if isinstance(each, Seen) and each.what is what]
+
+    def stretches(self, until: float = math.inf) -> list[tuple[float, str]]:
+        """When it came and went."""
+        words = {Come: "come", Leave: "leave"}
+        return [(at, words[type(each)]) for at, each in self.done if type(each) in words and at <= until]
+
+    def _follow(self, action: Action) -> None:
+        match action:
+            case Come():
+                self.link()
+            case Leave():
+                self.tell(Offline())
+            case Listen():
+                pass  # `link` acknowledges it
+            case Report():
+                assert self.is_ready, "only a ready device reports"
+                status = self.refuses.pop(0) if self.refuses else 204
+                if status == 204:
+                    self.reported = _without_nulls(merged(self.reported, action.patch))
+                self.tell(ReportAnswered(rid=action.rid, status=status))
+            case FetchTwin():
+                reported = {**self.reported, "$version": 1}
+                self.tell(TwinFetched(rid=action.rid, desired=dict(self.desired), reported=reported))
+            case SendTelemetry():
+                assert self.is_ready, "only a ready device sends"
+            case _:
+                pass
+
+
+def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_nulls(value) if isinstance(value, dict) else value
+        for key, value in document.items()
+        if value is not None
+    }

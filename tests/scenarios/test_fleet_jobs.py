@@ -1,0 +1,331 @@
+"""Fleet jobs as a user runs them: each test is named after a sentence of IoT Central's documentation on jobs.
+
+One local hub, 103 simulated devices on a thread; six of them answer 500.
+"""
+
+import csv
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.operations import simulate
+from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
+from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.telemetry import TelemetryPlan
+from tests.conftest import ScenarioHub, running_hub
+from tests.helpers.az import Az, Ran
+from tests.helpers.waiting import wait_until
+
+ALL = [f"d-{number:03}" for number in range(103)]
+FAILING = [ALL[number] for number in (10, 25, 40, 55, 70, 85)]  # six of the first hundred
+EVERYBODY = "STARTSWITH(deviceId, 'd-')"
+ONE_BY_ONE = ("--driver", "calls", "--concurrency", "1")
+
+
+class Fleet:
+    """The devices; `calls` are those that were called, in order. From call `holds_at` on none answers until `gate`."""
+
+    def __init__(self, hub: ScenarioHub) -> None:
+        document = hub.document
+        login = parse_connection_string(document["connectionString"])
+        assert login.policy is not None and login.key is not None
+        target = HubTarget(
+            host="localhost",
+            https_port=document["httpsPort"],
+            mqtt_port=document["mqttPort"],
+            ca_file=document["caCertificatePath"],
+            is_local=True,
+        )
+        self.client = HubClient.open(target, SasKey(policy=login.policy, key=login.key), SystemClock())
+        self.calls: list[str] = []
+        self.holds_at = len(ALL) + 1
+        self.gate = threading.Event()
+        self.stop = threading.Event()
+        self._ready: set[str] = set()
+        devices = [self._device(each) for each in ALL]
+        self.thread = ThreadPoolExecutor(1)
+        self.end = self.thread.submit(simulate.run, target, devices, self._seen, SystemClock(), self.stop)
+        wait_until("all devices listen", lambda: len(self._ready) == len(ALL))
+
+    def _device(self, name: str) -> simulate.SimulatedDevice:
+        key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
+        assert key is not None
+        return simulate.SimulatedDevice(
+            device_id=name,
+            credential=DeviceKey(device_id=name, key=key),
+            behaviour=Behaviour(any_method=MethodRule(status=500 if name in FAILING else 200)),
+            plan=TelemetryPlan(text="ping", count=10_000, interval_s=60),
+        )
+
+    def _seen(self, device: str, seen: Seen) -> None:
+        if seen.what is What.READY:
+            self._ready.add(device)
+        if seen.what is What.METHOD:
+            self.calls.append(device)
+            if len(self.calls) >= self.holds_at:
+                self.gate.wait(30)
+
+    def hold(self, at: int) -> None:
+        self.gate.clear()
+        self.holds_at = at
+
+
+@pytest.fixture(scope="module")
+def own_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
+    yield from running_hub(az, tmp_path_factory.mktemp("fleet-hub"))
+
+
+@pytest.fixture(scope="module")
+def devices(own_hub: ScenarioHub) -> Iterator[Fleet]:
+    fleet = Fleet(own_hub)
+    yield fleet
+    fleet.stop.set()
+    fleet.thread.shutdown()
+    assert fleet.end.result().failures == {}
+
+
+class Place:
+    """A state folder, and the commands that work in it."""
+
+    def __init__(self, hub: ScenarioHub, folder: Path) -> None:
+        self.hub = hub
+        self.folder = folder
+
+    def words(self, verb: str, *more: str) -> tuple[str, ...]:
+        return ("iot", "hub", "fleet-job", *verb.split(), "--state-dir", str(self.folder), *more)
+
+    def run(self, verb: str, *more: str) -> Ran:
+        ran = self.hub.az.run(*self.words(verb, *more))
+        assert "Traceback" not in ran.stderr
+        return ran
+
+    def ok(self, verb: str, *more: str, code: int = 0) -> Any:
+        ran = self.run(verb, *more)
+        assert ran.code == code, f"{verb}: {ran.code}\n{ran.stderr}"
+        return ran.json
+
+    def create(self, name: str, *more: str, code: int = 0) -> Any:
+        return self.ok("create", "-n", self.hub.name, "-j", name, *more, code=code)
+
+
+@pytest.fixture(scope="module")
+def kept(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The state folder that the scenarios share."""
+    return Place(own_hub, tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture
+def calls(devices: Fleet) -> list[str]:
+    """Who is called in this test, in order."""
+    devices.calls.clear()
+    devices.hold(len(ALL) + 1)
+    return devices.calls
+
+
+@pytest.fixture(scope="module")
+def thresholds(kept: Place, devices: Fleet) -> dict[str, Any]:
+    """A hundred devices of which six fail, with a threshold of 5 and of 6: how each run ended, and who was called."""
+    hundred = ("--mn", "reboot", "-q", EVERYBODY, "--limit", "100", *ONE_BY_ONE, "--run")
+    found: dict[str, Any] = {}
+    for allowed, code in ((5, 5), (6, 4)):
+        devices.calls.clear()
+        run = kept.create(f"threshold-{allowed}", *hundred, "--cancellation-threshold", str(allowed), code=code)
+        found[f"threshold-{allowed}"] = (run, list(devices.calls))
+    return found
+
+
+def counts(progress: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(progress[name] for name in ("completed", "failed", "uncertain", "pending"))
+
+
+@pytest.mark.parametrize("driver", ["calls", "jobs"])
+def test_the_job_is_divided_into_multiple_batches_that_are_queued_and_run_in_sequence(
+    kept: Place, calls: list[str], driver: str
+) -> None:
+    name = f"in-batches-{driver}"
+    kept.create(
+        name, "--mn", "reboot", "-q", EVERYBODY, "--batch", "10", "--batch-type", "percentage", "--driver", driver,
+        "--success-status", "200-599", "--run",
+    )  # fmt: skip
+    shown = kept.ok("show", "-j", name)
+    batches = shown["lastRun"]["batchList"]
+    assert (shown["status"], counts(shown["lastRun"]["progress"])) == ("completed", (103, 0, 0, 0))
+    assert [each["devices"] for each in batches] == [11] * 9 + [4]
+    assert all(one["ended"] <= two["started"] for one, two in zip(batches, batches[1:], strict=False))
+    in_turn = [set(calls[start : start + 11]) for start in range(0, 103, 11)]
+    assert in_turn == [set(ALL[start : start + 11]) for start in range(0, 103, 11)], "in the order of their ids"
+
+
+def test_canceled_because_the_threshold_was_exceeded(thresholds: dict[str, Any]) -> None:
+    canceled, called = thresholds["threshold-5"]
+    assert (canceled["status"], counts(canceled["progress"])) == ("canceled", (80, 6, 0, 14))
+    assert "exceed the threshold" in canceled["reason"] and called == ALL[:86], "the sixth failure was the last call"
+    completed, called = thresholds["threshold-6"]
+    assert (completed["status"], counts(completed["progress"])) == ("completed", (94, 6, 0, 0))
+    assert called == ALL[:100]
+
+
+def test_rerun_on_failed_submits_a_new_job_to_retry_the_action_on_failed_devices(
+    kept: Place, thresholds: dict[str, Any], calls: list[str]
+) -> None:
+    again = kept.ok("rerun", "-j", "threshold-6", "--on", "failed", "--display-name", "Once more", code=4)
+    assert (again["id"], counts(again["progress"])) == ("threshold-6-r1", (0, 6, 0, 0))
+    assert sorted(calls) == FAILING
+    shown = kept.ok("show", "-j", "threshold-6-r1")
+    assert shown["parent"] == {"id": "threshold-6", "run": 1, "how": "rerun"} and shown["displayName"] == "Once more"
+
+
+def test_stop_a_running_job_and_continue_it(
+    kept: Place, own_hub: ScenarioHub, devices: Fleet, calls: list[str], tmp_path: Path
+) -> None:
+    az, events = own_hub.az, ("--events", str(tmp_path / "events.jsonl"))
+    devices.hold(41)  # 40 %
+    running = az.start(
+        *kept.words("create"), "-n", own_hub.name, "-j", "halfway", "--mn", "reboot", "-q", EVERYBODY, "--driver",
+        "calls", "--success-status", "200-599", "--run", *events, output=tmp_path / "first",
+    )  # fmt: skip
+    with running:
+        wait_until("40 % are called", lambda: len(calls) >= 41)
+        running.send_signal(signal.SIGINT)
+        wait_until("it stops", lambda: "Stopping" in (tmp_path / "first.err").read_text())
+        devices.gate.set()
+        assert running.wait(30) == 6
+    stopped = kept.ok("show", "-j", "halfway")
+    done = stopped["lastRun"]["progress"]["completed"]
+    assert stopped["status"] == "stopped" and counts(stopped["lastRun"]["progress"]) == (done, 0, 0, 103 - done)
+    assert 41 <= done <= 51 and len(calls) == done, "calls under way were awaited, no other began"
+
+    devices.hold(80)
+    running = az.start(*kept.words("resume"), "-j", "halfway", *events, output=tmp_path / "second")
+    with running:
+        wait_until("it goes on", lambda: len(calls) >= 80)
+        refused = kept.run("resume", "-j", "halfway")
+        assert refused.code == 1 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
+        asked = kept.ok("stop", "-j", "halfway", "--reason", "enough for today", "--poll-duration", "1", code=7)
+        assert asked["status"] == "running" and asked["asked"]["what"] == "stop"
+        devices.gate.set()
+        assert running.wait(30) == 6
+    (run,) = kept.ok("list-runs", "-j", "halfway")
+    assert (run["status"], run["reason"]) == ("stopped", "enough for today") and run["endedBy"]
+
+    devices.hold(len(ALL) + 1)
+    ended = kept.ok("resume", "-j", "halfway", *events)
+    assert (ended["run"], ended["status"], counts(ended["progress"])) == (1, "completed", (103, 0, 0, 0))
+    assert Counter(calls) == Counter(ALL), "each device once, whoever carried the run on"
+    told = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert sum('"event": "device-ended"' in line for line in told) == 103
+    assert sum('"event": "run-ended"' in line for line in told) == 3
+
+
+@pytest.mark.parametrize("driver", ["calls", "jobs"])
+def test_an_empty_state_folder_never_takes_an_old_job_for_its_own(
+    own_hub: ScenarioHub, calls: list[str], tmp_path: Path, driver: str
+) -> None:
+    for folder in ("one", "two"):
+        Place(own_hub, tmp_path / folder).create(
+            f"same-{driver}", "--mn", "reboot", "--device-ids", ",".join(ALL[:5]), "--batch", "3", "--driver", driver,
+            "--run",
+        )  # fmt: skip
+    assert Counter(calls) == Counter(ALL[:5] * 2)
+
+
+def test_a_property_job_can_set_multiple_properties_and_a_copy_opens_for_you_to_edit(
+    kept: Place, devices: Fleet
+) -> None:
+    saved = kept.create(
+        "light", "--display-name", "Light", "--desired", "light=45", "fan=2", "--tags", "ring=1", "--device-ids",
+        "d-001,d-002,d-003", "--exclude", "d-002", "--labels", "owner=ann",
+    )  # fmt: skip
+    assert (saved["status"], saved["lastRun"], saved["version"]) == ("pending", None, 1)
+    assert [each["id"] for each in kept.ok("list", "--saved")] == ["light"]
+    copied = kept.ok("copy", "-j", "light", "--desired", "light=50")
+    assert (copied["id"], copied["displayName"], copied["labels"]) == ("light-copy", "Light Copy", {"owner": "ann"})
+    assert copied["action"]["twinPatch"] == {"properties": {"desired": {"light": 50}}}
+    edited = kept.ok("update", "-j", "light", "--batch", "1", "--description", "Brighter")
+    assert (edited["version"], edited["batch"], edited["action"]) == (
+        2, [{"type": "number", "value": 1}], saved["action"],
+    )  # fmt: skip
+    ran = kept.ok("run", "-j", "light")
+    assert (ran["version"], ran["batches"], counts(ran["progress"])) == (2, 2, (2, 0, 0, 0))
+    twin = devices.client.twins.get("d-003").document
+    assert twin["tags"] == {"ring": 1}
+    assert (twin["properties"]["desired"]["light"], twin["properties"]["desired"]["fan"]) == (45, 2)
+    assert "light" not in devices.client.twins.get("d-002").document["properties"]["desired"]
+
+
+def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
+    kept: Place, thresholds: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "results.csv"
+    kept.ok("results", "-j", "threshold-5", "--output-file", str(path), "--columns", "deviceId,status,errorClass")
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["deviceId"] for row in rows] == ALL[:100]
+    assert Counter(row["status"] for row in rows) == {"completed": 80, "failed": 6, "pending": 14}
+    failed = kept.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
+    assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
+    (one,) = kept.ok("results", "-j", "threshold-5", "--device-id", ALL[99])
+    assert (one["status"], one["started"]) == ("pending", None)
+
+
+def test_a_device_that_was_deleted_appears_as_deleted(kept: Place, devices: Fleet) -> None:
+    devices.client.identities.create(NewIdentity(device_id="old-1"))
+    kept.create("to-old-ones", "--mn", "x", "--device-ids", f"old-1,{ALL[0]}", "--mct", "0", "--run", code=4)
+    devices.client.identities.delete("old-1", etag="*")
+    rows = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", "deviceId,errorClass,deleted")
+    assert [(row["deviceId"], row["errorClass"], row["deleted"]) for row in rows] == [
+        ("old-1", "offline", True), (ALL[0], None, False),
+    ]  # fmt: skip
+
+
+def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_or_saved_jobs(
+    kept: Place, thresholds: dict[str, Any]
+) -> None:
+    canceled = kept.ok("list", "--state", "canceled", "--since", "30d")
+    assert [(each["id"], each["lastRun"]["progress"]["failed"]) for each in canceled] == [("threshold-5", 6)]
+    assert kept.ok("list", "-n", "somewhere-else") == []
+    (run,) = kept.ok("list-runs", "-j", "threshold-5")
+    assert run["started"] < run["ended"] and run["durationSeconds"] > 0
+    line = f"az iot hub fleet-job show --state-dir {kept.folder} -n {kept.hub.name} -j thresh"
+    assert set(kept.hub.az.complete(line)) >= {"threshold-5", "threshold-6"}
+    other = kept.run("show", "-j", "threshold-5", "-n", "somewhere-else")
+    assert other.code == 1 and f"belongs to {kept.hub.name}" in other.stderr
+    kept.ok("copy", "-j", "threshold-5", "--new-fleet-job-id", "not-for-long")
+    kept.ok("delete", "-j", "not-for-long")
+    assert kept.run("show", "-j", "not-for-long").code == 3
+    kept_history = kept.run("delete", "--older-than", "29d")
+    assert kept_history.code == 1 and "30" in kept_history.stderr
+    assert kept.ok("delete", "--older-than", "30d") == {"runs": 0}
+
+
+def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(kept: Place, calls: list[str]) -> None:
+    hub = ("-n", kept.hub.name)
+    made = kept.ok("group create", *hub, "--group", "first ten", "-q", "STARTSWITH(deviceId, 'd-00')")
+    assert made["deviceCount"] == 10
+    kept.create("of-a-group", "--mn", "ping", "--group", "first ten", "--sample", "25%", "--seed", "7")
+    plan = kept.ok("run", "-j", "of-a-group", "--dry-run", "--sku", "S1")
+    assert (plan["deviceCount"], plan["batches"], plan["driver"]) == (3, 1, "calls")
+    assert {each["driver"] for each in plan["estimates"]} == {"calls", "jobs"} and calls == []
+    refused = kept.run("run", "-j", "of-a-group", "--max-devices", "2")
+    assert refused.code == 1 and calls == []
+    assert kept.ok("run", "-j", "of-a-group")["progress"]["completed"] == 3
+    sampled = set(calls)
+    assert len(calls) == 3 and sampled < set(ALL[:10])
+    kept.ok("run", "-j", "of-a-group")
+    assert Counter(calls) == Counter([*sampled, *sampled]), "the same seed is the same sample"
+    assert [each["name"] for each in kept.ok("group list", *hub)] == ["first ten"]
+
+
+def test_nothing_matched_is_a_code_of_its_own(kept: Place, calls: list[str]) -> None:
+    assert kept.create("nobody", "--mn", "ping", "-q", "tags.none = 1", "--run", code=8)["status"] == "completed"
+    assert calls == []
