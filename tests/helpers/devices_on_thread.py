@@ -30,7 +30,7 @@ def client_of(process: HubProcess) -> Iterator[HubClient]:
         ca_file=process.info["caCertificatePath"],
         is_local=True,
     )
-    client = HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), SystemClock())
+    client = HubClient.open(target, SasKey(policy="iothubowner", key=process.key()), SystemClock())
     try:
         yield client
     finally:
