@@ -34,6 +34,7 @@ class SimulatedFleet:
         )
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.flush()
         self._ended: dict[str, Any] | None = None
 
     def counts(self) -> dict[str, Any]:
