@@ -22,6 +22,7 @@ class SimulatedFleet:
 
     told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds;
     remembers: to tell at the end which messages were acknowledged.
+    remembersCalls: to tell in the counts, for each method, how many devices were called how often.
     """
 
     def __init__(self, **told: Any) -> None:
@@ -101,6 +102,7 @@ def main(told: dict[str, Any]) -> None:
     seen: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     acknowledged: dict[str, list[int]] = {}
+    called: dict[str, Counter[str]] = {}  # devices, by the name of the method
     ready: set[str] = set()
     stop = threading.Event()
 
@@ -113,10 +115,13 @@ def main(told: dict[str, Any]) -> None:
             reasons[str(what.details.get("reason"))] += 1
         elif what.what is What.ACKNOWLEDGED and told.get("remembers"):
             acknowledged.setdefault(device, []).append(what.details["number"])
+        elif what.what is What.METHOD and told.get("remembersCalls"):
+            called.setdefault(what.details["name"], Counter())[device] += 1
 
     def listen() -> None:
         for _ in sys.stdin:
-            say({"ready": len(ready), "seen": dict(seen), "threads": threading.active_count() - 1})
+            often = {name: dict(Counter(list(times.values()))) for name, times in list(called.items())}
+            say({"ready": len(ready), "seen": dict(seen), "threads": threading.active_count() - 1, "called": often})
         stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
