@@ -2,7 +2,7 @@
 killed.
 
 The first line of standard input says what to do, as JSON. Each line of standard output is a JSON object: `chosen` when
-the run is made, `ended` again and again while it goes on (devices that have ended), and at last `state` with the counts.
+the run is made, `ended` again and again while it goes on (devices that have), and at last `state` with the counts.
 """
 
 import json
