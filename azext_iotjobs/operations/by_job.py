@@ -38,6 +38,7 @@ from azext_iotjobs.transport.retry import SLOT_TAKEN
 NAP_S = 0.5
 FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
+ROWS_AHEAD = 1_000  # of these, read at a time
 
 
 def driver(client: HubClient, clock: Clock) -> MakeDriver:
@@ -145,7 +146,7 @@ class ByJob:
     def _plan(self, batch: Batch) -> None:
         """Put devices that wait into jobs: rows only."""
         now = self._clock.now()
-        devices = self._leased.due(batch.ordinal, now, WAVE_DEVICES)
+        devices = self._wave(batch.ordinal, now)
         first = self._leased.next_part_number(batch.ordinal)
         for number, planned in enumerate(plan.parts(devices), start=first):
             part = Part(
@@ -157,6 +158,13 @@ class ByJob:
             )
             self._leased.add_part(part, planned, now)
             self._parts[part.job_id] = part
+
+    def _wave(self, batch: int, now: datetime) -> Iterator[Attempt]:
+        """Devices that wait; read as they are put into jobs, so that there are few at a time in memory."""
+        left, after = WAVE_DEVICES, 0
+        while left and (found := self._leased.due(batch, now, min(ROWS_AHEAD, left), after=after)):
+            left, after = left - len(found), found[-1].seq
+            yield from found
 
     def _step_of(self, part: Part, drain: Drain) -> PartStep:
         return next_step(

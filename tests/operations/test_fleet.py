@@ -17,6 +17,7 @@ from azext_iotjobs.model.rollout import (
     ThresholdAction,
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
+from azext_iotjobs.operations.by_job import ROWS_AHEAD
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (
     METHOD,
@@ -100,6 +101,16 @@ def test_as_many_failures_as_the_threshold_are_allowed(place: Place, driver: Dri
     place.world.hub.fails = failing(*ids(100)[::17])
     run = place.run(driver, ids(100), threshold=threshold("6"))
     assert (run.state, run.tally.failed, run.tally.completed) == (RunState.COMPLETED, 6, 94)
+
+
+def test_hub_jobs_are_full_wherever_the_rows_were_read(place: Place) -> None:
+    wanted = tuple(f"d{number:08}" for number in range(2 * ROWS_AHEAD + 100))
+    run = place.run(Driver.JOBS, wanted)
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, len(wanted))
+    assert set(place.world.hub.operated.values()) == {1}
+    hub = place.world.hub
+    sizes = [hub.jobs[each]["queryCondition"].count("'d") for each in hub.puts]
+    assert sum(sizes) == len(wanted) and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0], sizes
 
 
 def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
