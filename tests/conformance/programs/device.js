@@ -57,6 +57,7 @@ serve({
       const back = Object.fromEntries(Object.entries(patch).filter(([name]) => !name.startsWith('$')));
       if (Object.keys(back).length) twin.properties.reported.update(back, () => {});
     });
+    await client.getTwin(); // the SDK subscribes on its own time: what is asked after that comes after it
   },
   listenForMessages: async () => { client.on('message', onMessage); },
   send: async (body, properties, system) => { await client.sendEvent(messageOf(body, properties, system)); },
