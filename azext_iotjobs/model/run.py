@@ -34,11 +34,6 @@ class RunState(Enum):
         """Whether nothing can follow."""
         return self in (RunState.COMPLETED, RunState.CANCELED)
 
-    @property
-    def is_resumable(self) -> bool:
-        """Whether it has broken off and can go on."""
-        return self in (RunState.STOPPED, RunState.FAILED)
-
 
 class RunEvent(Enum):
     """What moves a run."""

@@ -15,7 +15,6 @@ OUR_CALLS_A_SECOND = 300.0  # from one process, over TLS
 METER_BYTES = 4 * 1024
 METHOD_BYTES_A_SECOND = {"1": 160 * 1024, "2": 480 * 1024, "3": 24 * 1024 * 1024}  # per unit
 JOB_SLOTS = {"1": 1, "2": 5, "3": 10}
-BASIC = "B"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,19 @@ What belongs to a definition are extra arguments: az gives them to the handler a
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
 from azext_iotjobs.cli import completion
-from azext_iotjobs.cli.params.shared import JSON_FORMS, AddOptions, Context, Options, auth_type, hub
+from azext_iotjobs.cli.params.shared import (
+    ERROR_CLASSES,
+    JSON_FORMS,
+    AddOptions,
+    Context,
+    Options,
+    auth_type,
+    hub,
+    rows,
+)
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 WHAT, WHO, ROLLOUT, REACH = "Action", "Devices", "Rollout", "Delivery"
-ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
 STATES = ("pending", "running", "completed", "failed", "stopped", "canceled")
 TIERS = ("F1", "B1", "B2", "B3", "S1", "S2", "S3")
 
@@ -216,15 +224,7 @@ def _results(c: Context) -> None:
     c.argument("error_kind", options_list=["--error-class"], arg_type=get_enum_type(ERROR_CLASSES),
                help="Only devices that failed in this way.")  # fmt: skip
     c.argument("one_device", options_list=["--device-id", "-d"], help="Only this device.")
-    c.argument("shown_columns", options_list=["--columns"],
-               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
-                    "Default: all.")  # fmt: skip
-    c.argument("rows_file", options_list=["--output-file"],
-               help="File for the rows; - is stdout.")  # fmt: skip
-    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
-               help="Form of --output-file. Default: csv.")  # fmt: skip
-    c.argument("overwrites", options_list=["--overwrite"], action="store_true",
-               help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    rows("File for the rows; - is stdout.")(c)
     c.argument("asks_registry", options_list=["--check-registry"], action="store_true",
                help="Ask the hub which of the devices are gone from its registry: the column deleted.")  # fmt: skip
 

@@ -4,6 +4,7 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 
 from azext_iotjobs.cli import completion
 from azext_iotjobs.cli.params.shared import (
+    ERROR_CLASSES,
     JSON_FORMS,
     AddOptions,
     Context,
@@ -11,12 +12,13 @@ from azext_iotjobs.cli.params.shared import (
     auth_type,
     device,
     hub,
+    rows,
     success,
     top,
 )
 
 # Those of model.rerun, which is not imported here: every command starts with this file.
-RERUN_WORDS = ("failed", "pending", "all", "offline", "timeout", "throttled", "not-found", "rejected", "other")
+RERUN_WORDS = ("failed", "pending", "all", *ERROR_CLASSES)
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
 LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "import")
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
@@ -127,18 +129,9 @@ def _results(c: Context) -> None:
     c.argument("device_state", options_list=["--status"],
                arg_type=get_enum_type(["pending", "scheduled", "running", "completed", "failed", "canceled"]),
                help="Only devices in this state.")  # fmt: skip
-    c.argument("error_kind", options_list=["--error-class"],
-               arg_type=get_enum_type(["offline", "timeout", "throttled", "not-found", "rejected", "other"]),
+    c.argument("error_kind", options_list=["--error-class"], arg_type=get_enum_type(ERROR_CLASSES),
                help="Only devices that failed in this way.")  # fmt: skip
-    c.argument("shown_columns", options_list=["--columns"],
-               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
-                    "Default: all.")  # fmt: skip
-    c.argument("rows_file", options_list=["--output-file"],
-               help="File for the rows, written as they come; - is stdout. One that broke off goes on.")  # fmt: skip
-    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
-               help="Form of --output-file. Default: csv.")  # fmt: skip
-    c.argument("overwrites", options_list=["--overwrite"], action="store_true",
-               help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    rows("File for the rows, written as they come; - is stdout. One that broke off goes on.")(c)
     c.argument("skips_registry", options_list=["--skip-registry"], action="store_true",
                help="Do not look which devices are gone from the registry; halves the number of queries.")  # fmt: skip
 
@@ -180,15 +173,7 @@ def _calling(c: Context) -> None:
                     "down.")  # fmt: skip
     c.argument("merges_equal", options_list=["--group-output"], action="store_true", arg_group=group,
                help="Show equal answers as one, with their number and the first devices.")  # fmt: skip
-    c.argument("shown_columns", options_list=["--columns"], arg_group=group,
-               help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
-                    "Default: all.")  # fmt: skip
-    c.argument("rows_file", options_list=["--output-file"], arg_group=group,
-               help="New file for the rows, written as the devices answer; - is stdout.")  # fmt: skip
-    c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
-               arg_group=group, help="Form of --output-file. Default: csv.")  # fmt: skip
-    c.argument("overwrites", options_list=["--overwrite"], action="store_true", arg_group=group,
-               help="Write --output-file anew, whatever is in it.")  # fmt: skip
+    rows("New file for the rows, written as the devices answer; - is stdout.", group)(c)
 
 
 def _query(c: Context) -> None:

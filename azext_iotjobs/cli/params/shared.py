@@ -14,6 +14,8 @@ AddOptions = Callable[[Context], None]
 Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
 
 # What json_values.py takes; an option of this kind has nargs="+", for the pairs.
+# Those of model.result, which is not imported here: every command starts with this file.
+ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
 JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
 
 _edit_number = itertools.count()
@@ -25,6 +27,22 @@ class EditAction(argparse.Action):
     def __call__(self, _parser: Any, namespace: Any, values: Any, _option: str | None = None) -> None:
         edits = [*(getattr(namespace, self.dest) or []), (next(_edit_number), values)]
         setattr(namespace, self.dest, edits)
+
+
+def rows(file_help: str, group: str | None = None) -> AddOptions:
+    """Rows of devices as a result or in a file; `file_help` says how the file is written."""
+
+    def add(c: Context) -> None:
+        c.argument("shown_columns", options_list=["--columns"], arg_group=group,
+                   help="Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
+                        "Default: all.")  # fmt: skip
+        c.argument("rows_file", options_list=["--output-file"], arg_group=group, help=file_help)
+        c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
+                   arg_group=group, help="Form of --output-file. Default: csv.")  # fmt: skip
+        c.argument("overwrites", options_list=["--overwrite"], action="store_true", arg_group=group,
+                   help="Write --output-file anew, whatever is in it.")  # fmt: skip
+
+    return add
 
 
 def hub(c: Context) -> None:
