@@ -21,7 +21,7 @@ from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet import Definition, Driver, FleetJob
+from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import by_calls, by_job, fleet
@@ -76,6 +76,7 @@ def carry(
     if manner.events_path is not None:
         events = EventFile(manner.events_path, overwrites=manner.overwrites_events, adds=manner.adds_events)
     told = Told(progress, events)
+    say_what_is_not_used(run)
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
@@ -115,6 +116,18 @@ def make_driver(client: Callable[[], HubClient], run: Run) -> MakeDriver:
 def new_progress(cmd: Any) -> Progress:
     """What a person sees."""
     return Progress(CLOCK, is_silent=bool(cmd.cli_ctx.only_show_errors))
+
+
+def say_what_is_not_used(run: Run) -> None:
+    """Options that were given and that the run's driver has no use for."""
+    given, default = run.delivery, Delivery()
+    if run.driver is Driver.JOBS:
+        unused = {"--concurrency": given.concurrency != default.concurrency, "--rate": given.rate != default.rate}
+        instead = "driver calls; the hub has its own pace for jobs"
+    else:
+        unused, instead = {"--ttl": given.job_limit_s != default.job_limit_s}, "driver jobs"
+    for option in (name for name, is_given in unused.items() if is_given):
+        logger.warning("%s counts for %s.", option, instead)
 
 
 def _say(run: Run, outcome: Outcome) -> None:

@@ -176,15 +176,15 @@ class TypedDefinition:
             raise MissingChoice("No devices are named.", hint=f"{HOW_TO_NAME_DEVICES} A saved group: --group NAME.")
         changes: dict[str, Any] = {}
         if typed.names_devices or self.device_group is not None:
-            changes |= {"selection": None, "group": None, "of_run": None}
+            changes |= {"selection": None, "group": None, "of_run": None, "excluded": ()}
         if typed.names_devices:
             changes["selection"] = typed.read()
         elif self.left_out is not None:
-            if old is None or old.selection is None or self.device_group is not None:
-                raise ConflictingChoice(
-                    "--exclude goes with a condition or ids.", hint="Say it in the group's condition."
-                )
-            changes["selection"] = replace(old.selection, excluded=typed.read_excluded())
+            kept = None if old is None or self.device_group is not None else old.selection
+            if kept is None:
+                changes["excluded"] = typed.read_excluded()
+            else:
+                changes["selection"] = replace(kept, excluded=typed.read_excluded())
         if self.device_group is not None:
             changes["group"] = self.device_group
         if self.first_devices is not None:

@@ -1,7 +1,7 @@
 """Handlers of az iot hub fleet-job run | resume | rerun | stop | cancel."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -12,7 +12,7 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_carrying import Manner, carry, make_driver, new_progress, start
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
-from azext_iotjobs.cli.fleet_plans import show_plan
+from azext_iotjobs.cli.fleet_plans import limited, show_plan
 from azext_iotjobs.cli.fleet_run_events import Told
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.holder import this_process, who
@@ -66,17 +66,19 @@ def resume(
     events_path: str | None = None,
     overwrites_events: bool = False,
     always_zero: bool = False,
+    **kwargs: Any,
 ) -> dict[str, Any]:
-    """Go on with the last run of a fleet job."""
+    """Go on with the last run of a fleet job. kwargs: how fast, as TypedDefinition names it, from here on."""
     manner = Manner(events_path, overwrites_events, sure, always_zero, adds_events=True)
     job = client.store.fleet_job(fleet_job)
     client.check(job)
     last = client.store.run(fleet_job)
+    delivery = TypedDefinition.taken_from(kwargs).delivery(last.delivery)
     hub = client.hub_of(job)
     manner.check()
     if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} goes on", sure=sure):
         raise BadValue("Nothing was sent.")
-    return carry(cmd, client, lambda: hub, last, manner, fleet.resume)
+    return carry(cmd, client, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
 
 def rerun(
@@ -106,17 +108,19 @@ def rerun(
         targets=Targets(of_run=OfRun(fleet_job_id=fleet_job, run_number=last.number, words=words)),
     )
     definition = typed.onto(before)
+    planned = replace(parent, definition=definition)
     if only_plans:
-        return show_plan(cmd, client, hub, replace(parent, definition=definition))
+        return show_plan(cmd, client, hub, planned)
     manner.check()
     has_ended = last.state not in (RunState.PENDING, RunState.RUNNING)
-    if has_ended and client.store.choose_of_run(last, words, 0) == 0:
+    once = replace(planned, definition=limited(cmd, definition))
+    if has_ended and fleet.preview(client.store, hub, once, client.tier).device_count == 0:
         logger.warning("%s has no device to run again on (--on %s).", last.name, chosen_words)
         leave_with(cmd, Outcome.NO_DEVICE, always_zero=always_zero)
         return None
-    changes = {name: getattr(definition, name) for name in definition.__dataclass_fields__ if name != "targets"}
+    changes = {each.name: getattr(definition, each.name) for each in fields(definition)}
     job = fleet_jobs.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
-    return start(cmd, client, hub, replace(job, definition=definition), manner)
+    return start(cmd, client, hub, job, manner)
 
 
 def stop(

@@ -1,6 +1,6 @@
 """Handlers of az iot hub fleet-job create | copy | update: what is typed becomes a definition that is kept."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -82,7 +82,7 @@ def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = Non
     return shown(
         operation.copy(
             client.store, fleet_job, new_job, host, by=who(), at=CLOCK.now(),
-            **{name: getattr(definition, name) for name in definition.__dataclass_fields__},
+            **{each.name: getattr(definition, each.name) for each in fields(definition)},
         )
     )  # fmt: skip
 

@@ -159,7 +159,7 @@ def _targets(targets: Targets) -> Document:
     return {
         "queryCondition": None if selection is None else selection.condition,
         "deviceIds": [] if selection is None else list(selection.device_ids),
-        "excluded": [] if selection is None else list(selection.excluded),
+        "excluded": list((targets if selection is None else selection).excluded),
         "group": targets.group,
         "ofRun": None if of_run is None else {
             "id": of_run.fleet_job_id,

@@ -1,7 +1,7 @@
 """What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
 
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet import rows
@@ -10,6 +10,16 @@ from azext_iotjobs.fleet.definitions import parse_definition, render_definition,
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
 from azext_iotjobs.model.run import Run
+
+
+@dataclass(frozen=True)
+class DeviceGroup:
+    """A saved condition of a hub."""
+
+    host: str
+    name: str
+    condition: str
+
 
 JOINED = """
     SELECT fleet_job.*, definition.document, definition.edited_at, definition.edited_by
@@ -87,14 +97,14 @@ class KeptJobs:
         """The condition that has a name. Raises NotFound."""
         row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
         if row is None:
-            known = ", ".join(each for each, _ in self.groups(host)) or "none is saved"
+            known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
             raise NotFound(f"There is no device group {name!r} of {host}; there are: {known}.")
         return str(row["condition"])
 
-    def groups(self, host: str) -> list[tuple[str, str]]:
-        """Names and conditions, by name."""
-        found = self.database.rows("SELECT name, condition FROM device_group WHERE host = ? ORDER BY name", (host,))
-        return [(each["name"], each["condition"]) for each in found]
+    def groups(self) -> list[DeviceGroup]:
+        """Those of all hubs, by name."""
+        found = self.database.rows("SELECT * FROM device_group ORDER BY name, host")
+        return [DeviceGroup(each["host"], each["name"], each["condition"]) for each in found]
 
     def delete_group(self, host: str, name: str) -> None:
         """Forget a condition. Raises NotFound."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.fleet import rows
+from azext_iotjobs.fleet.definitions import render_delivery
 from azext_iotjobs.fleet.part_rows import PartRows
+from azext_iotjobs.model.fleet import Delivery
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunEvent, RunState, moved
 
@@ -56,12 +58,13 @@ class LeasedRun(PartRows):
                 (forgiven_of_batch, self.key),
             )
 
-    def withdraw(self, now: datetime) -> None:
-        """What was asked of the run is done with."""
+    def withdraw(self, now: datetime, delivery: Delivery) -> None:
+        """What was asked of the run is done with; its devices are reached like this from here on."""
         with self._ours(now):
             self._database.change(
-                "UPDATE run SET wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL WHERE key = ?",
-                (self.key,),
+                "UPDATE run SET wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, delivery = ? "
+                "WHERE key = ?",
+                (render_delivery(delivery), self.key),
             )
 
     def end(self, event: RunEvent, now: datetime, *, reason: str | None, by: str | None) -> None:

@@ -4,7 +4,6 @@ What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in ch
 a run on may change is in leased.py.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.definitions import delivery_document
+from azext_iotjobs.fleet.definitions import render_delivery
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
@@ -97,7 +96,7 @@ class FleetStore(KeptJobs, Choosing):
                 "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
                 (
                     new.fleet_job_id, number, new.version, new.run_key, RunState.PENDING.value, new.driver.value,
-                    new.driver_reason, json.dumps(delivery_document(new.delivery)), total, new.at.timestamp(),
+                    new.driver_reason, render_delivery(new.delivery), total, new.at.timestamp(),
                     rows.text(new.by),
                 ),
             )  # fmt: skip

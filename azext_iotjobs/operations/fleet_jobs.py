@@ -91,7 +91,8 @@ def rerun(
 ) -> FleetJob:  # fmt: skip
     """Save a fleet job for some devices of a run, by what came of them: `<id>-r1`, or the next free number.
 
-    words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others.
+    words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others; targets
+    among them are of the same run, and fewer.
     It has the version that the run carried out. Raises WrongState while the run goes on: who fails is not known yet;
     ConflictingChoice for an id that is taken.
     """
@@ -102,7 +103,7 @@ def rerun(
         )
     parent = store.fleet_job(run.fleet_job_id, run.version)
     targets = Targets(of_run=OfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))
-    definition = replace(parent.definition, targets=targets, **changes)  # type: ignore[arg-type]
+    definition = replace(parent.definition, **{"targets": targets, **changes})  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=run.fleet_job_id, run_number=run.number, how="rerun")
     free = check_id(new_id) if new_id is not None else _free_id(store, run.fleet_job_id, "-r", begins_at=1)
     return store.add_fleet_job(free, parent.host, definition, at=at, by=by, origin=origin)

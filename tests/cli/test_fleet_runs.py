@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
+from azext_iotjobs.cli.fleet_carrying import Manner, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.fleet_groups import delete as delete_group
+from azext_iotjobs.cli.fleet_groups import list_groups
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunEnded, Said
 from azext_iotjobs.model.method import MethodCall
@@ -78,6 +80,44 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         return
     with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
         where.check(a_job(host=host))
+
+
+def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
+    where = place(tmp_path)
+    for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
+        where.store.save_group(host, name, "*")
+    assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
+        ("far.example", "north"), ("near.example", "north"), ("near.example", "south"),
+    ]  # fmt: skip
+    with pytest.raises(ConflictingChoice, match=r"2 hubs have .*far\.example, near\.example"):
+        delete_group(CMD, where, "north")
+    with pytest.raises(NotFound, match="'west'"):
+        delete_group(CMD, where, "west")
+    delete_group(CMD, where, "south")
+    where.store.close()
+    near = place(tmp_path, hub="near")
+    assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
+    delete_group(CMD, near, "north")
+    assert [each.host for each in near.store.groups()] == ["far.example"]
+    near.store.close()
+
+
+@pytest.mark.parametrize(
+    ("run_of", "said"),
+    [
+        ((Driver.JOBS, {"rate": 2.0}), "--rate counts for driver calls"),
+        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl counts for driver jobs"),
+        ((Driver.CALLS, {"rate": 2.0, "concurrency": 3}), ""),
+    ],
+)
+def test_an_option_of_the_other_driver_is_named(
+    run_of: tuple[Driver, dict[str, Any]], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver, typed = run_of
+    run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
+    with caplog.at_level(logging.WARNING):
+        say_what_is_not_used(run)
+    assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
 
 
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(

@@ -138,7 +138,12 @@ def test_fleet_jobs_of_a_hub_newest_first_and_groups(store: FleetStore) -> None:
     assert [each.fleet_job_id for each in store.fleet_jobs()] == ["c", "b", "a"]
     store.save_group("h", "north", "tags.site = 'n'")
     store.save_group("h", "north", "tags.site = 'north'")
-    assert store.group("h", "north") == "tags.site = 'north'" and store.groups("other") == []
+    store.save_group("other", "north", "*")
+    assert store.group("h", "north") == "tags.site = 'north'"
+    assert [(each.host, each.name) for each in store.groups()] == [("h", "north"), ("other", "north")]
+    store.delete_group("h", "north")
+    assert [each.host for each in store.groups()] == ["other"]
+    store.save_group("h", "north", "*")
     with pytest.raises(NotFound, match="there are: north"):
         store.group("h", "south")
 
@@ -478,5 +483,5 @@ def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> No
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, check=False)
     assert ran.returncode == 9 and (tmp_path / f"{FILE_NAME}-journal").exists()
     again = FleetStore(tmp_path)
-    assert again.groups("h") == []
+    assert again.groups() == []
     again.close()

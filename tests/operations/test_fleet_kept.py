@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet.store import RowFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, WrongState
-from azext_iotjobs.model.fleet import Definition, Driver, Origin, Targets
-from azext_iotjobs.model.rollout import (
-    parse_batch_sizes,
-)
+from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.operations import fleet, fleet_jobs
 from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
@@ -40,6 +39,14 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
     assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
     assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
     assert place.store.run("job").tally.failed == 2
+    fewer = Targets(
+        of_run=OfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
+    )
+    some = fleet_jobs.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
+    third = fleet.new_run(place.store, place.world.client, some, by="ann", at=at)
+    assert [row.device_id for page in place.store.results(third, RowFilter()) for row in page.rows] == [
+        "d001", "d002", "d003",
+    ]  # fmt: skip
     assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
 
 

@@ -69,6 +69,7 @@ command(
     "iot hub fleet-job resume",
     "Go on with the last run of a fleet job that was stopped, broke off, or whose process has ended.",
     ("Go on.", "az iot hub fleet-job resume -j fw-7"),
+    ("Go on, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
     long="A run that somebody carries on is refused; the error says who and until when. Whoever resumes a run that its "
     f"threshold stopped accepts the failures so far. {RUNNING}",
 )
@@ -79,6 +80,10 @@ command(
     (
         "On those that were off line or silent in its first run, in another batch size.",
         "az iot hub fleet-job rerun -j fw-7 --run 1 --on offline,timeout --batch 5 --new-fleet-job-id fw-7-again",
+    ),
+    (
+        "On the first ten that failed, but not on the one that is being repaired.",
+        "az iot hub fleet-job rerun -j fw-7 --limit 10 --exclude pump-3",
     ),
     long="The new fleet job keeps the id of its parent. Uncertain devices may have been operated: they are meant only "
     f"with --on uncertain. {RUNNING}",
@@ -169,11 +174,11 @@ command(
 )
 command(
     "iot hub fleet-job group list",
-    "List the device groups of a hub.",
-    ("List them.", "az iot hub fleet-job group list -n localhost -o table"),
+    "List the device groups that are saved, of all hubs or of one. No hub is asked.",
+    ("List them.", "az iot hub fleet-job group list -o table"),
 )
 command(
     "iot hub fleet-job group delete",
-    "Delete a device group; no device is touched.",
-    ("Delete one.", "az iot hub fleet-job group delete -n localhost --group north"),
+    "Delete a device group; no device is touched, and no hub is asked.",
+    ("Delete one.", "az iot hub fleet-job group delete --group north"),
 )

@@ -6,17 +6,15 @@ takes once. Requests are made on a thread of their own, so that the lease is kep
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.clients.steady import Patience, Steady
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.driver import Hear, MakeDriver
 from azext_iotjobs.fleet.engine import Drain
 from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.outcomes import ended_of, not_known, result_of, without_row
 from azext_iotjobs.fleet.parts import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import (
@@ -27,16 +25,15 @@ from azext_iotjobs.model.errors import (
     Throttled,
 )
 from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
+from azext_iotjobs.model.fleet_events import HubJobMoved, Said
 from azext_iotjobs.model.job import Job, JobStatus, JobTally
 from azext_iotjobs.model.job_request import JobRequest
-from azext_iotjobs.model.query import rows_of_job
-from azext_iotjobs.model.result import ENDED, DeviceResult
-from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
+from azext_iotjobs.model.run import Attempt, Batch, Run
+from azext_iotjobs.operations.by_job.job_rows import Closing, JobRows
+from azext_iotjobs.operations.by_job.looks import FIRST_LOOK_S, Looks
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 NAP_S = 0.5
-FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
 ROWS_AHEAD = 1_000  # of these, read at a time
 
@@ -50,25 +47,6 @@ def driver(client: HubClient, clock: Clock) -> MakeDriver:
     return make
 
 
-@dataclass
-class _Looks:
-    """When a job is looked at next, in monotonic seconds, and since when it is not what it should be."""
-
-    next_at: float = 0.0
-    pause_s: float = FIRST_LOOK_S
-    odd_since: float | None = None
-
-    def looked(self, now: float) -> None:
-        self.next_at = now + self.pause_s
-        self.pause_s = min(LONGEST_LOOK_S, self.pause_s * LOOK_GROWTH)
-
-    def odd_for_s(self, now: float) -> float:
-        """Seconds since it was first seen to be odd: now, if it was not before."""
-        if self.odd_since is None:
-            self.odd_since = now
-        return now - self.odd_since
-
-
 class ByJob:
     """Operates devices by the hub's jobs."""
 
@@ -80,16 +58,16 @@ class ByJob:
         self._leased = leased
         self._run = run
         self._action = definition.action
-        self._retry = definition.rollout.retry
         self._hear = hear
         self._steady = Steady(lambda: leased.beat(clock.now()))
+        self._rows = JobRows(client, clock, leased, definition, hear, self._steady)
         self._patience = Patience()
         self._parts: dict[str, Part] = {each.job_id: each for each in leased.open_parts()}
         self._own_intents: set[str] = set()
         self._cancel_asked: set[str] = set()
-        self._looks: dict[str, _Looks] = {}
+        self._looks: dict[str, Looks] = {}
         self._tallies: dict[str, JobTally | None] = {}  # as last heard of
-        self._slot = _Looks()
+        self._slot = Looks()
         self._slot_said = False
         self._trouble: IotJobsError | None = None
 
@@ -180,8 +158,8 @@ class ByJob:
             return now >= self._slot.next_at
         return step in (PartStep.FREE, PartStep.CANCEL) or now >= self._looks_of(part).next_at
 
-    def _looks_of(self, part: Part) -> _Looks:
-        return self._looks.setdefault(part.job_id, _Looks())
+    def _looks_of(self, part: Part) -> Looks:
+        return self._looks.setdefault(part.job_id, Looks())
 
     def _nap(self) -> None:
         now = self._clock.monotonic()
@@ -210,7 +188,7 @@ class ByJob:
             case PartStep.CANCEL:
                 self._cancel(part)
             case PartStep.FREE:
-                self._closed(part, ended=[], note="not sent")
+                self._close(part, Closing(note="not sent"))
             case PartStep.LEAVE:
                 pass
 
@@ -244,7 +222,7 @@ class ByJob:
             if is_first and refused.status < 500:
                 self._saved(replace(part, state=PartState.PLANNED))  # refused: nothing was done
             raise
-        self._slot = _Looks()
+        self._slot = Looks()
         self._slot_said = False
         self._submitted(part, "created")
 
@@ -265,7 +243,7 @@ class ByJob:
             self._submitted(part, "adopted")
             self._say(f"Job {part.job_id} is there already: it was sent before the run broke off. It is gone on with.")
             return
-        self._closed(part, ended=[], note="foreign")
+        self._close(part, Closing(note="foreign"))
         self._trouble = Conflict(
             f"The hub has a job {part.job_id} that is not this run's: another type, condition or start. Nothing was "
             "done to the devices of that job's batch; resuming uses another id.",
@@ -278,13 +256,14 @@ class ByJob:
         if job.status is not JobStatus.UNKNOWN:
             self._adopt(part, job)
         elif self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds() / 4:
-            self._uncertain(part, "The run broke off while the hub's job was sent; the hub does not know it.")
+            text = "The run broke off while the hub's job was sent; the hub does not know it."
+            self._close(part, self._rows.not_known(part, text))
 
     def _poll(self, part: Part) -> None:
         job = self._looked_at(part)
         if job.status is JobStatus.UNKNOWN:
             if self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds():
-                self._uncertain(part, "The hub does not know its job any more.")
+                self._close(part, self._rows.not_known(part, "The hub does not know its job any more."))
             return
         status = "cancelled" if job.status is JobStatus.CANCELLED else str(job.document.get("status"))
         if status != part.status:
@@ -295,7 +274,9 @@ class ByJob:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
         if job.status.is_terminal:
-            self._read(part, job)
+            closing = self._rows.read(part, job, lambda: self._looks_of(part).odd_for_s(self._clock.monotonic()))
+            if closing is not None:
+                self._close(part, closing)
 
     def _cancel(self, part: Part) -> None:
         """Ask the hub not to begin it. One that runs already goes on: 405."""
@@ -306,62 +287,18 @@ class ByJob:
         except HubAnswer as refused:
             if refused.status not in (404, 405):
                 raise
-        self._looks[part.job_id] = _Looks()
+        self._looks[part.job_id] = Looks()
 
     def _looked_at(self, part: Part) -> Job:
         self._looks_of(part).looked(self._clock.monotonic())
         return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
-
-    # -- what jobs did ------------------------------------------------------------------------------------------------
-
-    def _read(self, part: Part, job: Job) -> None:
-        """Record what an ended job did; its rows may be behind its status."""
-        left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
-        row_count = 0
-        for results in self._pages(part):
-            row_count += len(results)
-            ended = []
-            for result in results:
-                attempt = left.get((result.device_id, result.module_id))
-                if attempt is None or result.status.lower() not in ENDED:
-                    continue
-                if job.status is JobStatus.CANCELLED and result.status.lower() != "completed" and not result.error_code:
-                    continue  # it was cancelled before it was operated
-                del left[result.device_id, result.module_id]
-                ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
-            self._record(part, ended)
-        self._close_read(part, job, list(left.values()), row_count)
-
-    def _close_read(self, part: Part, job: Job, left: list[Attempt], row_count: int) -> None:
-        now = self._clock.now()
-        expected = row_count if job.tally is None else job.tally.device_count
-        if left and job.status is not JobStatus.CANCELLED and row_count < expected:
-            if self._looks_of(part).odd_for_s(self._clock.monotonic()) <= VANISHED_AFTER.total_seconds():
-                return  # they are on their way
-            self._uncertain(part, "The hub's job has ended, and does not say what it did to the device.")
-            return
-        if job.status is JobStatus.CANCELLED and part.was_cancel_asked:
-            self._closed(part, ended=[], note="cancelled")
-            return
-        self._closed(part, ended=self._told(part, [(each, without_row(each, job, self._retry, now)) for each in left]))
-
-    def _uncertain(self, part: Part, text: str) -> None:
-        """Nobody can say what a job did, if it did anything."""
-        now = self._clock.now()
-        ended = [(each, not_known(each, text, now)) for each in self._leased.devices_of(part)]
-        self._closed(part, ended=self._told(part, ended), note="not known")
-
-    def _pages(self, part: Part) -> Iterator[list[DeviceResult]]:
-        pages = self._client.queries.run_pages(rows_of_job(part.job_id))
-        while (page := self._steady.ask(lambda: next(pages, None))) is not None:
-            yield [parse_result(each, self._action.success) for each in page.items]
 
     # -- rows and words -----------------------------------------------------------------------------------------------
 
     def _submitted(self, part: Part, how: str) -> None:
         now = self._clock.now()
         self._saved(replace(part, state=PartState.SUBMITTED, submitted_at=now))
-        self._looks[part.job_id] = _Looks(next_at=self._clock.monotonic() + FIRST_LOOK_S)
+        self._looks[part.job_id] = Looks(next_at=self._clock.monotonic() + FIRST_LOOK_S)
         self._heard_of(part, how)
 
     def _saved(self, part: Part) -> Part:
@@ -369,24 +306,14 @@ class ByJob:
         self._parts[part.job_id] = part
         return part
 
-    def _closed(self, part: Part, *, ended: list[Ended], note: str | None = None) -> None:
-        self._leased.close_part(part, self._clock.now(), ended=ended, note=note)
+    def _close(self, part: Part, closing: Closing) -> None:
+        """Nothing is left to be done with it."""
+        self._leased.close_part(part, self._clock.now(), ended=closing.ended, note=closing.note)
         self._parts.pop(part.job_id)
         self._looks.pop(part.job_id, None)
         self._tallies.pop(part.job_id, None)
         self._own_intents.discard(part.job_id)
         self._slot.next_at = 0.0  # the slot that it held may be free
-
-    def _record(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> None:
-        if ended:
-            self._leased.write(self._clock.now(), ended=[each for _, each in ended])
-            self._told(part, ended)
-
-    def _told(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> list[Ended]:
-        now: datetime = self._clock.now()
-        for attempt, end in ended:
-            self._hear(DeviceEnded(at=now, result=result_of(attempt, end), batch=part.batch, tries=end.tries))
-        return [each for _, each in ended]
 
     def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:
         now = self._clock.now()
