@@ -52,6 +52,7 @@ def render_run(run: Run, now: datetime) -> Document:
         "endedBy": run.ended_by,
         "driver": run.driver.value,
         "driverReason": run.driver_reason,
+        "delivery": _delivery(run.delivery),
         "created": _instant(run.created_at),
         "createdBy": run.created_by,
         "started": _instant(run.started_at),
