@@ -14,10 +14,12 @@ from azext_iotjobs.model.rollout import (
     Retry,
     RetryWhen,
     Scope,
+    Threshold,
     ThresholdAction,
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
 from azext_iotjobs.operations.by_job import ROWS_AHEAD
+from azext_iotjobs.transport.http import Request
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (
     METHOD,
@@ -121,6 +123,32 @@ def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
     assert len(place.world.hub.puts) == 1 and "in batch 1 of 10 devices" in str(run.reason)
     states = [each.state for each in place.store.batches(run)]
     assert states == [BatchState.CANCELED, *[BatchState.SKIPPED] * 3]
+
+
+@pytest.mark.parametrize(("limit", "jobs"), [(None, [2, 3, 3]), (threshold("0"), [1, 2, 3])])
+def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
+    place: Place, limit: Threshold | None, jobs: list[int]
+) -> None:
+    wanted = tuple(f"d{number:08}" for number in range(1_500))  # three jobs' conditions
+    there: list[int] = []  # jobs that the hub has when rows are asked for
+
+    def note(request: Request) -> None:
+        if request.path == "/devices/query":
+            there.append(len(hub.jobs))
+
+    hub = place.world.hub
+    hub.slots, hub.refuses = 1, note
+    run = place.run(Driver.JOBS, wanted, threshold=limit)
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 1_500)
+    assert there == jobs and max(hub.operated.values()) == 1
+
+
+def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> None:
+    wanted = tuple(f"d{number:08}" for number in range(1_500))
+    place.world.hub.slots, place.world.hub.fails = 1, failing(wanted[0])
+    run = place.run(Driver.JOBS, wanted, threshold=threshold("0"))
+    assert (run.state, run.tally.failed) == (RunState.CANCELED, 1)
+    assert len(place.world.hub.jobs) == 1
 
 
 def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Place) -> None:

@@ -58,6 +58,7 @@ class ByJob:
         self._leased = leased
         self._run = run
         self._action = definition.action
+        self._has_threshold = definition.rollout.threshold is not None
         self._hear = hear
         self._steady = Steady(lambda: leased.beat(clock.now()))
         self._rows = JobRows(client, clock, leased, definition, hear, self._steady)
@@ -65,6 +66,7 @@ class ByJob:
         self._parts: dict[str, Part] = {each.job_id: each for each in leased.open_parts()}
         self._own_intents: set[str] = set()
         self._cancel_asked: set[str] = set()
+        self._ended: set[str] = set()  # jobs that have, and whose rows are read next
         self._looks: dict[str, Looks] = {}
         self._tallies: dict[str, JobTally | None] = {}  # as last heard of
         self._slot = Looks()
@@ -94,7 +96,7 @@ class ByJob:
             self._clock.sleep(min(NAP_S, left_s))
             return
         has_moved = False
-        for part in list(self._parts.values()):
+        for part in self._in_order():
             step = self._step_of(part, drain)
             if step is PartStep.LEAVE or not self._is_due(part, step):
                 continue
@@ -105,6 +107,8 @@ class ByJob:
                 self._wait_out(err)
                 return
             self._patience.answered()
+            if self._has_threshold and part.job_id not in self._parts:
+                return  # what it did is looked at before another one begins
         if not has_moved:
             self._nap()
 
@@ -118,6 +122,10 @@ class ByJob:
     def close(self) -> None:
         """Let the thread end."""
         self._steady.close()
+
+    def _in_order(self) -> list[Part]:
+        """Those whose rows are read come last: a tier gives few queries a minute, and meanwhile the hub has work."""
+        return sorted(self._parts.values(), key=lambda each: each.job_id in self._ended)
 
     # -- what is next -------------------------------------------------------------------------------------------------
 
@@ -273,10 +281,18 @@ class ByJob:
         if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
-        if job.status.is_terminal:
+        if job.status.is_terminal and self._is_another_first(part):
+            self._ended.add(part.job_id)
+            self._slot.next_at = self._looks_of(part).next_at = 0.0  # the slot is free
+        elif job.status.is_terminal:
             closing = self._rows.read(part, job, lambda: self._looks_of(part).odd_for_s(self._clock.monotonic()))
             if closing is not None:
                 self._close(part, closing)
+
+    def _is_another_first(self, ended: Part) -> bool:
+        """Whether another job is sent before the rows of one that has ended are read. A threshold needs them before."""
+        is_new = ended.job_id not in self._ended and not self._has_threshold
+        return is_new and any(each.state is PartState.PLANNED for each in self._parts.values())
 
     def _cancel(self, part: Part) -> None:
         """Ask the hub not to begin it. One that runs already goes on: 405."""
@@ -313,6 +329,7 @@ class ByJob:
         self._looks.pop(part.job_id, None)
         self._tallies.pop(part.job_id, None)
         self._own_intents.discard(part.job_id)
+        self._ended.discard(part.job_id)
         self._slot.next_at = 0.0  # the slot that it held may be free
 
     def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:
