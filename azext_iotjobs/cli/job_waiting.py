@@ -10,13 +10,14 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs as operation
 
 logger = get_logger(__name__)
 
 
 def wait(
-    cmd: Any, client: HubClient, job_id: str, policy: operation.WaitPolicy, success: SuccessStatus, *, always_zero: bool
+    cmd: Any, client: HubClient, job_id: str, policy: WaitPolicy, success: SuccessStatus, *, always_zero: bool
 ) -> dict[str, Any] | None:
     """Wait for a job's end; gives it as last seen. Ctrl-C ends the waiting alone."""
     job, outcome = watch(client, job_id, policy, success)
@@ -24,9 +25,7 @@ def wait(
     return job.document if job else None
 
 
-def watch(
-    client: HubClient, job_id: str, policy: operation.WaitPolicy, success: SuccessStatus
-) -> tuple[Job | None, Outcome]:
+def watch(client: HubClient, job_id: str, policy: WaitPolicy, success: SuccessStatus) -> tuple[Job | None, Outcome]:
     """Wait for a job's end, and say on stderr what it came to; None when the hub never showed it."""
     progress = Progress(job_id)
     try:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from azext_iotjobs.model.twin import Twin, TwinPatch
+from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.twin_document import Twin
 
 DESIRED = "properties.desired"
 OWN_TO_HUB = ("$metadata", "$version")
