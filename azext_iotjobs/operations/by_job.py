@@ -24,13 +24,14 @@ from azext_iotjobs.model.errors import (
     HubAnswer,
     IotJobsError,
     LinkError,
+    NotFound,
     Throttled,
 )
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
-from azext_iotjobs.model.job import Job, JobStatus, JobTally
+from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.job_request import JobRequest
-from azext_iotjobs.model.query import rows_of_job
+from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
 from azext_iotjobs.transport.retry import SLOT_TAKEN
@@ -39,6 +40,8 @@ NAP_S = 0.5
 FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
 ROWS_AHEAD = 1_000  # of these, read at a time
+JOB_NOT_FOUND = "JobNotFound"  # as old versions of the endpoint say; now it is a job whose status is `unknown`
+REQUEST_TIMEOUT = 408  # said by who stands between us and the hub: what it passed on may have been done
 
 
 def driver(client: HubClient, clock: Clock) -> MakeDriver:
@@ -241,7 +244,7 @@ class ByJob:
             self._wait_for_slot(part, is_first=is_first)
             return
         except HubAnswer as refused:
-            if is_first and refused.status < 500:
+            if is_first and 400 <= refused.status < 500 and refused.status != REQUEST_TIMEOUT:
                 self._saved(replace(part, state=PartState.PLANNED))  # refused: nothing was done
             raise
         self._slot = _Looks()
@@ -296,6 +299,8 @@ class ByJob:
             self._heard_of(part, status, job.tally)
         if job.status.is_terminal:
             self._read(part, job)
+        else:
+            self._looks_of(part).odd_since = None
 
     def _cancel(self, part: Part) -> None:
         """Ask the hub not to begin it. One that runs already goes on: 405."""
@@ -310,32 +315,45 @@ class ByJob:
 
     def _looked_at(self, part: Part) -> Job:
         self._looks_of(part).looked(self._clock.monotonic())
-        return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+        try:
+            return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+        except NotFound as err:
+            if err.hub_code != JOB_NOT_FOUND:
+                raise
+            return Job(
+                job_id=part.job_id, job_type=JobType.UNKNOWN, status=JobStatus.UNKNOWN, tally=None, document={}
+            )  # fmt: skip
 
     # -- what jobs did ------------------------------------------------------------------------------------------------
 
     def _read(self, part: Part, job: Job) -> None:
         """Record what an ended job did; its rows may be behind its status."""
-        left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
-        row_count = 0
+        left = {each.device_id: each for each in self._leased.devices_of(part)}  # a job is for modules of one name
+        told: set[str] = set()  # devices of the job that have an end; a row may come twice
         for results in self._pages(part):
-            row_count += len(results)
             ended = []
             for result in results:
-                attempt = left.get((result.device_id, result.module_id))
-                if attempt is None or result.status.lower() not in ENDED:
+                if result.status.lower() not in ENDED:
+                    continue
+                if quoted(result.device_id) in part.condition:
+                    told.add(result.device_id)
+                attempt = left.get(result.device_id)
+                if attempt is None:
                     continue
                 if job.status is JobStatus.CANCELLED and result.status.lower() != "completed" and not result.error_code:
                     continue  # it was cancelled before it was operated
-                del left[result.device_id, result.module_id]
+                del left[result.device_id]
                 ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
             self._record(part, ended)
-        self._close_read(part, job, list(left.values()), row_count)
+        self._close_read(part, job, list(left.values()), len(told))
 
-    def _close_read(self, part: Part, job: Job, left: list[Attempt], row_count: int) -> None:
+    def _close_read(self, part: Part, job: Job, left: list[Attempt], told_count: int) -> None:
         now = self._clock.now()
-        expected = row_count if job.tally is None else job.tally.device_count
-        if left and job.status is not JobStatus.CANCELLED and row_count < expected:
+        if job.tally is not None:
+            is_late = told_count < job.tally.device_count
+        else:
+            is_late = job.status is JobStatus.COMPLETED  # as far as one can know
+        if left and job.status is not JobStatus.CANCELLED and is_late:
             if self._looks_of(part).odd_for_s(self._clock.monotonic()) <= VANISHED_AFTER.total_seconds():
                 return  # they are on their way
             self._uncertain(part, "The hub's job has ended, and does not say what it did to the device.")
