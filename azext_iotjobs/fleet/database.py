@@ -58,9 +58,9 @@ class Database:
             yield
             return
         with self._in_our_words():
-            self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:
+                self._connection.execute("BEGIN IMMEDIATE")  # in here: Ctrl-C may come while it waits for a lock
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
