@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.fleet import Action, Driver, Targets
+from azext_iotjobs.model.fleet_events import DeviceEnded
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
@@ -176,3 +177,34 @@ def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(place: Pl
     patch = Action(patch=TwinPatch(document={"tags": {"a": 1}, "properties": {"desired": {"b": 1}}}))
     run = place.run(driver, ids(2), patch if is_of_twins else METHOD)
     assert (run.state, run.tally.ended) == (RunState.COMPLETED, 2) and left < 3
+
+
+def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from_its_end(place: Place) -> None:
+    hub = place.world.hub
+    hub.refuses = lambda request: (
+        response({"Message": "oops"}, status=500)
+        if (request.method, request.path) == ("PATCH", "/twins/d001")
+        else None
+    )
+    run = place.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})), sizes="4")
+    assert (run.state, run.tally.completed, run.tally.uncertain) == (RunState.FAILED, 3, 1)
+    assert place.world.clock.passed_s > 100 and "may have been called" in str(place.rows["d001"].error_text)
+    run = place.resume()
+    assert (run.state, run.tally.completed, run.tally.uncertain) == (RunState.COMPLETED, 7, 1)
+
+
+def test_a_hub_that_fails_at_everything_leaves_nobody_uncertain_whose_twin_can_be_looked_at(place: Place) -> None:
+    place.world.hub.refuses = lambda request: response({"Message": "oops"}, status=503)
+    run = place.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})))
+    assert (run.state, run.tally.pending) == (RunState.FAILED, 8)
+
+
+def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: Place, tmp_path: Path) -> None:
+    deep = "[" * 900 + "]" * 900
+    body = f'{{"status": 200, "payload": {deep}}}'.encode()
+    place.world.hub.refuses = lambda request: (
+        Response(status=200, headers={}, body=body) if request.path == "/twins/d001/methods" else None
+    )
+    run = place.run(Driver.CALLS, ids(2))
+    assert (run.tally.completed, place.rows["d001"].method_status, place.rows["d001"].payload) == (2, 200, None)
+    assert all(each.result.payload in (None, {"n": 1}) for each in place.seen(DeviceEnded))
