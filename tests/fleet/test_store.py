@@ -22,6 +22,7 @@ from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.schema import MIGRATIONS
 from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (
+    BadValue,
     ConflictingChoice,
     LeaseHeld,
     LeaseLost,
@@ -508,3 +509,15 @@ def test_a_ctrl_c_in_a_transaction_leaves_none_open(leased: LeasedRun, at: str) 
         leased.beat(NOW + timedelta(seconds=9))
     leased.end(RunEvent.STOP, NOW, reason=None, by=None)
     assert not database._connection.in_transaction and leased.store.run("job").state is RunState.STOPPED
+
+
+def test_a_name_that_is_not_text_is_refused(store: FleetStore, leased: LeasedRun) -> None:
+    nonsense = "x\udcff"
+    for look in (
+        lambda: store.fleet_job(nonsense),
+        lambda: store.group("h", nonsense),
+        lambda: list(store.results(store.run("job"), RowFilter(device_id=nonsense))),
+        lambda: store.choose([(nonsense, None)], seed=0),
+    ):
+        with pytest.raises(BadValue, match="is not text"):
+            look()
