@@ -4,6 +4,7 @@ One local hub, 103 simulated devices on a thread; six of them answer 500.
 """
 
 import csv
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -180,18 +181,23 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     assert Counter(row["status"] for row in rows) == {"completed": 80, "failed": 6, "pending": 14}
     failed = kept.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
     assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
+    assert {row["status"] for row in failed} == {"failed"} and "payload" in failed[0]
     (one,) = kept.ok("results", "-j", "threshold-5", "--device-id", ALL[99])
     assert (one["status"], one["started"]) == ("pending", None)
+    chosen = {"AZURE_IOTJOBS_COLUMNS": "deviceId,status"}  # as az config set iotjobs.columns=… keeps them
+    words = kept.words("results", "-j", "threshold-5", "--device-id", ALL[99])
+    assert kept.hub.az.run(*words, environment=chosen).json == [{"deviceId": ALL[99], "status": "pending"}]
 
 
 def test_a_device_that_was_deleted_appears_as_deleted(kept: Place, devices: Fleet) -> None:
     devices.client.identities.create(NewIdentity(device_id="old-1"))
     kept.create("to-old-ones", "--mn", "x", "--device-ids", f"old-1,{ALL[0]}", "--mct", "0", "--run", code=4)
     devices.client.identities.delete("old-1", etag="*")
-    rows = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", "deviceId,errorClass,deleted")
-    assert [(row["deviceId"], row["errorClass"], row["deleted"]) for row in rows] == [
-        ("old-1", "offline", True), (ALL[0], None, False),
-    ]  # fmt: skip
+    columns = "deviceId,status,errorClass,errorCode,errorText,deleted"
+    old, there = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", columns)
+    assert there == {**dict.fromkeys(columns.split(",")), "deviceId": ALL[0], "status": "completed", "deleted": False}
+    assert (old["deviceId"], old["status"], old["errorClass"], old["deleted"]) == ("old-1", "failed", "offline", True)
+    assert old["errorCode"] == "DeviceNotOnline" and "not online" in old["errorText"], "the error message says more"
 
 
 def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_or_saved_jobs(
@@ -221,8 +227,12 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     assert made["deviceCount"] == 10
     kept.create("of-a-group", "--mn", "ping", "--group", "first ten", "--sample", "25%", "--seed", "7")
     plan = kept.ok("run", "-j", "of-a-group", "--dry-run", "--sku", "S1")
-    assert (plan["deviceCount"], plan["batches"], plan["driver"]) == (3, 1, "calls")
-    assert {each["driver"] for each in plan["estimates"]} == {"calls", "jobs"} and calls == []
+    assert (plan["deviceCount"], plan["batches"], plan["batchSizes"], plan["driver"]) == (3, 1, [3], "calls")
+    assert "S1" in plan["driverReason"] and calls == []
+    assert plan["estimates"] == [
+        {"driver": "calls", "seconds": 0.075, "limit": "direct methods, 40 a second", "operations": 3},
+        {"driver": "jobs", "seconds": 0.3, "limit": "jobs device operations, 10 a second", "operations": 3},
+    ]
     refused = kept.run("run", "-j", "of-a-group", "--max-devices", "2")
     assert refused.code == 1 and calls == []
     assert kept.ok("run", "-j", "of-a-group")["progress"]["completed"] == 3
@@ -231,6 +241,33 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     kept.ok("run", "-j", "of-a-group")
     assert Counter(calls) == Counter([*sampled, *sampled]), "the same seed is the same sample"
     assert [each["name"] for each in kept.ok("group list", *hub)] == ["first ten"]
+    copied = kept.ok("copy", "-j", "of-a-group")
+    assert (copied["targets"]["group"], copied["status"]) == ("first ten", "pending")
+    kept.ok("group create", *hub, "--group", "first ten", "-q", "deviceId IN ['d-050', 'd-051', 'd-052', 'd-053']")
+    kept.ok("run", "-j", "of-a-group-copy")
+    assert len(calls) == 7 and calls[6] > "d-049", "what changed in the group is reflected in the copy"
+
+
+def test_the_devices_of_a_list_but_some(kept: Place, calls: list[str]) -> None:
+    """What Central has no word for: devices by name, from standard input."""
+    words = ("--devices-file", "-", "--exclude", "d-003", "--limit", "2", "--mn", "ping", "--run")
+    ran = kept.create("of-a-list", *words, stdin="deviceId,why\nd-003,a\nd-009,b\nd-001,c\nd-009,d\nd-002,e\n")
+    assert (ran["progress"]["completed"], sorted(calls)) == (2, ["d-001", "d-009"])
+
+
+def test_select_the_edge_deployment_manifest_to_assign_to_the_edge_devices(
+    kept: Place, devices: Fleet, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        devices.client.identities.create(NewIdentity(device_id=f"edge-{number}", is_edge=True))
+    content = {"modulesContent": {"sensor": {"properties.desired": {"interval": 5}}}}
+    (tmp_path / "deployment.json").write_text(json.dumps(content))
+    words = ("--content", f"@{tmp_path / 'deployment.json'}", "-q", "capabilities.iotEdge = true", "--run")
+    ran = kept.create("manifest", *words)
+    assert (ran["driver"], counts(ran["progress"])) == ("calls", (2, 0, 0, 0)) and "no job" in ran["driverReason"]
+    for number in (1, 2):
+        twin = devices.client.twins.get(f"edge-{number}", "sensor").document
+        assert twin["properties"]["desired"]["interval"] == 5
 
 
 def test_nothing_matched_is_a_code_of_its_own(kept: Place, calls: list[str]) -> None:
