@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from knack.config import CLIConfig
 
+from azext_iotjobs.cli import fleet_jobs as kept_jobs
+from azext_iotjobs.cli import fleet_results, fleet_runs, fleet_saving
 from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
@@ -26,7 +30,7 @@ from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.operations import fleet_jobs
+from azext_iotjobs.operations import fleet, fleet_jobs
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
@@ -78,6 +82,58 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         return
     with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
         where.check(a_job(host=host))
+
+
+HANDLERS: list[Callable[[FleetPlace], Any]] = [
+    lambda where: fleet_runs.run(CMD, where, "a"),
+    lambda where: fleet_runs.resume(CMD, where, "a"),
+    lambda where: fleet_runs.rerun(CMD, where, "a"),
+    lambda where: fleet_runs.stop(CMD, where, "a"),
+    lambda where: fleet_runs.cancel(CMD, where, "a"),
+    lambda where: kept_jobs.show(CMD, where, "a"),
+    lambda where: kept_jobs.list_runs(CMD, where, "a"),
+    lambda where: kept_jobs.delete(CMD, where, "a"),
+    lambda where: fleet_results.show_results(CMD, where, "a"),
+    lambda where: fleet_saving.update(CMD, where, "a", described="x"),
+]
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
+def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
+    where = place(tmp_path, hub="other")
+    job = a_job()
+    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
+    fleet.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
+    before = (where.store.fleet_job("a"), where.store.run("a"))
+    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
+        handler(where)
+    assert (where.store.fleet_job("a"), where.store.run("a")) == before
+    where.store.close()
+
+
+def test_fleet_jobs_are_kept_under_azs_configuration_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    FleetPlace(None, {}, None, None).store.close()
+    assert (tmp_path / "iotjobs" / "fleet-jobs" / "fleet-jobs.db").is_file()
+
+
+def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
+    context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
+    where = FleetPlace(context, {"hub_login": LOGIN}, str(tmp_path / "state"), None)
+    job = a_job()
+    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    fleet.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(BadValue, match="Nothing was sent"):
+            fleet_runs.resume(CMD, where, "a")
+    os.close(ours)
+    assert where.store.run("a").state is RunState.PENDING, "it can be gone on with"
+    where.store.close()
 
 
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
