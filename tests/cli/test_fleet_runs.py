@@ -1,5 +1,6 @@
 """Runs at the door: which hub is meant, who is asked, what is told, and which exit code follows."""
 
+import io
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from knack.config import CLIConfig
 
 from azext_iotjobs.cli import fleet_jobs as kept_jobs
 from azext_iotjobs.cli import fleet_results, fleet_runs, fleet_saving
+from azext_iotjobs.cli.call_progress import HEARTBEAT_S
 from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
@@ -24,13 +26,14 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
-from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunEnded, Said
+from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations import fleet, fleet_jobs
+from tests.helpers.clock_double import ClockDouble
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
@@ -190,6 +193,48 @@ def test_one_line_says_how_far_it_is() -> None:
         "batch 3/10 4/11 | all 26/103, 4 failed (offline 3, timeout 1), 2 uncertain | 2.0 a second, 38 s left"
     )
     assert how_far(replace(event, batch=None), 10, 26, 10.0).endswith("2 uncertain | 0.0 a second")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stderr", "shown"),
+    [
+        (
+            Terminal(),
+            "\rbatch 1/2 1/2 | all 1/3 | 2.0 a second, 1 s left\x1b[K\rbatch 2/2 0/1 | all 2/3 | 0.1 a second",
+        ),
+        (io.StringIO(), ""),
+    ],
+)
+def test_on_a_terminal_one_line_changes_and_elsewhere_there_are_plain_lines_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stderr: io.StringIO, shown: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", stderr)
+    clock = ClockDouble()
+    progress = Progress(clock, is_silent=False)
+
+    def at(seconds: float, ordinal: int, size: int, done: int, total_done: int) -> None:
+        clock.passed_s = seconds
+        batch = Batch(
+            ordinal=ordinal, state=BatchState.RUNNING, size=size, tally=Tally(pending=size - done, completed=done)
+        )
+        run = Tally(pending=3 - total_done, completed=total_done)
+        progress.heard(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
+
+    with caplog.at_level(logging.WARNING):
+        progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
+        at(0.5, 1, 2, 1, 1)
+        at(HEARTBEAT_S + 1, 2, 1, 0, 2)
+        progress.heard(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
+    written = stderr.getvalue().removeprefix("\r\x1b[K")
+    assert written.startswith(shown) and bool(written) is bool(shown)
+    assert not written or written.endswith("\r\x1b[K")
+    assert ("batch 2/2 0/1 | all 2/3" in caplog.text) is not bool(shown) and "batch 1/2" not in caplog.text
+    assert "3 devices, 2 batches" in caplog.text and "is completed; 3 devices: 3 completed." in caplog.text
 
 
 def test_nothing_that_a_hub_says_steers_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
