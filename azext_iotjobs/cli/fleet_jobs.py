@@ -81,7 +81,7 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
 
 def _say_left_alone(run: Run) -> None:
     """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
-    if run.state is RunState.RUNNING and (run.lease is None or run.lease.until < CLOCK.now()):
+    if run.state is RunState.RUNNING and (run.lease is None or run.lease.is_gone or run.lease.until < CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         logger.warning(
             "Nobody carries %s on%s. Go on with it: az iot hub fleet-job resume -j %s", run.name, since,

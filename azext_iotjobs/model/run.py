@@ -158,6 +158,7 @@ class Lease:
     owner: str  # for people: user@host, process
     until: datetime
     beat_at: datetime
+    is_gone: bool = False  # whether that process has surely ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,7 @@ class Run:
     @property
     def has_runner(self) -> bool:
         """Whether somebody had it when it was read; the lease may have passed since."""
-        return self.lease is not None
+        return self.lease is not None and not self.lease.is_gone
 
     def duration_s(self, now: datetime) -> float | None:
         """Seconds from its start to its end, or to now while it runs; None: it has not started."""
