@@ -61,7 +61,9 @@ def _is_wanted(kept: Kept, wanted: ListFilter) -> bool:
     if wanted.since is None:
         return True
     run = kept.run
-    instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.started_at or run.created_at])]
+    if run is not None and run.state is RunState.RUNNING:
+        return True
+    instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.created_at])]
     return max(instants) >= wanted.since
 
 

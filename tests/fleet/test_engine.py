@@ -68,12 +68,13 @@ def asked(wish: Wish) -> Asked:
 
 @pytest.mark.parametrize(("state", "event"), list(product(RunState, RunEvent)))
 def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None:
+    run = replace(RUN, state=state)
     if (state, event) in TRANSITIONS:
-        after = moved(state, event, "The run")
+        after = moved(run, event)
         assert after is not RunState.PENDING
     else:
-        with pytest.raises(WrongState, match=f"The run is {state.value}"):
-            moved(state, event, "The run")
+        with pytest.raises(WrongState, match=f"Run 1 of fleet job job is {state.value}"):
+            moved(run, event)
 
 
 def test_the_table_says_what_it_should() -> None:
@@ -103,7 +104,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "after the pause",
         {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=SOON)},
-        Wait(SOON, "batch 2 begins"),
+        Wait(SOON, "a pause before batch 2"),
     ),
     (
         "and not after its end",
@@ -128,7 +129,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "calls are awaited before",
         {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
-        Work(2, Drain.STOP),
+        Work(2, Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C.", None)),
     ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
@@ -141,7 +142,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "hub jobs are awaited by cancel",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "because"),
     ),
     (
         "and not by stop",
@@ -167,7 +168,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a threshold cancels, after what is under way",
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
 ]  # fmt: skip
 
