@@ -148,7 +148,10 @@ def _asked(row: sqlite3.Row) -> Asked | None:
 def _lease(row: sqlite3.Row) -> Lease | None:
     if row["lease_owner"] is None:
         return None
-    return Lease(owner=row["lease_owner"], until=_there(row["lease_until"]), beat_at=_there(row["lease_beat_at"]))
+    return Lease(
+        owner=row["lease_owner"], until=_there(row["lease_until"]), beat_at=_there(row["lease_beat_at"]),
+        machine=row["lease_machine"], pid=row["lease_pid"],
+    )  # fmt: skip
 
 
 def _there(value: float) -> datetime:

@@ -14,6 +14,7 @@ from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
 from azext_iotjobs.fleet.definitions import render_delivery
+from azext_iotjobs.fleet.holder import is_left_alone
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
@@ -89,7 +90,7 @@ class FleetStore(KeptJobs, Choosing):
             self.fleet_job(new.fleet_job_id, new.version)
             last = self.last_run(new.fleet_job_id)
             if last is not None:
-                check_ended(last)
+                check_ended(last, new.at)
             number = 1 + (0 if last is None else last.number)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
@@ -278,10 +279,11 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
     return "".join(f" AND {each}" for each in parts), values
 
 
-def check_ended(run: Run) -> None:
+def check_ended(run: Run, now: datetime) -> None:
     """Raise WrongState for a run that has not ended: another one begins after it."""
     if not run.state.has_ended:
-        go_on = "Watch it: az iot hub fleet-job show" if run.has_runner else "Go on with it: az iot hub fleet-job resume"
+        is_free = is_left_alone(run.lease, now)
+        go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
         raise WrongState(
             f"{run.name} is {run.state.value}; another begins when it has ended.",
             hint=f"{go_on} -j {run.fleet_job_id}. Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}",

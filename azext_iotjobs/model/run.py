@@ -157,6 +157,8 @@ class Lease:
     owner: str  # for people: user@host, process
     until: datetime
     beat_at: datetime
+    machine: str = ""
+    pid: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
