@@ -42,7 +42,11 @@ def list_fleet_jobs(
         since=None if since is None else now - timedelta(seconds=span_s(since, "--since")),
         only_saved=only_saved,
     )
-    return [_short(each) for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    found = [each for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    for each in found:
+        if each.run is not None:
+            _say_left_alone(each.run)
+    return [_short(each) for each in found]
 
 
 def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ def resume(
     delivery = TypedDefinition.taken_from(kwargs).delivery(last.delivery)
     hub = client.hub_of(job)
     manner.check()
-    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} goes on", sure=sure):
+    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} is resumed", sure=sure):
         raise BadValue("Nothing was sent.", hint=f"{last.name} is as it was: az iot hub fleet-job show -j {fleet_job}")
     return carry(cmd, client, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
