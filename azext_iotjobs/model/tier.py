@@ -112,10 +112,14 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     winner, other = (by_calls, by_jobs) if calls_win else (by_jobs, by_calls)
     return Choice(
         driver=winner.driver,
-        reason=f"{winner.driver.value}: {device_count} devices take about {winner.seconds:.0f} s or more "
-        f"({winner.limit}, {tier}); by {other.driver.value} {other.seconds:.0f} s "
-        f"({other.limit}).",
+        reason=f"{winner.driver.value}: {device_count} {'device takes' if device_count == 1 else 'devices take'} about "
+        f"{_about(winner)} or more ({winner.limit}, {tier}); by {other.driver.value} {_about(other)} ({other.limit}).",
     )
+
+
+def _about(estimate: Estimate) -> str:
+    seconds = estimate.seconds or 0.0
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1g} s"
 
 
 def _blocks(method: MethodCall) -> int:

@@ -102,7 +102,7 @@ command(
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
     long="What has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that nobody "
-    "carries on is ended here; for that the hub may be asked.",
+    "carries on is ended here; the hub is asked only by --driver jobs, for what its jobs did.",
 )
 command(
     "iot hub fleet-job show",
