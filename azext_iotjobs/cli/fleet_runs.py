@@ -14,6 +14,7 @@ from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited, show_plan
 from azext_iotjobs.cli.fleet_run_events import Told
+from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.holder import this_process, who
 from azext_iotjobs.fleet.plan import parse_words
@@ -167,6 +168,7 @@ def _until_ended(
     cmd: Any, place: FleetPlace, ask: Callable[[Run], Run], run: Run, wait_limit_s: int
 ) -> dict[str, Any]:  # fmt: skip
     """Ask for an end of a run, and wait for it; whoever carries it on awaits what is under way."""
+    at_least(wait_limit_s, 0, "--poll-duration")
     began_at = asked_at = CLOCK.monotonic()
     try:
         seen = ask(run)
@@ -181,7 +183,10 @@ def _until_ended(
     except KeyboardInterrupt:
         seen = place.store.run_by_key(run.key)  # what was asked for stands
     if seen.state is RunState.RUNNING:
-        logger.warning("%s was asked to end, and still has calls or hub jobs under way.", seen.name)
+        logger.warning(
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show -j %s",
+            seen.name, seen.fleet_job_id,
+        )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
     return render_run(seen, CLOCK.now())
 

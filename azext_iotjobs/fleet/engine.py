@@ -173,7 +173,8 @@ def _brought_to(ending: End, view: View) -> Step:
     if waits_for and is_cancel and view.trouble is not None:
         return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
     if waits_for and view.batch is not None:
-        return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP, ending.reason)
+        why = ending.reason or (None if ending.by is None else f"{ending.by} has asked for it.")
+        return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP, why)
     return ending
 
 
