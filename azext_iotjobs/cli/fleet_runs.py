@@ -184,7 +184,8 @@ def _until_ended(
         seen = place.store.run_by_key(run.key)  # what was asked for stands
     if seen.state is RunState.RUNNING:
         logger.warning(
-            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show -j %s",
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
+            "-j %s",
             seen.name, seen.fleet_job_id,
         )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
