@@ -63,7 +63,7 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
     if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")
-        raise BadValue("Nothing was sent.")
+        raise BadValue("Nothing was sent.", hint=f"It is kept: az iot hub fleet-job run -j {job.fleet_job_id}")
     return carry(cmd, place, lambda: client, made, manner, fleet.carry_on)
 
 
@@ -89,7 +89,10 @@ def carry(
             ended = go(run, own)
     except KeyboardInterrupt:
         ended = place.store.run_by_key(run.key)
-        progress.say(f"{run.name}: left at once; `results --status uncertain` shows whose calls were under way.")
+        progress.say(
+            f"{run.name}: left at once. Whose calls were under way: az iot hub fleet-job results -j {run.fleet_job_id} "
+            "--status uncertain"
+        )
     finally:
         told.close()
     outcome = judge(ended)
@@ -137,14 +140,13 @@ def _say(run: Run, outcome: Outcome) -> None:
             logger.warning("Go on with it: az iot hub fleet-job resume -j %s", job)
         case Outcome.JOB_FAILED if run.state is RunState.FAILED:
             logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
-        case Outcome.DEVICES_FAILED:
-            words = [
-                name for name, count in (("failed", run.tally.failed), ("uncertain", run.tally.uncertain)) if count
-            ]
+        case Outcome.DEVICES_FAILED | Outcome.JOB_FAILED if run.tally.completed < run.device_count:
+            tally = run.tally
+            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.open}
             logger.warning(
                 "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
                 "az iot hub fleet-job rerun -j %s --on %s",
-                job, job, ",".join(words),
+                job, job, ",".join(word for word, count in counts.items() if count),
             )  # fmt: skip
         case Outcome.NO_DEVICE:
             logger.warning("No device is meant; nothing was called.")

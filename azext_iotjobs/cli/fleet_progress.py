@@ -24,7 +24,7 @@ from azext_iotjobs.model.fleet_events import (
     Said,
     Waiting,
 )
-from azext_iotjobs.model.run import Run, RunState, Tally
+from azext_iotjobs.model.run import Run, RunState, Tally, Wish
 
 logger = get_logger(__name__)
 
@@ -94,7 +94,11 @@ class Progress:
         self._ended_before = run.tally.ended
         self._began_at = self._clock.monotonic()
         self._batch_count = run.batch_count
-        goes = f"goes on, {run.tally.ended} of {run.device_count} devices have ended" if run.tally.ended else "begins"
+        ended = f"{run.tally.ended} of {run.device_count} devices have ended"
+        if run.asked is not None and run.asked.wish is Wish.CANCEL:
+            self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
+            return
+        goes = f"goes on, {ended}" if run.tally.ended else "begins"
         self.say(
             f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"

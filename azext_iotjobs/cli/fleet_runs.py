@@ -15,6 +15,7 @@ from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited, show_plan
 from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import Told
+from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.holder import this_process, who
 from azext_iotjobs.fleet.plan import parse_words
@@ -77,8 +78,8 @@ def resume(
     delivery = TypedDefinition.taken_from(kwargs).delivery(last.delivery)
     hub = client.hub_of(job)
     manner.check()
-    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} goes on", sure=sure):
-        raise BadValue("Nothing was sent.")
+    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} is resumed", sure=sure):
+        raise BadValue("Nothing was sent.", hint=f"{last.name} is as it was: az iot hub fleet-job show -j {fleet_job}")
     return carry(cmd, client, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
 
@@ -168,6 +169,7 @@ def _until_ended(
     cmd: Any, place: FleetPlace, ask: Callable[[Run], Run], run: Run, wait_limit_s: int
 ) -> dict[str, Any]:  # fmt: skip
     """Ask for an end of a run, and wait for it; whoever carries it on awaits what is under way."""
+    at_least(wait_limit_s, 0, "--poll-duration")
     began_at = asked_at = CLOCK.monotonic()
     try:
         seen = ask(run)
@@ -182,7 +184,11 @@ def _until_ended(
     except KeyboardInterrupt:
         seen = place.store.run_by_key(run.key)  # what was asked for stands
     if seen.state is RunState.RUNNING:
-        logger.warning("%s was asked to end, and still has calls or hub jobs under way.", seen.name)
+        logger.warning(
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
+            "-j %s",
+            seen.name, seen.fleet_job_id,
+        )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
     return render_run(seen, CLOCK.now())
 

@@ -85,6 +85,7 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "retry": batch.is_retry,
         "started": _instant(batch.started_at),
         "ended": _instant(batch.ended_at),
+        "durationSeconds": _between(batch.started_at, batch.ended_at),
         "progress": render_tally(batch.tally),
     }
 
@@ -211,6 +212,10 @@ def _delivery(delivery: Delivery) -> Document:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _between(began: datetime | None, ended: datetime | None) -> float | None:
+    return None if began is None or ended is None else _seconds(max(0.0, (ended - began).total_seconds()))
 
 
 def _seconds(seconds: float | None) -> float | None:

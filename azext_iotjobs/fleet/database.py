@@ -143,8 +143,9 @@ def state_error(err: sqlite3.Error | OSError, path: Path) -> StateError:
             f"The state file {path} is no fleet database, or is damaged ({err}). It was left as it is.",
             hint="Restore it from a backup, or give another folder: --state-dir.",
         )
+    why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
-        f"The state file {path} cannot be used: {err}.",
+        f"The state file {path} cannot be used: {why or err}.",
         hint="The folder and the file must be this user's own, and writable; another folder: --state-dir.",
     )
 

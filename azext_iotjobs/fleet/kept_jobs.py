@@ -53,7 +53,7 @@ class KeptJobs:
         """A fleet job, in its newest version or another one. Raises NotFound."""
         row = self._row_of(fleet_job_id, version)
         if row is None:
-            which = fleet_job_id if version is None else f"{fleet_job_id} in version {version}"
+            which = repr(fleet_job_id[:60]) if version is None else f"{fleet_job_id} in version {version}"
             raise NotFound(f"There is no fleet job {which}.", hint="List them: az iot hub fleet-job list")
         found = rows.fleet_job_of(row)
         return found if version is None else replace(found, version=version)
@@ -98,7 +98,10 @@ class KeptJobs:
         row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
         if row is None:
             known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
-            raise NotFound(f"There is no device group {name!r} of {host}; there are: {known}.")
+            raise NotFound(
+                f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
+                hint="Save one: az iot hub fleet-job group create",
+            )
         return str(row["condition"])
 
     def groups(self) -> list[DeviceGroup]:

@@ -162,7 +162,7 @@ class LeasedRun(PartRows):
 
     def _move(self, event: RunEvent) -> RunState:
         run = self.store.run_by_key(self.key)
-        state = moved(run.state, event, run.name)
+        state = moved(run, event)
         self._database.change("UPDATE run SET state = ? WHERE key = ?", (state.value, self.key))
         return state
 

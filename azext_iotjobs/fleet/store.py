@@ -89,7 +89,7 @@ class FleetStore(KeptJobs, Choosing):
             self.fleet_job(new.fleet_job_id, new.version)
             last = self.last_run(new.fleet_job_id)
             if last is not None:
-                check_ended(last)
+                check_ended(last, new.at)
             number = 1 + (0 if last is None else last.number)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
@@ -137,8 +137,11 @@ class FleetStore(KeptJobs, Choosing):
         )
         if row is None:
             self.fleet_job(fleet_job_id)
-            which = "has not run yet" if number is None else f"has no run {number}"
-            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job run -j {fleet_job_id}")
+            if number is None or self.last_run(fleet_job_id) is None:
+                which, verb = "has not run yet", "run"
+            else:
+                which, verb = f"has no run {number}", "list-runs"
+            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
     def run_by_key(self, key: int) -> Run:
@@ -279,11 +282,12 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
     return "".join(f" AND {each}" for each in parts), values
 
 
-def check_ended(run: Run) -> None:
+def check_ended(run: Run, now: datetime) -> None:
     """Raise WrongState for a run that has not ended: another one begins after it."""
     if not run.state.has_ended:
+        is_free = run.is_left_alone(now)
+        go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
         raise WrongState(
             f"{run.name} is {run.state.value}; another begins when it has ended.",
-            hint=f"Go on with it: az iot hub fleet-job resume -j {run.fleet_job_id}. Or end it: "
-            f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
+            hint=f"{go_on} -j {run.fleet_job_id}. Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}",
         )

@@ -203,11 +203,11 @@ class FleetJob:
         return self.definition.display_name or self.fleet_job_id
 
 
-def check_id(fleet_job_id: str) -> str:
+def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
     """The id, when it is one. Raises BadValue."""
     if not FLEET_JOB_ID.fullmatch(fleet_job_id):
         raise BadValue(
-            f"--fleet-job-id {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9 and dash, the first no dash.",
+            f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9 and dash, the first no dash.",
             hint="The ids of the hub's jobs begin with it.",
         )
     return fleet_job_id

@@ -68,12 +68,13 @@ def asked(wish: Wish) -> Asked:
 
 @pytest.mark.parametrize(("state", "event"), list(product(RunState, RunEvent)))
 def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None:
+    run = replace(RUN, state=state)
     if (state, event) in TRANSITIONS:
-        after = moved(state, event, "The run")
+        after = moved(run, event)
         assert after is not RunState.PENDING
     else:
-        with pytest.raises(WrongState, match=f"The run is {state.value}"):
-            moved(state, event, "The run")
+        with pytest.raises(WrongState, match=f"Run 1 of fleet job job is {state.value}"):
+            moved(run, event)
 
 
 LEADS_TO = {
@@ -95,11 +96,11 @@ def test_the_table_says_what_it_should() -> None:
     assert {pair: LEADS_TO[pair[1]] for pair in possible} == TRANSITIONS
     assert {state for state in RunState if not POSSIBLE[state]} == {state for state in RunState if state.has_ended}
     with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
-        moved(RunState.STOPPED, RunEvent.START, "The run")
-    assert refused.value.hint is None
+        moved(replace(RUN, state=RunState.STOPPED), RunEvent.START)
+    assert refused.value.hint == "az iot hub fleet-job resume -j job"
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
-        moved(RunState.COMPLETED, RunEvent.RESUME, "The run")
-    assert "rerun" in str(refused.value.hint)
+        moved(replace(RUN, state=RunState.COMPLETED), RunEvent.RESUME)
+    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"
 
 
 def exceeded(action: ThresholdAction) -> Rollout:
@@ -119,7 +120,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "after the pause",
         {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=SOON)},
-        Wait(SOON, "batch 2 begins"),
+        Wait(SOON, "a pause before batch 2"),
     ),
     (
         "and not after its end",
@@ -151,7 +152,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "calls are awaited before",
         {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
-        Work(2, Drain.STOP),
+        Work(2, Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C.", None)),
     ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
@@ -164,7 +165,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "hub jobs are awaited by cancel",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "because"),
     ),
     (
         "and not by stop",
@@ -182,7 +183,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Begin(RunEvent.RESUME),
     ),
     ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
-    ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(2, Drain.STOP)),
+    ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(2, Drain.STOP, "no way")),
     (
         "trouble with nothing under way hinders no cancel",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "trouble": "no way"},
@@ -196,7 +197,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a threshold cancels, after what is under way",
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
 ]  # fmt: skip
 

@@ -84,7 +84,7 @@ def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() 
     assert found is not None
     assert found.reason == (
         "3 failures (offline, timeout) since 2 before it was resumed in batch 3 of 7 devices exceed the threshold of "
-        "1 devices."
+        "1 device."
     )
 
 

@@ -129,7 +129,7 @@ def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
     run = place.resume()
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
     assert 3600 <= place.world.clock.passed_s < 3660
-    assert place.seen(Waiting)[0].why == "batch 2 begins"
+    assert place.seen(Waiting)[0].why == "a pause before batch 2"
 
 
 def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:

@@ -94,7 +94,7 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
     assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
     assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
     assert listed(since=later) == ["saved"] and listed(since=start) == ["saved", "job"] and listed(host="x") == []
-    with pytest.raises(BadValue, match="at least 30"):
+    with pytest.raises(BadValue, match="for 30 days at least"):
         fleet_jobs.prune(place.store, 29, later)
 
 

@@ -52,7 +52,7 @@ command(
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what is done. "
-    f"With --run: {RUNNING}",
+    f"What follows is about --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -63,7 +63,8 @@ command(
         "By calls, 50 at once and at most 20 a second, with every event in a file.",
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
-    long=f"Which devices there are is fixed when it starts. {RUNNING}",
+    long="Which devices there are is fixed when it starts. What is given here counts for this run alone; the rest is "
+    f"as it was saved. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
@@ -101,7 +102,7 @@ command(
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
     long="What has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that nobody "
-    "carries on is ended here; for that the hub may be asked.",
+    "carries on is ended here; the hub is asked only by --driver jobs, for what its jobs did.",
 )
 command(
     "iot hub fleet-job show",
@@ -129,7 +130,8 @@ command(
     "Show what a run did to each of its devices.",
     (
         "The devices that failed, and why, as a table.",
-        "az iot hub fleet-job results -j fw-7 --status failed --columns deviceId,errorClass,errorText -o table",
+        "az iot hub fleet-job results -j fw-7 --status failed --columns deviceId,errorClass,methodStatus,errorText "
+        "-o table",
     ),
     ("All rows into a file that a spreadsheet opens.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),

@@ -27,7 +27,7 @@ from azext_iotjobs.fleet.leased import LeasedRun, Seen
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Definition, Delivery
+from azext_iotjobs.model.fleet import Definition, Delivery, Driver
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -82,7 +82,7 @@ def resume(run: Run, own: Hands, delivery: Delivery | None = None) -> Run:
     delivery: how its devices are reached from here on, with the driver that it has; None: as before.
     Raises WrongState for one that has ended, and all that `carry_on` does.
     """
-    moved(run.state, RunEvent.RESUME, run.name)
+    moved(run, RunEvent.RESUME)
     leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
     leased.withdraw(own.clock.now(), delivery or run.delivery)
     return _carry_on(run, own, leased)
@@ -93,19 +93,10 @@ def stop(store: FleetStore, run: Run, holder: Holder, *, by: str, reason: str | 
 
     Raises WrongState for a run that is stopped already or has ended.
     """
-    moved(run.state, RunEvent.STOP, run.name)
-    try:
-        leased = LeasedRun.take(store, run, holder, clock.now())
-    except LeaseHeld:
-        store.ask(run, Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now()))
-        return store.run_by_key(run.key)
-    try:
-        is_repeatable = store.definition_of(run).action.kind.is_repeatable
-        leased.settle(clock.now(), is_repeatable=is_repeatable)
-        leased.end(RunEvent.STOP, clock.now(), reason=reason, by=by)
-    finally:
-        leased.release()
-    return store.run_by_key(run.key)
+    moved(run, RunEvent.STOP)
+    return _ended_here(
+        store, run, holder, Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now()), RunEvent.STOP, clock
+    )  # fmt: skip
 
 
 def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
@@ -115,12 +106,33 @@ def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
 
     Raises WrongState for a run that has ended.
     """
-    moved(run.state, RunEvent.CANCEL, run.name)
-    own.store.ask(run, Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now()))
+    moved(run, RunEvent.CANCEL)
+    asked = Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now())
+    if run.driver is Driver.CALLS:  # without a process nothing goes on: the hub is not needed
+        return _ended_here(own.store, run, own.holder, asked, RunEvent.CANCEL, own.clock)
+    own.store.ask(run, asked)
     try:
         return carry_on(run, own)
     except LeaseHeld:
         return own.store.run_by_key(run.key)
+
+
+def _ended_here(
+    store: FleetStore, run: Run, holder: Holder, asked: Asked, event: RunEvent, clock: Clock
+) -> Run:  # fmt: skip
+    """End a run that nobody carries on; ask whoever does."""
+    try:
+        leased = LeasedRun.take(store, run, holder, clock.now())
+    except LeaseHeld:
+        store.ask(run, asked)
+        return store.run_by_key(run.key)
+    try:
+        is_repeatable = store.definition_of(run).action.kind.is_repeatable
+        leased.settle(clock.now(), is_repeatable=is_repeatable)
+        leased.end(event, clock.now(), reason=asked.reason, by=asked.by)
+    finally:
+        leased.release()
+    return store.run_by_key(run.key)
 
 
 def _carry_on(run: Run, own: Hands, leased: LeasedRun) -> Run:
@@ -152,6 +164,7 @@ class _Carrier:
         self._has_told_begin = False
         self._told_at: float | None = None  # when progress was last reported, monotonic
         self._waited_until: datetime | None = None
+        self._has_told_drain = False
 
     def step(self) -> bool:
         """Decide on the next step and carry it out; False: there is none."""
@@ -210,8 +223,9 @@ class _Carrier:
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.look(None).batch) is not None:
                     heard(BatchBegan(at=now, batch=batch))
-            case Work(_, drain):
+            case Work(_, drain, why):
                 assert seen.batch is not None
+                self._tell_drain(drain, why)
                 driver.turn(seen.batch, drain)
                 self._tell_progress(driver)
             case EndBatch(ordinal, go_on_at):
@@ -229,6 +243,15 @@ class _Carrier:
                 heard(RunEnded(at=now, run=self._own.store.run_by_key(leased.key)))
                 return False
         return True
+
+    def _tell_drain(self, drain: Drain, why: str | None) -> None:
+        """Say once that nothing else begins; whoever pressed Ctrl-C has been told."""
+        if drain is Drain.NO or self._has_told_drain or self._own.stop.is_set():
+            return
+        self._has_told_drain = True
+        text = "" if why is None else f"{why if why.endswith('.') else why + '.'} "
+        heard = self._own.listener.heard
+        heard(Said(at=self._clock.now(), text=f"{text}Nothing else begins; what is under way is awaited."))
 
     def _wait(self, now: datetime, until: datetime, why: str) -> None:
         if self._waited_until != until:

@@ -104,7 +104,7 @@ def new_run(
     check_host(job, client)
     last = store.last_run(job.fleet_job_id)
     if last is not None:
-        check_ended(last)  # before the hub is asked; again when it is made
+        check_ended(last, at)  # before the hub is asked; again when it is made
     count = _choose(store, client, job.definition.targets, job.host, chosen)
     used = delivery or job.definition.delivery
     choice = choose_driver(used.driver, tier, job.definition.action, count)
