@@ -123,6 +123,11 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Wait(SOON, "a pause before batch 2"),
     ),
     (
+        "also of devices that are tried again",
+        {"batch": replace(batch(BatchState.PENDING, pending=5), is_retry=True), "run": replace(RUN, go_on_at=SOON)},
+        Wait(SOON, "failed devices are tried again"),
+    ),
+    (
         "and not after its end",
         {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=NOW)},
         BeginBatch(2),

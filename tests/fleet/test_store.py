@@ -362,6 +362,20 @@ def test_a_wish_is_written_by_anybody_and_a_cancel_stays_one(store: FleetStore, 
     assert states == [BatchState.CANCELED, BatchState.SKIPPED, BatchState.SKIPPED]
 
 
+def test_a_run_that_goes_on_keeps_its_start_and_forgets_why_it_was_stopped(
+    store: FleetStore, leased: LeasedRun
+) -> None:
+    leased.end(RunEvent.STOP, NOW + timedelta(seconds=60), reason="lunch", by="bob")
+    stopped = store.run("job")
+    assert (stopped.reason, stopped.ended_by, stopped.duration_s(NOW + timedelta(days=1))) == ("lunch", "bob", 60)
+    later = NOW + timedelta(seconds=3600)
+    LeasedRun.take(store, stopped, OTHER, later).begin(RunEvent.RESUME, later, forgiven_of_run=3, forgiven_of_batch=2)
+    run, batch = store.run("job"), store.batch(stopped, 1)
+    assert (run.state, run.reason, run.ended_by, run.ended_at) == (RunState.RUNNING, None, None, None)
+    assert (run.started_at, run.duration_s(later)) == (NOW, 3600)
+    assert (run.forgiven, batch.forgiven, store.batch(run, 2).forgiven) == (3, 2, 0)
+
+
 def test_an_end_that_its_state_does_not_allow_changes_nothing(store: FleetStore, leased: LeasedRun) -> None:
     leased.end(RunEvent.FINISH, NOW, reason=None, by=None)
     again = LeasedRun.take(store, store.run("job"), OTHER, NOW)

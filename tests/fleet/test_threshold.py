@@ -77,6 +77,9 @@ def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() 
     assert found is not None
     assert found.reason == "9 failures in the run of 10 devices exceed the threshold of 50%."
     assert counted(Tally(failed=3, uncertain=1), threshold("1")) == 4
+    one = verdict(threshold("0"), replace(RUN, tally=Tally(failed=1)), None)
+    assert one is not None
+    assert one.reason == "1 failure in the run of 10 devices exceeds the threshold of 0 devices."
     offline = threshold("1", scope=Scope.BATCH, classes=frozenset({"offline", "timeout"}))
     tally = Tally(completed=2, failed=5, by_class={"offline": 4, "timeout": 1, "other": 0})
     resumed = Batch(ordinal=3, state=BatchState.RUNNING, size=7, tally=tally, forgiven=2)

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,20 @@ from tests.helpers.waiting import wait_until
 BY = {"calls": ("--driver", "calls", "--concurrency", "3"), "jobs": ("--driver", "jobs")}
 
 
-def held(place: Place, fleet: Fleet, name: str, folder: Path, *more: str) -> "subprocess.Popen[bytes]":
+@contextmanager
+def held(
+    place: Place, fleet: Fleet, name: str, folder: Path, *more: str
+) -> Iterator["subprocess.Popen[bytes]"]:  # fmt: skip
     """A run of everybody in tens of percent that is held when 40 % have been called: no device answers any more."""
     fleet.hold(41)
     words = place.words("create", "-n", place.hub.name, "-j", name, "--mn", "reboot", "-q", EVERYBODY, "--batch", "10%")
     running = place.hub.az.start(*words, *more, "--run", output=folder / "out")
-    wait_until("40 % are called", lambda: len(fleet.calls) >= 41 or running.poll() is not None)
-    return running
+    try:
+        wait_until("40 % are called", lambda: len(fleet.calls) >= 41 or running.poll() is not None)
+        yield running
+    finally:
+        running.kill()
+        running.wait(30)
 
 
 def rows(place: Place, name: str, state: str) -> list[str]:
