@@ -221,9 +221,20 @@ def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
     moved(run.state, RunEvent.CANCEL, run.name)
     own.store.ask(run, Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now()))
     try:
-        return carry_on(run, own)
+        leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
     except LeaseHeld:
         return own.store.run_by_key(run.key)
+    if own.store.run_by_key(run.key).state.has_ended or leased.open_parts():
+        return _carry_on(run, own, leased)
+    try:  # the hub has nothing of this run under way: it is not asked, and may be gone
+        is_repeatable = own.store.definition_of(run).action.kind.is_repeatable
+        leased.settle(own.clock.now(), is_repeatable=is_repeatable)
+        leased.end(RunEvent.CANCEL, own.clock.now(), reason=reason, by=by)
+    finally:
+        leased.release()
+    ended = own.store.run_by_key(run.key)
+    own.listener.heard(RunEnded(at=own.clock.now(), run=ended))
+    return ended
 
 
 def _carry_on(run: Run, own: Hands, leased: LeasedRun) -> Run:
