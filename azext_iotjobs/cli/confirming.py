@@ -22,6 +22,8 @@ def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> b
         return True
     try:
         return bool(prompt_y_n(f"{where}: go on?"))
+    except (EOFError, KeyboardInterrupt):  # Ctrl-D, Ctrl-C
+        return False
     except NoTTYException:
         logger.warning("%s.", where)
         return True

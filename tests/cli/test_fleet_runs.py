@@ -81,15 +81,16 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         where.check(a_job(host=host))
 
 
+@pytest.mark.parametrize("keys", [b"n\n", b"\x04"], ids=["no", "Ctrl-D"])
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: bytes
 ) -> None:
     where = place(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
     ours, theirs = pty.openpty()
-    os.write(ours, b"n\n")
+    os.write(ours, keys)
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
