@@ -162,13 +162,16 @@ def cancel(
         finally:
             told.close()
 
-    return _until_ended(cmd, client, ask, last, wait_limit_s)
+    return _until_ended(cmd, client, ask, last, wait_limit_s, for_good=True)
 
 
 def _until_ended(
-    cmd: Any, place: FleetPlace, ask: Callable[[Run], Run], run: Run, wait_limit_s: int
-) -> dict[str, Any]:  # fmt: skip
-    """Ask for an end of a run, and wait for it; whoever carries it on awaits what is under way."""
+    cmd: Any, place: FleetPlace, ask: Callable[[Run], Run], run: Run, wait_limit_s: int, *, for_good: bool = False
+) -> dict[str, Any]:
+    """Ask for an end of a run, and wait for it; whoever carries it on awaits what is under way.
+
+    for_good: one that can be resumed has not ended.
+    """
     at_least(wait_limit_s, 0, "--poll-duration")
     began_at = asked_at = CLOCK.monotonic()
     try:
@@ -181,9 +184,11 @@ def _until_ended(
                 asked_at, seen = now, _asked_again(ask, seen)
             CLOCK.sleep(LOOK_EVERY_S)
             seen = place.store.run_by_key(run.key)
+        if for_good and seen.state is RunState.STOPPED:  # by someone else, when we asked
+            seen = ask(seen)
     except KeyboardInterrupt:
         seen = place.store.run_by_key(run.key)  # what was asked for stands
-    if seen.state is RunState.RUNNING:
+    if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
             "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
             "-j %s",

@@ -167,11 +167,14 @@ class FleetStore(KeptJobs, Choosing):
         return None if row is None or row["last"] is None else self.run(fleet_job_id, row["last"])
 
     def ask(self, run: Run, asked: Asked) -> None:
-        """Write a wish into a run's row; whoever carries it on sees it. A cancel is not turned into a stop."""
+        """Write a wish into a run's row; whoever carries it on sees it. A cancel is not turned into a stop; of a run
+        that has ended nothing is asked.
+        """
         with self.database.transaction():
             self.database.change(
                 "UPDATE run SET wish = ?, wish_by = ?, wish_reason = ?, wish_at = ? "
-                "WHERE key = ? AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
+                "WHERE key = ? AND state NOT IN ('completed', 'canceled') "
+                "AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
                 (
                     asked.wish.value,
                     rows.text(asked.by),

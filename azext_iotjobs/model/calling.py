@@ -76,7 +76,7 @@ def what_next(answer: Answer) -> Next:
             return Next.END
         case CannotConnect():
             return Next.TRY_AGAIN
-        case LinkError() | HubFault():
+        case LinkError() | HubFault() | HubAnswer(status=408):  # 408: of a gateway, which may have passed it on
             return Next.KEEP_AND_PAUSE
         case _:
             return Next.KEEP

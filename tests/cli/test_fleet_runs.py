@@ -24,6 +24,7 @@ from azext_iotjobs.cli.fleet_groups import list_groups
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
+from azext_iotjobs.cli.fleet_runs import _until_ended
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
@@ -179,15 +180,16 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
     where.store.close()
 
 
+@pytest.mark.parametrize("keys", [b"n\n", b"\x04"], ids=["no", "Ctrl-D"])
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: bytes
 ) -> None:
     where = place(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
     ours, theirs = pty.openpty()
-    os.write(ours, b"n\n")
+    os.write(ours, keys)
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
@@ -308,3 +310,16 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
         full.add(BatchEnded(at=NOW, batch=batch))
     full.close()
     assert caplog.text.count("takes no more") == 1
+
+
+def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_code(tmp_path: Path) -> None:
+    codes: list[Any] = []
+    cmd = SimpleNamespace(cli_ctx=SimpleNamespace(register_event=lambda _, leave: codes.append(leave)))
+    answers = [a_run(RunState.STOPPED, pending=1), a_run(RunState.CANCELED, pending=1)]
+    ended = _until_ended(cmd, place(tmp_path), lambda _: answers.pop(0), a_run(RunState.RUNNING), 60, for_good=True)
+    assert (ended["status"], codes) == ("canceled", [])
+    broke_off = a_run(RunState.FAILED, pending=1)
+    _until_ended(cmd, place(tmp_path), lambda _: broke_off, a_run(RunState.RUNNING), 60, for_good=True)
+    with pytest.raises(SystemExit) as left:
+        codes[0]()
+    assert left.value.code == int(Outcome.WAIT_OVER)

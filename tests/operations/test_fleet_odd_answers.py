@@ -208,3 +208,11 @@ def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: Place,
     run = place.run(Driver.CALLS, ids(2))
     assert (run.tally.completed, place.rows["d001"].method_status, place.rows["d001"].payload) == (2, 200, None)
     assert all(each.result.payload in (None, {"n": 1}) for each in place.seen(DeviceEnded))
+
+
+def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(place: Place) -> None:
+    place.world.hub.refuses = lambda request: (
+        response({"Message": "timeout"}, status=408) if request.path == "/twins/d001/methods" else None
+    )
+    run = place.run(Driver.CALLS, ids(3))
+    assert (run.tally.completed, run.tally.uncertain, run.tally.failed) == (2, 1, 0)

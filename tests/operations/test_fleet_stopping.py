@@ -1,6 +1,7 @@
 """Runs that are stopped, resumed, canceled, left at once; and who may carry one on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded
-from azext_iotjobs.model.run import RunEvent, RunState
+from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded, RunEnded, Waiting
+from azext_iotjobs.model.run import BatchState, RunEvent, RunState
 from azext_iotjobs.operations import fleet
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
@@ -177,3 +178,18 @@ def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
     run = place.resume()
     assert run.state is RunState.COMPLETED and run.tally.completed + run.tally.uncertain == 9
     assert max(place.world.hub.operated.values()) == 1
+
+
+@by_both
+def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: Place, driver: Driver) -> None:
+    run = place.run(driver, ids(6), sizes="3", pause_s=60, stop=StopDouble(when=lambda: bool(place.seen(Waiting))))
+    place.world.events = []
+
+    def no_hub(*_: Any) -> Any:
+        raise CannotConnect("the hub is gone")
+
+    hands = replace(place.world.hands(place.store, driver), make_driver=no_hub)
+    run = fleet.cancel(run, hands, by="ann", reason="enough")
+    assert (run.state, run.ended_by, run.reason, run.tally.pending) == (RunState.CANCELED, "ann", "enough", 3)
+    assert [each.state for each in place.store.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
+    assert run.lease is None and [type(each) for each in place.world.events] == [RunEnded]

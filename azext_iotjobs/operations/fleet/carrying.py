@@ -27,7 +27,7 @@ from azext_iotjobs.fleet.leased import LeasedRun, Seen
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Definition, Delivery, Driver
+from azext_iotjobs.model.fleet import Definition, Delivery
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -94,45 +94,47 @@ def stop(store: FleetStore, run: Run, holder: Holder, *, by: str, reason: str | 
     Raises WrongState for a run that is stopped already or has ended.
     """
     moved(run, RunEvent.STOP)
-    return _ended_here(
-        store, run, holder, Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now()), RunEvent.STOP, clock
-    )  # fmt: skip
+    asked = Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now())
+    try:
+        leased = LeasedRun.take(store, run, holder, clock.now())
+    except LeaseHeld:
+        store.ask(run, asked)
+    else:
+        _end(leased, RunEvent.STOP, asked, clock)
+    return store.run_by_key(run.key)
 
 
 def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
     """Cancel for good. Whoever carries the run on sees it within a second; when nobody does, it is ended here.
 
-    Hub jobs that run are awaited: what they do cannot be taken back, and has to be recorded.
+    Hub jobs that run are awaited: what they do cannot be taken back, and has to be recorded. Without any the hub is not
+    asked, and may be gone.
 
     Raises WrongState for a run that has ended.
     """
     moved(run, RunEvent.CANCEL)
     asked = Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now())
-    if run.driver is Driver.CALLS:  # without a process nothing goes on: the hub is not needed
-        return _ended_here(own.store, run, own.holder, asked, RunEvent.CANCEL, own.clock)
     own.store.ask(run, asked)
     try:
-        return carry_on(run, own)
+        leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
     except LeaseHeld:
         return own.store.run_by_key(run.key)
+    if own.store.run_by_key(run.key).state.has_ended or leased.open_parts():
+        return _carry_on(run, own, leased)
+    _end(leased, RunEvent.CANCEL, asked, own.clock)
+    ended = own.store.run_by_key(run.key)
+    own.listener.heard(RunEnded(at=own.clock.now(), run=ended))
+    return ended
 
 
-def _ended_here(
-    store: FleetStore, run: Run, holder: Holder, asked: Asked, event: RunEvent, clock: Clock
-) -> Run:  # fmt: skip
-    """End a run that nobody carries on; ask whoever does."""
+def _end(leased: LeasedRun, event: RunEvent, asked: Asked, clock: Clock) -> None:
+    """End a run that nobody carries on, and of which nothing is under way but calls that were cut off."""
     try:
-        leased = LeasedRun.take(store, run, holder, clock.now())
-    except LeaseHeld:
-        store.ask(run, asked)
-        return store.run_by_key(run.key)
-    try:
-        is_repeatable = store.definition_of(run).action.kind.is_repeatable
-        leased.settle(clock.now(), is_repeatable=is_repeatable)
+        kind = leased.store.definition_of(leased.store.run_by_key(leased.key)).action.kind
+        leased.settle(clock.now(), is_repeatable=kind.is_repeatable)
         leased.end(event, clock.now(), reason=asked.reason, by=asked.by)
     finally:
         leased.release()
-    return store.run_by_key(run.key)
 
 
 def _carry_on(run: Run, own: Hands, leased: LeasedRun) -> Run:
