@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.model.target import AadLogin, BearerToken
+from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.transport.masking import masked
 
 if TYPE_CHECKING:

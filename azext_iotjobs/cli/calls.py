@@ -14,8 +14,8 @@ from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.output import print_now
 from azext_iotjobs.cli.plans import show_plan
-from azext_iotjobs.clients.codec import render_method_call
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_group, render_result
 from azext_iotjobs.model.calling import Address
 from azext_iotjobs.model.clock import SystemClock

@@ -133,9 +133,11 @@ def load_command_table(loader: Any) -> None:
 
     with loader.command_group("iot hub device-twin", _room("twins", reading_client)) as group:
         group.show_command("show", "show")
-        group.command("update", "update", client_factory=changing_client)
-        group.command("replace", "replace", client_factory=changing_client)
         group.command("list", "list_twins")
+
+    with loader.command_group("iot hub device-twin", _room("twin_writing", changing_client)) as group:
+        group.command("update", "update")
+        group.command("replace", "replace")
 
     with loader.command_group("iot device", _room("simulate", simulating_client)) as group:
         group.command("simulate", "simulate")

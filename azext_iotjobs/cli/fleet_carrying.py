@@ -11,7 +11,7 @@ from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited
-from azext_iotjobs.cli.fleet_progress import Progress
+from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_run_events import check as check_events
 from azext_iotjobs.clients.fleet_codec import render_run
@@ -52,9 +52,14 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
     """Make a run of a fleet job and carry it out; gives it as it ended."""
     manner.check()
     once = replace(job, definition=limited(cmd, job.definition))
-    made = fleet.new_run(
-        place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery
-    )
+    progress = new_progress(cmd)
+    try:
+        made = fleet.new_run(
+            place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
+            chosen=progress.chosen,
+        )  # fmt: skip
+    finally:
+        progress.end()
     if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")
@@ -114,11 +119,6 @@ def make_driver(client: Callable[[], HubClient], run: Run) -> MakeDriver:
         return DRIVERS[run.driver](client(), CLOCK)(leased, seen, definition, hear)
 
     return make
-
-
-def new_progress(cmd: Any) -> Progress:
-    """What a person sees."""
-    return Progress(CLOCK, is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
 def say_what_is_not_used(run: Run) -> None:

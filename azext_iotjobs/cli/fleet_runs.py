@@ -9,10 +9,11 @@ from knack.log import get_logger
 from azext_iotjobs.cli.confirming import goes_on
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
-from azext_iotjobs.cli.fleet_carrying import Manner, carry, make_driver, new_progress, start
+from azext_iotjobs.cli.fleet_carrying import Manner, carry, make_driver, start
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited, show_plan
+from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import Told
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run

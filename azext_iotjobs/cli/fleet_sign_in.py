@@ -14,10 +14,11 @@ from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, some
 from azext_iotjobs.model.identity import SignIn
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, SasKey, check_key
+from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
 from azext_iotjobs.operations import simulate
 from azext_iotjobs.operations.keys import new_key
 from azext_iotjobs.simulator.behaviour import Behaviour

@@ -8,9 +8,7 @@ from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import JobRequest
-from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
-from azext_iotjobs.model.twin import TwinPatch
 
 
 def create(
@@ -43,8 +41,10 @@ def create(
         cmd, devices_at_most, poll_every_s, poll_limit_s, success, only_plans=only_plans,
         waits_for_slot=waits_for_slot, waits_for_end=wait_for_end, always_zero=always_zero,
     )  # fmt: skip
-    call = None
+    call = changed = None
     if method is not None or method_json is not None:
+        from azext_iotjobs.model.method import MethodCall  # here, so that a twin job starts without it
+
         call = MethodCall(
             name=method or "",
             payload=None if method_json is None else json_or_file(method_json, "--method-payload"),
@@ -54,12 +54,16 @@ def create(
     selection = TypedSelection(
         condition=condition, ids=named_devices, ids_file=devices_path, excluded=left_out
     ).read()  # fmt: skip
+    if patch is not None:
+        from azext_iotjobs.model.twin import TwinPatch  # here, so that a method job starts without it
+
+        changed = TwinPatch(document=json_object_or_file(patch, "--twin-patch"))
     request = JobRequest(
         job_id=job,
         job_type=JobType(job_kind),
         condition=selection.as_condition(),
         method=call,
-        patch=None if patch is None else TwinPatch(document=json_object_or_file(patch, "--twin-patch")),
+        patch=changed,
         start_at=None if start_at is None else starting_instant(start_at),
         max_execution_s=ttl_s,
     )

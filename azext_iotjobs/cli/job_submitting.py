@@ -1,34 +1,31 @@
 """Hand a job to the hub as the command line asks: checked, only shown, when a slot is free, waited for."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.job_request_codec import render_job
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.job import Job
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.outcome import SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs as operation
 
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Manner:
+class Manner(NamedTuple):
     """How a job is handed in."""
 
     devices_at_most: int | None  # None: any number
     only_plans: bool
     waits_for_slot: bool
     waits_for_end: bool
-    policy: operation.WaitPolicy
+    policy: WaitPolicy
     success: SuccessStatus
     always_zero: bool
 
@@ -51,7 +48,7 @@ def read_manner(
         only_plans=only_plans,
         waits_for_slot=waits_for_slot,
         waits_for_end=waits_for_end,
-        policy=operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None),
+        policy=WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None),
         success=parse_success_status(success),
         always_zero=always_zero,
     )
@@ -73,11 +70,14 @@ def submit(
         client.selections.check_at_most(selection, manner.devices_at_most)
     if manner.only_plans:
         from azext_iotjobs.cli.plans import show_plan  # here, so that others start without it
+        from azext_iotjobs.clients.job_request_codec import render_job
 
         return show_plan(client, selection, render_job(request))
     created = create(client, request, manner)
     if not manner.waits_for_end:
         return created.document
+    from azext_iotjobs.cli import job_waiting
+
     return job_waiting.wait(
         cmd, client, request.job_id, manner.policy, manner.success, always_zero=manner.always_zero
     )  # fmt: skip
@@ -87,6 +87,8 @@ def create(client: HubClient, request: JobRequest, manner: Manner) -> Job:
     """Create a job, when a slot is free if that is asked for."""
     if not manner.waits_for_slot:
         return operation.create(client, request)
+    from azext_iotjobs.cli import job_waiting
+
     return operation.create_when_free(
         client, request, manner.policy.interval_s, SystemClock(), job_waiting.say_slot_taken
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from azext_iotjobs.cli import job_waiting
 from azext_iotjobs.cli.parents import with_parent
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobStatus, JobType
@@ -20,7 +19,10 @@ def wait(
     always_zero: bool = False,
 ) -> dict[str, Any] | None:
     """Wait for a job's end."""
-    policy = operation.WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
+    from azext_iotjobs.cli import job_waiting  # here, so that others start without it
+    from azext_iotjobs.model.waiting import WaitPolicy
+
+    policy = WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
     return job_waiting.wait(cmd, client, job, policy, parse_success_status(success), always_zero=always_zero)
 
 

@@ -13,16 +13,48 @@ class IotJobsCommandsLoader(AzCommandsLoader):
     __module__ = "azext_iotjobs"
 
     def load_command_table(self, args: Any) -> Any:
-        from azext_iotjobs.cli import commands, help  # noqa: F401 - importing help fills knack's table of help texts
+        from azext_iotjobs.cli import commands
 
         commands.load_command_table(self)
+        # Who loads everything, such as a linter or a program that writes documents, reads knack's table by itself.
+        readers = getattr(getattr(self.cli_ctx.invocation, "help", None), "versioned_loaders", None)
+        if args and readers is not None:
+            readers["iotjobs"] = HelpOnDemand()
+        else:
+            _load_help()
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
         from azext_iotjobs.cli import params
 
         params.load_arguments(self, command)
-        if command in params.OPTIONS:
+        if params.options_of(command):
             from azext_iotjobs.cli.output import keep_terminals_safe
 
             keep_terminals_safe(self.cli_ctx)
+
+
+class HelpOnDemand:
+    """One of the readers that az asks, by version, for each text of help that it shows, examples in errors included.
+
+    It only sees to it that our texts are where the next one looks, the reader of knack's table: most commands end
+    without that.
+    """
+
+    version = -1  # knack's table is 0
+
+    def versioned_load(self, _help: Any, _parser: Any) -> None:
+        """Called before a command's or group's help is put together."""
+        _load_help()
+
+    def get_noun_help_file_names(self, _nouns: Any) -> list[str]:
+        """No files of ours."""
+        return []
+
+    def update_file_contents(self, _contents: Any) -> None:
+        """No files of ours."""
+
+
+def _load_help() -> None:
+    """Fill knack's table of help texts with ours."""
+    from azext_iotjobs.cli import help  # noqa: F401 - importing it is what fills the table

@@ -15,8 +15,9 @@ from knack.util import CommandResultItem
 
 DELETE = 0x7F
 BIDI = "\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands behind them
-_IN_JSON = re.compile(f"[\x7f-\x9f{BIDI}]")
-_IN_TEXT = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}]")
+# Not compiled here: a command needs one of them at most.
+_IN_JSON = f"[\x7f-\x9f{BIDI}]"
+_IN_TEXT = f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}]"
 JSON_FORMATS = ("json", "jsonc")
 TEXT_FORMATS = ("table", "tsv")
 
@@ -35,8 +36,8 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
 def harmless(text: str, format_type: str) -> str:
     """A result's finished text without raw control characters; `format_type` is az's --output."""
     if format_type in JSON_FORMATS:  # below 0x20 it has escaped all itself; what is there now is color
-        return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return _IN_TEXT.sub(_picture, text) if format_type in TEXT_FORMATS else text
+        return re.sub(_IN_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_IN_TEXT, _picture, text) if format_type in TEXT_FORMATS else text
 
 
 def _picture(found: re.Match[str]) -> str:

@@ -190,7 +190,7 @@ def _run(
 ) -> tuple[list[dict[str, Any]], Outcome]:
     """Create the jobs, each when there is a slot for it, and wait for them if asked to; their documents and outcome."""
     # The jobs of one rerun follow each other on a hub that runs one at a time.
-    in_turn = replace(manner, waits_for_slot=manner.waits_for_slot or len(requests) > 1)
+    in_turn = manner._replace(waits_for_slot=manner.waits_for_slot or len(requests) > 1)
     created: list[Job] = []
     try:
         for request in requests:

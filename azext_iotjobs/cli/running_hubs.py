@@ -5,9 +5,8 @@ A hub that was killed leaves its file behind, so a file counts only while someth
 
 import json
 import socket
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from azure.cli.core._environment import get_config_dir
 
@@ -17,8 +16,7 @@ from azext_iotjobs.model.target import LOOPBACK_NAMES, HubTarget
 CONNECT_LIMIT_S = 1.0  # loopback answers or refuses at once; a full accept queue is the only reason to wait
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunningHub:
+class RunningHub(NamedTuple):
     """One running local hub, as its state file describes it; `document` is that file."""
 
     document: dict[str, Any]

@@ -1,7 +1,6 @@
 """What a user types -> which devices: a condition, ids, or a file of them, without those excluded."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
@@ -13,8 +12,7 @@ from azext_iotjobs.model.selection import Selection, device_ids
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TypedSelection:
+class TypedSelection(NamedTuple):
     """What was typed about the devices; None where nothing was."""
 
     condition: str | None

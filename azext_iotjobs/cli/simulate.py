@@ -17,9 +17,10 @@ from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
+from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan

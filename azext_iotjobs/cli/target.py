@@ -6,8 +6,7 @@ error. A name on this machine is never asked of Azure.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
@@ -20,13 +19,13 @@ from azext_iotjobs.model.target import (
     HTTPS_PORT,
     ConnectionString,
     HubTarget,
-    ServiceCredential,
     is_loopback,
     parse_connection_string,
 )
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.az_login import AzLogin
+    from azext_iotjobs.model.entra import ServiceCredential
 
 logger = get_logger(__name__)
 
@@ -38,8 +37,7 @@ HOW_TO_NAME_A_HUB = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class HubArguments:
+class HubArguments(NamedTuple):
     """What was typed about the hub; None where nothing was."""
 
     hub: str | None
@@ -48,8 +46,7 @@ class HubArguments:
     auth: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What else says which hub is meant and how to get in."""
 
     from_environment: str | None  # a connection string
@@ -58,12 +55,11 @@ class Surroundings:
     needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChosenHub:
+class ChosenHub(NamedTuple):
     """Where to go, with what, and whether a person typed it."""
 
     target: HubTarget
-    credential: ServiceCredential
+    credential: "ServiceCredential"
     was_typed: bool = True
     tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
 
@@ -135,7 +131,7 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
         chosen = _from_login(around.from_environment, None, ENVIRONMENT_VARIABLE)
         if typed.auth == "login":  # its host is meant; the key in it was not asked for
             chosen = _from_name(chosen.target.authority, typed, around)
-        return replace(chosen, was_typed=False)
+        return chosen._replace(was_typed=False)
     raise MissingChoice("No hub is named.", hint=HOW_TO_NAME_A_HUB)
 
 
@@ -231,4 +227,7 @@ def _text(value: str | None) -> str | None:
 
 
 def _say_waiting(reason: str, pause_s: float, remaining_s: float) -> None:
+    from azext_iotjobs.cli.live_line import LiveLine  # here: few commands ever wait
+
+    LiveLine.clear_any()
     logger.warning("%s Waiting %.0f s; giving up in %.0f s.", reason, pause_s, remaining_s)

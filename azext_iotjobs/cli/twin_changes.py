@@ -6,8 +6,8 @@ from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits, merge_patch
 from azext_iotjobs.cli.json_values import Given, json_object_or_file
-from azext_iotjobs.clients.codec import parse_new_twin
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.new_twin_codec import parse_new_twin
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.identity import Address
 from azext_iotjobs.model.twin import TwinPatch

@@ -1,13 +1,8 @@
-"""Handlers of az iot hub device-twin show | update | replace | list."""
+"""Handlers of az iot hub device-twin show | list."""
 
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit
-from azext_iotjobs.cli.json_values import Given
-from azext_iotjobs.cli.queries import device_rows
-from azext_iotjobs.cli.twin_changes import Change, replace_twin, update_twin
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.identity import Address
 
 
 def show(client: HubClient, device: str) -> dict[str, Any]:
@@ -15,28 +10,8 @@ def show(client: HubClient, device: str) -> dict[str, Any]:
     return client.twins.get(device).document
 
 
-def update(
-    client: HubClient,
-    device: str,
-    desired_patch: Given | None = None,
-    tags_patch: Given | None = None,
-    if_match: str | None = None,
-    set_edits: list[Edit] | None = None,
-    add_edits: list[Edit] | None = None,
-    remove_edits: list[Edit] | None = None,
-    as_string: bool = False,
-) -> dict[str, Any]:
-    """Merge into a twin's tags and desired properties."""
-    edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
-    change = Change(desired=desired_patch, tags=tags_patch, edits=edits, keep_text=as_string)
-    return update_twin(client, Address(device), change, if_match)
-
-
-def replace(client: HubClient, device: str, twin_json: Given, if_match: str | None = None) -> dict[str, Any]:
-    """Replace a twin's tags and desired properties."""
-    return replace_twin(client, Address(device), twin_json, if_match)
-
-
 def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
     """List device twins."""
+    from azext_iotjobs.cli.queries import device_rows  # here, so that looking at one starts without it
+
     return device_rows(client, edge=edge, limit=limit)

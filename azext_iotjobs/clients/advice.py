@@ -8,7 +8,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
-from azext_iotjobs.model.target import AadLogin, DeviceKey, SasKey, SasToken
+from azext_iotjobs.model.entra import AadLogin
+from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
 from azext_iotjobs.transport.http import Asked
 
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.clients.codec import render_method_call
+from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import fleet_events as events
 from azext_iotjobs.model.fleet import Action, Delivery, FleetJob, Targets

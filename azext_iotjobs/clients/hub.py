@@ -1,17 +1,15 @@
 """HubClient: a hub's clients over one transport; the thing that commands receive.
 
-What most commands do not use is imported when it is first asked for: `az` has to be quick to start.
+A client is imported when it is first asked for: `az` has to be quick to start.
 """
 
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from azext_iotjobs.clients.jobs import JobsClient
-from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, ServiceCredential
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
@@ -19,10 +17,13 @@ if TYPE_CHECKING:
     from azext_iotjobs.clients.configurations import ConfigurationsClient
     from azext_iotjobs.clients.device import DeviceClient
     from azext_iotjobs.clients.identities import IdentitiesClient
+    from azext_iotjobs.clients.jobs import JobsClient
     from azext_iotjobs.clients.messages import MessagesClient
     from azext_iotjobs.clients.methods import MethodsClient
+    from azext_iotjobs.clients.queries import QueriesClient
     from azext_iotjobs.clients.selections import SelectionsClient
     from azext_iotjobs.clients.twins import TwinsClient
+    from azext_iotjobs.model.entra import ServiceCredential
 
 AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None for the policy's
 
@@ -44,12 +45,10 @@ class HubClient:
         self.policy_key = policy_key  # that it signs in with; None: it signs in otherwise
         self._as_device = as_device
         self._may_act_as_device = may_act_as_device
-        self.jobs = JobsClient(transport)
-        self.queries = QueriesClient(transport)
 
     @classmethod
     def open(
-        cls, target: HubTarget, credential: ServiceCredential, clock: Clock, on_wait: OnWait | None = None
+        cls, target: HubTarget, credential: "ServiceCredential", clock: Clock, on_wait: OnWait | None = None
     ) -> "HubClient":
         """A client that talks HTTPS to `target`; nothing is sent yet.
 
@@ -66,9 +65,23 @@ class HubClient:
             target,
             transport,
             as_device,
-            may_act_as_device=not isinstance(credential, AadLogin),
+            may_act_as_device=isinstance(credential, SasKey | SasToken),
             policy_key=credential if isinstance(credential, SasKey) else None,
         )
+
+    @cached_property
+    def jobs(self) -> "JobsClient":
+        """The hub's jobs."""
+        from azext_iotjobs.clients.jobs import JobsClient
+
+        return JobsClient(self.transport)
+
+    @cached_property
+    def queries(self) -> "QueriesClient":
+        """Queries."""
+        from azext_iotjobs.clients.queries import QueriesClient
+
+        return QueriesClient(self.transport)
 
     @cached_property
     def messages(self) -> "MessagesClient":

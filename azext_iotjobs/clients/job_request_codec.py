@@ -2,17 +2,18 @@
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.clients.answer import json_object
-from azext_iotjobs.clients.codec import render_method_call
 from azext_iotjobs.clients.job_codec import whole
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import Job, JobType
 from azext_iotjobs.model.job_request import JobRequest
-from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.twin import TwinPatch
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.method import MethodCall
+    from azext_iotjobs.model.twin import TwinPatch
 
 DEFAULT_EXECUTION_S = 3600  # of a job whose limit the hub does not say
 
@@ -28,6 +29,8 @@ def render_job(request: JobRequest) -> dict[str, Any]:
     if request.start_at is not None:
         body["startTime"] = render_instant(request.start_at)
     if request.method is not None:
+        from azext_iotjobs.clients.method_codec import render_method_call  # here, so that a twin job starts without it
+
         body["cloudToDeviceMethod"] = render_method_call(request.method)
     if request.patch is not None:
         body["updateTwin"] = {**request.patch.document, "etag": request.patch.etag}
@@ -55,7 +58,9 @@ def parse_job_request(job: Job, *, reads_payload: bool = True) -> JobRequest:
     )
 
 
-def _method_call(body: dict[str, Any], reads_payload: bool) -> MethodCall:
+def _method_call(body: dict[str, Any], reads_payload: bool) -> "MethodCall":
+    from azext_iotjobs.model.method import MethodCall
+
     return MethodCall(
         name=str(body.get("methodName") or ""),
         payload=_echoed_payload(body.get("payload")) if reads_payload else None,
@@ -81,8 +86,10 @@ def _echoed_payload(echo: Any) -> Any:
     return echo
 
 
-def _twin_patch(body: dict[str, Any]) -> TwinPatch:
+def _twin_patch(body: dict[str, Any]) -> "TwinPatch":
     """Without what the hub adds: empty tags beside desired properties, its own members, which begin with $."""
+    from azext_iotjobs.model.twin import TwinPatch
+
     desired = (body.get("properties") or {}).get("desired") or {}
     own = {name: value for name, value in desired.items() if not name.startswith("$")}
     document: dict[str, Any] = {"properties": {"desired": own}} if own else {}

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from azext_iotjobs.clients import job_codec as codec
 from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paging import pages
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -39,6 +38,8 @@ class JobsClient:
 
     def query(self, job_type: JobType | None = None, status: JobStatus | None = None) -> Iterator[Job]:
         """All jobs of a type and status, page by page as they are asked for."""
+        from azext_iotjobs.clients.paging import pages  # here, so that looking at one starts quickly
+
         filters: dict[str, str] = {}
         if job_type is not None:
             filters["jobType"] = job_type.value

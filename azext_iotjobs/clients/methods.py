@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from azext_iotjobs.clients import codec
+from azext_iotjobs.clients import method_codec as codec
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.transport.http import Request, Transport

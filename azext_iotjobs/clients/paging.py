@@ -1,8 +1,8 @@
 """Follow the hub's pages: a continuation token in one answer is a header of the next request."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.model.errors import HubFault
@@ -13,8 +13,7 @@ PAGE_SIZE = "x-ms-max-item-count"
 MAX_PAGE_ITEMS = 100  # the hub gives no more at once
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """One answer's items, and how to ask for those behind them."""
 
     items: list[Any]

@@ -229,15 +229,19 @@ class FleetStore(KeptJobs, Choosing):
 
     def prune(self, before: datetime, host: str | None = None) -> int:
         """Remove runs that ended before an instant, with their results; gives how many. Saved fleet jobs stay."""
-        with self.database.transaction():
-            old = self.database.rows(
-                "SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE ended_at < ? "
-                "AND state IN ('completed', 'canceled', 'failed', 'stopped') AND (? IS NULL OR host = ?)",
-                (before.timestamp(), host, host),
-            )
-            for each in old:
-                self._delete_run(each["key"])
-        return len(old)
+        is_old = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
+        old = self.database.rows(
+            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {is_old} AND (? IS NULL OR host = ?)",
+            (before.timestamp(), host, host),
+        )
+        count = 0
+        for each in old:
+            with self.database.transaction():  # one each: whoever carries on another run does not wait for all of them
+                values = (each["key"], before.timestamp())
+                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {is_old}", values) is not None:
+                    self._delete_run(each["key"])
+                    count += 1
+        return count
 
     def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
         """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""

@@ -18,7 +18,7 @@ from azext_iotjobs.model.errors import (
 from azext_iotjobs.model.method import DEVICE_CODES, MethodResponse
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult, error_class
-from azext_iotjobs.model.twin import Twin
+from azext_iotjobs.model.twin_document import Twin
 
 # Refusals that are about one device, under statuses that else mean the caller or the hub as a whole.
 OF_ONE_DEVICE = (

@@ -2,13 +2,12 @@
 
 import re
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from azext_iotjobs.model.errors import BadValue
 
-INSTANT = re.compile(
+INSTANT = (  # not compiled here: most commands read no instant
     r"(?P<date>\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ](?P<clock>\d{2}:\d{2})(?P<seconds>:\d{2})?(?:[.,](?P<fraction>\d{1,9}))?)?"
     r"\s?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?"
@@ -48,8 +47,7 @@ class StopFlag(Protocol):
         """Whether to end now."""
 
 
-@dataclass(frozen=True)
-class Instant:
+class Instant(NamedTuple):
     """A parsed instant."""
 
     at: datetime  # aware UTC
@@ -62,7 +60,7 @@ def parse_instant(text: str, name: str = "time") -> Instant:
     name: what the text was given for, such as an option, for the error.  Up to nine fraction digits; Python keeps six.
     Raises BadValue.
     """
-    found = INSTANT.fullmatch(text.strip())
+    found = re.fullmatch(INSTANT, text.strip())
     if found is None:
         raise _bad_instant(text, name)
     fraction = (found["fraction"] or "0")[:6].ljust(6, "0")

@@ -6,7 +6,7 @@ looks wrong is told. The rest is the hub's to judge.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
 
@@ -41,11 +41,10 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-PLAIN_STRING = re.compile(r"""'[^']*'|"[^"]*\"""")  # where a backslash is a character like any other
+PLAIN_STRING = r"""'[^']*'|"[^"]*\""""  # where a backslash is a character like any other
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A piece of a condition; `kind` is the name of its group in TOKEN."""
 
     kind: str
@@ -75,7 +74,7 @@ def check_condition(condition: str, option: str) -> None:
                 f"{option} has a typographic quote, {token.text}, at character {token.begin + 1}.",
                 hint="Write plain ones: deviceId = 'pump-1'.",
             )
-    if any(token.text in ("'", '"') for token in tokens) and _is_open(PLAIN_STRING.sub("", condition)):
+    if any(token.text in ("'", '"') for token in tokens) and _is_open(re.sub(PLAIN_STRING, "", condition)):
         raise BadValue(f"{option}: a quote is opened and not closed.", hint="Text stands in quotes: tags.site = 'A'.")
     if reserved := [here for before, here, behind in _neighbours(tokens) if _is_name_reserved(before, here, behind)]:
         words = ", ".join(dict.fromkeys(token.text for token in reserved))
@@ -90,7 +89,7 @@ def doubts(condition: str) -> list[str]:
     tokens = _tokens(condition)
     found = [doubt for window in _neighbours(tokens) for doubt in _doubts_at(*window)]
     found += _unquoted(tokens)
-    if any(token.text in ("'", '"') for token in tokens) and not _is_open(PLAIN_STRING.sub("", condition)):
+    if any(token.text in ("'", '"') for token in tokens) and not _is_open(re.sub(PLAIN_STRING, "", condition)):
         found.append(
             "a backslash stands before a quote: that takes the quote into the text; a shell may have left it there."
         )

@@ -72,7 +72,7 @@ def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
     if count < 1:
         raise BadValue(f"--count {count}: give 1 or more.")
     width = len(str(count))
-    if not DEVICE_ID.fullmatch(f"{prefix}{count}"):
+    if not re.fullmatch(DEVICE_ID, f"{prefix}{count}"):
         raise BadValue(
             f"--prefix {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id.",
             hint="A device id has 1 to 128 of A-Z, a-z, 0-9 and - : ; . + % _ # * ? ! ( ) , = @ $ '",

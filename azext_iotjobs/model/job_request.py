@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.job import JobType
-from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.twin import TwinPatch
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.method import MethodCall
+    from azext_iotjobs.model.twin import TwinPatch
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # devguide "jobs"; a live hub takes lower case only, and says so itself
 
@@ -20,8 +23,8 @@ class JobRequest:
     job_id: str
     job_type: JobType  # METHOD or TWIN
     condition: str  # WHERE part; * is all devices
-    method: MethodCall | None
-    patch: TwinPatch | None
+    method: "MethodCall | None"
+    patch: "TwinPatch | None"
     start_at: datetime | None  # aware; None: now
     max_execution_s: int  # > 0
 

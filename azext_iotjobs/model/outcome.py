@@ -11,7 +11,7 @@ from enum import IntEnum
 from azext_iotjobs.model.errors import BadValue
 
 DEFAULT_SUCCESS_STATUS = "200-399"
-_RANGE = re.compile(r"\s*(-?\d{1,10})\s*(?:-\s*(-?\d{1,10})\s*)?")
+_RANGE = r"\s*(-?\d{1,10})\s*(?:-\s*(-?\d{1,10})\s*)?"
 
 
 class Outcome(IntEnum):
@@ -54,7 +54,7 @@ def parse_success_status(text: str) -> SuccessStatus:
     """ "200-299,404" -> its ranges. Raises BadValue."""
     ranges = []
     for part in text.split(","):
-        found = _RANGE.fullmatch(part)
+        found = re.fullmatch(_RANGE, part)
         if found is None:
             raise _bad(text)
         low = int(found[1])

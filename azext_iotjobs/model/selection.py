@@ -9,9 +9,9 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
 from azext_iotjobs.model.target import looks_like_connection_string
 
-DEVICE_ID = re.compile(r"[A-Za-z0-9\-:;.+%_#*?!(),=@$']{1,128}")  # IoT Hub devguide "identity registry"
+DEVICE_ID = r"[A-Za-z0-9\-:;.+%_#*?!(),=@$']{1,128}"  # IoT Hub devguide "identity registry"
 ALL = "*"
-OF_MODULES = re.compile(r"\s*from\s+devices\.modules\b", re.IGNORECASE)
+OF_MODULES = r"(?i)\s*from\s+devices\.modules\b"
 HOW_TO_NAME_DEVICES = (
     "Give --device-ids a,b,c, --devices-file FILE, or --query-condition, for example \"tags.site = 'north'\"; '*' is "
     "all devices."
@@ -53,7 +53,7 @@ class Selection:
     @property
     def is_of_modules(self) -> bool:
         """Whether the condition selects modules (FROM devices.modules …)."""
-        return self.condition is not None and OF_MODULES.match(self.condition) is not None
+        return self.condition is not None and re.match(OF_MODULES, self.condition) is not None
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def device_ids(texts: Iterable[str], where: str) -> tuple[str, ...]:
                 f"{where}: this is a connection string, not a device id.",
                 hint="The connection strings of devices go into a file: --devices-file FILE",
             )
-        if not DEVICE_ID.fullmatch(text):
+        if not re.fullmatch(DEVICE_ID, text):
             raise BadValue(
                 f"{where}: {text[:60]!r} is no device id.",
                 hint="A device id has 1 to 128 of A-Z, a-z, 0-9 and - : ; . + % _ # * ? ! ( ) , = @ $ '",

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
@@ -23,8 +23,7 @@ KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the 
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class HubTarget:
+class HubTarget(NamedTuple):
     """Where a hub is."""
 
     host: str  # without a port
@@ -62,39 +61,12 @@ class SasToken:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BearerToken:
-    """A Microsoft Entra access token."""
-
-    expires_at: datetime  # aware UTC
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AadLogin:
-    """Whoever az is signed in as. It opens the service's side of a hub; a device never signs in so.
-
-    fetch: gives a token that is valid for some minutes at least; asked again when that one nears its end.
-    """
-
-    fetch: Callable[[], BearerToken] = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
 class DeviceKey:
     """The key that makes a device's tokens: its own, or that of a policy which may connect devices."""
 
     device_id: str
     key: str = field(repr=False)  # base64
     policy: str | None = None  # whose key it is; None: the device's own
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeviceCertificate:
-    """A device's own certificate, in PEM files: signs it in where it is connected by TLS."""
-
-    certificate_file: str  # its own first; any above it may follow
-    key_file: str
-    passphrase: str | None = field(default=None, repr=False)  # of the key; None: it has none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +95,6 @@ class ConnectionString:
     def credential(self) -> SasKey | SasToken:
         """What a service connection string lets in with. Raises MissingChoice when it holds neither key nor token."""
         return self.token or self.sas_key()
-
-
-ServiceCredential = SasKey | SasToken | AadLogin
 
 
 def is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Twins: the hub's document, and what a service may merge into one or put in its place."""
+"""What a service may merge into a twin, or put in its place."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,18 +6,6 @@ from typing import Any
 from azext_iotjobs.model.errors import BadValue
 
 PATCH_ROOTS = {"tags", "properties", "etag"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Twin:
-    """A device's or module's twin; `document` is the hub's own."""
-
-    device_id: str
-    etag: str | None
-    document: dict[str, Any]
-    is_enabled: bool = True
-    is_connected: bool = False
-    last_active_at: str | None = None  # the hub's own text; None: never, or not said
 
 
 @dataclass(frozen=True, kw_only=True)

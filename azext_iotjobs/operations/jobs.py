@@ -1,10 +1,9 @@
 """Create, wait for, show, list and cancel a hub job."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock
@@ -25,6 +24,7 @@ from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.job_request import JobRequest
+    from azext_iotjobs.model.waiting import WaitPolicy
 
 V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
 FIRST_PAUSE_S = 1.0  # many jobs end within seconds
@@ -35,24 +35,7 @@ FIRST_LOOK_LIMIT_S = 600.0  # for a job whose deadline is to be known yet
 STATUS_PATH = "outcome.deviceMethodResponse.status"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaitPolicy:
-    """How to wait for a job's end."""
-
-    interval_s: float = 10  # 1 or more: the longest pause between two looks; the first ones are shorter
-    limit_s: float | None = 600  # 1 or more, in all; None: until the job's own deadline
-
-    def __post_init__(self) -> None:
-        if self.interval_s < 1:
-            raise BadValue(f"--poll-interval {self.interval_s}: give 1 second or more.")
-        if self.limit_s is not None and self.limit_s < 1:
-            raise BadValue(
-                f"--poll-duration {self.limit_s}: give 1 second or more, or 0 to wait until the job's own deadline."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waited:
+class Waited(NamedTuple):
     """What waiting gave: the job as last seen, and whether it has ended; None when it was never seen."""
 
     job: Job | None
@@ -112,7 +95,7 @@ def create_when_free(
         pause_s *= PAUSE_GROWTH
 
 
-def wait(client: HubClient, job_id: str, policy: WaitPolicy, clock: Clock, listener: Listener) -> Waited:
+def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, listener: Listener) -> Waited:
     """Look at a job until it has ended or the policy's time is over; the first look is at once.
 
     A hub that is busy or away for a while is asked again. Raises NotFound when the hub does not know the id; other

@@ -16,6 +16,7 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_st
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs, results
 from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
 from azext_iotjobs.sdk.wording import parameter_names
@@ -188,7 +189,7 @@ class JobClient:
             raise BadValue(f"timeout_s {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
         if not poll_interval_s >= MIN_WAIT_S:
             raise BadValue(f"poll_interval_s {poll_interval_s}: give 1 or more.")
-        policy = jobs.WaitPolicy(interval_s=poll_interval_s, limit_s=timeout_s)
+        policy = WaitPolicy(interval_s=poll_interval_s, limit_s=timeout_s)
         waited = jobs.wait(self._hub, job_id, policy, self._clock, _Watcher(on_look))
         if waited.job is None or not waited.finished:
             state = "was not seen" if waited.job is None else f"is still {waited.job.status.value}"

@@ -3,8 +3,8 @@
 from datetime import datetime, timezone
 from typing import Protocol
 
+from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import AadLogin, BearerToken
 
 SCOPE = "https://iothubs.azure.net/.default"
 # Microsoft's service SDKs for .NET, Node.js and Java know two: this one, and the other for every other cloud.

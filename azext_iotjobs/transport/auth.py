@@ -1,11 +1,14 @@
 """A credential -> the Authorization header of a request, or the password of a device's connection."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import AadLogin, DeviceKey, HubTarget, SasKey, SasToken, ServiceCredential
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.sas import sas_token
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.entra import ServiceCredential
 
 REQUEST_LIFE_S = 600  # short: a token that leaks is soon worth nothing
 RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
@@ -14,7 +17,7 @@ RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
 class RequestAuth:
     """The Authorization header of requests for one resource; gets a new token before the old one ends."""
 
-    def __init__(self, resource: str, credential: ServiceCredential | DeviceKey, clock: Clock) -> None:
+    def __init__(self, resource: str, credential: "ServiceCredential | DeviceKey", clock: Clock) -> None:
         self._resource = resource
         self._credential = credential
         self._clock = clock
@@ -34,18 +37,18 @@ class RequestAuth:
         match credential:
             case SasToken():
                 return credential.text, credential.expires_at.timestamp()
-            case AadLogin():
-                token = credential.fetch()
-                return f"Bearer {token.text}", token.expires_at.timestamp()
             case SasKey() | DeviceKey():
                 expires_at = now + REQUEST_LIFE_S
                 text = sas_token(
                     resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy
                 )
                 return text, float(expires_at)
+            case _:  # an AadLogin: not named, so that others start without it
+                token = credential.fetch()
+                return f"Bearer {token.text}", token.expires_at.timestamp()
 
 
-def resource_of(target: HubTarget, credential: ServiceCredential | DeviceKey) -> str:
+def resource_of(target: HubTarget, credential: "ServiceCredential | DeviceKey") -> str:
     """What a credential's tokens are for: the whole hub, or one device."""
     return device_resource(target, credential.device_id) if isinstance(credential, DeviceKey) else target.host
 
@@ -61,8 +64,7 @@ def identity_resource(host: str, device_id: str | None, module_id: str | None = 
     return f"{host}{device}" if module_id is None else f"{host}{device}/modules/{module_id}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DevicePassword:
+class DevicePassword(NamedTuple):
     """A device's token and the moment at which it must be renewed."""
 
     text: str

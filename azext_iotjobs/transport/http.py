@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import requests
 import urllib3.exceptions
@@ -20,11 +20,14 @@ import urllib3.exceptions
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
-from azext_iotjobs.model.target import DeviceKey, HubTarget, ServiceCredential
+from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
 from azext_iotjobs.transport.masking import Shown
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.entra import ServiceCredential
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +55,16 @@ class Request:
     waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """What an answer was an answer to: who asked for what, and when it came."""
 
     method: str
     path: str
-    credential: ServiceCredential | DeviceKey
+    credential: "ServiceCredential | DeviceKey"
     answered_at: datetime  # aware UTC, by this machine's clock
 
 
-@dataclass(frozen=True, kw_only=True)
-class Response:
+class Response(NamedTuple):
     """What the hub answered; `headers` are found in any case."""
 
     status: int
@@ -89,7 +90,7 @@ class HttpTransport:
     def __init__(
         self,
         target: HubTarget,
-        credential: ServiceCredential | DeviceKey,
+        credential: "ServiceCredential | DeviceKey",
         clock: Clock,
         on_wait: OnWait | None = None,
         resource: str | None = None,

@@ -4,22 +4,22 @@ import re
 
 COVER = "***"
 MAX_SHOWN = 4000  # characters of one body
-# Members of JSON documents that hold keys, in any case; a key's id or a certificate's thumbprint is no secret.
-_JSON_KEY = re.compile(
+# Not compiled here: most commands end without a log. `re` keeps what it has compiled.
+_SECRETS = (
+    # Members of JSON documents that hold keys, in any case; a key's id or a certificate's thumbprint is no secret.
     r'("(?:primaryKey|secondaryKey|symmetricKey|sharedAccessKey|key|sasToken|accessToken|password|connectionString)"'
     r'\s*:\s*")(?:[^"\\]|\\.)*',
-    re.IGNORECASE,
+    r"(SharedAccessKey=)[^;\"'\s\\]+",
+    r"\b(sig=)[^&;\"'\s\\]+",
+    r"\b(Bearer )[^\s\"']+",
+    r"(//)[^/@\s:]+:[^/@\s]+(?=@)",  # of a proxy
 )
-_NAMED = re.compile(r"(SharedAccessKey=)[^;\"'\s\\]+", re.IGNORECASE)
-_SIGNATURE = re.compile(r"\b(sig=)[^&;\"'\s\\]+", re.IGNORECASE)
-_BEARER = re.compile(r"\b(Bearer )[^\s\"']+", re.IGNORECASE)
-_IN_URL = re.compile(r"(//)[^/@\s:]+:[^/@\s]+(?=@)")  # of a proxy
 
 
 def masked(text: str) -> str:
     """`text` with the values of keys, signatures and bearer tokens replaced by ***."""
-    for pattern in (_JSON_KEY, _NAMED, _SIGNATURE, _BEARER, _IN_URL):
-        text = pattern.sub(rf"\1{COVER}", text)
+    for pattern in _SECRETS:
+        text = re.sub(pattern, rf"\1{COVER}", text, flags=re.IGNORECASE)
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
-from azext_iotjobs.cli.params import OPTIONS
+from azext_iotjobs.cli.params import options_of
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
@@ -185,7 +185,7 @@ class Dests:
 
 def test_every_option_of_a_definition_has_its_field() -> None:
     context = Dests()
-    for add in OPTIONS["iot hub fleet-job update"]:
+    for add in options_of("iot hub fleet-job update")["iot hub fleet-job update"]:
         add(context)
     fields = set(TypedDefinition.__dataclass_fields__)
     around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}

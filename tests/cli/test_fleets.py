@@ -19,9 +19,10 @@ from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.fleet_sign_in import Ways
 from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.fleets import DeviceFacts
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 from tests.helpers.device_certificates import make

@@ -6,6 +6,7 @@ import pytest
 
 from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.cli.target import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
     BadValue,
     ConflictingChoice,
@@ -15,7 +16,7 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Unauthorized,
 )
-from azext_iotjobs.model.target import AadLogin, SasKey, SasToken
+from azext_iotjobs.model.target import SasKey, SasToken
 from tests.helpers.azure_double import LIST, AzureDouble, hub_item, hub_path, keys, refusal, with_hubs
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

@@ -22,6 +22,7 @@ from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.schema import MIGRATIONS
 from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (
+    BadValue,
     ConflictingChoice,
     LeaseHeld,
     LeaseLost,
@@ -485,3 +486,43 @@ def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> No
     again = FleetStore(tmp_path)
     assert again.groups() == []
     again.close()
+
+
+class Interrupted:
+    """A connection during whose next statement of a kind somebody presses Ctrl-C."""
+
+    def __init__(self, connection: sqlite3.Connection, at: str) -> None:
+        self._connection = connection
+        self._at: str | None = at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        found = self._connection.execute(sql, *values)
+        if self._at is not None and sql.startswith(self._at):
+            self._at = None
+            raise KeyboardInterrupt
+        return found
+
+
+@pytest.mark.parametrize("at", ["BEGIN", "UPDATE", "COMMIT"])
+def test_a_ctrl_c_in_a_transaction_leaves_none_open(leased: LeasedRun, at: str) -> None:
+    database = leased.store.database
+    database._connection = Interrupted(database._connection, at)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        leased.beat(NOW + timedelta(seconds=9))
+    leased.end(RunEvent.STOP, NOW, reason=None, by=None)
+    assert not database._connection.in_transaction and leased.store.run("job").state is RunState.STOPPED
+
+
+def test_a_name_that_is_not_text_is_refused(store: FleetStore, leased: LeasedRun) -> None:
+    nonsense = "x\udcff"
+    for look in (
+        lambda: store.fleet_job(nonsense),
+        lambda: store.group("h", nonsense),
+        lambda: list(store.results(store.run("job"), RowFilter(device_id=nonsense))),
+        lambda: store.choose([(nonsense, None)], seed=0),
+    ):
+        with pytest.raises(BadValue, match="is not text"):
+            look()

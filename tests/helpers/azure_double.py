@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from azext_iotjobs.cli.az_login import AzLogin
-from azext_iotjobs.model.target import BearerToken
+from azext_iotjobs.model.entra import BearerToken
 
 SUBSCRIPTION = "91d12660-3dec-467a-be2a-213b5544ddc0"
 ENDPOINT = "https://management.azure.com"

@@ -3,16 +3,9 @@ from datetime import datetime, timezone
 
 import pytest
 
+from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.target import (
-    AadLogin,
-    BearerToken,
-    DeviceKey,
-    HubTarget,
-    SasKey,
-    SasToken,
-    parse_connection_string,
-)
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken, parse_connection_string
 
 KEY = base64.b64encode(bytes(range(31))).decode()  # ends in "=="
 SIGNED = "SharedAccessSignature sr=myhub.azure-devices.net&sig=a%2Bb%3D&se=1900000000"

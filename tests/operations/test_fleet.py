@@ -193,3 +193,17 @@ def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place
     assert (run.state, run.tally.by_class) == (RunState.COMPLETED, {"offline": 1, "timeout": 1})
     assert [each.tries for each in place.seen(DeviceEnded) if each.result.device_id == "d000"] == [1, 2, 3, 4]
     assert place.world.hub.operated["d001"] == 1
+
+
+@by_both
+def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
+    place: Place, driver: Driver
+) -> None:  # fmt: skip
+    said: list[str] = []
+    place.store.database._connection.set_trace_callback(said.append)
+    devices = ids(300)
+    place.world.hub.fails = failing(*devices)
+    run = place.run(driver, devices, rate=10, retry=Retry(tries={"offline": 1}, pause_s=60))
+    assert (run.state, run.tally.failed) == (RunState.COMPLETED, 300) and place.world.clock.passed_s > 60
+    looked = sum(1 for each in said if each.startswith("SELECT seq, device_id") and "due_at" in each)
+    assert looked < 5 * place.world.clock.passed_s

@@ -120,6 +120,13 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
         run = place.world.new_run(place.store, job)
         return list(rows_of(place.store, run))
 
+    told: list[int] = []
+    whole = replace(base, targets=Targets(group="north"))
+    job = place.world.save(place.store, whole, "many")
+    rows += [{"deviceId": f"e{number}"} for number in range(200)]
+    assert fleet.preview(place.store, place.world.client, job, None, told.append).device_count == 240
+    assert told == [100, 200]
+    del rows[40:]
     assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's
     assert chosen("b", limit=3) == list(ids(3))
     sample = chosen("c", sample_percent=Fraction(10), seed=1)

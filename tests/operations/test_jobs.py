@@ -13,6 +13,7 @@ from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
@@ -86,7 +87,7 @@ def test_another_refusal_is_left_as_it_is() -> None:
 def test_waiting_looks_at_once_and_then_ever_more_seldom_until_the_end() -> None:
     clock, told = ClockDouble(), Told()
     client, _ = hub(in_turn(job("queued"), *[job("running")] * 8, job("completed")))
-    waited = jobs.wait(client, "j", jobs.WaitPolicy(interval_s=10, limit_s=600), clock, told)
+    waited = jobs.wait(client, "j", WaitPolicy(interval_s=10, limit_s=600), clock, told)
     assert waited.finished and waited.job is not None and waited.job.status is JobStatus.COMPLETED
     assert told.statuses == [JobStatus.QUEUED, *[JobStatus.RUNNING] * 8, JobStatus.COMPLETED]
     assert clock.slept == pytest.approx([1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 10, 10, 10])
@@ -96,7 +97,7 @@ def test_waiting_looks_at_once_and_then_ever_more_seldom_until_the_end() -> None
 def test_waiting_ends_at_its_limit_with_a_last_look() -> None:
     clock = ClockDouble()
     client, transport = hub(lambda _request: job("running"))
-    waited = jobs.wait(client, "j", jobs.WaitPolicy(interval_s=2, limit_s=6), clock, Told())
+    waited = jobs.wait(client, "j", WaitPolicy(interval_s=2, limit_s=6), clock, Told())
     assert not waited.finished and waited.job is not None
     assert clock.slept == pytest.approx([1, 1.5, 2, 1.5]) and clock.monotonic() == pytest.approx(6)
     assert len(transport.requests) == 5
@@ -114,14 +115,14 @@ def test_a_hub_that_is_busy_or_away_is_asked_again(trouble: Response | LinkLost)
 
     client, _ = hub(answer)
     told = Told()
-    assert jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), told).finished
+    assert jobs.wait(client, "j", WaitPolicy(), ClockDouble(), told).finished
     assert len(told.troubles) == 2
 
 
 def test_a_hub_that_stays_away_is_asked_until_the_limit() -> None:
     clock = ClockDouble()
     client, _ = hub(lambda _request: response(status=503))
-    waited = jobs.wait(client, "j", jobs.WaitPolicy(limit_s=30), clock, Told())
+    waited = jobs.wait(client, "j", WaitPolicy(limit_s=30), clock, Told())
     assert waited == jobs.Waited(job=None, finished=False) and clock.monotonic() == pytest.approx(30)
 
 
@@ -129,27 +130,27 @@ def test_without_a_limit_a_job_is_waited_for_until_its_own_deadline() -> None:
     clock = ClockDouble()
     begun = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "scheduled", "maxExecutionTimeInSeconds": 100}
     client, _ = hub(lambda _request: response({**begun, "startTime": render_instant(START + timedelta(seconds=50))}))
-    assert not jobs.wait(client, "j", jobs.WaitPolicy(limit_s=None), clock, Told()).finished
+    assert not jobs.wait(client, "j", WaitPolicy(limit_s=None), clock, Told()).finished
     assert clock.monotonic() == pytest.approx(50 + 100 + jobs.GRACE_S)
 
 
 def test_waiting_for_a_job_that_nobody_knows_is_an_error() -> None:
     client, _ = hub(in_turn(job("unknown", job_type="unknown")))
     with pytest.raises(NotFound, match="knows no job j"):
-        jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), Told())
+        jobs.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
 
 
 def test_a_refusal_while_waiting_is_not_ridden_out() -> None:
     client, transport = hub(lambda _request: response({"Message": "no right"}, status=401))
     with pytest.raises(Unauthorized):
-        jobs.wait(client, "j", jobs.WaitPolicy(), ClockDouble(), Told())
+        jobs.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
     assert len(transport.requests) == 1
 
 
 @pytest.mark.parametrize(("part", "option"), [("interval_s", "--poll-interval"), ("limit_s", "--poll-duration")])
 def test_a_policy_that_would_spin_is_refused(part: str, option: str) -> None:
     with pytest.raises(BadValue, match=option):
-        jobs.WaitPolicy(**{part: 0})
+        WaitPolicy(**{part: 0})
 
 
 def test_a_job_waits_for_a_free_slot_and_says_who_has_it_once() -> None:

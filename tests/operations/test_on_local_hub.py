@@ -17,6 +17,7 @@ from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs, methods, simulate
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What
@@ -27,7 +28,7 @@ from tests.helpers.hub_process import HubProcess
 LIMIT_S = 30
 CLOCK = SystemClock()
 WRONG_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-POLICY = jobs.WaitPolicy(interval_s=1, limit_s=LIMIT_S)
+POLICY = WaitPolicy(interval_s=1, limit_s=LIMIT_S)
 
 
 @pytest.fixture(scope="module")

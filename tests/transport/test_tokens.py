@@ -4,7 +4,8 @@ import base64
 from datetime import timedelta
 from urllib.parse import parse_qs
 
-from azext_iotjobs.model.target import AadLogin, BearerToken, DeviceKey, HubTarget, SasKey, SasToken
+from azext_iotjobs.model.entra import AadLogin, BearerToken
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
 from azext_iotjobs.transport.sas import sas_token
 from tests.helpers.clock_double import START, ClockDouble

@@ -2,27 +2,52 @@
 
 The names behind the options (`dest`) are our own words on purpose: where Microsoft's azure-iot extension is installed
 too, az lays its options, groups and validators over every dest of the same name in the same command.
+
+Only the room of the typed command is imported: az starts anew for each command.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.cli.params import devices, fleet_jobs, jobs, local_hub, registry, tokens
-from azext_iotjobs.cli.params.shared import Options
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.params.shared import Options
 
-OPTIONS: Options = {
-    **jobs.OPTIONS,
-    **fleet_jobs.OPTIONS,
-    **registry.OPTIONS,
-    **devices.OPTIONS,
-    **local_hub.OPTIONS,
-    **tokens.OPTIONS,
-}
+# The first words of commands -> the room that has their options. The first match counts.
+ROOMS = (
+    ("iot hub fleet-job", "fleet_jobs"),
+    ("iot hub device-identity", "registry"),
+    ("iot hub device-twin", "registry"),
+    ("iot hub module-identity", "registry"),
+    ("iot hub module-twin", "registry"),
+    ("iot hub connection-string", "tokens"),
+    ("iot hub generate-sas-token", "tokens"),
+    ("iot hub", "jobs"),
+    ("iot device", "devices"),
+    ("iot local-hub", "local_hub"),
+)
+
+
+def options_of(command: str) -> "Options":
+    """What adds the options of `command` alone; {} when it is none of ours."""
+    room = next((room for words, room in ROOMS if f"{command} ".startswith(f"{words} ")), None)
+    options = {} if room is None else _options_in(room)
+    return {command: options[command]} if command in options else {}
+
+
+def all_options() -> "Options":
+    """What adds the options of every command."""
+    rooms = dict.fromkeys(room for _, room in ROOMS)
+    return {command: options for room in rooms for command, options in _options_in(room).items()}
 
 
 def load_arguments(loader: Any, command: str) -> None:
     """Register the options of `command`, the one that was typed (or of all, when az wants everything)."""
-    names = [command] if command in OPTIONS else list(OPTIONS)
-    for name in names:
+    for name, options in (options_of(command) or all_options()).items():
         with loader.argument_context(name) as context:
-            for add_options in OPTIONS[name]:
+            for add_options in options:
                 add_options(context)
+
+
+def _options_in(room: str) -> "Options":
+    options: Options = import_module(f"{__name__}.{room}").OPTIONS
+    return options

@@ -22,11 +22,12 @@ from azext_iotjobs.model.errors import (
     HubAnswer,
     IotJobsError,
     LinkError,
+    NotFound,
     Throttled,
 )
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import HubJobMoved, Said
-from azext_iotjobs.model.job import Job, JobStatus, JobTally
+from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.run import Attempt, Batch, Run
 from azext_iotjobs.operations.by_job.job_rows import Closing, JobRows
@@ -36,6 +37,8 @@ from azext_iotjobs.transport.retry import SLOT_TAKEN
 NAP_S = 0.5
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
 ROWS_AHEAD = 1_000  # of these, read at a time
+JOB_NOT_FOUND = "JobNotFound"  # as old versions of the endpoint say; now it is a job whose status is `unknown`
+REQUEST_TIMEOUT = 408  # said by who stands between us and the hub: what it passed on may have been done
 
 
 def driver(client: HubClient, clock: Clock) -> MakeDriver:
@@ -172,6 +175,9 @@ class ByJob:
     def _nap(self) -> None:
         now = self._clock.monotonic()
         soonest = min([self._slot.next_at, *(each.next_at for each in self._looks.values())], default=now)
+        if not self._parts:
+            self._clock.sleep(NAP_S)  # all that is open waits to be tried again
+            return
         self._clock.sleep(min(NAP_S, soonest - now) if soonest > now else NAP_S / 10)
 
     # -- steps --------------------------------------------------------------------------------------------------------
@@ -227,7 +233,7 @@ class ByJob:
             self._wait_for_slot(part, is_first=is_first)
             return
         except HubAnswer as refused:
-            if is_first and refused.status < 500:
+            if is_first and 400 <= refused.status < 500 and refused.status != REQUEST_TIMEOUT:
                 self._saved(replace(part, state=PartState.PLANNED))  # refused: nothing was done
             raise
         self._slot = Looks()
@@ -288,6 +294,8 @@ class ByJob:
             closing = self._rows.read(part, job, lambda: self._looks_of(part).odd_for_s(self._clock.monotonic()))
             if closing is not None:
                 self._close(part, closing)
+        else:
+            self._looks_of(part).odd_since = None
 
     def _is_another_first(self, ended: Part) -> bool:
         """Whether another job is sent before the rows of one that has ended are read. A threshold needs them before."""
@@ -307,7 +315,14 @@ class ByJob:
 
     def _looked_at(self, part: Part) -> Job:
         self._looks_of(part).looked(self._clock.monotonic())
-        return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+        try:
+            return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+        except NotFound as err:
+            if err.hub_code != JOB_NOT_FOUND:
+                raise
+            return Job(
+                job_id=part.job_id, job_type=JobType.UNKNOWN, status=JobStatus.UNKNOWN, tally=None, document={}
+            )  # fmt: skip
 
     # -- rows and words -----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded
 from azext_iotjobs.model.job import Job, JobStatus
-from azext_iotjobs.model.query import rows_of_job
+from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.run import Attempt, Ended
 
@@ -48,19 +48,21 @@ class JobRows:
 
         odd_for_s: since when that is so; it is asked only when it is.
         """
-        left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
-        row_count = 0
+        left = {each.device_id: each for each in self._leased.devices_of(part)}  # a job is for modules of one name
+        told: set[str] = set()  # devices of the job that have an end; a row may come twice
         for results in self._pages(part):
-            row_count += len(results)
             ended = []
             for result in results:
-                attempt = left.get((result.device_id, result.module_id))
-                if attempt is None or not _is_end(result, job):
+                if result.status.lower() not in ENDED:
                     continue
-                del left[result.device_id, result.module_id]
+                if quoted(result.device_id) in part.condition:
+                    told.add(result.device_id)
+                if result.device_id not in left or _is_of_cancelling(result, job):
+                    continue
+                attempt = left.pop(result.device_id)
                 ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
             self._record(part, ended)
-        return self._closing(part, job, list(left.values()), row_count, odd_for_s)
+        return self._closing(part, job, list(left.values()), len(told), odd_for_s)
 
     def not_known(self, part: Part, text: str) -> Closing:
         """Nobody can say what a job did, if it did anything."""
@@ -69,11 +71,14 @@ class JobRows:
         return Closing(ended=self._told(part, ended), note="not known")
 
     def _closing(
-        self, part: Part, job: Job, left: list[Attempt], row_count: int, odd_for_s: Callable[[], float]
+        self, part: Part, job: Job, left: list[Attempt], told_count: int, odd_for_s: Callable[[], float]
     ) -> Closing | None:  # fmt: skip
         is_cancelled = job.status is JobStatus.CANCELLED
-        expected = row_count if job.tally is None else job.tally.device_count
-        if left and not is_cancelled and row_count < expected:
+        if job.tally is not None:
+            is_late = told_count < job.tally.device_count
+        else:
+            is_late = job.status is JobStatus.COMPLETED  # as far as one can know
+        if left and not is_cancelled and is_late:
             if odd_for_s() <= VANISHED_AFTER.total_seconds():
                 return None  # they are on their way
             return self.not_known(part, NOT_SAID)
@@ -99,9 +104,7 @@ class JobRows:
         return [each for _, each in ended]
 
 
-def _is_end(result: DeviceResult, job: Job) -> bool:
-    """Whether a row says that its device was operated: it has ended, and not because the job was cancelled before."""
-    status = result.status.lower()
-    if job.status is JobStatus.CANCELLED and status != "completed" and not result.error_code:
-        return False
-    return status in ENDED
+def _is_of_cancelling(result: DeviceResult, job: Job) -> bool:
+    """Whether a row is there because its job was cancelled before it operated the device."""
+    is_operated = result.status.lower() == "completed" or bool(result.error_code)
+    return job.status is JobStatus.CANCELLED and not is_operated

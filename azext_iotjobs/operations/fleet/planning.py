@@ -1,7 +1,7 @@
 """Which devices a run of a fleet job has, and in which batches: looked at, or made. Nothing is sent to a device."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,14 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
 SHOWN_BATCHES = 100
+TOLD_EVERY = 100  # devices that a hub gives; its pages have as many
+
+Device = tuple[str, str | None]  # and its module
+TellCount = Callable[[int], None]
+
+
+def _tell_nobody(count: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +53,16 @@ def host_of(client: HubClient) -> str:
     return client.target.authority.lower()
 
 
-def preview(store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None) -> Preview:
+def preview(
+    store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None, chosen: TellCount = _tell_nobody
+) -> Preview:  # fmt: skip
     """What a run of a fleet job, saved or not, would be now.
 
+    chosen: told now and then how many devices have been found.
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
     definition = job.definition
-    count = _choose(store, client, definition.targets, job.host)
+    count = _choose(store, client, definition.targets, job.host, chosen)
     sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
@@ -80,10 +91,12 @@ def new_run(
     at: datetime,
     tier: TierFacts | None = None,
     delivery: Delivery | None = None,
+    chosen: TellCount = _tell_nobody,
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
     delivery: how devices are reached this time; None: as the definition says.  tier: for `auto`, if it is known.
+    chosen: told now and then how many devices have been found.
     A run that has no device can be made; `carry_on` completes it.
     Raises WrongState while another run of it has not ended; NotFound; BadValue for more devices than allowed;
     HubAnswer, LinkError, StateError.
@@ -92,7 +105,7 @@ def new_run(
     last = store.last_run(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is asked; again when it is made
-    count = _choose(store, client, job.definition.targets, job.host)
+    count = _choose(store, client, job.definition.targets, job.host, chosen)
     used = delivery or job.definition.delivery
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     # A definition with another driver is checked as a whole: not every action has a job.
@@ -112,7 +125,7 @@ def new_run(
     )
 
 
-def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str) -> int:
+def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount) -> int:
     """Note in the store which devices a run has; gives how many."""
     if targets.of_run is not None:
         parent = store.run(targets.of_run.fleet_job_id, targets.of_run.run_number)
@@ -125,7 +138,7 @@ def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str) -
         )
         if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
             client.selections.check_at_most(selection, targets.max_devices)
-        count = store.choose(_devices(client, selection), targets.seed)
+        count = store.choose(_told_of(_devices(client, selection), chosen), targets.seed)
         if selection.condition is not None:
             store.order_chosen()  # a hub gives them in an order of its own
     if targets.sample_percent is not None:
@@ -137,10 +150,17 @@ def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str) -
     return count
 
 
-def _devices(client: HubClient, selection: Selection) -> Iterator[tuple[str, str | None]]:
+def _devices(client: HubClient, selection: Selection) -> Iterator[Device]:
     if selection.is_of_modules:
         yield from client.selections.module_ids(selection)
     elif selection.condition is None:
         yield from ((each, None) for each in selection.named)  # registered or not: their rows say so
     else:
         yield from ((each, None) for each in client.selections.device_ids(selection))
+
+
+def _told_of(devices: Iterable[Device], chosen: TellCount) -> Iterator[Device]:
+    for count, each in enumerate(devices, start=1):
+        yield each
+        if count % TOLD_EVERY == 0:
+            chosen(count)

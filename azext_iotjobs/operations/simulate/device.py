@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError, Unauthorized
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey
+from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations.simulate.surroundings import Around
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics

@@ -1,14 +1,9 @@
-"""Wire JSON <-> values: this room and its neighbours `*_codec.py` are the client's only ones with camelCase keys.
-
-Documents are kept as the hub sent them; only what we decide on is read out, and a word we do not know never fails.
-"""
+"""What a twin is to be, all of it, values <-> wire JSON."""
 
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
-from azext_iotjobs.model.errors import BadValue, HubFault
-from azext_iotjobs.model.method import MethodCall, MethodResponse
-from azext_iotjobs.model.twin import NewTwin, Twin, TwinPatch
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.twin import NewTwin
 
 TWIN_ROOTS = {
     "tags", "properties", "etag",
@@ -16,45 +11,6 @@ TWIN_ROOTS = {
     "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
     "capabilities", "deviceScope", "parentScopes", "configurations",
 }  # fmt: skip
-NEVER = "0001-01-01"  # how the hub writes an instant that has not been
-
-
-def render_method_call(call: MethodCall) -> dict[str, Any]:
-    """The body that calls a method, alone or in a job; timeouts are numbers."""
-    return {
-        "methodName": call.name,
-        "payload": call.payload,
-        "responseTimeoutInSeconds": call.response_timeout_s,
-        "connectTimeoutInSeconds": call.connect_timeout_s,
-    }
-
-
-def parse_method_response(document: Any) -> MethodResponse:
-    """What the device answered."""
-    body = json_object(document)
-    status = body.get("status", 0)
-    if not isinstance(status, int):
-        raise HubFault("The hub's answer holds no method status.", status=200)
-    return MethodResponse(status=status, payload=body.get("payload"), document=body)
-
-
-def render_twin_patch(patch: TwinPatch) -> dict[str, Any]:
-    """The body that merges into a twin; its etag travels in If-Match."""
-    return {key: value for key, value in patch.document.items() if key != "etag"}
-
-
-def parse_twin(document: Any) -> Twin:
-    """A twin as the hub shows it."""
-    body = json_object(document)
-    last_active = str(body.get("lastActivityTime") or NEVER)
-    return Twin(
-        device_id=str(body.get("deviceId")),
-        etag=body.get("etag"),
-        document=body,
-        is_enabled=body.get("status") != "disabled",
-        is_connected=body.get("connectionState") == "Connected",
-        last_active_at=None if last_active.startswith(NEVER) else last_active,
-    )
 
 
 def render_new_twin(new: NewTwin) -> dict[str, Any]:

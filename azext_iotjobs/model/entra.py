@@ -1,0 +1,28 @@
+"""Signing in with Microsoft Entra. Apart from keys and tokens of policies: who uses those starts without it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from azext_iotjobs.model.target import SasKey, SasToken
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearerToken:
+    """A Microsoft Entra access token."""
+
+    expires_at: datetime  # aware UTC
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AadLogin:
+    """Whoever az is signed in as. It opens the service's side of a hub; a device never signs in so.
+
+    fetch: gives a token that is valid for some minutes at least; asked again when that one nears its end.
+    """
+
+    fetch: Callable[[], BearerToken] = field(repr=False)
+
+
+ServiceCredential = SasKey | SasToken | AadLogin
