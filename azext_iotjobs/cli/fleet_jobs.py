@@ -8,7 +8,6 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.clients.fleet_codec import render_batch, render_fleet_job, render_run
-from azext_iotjobs.fleet.holder import is_left_alone
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
@@ -88,7 +87,7 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
 
 def _say_left_alone(run: Run) -> None:
     """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
-    if run.state is RunState.RUNNING and is_left_alone(run.lease, CLOCK.now()):
+    if run.state is RunState.RUNNING and run.is_left_alone(CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         logger.warning(
             "Nobody carries %s on%s. Go on with it: az iot hub fleet-job resume -j %s", run.name, since,

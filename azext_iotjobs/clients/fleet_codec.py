@@ -67,7 +67,7 @@ def render_run(run: Run, now: datetime) -> Document:
             "reason": run.asked.reason,
             "at": _instant(run.asked.at),
         },
-        "runner": None if run.lease is None else {
+        "runner": None if run.lease is None or run.lease.is_gone else {
             "owner": run.lease.owner,
             "until": _instant(run.lease.until),
             "heartbeat": _instant(run.lease.beat_at),

@@ -4,9 +4,6 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
-from datetime import datetime
-
-from azext_iotjobs.model.run import Lease
 
 
 @dataclass(frozen=True)
@@ -30,11 +27,6 @@ def who() -> str:
 def this_process() -> Holder:
     """The process that asks."""
     return Holder(f"{who()}, process {os.getpid()}", socket.gethostname(), os.getpid())
-
-
-def is_left_alone(lease: Lease | None, now: datetime) -> bool:
-    """Whether nobody carries on the run that has this lease."""
-    return lease is None or lease.until < now or is_gone(Holder(lease.owner, lease.machine, lease.pid))
 
 
 def is_gone(holder: Holder) -> bool:

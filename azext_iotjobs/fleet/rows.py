@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 
 from azext_iotjobs.fleet.definitions import parse_definition, parse_delivery, parse_origin
+from azext_iotjobs.fleet.holder import Holder, is_gone
 from azext_iotjobs.model.fleet import Driver, FleetJob
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import (
@@ -149,9 +150,11 @@ def _lease(row: sqlite3.Row) -> Lease | None:
     if row["lease_owner"] is None:
         return None
     return Lease(
-        owner=row["lease_owner"], until=_there(row["lease_until"]), beat_at=_there(row["lease_beat_at"]),
-        machine=row["lease_machine"], pid=row["lease_pid"],
-    )  # fmt: skip
+        owner=row["lease_owner"],
+        until=_there(row["lease_until"]),
+        beat_at=_there(row["lease_beat_at"]),
+        is_gone=is_gone(Holder(row["lease_owner"], row["lease_machine"], row["lease_pid"])),
+    )
 
 
 def _there(value: float) -> datetime:

@@ -14,7 +14,6 @@ from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
 from azext_iotjobs.fleet.definitions import render_delivery
-from azext_iotjobs.fleet.holder import is_left_alone
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
@@ -286,7 +285,7 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
 def check_ended(run: Run, now: datetime) -> None:
     """Raise WrongState for a run that has not ended: another one begins after it."""
     if not run.state.has_ended:
-        is_free = is_left_alone(run.lease, now)
+        is_free = run.is_left_alone(now)
         go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
         raise WrongState(
             f"{run.name} is {run.state.value}; another begins when it has ended.",

@@ -157,8 +157,7 @@ class Lease:
     owner: str  # for people: user@host, process
     until: datetime
     beat_at: datetime
-    machine: str = ""
-    pid: int = 0
+    is_gone: bool = False  # whether that process has surely ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +196,11 @@ class Run:
     @property
     def has_runner(self) -> bool:
         """Whether somebody had it when it was read; the lease may have passed since."""
-        return self.lease is not None
+        return self.lease is not None and not self.lease.is_gone
+
+    def is_left_alone(self, now: datetime) -> bool:
+        """Whether nobody carries it on."""
+        return self.lease is None or self.lease.is_gone or self.lease.until < now
 
     def duration_s(self, now: datetime) -> float | None:
         """Seconds from its start to its end, or to now while it runs; None: it has not started."""

@@ -323,9 +323,10 @@ def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: Flee
     assert not is_gone(mine)
     with pytest.raises(LeaseHeld):
         LeasedRun.take(store, run, OTHER, NOW)
+    assert store.run("job").has_runner
     child.kill()
     child.communicate()
-    assert is_gone(mine)
+    assert is_gone(mine) and not store.run("job").has_runner
     LeasedRun.take(store, run, OTHER, NOW)
     assert not is_gone(OTHER)  # of another machine nobody knows
 

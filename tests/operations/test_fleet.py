@@ -1,5 +1,6 @@
 """Runs of fleet jobs against a hub that is a function: batches, thresholds, retries, both drivers."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from azext_iotjobs.model.rollout import (
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
 from azext_iotjobs.operations.by_job import ROWS_AHEAD
-from azext_iotjobs.transport.http import Request
+from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (
     METHOD,
@@ -76,6 +77,49 @@ def _condition(text: str) -> Any:
     from azext_iotjobs.model.selection import Selection
 
     return Selection(condition=text)
+
+
+@by_both
+def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Driver) -> None:
+    there = ["d000", "d001"]
+
+    def refuse(request: Request) -> Response | None:
+        if request.path != "/devices/query" or "devices.jobs" in request.body["query"]:
+            return None
+        return response([{"deviceId": each} for each in there])
+
+    place.world.hub.refuses = refuse
+    definition = definition_of(METHOD, ids(1), driver)
+    targets = replace(definition.targets, selection=_condition("tags.x = 1"))
+    place.world.new_run(place.store, place.world.save(place.store, replace(definition, targets=targets)))
+    there[:] = ["d001", "d002"]  # one has left, one has come
+    assert place.world.carry_on(place.store).tally.completed == 2
+    assert place.world.hub.operated == {"d000": 1, "d001": 1}
+
+
+def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
+    send, together = place.world.send, threading.Barrier(4)
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def counting(request: Request) -> Response:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        together.wait(10)  # four at once, or it is broken
+        answer = send(request)
+        with lock:
+            under_way -= 1
+        return answer
+
+    place.world.send = counting  # type: ignore[method-assign]
+    assert place.run(Driver.CALLS, ids(12), concurrency=4).tally.completed == 12
+    assert most == 4
+
+
+def test_calls_are_no_faster_than_the_rate(place: Place) -> None:
+    assert place.run(Driver.CALLS, ids(11), rate=2.5).tally.completed == 11
+    assert 3.99 < place.world.clock.passed_s < 4.5
 
 
 def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
