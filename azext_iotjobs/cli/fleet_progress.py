@@ -37,6 +37,7 @@ class Progress:
         self._began_at = clock.monotonic()
         self._said_at = self._began_at
         self._ended_before = 0  # devices that had ended when this process began
+        self._job = ""  # its id
         self._batch_count = 0
         self._failures_left = MAX_FAILURES
         self._stop: StopFlag | None = None
@@ -93,6 +94,7 @@ class Progress:
     def _begin(self, run: Run) -> None:
         self._ended_before = run.tally.ended
         self._began_at = self._clock.monotonic()
+        self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         ended = f"{run.tally.ended} of {run.device_count} devices have ended"
         if run.asked is not None and run.asked.wish is Wish.CANCEL:
@@ -110,7 +112,7 @@ class Progress:
         self._failures_left -= 1
         self.say(row)
         if self._failures_left == 0:
-            self.say("More failures are not shown here; `results` has them all.")
+            self.say(f"More failures are not shown here; all of them: az iot hub fleet-job results -j {self._job}")
 
     def _go_on(self, event: Progressed) -> None:
         if event.batch is not None:

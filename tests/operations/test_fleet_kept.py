@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.fleet.store import RowFilter
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, WrongState
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound, WrongState
 from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
@@ -48,6 +48,9 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
         "d001", "d002", "d003",
     ]  # fmt: skip
     assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
+    fleet_jobs.delete(place.store, "job", at)
+    with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
+        fleet.new_run(place.store, place.world.client, again, by="ann", at=at)
 
 
 def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:

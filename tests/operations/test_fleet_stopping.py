@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -88,7 +88,11 @@ def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> No
     assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
     with pytest.raises(WrongState, match="stopped"):
         fleet.stop(place.store, stopped, hands.holder, by="ann", reason=None, clock=place.world.clock)
-    canceled = fleet.cancel(stopped, hands, by="ann", reason="enough")
+
+    def no_hub(*_: object) -> NoReturn:
+        raise AssertionError("by calls nothing goes on without a process: the hub is not needed")
+
+    canceled = fleet.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
     assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
     with pytest.raises(WrongState):
         fleet.cancel(canceled, hands, by="ann", reason=None)

@@ -251,9 +251,8 @@ class _Carrier:
         if drain is Drain.NO or self._has_told_drain or self._own.stop.is_set():
             return
         self._has_told_drain = True
-        text = "" if why is None else f"{why if why.endswith('.') else why + '.'} "
-        heard = self._own.listener.heard
-        heard(Said(at=self._clock.now(), text=f"{text}Nothing else begins; what is under way is awaited."))
+        text = f"Nothing else begins; what is under way is awaited.{'' if why is None else f' Why: {why}'}"
+        self._own.listener.heard(Said(at=self._clock.now(), text=text))
 
     def _wait(self, now: datetime, until: datetime, why: str) -> None:
         if self._waited_until != until:

@@ -8,8 +8,8 @@ from datetime import datetime
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, Targets
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
@@ -128,7 +128,7 @@ def new_run(
 def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount) -> int:
     """Note in the store which devices a run has; gives how many."""
     if targets.of_run is not None:
-        parent = store.run(targets.of_run.fleet_job_id, targets.of_run.run_number)
+        parent = _parent(store, targets.of_run)
         count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
         if targets.excluded:
             count = store.leave_out(targets.excluded)
@@ -148,6 +148,17 @@ def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str, c
     if targets.max_devices is not None and count > targets.max_devices:
         raise BadValue(f"{count} devices are meant, and --max-devices allows {targets.max_devices}; nothing was sent.")
     return count
+
+
+def _parent(store: FleetStore, devices: OfRun) -> Run:
+    """The run whose devices are meant. Raises NotFound, also when it is deleted."""
+    try:
+        return store.run(devices.fleet_job_id, devices.run_number)
+    except NotFound as err:
+        raise NotFound(
+            f"Its devices are some of run {devices.run_number} of fleet job {devices.fleet_job_id}, which is deleted.",
+            hint="Name them anew: az iot hub fleet-job update, with --query-condition, --device-ids or --devices-file.",
+        ) from err
 
 
 def _devices(client: HubClient, selection: Selection) -> Iterator[Device]:
