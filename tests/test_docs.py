@@ -13,6 +13,7 @@ import yaml
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]
+SCENARIOS = REPOSITORY / "tests" / "scenarios"
 
 
 def helps() -> dict[str, Any]:
@@ -115,6 +116,16 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
             given = [[*words, ""][words.index(option) + 1] for option in each["options"] if option in words]
             assert not each["choices"] or set(given) <= set(each["choices"]), line
     assert len(lines) > 30
+
+
+def test_the_page_for_people_from_iot_central_lists_every_scenario_of_fleet_jobs() -> None:
+    listed = re.findall(r"`(test_[a-z_]+)`( \*)?", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8"))
+    there = {
+        (name, mark)
+        for file, mark in (("test_fleet_jobs.py", ""), ("test_fleet_job_endings.py", " *"))
+        for name in re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE)
+    }
+    assert sorted(listed) == sorted(there), "each once"
 
 
 def test_the_readme_names_only_options_that_exist() -> None:

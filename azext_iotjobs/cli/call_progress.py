@@ -5,11 +5,11 @@ changes below the rows.
 """
 
 import json
-import sys
 from collections import Counter
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.result import DeviceResult
@@ -36,7 +36,7 @@ class Progress:
         self._said_at = self._began_at
         self._rows_left = MAX_ROWS if shows_rows else 0
         self._failures_left = MAX_FAILURES
-        self._is_live = sys.stderr.isatty() and not is_silent
+        self._line = LiveLine(is_silent=is_silent)
 
     @property
     def failed_count(self) -> int:
@@ -49,23 +49,23 @@ class Progress:
         if row.error_class is not None:
             self.failures[row.error_class.value] += 1
         if self._is_shown(row):
-            self._clear()
+            self._line.clear()
             logger.warning("%s", short_row(row))
             if self._rows_left == 0 and self._failures_left == 0:
                 logger.warning("More rows are not shown here.")
         now = self._clock.monotonic()
-        if now - self._said_at >= (LINE_EVERY_S if self._is_live else HEARTBEAT_S):
+        if now - self._said_at >= (LINE_EVERY_S if self._line.is_live else HEARTBEAT_S):
             self._said_at = now
             self._say_how_far(now)
 
     def say(self, text: str) -> None:
         """Something that is not a row."""
-        self._clear()
+        self._line.clear()
         logger.warning("%s", text)
 
     def end(self, path: str | None) -> None:
         """Leave the line that changes, and sum up; `path` is where the rows went."""
-        self._clear()
+        self._line.clear()
         if not self.count:
             return
         passed_s = self._clock.monotonic() - self._began_at
@@ -88,14 +88,10 @@ class Progress:
 
     def _say_how_far(self, now: float) -> None:
         line = how_far(self.count, self._total, self.failed_count, now - self._began_at)
-        if self._is_live:
-            print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._line.is_live:
+            self._line.show(line)
         else:
             logger.warning("%s", line)
-
-    def _clear(self) -> None:
-        if self._is_live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def how_far(count: int, total: int | None, failed: int, passed_s: float) -> str:

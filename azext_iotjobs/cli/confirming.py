@@ -22,6 +22,9 @@ def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> b
         return True
     try:
         return bool(prompt_y_n(f"{where}: go on?"))
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C or Ctrl-D: the cursor stands behind the question
+        print(file=sys.stderr)
+        return False
     except NoTTYException:
         logger.warning("%s.", where)
         return True

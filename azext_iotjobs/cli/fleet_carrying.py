@@ -11,7 +11,7 @@ from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited
-from azext_iotjobs.cli.fleet_progress import Progress
+from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_run_events import check as check_events
 from azext_iotjobs.clients.fleet_codec import render_run
@@ -21,7 +21,7 @@ from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet import Definition, Driver, FleetJob
+from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import by_calls, by_job, fleet
@@ -52,13 +52,18 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
     """Make a run of a fleet job and carry it out; gives it as it ended."""
     manner.check()
     once = replace(job, definition=limited(cmd, job.definition))
-    made = fleet.new_run(
-        place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery
-    )
+    progress = new_progress(cmd)
+    try:
+        made = fleet.new_run(
+            place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
+            chosen=progress.chosen,
+        )  # fmt: skip
+    finally:
+        progress.end()
     if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")
-        raise BadValue("Nothing was sent.")
+        raise BadValue("Nothing was sent.", hint=f"It is kept: az iot hub fleet-job run -j {job.fleet_job_id}")
     return carry(cmd, place, lambda: client, made, manner, fleet.carry_on)
 
 
@@ -76,6 +81,7 @@ def carry(
     if manner.events_path is not None:
         events = EventFile(manner.events_path, overwrites=manner.overwrites_events, adds=manner.adds_events)
     told = Told(progress, events)
+    say_what_is_not_used(run)
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
@@ -83,7 +89,10 @@ def carry(
             ended = go(run, own)
     except KeyboardInterrupt:
         ended = place.store.run_by_key(run.key)
-        progress.say(f"{run.name}: left at once; `results --status uncertain` shows whose calls were under way.")
+        progress.say(
+            f"{run.name}: left at once. Whose calls were under way: az iot hub fleet-job results -j {run.fleet_job_id} "
+            "--status uncertain"
+        )
     finally:
         told.close()
     outcome = judge(ended)
@@ -112,9 +121,16 @@ def make_driver(client: Callable[[], HubClient], run: Run) -> MakeDriver:
     return make
 
 
-def new_progress(cmd: Any) -> Progress:
-    """What a person sees."""
-    return Progress(CLOCK, is_silent=bool(cmd.cli_ctx.only_show_errors))
+def say_what_is_not_used(run: Run) -> None:
+    """Options that were given and that the run's driver has no use for."""
+    given, default = run.delivery, Delivery()
+    if run.driver is Driver.JOBS:
+        unused = {"--concurrency": given.concurrency != default.concurrency, "--rate": given.rate != default.rate}
+        instead = "driver calls; the hub has its own pace for jobs"
+    else:
+        unused, instead = {"--ttl": given.job_limit_s != default.job_limit_s}, "driver jobs"
+    for option in (name for name, is_given in unused.items() if is_given):
+        logger.warning("%s counts for %s.", option, instead)
 
 
 def _say(run: Run, outcome: Outcome) -> None:
@@ -124,14 +140,13 @@ def _say(run: Run, outcome: Outcome) -> None:
             logger.warning("Go on with it: az iot hub fleet-job resume -j %s", job)
         case Outcome.JOB_FAILED if run.state is RunState.FAILED:
             logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
-        case Outcome.DEVICES_FAILED:
-            words = [
-                name for name, count in (("failed", run.tally.failed), ("uncertain", run.tally.uncertain)) if count
-            ]
+        case Outcome.DEVICES_FAILED | Outcome.JOB_FAILED if run.tally.completed < run.device_count:
+            tally = run.tally
+            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.open}
             logger.warning(
                 "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
                 "az iot hub fleet-job rerun -j %s --on %s",
-                job, job, ",".join(words),
+                job, job, ",".join(word for word, count in counts.items() if count),
             )  # fmt: skip
         case Outcome.NO_DEVICE:
             logger.warning("No device is meant; nothing was called.")

@@ -92,14 +92,20 @@ class TypedDefinition:
         """Whether anything was."""
         return any(getattr(self, each.name) is not None for each in fields(self))
 
+    @property
+    def asks_hub(self) -> bool:
+        """Whether what was typed of the devices is for the hub to read: a condition, or a group, which is one."""
+        return self.condition is not None or self.device_group is not None
+
     def onto(self, old: Definition | None) -> Definition:
         """The definition: a new one, or `old` with what was typed. Raises UserError, naming the option."""
+        old_name = old.display_name if old else ""
         return Definition(
             action=self._action(old.action if old else None),
             targets=self._targets(old.targets if old else None),
             rollout=self._rollout(old.rollout if old else Rollout()),
             delivery=self.delivery(old.delivery if old else Delivery()),
-            display_name=_or(self.display_as, old.display_name if old else ""),
+            display_name=old_name if self.display_as is None else _printable(self.display_as, "--display-name"),
             description=_or(self.described, old.description if old else ""),
             labels=_labels(self.label_pairs) if self.label_pairs is not None else (old.labels if old else {}),
         )
@@ -137,6 +143,8 @@ class TypedDefinition:
             document["properties"] = {"desired": json_object_or_file(self.desired_json, "--desired")}
         if self.tags_json is not None:
             document["tags"] = json_object_or_file(self.tags_json, "--tags")
+        if document and not (document.get("tags") or document.get("properties", {}).get("desired")):
+            raise BadValue("--desired and --tags change nothing: they are empty.", hint="--desired light=5")
         return TwinPatch(document=document) if document else None
 
     def _method(self, old: Action | None) -> MethodCall | None:
@@ -176,16 +184,18 @@ class TypedDefinition:
             raise MissingChoice("No devices are named.", hint=f"{HOW_TO_NAME_DEVICES} A saved group: --group NAME.")
         changes: dict[str, Any] = {}
         if typed.names_devices or self.device_group is not None:
-            changes |= {"selection": None, "group": None, "of_run": None}
+            changes |= {"selection": None, "group": None, "of_run": None, "excluded": ()}
         if typed.names_devices:
             changes["selection"] = typed.read()
         elif self.left_out is not None:
-            if old is None or old.selection is None or self.device_group is not None:
-                raise ConflictingChoice(
-                    "--exclude goes with a condition or ids.", hint="Say it in the group's condition."
-                )
-            changes["selection"] = replace(old.selection, excluded=typed.read_excluded())
+            kept = None if old is None or self.device_group is not None else old.selection
+            if kept is None:
+                changes["excluded"] = typed.read_excluded()
+            else:
+                changes["selection"] = replace(kept, excluded=typed.read_excluded())
         if self.device_group is not None:
+            if not self.device_group.strip():
+                raise BadValue("--group is empty.", hint="Which there are: az iot hub fleet-job group list")
             changes["group"] = self.device_group
         if self.first_devices is not None:
             changes |= {"limit": at_least(self.first_devices, 0, "--limit") or None, "sample_percent": None}
@@ -256,11 +266,23 @@ class TypedDefinition:
             return None
         if self.retry_text is not None:
             changes["tries"] = parse_retry_classes(self.retry_text, "--retry")
-        return Retry(**changes) if old is None else replace(old, **changes)
+        retry = Retry(**changes) if old is None else replace(old, **changes)
+        if retry.pause_s > retry.longest_s:
+            raise ConflictingChoice(
+                f"--retry-pause {retry.pause_s:.0f}s is longer than --retry-max-pause {retry.longest_s:.0f}s.",
+                hint="Give both: --retry-pause 30m --retry-max-pause 1h",
+            )
+        return retry
 
 
 def _or(typed: Any, old: Any) -> Any:
     return old if typed is None else typed
+
+
+def _printable(text: str, option: str) -> str:
+    if not text.isprintable():
+        raise BadValue(f"{option} {shown(text)}: control characters and line breaks are not taken.")
+    return text
 
 
 def _percent(text: str) -> Fraction:
@@ -285,5 +307,5 @@ def _labels(pairs: Sequence[str]) -> Mapping[str, str]:
             raise BadValue(f"--labels: {shown(pair)} is not name=value.", hint="--labels ring=2 owner=ann")
         if name in labels:
             raise BadValue(f"--labels: {shown(name)} is given twice.")
-        labels[name] = value
+        labels[_printable(name, "--labels")] = _printable(value, "--labels")
     return labels

@@ -1,12 +1,10 @@
 """What a person sees while a fleet is simulated, on stderr: on a terminal a line that changes each second, else a line
 now and then; and a line at the first trouble of each kind."""
 
-import os
-import sys
-
 from knack.log import get_logger
 
 from azext_iotjobs.cli.cells import printable
+from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
@@ -14,7 +12,6 @@ logger = get_logger(__name__)
 
 LIVE_EVERY_S = 1.0
 LINE_EVERY_S = 10.0
-DEFAULT_WIDTH = 80
 
 WORDS = {
     What.LOST: "connection lost",
@@ -24,7 +21,6 @@ WORDS = {
     What.FETCH_REFUSED: "twin not given",
     What.REPORT_REFUSED: "reported properties refused",
     What.UNREADABLE: "message not readable",
-    What.DROPPED: "not sent, as too much waits for the hub",
     What.DROPPED: "not sent, as too much waited for the hub already",
 }
 
@@ -34,8 +30,8 @@ class Display:
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
-        self._is_live = sys.stderr.isatty()
-        self._next_at = statistics.started.at + (LIVE_EVERY_S if self._is_live else LINE_EVERY_S)
+        self._line = LiveLine()
+        self._next_at = statistics.started.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         self._said = ""
         self._told_ready = False
         self._told_kinds: set[tuple[What, str | None]] = set()  # with their first reason, which stays
@@ -57,18 +53,17 @@ class Display:
         """Say how things stand, if it is time to."""
         if now.at < self._next_at:
             return
-        self._next_at = now.at + (LIVE_EVERY_S if self._is_live else LINE_EVERY_S)
+        self._next_at = now.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         line = line_of(self._statistics, now)
-        if self._is_live:
-            print(f"\r{line[: _width() - 1]}\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._line.is_live:
+            self._line.show(line)
         elif line != self._said:
             logger.warning("%s", line)
         self._said = line
 
     def end(self) -> None:
         """Leave the line that changes."""
-        if self._is_live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._line.clear()
 
     def _tell_first(self, device: str, seen: Seen) -> None:
         """Trouble: only the first of its kind, and the first that has a reason, where others had none."""
@@ -106,10 +101,3 @@ def duration(seconds: float) -> str:
     if seconds < 0.1:
         return f"{seconds * 1000:.2f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _width() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
-    except OSError:
-        return DEFAULT_WIDTH

@@ -6,7 +6,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.model.condition import doubts
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet import host_of
 
@@ -29,11 +29,21 @@ def create(cmd: Any, client: FleetPlace, device_group: str, condition: str) -> d
 
 
 def list_groups(cmd: Any, client: FleetPlace) -> list[dict[str, Any]]:
-    """List the device groups of a hub."""
-    host = host_of(client.hub())
-    return [{"name": name, "hub": host, "queryCondition": condition} for name, condition in client.store.groups(host)]
+    """List the device groups that are saved, of all hubs or of the one that is typed. No hub is asked."""
+    return [
+        {"name": each.name, "hub": each.host, "queryCondition": each.condition}
+        for each in client.store.groups()
+        if client.means(each.host)
+    ]
 
 
 def delete(cmd: Any, client: FleetPlace, device_group: str) -> None:
-    """Forget a device group; no device is touched."""
-    client.store.delete_group(host_of(client.hub()), device_group)
+    """Forget a device group; no device is touched, no hub is asked."""
+    hosts = [each.host for each in client.store.groups() if each.name == device_group and client.means(each.host)]
+    if not hosts:
+        raise NotFound(f"There is no device group {device_group!r}.", hint="az iot hub fleet-job group list")
+    if len(hosts) > 1:
+        raise ConflictingChoice(
+            f"{len(hosts)} hubs have a device group {device_group!r}: {', '.join(hosts)}.", hint="Say which: -n HUB"
+        )
+    client.store.delete_group(hosts[0], device_group)

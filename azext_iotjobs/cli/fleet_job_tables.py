@@ -89,6 +89,7 @@ def _plan(document: Row) -> Row:
         "Sizes": cell(", ".join(map(str, document.get("batchSizes") or ()))),
         "Driver": cell(document.get("driver")),
         "Seconds": cell(", ".join(times)),
+        "PauseSeconds": cell(round(document.get("pausesSeconds") or 0) or None),
     }
 
 

@@ -9,7 +9,7 @@ from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.clients.fleet_codec import render_batch, render_fleet_job, render_run
 from azext_iotjobs.model.clock import SystemClock, render_instant
-from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import fleet_jobs as operation
@@ -41,7 +41,11 @@ def list_fleet_jobs(
         since=None if since is None else now - timedelta(seconds=span_s(since, "--since")),
         only_saved=only_saved,
     )
-    return [_short(each) for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    found = [each for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    for each in found:
+        if each.run is not None:
+            _say_left_alone(each.run)
+    return [_short(each) for each in found]
 
 
 def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, Any]]:
@@ -54,8 +58,10 @@ def delete(
     cmd: Any, client: FleetPlace, fleet_job: str | None = None, older_than: str | None = None
 ) -> dict[str, Any] | None:  # fmt: skip
     """Delete a fleet job with its history, or the history of all that is older than so many days."""
-    if (fleet_job is None) == (older_than is None):
+    if fleet_job is None and older_than is None:
         raise MissingChoice("Say what is deleted: --fleet-job-id ID, or --older-than 60d for old history.")
+    if fleet_job is not None and older_than is not None:
+        raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
     if fleet_job is not None:
         client.check(client.store.fleet_job(fleet_job))
         operation.delete(client.store, fleet_job, CLOCK.now())
@@ -81,7 +87,7 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
 
 def _say_left_alone(run: Run) -> None:
     """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
-    if run.state is RunState.RUNNING and (run.lease is None or run.lease.until < CLOCK.now()):
+    if run.state is RunState.RUNNING and run.is_left_alone(CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         logger.warning(
             "Nobody carries %s on%s. Go on with it: az iot hub fleet-job resume -j %s", run.name, since,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
@@ -14,7 +15,11 @@ from azext_iotjobs.operations import fleet
 def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dict[str, Any]:
     """What a run of a fleet job, saved or not, would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
     once = replace(job, definition=limited(cmd, job.definition))
-    found = fleet.preview(place.store, hub, once, place.tier)
+    progress = new_progress(cmd)
+    try:
+        found = fleet.preview(place.store, hub, once, place.tier, progress.chosen)
+    finally:
+        progress.end()
     return {
         "dryRun": True,
         "hub": job.host,

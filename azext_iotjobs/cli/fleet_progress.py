@@ -3,14 +3,15 @@
 On a terminal one line changes below what is said; elsewhere there are plain lines.
 """
 
-import shutil
-import sys
+from collections.abc import Callable
+from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
+from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.clients.answer import printable
-from azext_iotjobs.model.clock import Clock, StopFlag, render_instant
+from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -23,7 +24,7 @@ from azext_iotjobs.model.fleet_events import (
     Said,
     Waiting,
 )
-from azext_iotjobs.model.run import Run, RunState, Tally
+from azext_iotjobs.model.run import Run, RunState, Tally, Wish
 
 logger = get_logger(__name__)
 
@@ -39,7 +40,7 @@ class Progress:
         self._batch_count = 0
         self._failures_left = MAX_FAILURES
         self._stop: StopFlag | None = None
-        self._is_live = sys.stderr.isatty() and not is_silent
+        self._line = LiveLine(is_silent=is_silent)
 
     def watch(self, stop: StopFlag) -> None:
         """Say it once when this is set: calls under way are awaited then."""
@@ -53,7 +54,7 @@ class Progress:
         match event:
             case RunBegan(run=run):
                 self._begin(run)
-            case BatchBegan(batch=batch) if not self._is_live:
+            case BatchBegan(batch=batch) if not self._line.is_live:
                 again = ", tried again" if batch.is_retry else ""
                 self.say(f"Batch {batch.ordinal} begins: {devices(batch.size)}{again}.")
             case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
@@ -76,6 +77,10 @@ class Progress:
             case _:
                 pass
 
+    def chosen(self, count: int) -> None:
+        """So many devices have been found, and more are looked for: a tier may give few of them a minute."""
+        self._show(lambda: f"Choosing devices: {count} so far.")
+
     def say(self, text: str) -> None:
         """Something that stays."""
         self.end()
@@ -83,14 +88,17 @@ class Progress:
 
     def end(self) -> None:
         """Leave the line that changes."""
-        if self._is_live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._line.clear()
 
     def _begin(self, run: Run) -> None:
         self._ended_before = run.tally.ended
         self._began_at = self._clock.monotonic()
         self._batch_count = run.batch_count
-        goes = f"goes on, {run.tally.ended} of {run.device_count} devices have ended" if run.tally.ended else "begins"
+        ended = f"{run.tally.ended} of {run.device_count} devices have ended"
+        if run.asked is not None and run.asked.wish is Wish.CANCEL:
+            self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
+            return
+        goes = f"goes on, {ended}" if run.tally.ended else "begins"
         self.say(
             f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
@@ -105,18 +113,25 @@ class Progress:
             self.say("More failures are not shown here; `results` has them all.")
 
     def _go_on(self, event: Progressed) -> None:
-        now = self._clock.monotonic()
-        if not self._is_live and now - self._said_at < HEARTBEAT_S:
-            return
-        self._said_at = now
         if event.batch is not None:
             self._batch_count = max(self._batch_count, event.batch.ordinal)
-        line = how_far(event, self._batch_count, self._ended_before, now - self._began_at)
-        if self._is_live:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r{line[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
-        else:
-            logger.warning("%s", line)
+        passed_s = self._clock.monotonic() - self._began_at
+        self._show(lambda: how_far(event, self._batch_count, self._ended_before, passed_s))
+
+    def _show(self, line: Callable[[], str]) -> None:
+        """How far it is: on a terminal each time, elsewhere now and then."""
+        if self._line.is_live:
+            self._line.show(line())
+            return
+        now = self._clock.monotonic()
+        if now - self._said_at >= HEARTBEAT_S:
+            self._said_at = now
+            logger.warning("%s", line())
+
+
+def new_progress(cmd: Any) -> Progress:
+    """What the person sees who typed a command."""
+    return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
 def how_far(event: Progressed, batch_count: int, ended_before: int, passed_s: float) -> str:

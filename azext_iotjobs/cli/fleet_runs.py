@@ -1,7 +1,7 @@
 """Handlers of az iot hub fleet-job run | resume | rerun | stop | cancel."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -9,11 +9,13 @@ from knack.log import get_logger
 from azext_iotjobs.cli.confirming import goes_on
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
-from azext_iotjobs.cli.fleet_carrying import Manner, carry, make_driver, new_progress, start
+from azext_iotjobs.cli.fleet_carrying import Manner, carry, make_driver, start
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_place import FleetPlace
-from azext_iotjobs.cli.fleet_plans import show_plan
+from azext_iotjobs.cli.fleet_plans import limited, show_plan
+from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import Told
+from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.holder import this_process, who
 from azext_iotjobs.fleet.plan import parse_words
@@ -66,17 +68,19 @@ def resume(
     events_path: str | None = None,
     overwrites_events: bool = False,
     always_zero: bool = False,
+    **kwargs: Any,
 ) -> dict[str, Any]:
-    """Go on with the last run of a fleet job."""
+    """Go on with the last run of a fleet job. kwargs: how fast, as TypedDefinition names it, from here on."""
     manner = Manner(events_path, overwrites_events, sure, always_zero, adds_events=True)
     job = client.store.fleet_job(fleet_job)
     client.check(job)
     last = client.store.run(fleet_job)
+    delivery = TypedDefinition.taken_from(kwargs).delivery(last.delivery)
     hub = client.hub_of(job)
     manner.check()
-    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} goes on", sure=sure):
-        raise BadValue("Nothing was sent.")
-    return carry(cmd, client, lambda: hub, last, manner, fleet.resume)
+    if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} is resumed", sure=sure):
+        raise BadValue("Nothing was sent.", hint=f"{last.name} is as it was: az iot hub fleet-job show -j {fleet_job}")
+    return carry(cmd, client, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
 
 def rerun(
@@ -106,17 +110,19 @@ def rerun(
         targets=Targets(of_run=OfRun(fleet_job_id=fleet_job, run_number=last.number, words=words)),
     )
     definition = typed.onto(before)
+    planned = replace(parent, definition=definition)
     if only_plans:
-        return show_plan(cmd, client, hub, replace(parent, definition=definition))
+        return show_plan(cmd, client, hub, planned)
     manner.check()
     has_ended = last.state not in (RunState.PENDING, RunState.RUNNING)
-    if has_ended and client.store.choose_of_run(last, words, 0) == 0:
+    once = replace(planned, definition=limited(cmd, definition))
+    if has_ended and fleet.preview(client.store, hub, once, client.tier).device_count == 0:
         logger.warning("%s has no device to run again on (--on %s).", last.name, chosen_words)
         leave_with(cmd, Outcome.NO_DEVICE, always_zero=always_zero)
         return None
-    changes = {name: getattr(definition, name) for name in definition.__dataclass_fields__ if name != "targets"}
+    changes = {each.name: getattr(definition, each.name) for each in fields(definition)}
     job = fleet_jobs.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
-    return start(cmd, client, hub, replace(job, definition=definition), manner)
+    return start(cmd, client, hub, job, manner)
 
 
 def stop(
@@ -163,6 +169,7 @@ def _until_ended(
     cmd: Any, place: FleetPlace, ask: Callable[[Run], Run], run: Run, wait_limit_s: int
 ) -> dict[str, Any]:  # fmt: skip
     """Ask for an end of a run, and wait for it; whoever carries it on awaits what is under way."""
+    at_least(wait_limit_s, 0, "--poll-duration")
     began_at = asked_at = CLOCK.monotonic()
     try:
         seen = ask(run)
@@ -177,7 +184,11 @@ def _until_ended(
     except KeyboardInterrupt:
         seen = place.store.run_by_key(run.key)  # what was asked for stands
     if seen.state is RunState.RUNNING:
-        logger.warning("%s was asked to end, and still has calls or hub jobs under way.", seen.name)
+        logger.warning(
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
+            "-j %s",
+            seen.name, seen.fleet_job_id,
+        )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
     return render_run(seen, CLOCK.now())
 

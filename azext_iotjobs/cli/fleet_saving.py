@@ -1,6 +1,6 @@
 """Handlers of az iot hub fleet-job create | copy | update: what is typed becomes a definition that is kept."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from knack.log import get_logger
@@ -10,9 +10,11 @@ from azext_iotjobs.cli.fleet_jobs import shown
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.holder import who
+from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
+from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations import fleet_jobs as operation
 from azext_iotjobs.operations.fleet import host_of
 
@@ -56,7 +58,7 @@ def create(
         )  # fmt: skip
         return show_plan(cmd, client, hub, planned)
     if manner is None:
-        _say_how_many(hub, definition.targets)
+        _say_how_many(hub, client.store, definition.targets)
         return shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
     manner.check()
     job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
@@ -75,14 +77,16 @@ def create(
 def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = None, **kwargs: Any) -> dict[str, Any]:
     """Save a fleet job once more under a new id, with changes; nothing runs."""
     original = client.store.fleet_job(fleet_job)
-    definition = TypedDefinition.taken_from(kwargs).onto(
-        replace(original.definition, display_name=f"{original.display_name}{operation.COPY_NAME}")
-    )
-    host = host_of(client.hub()) if client.names_hub else original.host
+    typed = TypedDefinition.taken_from(kwargs)
+    definition = typed.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
+    hub = client.hub() if client.names_hub else client.hub_of(original) if typed.asks_hub else None
+    host = original.host if hub is None else host_of(hub)
+    if hub is not None and typed.asks_hub:
+        _say_how_many(hub, client.store, definition.targets)
     return shown(
         operation.copy(
             client.store, fleet_job, new_job, host, by=who(), at=CLOCK.now(),
-            **{name: getattr(definition, name) for name in definition.__dataclass_fields__},
+            **{each.name: getattr(definition, each.name) for each in fields(definition)},
         )
     )  # fmt: skip
 
@@ -94,17 +98,30 @@ def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[
     typed = TypedDefinition.taken_from(kwargs)
     if not typed.is_typed:
         raise MissingChoice("Nothing to update.", hint="Give what is to be another: for example --batch 5%.")
-    edited = operation.edit(client.store, fleet_job, typed.onto(job.definition), by=who(), at=CLOCK.now())
+    definition = typed.onto(job.definition)
+    if typed.asks_hub:
+        _say_how_many(client.hub_of(job), client.store, definition.targets)
+    edited = operation.edit(client.store, fleet_job, definition, by=who(), at=CLOCK.now())
     if edited.version == job.version:
         logger.warning("Fleet job %s is like that already: version %d.", fleet_job, job.version)
     return shown(edited, client, client.store.last_run(fleet_job))
 
 
-def _say_how_many(hub: HubClient, targets: Targets) -> None:
-    """How many devices a condition means now; one that the hub cannot read is refused before it is kept."""
+def _say_how_many(hub: HubClient, store: FleetStore, targets: Targets) -> None:
+    """How many devices a condition means now; one that the hub cannot read is refused before it is kept.
+
+    Raises NotFound for a group that is not there.
+    """
     selection = targets.selection
+    if targets.group is not None:
+        selection = Selection(condition=store.group(host_of(hub), targets.group))
     if selection is None or selection.condition is None:
         return
     count = hub.selections.count(selection, MANY)
     least = "more than " if selection.is_of_modules and count > MANY else ""
-    logger.warning("The condition means %s%d now; each run asks again.", least, min(count, MANY) if least else count)
+    noun = "module" if selection.is_of_modules else "device"
+    number = min(count, MANY) if least else count
+    logger.warning(
+        "%s means %s%d %s%s now; each run asks again.", "The condition" if targets.group is None else "The group",
+        least, number, noun, "" if number == 1 else "s",
+    )  # fmt: skip

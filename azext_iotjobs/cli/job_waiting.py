@@ -1,11 +1,11 @@
 """Wait for a job at a terminal or in a script: progress on stderr, the job as the result, its outcome as exit code."""
 
-import sys
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli.exit import leave_with
+from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally
@@ -50,15 +50,15 @@ class Progress:
         self.last: Job | None = None
         self._job_id = job_id
         self._said: str | None = None
-        self._is_live = sys.stderr.isatty()
+        self._line = LiveLine()
 
     def looked(self, job: Job, left_s: float) -> None:
         """A look at the job."""
         self.last = job
         counts = "" if job.tally is None else f": {_counts(job.tally)}"
         line = f"Job {self._job_id} is {job.status.value}{counts}"
-        if self._is_live and not job.status.is_terminal:
-            print(f"\r{line}; {left_s:.0f} s left\x1b[K", end="", file=sys.stderr, flush=True)
+        if self._line.is_live and not job.status.is_terminal:
+            self._line.show(f"{line}; {left_s:.0f} s left")
         elif line != self._said:
             self.end()
             logger.warning("%s.", line)
@@ -71,8 +71,7 @@ class Progress:
 
     def end(self) -> None:
         """Leave the line that changes."""
-        if self._is_live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._line.clear()
 
 
 def _counts(tally: JobTally) -> str:

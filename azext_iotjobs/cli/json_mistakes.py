@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.cli.json_parsing import parse_json
-from azext_iotjobs.cli.values import shown
+from azext_iotjobs.cli.values import not_a_file, shown
 from azext_iotjobs.model.errors import BadValue
 
 CURLY = re.compile("[“”„‟″«»]")  # what word processors and chats make of plain quotes
@@ -45,7 +45,7 @@ def explained(text: str, option: str, error: ValueError) -> BadValue:
 def no_file(path: str, option: str) -> BadValue:
     """The error for a file that is not there."""
     return BadValue(
-        f"{option}: there is no file {path!r}.",
+        f"{option}: {not_a_file(path)}",
         hint=f"Relative paths begin in {Path.cwd()}. Text as a JSON value stands between double quotes.",
     )
 

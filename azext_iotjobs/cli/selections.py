@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.values import at_least, whole_number
+from azext_iotjobs.cli.values import at_least, not_a_file, whole_number
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.selection import Selection, device_ids
@@ -64,6 +64,10 @@ def listed(text: str, option: str) -> tuple[str, ...]:
 
     Raises BadValue, naming the option, for none and for what is no id.
     """
+    if text.startswith("@"):  # az would have put its text here, had there been such a file
+        raise BadValue(
+            f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can stand in --devices-file."
+        )
     found = device_ids(filter(None, text.replace(",", " ").split()), option)
     if not found:
         raise BadValue(f"{option} is empty.", hint=f"Give ids with commas between them: {option} pump-1,pump-2")

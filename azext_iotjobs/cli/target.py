@@ -227,4 +227,7 @@ def _text(value: str | None) -> str | None:
 
 
 def _say_waiting(reason: str, pause_s: float, remaining_s: float) -> None:
+    from azext_iotjobs.cli.live_line import LiveLine  # here: few commands ever wait
+
+    LiveLine.clear_any()
     logger.warning("%s Waiting %.0f s; giving up in %.0f s.", reason, pause_s, remaining_s)

@@ -13,7 +13,7 @@ def bytes_of_file(path: str, option: str) -> bytes:
     """What is in a file. Raises BadValue when it is not there, or too large."""
     found = existing_file(path)
     if found is None:
-        raise BadValue(f"{option}: there is no file {shown(path)}.")
+        raise BadValue(f"{option}: {not_a_file(path)}", hint=f"Relative paths begin in {Path.cwd()}.")
     try:
         if found.stat().st_size > MAX_FILE_BYTES:
             raise BadValue(f"{option}: {path} is larger than {MAX_FILE_BYTES // 1024**2} MB.")
@@ -78,6 +78,15 @@ def existing_file(text: str) -> Path | None:
         return path if text and path.is_file() else None
     except (OSError, ValueError):  # a name that no file system takes
         return None
+
+
+def not_a_file(text: str) -> str:
+    """What is wrong with a path that names no file."""
+    try:
+        is_folder = bool(text) and Path(text).is_dir()
+    except (OSError, ValueError):
+        is_folder = False
+    return f"{shown(text)} is a folder." if is_folder else f"there is no file {shown(text)}."
 
 
 def shown(text: str) -> str:

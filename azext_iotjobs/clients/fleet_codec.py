@@ -52,6 +52,7 @@ def render_run(run: Run, now: datetime) -> Document:
         "endedBy": run.ended_by,
         "driver": run.driver.value,
         "driverReason": run.driver_reason,
+        "delivery": _delivery(run.delivery),
         "created": _instant(run.created_at),
         "createdBy": run.created_by,
         "started": _instant(run.started_at),
@@ -66,7 +67,7 @@ def render_run(run: Run, now: datetime) -> Document:
             "reason": run.asked.reason,
             "at": _instant(run.asked.at),
         },
-        "runner": None if run.lease is None else {
+        "runner": None if run.lease is None or run.lease.is_gone else {
             "owner": run.lease.owner,
             "until": _instant(run.lease.until),
             "heartbeat": _instant(run.lease.beat_at),
@@ -84,6 +85,7 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "retry": batch.is_retry,
         "started": _instant(batch.started_at),
         "ended": _instant(batch.ended_at),
+        "durationSeconds": _between(batch.started_at, batch.ended_at),
         "progress": render_tally(batch.tally),
     }
 
@@ -159,7 +161,7 @@ def _targets(targets: Targets) -> Document:
     return {
         "queryCondition": None if selection is None else selection.condition,
         "deviceIds": [] if selection is None else list(selection.device_ids),
-        "excluded": [] if selection is None else list(selection.excluded),
+        "excluded": list((targets if selection is None else selection).excluded),
         "group": targets.group,
         "ofRun": None if of_run is None else {
             "id": of_run.fleet_job_id,
@@ -210,6 +212,10 @@ def _delivery(delivery: Delivery) -> Document:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _between(began: datetime | None, ended: datetime | None) -> float | None:
+    return None if began is None or ended is None else _seconds(max(0.0, (ended - began).total_seconds()))
 
 
 def _seconds(seconds: float | None) -> float | None:

@@ -9,6 +9,11 @@ from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 
+COUNTS = {
+    "device_count": "deviceCount", "failed_count": "failedCount", "succeeded_count": "succeededCount",
+    "running_count": "runningCount", "pending_count": "pendingCount",
+}  # fmt: skip
+
 Word = TypeVar("Word", bound=Enum)
 
 
@@ -46,13 +51,8 @@ def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
 def _tally(counts: Any) -> JobTally | None:
     if not isinstance(counts, dict):
         return None
-    return JobTally(
-        device_count=int(counts.get("deviceCount") or 0),
-        failed_count=int(counts.get("failedCount") or 0),
-        succeeded_count=int(counts.get("succeededCount") or 0),
-        running_count=int(counts.get("runningCount") or 0),
-        pending_count=int(counts.get("pendingCount") or 0),
-    )
+    values = {ours: counts.get(theirs) or 0 for ours, theirs in COUNTS.items()}
+    return JobTally(**values) if all(isinstance(each, int) for each in values.values()) else None
 
 
 def _instant(text: Any) -> datetime | None:
@@ -74,6 +74,6 @@ def whole(value: Any) -> int | None:
 def _word(words: type[Word], text: Any) -> Word:
     """The enum's member for a word of the hub's, in any case; UNRECOGNISED for one that is new to us."""
     by_text = {word.value.lower(): word for word in words}
-    # Documents and SDKs disagree on this one's spelling.
-    spelled = {"canceled": "cancelled"}.get(str(text).lower(), str(text).lower())
+    # Documents and SDKs disagree on these.
+    spelled = {"canceled": "cancelled", "finished": "completed"}.get(str(text).lower(), str(text).lower())
     return by_text.get(spelled, words["UNRECOGNISED"])

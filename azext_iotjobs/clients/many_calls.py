@@ -84,9 +84,16 @@ class Reactions:
             return False
         if follows is Next.SLOW_DOWN:
             self._slow_down(answer, now)
-        elif not self._pacing.troubled(now):
-            self.ended_by = self.ended_by or answer
+        else:
+            self._pause(answer, now)
         return follows is Next.KEEP_AND_PAUSE
+
+    def _pause(self, trouble: IotJobsError, now: float) -> None:
+        before_s = self._pacing.wait_s(now)
+        if not self._pacing.troubled(now):
+            self.ended_by = self.ended_by or trouble
+        elif (pause_s := self._pacing.wait_s(now)) > before_s:
+            self._say(f"{trouble} All calls wait {pause_s:.0f} s, and then go on.")
 
     def _slow_down(self, refusal: IotJobsError, now: float) -> None:
         pause_s = refusal.retry_after_s if isinstance(refusal, Throttled) else None

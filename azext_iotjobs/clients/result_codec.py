@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from azext_iotjobs.clients.answer import json_object
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.grouping import Group
@@ -22,16 +23,18 @@ CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls 
 
 
 def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResult:
-    """A record of the hub's."""
+    """A record of the hub's. Raises HubFault for what is none."""
+    document = json_object(document)
     status = str(document.get("status"))
-    response = (document.get("outcome") or {}).get("deviceMethodResponse") or {}
-    error = document.get("error") or {}
+    response = _members(_members(document.get("outcome")).get("deviceMethodResponse"))
+    error = _members(document.get("error"))
+    module_id = document.get("moduleId")
     answered = response.get("status")
     method_status = answered if isinstance(answered, int) else None
     code = str(error["code"]) if error.get("code") is not None else None
     return DeviceResult(
         device_id=str(document.get("deviceId")),
-        module_id=document.get("moduleId"),
+        module_id=module_id if isinstance(module_id, str) and module_id else None,
         status=status,
         error_class=error_class(status, code, method_status, success),
         error_code=code,
@@ -79,6 +82,10 @@ def render_summary(
         "answers": [{"status": status, "payload": payload, "count": count} for status, payload, count in answers],
         "otherAnswers": other,
     }
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _instant(text: Any) -> datetime | None:

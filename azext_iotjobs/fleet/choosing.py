@@ -1,6 +1,6 @@
 """Which devices a run is to have: noted before the run is made, in a table of this connection alone, flat in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.database import Database
@@ -31,6 +31,12 @@ class Choosing:
     def order_chosen(self) -> None:
         """Put the chosen devices in the order of their ids."""
         self._keep_chosen("ORDER BY device_id, module_id")
+
+    def leave_out(self, device_ids: Sequence[str]) -> int:
+        """Take devices, with their modules, away from the chosen; gives how many are left."""
+        self.database.change_many("DELETE FROM temp.chosen WHERE device_id = ?", ((each,) for each in device_ids))
+        self._keep_chosen("ORDER BY seq")
+        return self._count_chosen()
 
     def keep_first(self, count: int) -> int:
         """Keep the first of the chosen devices; gives how many are left."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from azext_iotjobs.fleet.schema import MIGRATIONS
 from azext_iotjobs.model.errors import (
+    BadValue,
     StateBusy,
     StateDamaged,
     StateError,
@@ -27,7 +28,7 @@ NOTHING_LOST = "Nothing that was recorded is lost; "
 
 
 class Database:
-    """One open database. Raises StateError from every method."""
+    """One open database. Raises StateError from every method; BadValue for what is not text."""
 
     def __init__(self, folder: Path) -> None:
         """Open `folder`/FILE_NAME; both are made when they are missing."""
@@ -58,9 +59,9 @@ class Database:
             yield
             return
         with self._in_our_words():
-            self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:
+                self._connection.execute("BEGIN IMMEDIATE")  # in here: Ctrl-C may come while it waits for a lock
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -120,6 +121,8 @@ class Database:
             raise state_error(err, self.path) from err
         except OSError as err:
             raise state_error(err, self.path) from err
+        except UnicodeEncodeError as err:  # bytes that were no text, typed or sent: no name here has them
+            raise BadValue(f"{err.object[:60]!r} is not text; nothing here has that name.") from err
 
 
 def state_error(err: sqlite3.Error | OSError, path: Path) -> StateError:
@@ -140,8 +143,9 @@ def state_error(err: sqlite3.Error | OSError, path: Path) -> StateError:
             f"The state file {path} is no fleet database, or is damaged ({err}). It was left as it is.",
             hint="Restore it from a backup, or give another folder: --state-dir.",
         )
+    why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
-        f"The state file {path} cannot be used: {err}.",
+        f"The state file {path} cannot be used: {why or err}.",
         hint="The folder and the file must be this user's own, and writable; another folder: --state-dir.",
     )
 

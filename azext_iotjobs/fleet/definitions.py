@@ -31,7 +31,7 @@ def render_definition(definition: Definition) -> str:
         "action": _action(definition.action),
         "targets": _targets(definition.targets),
         "rollout": _rollout(definition.rollout),
-        "delivery": delivery_document(definition.delivery),
+        "delivery": _delivery(definition.delivery),
         "display_name": definition.display_name,
         "description": definition.description,
         "labels": dict(definition.labels),
@@ -46,26 +46,21 @@ def parse_definition(text: str) -> Definition:
         action=_read_action(document["action"]),
         targets=_read_targets(document["targets"]),
         rollout=_read_rollout(document["rollout"]),
-        delivery=read_delivery(document["delivery"]),
+        delivery=_read_delivery(document["delivery"]),
         display_name=document["display_name"],
         description=document["description"],
         labels=document["labels"],
     )
 
 
-def delivery_document(delivery: Delivery) -> Document:
-    """How devices are reached."""
-    return {
-        "driver": delivery.driver.value,
-        "concurrency": delivery.concurrency,
-        "rate": delivery.rate,
-        "job_limit_s": delivery.job_limit_s,
-    }
+def render_delivery(delivery: Delivery) -> str:
+    """How devices are reached, as text."""
+    return json.dumps(_delivery(delivery))
 
 
-def read_delivery(document: Mapping[str, Any]) -> Delivery:
-    """What `delivery_document` gave."""
-    return Delivery(**{**document, "driver": Driver(document["driver"])})
+def parse_delivery(text: str) -> Delivery:
+    """What `render_delivery` gave."""
+    return _read_delivery(json.loads(text))
 
 
 def render_origin(origin: Origin | None) -> str | None:
@@ -115,6 +110,7 @@ def _targets(targets: Targets) -> Document:
             "excluded": selection.excluded,
         },
         "group": targets.group,
+        "excluded": targets.excluded,
         "of_run": None if of_run is None else [of_run.fleet_job_id, of_run.run_number, sorted(of_run.words)],
         "limit": targets.limit,
         "sample_percent": None if targets.sample_percent is None else str(targets.sample_percent),
@@ -132,6 +128,7 @@ def _read_targets(document: Document) -> Targets:
             excluded=tuple(selection["excluded"]),
         ),
         group=document["group"],
+        excluded=tuple(document.get("excluded", ())),  # what was saved before it was there has none
         of_run=None if of_run is None else OfRun(
             fleet_job_id=of_run[0], run_number=of_run[1], words=frozenset(of_run[2])
         ),
@@ -178,6 +175,19 @@ def _read_rollout(document: Document) -> Rollout:
         ),
         retry=None if retry is None else Retry(**{**retry, "when": RetryWhen(retry["when"])}),
     )  # fmt: skip
+
+
+def _delivery(delivery: Delivery) -> Document:
+    return {
+        "driver": delivery.driver.value,
+        "concurrency": delivery.concurrency,
+        "rate": delivery.rate,
+        "job_limit_s": delivery.job_limit_s,
+    }
+
+
+def _read_delivery(document: Mapping[str, Any]) -> Delivery:
+    return Delivery(**{**document, "driver": Driver(document["driver"])})
 
 
 def _share(share: Share) -> list[str]:

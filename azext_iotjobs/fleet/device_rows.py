@@ -67,8 +67,5 @@ class DeviceRows(Lease):
 
 
 def _payload(ended: Ended) -> str | None:
-    """A device's answer as it is stored; None for one that is nested too deep to be written."""
-    try:
-        return json.dumps(ended.payload) if ended.has_payload else None
-    except RecursionError:
-        return None
+    """A device's answer as it is stored."""
+    return json.dumps(ended.payload) if ended.has_payload else None

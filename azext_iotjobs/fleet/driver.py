@@ -1,4 +1,4 @@
-"""The seam between the run's loop and who operates devices (operations/by_job.py, operations/by_calls.py)."""
+"""The seam between the run's loop and who operates devices (operations/by_job, operations/by_calls.py)."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -65,6 +65,7 @@ class Work:
 
     ordinal: int
     drain: Drain
+    why: str | None = None  # nothing else begins
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def decide(view: View) -> Step:
         return _after_the_last(view)
     if batch.state is BatchState.PENDING:
         if run.go_on_at is not None and view.now < run.go_on_at:
-            why = "failed devices are tried again" if batch.is_retry else f"batch {batch.ordinal} begins"
+            why = "failed devices are tried again" if batch.is_retry else f"a pause before batch {batch.ordinal}"
             return Wait(run.go_on_at, why)
         return BeginBatch(batch.ordinal)
     if batch.tally.open or view.in_flight_count:
@@ -172,7 +173,8 @@ def _brought_to(ending: End, view: View) -> Step:
     if waits_for and is_cancel and view.trouble is not None:
         return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
     if waits_for and view.batch is not None:
-        return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP)
+        why = ending.reason or (None if ending.by is None else f"{ending.by} has asked for it.")
+        return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP, why)
     return ending
 
 

@@ -1,7 +1,7 @@
 """What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
 
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet import rows
@@ -10,6 +10,16 @@ from azext_iotjobs.fleet.definitions import parse_definition, render_definition,
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
 from azext_iotjobs.model.run import Run
+
+
+@dataclass(frozen=True)
+class DeviceGroup:
+    """A saved condition of a hub."""
+
+    host: str
+    name: str
+    condition: str
+
 
 JOINED = """
     SELECT fleet_job.*, definition.document, definition.edited_at, definition.edited_by
@@ -43,7 +53,7 @@ class KeptJobs:
         """A fleet job, in its newest version or another one. Raises NotFound."""
         row = self._row_of(fleet_job_id, version)
         if row is None:
-            which = fleet_job_id if version is None else f"{fleet_job_id} in version {version}"
+            which = repr(fleet_job_id[:60]) if version is None else f"{fleet_job_id} in version {version}"
             raise NotFound(f"There is no fleet job {which}.", hint="List them: az iot hub fleet-job list")
         found = rows.fleet_job_of(row)
         return found if version is None else replace(found, version=version)
@@ -87,14 +97,17 @@ class KeptJobs:
         """The condition that has a name. Raises NotFound."""
         row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
         if row is None:
-            known = ", ".join(each for each, _ in self.groups(host)) or "none is saved"
-            raise NotFound(f"There is no device group {name!r} of {host}; there are: {known}.")
+            known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
+            raise NotFound(
+                f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
+                hint="Save one: az iot hub fleet-job group create",
+            )
         return str(row["condition"])
 
-    def groups(self, host: str) -> list[tuple[str, str]]:
-        """Names and conditions, by name."""
-        found = self.database.rows("SELECT name, condition FROM device_group WHERE host = ? ORDER BY name", (host,))
-        return [(each["name"], each["condition"]) for each in found]
+    def groups(self) -> list[DeviceGroup]:
+        """Those of all hubs, by name."""
+        found = self.database.rows("SELECT * FROM device_group ORDER BY name, host")
+        return [DeviceGroup(each["host"], each["name"], each["condition"]) for each in found]
 
     def delete_group(self, host: str, name: str) -> None:
         """Forget a condition. Raises NotFound."""

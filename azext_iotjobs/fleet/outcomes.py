@@ -1,6 +1,7 @@
 """What came of a device, as a run records it; and whether it is tried again in its batch. Pure."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
@@ -9,6 +10,7 @@ from azext_iotjobs.model.run import Attempt, DeviceState, Ended
 
 MAX_TEXT_CHARACTERS = 4000
 MOST_STATUS = 2**63 - 1
+MAX_LEVELS = 200  # of a device's answer; Python writes no JSON that is nested much deeper
 
 
 def ended_of(
@@ -26,6 +28,7 @@ def ended_of(
         if retry.is_due_again(failure.value, tries):
             due_at = now + timedelta(seconds=retry.pause_after_s(tries))
     state = DeviceState.COMPLETED if failure is None else DeviceState.FAILED
+    is_kept = is_shallow(result.payload)
     return Ended(
         seq=attempt.seq,
         state=DeviceState.UNCERTAIN if is_uncertain else state,
@@ -36,8 +39,8 @@ def ended_of(
         error_code=_kept(result.error_code),
         error_text=_kept(result.error_text),
         method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
-        payload=result.payload,
-        has_payload=result.method_status is not None,
+        payload=result.payload if is_kept else None,
+        has_payload=is_kept and result.method_status is not None,
         due_at=due_at,
     )
 
@@ -73,6 +76,17 @@ def _failure(attempt: Attempt, error_class: ErrorClass | None, code: str, text: 
         started_at=None,
         finished_at=now,
     )
+
+
+def is_shallow(payload: Any) -> bool:
+    """Whether a device's answer is nested no deeper than can be written everywhere."""
+    level = [payload]
+    for _ in range(MAX_LEVELS):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, (dict, list))]
+        level = [each for values in inner for each in values]
+        if not level:
+            return True
+    return False
 
 
 def _kept(text: str | None) -> str | None:

@@ -61,7 +61,8 @@ class PartRows(DeviceRows):
         with self._ours(now):
             self.write(now, ended=list(ended))
             self._database.change(
-                "UPDATE device SET part = NULL WHERE run = ? AND batch = ? AND part = ? AND state = 'pending'",
+                "UPDATE device INDEXED BY device_in_part SET part = NULL "
+                "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending'",
                 (self.key, part.batch, part.number),
             )
             self._save_part(replace(part, state=PartState.CLOSED))
@@ -73,7 +74,7 @@ class PartRows(DeviceRows):
     def devices_of(self, part: Part) -> list[Attempt]:
         """The devices of a part that have not ended."""
         found = self._database.rows(
-            "SELECT seq, device_id, module_id, tries, was_cut_off FROM device "
+            "SELECT seq, device_id, module_id, tries, was_cut_off FROM device INDEXED BY device_in_part "
             "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending' ORDER BY seq",
             (self.key, part.batch, part.number),
         )

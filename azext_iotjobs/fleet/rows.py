@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
-from azext_iotjobs.fleet.definitions import parse_definition, parse_origin, read_delivery
+from azext_iotjobs.fleet.definitions import parse_definition, parse_delivery, parse_origin
+from azext_iotjobs.fleet.holder import Holder, is_gone
 from azext_iotjobs.model.fleet import Driver, FleetJob
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import (
@@ -64,7 +65,7 @@ def run_of(row: sqlite3.Row, host: str, tally: Tally) -> Run:
         state=RunState(row["state"]),
         driver=Driver(row["driver"]),
         driver_reason=row["driver_reason"],
-        delivery=read_delivery(json.loads(row["delivery"])),
+        delivery=parse_delivery(row["delivery"]),
         device_count=row["device_count"],
         batch_count=row["batch_count"],
         created_at=_there(row["created_at"]),
@@ -148,7 +149,12 @@ def _asked(row: sqlite3.Row) -> Asked | None:
 def _lease(row: sqlite3.Row) -> Lease | None:
     if row["lease_owner"] is None:
         return None
-    return Lease(owner=row["lease_owner"], until=_there(row["lease_until"]), beat_at=_there(row["lease_beat_at"]))
+    return Lease(
+        owner=row["lease_owner"],
+        until=_there(row["lease_until"]),
+        beat_at=_there(row["lease_beat_at"]),
+        is_gone=is_gone(Holder(row["lease_owner"], row["lease_machine"], row["lease_pid"])),
+    )
 
 
 def _there(value: float) -> datetime:

@@ -4,7 +4,6 @@ What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in ch
 a run on may change is in leased.py.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.definitions import delivery_document
+from azext_iotjobs.fleet.definitions import render_delivery
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
@@ -90,14 +89,14 @@ class FleetStore(KeptJobs, Choosing):
             self.fleet_job(new.fleet_job_id, new.version)
             last = self.last_run(new.fleet_job_id)
             if last is not None:
-                check_ended(last)
+                check_ended(last, new.at)
             number = 1 + (0 if last is None else last.number)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
                 "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
                 (
                     new.fleet_job_id, number, new.version, new.run_key, RunState.PENDING.value, new.driver.value,
-                    new.driver_reason, json.dumps(delivery_document(new.delivery)), total, new.at.timestamp(),
+                    new.driver_reason, render_delivery(new.delivery), total, new.at.timestamp(),
                     rows.text(new.by),
                 ),
             )  # fmt: skip
@@ -138,8 +137,11 @@ class FleetStore(KeptJobs, Choosing):
         )
         if row is None:
             self.fleet_job(fleet_job_id)
-            which = "has not run yet" if number is None else f"has no run {number}"
-            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job run -j {fleet_job_id}")
+            if number is None or self.last_run(fleet_job_id) is None:
+                which, verb = "has not run yet", "run"
+            else:
+                which, verb = f"has no run {number}", "list-runs"
+            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
     def run_by_key(self, key: int) -> Run:
@@ -226,15 +228,19 @@ class FleetStore(KeptJobs, Choosing):
 
     def prune(self, before: datetime, host: str | None = None) -> int:
         """Remove runs that ended before an instant, with their results; gives how many. Saved fleet jobs stay."""
-        with self.database.transaction():
-            old = self.database.rows(
-                "SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE ended_at < ? "
-                "AND state IN ('completed', 'canceled', 'failed', 'stopped') AND (? IS NULL OR host = ?)",
-                (before.timestamp(), host, host),
-            )
-            for each in old:
-                self._delete_run(each["key"])
-        return len(old)
+        is_old = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
+        old = self.database.rows(
+            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {is_old} AND (? IS NULL OR host = ?)",
+            (before.timestamp(), host, host),
+        )
+        count = 0
+        for each in old:
+            with self.database.transaction():  # one each: whoever carries on another run does not wait for all of them
+                values = (each["key"], before.timestamp())
+                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {is_old}", values) is not None:
+                    self._delete_run(each["key"])
+                    count += 1
+        return count
 
     def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
         """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
@@ -276,11 +282,12 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
     return "".join(f" AND {each}" for each in parts), values
 
 
-def check_ended(run: Run) -> None:
+def check_ended(run: Run, now: datetime) -> None:
     """Raise WrongState for a run that has not ended: another one begins after it."""
     if not run.state.has_ended:
+        is_free = run.is_left_alone(now)
+        go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
         raise WrongState(
             f"{run.name} is {run.state.value}; another begins when it has ended.",
-            hint=f"Go on with it: az iot hub fleet-job resume -j {run.fleet_job_id}. Or end it: "
-            f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
+            hint=f"{go_on} -j {run.fleet_job_id}. Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}",
         )

@@ -45,8 +45,9 @@ def _judged(threshold: Threshold, tally: Tally, total: int, forgiven: int, where
         return None
     kinds = f" ({', '.join(sorted(threshold.classes))})" if threshold.classes else ""
     since = f" since {forgiven} before it was resumed" if forgiven else ""
-    unit = "" if threshold.share.unit is Unit.PERCENT else " devices"
+    unit = "" if threshold.share.unit is Unit.PERCENT else " device" if threshold.share.value == 1 else " devices"
+    noun, verb = ("failure", "exceeds") if failures == 1 else ("failures", "exceed")
     return Exceeded(
-        f"{failures} failures{kinds}{since} in {where} of {total} devices exceed the threshold of "
-        f"{threshold.share}{unit}."
+        f"{failures} {noun}{kinds}{since} in {where} of {total} {'device' if total == 1 else 'devices'} {verb} the "
+        f"threshold of {threshold.share}{unit}."
     )

@@ -13,9 +13,9 @@ OWN_TO_HUB = ("$metadata", "$version")
 def has_patch(twin: Twin, patch: TwinPatch) -> bool:
     """Whether merging a patch would change nothing."""
     asked, there = patch.document, twin.document
-    desired = (there.get("properties") or {}).get("desired") or {}
+    desired = _members(_members(there.get("properties")).get("desired"))
     tags = asked.get("tags")
-    return _has(there.get("tags") or {}, {} if tags is None else tags) and _has(
+    return _has(_members(there.get("tags")), {} if tags is None else tags) and _has(
         desired, (asked.get("properties") or {}).get("desired") or {}
     )
 
@@ -28,7 +28,7 @@ def wanted_of_modules(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping
 
 def has_content(twin: Twin, module: Mapping[str, Any]) -> bool:
     """Whether a module's twin is what a configuration content says: whole desired properties, or paths of them."""
-    desired = (twin.document.get("properties") or {}).get("desired") or {}
+    desired = _members(_members(twin.document.get("properties")).get("desired"))
     own = {name: value for name, value in desired.items() if name not in OWN_TO_HUB}
     for path, value in module.items():
         there: Any = own
@@ -54,6 +54,11 @@ def _has(there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
         elif not _is_same(found, value):
             return False
     return True
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    """Of an object; whatever else a hub says has none."""
+    return value if isinstance(value, dict) else {}
 
 
 def _is_empty(value: Mapping[str, Any]) -> bool:

@@ -100,6 +100,7 @@ class Targets:
     selection: Selection | None = None
     group: str | None = None  # a saved condition's name, looked up when a run starts
     of_run: OfRun | None = None
+    excluded: tuple[str, ...] = ()  # device ids, left out of a group's or a run's; a selection has its own
     limit: int | None = None  # the first so many; of conditions in the order of their ids
     sample_percent: Fraction | None = None  # a random sample, rounded up
     seed: int = 0  # of the sample: the same devices each time
@@ -110,6 +111,8 @@ class Targets:
         if len(given) != 1:
             kind, text = (ConflictingChoice, "more than one way") if given else (MissingChoice, "no way")
             raise kind(f"There is {text} given to say which devices: give a condition, ids or a device group.")
+        if self.excluded and self.selection is not None:
+            raise ConflictingChoice("What is left out of a condition or of ids is said with them.")
         for name, value in (("--limit", self.limit), ("--max-devices", self.max_devices)):
             if value is not None and value < 1:
                 raise BadValue(f"{name} {value}: give 1 or more.")
@@ -200,11 +203,11 @@ class FleetJob:
         return self.definition.display_name or self.fleet_job_id
 
 
-def check_id(fleet_job_id: str) -> str:
+def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
     """The id, when it is one. Raises BadValue."""
     if not FLEET_JOB_ID.fullmatch(fleet_job_id):
         raise BadValue(
-            f"--fleet-job-id {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9 and dash, the first no dash.",
+            f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9 and dash, the first no dash.",
             hint="The ids of the hub's jobs begin with it.",
         )
     return fleet_job_id

@@ -60,7 +60,8 @@ def parse_share(text: str, option: str, unit: Unit | None = None) -> Share:
     """
     found = _SHARE.fullmatch(text)
     if found is None:
-        raise BadValue(f"{option} {text[:60]!r}: give a number of devices or percent.", hint=f"{option} 10%")
+        what = "percent" if unit is Unit.PERCENT else "a number of devices or percent"
+        raise BadValue(f"{option} {text[:60]!r}: give {what}.", hint=f"{option} 10%")
     if found[2] and unit is Unit.DEVICES:
         raise BadValue(f"{option} {text[:60]!r} is percent, but its type says number.")
     is_percent = bool(found[2]) or unit is Unit.PERCENT
@@ -131,7 +132,9 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_sample <= MAX_DEVICES:
-            raise BadValue(f"Minimum sample {self.min_sample}: give 1 or more devices.")
+            raise BadValue(
+                f"--cancellation-threshold-min-sample {self.min_sample}: give 1 to {MAX_DEVICES} devices."
+            )  # fmt: skip
         check_classes(self.classes)
 
 
@@ -157,9 +160,12 @@ class Retry:
         if not self.tries:
             raise BadValue("There is no class of failure given to try again.")
         if any(not 1 <= count <= MAX_TRIES for count in self.tries.values()):
-            raise BadValue(f"A failure can be tried again 1 to {MAX_TRIES} times.")
+            raise BadValue(f"--retry: a failure can be tried again 1 to {MAX_TRIES} times.", hint="--retry offline=3")
         if not 0 < self.pause_s <= MAX_PAUSE_S or not self.growth >= 1 or not 0 < self.longest_s <= MAX_PAUSE_S:
-            raise BadValue("The pause before another try is more than 0 seconds, and its growth 1 or more.")
+            raise BadValue(
+                "--retry-pause and --retry-max-pause are more than 0 seconds and 30 days at most, --retry-growth is 1 "
+                "or more."
+            )
 
     def pause_after_s(self, tries: int) -> float:
         """Seconds until the next try. tries: that were made, 1 or more."""
@@ -178,7 +184,10 @@ def parse_retry_classes(text: str, option: str) -> dict[str, int]:
         if not re.fullmatch(r"\d{0,3}", number):
             raise BadValue(f"{option} {text[:60]!r}: {number[:20]!r} is no number.", hint=f"{option} offline=3,timeout")
         tries[word] = int(number or 1)
-    check_classes(tries, without=UNCERTAIN)
+    try:
+        check_classes(tries, without=UNCERTAIN)
+    except BadValue as err:
+        raise BadValue(f"{option} {text[:60]!r}: {err}", hint=f"{option} offline=3,timeout") from None
     return tries
 
 
@@ -201,4 +210,6 @@ class Rollout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
-            raise BadValue(f"A pause of {self.pause_s} seconds: give 0 to {MAX_PAUSE_S:.0f}.")
+            raise BadValue(
+                f"--batch-pause: {self.pause_s:.0f} seconds are longer than {MAX_PAUSE_S / 86_400:.0f} days."
+            )

@@ -63,18 +63,17 @@ TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = {
 }
 
 
-def moved(state: RunState, event: RunEvent, name: str) -> RunState:
-    """The state after an event.
-
-    name: of the run, for the error.  Raises WrongState, saying what is possible.
-    """
+def moved(run: "Run", event: RunEvent) -> RunState:
+    """The state of a run after an event. Raises WrongState, saying what is possible."""
+    state = run.state
     after = TRANSITIONS.get((state, event))
     if after is None:
         may = [each.value for before, each in TRANSITIONS if before is state and each in BY_HAND]
         can = f"it can be asked to {' or '.join(may)}" if may else "it has ended"
+        verb, what = (may[0], "") if may else ("rerun", "What failed can be run again: ")
         raise WrongState(
-            f"{name} is {state.value}: {event.value} is not possible; {can}.",
-            hint="What failed can be run again: az iot hub fleet-job rerun" if state.has_ended else None,
+            f"{run.name} is {state.value}: {event.value} is not possible; {can}.",
+            hint=f"{what}az iot hub fleet-job {verb} -j {run.fleet_job_id}",
         )
     return after
 
@@ -158,6 +157,7 @@ class Lease:
     owner: str  # for people: user@host, process
     until: datetime
     beat_at: datetime
+    is_gone: bool = False  # whether that process has surely ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +196,11 @@ class Run:
     @property
     def has_runner(self) -> bool:
         """Whether somebody had it when it was read; the lease may have passed since."""
-        return self.lease is not None
+        return self.lease is not None and not self.lease.is_gone
+
+    def is_left_alone(self, now: datetime) -> bool:
+        """Whether nobody carries it on."""
+        return self.lease is None or self.lease.is_gone or self.lease.until < now
 
     def duration_s(self, now: datetime) -> float | None:
         """Seconds from its start to its end, or to now while it runs; None: it has not started."""

@@ -26,7 +26,13 @@ class TierFacts:
 
     def __post_init__(self) -> None:
         if len(self.sku) != 2 or self.sku[0] not in "FBS" or self.sku[1] not in "123" or self.units < 1:
-            raise BadValue(f"Tier {self.sku[:20]!r} with {self.units} units is none that we know.")
+            raise BadValue(
+                f"Tier {self.sku[:20]!r} with {self.units} units is none that we know: give F1, B1 to B3 or S1 to S3, "
+                "and 1 unit or more."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.sku} with {self.units} {'unit' if self.units == 1 else 'units'}"
 
     @property
     def job_operations_a_second(self) -> float:
@@ -99,17 +105,21 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     if tier is None or by_calls.seconds is None or by_jobs.seconds is None:
         return Choice(
             driver=Driver.CALLS,
-            reason="calls: the hub's tier is not known; on most tiers calls are faster than jobs, and they can be "
-            "stopped at any device.",
+            reason="calls: the hub's tier is not known (--sku); on most tiers calls are faster than jobs, and they can "
+            "be stopped at any device.",
         )
     calls_win = by_calls.seconds <= by_jobs.seconds
     winner, other = (by_calls, by_jobs) if calls_win else (by_jobs, by_calls)
     return Choice(
         driver=winner.driver,
-        reason=f"{winner.driver.value}: {device_count} devices take about {winner.seconds:.0f} s or more "
-        f"({winner.limit}, {tier.sku} with {tier.units} units); by {other.driver.value} {other.seconds:.0f} s "
-        f"({other.limit}).",
+        reason=f"{winner.driver.value}: {device_count} {'device takes' if device_count == 1 else 'devices take'} about "
+        f"{_about(winner)} or more ({winner.limit}, {tier}); by {other.driver.value} {_about(other)} ({other.limit}).",
     )
+
+
+def _about(estimate: Estimate) -> str:
+    seconds = estimate.seconds or 0.0
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1g} s"
 
 
 def _blocks(method: MethodCall) -> int:

@@ -19,7 +19,7 @@ from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
 from azext_iotjobs.model.calling import Address, Answer, Call, Next, what_next
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import IotJobsError, NotFound
+from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet import Action, Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, Said
 from azext_iotjobs.model.pacing import Pacing
@@ -64,6 +64,7 @@ class ByCalls:
         self._under_way = 0
         self._first: _Made | None = None  # a call that has ended, taken from the others while we waited
         self._waiting: deque[Attempt] = deque()  # read from the store, not begun
+        self._looked_at: set[int] = set()  # devices that were looked at, and whose call is made again; by number
         self._read_up_to = (0, 0)  # batch, and the number of the last device read of it
 
     @property
@@ -130,11 +131,18 @@ class ByCalls:
             again.append(attempt.seq)  # nothing was done
             return
         is_open = what_next(answer) is Next.KEEP_AND_PAUSE
-        if is_open and self._action.kind.is_repeatable:
+        if is_open and self._action.kind.is_repeatable and not self._is_given_up(made):
             cut_off.append(attempt.seq)
             return
         result = calling.result_of(made.call, self._action.success)
         ended.append((attempt, ended_of(attempt, result, self._retry, made.call.ended_at, is_uncertain=is_open)))
+
+    def _is_given_up(self, made: _Made) -> bool:
+        """Whether a device itself may be what the hub fails at: it was looked at, tried again and again, and our
+        patience has run out over it. Else no resume would ever get past it.
+        """
+        is_at_fault = isinstance(made.call.answer, HubFault) and isinstance(self.trouble, HubFault)
+        return is_at_fault and made.attempt.seq in self._looked_at
 
     def _chosen(self, batch: Batch) -> list[Attempt]:
         """Devices whose calls may begin now."""
@@ -180,6 +188,8 @@ class ByCalls:
             return self._client.methods.invoke(device_id, action.method, module_id, waits_out_throttling=False)
         if attempt.was_cut_off and self._is_done_already(attempt, action):
             return None
+        if attempt.was_cut_off:
+            self._looked_at.add(attempt.seq)
         if action.patch is not None:
             return self._client.twins.patch(device_id, action.patch, module_id, waits_out_throttling=False)
         assert action.content is not None

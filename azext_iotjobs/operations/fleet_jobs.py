@@ -5,11 +5,21 @@ from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, NotFound, WrongState
-from azext_iotjobs.model.fleet import Definition, FleetJob, OfRun, Origin, Targets, check_id, id_with
+from azext_iotjobs.model.fleet import (
+    MAX_NAME_CHARACTERS,
+    Definition,
+    FleetJob,
+    OfRun,
+    Origin,
+    Targets,
+    check_id,
+    id_with,
+)
 from azext_iotjobs.model.run import Run, RunState
 
 KEPT_DAYS = 30  # of history at least; a hub keeps as many
 COPY_SUFFIX, COPY_NAME = "-copy", " Copy"
+NEW_ID = "--new-fleet-job-id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +71,9 @@ def _is_wanted(kept: Kept, wanted: ListFilter) -> bool:
     if wanted.since is None:
         return True
     run = kept.run
-    instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.started_at or run.created_at])]
+    if run is not None and run.state is RunState.RUNNING:
+        return True
+    instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.created_at])]
     return max(instants) >= wanted.since
 
 
@@ -79,11 +91,16 @@ def copy(
     Raises NotFound; ConflictingChoice for an id that is taken.
     """
     original = store.fleet_job(fleet_job_id)
-    named = replace(original.definition, display_name=f"{original.display_name}{COPY_NAME}")
+    named = replace(original.definition, display_name=name_of_copy(original))
     definition = replace(named, **changes)  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=fleet_job_id, run_number=None, how="copy")
-    free = check_id(new_id) if new_id is not None else _free_id(store, fleet_job_id, COPY_SUFFIX)
+    free = check_id(new_id, NEW_ID) if new_id is not None else _free_id(store, fleet_job_id, COPY_SUFFIX)
     return store.add_fleet_job(free, host, definition, at=at, by=by, origin=origin)
+
+
+def name_of_copy(original: FleetJob) -> str:
+    """Its display name, and " Copy"; short enough."""
+    return f"{original.display_name[: MAX_NAME_CHARACTERS - len(COPY_NAME)]}{COPY_NAME}"
 
 
 def rerun(
@@ -91,7 +108,8 @@ def rerun(
 ) -> FleetJob:  # fmt: skip
     """Save a fleet job for some devices of a run, by what came of them: `<id>-r1`, or the next free number.
 
-    words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others.
+    words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others; targets
+    among them are of the same run, and fewer.
     It has the version that the run carried out. Raises WrongState while the run goes on: who fails is not known yet;
     ConflictingChoice for an id that is taken.
     """
@@ -102,9 +120,9 @@ def rerun(
         )
     parent = store.fleet_job(run.fleet_job_id, run.version)
     targets = Targets(of_run=OfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))
-    definition = replace(parent.definition, targets=targets, **changes)  # type: ignore[arg-type]
+    definition = replace(parent.definition, **{"targets": targets, **changes})  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=run.fleet_job_id, run_number=run.number, how="rerun")
-    free = check_id(new_id) if new_id is not None else _free_id(store, run.fleet_job_id, "-r", begins_at=1)
+    free = check_id(new_id, NEW_ID) if new_id is not None else _free_id(store, run.fleet_job_id, "-r", begins_at=1)
     return store.add_fleet_job(free, parent.host, definition, at=at, by=by, origin=origin)
 
 
@@ -116,7 +134,10 @@ def delete(store: FleetStore, fleet_job_id: str, now: datetime) -> None:
 def prune(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
     """Remove runs, with their results, that ended so long ago; gives how many. Raises BadValue for under 30 days."""
     if older_than_days < KEPT_DAYS:
-        raise BadValue(f"{older_than_days} days: history is kept for at least {KEPT_DAYS}.")
+        raise BadValue(
+            f"--older-than {older_than_days}d: history is kept for {KEPT_DAYS} days at least.",
+            hint=f"--older-than {KEPT_DAYS}d",
+        )
     return store.prune(now - timedelta(days=older_than_days), host)
 
 

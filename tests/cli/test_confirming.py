@@ -27,7 +27,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> Iterator[None]:
     os.close(ours)
 
 
-@pytest.mark.parametrize(("answer", "goes"), [("y\n", True), ("n\n", False), ("\nn\n", False)])
+@pytest.mark.parametrize(("answer", "goes"), [("y\n", True), ("n\n", False), ("\nn\n", False), ("\x04", False)])
 def test_many_devices_of_a_cloud_hub_are_asked_for_at_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, goes: bool
 ) -> None:

@@ -1,5 +1,6 @@
 """What is typed about a fleet job, as a definition: new, and as changes of a stored one."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -102,8 +103,19 @@ def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
     of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
     old = Definition(action=new().action, targets=of_run)
     assert edited(old, named_devices="x").targets.of_run is None
-    with pytest.raises(ConflictingChoice, match="--exclude"):
-        edited(old, left_out="x")
+
+
+def test_devices_are_left_out_of_a_run_or_a_group_as_of_a_condition() -> None:
+    of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
+    of_group = Targets(group="north")
+    for targets in (of_run, of_group):
+        old = Definition(action=new().action, targets=targets)
+        left = edited(old, left_out="x,y", first_devices=3).targets
+        assert left == replace(targets, excluded=("x", "y"), limit=3)
+        assert edited(replace(old, targets=left), named_devices="x").targets.excluded == ()
+        assert edited(replace(old, targets=left), device_group="south").targets.excluded == ()
+    there = edited(Definition(action=new().action, targets=of_run), condition="*", left_out="x").targets
+    assert there.selection is not None and there.selection.excluded == ("x",) and there.excluded == ()
 
 
 def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -> None:
@@ -129,7 +141,11 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
         ({"threshold_text": "none", "threshold_per_batch": True}, MissingChoice, "--cancellation-threshold-batch"),
         ({"threshold_text": "5", "threshold_classes": "of-line"}, BadValue, "--cancellation-threshold-error-class"),
         ({"retry_pause": "5s"}, MissingChoice, "--retry"),
-        ({"retry_text": "uncertain"}, BadValue, "uncertain"),
+        ({"retry_text": "uncertain"}, BadValue, "--retry 'uncertain'"),
+        ({"retry_text": "offline", "retry_pause": "30m"}, ConflictingChoice, "--retry-max-pause 600s"),
+        ({"method": None, "desired_json": "{}"}, BadValue, "--desired"),
+        ({"named_devices": None, "device_group": " "}, BadValue, "--group"),
+        ({"display_as": "a\x1b[2J"}, BadValue, "--display-name"),
         ({"share_of_devices": "5", "first_devices": 3}, ConflictingChoice, "--limit and --sample"),
         ({"label_pairs": ["a"]}, BadValue, "--labels"),
         ({"label_pairs": ["a=1", "a=2"]}, BadValue, "twice"),

@@ -1,9 +1,11 @@
 """Runs at the door: which hub is meant, who is asked, what is told, and which exit code follows."""
 
+import io
 import json
 import logging
 import os
 import pty
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,22 +13,29 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from knack.config import CLIConfig
 
-from azext_iotjobs.cli.fleet_carrying import Manner, judge, start
+from azext_iotjobs.cli import fleet_jobs as kept_jobs
+from azext_iotjobs.cli import fleet_results, fleet_runs, fleet_saving
+from azext_iotjobs.cli.call_progress import HEARTBEAT_S
+from azext_iotjobs.cli.fleet_carrying import Manner, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.fleet_groups import delete as delete_group
+from azext_iotjobs.cli.fleet_groups import list_groups
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
-from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunEnded, Said
+from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.operations import fleet_jobs
+from azext_iotjobs.operations import fleet, fleet_jobs
+from tests.helpers.clock_double import ClockDouble
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
@@ -78,6 +87,96 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         return
     with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
         where.check(a_job(host=host))
+
+
+def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
+    where = place(tmp_path)
+    for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
+        where.store.save_group(host, name, "*")
+    assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
+        ("far.example", "north"), ("near.example", "north"), ("near.example", "south"),
+    ]  # fmt: skip
+    with pytest.raises(ConflictingChoice, match=r"2 hubs have .*far\.example, near\.example"):
+        delete_group(CMD, where, "north")
+    with pytest.raises(NotFound, match="'west'"):
+        delete_group(CMD, where, "west")
+    delete_group(CMD, where, "south")
+    where.store.close()
+    near = place(tmp_path, hub="near")
+    assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
+    delete_group(CMD, near, "north")
+    assert [each.host for each in near.store.groups()] == ["far.example"]
+    near.store.close()
+
+
+@pytest.mark.parametrize(
+    ("run_of", "said"),
+    [
+        ((Driver.JOBS, {"rate": 2.0}), "--rate counts for driver calls"),
+        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl counts for driver jobs"),
+        ((Driver.CALLS, {"rate": 2.0, "concurrency": 3}), ""),
+    ],
+)
+def test_an_option_of_the_other_driver_is_named(
+    run_of: tuple[Driver, dict[str, Any]], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver, typed = run_of
+    run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
+    with caplog.at_level(logging.WARNING):
+        say_what_is_not_used(run)
+    assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
+
+
+HANDLERS: list[Callable[[FleetPlace], Any]] = [
+    lambda where: fleet_runs.run(CMD, where, "a"),
+    lambda where: fleet_runs.resume(CMD, where, "a"),
+    lambda where: fleet_runs.rerun(CMD, where, "a"),
+    lambda where: fleet_runs.stop(CMD, where, "a"),
+    lambda where: fleet_runs.cancel(CMD, where, "a"),
+    lambda where: kept_jobs.show(CMD, where, "a"),
+    lambda where: kept_jobs.list_runs(CMD, where, "a"),
+    lambda where: kept_jobs.delete(CMD, where, "a"),
+    lambda where: fleet_results.show_results(CMD, where, "a"),
+    lambda where: fleet_saving.update(CMD, where, "a", described="x"),
+]
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
+def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
+    where = place(tmp_path, hub="other")
+    job = a_job()
+    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
+    fleet.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
+    before = (where.store.fleet_job("a"), where.store.run("a"))
+    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
+        handler(where)
+    assert (where.store.fleet_job("a"), where.store.run("a")) == before
+    where.store.close()
+
+
+def test_fleet_jobs_are_kept_under_azs_configuration_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    FleetPlace(None, {}, None, None).store.close()
+    assert (tmp_path / "iotjobs" / "fleet-jobs" / "fleet-jobs.db").is_file()
+
+
+def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
+    context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
+    where = FleetPlace(context, {"hub_login": LOGIN}, str(tmp_path / "state"), None)
+    job = a_job()
+    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    fleet.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(BadValue, match="Nothing was sent"):
+            fleet_runs.resume(CMD, where, "a")
+    os.close(ours)
+    assert where.store.run("a").state is RunState.PENDING, "it can be gone on with"
+    where.store.close()
 
 
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
@@ -134,6 +233,48 @@ def test_one_line_says_how_far_it_is() -> None:
         "batch 3/10 4/11 | all 26/103, 4 failed (offline 3, timeout 1), 2 uncertain | 2.0 a second, 38 s left"
     )
     assert how_far(replace(event, batch=None), 10, 26, 10.0).endswith("2 uncertain | 0.0 a second")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stderr", "shown"),
+    [
+        (
+            Terminal(),
+            "\rbatch 1/2 1/2 | all 1/3 | 2.0 a second, 1 s left\x1b[K\rbatch 2/2 0/1 | all 2/3 | 0.1 a second",
+        ),
+        (io.StringIO(), ""),
+    ],
+)
+def test_on_a_terminal_one_line_changes_and_elsewhere_there_are_plain_lines_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stderr: io.StringIO, shown: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", stderr)
+    clock = ClockDouble()
+    progress = Progress(clock, is_silent=False)
+
+    def at(seconds: float, ordinal: int, size: int, done: int, total_done: int) -> None:
+        clock.passed_s = seconds
+        batch = Batch(
+            ordinal=ordinal, state=BatchState.RUNNING, size=size, tally=Tally(pending=size - done, completed=done)
+        )
+        run = Tally(pending=3 - total_done, completed=total_done)
+        progress.heard(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
+
+    with caplog.at_level(logging.WARNING):
+        progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
+        at(0.5, 1, 2, 1, 1)
+        at(HEARTBEAT_S + 1, 2, 1, 0, 2)
+        progress.heard(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
+    written = stderr.getvalue().removeprefix("\r\x1b[K")
+    assert written.startswith(shown) and bool(written) is bool(shown)
+    assert not written or written.endswith("\r\x1b[K")
+    assert ("batch 2/2 0/1 | all 2/3" in caplog.text) is not bool(shown) and "batch 1/2" not in caplog.text
+    assert "3 devices, 2 batches" in caplog.text and "is completed; 3 devices: 3 completed." in caplog.text
 
 
 def test_nothing_that_a_hub_says_steers_a_terminal(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,6 +37,12 @@ def test_an_empty_option_is_an_error(option: str, text: str) -> None:
         typed(**{"ids": "a", option: text} if option == "excluded" else {option: text})
 
 
+@pytest.mark.parametrize("option", ["ids", "excluded"])
+def test_a_file_that_az_did_not_find_is_no_device(option: str) -> None:
+    with pytest.raises(BadValue, match="there is no file 'spare.txt'"):
+        typed(**{"ids": "a", option: "@spare.txt"})
+
+
 @pytest.mark.parametrize(
     "content",
     [

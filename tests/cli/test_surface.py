@@ -1,8 +1,11 @@
 """Options, aliases, defaults and choices are the reference's, command by command."""
 
+import re
 from typing import Any
 
 import pytest
+import yaml
+from knack.help_files import helps
 
 from azext_iotjobs.cli.params.jobs import RERUN_WORDS
 from azext_iotjobs.model.rerun import WORDS
@@ -57,3 +60,29 @@ def test_no_command_has_an_option_twice() -> None:
 
 def test_the_words_of_a_rerun_are_the_models() -> None:
     assert RERUN_WORDS == WORDS
+
+
+FLEET_JOB_VERBS = "create run stop resume cancel show list list-runs results rerun copy update delete".split()
+CENTRAL = [  # as az iot central job create spells them
+    ("--batch", "-b"), ("--batch-type", "--bt"), ("--cancellation-threshold", "--cth"),
+    ("--cancellation-threshold-type", "--ctt"), ("--cancellation-threshold-batch", "--ctb"), ("--description",),
+    ("--group", "--group-id"), ("--content", "-k"), ("--display-name",),
+]  # fmt: skip
+
+
+def test_fleet_jobs_are_typed_as_central_jobs_were() -> None:
+    ours = our_arguments()
+    for verb in FLEET_JOB_VERBS:
+        options = [tuple(each["options"]) for each in ours[f"iot hub fleet-job {verb}"].values()]
+        assert verb == "list" or ("--fleet-job-id", "-j") in options, verb
+        if verb in ("create", "copy", "update"):
+            assert set(CENTRAL) <= set(options), verb
+    create = {each["options"][0]: each["choices"] for each in ours["iot hub fleet-job create"].values()}
+    assert set(create["--batch-type"]) == set(create["--cancellation-threshold-type"]) == {"number", "percentage"}
+
+
+@pytest.mark.parametrize("group", ["iot hub job", "iot hub fleet-job"])
+def test_the_help_of_both_groups_begins_with_the_difference(group: str) -> None:
+    our_arguments()  # they are loaded, and so is their help
+    text: str = yaml.safe_load(helps[group])["long-summary"]
+    assert re.match(r"A job is one job that the hub runs\. A fleet job (\([a-z -]+\) )?is many of them", text)

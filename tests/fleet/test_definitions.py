@@ -5,11 +5,11 @@ from fractions import Fraction
 import pytest
 
 from azext_iotjobs.fleet.definitions import (
-    delivery_document,
     parse_definition,
+    parse_delivery,
     parse_origin,
-    read_delivery,
     render_definition,
+    render_delivery,
     render_origin,
 )
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
@@ -54,7 +54,7 @@ OF_RUN = Targets(of_run=OfRun(fleet_job_id="p", run_number=2, words=frozenset({"
         Definition(action=Action(patch=TwinPatch(document={"tags": {"a": None}})), targets=OF_RUN),
         Definition(
             action=Action(content={"modulesContent": {"m": {}}}),
-            targets=Targets(group="north"),
+            targets=Targets(group="north", excluded=("x", "y")),
             delivery=Delivery(driver=Driver.CALLS, concurrency=3, rate=0.5, job_limit_s=9),
         ),
     ],
@@ -63,7 +63,7 @@ def test_there_and_back(definition: Definition) -> None:
     text = render_definition(definition)
     assert parse_definition(text) == definition
     assert text.isascii() and render_definition(parse_definition(text)) == text
-    assert read_delivery(delivery_document(definition.delivery)) == definition.delivery
+    assert parse_delivery(render_delivery(definition.delivery)) == definition.delivery
 
 
 def test_origins() -> None:

@@ -68,22 +68,39 @@ def asked(wish: Wish) -> Asked:
 
 @pytest.mark.parametrize(("state", "event"), list(product(RunState, RunEvent)))
 def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None:
+    run = replace(RUN, state=state)
     if (state, event) in TRANSITIONS:
-        after = moved(state, event, "The run")
+        after = moved(run, event)
         assert after is not RunState.PENDING
     else:
-        with pytest.raises(WrongState, match=f"The run is {state.value}"):
-            moved(state, event, "The run")
+        with pytest.raises(WrongState, match=f"Run 1 of fleet job job is {state.value}"):
+            moved(run, event)
+
+
+LEADS_TO = {
+    RunEvent.START: RunState.RUNNING, RunEvent.RESUME: RunState.RUNNING, RunEvent.FINISH: RunState.COMPLETED,
+    RunEvent.BREAK: RunState.FAILED, RunEvent.STOP: RunState.STOPPED, RunEvent.CANCEL: RunState.CANCELED,
+}  # fmt: skip
+POSSIBLE = {
+    RunState.PENDING: "start resume stop cancel",
+    RunState.RUNNING: "resume finish break stop cancel",
+    RunState.STOPPED: "resume cancel",
+    RunState.FAILED: "resume cancel",
+    RunState.COMPLETED: "",
+    RunState.CANCELED: "",
+}
 
 
 def test_the_table_says_what_it_should() -> None:
-    assert {state for state in RunState if not any(before is state for before, _ in TRANSITIONS)} == {
-        state for state in RunState if state.has_ended
-    }
-    resumable = {before for before, event in TRANSITIONS if event is RunEvent.RESUME}
-    assert resumable == {RunState.PENDING, RunState.RUNNING, RunState.STOPPED, RunState.FAILED}
-    cancelable = {before for before, event in TRANSITIONS if event is RunEvent.CANCEL}
-    assert cancelable == {state for state in RunState if not state.has_ended}
+    possible = {(state, RunEvent(word)) for state, words in POSSIBLE.items() for word in words.split()}
+    assert {pair: LEADS_TO[pair[1]] for pair in possible} == TRANSITIONS
+    assert {state for state in RunState if not POSSIBLE[state]} == {state for state in RunState if state.has_ended}
+    with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
+        moved(replace(RUN, state=RunState.STOPPED), RunEvent.START)
+    assert refused.value.hint == "az iot hub fleet-job resume -j job"
+    with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
+        moved(replace(RUN, state=RunState.COMPLETED), RunEvent.RESUME)
+    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"
 
 
 def exceeded(action: ThresholdAction) -> Rollout:
@@ -103,7 +120,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "after the pause",
         {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=SOON)},
-        Wait(SOON, "batch 2 begins"),
+        Wait(SOON, "a pause before batch 2"),
     ),
     (
         "and not after its end",
@@ -112,12 +129,19 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ),
     ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(2, Drain.NO)),
     ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(2, Drain.NO)),
+    ("and while a hub job of it is not read to its end", {"batch": batch(completed=5), "in_flight_count": 1}, Work(
+        2, Drain.NO)),
     ("it ends", {"batch": batch(completed=3, failed=1, uncertain=1)}, EndBatch(2, NOW + timedelta(seconds=30))),
     ("after the last", {"batch": None}, End(RunEvent.FINISH, None, None)),
     (
         "or devices are tried again",
         {"batch": None, "retry_count": 3, "rollout": Rollout(retry=Retry(tries={"offline": 1}, pause_s=9))},
         BeginRetries(NOW + timedelta(seconds=9)),
+    ),
+    (
+        "and when none is left to be tried, it ends",
+        {"batch": None, "rollout": Rollout(retry=Retry(tries={"offline": 1}))},
+        End(RunEvent.FINISH, None, None),
     ),
     (
         "the second time after a longer pause",
@@ -128,7 +152,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "calls are awaited before",
         {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
-        Work(2, Drain.STOP),
+        Work(2, Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C.", None)),
     ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
@@ -141,7 +165,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "hub jobs are awaited by cancel",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "because"),
     ),
     (
         "and not by stop",
@@ -159,6 +183,12 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Begin(RunEvent.RESUME),
     ),
     ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
+    ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(2, Drain.STOP, "no way")),
+    (
+        "trouble with nothing under way hinders no cancel",
+        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "trouble": "no way"},
+        End(RunEvent.CANCEL, "because", "ann"),
+    ),
     (
         "a cancel that cannot be finished is no cancel",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
@@ -167,7 +197,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a threshold cancels, after what is under way",
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
-        Work(2, Drain.CANCEL),
+        Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
 ]  # fmt: skip
 
@@ -201,6 +231,17 @@ def test_who_resumes_over_a_threshold_has_accepted_the_failures_so_far() -> None
 def test_who_resumes_below_a_threshold_has_accepted_none() -> None:
     stopped = replace(RUN, state=RunState.STOPPED, tally=Tally(pending=9, failed=1), forgiven=0)
     assert decide(view(run=stopped, rollout=exceeded(ThresholdAction.STOP))) == Begin(RunEvent.RESUME)
+
+
+def test_only_a_threshold_that_stops_forgives_and_what_was_forgiven_stays_so() -> None:
+    broken = replace(FAILED_TWO, state=RunState.FAILED)  # for example: the hub was away when it was to be canceled
+    assert decide(view(run=broken, rollout=exceeded(ThresholdAction.CANCEL))) == Begin(RunEvent.RESUME)
+    before = replace(RUN, state=RunState.STOPPED, forgiven=3)
+    going = replace(batch(pending=5), forgiven=1)
+    for rollout in (ROLLOUT, exceeded(ThresholdAction.STOP), exceeded(ThresholdAction.CANCEL)):
+        assert decide(view(run=before, rollout=rollout, batch=going)) == Begin(RunEvent.RESUME, 3, 1)
+    between = view(run=replace(FAILED_TWO, state=RunState.STOPPED), rollout=exceeded(ThresholdAction.STOP), batch=None)
+    assert decide(between) == Begin(RunEvent.RESUME, 2, 0)
 
 
 def every_view() -> Iterator[View]:
@@ -246,5 +287,6 @@ def test_every_view_has_one_step_that_its_state_allows() -> None:
             case Work(_, Drain.NO) | BeginBatch() | EndBatch() | BeginRetries() | Wait():
                 assert each.run.state is RunState.RUNNING and not has_reason and not each.cut_off_count
                 assert each.batch is None or each.batch.state in (BatchState.PENDING, BatchState.RUNNING)
+                assert each.retry_count or not isinstance(step, BeginRetries)
             case Work():
                 assert each.in_flight_count

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.query import MAX_CHARACTERS, in_list
+from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
 from azext_iotjobs.model.rollout import BatchSizes, Share, Unit, parse_batch_sizes
 from azext_iotjobs.model.run import Attempt
 
@@ -59,14 +59,20 @@ def test_each_device_is_in_exactly_one_hub_job_whose_condition_is_short_enough(
         assert (module is not None) == part.condition.startswith("FROM devices.modules WHERE moduleId = ")
 
 
-def test_hub_jobs_are_as_full_as_they_can_be() -> None:
-    attempts = [Attempt(seq=n, device_id=f"device-{n:04}", module_id=None, tries=0) for n in range(2000)]
-    first, *_, last = plan.parts(attempts)
-    assert len(first.condition) > MAX_CHARACTERS - 20 and len(last.devices) < len(first.devices)
+@pytest.mark.parametrize("name", ["device-{:04}", "it's-{:04}", "{:0128}"])
+@pytest.mark.parametrize("module_id", [None, "m'1"])
+def test_hub_jobs_are_as_full_as_they_can_be_and_no_fuller(name: str, module_id: str | None) -> None:
+    attempts = [Attempt(seq=n, device_id=name.format(n), module_id=module_id, tries=0) for n in range(2000)]
+    *full, last = plan.parts(attempts)
+    one_more = len(", " + quoted(name.format(0)))
+    assert len(full) > 2 and len(last.devices) <= len(full[0].devices)
+    for each in full:
+        assert MAX_CHARACTERS - one_more - 2 <= len(each.condition) <= MAX_CHARACTERS
 
 
 def test_ids_of_hub_jobs_are_short_enough_and_tell_runs_apart() -> None:
     longest = plan.hub_job_id("j" * 40, plan.run_key(range(8)), 1_000_000, 1000)
+    assert (plan.RUN_KEY_LENGTH, plan.run_key([0, 25, 26, 35, 36])) == (8, "az09a")
     assert len(longest) <= 64 and longest.endswith("-abcdefgh-b1000000-1000")
     assert plan.hub_job_id("fw", "k3", 2, 1) == "fw-k3-b2"
 
@@ -76,6 +82,8 @@ def test_a_sample_is_the_same_each_time_and_another_with_another_seed() -> None:
         return set(sorted(range(1000), key=lambda number: plan.sample_rank(seed, f"d{number}", None))[:50])
 
     assert first(1) == first(1) and len(first(1) & first(2)) < 20
+    assert plan.sample_rank(7, "d-000", None) == 4969504655615560651  # in every version of this tool
+    assert len({plan.sample_rank(7, "d-000", module_id) for module_id in (None, "None", "m1", "m2")}) == 4
     assert all(0 <= plan.sample_rank(3, f"d{number}", "m") < 2**63 for number in range(100))
     assert [plan.sample_size(total, Fraction(5)) for total in (0, 1, 100, 101)] == [0, 1, 5, 6]
 

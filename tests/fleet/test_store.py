@@ -22,6 +22,7 @@ from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.schema import MIGRATIONS
 from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (
+    BadValue,
     ConflictingChoice,
     LeaseHeld,
     LeaseLost,
@@ -138,7 +139,12 @@ def test_fleet_jobs_of_a_hub_newest_first_and_groups(store: FleetStore) -> None:
     assert [each.fleet_job_id for each in store.fleet_jobs()] == ["c", "b", "a"]
     store.save_group("h", "north", "tags.site = 'n'")
     store.save_group("h", "north", "tags.site = 'north'")
-    assert store.group("h", "north") == "tags.site = 'north'" and store.groups("other") == []
+    store.save_group("other", "north", "*")
+    assert store.group("h", "north") == "tags.site = 'north'"
+    assert [(each.host, each.name) for each in store.groups()] == [("h", "north"), ("other", "north")]
+    store.delete_group("h", "north")
+    assert [each.host for each in store.groups()] == ["other"]
+    store.save_group("h", "north", "*")
     with pytest.raises(NotFound, match="there are: north"):
         store.group("h", "south")
 
@@ -317,9 +323,10 @@ def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: Flee
     assert not is_gone(mine)
     with pytest.raises(LeaseHeld):
         LeasedRun.take(store, run, OTHER, NOW)
+    assert store.run("job").has_runner
     child.kill()
     child.communicate()
-    assert is_gone(mine)
+    assert is_gone(mine) and not store.run("job").has_runner
     LeasedRun.take(store, run, OTHER, NOW)
     assert not is_gone(OTHER)  # of another machine nobody knows
 
@@ -478,5 +485,45 @@ def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> No
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, check=False)
     assert ran.returncode == 9 and (tmp_path / f"{FILE_NAME}-journal").exists()
     again = FleetStore(tmp_path)
-    assert again.groups("h") == []
+    assert again.groups() == []
     again.close()
+
+
+class Interrupted:
+    """A connection during whose next statement of a kind somebody presses Ctrl-C."""
+
+    def __init__(self, connection: sqlite3.Connection, at: str) -> None:
+        self._connection = connection
+        self._at: str | None = at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        found = self._connection.execute(sql, *values)
+        if self._at is not None and sql.startswith(self._at):
+            self._at = None
+            raise KeyboardInterrupt
+        return found
+
+
+@pytest.mark.parametrize("at", ["BEGIN", "UPDATE", "COMMIT"])
+def test_a_ctrl_c_in_a_transaction_leaves_none_open(leased: LeasedRun, at: str) -> None:
+    database = leased.store.database
+    database._connection = Interrupted(database._connection, at)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        leased.beat(NOW + timedelta(seconds=9))
+    leased.end(RunEvent.STOP, NOW, reason=None, by=None)
+    assert not database._connection.in_transaction and leased.store.run("job").state is RunState.STOPPED
+
+
+def test_a_name_that_is_not_text_is_refused(store: FleetStore, leased: LeasedRun) -> None:
+    nonsense = "x\udcff"
+    for look in (
+        lambda: store.fleet_job(nonsense),
+        lambda: store.group("h", nonsense),
+        lambda: list(store.results(store.run("job"), RowFilter(device_id=nonsense))),
+        lambda: store.choose([(nonsense, None)], seed=0),
+    ):
+        with pytest.raises(BadValue, match="is not text"):
+            look()

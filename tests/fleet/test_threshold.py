@@ -77,6 +77,15 @@ def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() 
     assert found is not None
     assert found.reason == "9 failures in the run of 10 devices exceed the threshold of 50%."
     assert counted(Tally(failed=3, uncertain=1), threshold("1")) == 4
+    offline = threshold("1", scope=Scope.BATCH, classes=frozenset({"offline", "timeout"}))
+    tally = Tally(completed=2, failed=5, by_class={"offline": 4, "timeout": 1, "other": 0})
+    resumed = Batch(ordinal=3, state=BatchState.RUNNING, size=7, tally=tally, forgiven=2)
+    found = verdict(offline, failing, resumed)
+    assert found is not None
+    assert found.reason == (
+        "3 failures (offline, timeout) since 2 before it was resumed in batch 3 of 7 devices exceed the threshold of "
+        "1 device."
+    )
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

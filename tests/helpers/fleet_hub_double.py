@@ -17,7 +17,7 @@ from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.holder import Holder
+from azext_iotjobs.fleet.holder import Holder, this_process
 from azext_iotjobs.fleet.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import LinkLost
@@ -233,7 +233,7 @@ class World:
         self.hub = HubDouble(self.clock, **hub)
         self.events: list[Event] = []
         self.points = Points()
-        self.holder = Holder("a test, process 1", fleet.this_process().machine, GONE_PID)
+        self.holder = Holder("a test, process 1", this_process().machine, GONE_PID)
 
     def heard(self, event: Event) -> None:
         self.events.append(event)

@@ -12,8 +12,12 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import (
     BatchSizes,
     Retry,
+    RetryWhen,
     Rollout,
+    Scope,
     Share,
+    Threshold,
+    ThresholdAction,
     Unit,
     parse_batch_sizes,
     parse_retry_classes,
@@ -24,12 +28,14 @@ from azext_iotjobs.model.twin import TwinPatch
 
 TEN_PERCENT = Share(Fraction(10), Unit.PERCENT)
 METHOD = Action(method=MethodCall(name="m"))
+A_MONTH_S = 30 * 24 * 3600.0
 SOME = Targets(selection=Selection(device_ids=("a",)))
 
 
 def test_shares_are_numbers_or_percent() -> None:
     assert parse_share("11", "--batch") == Share(Fraction(11), Unit.DEVICES)
     assert parse_share(" 10 % ", "--batch") == parse_share("10", "--batch", Unit.PERCENT) == TEN_PERCENT
+    assert parse_share("11", "--batch", Unit.DEVICES) == Share(Fraction(11), Unit.DEVICES)
     assert parse_share("0.1%", "--cth").of(3000) == 3 and str(parse_share("2.50%", "--cth")) == "2.5%"
 
 
@@ -47,14 +53,21 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("--batch.*type says number", lambda: parse_batch_sizes("5%", "--batch", Unit.DEVICES)),
     ("--cth", lambda: parse_share("-1", "--cth")),
     ("--cth", lambda: parse_share("1e3", "--cth")),
+    ("^--batch 1000001 devices: give", lambda: parse_batch_sizes("1000001", "--batch")),
     ("1 to 100", lambda: BatchSizes(())),
+    ("1 to 100", lambda: BatchSizes((TEN_PERCENT,) * 101)),
     ("--retry.*no number", lambda: parse_retry_classes("offline=x", "--retry")),
     ("no class of failure", lambda: parse_retry_classes("asleep", "--retry")),
     ("no class of failure", lambda: parse_retry_classes("uncertain=1", "--retry")),
     ("1 to 10 times", lambda: Retry(tries={"offline": 11})),
     ("no class of failure given", lambda: Retry(tries={})),
     ("pause", lambda: Retry(tries={"offline": 1}, pause_s=0)),
+    ("growth 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
+    ("pause", lambda: Retry(tries={"offline": 1}, longest_s=0)),
+    ("pause", lambda: Retry(tries={"offline": 1}, longest_s=A_MONTH_S + 1)),
     ("pause", lambda: Rollout(pause_s=-1)),
+    ("0 to 2592000", lambda: Rollout(pause_s=A_MONTH_S + 1)),
+    ("1 or more devices", lambda: Threshold(share=TEN_PERCENT, min_sample=1_000_001)),
     ("--concurrency 0", lambda: Delivery(concurrency=0)),
     ("--rate", lambda: Delivery(rate=float("nan"))),
     ("--limit 0", lambda: Targets(group="g", limit=0)),
@@ -71,6 +84,16 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
 def test_what_cannot_be_meant_is_refused(said: str, make: Callable[[], Any]) -> None:
     with pytest.raises(BadValue, match=said):
         make()
+
+
+def test_the_largest_of_everything_is_allowed_and_defaults_are_what_help_says() -> None:
+    month = Retry(tries={"offline": 10}, pause_s=A_MONTH_S, longest_s=A_MONTH_S, growth=1)
+    threshold = Threshold(share=parse_share("1000000", "--cth"), min_sample=1_000_000)
+    assert Rollout(sizes=BatchSizes((TEN_PERCENT,) * 100), pause_s=A_MONTH_S, threshold=threshold, retry=month)
+    assert (threshold.scope, threshold.action, threshold.classes) == (Scope.RUN, ThresholdAction.CANCEL, frozenset())
+    assert (Threshold(share=TEN_PERCENT).min_sample, Rollout().pause_s, str(Rollout().sizes)) == (1, 0, "100%")
+    retry = Retry(tries={"offline": 1})
+    assert (retry.pause_s, retry.growth, retry.longest_s, retry.when) == (10, 2, 600, RetryWhen.AT_ONCE)
 
 
 def test_one_action_and_one_way_to_name_devices() -> None:

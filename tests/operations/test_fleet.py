@@ -1,5 +1,6 @@
 """Runs of fleet jobs against a hub that is a function: batches, thresholds, retries, both drivers."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,12 @@ from azext_iotjobs.model.rollout import (
     Retry,
     RetryWhen,
     Scope,
+    Threshold,
     ThresholdAction,
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
 from azext_iotjobs.operations.by_job import ROWS_AHEAD
+from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (
     METHOD,
@@ -76,6 +79,49 @@ def _condition(text: str) -> Any:
     return Selection(condition=text)
 
 
+@by_both
+def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Driver) -> None:
+    there = ["d000", "d001"]
+
+    def refuse(request: Request) -> Response | None:
+        if request.path != "/devices/query" or "devices.jobs" in request.body["query"]:
+            return None
+        return response([{"deviceId": each} for each in there])
+
+    place.world.hub.refuses = refuse
+    definition = definition_of(METHOD, ids(1), driver)
+    targets = replace(definition.targets, selection=_condition("tags.x = 1"))
+    place.world.new_run(place.store, place.world.save(place.store, replace(definition, targets=targets)))
+    there[:] = ["d001", "d002"]  # one has left, one has come
+    assert place.world.carry_on(place.store).tally.completed == 2
+    assert place.world.hub.operated == {"d000": 1, "d001": 1}
+
+
+def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
+    send, together = place.world.send, threading.Barrier(4)
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def counting(request: Request) -> Response:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        together.wait(10)  # four at once, or it is broken
+        answer = send(request)
+        with lock:
+            under_way -= 1
+        return answer
+
+    place.world.send = counting  # type: ignore[method-assign]
+    assert place.run(Driver.CALLS, ids(12), concurrency=4).tally.completed == 12
+    assert most == 4
+
+
+def test_calls_are_no_faster_than_the_rate(place: Place) -> None:
+    assert place.run(Driver.CALLS, ids(11), rate=2.5).tally.completed == 11
+    assert 3.99 < place.world.clock.passed_s < 4.5
+
+
 def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
     run = place.run(Driver.CALLS, ids(4), sizes="2", pause_s=3600, stop=StopDouble(after=20))
     assert (run.state, run.tally.completed, place.world.clock.passed_s < 60) == (RunState.STOPPED, 2, True)
@@ -83,7 +129,7 @@ def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
     run = place.resume()
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
     assert 3600 <= place.world.clock.passed_s < 3660
-    assert place.seen(Waiting)[0].why == "batch 2 begins"
+    assert place.seen(Waiting)[0].why == "a pause before batch 2"
 
 
 def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
@@ -121,6 +167,32 @@ def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
     assert len(place.world.hub.puts) == 1 and "in batch 1 of 10 devices" in str(run.reason)
     states = [each.state for each in place.store.batches(run)]
     assert states == [BatchState.CANCELED, *[BatchState.SKIPPED] * 3]
+
+
+@pytest.mark.parametrize(("limit", "jobs"), [(None, [2, 3, 3]), (threshold("0"), [1, 2, 3])])
+def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
+    place: Place, limit: Threshold | None, jobs: list[int]
+) -> None:
+    wanted = tuple(f"d{number:08}" for number in range(1_500))  # three jobs' conditions
+    there: list[int] = []  # jobs that the hub has when rows are asked for
+
+    def note(request: Request) -> None:
+        if request.path == "/devices/query":
+            there.append(len(hub.jobs))
+
+    hub = place.world.hub
+    hub.slots, hub.refuses = 1, note
+    run = place.run(Driver.JOBS, wanted, threshold=limit)
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 1_500)
+    assert there == jobs and max(hub.operated.values()) == 1
+
+
+def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> None:
+    wanted = tuple(f"d{number:08}" for number in range(1_500))
+    place.world.hub.slots, place.world.hub.fails = 1, failing(wanted[0])
+    run = place.run(Driver.JOBS, wanted, threshold=threshold("0"))
+    assert (run.state, run.tally.failed) == (RunState.CANCELED, 1)
+    assert len(place.world.hub.jobs) == 1
 
 
 def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Place) -> None:
@@ -165,3 +237,17 @@ def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place
     assert (run.state, run.tally.by_class) == (RunState.COMPLETED, {"offline": 1, "timeout": 1})
     assert [each.tries for each in place.seen(DeviceEnded) if each.result.device_id == "d000"] == [1, 2, 3, 4]
     assert place.world.hub.operated["d001"] == 1
+
+
+@by_both
+def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
+    place: Place, driver: Driver
+) -> None:  # fmt: skip
+    said: list[str] = []
+    place.store.database._connection.set_trace_callback(said.append)
+    devices = ids(300)
+    place.world.hub.fails = failing(*devices)
+    run = place.run(driver, devices, rate=10, retry=Retry(tries={"offline": 1}, pause_s=60))
+    assert (run.state, run.tally.failed) == (RunState.COMPLETED, 300) and place.world.clock.passed_s > 60
+    looked = sum(1 for each in said if each.startswith("SELECT seq, device_id") and "due_at" in each)
+    assert looked < 5 * place.world.clock.passed_s

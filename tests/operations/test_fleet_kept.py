@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet.store import RowFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, WrongState
-from azext_iotjobs.model.fleet import Definition, Driver, Origin, Targets
-from azext_iotjobs.model.rollout import (
-    parse_batch_sizes,
-)
+from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.operations import fleet, fleet_jobs
 from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
@@ -40,6 +39,14 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
     assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
     assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
     assert place.store.run("job").tally.failed == 2
+    fewer = Targets(
+        of_run=OfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
+    )
+    some = fleet_jobs.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
+    third = fleet.new_run(place.store, place.world.client, some, by="ann", at=at)
+    assert [row.device_id for page in place.store.results(third, RowFilter()) for row in page.rows] == [
+        "d001", "d002", "d003",
+    ]  # fmt: skip
     assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
 
 
@@ -87,7 +94,7 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
     assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
     assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
     assert listed(since=later) == ["saved"] and listed(since=start) == ["saved", "job"] and listed(host="x") == []
-    with pytest.raises(BadValue, match="at least 30"):
+    with pytest.raises(BadValue, match="for 30 days at least"):
         fleet_jobs.prune(place.store, 29, later)
 
 
@@ -113,6 +120,13 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
         run = place.world.new_run(place.store, job)
         return list(rows_of(place.store, run))
 
+    told: list[int] = []
+    whole = replace(base, targets=Targets(group="north"))
+    job = place.world.save(place.store, whole, "many")
+    rows += [{"deviceId": f"e{number}"} for number in range(200)]
+    assert fleet.preview(place.store, place.world.client, job, None, told.append).device_count == 240
+    assert told == [100, 200]
+    del rows[40:]
     assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's
     assert chosen("b", limit=3) == list(ids(3))
     sample = chosen("c", sample_percent=Fraction(10), seed=1)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet.holder import this_process
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
-from azext_iotjobs.model.fleet import Driver
+from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run import RunEvent, RunState
 from azext_iotjobs.operations import fleet
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
@@ -35,7 +36,7 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
         if run.tally.ended >= 40 and run.asked is None and run.state is RunState.RUNNING:
             fleet.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
 
-    place.world.holder = fleet.this_process()  # alive
+    place.world.holder = this_process()  # alive
     place.world.events = Calling(at_forty)
     run = place.run(driver, ids(100), sizes="10", concurrency=1)
     assert (run.state, run.ended_by, run.reason) == (RunState.STOPPED, "ann", "lunch")
@@ -45,6 +46,17 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 98, 2)
     assert (run.reason, run.ended_by) == (None, None) and max(place.world.hub.operated.values()) == 1
     other.close()
+
+
+def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
+    run = place.run(Driver.CALLS, ids(30), concurrency=3, stop=StopDouble(after=1))
+    assert run.state is RunState.STOPPED
+    began_at, left = place.world.clock.monotonic(), run.tally.open
+    slower = Delivery(driver=Driver.CALLS, concurrency=3, rate=0.5)
+    run = fleet.resume(run, place.world.hands(place.store, Driver.CALLS), slower)
+    assert run.state is RunState.COMPLETED and place.store.run("job").delivery == slower
+    assert place.world.clock.monotonic() - began_at >= (left - 1) / 0.5 > 20
+    assert place.store.fleet_job("job").definition.delivery.rate is None  # the definition has its own
 
 
 def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
@@ -57,7 +69,7 @@ def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
             refused.append(str(raised.value))
 
     place.world.events = Calling(second)
-    place.world.holder = fleet.this_process()  # alive
+    place.world.holder = this_process()  # alive
     assert place.run(Driver.CALLS, ids(3)).state is RunState.COMPLETED
     assert len(refused) == 1 and place.world.holder.owner in refused[0] and "until 03:04:" in refused[0]
 
@@ -67,7 +79,7 @@ def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> No
     run = place.world.new_run(place.store, place.world.save(place.store, definition))
     hands = place.world.hands(place.store, Driver.CALLS)
     leased = LeasedRun.take(place.store, run, hands.holder, place.world.clock.now())
-    leased.begin(fleet.RunEvent.START, place.world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
+    leased.begin(RunEvent.START, place.world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
     leased.begin_batch(1, place.world.clock.now())
     leased.write(place.world.clock.now(), ended=[], begun=leased.due(1, place.world.clock.now(), 1))
     crashed = place.store.run("job")

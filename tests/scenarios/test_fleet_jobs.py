@@ -4,157 +4,44 @@ One local hub, 103 simulated devices on a thread; six of them answer 500.
 """
 
 import csv
+import json
 import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
-from azext_iotjobs.operations import simulate
-from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.events import Seen, What
-from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from tests.conftest import ScenarioHub, running_hub
-from tests.helpers.az import Az, Ran
+from azext_iotjobs.simulator.events import What
+from tests.conftest import ScenarioHub
+from tests.helpers.fleet_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, SLOW, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 
-ALL = [f"d-{number:03}" for number in range(103)]
-FAILING = [ALL[number] for number in (10, 25, 40, 55, 70, 85)]  # six of the first hundred
-EVERYBODY = "STARTSWITH(deviceId, 'd-')"
-ONE_BY_ONE = ("--driver", "calls", "--concurrency", "1")
-
-
-class Fleet:
-    """The devices; `calls` are those that were called, in order. From call `holds_at` on none answers until `gate`."""
-
-    def __init__(self, hub: ScenarioHub) -> None:
-        document = hub.document
-        login = parse_connection_string(document["connectionString"])
-        assert login.policy is not None and login.key is not None
-        target = HubTarget(
-            host="localhost",
-            https_port=document["httpsPort"],
-            mqtt_port=document["mqttPort"],
-            ca_file=document["caCertificatePath"],
-            is_local=True,
-        )
-        self.client = HubClient.open(target, SasKey(policy=login.policy, key=login.key), SystemClock())
-        self.calls: list[str] = []
-        self.holds_at = len(ALL) + 1
-        self.gate = threading.Event()
-        self.stop = threading.Event()
-        self._ready: set[str] = set()
-        devices = [self._device(each) for each in ALL]
-        self.thread = ThreadPoolExecutor(1)
-        self.end = self.thread.submit(simulate.run, target, devices, self._seen, SystemClock(), self.stop)
-        wait_until("all devices listen", lambda: len(self._ready) == len(ALL))
-
-    def _device(self, name: str) -> simulate.SimulatedDevice:
-        key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
-        assert key is not None
-        return simulate.SimulatedDevice(
-            device_id=name,
-            credential=DeviceKey(device_id=name, key=key),
-            behaviour=Behaviour(any_method=MethodRule(status=500 if name in FAILING else 200)),
-            plan=TelemetryPlan(text="ping", count=10_000, interval_s=60),
-        )
-
-    def _seen(self, device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
-            self._ready.add(device)
-        if seen.what is What.METHOD:
-            self.calls.append(device)
-            if len(self.calls) >= self.holds_at:
-                self.gate.wait(30)
-
-    def hold(self, at: int) -> None:
-        self.gate.clear()
-        self.holds_at = at
-
-
-@pytest.fixture(scope="module")
-def own_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
-    yield from running_hub(az, tmp_path_factory.mktemp("fleet-hub"))
-
-
-@pytest.fixture(scope="module")
-def devices(own_hub: ScenarioHub) -> Iterator[Fleet]:
-    fleet = Fleet(own_hub)
-    yield fleet
-    fleet.stop.set()
-    fleet.thread.shutdown()
-    assert fleet.end.result().failures == {}
-
-
-class Place:
-    """A state folder, and the commands that work in it."""
-
-    def __init__(self, hub: ScenarioHub, folder: Path) -> None:
-        self.hub = hub
-        self.folder = folder
-
-    def words(self, verb: str, *more: str) -> tuple[str, ...]:
-        return ("iot", "hub", "fleet-job", *verb.split(), "--state-dir", str(self.folder), *more)
-
-    def run(self, verb: str, *more: str) -> Ran:
-        ran = self.hub.az.run(*self.words(verb, *more))
-        assert "Traceback" not in ran.stderr
-        return ran
-
-    def ok(self, verb: str, *more: str, code: int = 0) -> Any:
-        ran = self.run(verb, *more)
-        assert ran.code == code, f"{verb}: {ran.code}\n{ran.stderr}"
-        return ran.json
-
-    def create(self, name: str, *more: str, code: int = 0) -> Any:
-        return self.ok("create", "-n", self.hub.name, "-j", name, *more, code=code)
-
-
-@pytest.fixture(scope="module")
-def kept(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The state folder that the scenarios share."""
-    return Place(own_hub, tmp_path_factory.mktemp("state"))
-
-
-@pytest.fixture
-def calls(devices: Fleet) -> list[str]:
-    """Who is called in this test, in order."""
-    devices.calls.clear()
-    devices.hold(len(ALL) + 1)
-    return devices.calls
+BY_JOBS = ("--driver", "jobs", "--batch", "30")  # the sixth failure is in the third batch
 
 
 @pytest.fixture(scope="module")
 def thresholds(kept: Place, devices: Fleet) -> dict[str, Any]:
     """A hundred devices of which six fail, with a threshold of 5 and of 6: how each run ended, and who was called."""
-    hundred = ("--mn", "reboot", "-q", EVERYBODY, "--limit", "100", *ONE_BY_ONE, "--run")
+    hundred = ("--mn", "reboot", "-q", EVERYBODY, "--limit", "100", "--run")
     found: dict[str, Any] = {}
-    for allowed, code in ((5, 5), (6, 4)):
-        devices.calls.clear()
-        run = kept.create(f"threshold-{allowed}", *hundred, "--cancellation-threshold", str(allowed), code=code)
-        found[f"threshold-{allowed}"] = (run, list(devices.calls))
+    for suffix, way in (("", ONE_BY_ONE), ("-jobs", BY_JOBS)):
+        for allowed, code in ((5, 5), (6, 4)):
+            devices.forget()
+            name = f"threshold-{allowed}{suffix}"
+            run = kept.create(name, *hundred, *way, "--cancellation-threshold", str(allowed), code=code)
+            found[name] = (run, list(devices.calls))
     return found
-
-
-def counts(progress: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(progress[name] for name in ("completed", "failed", "uncertain", "pending"))
 
 
 @pytest.mark.parametrize("driver", ["calls", "jobs"])
 def test_the_job_is_divided_into_multiple_batches_that_are_queued_and_run_in_sequence(
-    kept: Place, calls: list[str], driver: str
+    kept: Place, devices: Fleet, calls: list[str], driver: str
 ) -> None:
     name = f"in-batches-{driver}"
     kept.create(
-        name, "--mn", "reboot", "-q", EVERYBODY, "--batch", "10", "--batch-type", "percentage", "--driver", driver,
+        name, "--mn", "upgrade", "-q", EVERYBODY, "--batch", "10", "--batch-type", "percentage", "--driver", driver,
         "--success-status", "200-599", "--run",
     )  # fmt: skip
     shown = kept.ok("show", "-j", name)
@@ -162,8 +49,10 @@ def test_the_job_is_divided_into_multiple_batches_that_are_queued_and_run_in_seq
     assert (shown["status"], counts(shown["lastRun"]["progress"])) == ("completed", (103, 0, 0, 0))
     assert [each["devices"] for each in batches] == [11] * 9 + [4]
     assert all(one["ended"] <= two["started"] for one, two in zip(batches, batches[1:], strict=False))
-    in_turn = [set(calls[start : start + 11]) for start in range(0, 103, 11)]
-    assert in_turn == [set(ALL[start : start + 11]) for start in range(0, 103, 11)], "in the order of their ids"
+    assert Counter(calls) == Counter(ALL) and set(SLOW) < set(ALL)
+    for start in range(0, 103, 11):  # in the order of their ids; each has answered before one of the next is called
+        batch = set(devices.log[2 * start : 2 * (start + 11)])
+        assert batch == {(what, device) for device in ALL[start : start + 11] for what in (What.METHOD, What.ANSWER)}
 
 
 def test_canceled_because_the_threshold_was_exceeded(thresholds: dict[str, Any]) -> None:
@@ -175,14 +64,27 @@ def test_canceled_because_the_threshold_was_exceeded(thresholds: dict[str, Any])
     assert called == ALL[:100]
 
 
+def test_canceled_between_hub_jobs_because_the_threshold_was_exceeded(thresholds: dict[str, Any]) -> None:
+    canceled, called = thresholds["threshold-5-jobs"]
+    assert (canceled["status"], counts(canceled["progress"])) == ("canceled", (84, 6, 0, 10))
+    assert Counter(called) == Counter(ALL[:90]), "the sixth failure was in the third batch; the fourth never began"
+    completed, called = thresholds["threshold-6-jobs"]
+    assert (completed["status"], counts(completed["progress"])) == ("completed", (94, 6, 0, 0))
+    assert Counter(called) == Counter(ALL[:100])
+
+
+@pytest.mark.parametrize("parent", ["threshold-6", "threshold-6-jobs"])
 def test_rerun_on_failed_submits_a_new_job_to_retry_the_action_on_failed_devices(
-    kept: Place, thresholds: dict[str, Any], calls: list[str]
+    kept: Place, thresholds: dict[str, Any], calls: list[str], parent: str
 ) -> None:
-    again = kept.ok("rerun", "-j", "threshold-6", "--on", "failed", "--display-name", "Once more", code=4)
-    assert (again["id"], counts(again["progress"])) == ("threshold-6-r1", (0, 6, 0, 0))
+    words = ("--on", "failed", "--display-name", "Once more", "--description", "After the repair")
+    again = kept.ok("rerun", "-j", parent, *words, code=4)
+    assert (again["id"], counts(again["progress"])) == (f"{parent}-r1", (0, 6, 0, 0))
     assert sorted(calls) == FAILING
-    shown = kept.ok("show", "-j", "threshold-6-r1")
-    assert shown["parent"] == {"id": "threshold-6", "run": 1, "how": "rerun"} and shown["displayName"] == "Once more"
+    shown = kept.ok("show", "-j", f"{parent}-r1")
+    assert shown["parent"] == {"id": parent, "run": 1, "how": "rerun"}
+    assert (shown["displayName"], shown["description"]) == ("Once more", "After the repair")
+    assert counts(kept.ok("show", "-j", parent)["lastRun"]["progress"]) == (94, 6, 0, 0), "the old one is as it was"
 
 
 def test_stop_a_running_job_and_continue_it(
@@ -192,7 +94,7 @@ def test_stop_a_running_job_and_continue_it(
     devices.hold(41)  # 40 %
     running = az.start(
         *kept.words("create"), "-n", own_hub.name, "-j", "halfway", "--mn", "reboot", "-q", EVERYBODY, "--driver",
-        "calls", "--success-status", "200-599", "--run", *events, output=tmp_path / "first",
+        "calls", "--run", *events, output=tmp_path / "first",
     )  # fmt: skip
     with running:
         wait_until("40 % are called", lambda: len(calls) >= 41)
@@ -201,8 +103,12 @@ def test_stop_a_running_job_and_continue_it(
         devices.gate.set()
         assert running.wait(30) == 6
     stopped = kept.ok("show", "-j", "halfway")
-    done = stopped["lastRun"]["progress"]["completed"]
-    assert stopped["status"] == "stopped" and counts(stopped["lastRun"]["progress"]) == (done, 0, 0, 103 - done)
+    done = stopped["lastRun"]["progress"]["total"] - stopped["lastRun"]["progress"]["pending"]
+    failed = len(set(calls) & set(FAILING))
+    assert (stopped["status"], counts(stopped["lastRun"]["progress"])) == (
+        "stopped",
+        (done - failed, failed, 0, 103 - done),
+    )
     assert 41 <= done <= 51 and len(calls) == done, "calls under way were awaited, no other began"
 
     devices.hold(80)
@@ -211,6 +117,7 @@ def test_stop_a_running_job_and_continue_it(
         wait_until("it goes on", lambda: len(calls) >= 80)
         refused = kept.run("resume", "-j", "halfway")
         assert refused.code == 1 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
+        assert [each["id"] for each in kept.ok("list", "--state", "running")] == ["halfway"]
         asked = kept.ok("stop", "-j", "halfway", "--reason", "enough for today", "--poll-duration", "1", code=7)
         assert asked["status"] == "running" and asked["asked"]["what"] == "stop"
         devices.gate.set()
@@ -219,8 +126,8 @@ def test_stop_a_running_job_and_continue_it(
     assert (run["status"], run["reason"]) == ("stopped", "enough for today") and run["endedBy"]
 
     devices.hold(len(ALL) + 1)
-    ended = kept.ok("resume", "-j", "halfway", *events)
-    assert (ended["run"], ended["status"], counts(ended["progress"])) == (1, "completed", (103, 0, 0, 0))
+    ended = kept.ok("resume", "-j", "halfway", *events, code=4)
+    assert (ended["run"], ended["status"], counts(ended["progress"])) == (1, "completed", (97, 6, 0, 0))
     assert Counter(calls) == Counter(ALL), "each device once, whoever carried the run on"
     told = (tmp_path / "events.jsonl").read_text().splitlines()
     assert sum('"event": "device-ended"' in line for line in told) == 103
@@ -274,25 +181,31 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     assert Counter(row["status"] for row in rows) == {"completed": 80, "failed": 6, "pending": 14}
     failed = kept.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
     assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
+    assert {row["status"] for row in failed} == {"failed"} and "payload" in failed[0]
     (one,) = kept.ok("results", "-j", "threshold-5", "--device-id", ALL[99])
     assert (one["status"], one["started"]) == ("pending", None)
+    chosen = {"AZURE_IOTJOBS_COLUMNS": "deviceId,status"}  # as az config set iotjobs.columns=… keeps them
+    words = kept.words("results", "-j", "threshold-5", "--device-id", ALL[99])
+    assert kept.hub.az.run(*words, environment=chosen).json == [{"deviceId": ALL[99], "status": "pending"}]
 
 
 def test_a_device_that_was_deleted_appears_as_deleted(kept: Place, devices: Fleet) -> None:
     devices.client.identities.create(NewIdentity(device_id="old-1"))
     kept.create("to-old-ones", "--mn", "x", "--device-ids", f"old-1,{ALL[0]}", "--mct", "0", "--run", code=4)
     devices.client.identities.delete("old-1", etag="*")
-    rows = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", "deviceId,errorClass,deleted")
-    assert [(row["deviceId"], row["errorClass"], row["deleted"]) for row in rows] == [
-        ("old-1", "offline", True), (ALL[0], None, False),
-    ]  # fmt: skip
+    columns = "deviceId,status,errorClass,errorCode,errorText,deleted"
+    old, there = kept.ok("results", "-j", "to-old-ones", "--check-registry", "--columns", columns)
+    assert there == {**dict.fromkeys(columns.split(",")), "deviceId": ALL[0], "status": "completed", "deleted": False}
+    assert (old["deviceId"], old["status"], old["errorClass"], old["deleted"]) == ("old-1", "failed", "offline", True)
+    assert old["errorCode"] == "DeviceNotOnline" and "not online" in old["errorText"], "the error message says more"
 
 
 def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_or_saved_jobs(
     kept: Place, thresholds: dict[str, Any]
 ) -> None:
     canceled = kept.ok("list", "--state", "canceled", "--since", "30d")
-    assert [(each["id"], each["lastRun"]["progress"]["failed"]) for each in canceled] == [("threshold-5", 6)]
+    assert [each["id"] for each in canceled] == ["threshold-5-jobs", "threshold-5"], "the newest first"
+    assert [each["lastRun"]["progress"]["failed"] for each in canceled] == [6, 6]
     assert kept.ok("list", "-n", "somewhere-else") == []
     (run,) = kept.ok("list-runs", "-j", "threshold-5")
     assert run["started"] < run["ended"] and run["durationSeconds"] > 0
@@ -314,8 +227,12 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     assert made["deviceCount"] == 10
     kept.create("of-a-group", "--mn", "ping", "--group", "first ten", "--sample", "25%", "--seed", "7")
     plan = kept.ok("run", "-j", "of-a-group", "--dry-run", "--sku", "S1")
-    assert (plan["deviceCount"], plan["batches"], plan["driver"]) == (3, 1, "calls")
-    assert {each["driver"] for each in plan["estimates"]} == {"calls", "jobs"} and calls == []
+    assert (plan["deviceCount"], plan["batches"], plan["batchSizes"], plan["driver"]) == (3, 1, [3], "calls")
+    assert "S1" in plan["driverReason"] and calls == []
+    assert plan["estimates"] == [
+        {"driver": "calls", "seconds": 0.075, "limit": "direct methods, 40 a second", "operations": 3},
+        {"driver": "jobs", "seconds": 0.3, "limit": "jobs device operations, 10 a second", "operations": 3},
+    ]
     refused = kept.run("run", "-j", "of-a-group", "--max-devices", "2")
     assert refused.code == 1 and calls == []
     assert kept.ok("run", "-j", "of-a-group")["progress"]["completed"] == 3
@@ -324,6 +241,33 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     kept.ok("run", "-j", "of-a-group")
     assert Counter(calls) == Counter([*sampled, *sampled]), "the same seed is the same sample"
     assert [each["name"] for each in kept.ok("group list", *hub)] == ["first ten"]
+    copied = kept.ok("copy", "-j", "of-a-group")
+    assert (copied["targets"]["group"], copied["status"]) == ("first ten", "pending")
+    kept.ok("group create", *hub, "--group", "first ten", "-q", "deviceId IN ['d-050', 'd-051', 'd-052', 'd-053']")
+    kept.ok("run", "-j", "of-a-group-copy")
+    assert len(calls) == 7 and calls[6] > "d-049", "what changed in the group is reflected in the copy"
+
+
+def test_the_devices_of_a_list_but_some(kept: Place, calls: list[str]) -> None:
+    """What Central has no word for: devices by name, from standard input."""
+    words = ("--devices-file", "-", "--exclude", "d-003", "--limit", "2", "--mn", "ping", "--run")
+    ran = kept.create("of-a-list", *words, stdin="deviceId,why\nd-003,a\nd-009,b\nd-001,c\nd-009,d\nd-002,e\n")
+    assert (ran["progress"]["completed"], sorted(calls)) == (2, ["d-001", "d-009"])
+
+
+def test_select_the_edge_deployment_manifest_to_assign_to_the_edge_devices(
+    kept: Place, devices: Fleet, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        devices.client.identities.create(NewIdentity(device_id=f"edge-{number}", is_edge=True))
+    content = {"modulesContent": {"sensor": {"properties.desired": {"interval": 5}}}}
+    (tmp_path / "deployment.json").write_text(json.dumps(content))
+    words = ("--content", f"@{tmp_path / 'deployment.json'}", "-q", "capabilities.iotEdge = true", "--run")
+    ran = kept.create("manifest", *words)
+    assert (ran["driver"], counts(ran["progress"])) == ("calls", (2, 0, 0, 0)) and "no job" in ran["driverReason"]
+    for number in (1, 2):
+        twin = devices.client.twins.get(f"edge-{number}", "sensor").document
+        assert twin["properties"]["desired"]["interval"] == 5
 
 
 def test_nothing_matched_is_a_code_of_its_own(kept: Place, calls: list[str]) -> None:

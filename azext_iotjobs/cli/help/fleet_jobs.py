@@ -52,7 +52,7 @@ command(
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what is done. "
-    f"With --run: {RUNNING}",
+    f"What follows is about --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -63,12 +63,14 @@ command(
         "By calls, 50 at once and at most 20 a second, with every event in a file.",
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
-    long=f"Which devices there are is fixed when it starts. {RUNNING}",
+    long="Which devices there are is fixed when it starts. What is given here counts for this run alone; the rest is "
+    f"as it was saved. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
     "Go on with the last run of a fleet job that was stopped, broke off, or whose process has ended.",
     ("Go on.", "az iot hub fleet-job resume -j fw-7"),
+    ("Go on, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
     long="A run that somebody carries on is refused; the error says who and until when. Whoever resumes a run that its "
     f"threshold stopped accepts the failures so far. {RUNNING}",
 )
@@ -79,6 +81,10 @@ command(
     (
         "On those that were off line or silent in its first run, in another batch size.",
         "az iot hub fleet-job rerun -j fw-7 --run 1 --on offline,timeout --batch 5 --new-fleet-job-id fw-7-again",
+    ),
+    (
+        "On the first ten that failed, but not on the one that is being repaired.",
+        "az iot hub fleet-job rerun -j fw-7 --limit 10 --exclude pump-3",
     ),
     long="The new fleet job keeps the id of its parent. Uncertain devices may have been operated: they are meant only "
     f"with --on uncertain. {RUNNING}",
@@ -96,7 +102,7 @@ command(
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
     long="What has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that nobody "
-    "carries on is ended here; for that the hub may be asked.",
+    "carries on is ended here; the hub is asked only by --driver jobs, for what its jobs did.",
 )
 command(
     "iot hub fleet-job show",
@@ -124,7 +130,8 @@ command(
     "Show what a run did to each of its devices.",
     (
         "The devices that failed, and why, as a table.",
-        "az iot hub fleet-job results -j fw-7 --status failed --columns deviceId,errorClass,errorText -o table",
+        "az iot hub fleet-job results -j fw-7 --status failed --columns deviceId,errorClass,methodStatus,errorText "
+        "-o table",
     ),
     ("All rows into a file that a spreadsheet opens.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
@@ -169,11 +176,11 @@ command(
 )
 command(
     "iot hub fleet-job group list",
-    "List the device groups of a hub.",
-    ("List them.", "az iot hub fleet-job group list -n localhost -o table"),
+    "List the device groups that are saved, of all hubs or of one. No hub is asked.",
+    ("List them.", "az iot hub fleet-job group list -o table"),
 )
 command(
     "iot hub fleet-job group delete",
-    "Delete a device group; no device is touched.",
-    ("Delete one.", "az iot hub fleet-job group delete -n localhost --group north"),
+    "Delete a device group; no device is touched, and no hub is asked.",
+    ("Delete one.", "az iot hub fleet-job group delete --group north"),
 )

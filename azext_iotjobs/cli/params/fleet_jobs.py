@@ -91,6 +91,9 @@ def _devices(c: Context) -> None:
                  "input.")  # fmt: skip
     c.extra("device_group", options_list=["--group", "--group-id"], arg_group=WHO,
             help="Name of a device group, as `fleet-job group create` saved it.")  # fmt: skip
+
+
+def _fewer(c: Context) -> None:
     c.extra("left_out", options_list=["--exclude"], arg_group=WHO,
             help="Device ids to leave out, with commas between them.")  # fmt: skip
     c.extra("first_devices", options_list=["--limit"], type=int, arg_group=WHO,
@@ -149,11 +152,14 @@ def _rollout(c: Context) -> None:
             help="The longest pause. Default: 10m.")  # fmt: skip
 
 
-def _delivery(c: Context) -> None:
+def _driver(c: Context) -> None:
     c.extra("driver_word", options_list=["--driver"], arg_type=get_enum_type(["jobs", "calls", "auto"]),
             arg_group=REACH,
             help="Who operates the devices: the hub by its jobs, this command by calls, or what is faster on the hub's "
                  "tier; the result says why. Default: auto.")  # fmt: skip
+
+
+def _pace(c: Context) -> None:
     c.extra("concurrency", options_list=["--concurrency"], type=int, arg_group=REACH,
             help="Calls under way at once, 1 to 200. Default: 10.")  # fmt: skip
     c.extra("calls_a_second", options_list=["--rate"], type=float, arg_group=REACH,
@@ -245,15 +251,16 @@ def _group_condition(c: Context) -> None:
 
 
 _HUB = (hub, auth_type, _state)
-_DEFINITION = (_names, _action, _devices, _most, _rollout, _delivery)
+_DELIVERY = (_driver, _pace)
+_DEFINITION = (_names, _action, _devices, _fewer, _most, _rollout, *_DELIVERY)
 
 OPTIONS: Options = {
     "iot hub fleet-job create": (*_HUB, _new_id, *_DEFINITION, _tier, _plan, _run_at_once, _running),
-    "iot hub fleet-job run": (*_HUB, _id, _most, _delivery, _tier, _plan, _running),
-    "iot hub fleet-job resume": (*_HUB, _id, _running),
+    "iot hub fleet-job run": (*_HUB, _id, _most, *_DELIVERY, _tier, _plan, _running),
+    "iot hub fleet-job resume": (*_HUB, _id, _pace, _running),
     "iot hub fleet-job rerun": (
-        *_HUB, _id, _other_id("its own, and -r1, -r2, …"), _run_number, _on, _names, _most, _rollout, _delivery, _tier,
-        _plan, _running,
+        *_HUB, _id, _other_id("its own, and -r1, -r2, …"), _run_number, _on, _fewer, _most, _names, _rollout,
+        *_DELIVERY, _tier, _plan, _running,
     ),
     "iot hub fleet-job stop": (*_HUB, _id, _asking),
     "iot hub fleet-job cancel": (*_HUB, _id, _asking),

@@ -6,17 +6,15 @@ takes once. Requests are made on a thread of their own, so that the lease is kep
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.clients.steady import Patience, Steady
 from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.driver import Hear, MakeDriver
 from azext_iotjobs.fleet.engine import Drain
 from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.outcomes import ended_of, not_known, result_of, without_row
 from azext_iotjobs.fleet.parts import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import (
@@ -24,21 +22,23 @@ from azext_iotjobs.model.errors import (
     HubAnswer,
     IotJobsError,
     LinkError,
+    NotFound,
     Throttled,
 )
 from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.fleet_events import DeviceEnded, HubJobMoved, Said
-from azext_iotjobs.model.job import Job, JobStatus, JobTally
+from azext_iotjobs.model.fleet_events import HubJobMoved, Said
+from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.job_request import JobRequest
-from azext_iotjobs.model.query import rows_of_job
-from azext_iotjobs.model.result import ENDED, DeviceResult
-from azext_iotjobs.model.run import Attempt, Batch, Ended, Run
+from azext_iotjobs.model.run import Attempt, Batch, Run
+from azext_iotjobs.operations.by_job.job_rows import Closing, JobRows
+from azext_iotjobs.operations.by_job.looks import FIRST_LOOK_S, Looks
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 NAP_S = 0.5
-FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks at a job; many end within seconds
 WAVE_DEVICES = 20_000  # that are put into jobs at a time
 ROWS_AHEAD = 1_000  # of these, read at a time
+JOB_NOT_FOUND = "JobNotFound"  # as old versions of the endpoint say; now it is a job whose status is `unknown`
+REQUEST_TIMEOUT = 408  # said by who stands between us and the hub: what it passed on may have been done
 
 
 def driver(client: HubClient, clock: Clock) -> MakeDriver:
@@ -48,25 +48,6 @@ def driver(client: HubClient, clock: Clock) -> MakeDriver:
         return ByJob(client, clock, leased, run, definition, hear)
 
     return make
-
-
-@dataclass
-class _Looks:
-    """When a job is looked at next, in monotonic seconds, and since when it is not what it should be."""
-
-    next_at: float = 0.0
-    pause_s: float = FIRST_LOOK_S
-    odd_since: float | None = None
-
-    def looked(self, now: float) -> None:
-        self.next_at = now + self.pause_s
-        self.pause_s = min(LONGEST_LOOK_S, self.pause_s * LOOK_GROWTH)
-
-    def odd_for_s(self, now: float) -> float:
-        """Seconds since it was first seen to be odd: now, if it was not before."""
-        if self.odd_since is None:
-            self.odd_since = now
-        return now - self.odd_since
 
 
 class ByJob:
@@ -80,16 +61,18 @@ class ByJob:
         self._leased = leased
         self._run = run
         self._action = definition.action
-        self._retry = definition.rollout.retry
+        self._has_threshold = definition.rollout.threshold is not None
         self._hear = hear
         self._steady = Steady(lambda: leased.beat(clock.now()))
+        self._rows = JobRows(client, clock, leased, definition, hear, self._steady)
         self._patience = Patience()
         self._parts: dict[str, Part] = {each.job_id: each for each in leased.open_parts()}
         self._own_intents: set[str] = set()
         self._cancel_asked: set[str] = set()
-        self._looks: dict[str, _Looks] = {}
+        self._ended: set[str] = set()  # jobs that have, and whose rows are read next
+        self._looks: dict[str, Looks] = {}
         self._tallies: dict[str, JobTally | None] = {}  # as last heard of
-        self._slot = _Looks()
+        self._slot = Looks()
         self._slot_said = False
         self._trouble: IotJobsError | None = None
 
@@ -116,7 +99,7 @@ class ByJob:
             self._clock.sleep(min(NAP_S, left_s))
             return
         has_moved = False
-        for part in list(self._parts.values()):
+        for part in self._in_order():
             step = self._step_of(part, drain)
             if step is PartStep.LEAVE or not self._is_due(part, step):
                 continue
@@ -127,6 +110,8 @@ class ByJob:
                 self._wait_out(err)
                 return
             self._patience.answered()
+            if self._has_threshold and part.job_id not in self._parts:
+                return  # what it did is looked at before another one begins
         if not has_moved:
             self._nap()
 
@@ -140,6 +125,10 @@ class ByJob:
     def close(self) -> None:
         """Let the thread end."""
         self._steady.close()
+
+    def _in_order(self) -> list[Part]:
+        """Those whose rows are read come last: a tier gives few queries a minute, and meanwhile the hub has work."""
+        return sorted(self._parts.values(), key=lambda each: each.job_id in self._ended)
 
     # -- what is next -------------------------------------------------------------------------------------------------
 
@@ -180,12 +169,15 @@ class ByJob:
             return now >= self._slot.next_at
         return step in (PartStep.FREE, PartStep.CANCEL) or now >= self._looks_of(part).next_at
 
-    def _looks_of(self, part: Part) -> _Looks:
-        return self._looks.setdefault(part.job_id, _Looks())
+    def _looks_of(self, part: Part) -> Looks:
+        return self._looks.setdefault(part.job_id, Looks())
 
     def _nap(self) -> None:
         now = self._clock.monotonic()
         soonest = min([self._slot.next_at, *(each.next_at for each in self._looks.values())], default=now)
+        if not self._parts:
+            self._clock.sleep(NAP_S)  # all that is open waits to be tried again
+            return
         self._clock.sleep(min(NAP_S, soonest - now) if soonest > now else NAP_S / 10)
 
     # -- steps --------------------------------------------------------------------------------------------------------
@@ -210,7 +202,7 @@ class ByJob:
             case PartStep.CANCEL:
                 self._cancel(part)
             case PartStep.FREE:
-                self._closed(part, ended=[], note="not sent")
+                self._close(part, Closing(note="not sent"))
             case PartStep.LEAVE:
                 pass
 
@@ -241,10 +233,10 @@ class ByJob:
             self._wait_for_slot(part, is_first=is_first)
             return
         except HubAnswer as refused:
-            if is_first and refused.status < 500:
+            if is_first and 400 <= refused.status < 500 and refused.status != REQUEST_TIMEOUT:
                 self._saved(replace(part, state=PartState.PLANNED))  # refused: nothing was done
             raise
-        self._slot = _Looks()
+        self._slot = Looks()
         self._slot_said = False
         self._submitted(part, "created")
 
@@ -265,7 +257,7 @@ class ByJob:
             self._submitted(part, "adopted")
             self._say(f"Job {part.job_id} is there already: it was sent before the run broke off. It is gone on with.")
             return
-        self._closed(part, ended=[], note="foreign")
+        self._close(part, Closing(note="foreign"))
         self._trouble = Conflict(
             f"The hub has a job {part.job_id} that is not this run's: another type, condition or start. Nothing was "
             "done to the devices of that job's batch; resuming uses another id.",
@@ -278,13 +270,14 @@ class ByJob:
         if job.status is not JobStatus.UNKNOWN:
             self._adopt(part, job)
         elif self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds() / 4:
-            self._uncertain(part, "The run broke off while the hub's job was sent; the hub does not know it.")
+            text = "The run broke off while the hub's job was sent; the hub does not know it."
+            self._close(part, self._rows.not_known(part, text))
 
     def _poll(self, part: Part) -> None:
         job = self._looked_at(part)
         if job.status is JobStatus.UNKNOWN:
             if self._looks_of(part).odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds():
-                self._uncertain(part, "The hub does not know its job any more.")
+                self._close(part, self._rows.not_known(part, "The hub does not know its job any more."))
             return
         status = "cancelled" if job.status is JobStatus.CANCELLED else str(job.document.get("status"))
         if status != part.status:
@@ -294,8 +287,20 @@ class ByJob:
         if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
-        if job.status.is_terminal:
-            self._read(part, job)
+        if job.status.is_terminal and self._is_another_first(part):
+            self._ended.add(part.job_id)
+            self._slot.next_at = self._looks_of(part).next_at = 0.0  # the slot is free
+        elif job.status.is_terminal:
+            closing = self._rows.read(part, job, lambda: self._looks_of(part).odd_for_s(self._clock.monotonic()))
+            if closing is not None:
+                self._close(part, closing)
+        else:
+            self._looks_of(part).odd_since = None
+
+    def _is_another_first(self, ended: Part) -> bool:
+        """Whether another job is sent before the rows of one that has ended are read. A threshold needs them before."""
+        is_new = ended.job_id not in self._ended and not self._has_threshold
+        return is_new and any(each.state is PartState.PLANNED for each in self._parts.values())
 
     def _cancel(self, part: Part) -> None:
         """Ask the hub not to begin it. One that runs already goes on: 405."""
@@ -306,62 +311,25 @@ class ByJob:
         except HubAnswer as refused:
             if refused.status not in (404, 405):
                 raise
-        self._looks[part.job_id] = _Looks()
+        self._looks[part.job_id] = Looks()
 
     def _looked_at(self, part: Part) -> Job:
         self._looks_of(part).looked(self._clock.monotonic())
-        return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
-
-    # -- what jobs did ------------------------------------------------------------------------------------------------
-
-    def _read(self, part: Part, job: Job) -> None:
-        """Record what an ended job did; its rows may be behind its status."""
-        left = {(each.device_id, each.module_id): each for each in self._leased.devices_of(part)}
-        row_count = 0
-        for results in self._pages(part):
-            row_count += len(results)
-            ended = []
-            for result in results:
-                attempt = left.get((result.device_id, result.module_id))
-                if attempt is None or result.status.lower() not in ENDED:
-                    continue
-                if job.status is JobStatus.CANCELLED and result.status.lower() != "completed" and not result.error_code:
-                    continue  # it was cancelled before it was operated
-                del left[result.device_id, result.module_id]
-                ended.append((attempt, ended_of(attempt, result, self._retry, self._clock.now())))
-            self._record(part, ended)
-        self._close_read(part, job, list(left.values()), row_count)
-
-    def _close_read(self, part: Part, job: Job, left: list[Attempt], row_count: int) -> None:
-        now = self._clock.now()
-        expected = row_count if job.tally is None else job.tally.device_count
-        if left and job.status is not JobStatus.CANCELLED and row_count < expected:
-            if self._looks_of(part).odd_for_s(self._clock.monotonic()) <= VANISHED_AFTER.total_seconds():
-                return  # they are on their way
-            self._uncertain(part, "The hub's job has ended, and does not say what it did to the device.")
-            return
-        if job.status is JobStatus.CANCELLED and part.was_cancel_asked:
-            self._closed(part, ended=[], note="cancelled")
-            return
-        self._closed(part, ended=self._told(part, [(each, without_row(each, job, self._retry, now)) for each in left]))
-
-    def _uncertain(self, part: Part, text: str) -> None:
-        """Nobody can say what a job did, if it did anything."""
-        now = self._clock.now()
-        ended = [(each, not_known(each, text, now)) for each in self._leased.devices_of(part)]
-        self._closed(part, ended=self._told(part, ended), note="not known")
-
-    def _pages(self, part: Part) -> Iterator[list[DeviceResult]]:
-        pages = self._client.queries.run_pages(rows_of_job(part.job_id))
-        while (page := self._steady.ask(lambda: next(pages, None))) is not None:
-            yield [parse_result(each, self._action.success) for each in page.items]
+        try:
+            return self._steady.ask(lambda: self._client.jobs.get(part.job_id))
+        except NotFound as err:
+            if err.hub_code != JOB_NOT_FOUND:
+                raise
+            return Job(
+                job_id=part.job_id, job_type=JobType.UNKNOWN, status=JobStatus.UNKNOWN, tally=None, document={}
+            )  # fmt: skip
 
     # -- rows and words -----------------------------------------------------------------------------------------------
 
     def _submitted(self, part: Part, how: str) -> None:
         now = self._clock.now()
         self._saved(replace(part, state=PartState.SUBMITTED, submitted_at=now))
-        self._looks[part.job_id] = _Looks(next_at=self._clock.monotonic() + FIRST_LOOK_S)
+        self._looks[part.job_id] = Looks(next_at=self._clock.monotonic() + FIRST_LOOK_S)
         self._heard_of(part, how)
 
     def _saved(self, part: Part) -> Part:
@@ -369,24 +337,15 @@ class ByJob:
         self._parts[part.job_id] = part
         return part
 
-    def _closed(self, part: Part, *, ended: list[Ended], note: str | None = None) -> None:
-        self._leased.close_part(part, self._clock.now(), ended=ended, note=note)
+    def _close(self, part: Part, closing: Closing) -> None:
+        """Nothing is left to be done with it."""
+        self._leased.close_part(part, self._clock.now(), ended=closing.ended, note=closing.note)
         self._parts.pop(part.job_id)
         self._looks.pop(part.job_id, None)
         self._tallies.pop(part.job_id, None)
         self._own_intents.discard(part.job_id)
+        self._ended.discard(part.job_id)
         self._slot.next_at = 0.0  # the slot that it held may be free
-
-    def _record(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> None:
-        if ended:
-            self._leased.write(self._clock.now(), ended=[each for _, each in ended])
-            self._told(part, ended)
-
-    def _told(self, part: Part, ended: list[tuple[Attempt, Ended]]) -> list[Ended]:
-        now: datetime = self._clock.now()
-        for attempt, end in ended:
-            self._hear(DeviceEnded(at=now, result=result_of(attempt, end), batch=part.batch, tries=end.tries))
-        return [each for _, each in ended]
 
     def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:
         now = self._clock.now()

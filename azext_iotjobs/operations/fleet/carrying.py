@@ -4,13 +4,9 @@
 from stored rows, and from the driver alone.
 """
 
-import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet import plan
 from azext_iotjobs.fleet.driver import BatchDriver, MakeDriver
 from azext_iotjobs.fleet.engine import (
     Begin,
@@ -28,10 +24,10 @@ from azext_iotjobs.fleet.engine import (
 )
 from azext_iotjobs.fleet.holder import Holder, this_process
 from azext_iotjobs.fleet.leased import LeasedRun, Seen
-from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
+from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, LeaseHeld
-from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, Targets
+from azext_iotjobs.model.errors import LeaseHeld
+from azext_iotjobs.model.fleet import Definition, Delivery, Driver
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -43,27 +39,9 @@ from azext_iotjobs.model.fleet_events import (
     Waiting,
 )
 from azext_iotjobs.model.run import Asked, Run, RunEvent, RunState, Wish, moved
-from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
 NAP_S = 0.5  # then the row is looked at again: whoever asks for a stop waits a second at most
 PROGRESS_S = 0.5  # between two reports of it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What a run would be; nothing was stored or sent."""
-
-    device_count: int
-    batch_sizes: list[int]  # the first SHOWN_BATCHES
-    batch_count: int
-    driver: str
-    driver_reason: str
-    estimates: list[Estimate]
-    pauses_s: float  # between batches, in all
-
-
-SHOWN_BATCHES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,88 +65,6 @@ def hands(
     )  # fmt: skip
 
 
-def check_host(job: FleetJob, client: HubClient) -> None:
-    """Raise ConflictingChoice when a fleet job belongs to another hub than the client's."""
-    host = host_of(client)
-    if job.host != host:
-        raise ConflictingChoice(
-            f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
-            hint=f"Give -n {job.host}, or copy it for the other hub under a new id.",
-        )
-
-
-def host_of(client: HubClient) -> str:
-    """The hub's name as fleet jobs store it."""
-    return client.target.authority.lower()
-
-
-def preview(store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None) -> Preview:
-    """What a run of a fleet job, saved or not, would be now.
-
-    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
-    """
-    definition = job.definition
-    count = _choose(store, client, definition.targets, job.host)
-    sizes = definition.rollout.sizes
-    choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
-    shown: list[int] = []
-    batch_count = 0
-    for size in sizes.counts(count):
-        batch_count += 1
-        if len(shown) < SHOWN_BATCHES:
-            shown.append(size)
-    return Preview(
-        device_count=count,
-        batch_sizes=shown,
-        batch_count=batch_count,
-        driver=choice.driver.value,
-        driver_reason=choice.reason,
-        estimates=estimates(tier, definition.action, count),
-        pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
-    )
-
-
-def new_run(
-    store: FleetStore,
-    client: HubClient,
-    job: FleetJob,
-    *,
-    by: str,
-    at: datetime,
-    tier: TierFacts | None = None,
-    delivery: Delivery | None = None,
-) -> Run:
-    """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
-
-    delivery: how devices are reached this time; None: as the definition says.  tier: for `auto`, if it is known.
-    A run that has no device can be made; `carry_on` completes it.
-    Raises WrongState while another run of it has not ended; NotFound; BadValue for more devices than allowed;
-    HubAnswer, LinkError, StateError.
-    """
-    check_host(job, client)
-    last = store.last_run(job.fleet_job_id)
-    if last is not None:
-        check_ended(last)  # before the hub is asked; again when it is made
-    count = _choose(store, client, job.definition.targets, job.host)
-    used = delivery or job.definition.delivery
-    choice = choose_driver(used.driver, tier, job.definition.action, count)
-    # A definition with another driver is checked as a whole: not every action has a job.
-    Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
-    return store.add_run(
-        NewRun(
-            fleet_job_id=job.fleet_job_id,
-            version=job.version,
-            run_key=plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)]),
-            driver=choice.driver,
-            driver_reason=choice.reason,
-            delivery=used,
-            sizes=job.definition.rollout.sizes,
-            at=at,
-            by=by,
-        )
-    )
-
-
 def carry_on(run: Run, own: Hands) -> Run:
     """Carry a run on until it ends, breaks off or is stopped; gives it as it is then.
 
@@ -180,14 +76,15 @@ def carry_on(run: Run, own: Hands) -> Run:
     return _carry_on(run, own, LeasedRun.take(own.store, run, own.holder, own.clock.now()))
 
 
-def resume(run: Run, own: Hands) -> Run:
+def resume(run: Run, own: Hands, delivery: Delivery | None = None) -> Run:
     """Go on with a run that was stopped, has failed or crashed; what was asked of it before is done with.
 
+    delivery: how its devices are reached from here on, with the driver that it has; None: as before.
     Raises WrongState for one that has ended, and all that `carry_on` does.
     """
-    moved(run.state, RunEvent.RESUME, run.name)
+    moved(run, RunEvent.RESUME)
     leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
-    leased.withdraw(own.clock.now())
+    leased.withdraw(own.clock.now(), delivery or run.delivery)
     return _carry_on(run, own, leased)
 
 
@@ -196,19 +93,10 @@ def stop(store: FleetStore, run: Run, holder: Holder, *, by: str, reason: str | 
 
     Raises WrongState for a run that is stopped already or has ended.
     """
-    moved(run.state, RunEvent.STOP, run.name)
-    try:
-        leased = LeasedRun.take(store, run, holder, clock.now())
-    except LeaseHeld:
-        store.ask(run, Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now()))
-        return store.run_by_key(run.key)
-    try:
-        is_repeatable = store.definition_of(run).action.kind.is_repeatable
-        leased.settle(clock.now(), is_repeatable=is_repeatable)
-        leased.end(RunEvent.STOP, clock.now(), reason=reason, by=by)
-    finally:
-        leased.release()
-    return store.run_by_key(run.key)
+    moved(run, RunEvent.STOP)
+    return _ended_here(
+        store, run, holder, Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now()), RunEvent.STOP, clock
+    )  # fmt: skip
 
 
 def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
@@ -218,12 +106,33 @@ def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
 
     Raises WrongState for a run that has ended.
     """
-    moved(run.state, RunEvent.CANCEL, run.name)
-    own.store.ask(run, Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now()))
+    moved(run, RunEvent.CANCEL)
+    asked = Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now())
+    if run.driver is Driver.CALLS:  # without a process nothing goes on: the hub is not needed
+        return _ended_here(own.store, run, own.holder, asked, RunEvent.CANCEL, own.clock)
+    own.store.ask(run, asked)
     try:
         return carry_on(run, own)
     except LeaseHeld:
         return own.store.run_by_key(run.key)
+
+
+def _ended_here(
+    store: FleetStore, run: Run, holder: Holder, asked: Asked, event: RunEvent, clock: Clock
+) -> Run:  # fmt: skip
+    """End a run that nobody carries on; ask whoever does."""
+    try:
+        leased = LeasedRun.take(store, run, holder, clock.now())
+    except LeaseHeld:
+        store.ask(run, asked)
+        return store.run_by_key(run.key)
+    try:
+        is_repeatable = store.definition_of(run).action.kind.is_repeatable
+        leased.settle(clock.now(), is_repeatable=is_repeatable)
+        leased.end(event, clock.now(), reason=asked.reason, by=asked.by)
+    finally:
+        leased.release()
+    return store.run_by_key(run.key)
 
 
 def _carry_on(run: Run, own: Hands, leased: LeasedRun) -> Run:
@@ -255,6 +164,7 @@ class _Carrier:
         self._has_told_begin = False
         self._told_at: float | None = None  # when progress was last reported, monotonic
         self._waited_until: datetime | None = None
+        self._has_told_drain = False
 
     def step(self) -> bool:
         """Decide on the next step and carry it out; False: there is none."""
@@ -313,8 +223,9 @@ class _Carrier:
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.look(None).batch) is not None:
                     heard(BatchBegan(at=now, batch=batch))
-            case Work(_, drain):
+            case Work(_, drain, why):
                 assert seen.batch is not None
+                self._tell_drain(drain, why)
                 driver.turn(seen.batch, drain)
                 self._tell_progress(driver)
             case EndBatch(ordinal, go_on_at):
@@ -332,6 +243,15 @@ class _Carrier:
                 heard(RunEnded(at=now, run=self._own.store.run_by_key(leased.key)))
                 return False
         return True
+
+    def _tell_drain(self, drain: Drain, why: str | None) -> None:
+        """Say once that nothing else begins; whoever pressed Ctrl-C has been told."""
+        if drain is Drain.NO or self._has_told_drain or self._own.stop.is_set():
+            return
+        self._has_told_drain = True
+        text = "" if why is None else f"{why if why.endswith('.') else why + '.'} "
+        heard = self._own.listener.heard
+        heard(Said(at=self._clock.now(), text=f"{text}Nothing else begins; what is under way is awaited."))
 
     def _wait(self, now: datetime, until: datetime, why: str) -> None:
         if self._waited_until != until:
@@ -353,33 +273,3 @@ class _Carrier:
                 in_flight_count=driver.in_flight_count(Drain.CANCEL),
             )
         )
-
-
-def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str) -> int:
-    """Note in the store which devices a run has; gives how many."""
-    if targets.of_run is not None:
-        parent = store.run(targets.of_run.fleet_job_id, targets.of_run.run_number)
-        count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
-    else:
-        selection = targets.selection or Selection(condition=store.group(host, targets.group or ""))
-        if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
-            client.selections.check_at_most(selection, targets.max_devices)
-        count = store.choose(_devices(client, selection), targets.seed)
-        if selection.condition is not None:
-            store.order_chosen()  # a hub gives them in an order of its own
-    if targets.sample_percent is not None:
-        count = store.keep_sample(plan.sample_size(count, targets.sample_percent))
-    if targets.limit is not None:
-        count = store.keep_first(targets.limit)
-    if targets.max_devices is not None and count > targets.max_devices:
-        raise BadValue(f"{count} devices are meant, and --max-devices allows {targets.max_devices}; nothing was sent.")
-    return count
-
-
-def _devices(client: HubClient, selection: Selection) -> Iterator[tuple[str, str | None]]:
-    if selection.is_of_modules:
-        yield from client.selections.module_ids(selection)
-    elif selection.condition is None:
-        yield from ((each, None) for each in selection.named)  # registered or not: their rows say so
-    else:
-        yield from ((each, None) for each in client.selections.device_ids(selection))

@@ -1,0 +1,166 @@
+"""Which devices a run of a fleet job has, and in which batches: looked at, or made. Nothing is sent to a device."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet import plan
+from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, Targets
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
+
+SHOWN_BATCHES = 100
+TOLD_EVERY = 100  # devices that a hub gives; its pages have as many
+
+Device = tuple[str, str | None]  # and its module
+TellCount = Callable[[int], None]
+
+
+def _tell_nobody(count: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a run would be; nothing was stored or sent."""
+
+    device_count: int
+    batch_sizes: list[int]  # the first SHOWN_BATCHES
+    batch_count: int
+    driver: str
+    driver_reason: str
+    estimates: list[Estimate]
+    pauses_s: float  # between batches, in all
+
+
+def check_host(job: FleetJob, client: HubClient) -> None:
+    """Raise ConflictingChoice when a fleet job belongs to another hub than the client's."""
+    host = host_of(client)
+    if job.host != host:
+        raise ConflictingChoice(
+            f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
+            hint=f"Give -n {job.host}, or copy it for the other hub under a new id.",
+        )
+
+
+def host_of(client: HubClient) -> str:
+    """The hub's name as fleet jobs store it."""
+    return client.target.authority.lower()
+
+
+def preview(
+    store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None, chosen: TellCount = _tell_nobody
+) -> Preview:  # fmt: skip
+    """What a run of a fleet job, saved or not, would be now.
+
+    chosen: told now and then how many devices have been found.
+    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
+    """
+    definition = job.definition
+    count = _choose(store, client, definition.targets, job.host, chosen)
+    sizes = definition.rollout.sizes
+    choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
+    shown: list[int] = []
+    batch_count = 0
+    for size in sizes.counts(count):
+        batch_count += 1
+        if len(shown) < SHOWN_BATCHES:
+            shown.append(size)
+    return Preview(
+        device_count=count,
+        batch_sizes=shown,
+        batch_count=batch_count,
+        driver=choice.driver.value,
+        driver_reason=choice.reason,
+        estimates=estimates(tier, definition.action, count),
+        pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
+    )
+
+
+def new_run(
+    store: FleetStore,
+    client: HubClient,
+    job: FleetJob,
+    *,
+    by: str,
+    at: datetime,
+    tier: TierFacts | None = None,
+    delivery: Delivery | None = None,
+    chosen: TellCount = _tell_nobody,
+) -> Run:
+    """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
+
+    delivery: how devices are reached this time; None: as the definition says.  tier: for `auto`, if it is known.
+    chosen: told now and then how many devices have been found.
+    A run that has no device can be made; `carry_on` completes it.
+    Raises WrongState while another run of it has not ended; NotFound; BadValue for more devices than allowed;
+    HubAnswer, LinkError, StateError.
+    """
+    check_host(job, client)
+    last = store.last_run(job.fleet_job_id)
+    if last is not None:
+        check_ended(last, at)  # before the hub is asked; again when it is made
+    count = _choose(store, client, job.definition.targets, job.host, chosen)
+    used = delivery or job.definition.delivery
+    choice = choose_driver(used.driver, tier, job.definition.action, count)
+    # A definition with another driver is checked as a whole: not every action has a job.
+    Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
+    return store.add_run(
+        NewRun(
+            fleet_job_id=job.fleet_job_id,
+            version=job.version,
+            run_key=plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)]),
+            driver=choice.driver,
+            driver_reason=choice.reason,
+            delivery=used,
+            sizes=job.definition.rollout.sizes,
+            at=at,
+            by=by,
+        )
+    )
+
+
+def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount) -> int:
+    """Note in the store which devices a run has; gives how many."""
+    if targets.of_run is not None:
+        parent = store.run(targets.of_run.fleet_job_id, targets.of_run.run_number)
+        count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
+        if targets.excluded:
+            count = store.leave_out(targets.excluded)
+    else:
+        selection = targets.selection or Selection(
+            condition=store.group(host, targets.group or ""), excluded=targets.excluded
+        )
+        if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
+            client.selections.check_at_most(selection, targets.max_devices)
+        count = store.choose(_told_of(_devices(client, selection), chosen), targets.seed)
+        if selection.condition is not None:
+            store.order_chosen()  # a hub gives them in an order of its own
+    if targets.sample_percent is not None:
+        count = store.keep_sample(plan.sample_size(count, targets.sample_percent))
+    if targets.limit is not None:
+        count = store.keep_first(targets.limit)
+    if targets.max_devices is not None and count > targets.max_devices:
+        raise BadValue(f"{count} devices are meant, and --max-devices allows {targets.max_devices}; nothing was sent.")
+    return count
+
+
+def _devices(client: HubClient, selection: Selection) -> Iterator[Device]:
+    if selection.is_of_modules:
+        yield from client.selections.module_ids(selection)
+    elif selection.condition is None:
+        yield from ((each, None) for each in selection.named)  # registered or not: their rows say so
+    else:
+        yield from ((each, None) for each in client.selections.device_ids(selection))
+
+
+def _told_of(devices: Iterable[Device], chosen: TellCount) -> Iterator[Device]:
+    for count, each in enumerate(devices, start=1):
+        yield each
+        if count % TOLD_EVERY == 0:
+            chosen(count)

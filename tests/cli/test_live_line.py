@@ -1,0 +1,38 @@
+"""The line that changes in place: one at a time, and never in front of what stays."""
+
+import os
+import pty
+
+import pytest
+
+from azext_iotjobs.cli.live_line import LiveLine
+from azext_iotjobs.cli.target import _say_waiting
+
+
+def test_on_a_terminal_it_is_replaced_cut_and_gone_before_somebody_else_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        line = LiveLine()
+        line.show("10 of 20")
+        line.show("x" * 500)
+        assert os.read(ours, 4096).decode() == "\r10 of 20\x1b[K" + "\r" + "x" * 79 + "\x1b[K"
+        _say_waiting("The hub answered 429.", 10, 120)
+        assert os.read(ours, 4096).decode().startswith("\r\x1b[K")
+        LiveLine.clear_any()
+        with pytest.raises(BlockingIOError):
+            os.read(ours, 4096)  # nothing was there to be cleared
+        silent = LiveLine(is_silent=True)
+        silent.show("10 of 20")
+        silent.clear()
+        with pytest.raises(BlockingIOError):
+            os.read(ours, 4096)
+    os.close(ours)
+
+
+def test_elsewhere_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    line = LiveLine()
+    line.show("10 of 20")
+    line.clear()
+    assert not line.is_live and capsys.readouterr().err == ""
