@@ -7,20 +7,19 @@ one `call_later` that looks at the clock again when it is up.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
-from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
-from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
-from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+from azext_iotjobs.localhub.mqtt.replies import reply, take_will, twin_error
+from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
-from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.tls import peer_certificates
 
@@ -31,8 +30,6 @@ CONNECT_LIMIT_S = 30.0  # a connection that says nothing is not kept
 CLOSE_LIMIT_S = 5.0  # for the last bytes; one that does not read would hold its connection for ever
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is let go; it may have 10 methods of 128 KB to read
 PACKETS_AT_ONCE = 4  # then the others have their turn: a TLS record may hold eight thousand packets
-WILL_PROPERTY = ("iothub-MessageType", "Will")
-RETAIN_PROPERTY = ("mqtt-retain", "true")
 THROTTLES = {
     topics.Telemetry: Throttle.SENDS,
     topics.TwinGet: Throttle.TWIN_READS,
@@ -215,7 +212,6 @@ class Connection(asyncio.Protocol):
             self._hub.keep_filters(self.address, self._session.filters())
 
     def _receive(self, received: session.Received, *, is_counted: bool = False) -> None:
-        publish = received.publish
         throttle = None if self._hub.quotas is None or is_counted else THROTTLES.get(type(received.meaning))
         if throttle is not None:
             try:
@@ -224,69 +220,26 @@ class Connection(asyncio.Protocol):
             except HubError as err:
                 self._refuse(received, err)
                 return
-        match received.meaning:
-            case topics.Telemetry():
-                retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
-                self._telemetry(received.meaning, retained, publish.payload)
-            case topics.MethodResponse(status, rid):
-                self._answer(status, rid, publish.payload)
-            case topics.TwinGet(rid):
-                self._twin(rid)
-            case topics.ReportedPatch(rid):
-                self._reported(rid, publish.payload)
-        self._carry_out(self._session.acknowledge(publish))
+        try:
+            answer = reply(self._hub, self._links, self.address, received)
+        except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
+            self._end(f"message refused: {err.text}")
+        else:
+            self._send_twin_answer(answer)
+        self._carry_out(self._session.acknowledge(received.publish))
 
     def _refuse(self, received: session.Received, err: HubError) -> None:
         """Too much at once: a question has an answer; for a message MQTT 3.1.1 has none, and it is not acknowledged."""
         match received.meaning:
             case topics.TwinGet(rid) | topics.ReportedPatch(rid):
-                self._send_twin_error(rid, err)
+                self._send_twin_answer(twin_error(rid, err))
                 self._carry_out(self._session.acknowledge(received.publish))
             case _:
                 self._end(f"message refused: {err.text}")
 
-    def _telemetry(self, telemetry: topics.Telemetry, more: Mapping[str, str | None], body: bytes) -> None:
-        properties = {**telemetry.properties, **more}
-        try:
-            self._hub.telemetry(self.address, DeviceMessage(body=body, properties=properties, system=telemetry.system))
-        except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
-            self._end(f"message refused: {err.text}")
-
-    def _answer(self, status: int, rid: str, payload: bytes) -> None:
-        answer: MethodAnswer | HubError
-        try:
-            if len(payload) > MAX_PAYLOAD_BYTES:
-                raise ValueError(f"more than {MAX_PAYLOAD_BYTES} bytes")
-            answer = MethodAnswer(status, parse_json(payload) if payload.strip() else None)
-        except ValueError as err:
-            answer = HubError(BAD_GATEWAY, f"The device's answer cannot be read: {err}.", info={})
-        self._links.answer(self.address, rid, answer)
-
-    def _twin(self, rid: str) -> None:
-        try:
-            self._send_twin_answer(200, rid, self._hub.twin_document(self.address))
-        except HubError as err:
-            self._send_twin_error(rid, err)
-
-    def _reported(self, rid: str, payload: bytes) -> None:
-        try:
-            version = self._hub.patch_reported(self.address, parse_json(payload))
-        except ValueError:
-            self._send_twin_answer(400, rid, {"errorCode": 400000, "message": "The body is not JSON."})
-        except HubError as err:
-            self._send_twin_error(rid, err)
-        else:
-            self._publish_answer(topics.twin_answer_topic(204, rid, version), b"")
-
-    def _send_twin_error(self, rid: str, err: HubError) -> None:
-        self._send_twin_answer(err.fault.http_status, rid, {"errorCode": err.fault.number, "message": err.text})
-
-    def _send_twin_answer(self, status: int, rid: str, document: Json) -> None:
-        self._publish_answer(topics.twin_answer_topic(status, rid), dump_json(document).encode())
-
-    def _publish_answer(self, topic: str, body: bytes) -> None:
-        if topics.Subscription.TWIN_ANSWERS in self._session.subscriptions:
-            self._send(packets.Publish(topic, body))
+    def _send_twin_answer(self, answer: packets.Publish | None) -> None:
+        if answer is not None and topics.Subscription.TWIN_ANSWERS in self._session.subscriptions:
+            self._send(answer)
 
     def _send(self, packet: packets.Packet) -> None:
         if self._transport is not None and not self._is_over:
@@ -319,12 +272,12 @@ class Connection(asyncio.Protocol):
         self._publish_will()
 
     def _publish_will(self) -> None:
-        will = self._session.will
-        if will is None:
+        if self._session.will is None:
             return
-        meaning = topics.parse(self.address, will.topic)
-        assert isinstance(meaning, topics.Telemetry)  # CONNECT with any other will was refused
-        self._telemetry(meaning, dict([WILL_PROPERTY]), will.payload)
+        try:
+            take_will(self._hub, self.address, self._session.will)
+        except HubError as err:
+            self._end(f"will refused: {err.text}")
 
     def _stop_watching(self) -> None:
         if self._watch is not None:

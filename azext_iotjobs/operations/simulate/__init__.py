@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.simulate.device import Device, SimulatedDevice
+from azext_iotjobs.operations.simulate.device import Device
+from azext_iotjobs.operations.simulate.sign_in import SimulatedDevice
 from azext_iotjobs.operations.simulate.surroundings import Around, Line, Reporter
 from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.transport.mqtt import MqttTransport, Way

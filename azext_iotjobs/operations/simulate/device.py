@@ -2,46 +2,25 @@
 
 import math
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError, Unauthorized
-from azext_iotjobs.model.target import DeviceKey
+from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError
+from azext_iotjobs.operations.simulate.sign_in import SimulatedDevice, login_of, refusal
 from azext_iotjobs.operations.simulate.surroundings import Around
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
-from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.parts.core import State
 from azext_iotjobs.simulator.session import Session
-from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.auth import device_password
-from azext_iotjobs.transport.http import API_VERSION
 from azext_iotjobs.transport.retry import AfterRefusal
 
-TOKEN_LIFE_S = 3600  # as the official device SDKs have it
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
 TAKEN_OVER = "Every connection ends early: perhaps another client signs in as this device."
 TOO_MUCH_WAITS = "Too much waits for the hub already."
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimulatedDevice:
-    """A device to simulate: who it is, how it answers, what it sends."""
-
-    device_id: str
-    credential: DeviceKey | DeviceCertificate
-    behaviour: Behaviour
-    plan: TelemetryPlan | None  # None: it sends only what its behaviour says, and lives until it is stopped
-    model_id: str | None = None  # DTMI that it announces
-    number: int = 0  # within its fleet, from 0
-    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Device:
@@ -175,18 +154,13 @@ class Device:
             self._around.line.pacer.end()
 
     def _login(self) -> wire.MqttLogin:
-        device, target, clock = self._device, self._around.target, self._around.clock
-        model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
-        username = f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}"
-        login = wire.MqttLogin(client_id=device.device_id, username=username, password=None)
-        if isinstance(device.credential, DeviceCertificate):
-            self._renew_at = math.inf
-            return replace(login, certificate=device.credential)
-        now = clock.now()
-        token = device_password(target, device.credential, now, TOKEN_LIFE_S)
-        chance = self._around.dice.throw() if self._around.is_fleet else 0.0
-        self._renew_at = clock.monotonic() + retry.renew_pause((token.renew_at - now).total_seconds(), chance=chance)
-        return replace(login, password=token.text)
+        around = self._around
+        login, lasts_s = login_of(self._device, around.target, around.clock.now())
+        if math.isfinite(lasts_s):
+            chance = around.dice.throw() if around.is_fleet else 0.0
+            lasts_s = retry.renew_pause(lasts_s, chance=chance)
+        self._renew_at = around.clock.monotonic() + lasts_s
+        return login
 
     def _leave(self) -> None:
         self._unlink()
@@ -282,9 +256,9 @@ class Device:
         self._refusals += 1
         match retry.after_refusal(code, refusals=self._refusals, was_in=self._started_at is not None):
             case AfterRefusal.GIVE_UP:
-                self._give_up(_refusal(self.device_id))
+                self._give_up(refusal(self.device_id))
             case AfterRefusal.TRY_AGAIN:
-                self._retry(What.NOT_CONNECTED, self._reconnect_pause(), reason=str(_refusal(self.device_id)))
+                self._retry(What.NOT_CONNECTED, self._reconnect_pause(), reason=str(refusal(self.device_id)))
             case AfterRefusal.BACK_OFF:
                 pause_s = retry.busy_pause(tries=self._tries + 1, chance=self._around.dice.throw())
                 self._retry(What.NOT_CONNECTED, pause_s, reason="The hub is busy and takes no connection.")
@@ -313,12 +287,3 @@ class Device:
 
     def _tell(self, what: What, **details: Any) -> None:
         self._around.reporter(self.device_id, Seen(what=what, details=details))
-
-
-def _refusal(device_id: str) -> Unauthorized:
-    return Unauthorized(
-        f"The hub refused {device_id}: its key or certificate is wrong, or it is disabled or not registered.",
-        status=401,
-        hint=f"Look with: az iot hub device-identity show -d {device_id}. A clock that is off by minutes has the same "
-        "effect.",
-    )
