@@ -97,6 +97,8 @@ def test_the_table_says_what_it_should() -> None:
     with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
         moved(RunState.STOPPED, RunEvent.START, "The run")
     assert refused.value.hint is None
+    with pytest.raises(WrongState, match="it can be asked to resume or stop or cancel"):
+        moved(RunState.RUNNING, RunEvent.START, "The run")
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
         moved(RunState.COMPLETED, RunEvent.RESUME, "The run")
     assert "rerun" in str(refused.value.hint)
