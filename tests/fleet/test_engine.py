@@ -98,6 +98,8 @@ def test_the_table_says_what_it_should() -> None:
     with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
         moved(replace(RUN, state=RunState.STOPPED), RunEvent.START)
     assert refused.value.hint == "az iot hub fleet-job resume -j job"
+    with pytest.raises(WrongState, match="it can be asked to resume or stop or cancel"):
+        moved(RUN, RunEvent.START)
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
         moved(replace(RUN, state=RunState.COMPLETED), RunEvent.RESUME)
     assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"

@@ -224,6 +224,20 @@ class StopDouble:
         return self.after < 0
 
 
+class Wire:
+    """What one process has to its hub. A thread of one that has died sends nothing in the name of the next."""
+
+    def __init__(self, hub: HubDouble, points: Points) -> None:
+        self._hub = hub
+        self._points = points
+
+    def send(self, request: Request) -> Response:
+        self._points.passed()
+        answer = self._hub.answer(json_copy(request))
+        self._points.passed()
+        return answer
+
+
 class World:
     """A hub, a state folder, and processes one after the other that carry on the same run."""
 
@@ -238,15 +252,9 @@ class World:
     def heard(self, event: Event) -> None:
         self.events.append(event)
 
-    def send(self, request: Request) -> Response:
-        self.points.passed()
-        answer = self.hub.answer(json_copy(request))
-        self.points.passed()
-        return answer
-
     @property
     def client(self) -> HubClient:
-        return HubClient(HubTarget(host="h.example"), self)
+        return HubClient(HubTarget(host="h.example"), Wire(self.hub, self.points))
 
     def open(self, points: Points | None = None) -> FleetStore:
         """A new process."""

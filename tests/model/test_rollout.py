@@ -60,14 +60,15 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("no class of failure", lambda: parse_retry_classes("asleep", "--retry")),
     ("no class of failure", lambda: parse_retry_classes("uncertain=1", "--retry")),
     ("1 to 10 times", lambda: Retry(tries={"offline": 11})),
+    ("1 to 10 times", lambda: Retry(tries={"offline": 0})),
     ("no class of failure given", lambda: Retry(tries={})),
     ("pause", lambda: Retry(tries={"offline": 1}, pause_s=0)),
-    ("growth 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
+    ("--retry-growth is 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=0)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=A_MONTH_S + 1)),
     ("pause", lambda: Rollout(pause_s=-1)),
-    ("0 to 2592000", lambda: Rollout(pause_s=A_MONTH_S + 1)),
-    ("1 or more devices", lambda: Threshold(share=TEN_PERCENT, min_sample=1_000_001)),
+    ("--batch-pause.*longer than 30 days", lambda: Rollout(pause_s=A_MONTH_S + 1)),
+    ("1 to 1000000 devices", lambda: Threshold(share=TEN_PERCENT, min_sample=1_000_001)),
     ("--concurrency 0", lambda: Delivery(concurrency=0)),
     ("--rate", lambda: Delivery(rate=float("nan"))),
     ("--limit 0", lambda: Targets(group="g", limit=0)),
@@ -87,6 +88,7 @@ def test_what_cannot_be_meant_is_refused(said: str, make: Callable[[], Any]) -> 
 
 
 def test_the_largest_of_everything_is_allowed_and_defaults_are_what_help_says() -> None:
+    assert Retry(tries={"offline": 1}, pause_s=0.5, longest_s=0.5).pause_after_s(9) == 0.5
     month = Retry(tries={"offline": 10}, pause_s=A_MONTH_S, longest_s=A_MONTH_S, growth=1)
     threshold = Threshold(share=parse_share("1000000", "--cth"), min_sample=1_000_000)
     assert Rollout(sizes=BatchSizes((TEN_PERCENT,) * 100), pause_s=A_MONTH_S, threshold=threshold, retry=month)

@@ -98,7 +98,8 @@ def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Dr
 
 
 def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
-    send, together = place.world.send, threading.Barrier(4)
+    hub = place.world.hub
+    answer, together = hub.answer, threading.Barrier(4)
     under_way, most, lock = 0, 0, threading.Lock()
 
     def counting(request: Request) -> Response:
@@ -107,12 +108,12 @@ def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
             under_way += 1
             most = max(most, under_way)
         together.wait(10)  # four at once, or it is broken
-        answer = send(request)
+        answered = answer(request)
         with lock:
             under_way -= 1
-        return answer
+        return answered
 
-    place.world.send = counting  # type: ignore[method-assign]
+    hub.answer = counting  # type: ignore[method-assign]
     assert place.run(Driver.CALLS, ids(12), concurrency=4).tally.completed == 12
     assert most == 4
 
