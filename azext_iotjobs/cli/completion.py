@@ -40,15 +40,23 @@ def device_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 @Completer
 def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     """Ids of the fleet jobs that are kept, of the hub that the line names if it names one."""
-    from azext_iotjobs.cli.fleet_place import HUB_ARGUMENTS as ALL_ARGUMENTS
-    from azext_iotjobs.cli.fleet_place import FleetPlace
 
     def ids() -> Iterable[str]:
-        typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
-        place = FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None)
+        place = _fleet_place(cmd, namespace)
         return (job.fleet_job_id for job in place.store.fleet_jobs() if place.means(job.host))
 
     return _offered(prefix, ids)
+
+
+@Completer
+def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
+    """Names of the device groups that are kept, in the same way."""
+
+    def names() -> Iterable[str]:
+        place = _fleet_place(cmd, namespace)
+        return dict.fromkeys(group.name for group in place.store.groups() if place.means(group.host))
+
+    return _offered(prefix, names)
 
 
 @Completer
@@ -98,3 +106,11 @@ def _offered(prefix: str, find: Callable[[], Iterable[str]]) -> list[str]:
     thread.start()
     thread.join(TIME_LIMIT_S)
     return list(found)
+
+
+def _fleet_place(cmd: Any, namespace: Any) -> Any:
+    from azext_iotjobs.cli.fleet_place import HUB_ARGUMENTS as ALL_ARGUMENTS
+    from azext_iotjobs.cli.fleet_place import FleetPlace
+
+    typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
+    return FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None)

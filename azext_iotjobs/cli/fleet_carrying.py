@@ -20,7 +20,7 @@ from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
@@ -44,6 +44,8 @@ class Manner:
 
     def check(self) -> None:
         """Raise what the file of events would, before anything is stored or sent."""
+        if self.events_path is None and self.overwrites_events:
+            raise MissingChoice("--overwrite goes with --events.", hint="--events run.jsonl --overwrite")
         if self.events_path is not None:
             check_events(self.events_path, overwrites=self.overwrites_events or self.adds_events)
 

@@ -206,7 +206,10 @@ class TypedDefinition:
             changes["seed"] = self.sample_seed
         if self.devices_at_most is not None:
             changes["max_devices"] = self.devices_at_most
-        return Targets(**changes) if old is None else replace(old, **changes)
+        targets = Targets(**changes) if old is None else replace(old, **changes)
+        if self.sample_seed is not None and targets.sample_percent is None:
+            raise MissingChoice("--seed goes with --sample.", hint="--sample 5% --seed 7")
+        return targets
 
     def _rollout(self, old: Rollout) -> Rollout:
         if self.batch_kind is not None and self.batch_text is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import new_progress
+from azext_iotjobs.cli.plans import not_registered
 from azext_iotjobs.cli.selections import most_devices
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
@@ -20,10 +21,12 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dic
         found = fleet.preview(place.store, hub, once, place.tier, progress.chosen)
     finally:
         progress.end()
+    selection = job.definition.targets.selection
     return {
         "dryRun": True,
         "hub": job.host,
         "deviceCount": found.device_count,
+        **({} if selection is None else not_registered(hub, selection)),
         "batches": found.batch_count,
         "batchSizes": found.batch_sizes,
         "pausesSeconds": found.pauses_s,

@@ -30,10 +30,17 @@ def _devices(client: HubClient, selection: Selection) -> dict[str, Any]:
         sample = list(islice(client.selections.device_ids(selection), SAMPLE))
         return {"deviceCount": client.selections.count(selection), "sample": sample}
     there = frozenset(client.selections.device_ids(selection))
+    sample = [each for each in selection.named if each in there][:SAMPLE]
+    return {"deviceCount": len(there), "sample": sample, **_missing(selection, there)}
+
+
+def not_registered(client: HubClient, selection: Selection) -> dict[str, Any]:
+    """How many devices that are named the hub does not know, and which; nothing of a condition."""
+    if selection.condition is not None:
+        return {}
+    return _missing(selection, frozenset(client.selections.device_ids(selection)))
+
+
+def _missing(selection: Selection, there: frozenset[str]) -> dict[str, Any]:
     missing = [each for each in selection.named if each not in there]
-    return {
-        "deviceCount": len(there),
-        "sample": [each for each in selection.named if each in there][:SAMPLE],
-        "notRegisteredCount": len(missing),
-        "notRegistered": missing[:SAMPLE],
-    }
+    return {"notRegisteredCount": len(missing), "notRegistered": missing[:SAMPLE]}

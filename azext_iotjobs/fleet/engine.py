@@ -160,7 +160,7 @@ def _ending(view: View) -> End | None:
     if asked is not None:
         return End(RunEvent.STOP, asked.reason, asked.by)
     if view.is_stopping:
-        return End(RunEvent.STOP, "Stopped by Ctrl-C.", None)
+        return End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)
     if view.trouble is not None:
         return End(RunEvent.BREAK, view.trouble, None)
     return None

@@ -41,7 +41,8 @@ class KeptJobs:
                 if self._row_of(fleet_job_id) is not None:
                     raise _taken(fleet_job_id)
                 self.database.change(
-                    "INSERT INTO fleet_job VALUES (?, ?, 1, ?, ?, ?)",
+                    "INSERT INTO fleet_job (id, host, version, created_at, created_by, origin) "
+                    "VALUES (?, ?, 1, ?, ?, ?)",
                     (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
                 )
                 self._add_version(fleet_job_id, 1, definition, at, by)

@@ -106,4 +106,9 @@ FIRST = (
     """,
 )
 
-MIGRATIONS = (FIRST,)
+SECOND = (  # the number of a run that was pruned is not given again: reruns mean runs by their numbers
+    "ALTER TABLE fleet_job ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0",
+    "UPDATE fleet_job SET last_run = coalesce((SELECT max(number) FROM run WHERE fleet_job = id), 0)",
+)
+
+MIGRATIONS = (FIRST, SECOND)

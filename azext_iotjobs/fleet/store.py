@@ -90,7 +90,7 @@ class FleetStore(KeptJobs, Choosing):
             last = self.last_run(new.fleet_job_id)
             if last is not None:
                 check_ended(last, new.at)
-            number = 1 + (0 if last is None else last.number)
+            number = self._next_number(new.fleet_job_id)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
                 "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
@@ -107,6 +107,12 @@ class FleetStore(KeptJobs, Choosing):
             self._add_batches(made["key"], total, new.sizes)
         self.database.change("DROP TABLE temp.chosen")
         return self.run(new.fleet_job_id, number)
+
+    def _next_number(self, fleet_job_id: str) -> int:
+        self.database.change("UPDATE fleet_job SET last_run = last_run + 1 WHERE id = ?", (fleet_job_id,))
+        row = self.database.row("SELECT last_run FROM fleet_job WHERE id = ?", (fleet_job_id,))
+        assert row is not None
+        return int(row["last_run"])
 
     def _add_batches(self, key: int, total: int, sizes: BatchSizes) -> None:
         change = self.database

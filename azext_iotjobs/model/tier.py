@@ -14,6 +14,7 @@ from azext_iotjobs.model.method import MethodCall
 OUR_CALLS_A_SECOND = 300.0  # from one process, over TLS
 METER_BYTES = 4 * 1024
 METHOD_BYTES_A_SECOND = {"1": 160 * 1024, "2": 480 * 1024, "3": 24 * 1024 * 1024}  # per unit
+MOST_UNITS = {"F1": 1, "B3": 10, "S3": 10}  # of the other tiers 200
 JOB_SLOTS = {"1": 1, "2": 5, "3": 10}
 
 
@@ -30,6 +31,8 @@ class TierFacts:
                 f"Tier {self.sku[:20]!r} with {self.units} units is none that we know: give F1, B1 to B3 or S1 to S3, "
                 "and 1 unit or more."
             )
+        if self.units > (most := MOST_UNITS.get(self.sku, 200)):
+            raise BadValue(f"{self.units} units: a hub of tier {self.sku} has {most} at most.")
 
     def __str__(self) -> str:
         return f"{self.sku} with {self.units} {'unit' if self.units == 1 else 'units'}"

@@ -105,6 +105,13 @@ def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
     assert edited(old, named_devices="x").targets.of_run is None
 
 
+def test_a_seed_goes_with_a_sample() -> None:
+    with pytest.raises(MissingChoice, match="--seed goes with --sample"):
+        new(sample_seed=7)
+    sampled = new(share_of_devices="5%")
+    assert edited(sampled, sample_seed=7).targets.seed == 7
+
+
 def test_devices_are_left_out_of_a_run_or_a_group_as_of_a_condition() -> None:
     of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
     of_group = Targets(group="north")

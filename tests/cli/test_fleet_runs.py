@@ -27,7 +27,7 @@ from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_runs import _until_ended
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
 from azext_iotjobs.model.method import MethodCall
@@ -88,6 +88,11 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         return
     with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
         where.check(a_job(host=host))
+
+
+def test_overwriting_goes_with_a_file_of_events() -> None:
+    with pytest.raises(MissingChoice, match="--overwrite goes with --events"):
+        Manner(None, True, False, False).check()
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:

@@ -161,9 +161,9 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
         Work(2, Drain.STOP, "because"),
     ),
-    ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C.", None)),
+    ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
     ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
-        RunEvent.STOP, "Stopped by Ctrl-C.", None)),
+        RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
     (
         "cancel is more than stop",
         {"run": replace(RUN, asked=asked(Wish.CANCEL)), "is_stopping": True},

@@ -422,13 +422,30 @@ def test_folder_and_file_are_their_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a" / "state" / FILE_NAME).stat().st_mode) == 0o600
 
 
+def test_a_file_of_the_first_version_is_taken_over_and_runs_are_counted_on(tmp_path: Path) -> None:
+    store = FleetStore(tmp_path)
+    store.add_fleet_job("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
+    new_run(store)
+    store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as raw:  # as it was then
+        raw.execute("ALTER TABLE fleet_job DROP COLUMN last_run")
+        raw.execute("PRAGMA user_version = 1")
+    raw.close()
+    store = FleetStore(tmp_path)
+    assert store.fleet_job("job").definition == DEFINITION
+    store.database.change("UPDATE run SET state = 'canceled', ended_at = ?", (NOW.timestamp(),))
+    assert store.prune(NOW + timedelta(seconds=1)) == 1 and store.last_run("job") is None
+    assert new_run(store).number == 2  # a rerun of run 1 means no other
+    store.close()
+
+
 def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     FleetStore(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE_NAME) as raw:
         raw.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     raw.close()
     before = (tmp_path / FILE_NAME).read_bytes()
-    with pytest.raises(StateTooNew, match=r"format 2; this version knows up to 1\. Nothing was changed"):
+    with pytest.raises(StateTooNew, match=r"format 3; this version knows up to 2\. Nothing was changed"):
         FleetStore(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == before
 

@@ -38,12 +38,14 @@ def test_seconds_for_ten_thousand_devices(sku: str, units: int, action: Action, 
 def test_what_is_asked_for_is_taken_and_what_is_not_known_is_called() -> None:
     assert choose_driver(Driver.JOBS, TierFacts("S1"), METHOD, 10).driver is Driver.JOBS
     assert choose_driver(Driver.AUTO, None, METHOD, 10).driver is Driver.CALLS
-    assert choose_driver(Driver.AUTO, TierFacts("S3", 200), CONTENT, 10**6).driver is Driver.CALLS
+    assert choose_driver(Driver.AUTO, TierFacts("S3", 10), CONTENT, 10**6).driver is Driver.CALLS
     assert [each.seconds for each in estimates(None, TWIN, 5)] == [None, None]
     assert [TierFacts(sku).job_slots for sku in ("F1", "S1", "S2", "S3")] == [1, 1, 5, 10]
 
 
-@pytest.mark.parametrize(("sku", "units"), [("S4", 1), ("X1", 1), ("S1", 0), ("", 1)])
+@pytest.mark.parametrize(
+    ("sku", "units"), [("S4", 1), ("X1", 1), ("S1", 0), ("", 1), ("S1", 201), ("F1", 2), ("S3", 11)]
+)
 def test_other_tiers_are_refused(sku: str, units: int) -> None:
     with pytest.raises(BadValue):
         TierFacts(sku, units)

@@ -233,6 +233,8 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
         {"driver": "calls", "seconds": 0.075, "limit": "direct methods, 40 a second", "operations": 3},
         {"driver": "jobs", "seconds": 0.3, "limit": "jobs device operations, 10 a second", "operations": 3},
     ]
+    typed = kept.ok("create", *hub, "-j", "typed", "--device-ids", "typo,d-000", "--mn", "ping", "--dry-run")
+    assert (typed["deviceCount"], typed["notRegisteredCount"], typed["notRegistered"]) == (2, 1, ["typo"])
     refused = kept.run("run", "-j", "of-a-group", "--max-devices", "2")
     assert refused.code == 1 and calls == []
     assert kept.ok("run", "-j", "of-a-group")["progress"]["completed"] == 3

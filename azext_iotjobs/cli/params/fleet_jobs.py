@@ -89,7 +89,7 @@ def _devices(c: Context) -> None:
     c.extra("devices_path", options_list=["--devices-file"], arg_group=WHO,
             help="File of device ids: one in a line, CSV with a deviceId column, or JSON; - is standard "
                  "input.")  # fmt: skip
-    c.extra("device_group", options_list=["--group", "--group-id"], arg_group=WHO,
+    c.extra("device_group", options_list=["--group", "--group-id"], arg_group=WHO, completer=completion.device_groups,
             help="Name of a device group, as `fleet-job group create` saved it.")  # fmt: skip
 
 
@@ -242,7 +242,8 @@ def _older(c: Context) -> None:
 
 
 def _group(c: Context) -> None:
-    c.argument("device_group", options_list=["--group", "--group-id"], help="Name of the device group.")
+    c.argument("device_group", options_list=["--group", "--group-id"], completer=completion.device_groups,
+               help="Name of the device group.")  # fmt: skip
 
 
 def _group_condition(c: Context) -> None:
