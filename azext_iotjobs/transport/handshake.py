@@ -103,10 +103,12 @@ class Handshake:
         self._sock = None
 
     def _connected(self, sock: socket.socket) -> None:
+        context = self._context_of()  # first: it may take long
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, errno.errorcode.get(code, "connect failed"))
-        self._sock = self._context_of().wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
+        sock.getpeername()  # raises when the other side is gone again: Python's wrapping would leave the socket open
+        self._sock = context.wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
 
     def _secured(self, sock: ssl.SSLSocket) -> int:
         assert isinstance(self._sock, ssl.SSLSocket)

@@ -1,8 +1,12 @@
 """Handshakes of many devices at once, with a hub that is far away, and with one that says nothing to some."""
 
+import gc
 import select
 import socket
+import ssl
+import struct
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +120,27 @@ def test_an_address_where_nobody_listens_gives_way_to_the_next_one(hub: HubProce
             number, wanted = handshake.begin(), WRITE
     assert handshake.address == addresses[1]
     handshake.take().close()
+
+
+def test_a_side_that_is_gone_again_before_tls_leaves_no_socket_open() -> None:
+    def gone_meanwhile() -> ssl.SSLContext:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # as a killed process does
+        taken.close()
+        return ssl.create_default_context()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = (socket.AF_INET, socket.IPPROTO_TCP, server.getsockname())
+        handshake = Handshake([where], gone_meanwhile, "localhost", None)
+        number = handshake.begin()
+        assert select.select([], [number], [], 5)[1]
+        taken, _ = server.accept()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            with pytest.raises(OSError):
+                handshake.advance()
+            handshake.close()
+            gc.collect()
+    assert [str(each.message) for each in told] == []
 
 
 def test_a_host_without_a_name_is_told_as_an_event(hub: HubProcess) -> None:
