@@ -210,6 +210,4 @@ class Rollout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
-            raise BadValue(
-                f"--batch-pause: {self.pause_s:.0f} seconds are longer than {MAX_PAUSE_S / 86_400:.0f} days."
-            )
+            raise BadValue(f"--batch-pause: {self.pause_s:.0f} seconds; give 0 to {MAX_PAUSE_S / 86_400:.0f} days.")
