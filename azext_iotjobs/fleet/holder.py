@@ -4,6 +4,7 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -39,4 +40,13 @@ def is_gone(holder: Holder) -> bool:
         return True
     except OSError:
         return False
-    return False
+    return _is_zombie(holder.pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and waits for its parent to notice: in a container nobody may, for long."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # "pid (name) state …"; a name may hold brackets
+    except OSError:  # no Linux, or it has gone meanwhile
+        return False
+    return stat.rpartition(b") ")[2][:1] in (b"Z", b"X")

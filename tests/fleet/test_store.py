@@ -325,6 +325,8 @@ def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: Flee
         LeasedRun.take(store, run, OTHER, NOW)
     assert store.run("job").has_runner
     child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has taken note
+    assert is_gone(mine) or not Path("/proc").exists()
     child.communicate()
     assert is_gone(mine) and not store.run("job").has_runner
     LeasedRun.take(store, run, OTHER, NOW)
