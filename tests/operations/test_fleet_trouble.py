@@ -102,7 +102,7 @@ def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
     assert [each.text for each in place.seen(Said)] == [
         "The hub runs as many jobs as its tier allows; the next begins when one has ended."
     ]
-    assert len(place.world.hub.puts) < 50
+    assert len(place.world.hub.puts) < 70  # every five seconds
 
 
 def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 10.0  # between two looks
+FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 5.0  # between two looks
 
 
 @dataclass
