@@ -40,7 +40,7 @@ THROTTLES = {"calls": "direct methods", "jobs": "jobs device operations"}
 PAGE_DEVICES = 100  # that a query gives
 CONNECTS_A_SECOND = 80  # S1 takes 100
 CONNECT_SLACK_S = 120.0
-CALLS_GOAL, GROWTH_GOAL_MB = 1.15, 4.0
+CALLS_GOAL, GROWTH_GOAL_MB = 1.15, 2.0
 LEAST_DEVICES, FULL_DEVICES, FULL_TWINS = 200, 10_000, 100_000
 
 
