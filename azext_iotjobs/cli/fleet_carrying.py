@@ -20,7 +20,7 @@ from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.errors import BadValue, MissingChoice, WrongState
 from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
@@ -62,7 +62,14 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
         )  # fmt: skip
     finally:
         progress.end()
-    if not goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure):
+    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure)
+    made = place.store.run_by_key(made.key)
+    if made.state is not RunState.PENDING:  # the question may have stood there for long
+        raise WrongState(
+            f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
+            hint=f"az iot hub fleet-job show -j {job.fleet_job_id}",
+        )
+    if not agreed:
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")
         raise BadValue("Nothing was sent.", hint=f"It is kept: az iot hub fleet-job run -j {job.fleet_job_id}")

@@ -26,8 +26,9 @@ from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_runs import _until_ended
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet.holder import this_process
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, WrongState
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
 from azext_iotjobs.model.method import MethodCall
@@ -204,6 +205,32 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     run = where.store.run("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.CANCELED, "Not confirmed.", 101)
     where.store.close()
+
+
+def test_what_somebody_else_did_while_the_question_stood_there_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, other = place(tmp_path), place(tmp_path)
+    far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
+    client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
+    job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
+
+    class Person(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self, size: int | None = -1) -> str:
+            run = other.store.run("a")
+            fleet.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
+            return "y\n"
+
+    monkeypatch.setattr("sys.stdin", Person())
+    with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
+        start(CMD, where, client, job, Manner(None, False, False, False))
+    run = where.store.run("a")
+    assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
+    where.store.close()
+    other.store.close()
 
 
 def a_run(state: RunState, **tally: int) -> Run:
