@@ -61,11 +61,11 @@ def job(**parts: object) -> Job:
 
 def test_only_a_job_with_our_type_condition_and_time_is_ours() -> None:
     assert is_ours(PART, job(), JobType.METHOD)
-    assert is_ours(PART, job(starts_at=NOW - timedelta(minutes=10)), JobType.METHOD)  # clocks differ
+    assert is_ours(PART, job(starts_at=NOW - timedelta(hours=24)), JobType.METHOD)  # clocks differ
     assert is_ours(PART, job(starts_at=None), JobType.METHOD)  # the hub does not say when
     assert not is_ours(replace(PART, intended_at=None), job(), JobType.METHOD)
     assert not is_ours(replace(PART, intended_at=None), job(starts_at=None), JobType.METHOD)
-    assert not is_ours(PART, job(starts_at=NOW - timedelta(minutes=11)), JobType.METHOD)
+    assert not is_ours(PART, job(starts_at=NOW - timedelta(hours=25)), JobType.METHOD)
     assert not is_ours(PART, job(), JobType.TWIN)
     assert not is_ours(PART, job(condition="deviceId IN ['a','b']"), JobType.METHOD)
     assert not is_ours(PART, job(condition=None), JobType.METHOD)
