@@ -91,7 +91,7 @@ def test_ctrl_c_twice_leaves_at_once_and_says_whose_calls_were_under_way(
         assert running.wait(10) == 6
     uncertain = rows(kept, "left", "uncertain")
     devices.gate.set()
-    assert 1 <= len(uncertain) <= 3 and "results --status uncertain" in (tmp_path / "out.err").read_text()
+    assert 1 <= len(uncertain) <= 3 and "results -j left --status uncertain" in (tmp_path / "out.err").read_text()
     devices.hold(len(ALL) + 1)
     ended = kept.ok("resume", "-j", "left", code=4)
     assert (ended["progress"]["uncertain"], max(Counter(calls).values())) == (len(uncertain), 1)
