@@ -64,7 +64,7 @@ def delete(
         raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
     if fleet_job is not None:
         client.check(client.store.fleet_job(fleet_job))
-        operation.delete(client.store, fleet_job, CLOCK.now())
+        operation.delete(client.store, fleet_job)
         return None
     days = span_s(older_than or "", "--older-than") / DAY_S
     if days != int(days):

@@ -251,7 +251,7 @@ class FleetStore(KeptJobs, Choosing):
                     count += 1
         return count
 
-    def delete_fleet_job(self, fleet_job_id: str, now: datetime) -> None:
+    def delete_fleet_job(self, fleet_job_id: str) -> None:
         """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
         with self.database.transaction():
             self.fleet_job(fleet_job_id)

@@ -126,9 +126,9 @@ def rerun(
     return store.add_fleet_job(free, parent.host, definition, at=at, by=by, origin=origin)
 
 
-def delete(store: FleetStore, fleet_job_id: str, now: datetime) -> None:
+def delete(store: FleetStore, fleet_job_id: str) -> None:
     """Remove a fleet job with its runs and results. Raises NotFound; WrongState while a run of it is running."""
-    store.delete_fleet_job(fleet_job_id, now)
+    store.delete_fleet_job(fleet_job_id)
 
 
 def prune(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:

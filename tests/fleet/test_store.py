@@ -402,9 +402,9 @@ def test_old_runs_are_pruned_with_all_their_rows_and_others_stay(store: FleetSto
 
 def test_a_fleet_job_is_deleted_but_not_while_it_runs(store: FleetStore, leased: LeasedRun) -> None:
     with pytest.raises(WrongState, match="is running"):
-        store.delete_fleet_job("job", NOW)
+        store.delete_fleet_job("job")
     leased.end(RunEvent.STOP, NOW, reason=None, by=None)
-    store.delete_fleet_job("job", NOW)
+    store.delete_fleet_job("job")
     with pytest.raises(NotFound):
         store.fleet_job("job")
     assert store.database.rows("SELECT * FROM device") == []

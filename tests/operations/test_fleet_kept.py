@@ -48,7 +48,7 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
         "d001", "d002", "d003",
     ]  # fmt: skip
     assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
-    fleet_jobs.delete(place.store, "job", at)
+    fleet_jobs.delete(place.store, "job")
     with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
         fleet.new_run(place.store, place.world.client, again, by="ann", at=at)
 

@@ -4,85 +4,39 @@ import csv
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
-from azext_iotjobs.operations import simulate
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.events import Seen, What
-from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.http import Request
 from tests.conftest import ScenarioHub
 from tests.helpers.az import AZ, Ran
 from tests.helpers.hub_process import sas
 from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.scenario_devices import ScenarioDevices
 from tests.helpers.waiting import wait_until
 
 COUNT = 30  # devices that answer; the last three with 503
 ANSWERS = "STARTSWITH(deviceId, 'many-')"
 
 
-class Fleet:
-    """Simulated devices in one loop; `calls` are the devices that were called, in order."""
-
-    def __init__(self, hub: ScenarioHub) -> None:
-        document = hub.document
-        login = parse_connection_string(document["connectionString"])
-        assert login.policy is not None and login.key is not None
-        target = HubTarget(
-            host="localhost",
-            https_port=document["httpsPort"],
-            mqtt_port=document["mqttPort"],
-            ca_file=document["caCertificatePath"],
-            is_local=True,
-        )
-        self.client = HubClient.open(target, SasKey(policy=login.policy, key=login.key), SystemClock())
-        self.calls: list[str] = []
-        self.stop = threading.Event()
-        self._ready: set[str] = set()
-        devices = [self._device(f"many-{number:02}", number) for number in range(COUNT)]
-        self.thread = ThreadPoolExecutor(1)
-        self.end = self.thread.submit(simulate.run, target, devices, self._seen, SystemClock(), self.stop)
-        wait_until("all devices listen", lambda: len(self._ready) == COUNT)
-
-    def _device(self, name: str, number: int) -> simulate.SimulatedDevice:
-        key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
-        assert key is not None
-        status = 503 if number >= COUNT - 3 else 200
-        payload = constant({"why": "\x1b[2Jbusy"} if status == 503 else {"ok": True})
-        return simulate.SimulatedDevice(
-            device_id=name,
-            credential=DeviceKey(device_id=name, key=key),
-            behaviour=Behaviour(any_method=MethodRule(status=status, payload=payload)),
-            plan=TelemetryPlan(text="ping", count=10_000, interval_s=60),
-        )
-
-    def _seen(self, device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
-            self._ready.add(device)
-        if seen.what is What.METHOD:
-            self.calls.append(device)
+def behaviour(number: int) -> Behaviour:
+    status = 503 if number >= COUNT - 3 else 200
+    payload = constant({"why": "\x1b[2Jbusy"} if status == 503 else {"ok": True})
+    return Behaviour(any_method=MethodRule(status=status, payload=payload))
 
 
 @pytest.fixture(scope="module")
-def fleet(hub: ScenarioHub) -> Iterator[Fleet]:
-    fleet = Fleet(hub)
+def fleet(hub: ScenarioHub) -> Iterator[ScenarioDevices]:
+    fleet = ScenarioDevices(hub, {f"many-{number:02}": behaviour(number) for number in range(COUNT)})
     hub.new_device("sleeps")
     yield fleet
-    fleet.stop.set()
-    fleet.thread.shutdown()
-    assert fleet.end.result().failures == {}
+    fleet.close()
 
 
 def words(hub: ScenarioHub, *more: str) -> tuple[str, ...]:
@@ -95,7 +49,7 @@ def call(hub: ScenarioHub, *more: str, stdin: str | None = None) -> Ran:
     return ran
 
 
-def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     before = len(fleet.calls)
     ran = call(hub, "--device-ids", "many-00,many-01,sleeps,nobody,many-29", "--exclude", "many-01")
     rows = {row["deviceId"]: row for row in ran.json}
@@ -115,7 +69,7 @@ def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub,
     assert "4 called" in ran.stderr and "3 failed" in ran.stderr
 
 
-def test_success_is_what_the_user_says_and_errors_alone_is_silent(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_success_is_what_the_user_says_and_errors_alone_is_silent(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     ran = call(hub, "--device-ids", "many-29", "--success-status", "503", "--only-show-errors")
     assert (ran.code, ran.stderr) == (0, "")
     assert call(hub, "--device-ids", "many-29", "--exit-zero").code == 0
@@ -124,12 +78,14 @@ def test_success_is_what_the_user_says_and_errors_alone_is_silent(hub: ScenarioH
 @pytest.mark.parametrize(
     "text", ["many-02\nmany-03\n", '["many-02", {"deviceId": "many-03"}]', "deviceId\nmany-02\nmany-03"]
 )
-def test_devices_come_from_standard_input(hub: ScenarioHub, fleet: Fleet, text: str) -> None:
+def test_devices_come_from_standard_input(hub: ScenarioHub, fleet: ScenarioDevices, text: str) -> None:
     ran = call(hub, "--devices-file", "-", "--query", "[].deviceId", stdin=text)
     assert ran.code == 0 and sorted(ran.json) == ["many-02", "many-03"]
 
 
-def test_rows_go_into_a_new_file_and_equal_answers_are_one(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+def test_rows_go_into_a_new_file_and_equal_answers_are_one(
+    hub: ScenarioHub, fleet: ScenarioDevices, tmp_path: Path
+) -> None:
     path = tmp_path / "rows.csv"
     options = ("-q", ANSWERS, "--output-file", str(path), "--columns", "deviceId,methodStatus")
     ran = call(hub, *options, "--group-output", "--concurrency", "7")
@@ -150,7 +106,7 @@ def test_rows_go_into_a_new_file_and_equal_answers_are_one(hub: ScenarioHub, fle
     assert (len(fleet.calls), path.read_bytes()) == before
 
 
-def test_rows_go_to_stdout_as_they_come_until_nobody_reads(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_rows_go_to_stdout_as_they_come_until_nobody_reads(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     lines = call(hub, "-q", ANSWERS, "--output-file", "-", "--format", "jsonl").stdout.splitlines()
     assert len({json.loads(line)["deviceId"] for line in lines}) == COUNT
     before = len(fleet.calls)
@@ -162,7 +118,7 @@ def test_rows_go_to_stdout_as_they_come_until_nobody_reads(hub: ScenarioHub, fle
     assert len(fleet.calls) - before < COUNT, "no further device is called"
 
 
-def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     before = len(fleet.calls)
     plan = call(hub, "-q", ANSWERS, "--dry-run", "--max-devices", "30").json
     assert (plan["dryRun"], plan["deviceCount"], len(plan["sample"])) == (True, COUNT, 10)
@@ -175,7 +131,7 @@ def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, 
     assert len(fleet.calls) == before
 
 
-def test_8_no_device_matched(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_8_no_device_matched(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     ran = call(hub, "-q", "tags.nothing = 'has this'")
     assert (ran.code, ran.json) == (8, []) and "No device matched" in ran.stderr
 
@@ -196,14 +152,16 @@ def test_8_no_device_matched(hub: ScenarioHub, fleet: Fleet) -> None:
     ],
 )
 def test_what_does_not_fit_is_said_and_nobody_is_called(
-    hub: ScenarioHub, fleet: Fleet, options: tuple[str, ...], said: str
+    hub: ScenarioHub, fleet: ScenarioDevices, options: tuple[str, ...], said: str
 ) -> None:
     before = len(fleet.calls)
     ran = call(hub, *options)
     assert (ran.code, ran.stdout, len(fleet.calls)) == (1, "", before) and said in ran.stderr
 
 
-def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(
+    hub: ScenarioHub, fleet: ScenarioDevices, tmp_path: Path
+) -> None:
     before = len(fleet.calls)
     calling = hub.az.start(*words(hub, "-q", ANSWERS, "--rate", "4"), output=tmp_path / "o")
     wait_until("some are called", lambda: len(fleet.calls) >= before + 3)
@@ -215,7 +173,7 @@ def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(hub: ScenarioHub, fleet: 
     assert f"{COUNT - len(rows)} devices were not called" in errors and "Traceback" not in errors
 
 
-def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: Fleet, tmp_path: Path) -> None:
+def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: ScenarioDevices, tmp_path: Path) -> None:
     before = len(fleet.calls)
     patient = words(hub, "--device-ids", "sleeps,many-00", "--timeout", "60", "--ct", "60")
     calling = hub.az.start(*patient, output=tmp_path / "o")
@@ -229,7 +187,7 @@ def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: Fleet, tmp_pa
     assert "may have been called" in errors and "Traceback" not in errors and len(fleet.calls) == before + 1
 
 
-def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: Fleet) -> None:
+def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     made: list[MqttDevice] = []
     for device in ("many-00", "many-01"):
         fleet.client.transport.send(

@@ -173,11 +173,11 @@ class ByJob:
         return self._looks.setdefault(part.job_id, Looks())
 
     def _nap(self) -> None:
-        now = self._clock.monotonic()
-        soonest = min([self._slot.next_at, *(each.next_at for each in self._looks.values())], default=now)
         if not self._parts:
             self._clock.sleep(NAP_S)  # all that is open waits to be tried again
             return
+        now = self._clock.monotonic()
+        soonest = min([self._slot.next_at, *(each.next_at for each in self._looks.values())])
         self._clock.sleep(min(NAP_S, soonest - now) if soonest > now else NAP_S / 10)
 
     # -- steps --------------------------------------------------------------------------------------------------------
