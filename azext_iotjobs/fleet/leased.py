@@ -35,14 +35,12 @@ class LeasedRun(PartRows):
         """What the rows say now."""
         run = self.store.run_by_key(self.key)
         batch = self._batch()
-        cut_off = self._row_count(CUT_OFF)
+        cut_off = self._row_count(CUT_OFF, self._epoch)
         retries, rounds = 0, 0
         if batch is None and retry is not None and run.state is RunState.RUNNING:
             condition, values = _again(retry)
-            retries = self._row_count(
-                f"SELECT count(*) FROM device WHERE run = ? AND ? AND {condition}", 1, *values
-            )  # fmt: skip
-            rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = ?", 1)
+            retries = self._row_count(f"SELECT count(*) FROM device WHERE run = ? AND {condition}", *values)
+            rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
         return Seen(
             run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1
         )  # fmt: skip
@@ -167,7 +165,7 @@ class LeasedRun(PartRows):
         return state
 
     def _row_count(self, sql: str, *values: object) -> int:
-        row = self._database.row(sql, (self.key, *(values or (self._epoch,))))
+        row = self._database.row(sql, (self.key, *values))
         return int(row[0]) if row is not None else 0
 
 
