@@ -8,6 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.values import at_least, bytes_of_file, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
 from azext_iotjobs.operations import messages as operation
@@ -140,4 +141,5 @@ def _checked(typed: str | None) -> str:
         raise MissingChoice(
             "--etag is missing.", hint="Give the etag that `az iot device c2d-message receive` printed."
         )
+    check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

@@ -5,11 +5,12 @@ Source: IoT Hub REST, "device": send device event, receive and settle device bou
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paths import identity_path, path_part
 from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import LOCK_TOKEN
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -36,7 +37,7 @@ class DeviceClient:
 
     def __init__(self, transport: Transport, device_id: str) -> None:
         self._transport = transport
-        self._path = f"/devices/{quote(device_id, safe='')}/messages"
+        self._path = f"{identity_path(device_id)}/messages"
 
     def send(self, message: DeviceMessage) -> None:
         """Send a message to the hub. Raises HubAnswer, LinkError; BadValue for a property that no header carries."""
@@ -67,7 +68,7 @@ class DeviceClient:
 
     def settle(self, lock_token: str, settlement: Settlement) -> None:
         """Say what becomes of a locked message. Raises Conflict when the lock has ended."""
-        path = f"{self._path}/deviceBound/{quote(lock_token, safe='')}"
+        path = f"{self._path}/deviceBound/{path_part(LOCK_TOKEN, lock_token)}"
         match settlement:
             case Settlement.COMPLETE:
                 request = Request(method="DELETE", path=path)

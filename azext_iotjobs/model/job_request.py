@@ -1,19 +1,17 @@
 """A job to create, checked when it is made."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.selection import Selection
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.method import MethodCall
     from azext_iotjobs.model.twin import TwinPatch
-
-JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # devguide "jobs"; a live hub takes lower case only, and says so itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +27,7 @@ class JobRequest:
     max_execution_s: int  # > 0
 
     def __post_init__(self) -> None:
-        if not JOB_ID.fullmatch(self.job_id):
-            raise BadValue(f"--job-id {self.job_id!r}: give 1 to 64 of a-z, 0-9 and dash.")
+        check_id(JOB, self.job_id, "--job-id")  # a live hub takes lower case only, and says so itself
         Selection(condition=self.condition).as_condition()
         if self.job_type is JobType.METHOD:
             self._check_method_job()

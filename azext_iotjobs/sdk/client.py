@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
+from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
@@ -144,7 +145,8 @@ class JobClient:
 
     @parameter_names()
     def get_job(self, job_id: str) -> Job:
-        """A job as it stands. Raises NotFound; other HubAnswers, LinkError."""
+        """A job as it stands. Raises BadValue for what is no job id, NotFound; other HubAnswers, LinkError."""
+        check_id(JOB, job_id, "job_id")
         return jobs.show(self._hub, job_id)
 
     @parameter_names()
@@ -164,6 +166,7 @@ class JobClient:
 
         Raises NotFound; BadRequest for a job that runs or has ended; other HubAnswers, LinkError.
         """
+        check_id(JOB, job_id, "job_id")
         return jobs.cancel(self._hub, job_id)
 
     @parameter_names()
@@ -185,6 +188,7 @@ class JobClient:
         A hub that is away or busy for a while is asked again. Raises WaitOver when the time is over; NotFound; other
         HubAnswers.
         """
+        check_id(JOB, job_id, "job_id")
         if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
             raise BadValue(f"timeout_s {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
         if not poll_interval_s >= MIN_WAIT_S:
@@ -213,6 +217,7 @@ class JobClient:
         marks_deleted: also look into the registry, a query for each page, and fill `is_deleted`.
         Raises BadValue and NotFound at once; HubAnswer and LinkError also while it is read.
         """
+        check_id(JOB, job_id, "job_id")
         if status is not None and status not in get_args(DeviceStatus):
             raise BadValue(f"status {status!r}: give one of {', '.join(get_args(DeviceStatus))}.")
         query = results.ResultQuery(

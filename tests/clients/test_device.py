@@ -10,7 +10,7 @@ from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, answering
 
 
-def device(transport: TransportDouble, device_id: str = "d 1"):
+def device(transport: TransportDouble, device_id: str = "d#1"):
     return HubClient(HubTarget(host="h"), transport).device(device_id)
 
 
@@ -18,7 +18,7 @@ def test_a_message_is_a_body_and_headers() -> None:
     transport = TransportDouble(answering(status=204))
     device(transport).send(DeviceMessage(body=b"\x00", properties={"$.ct": "a/b", "$.mid": "m", "Site": "n 1"}))
     (request,) = transport.requests
-    assert (request.method, request.path, request.content) == ("POST", "/devices/d%201/messages/events", b"\x00")
+    assert (request.method, request.path, request.content) == ("POST", "/devices/d%231/messages/events", b"\x00")
     assert request.headers == {"iothub-contenttype": "a/b", "iothub-messageid": "m", "iothub-app-Site": "n 1"}
     assert not request.may_repeat  # a message sent twice is two messages
 
@@ -61,13 +61,13 @@ def test_a_refusal_is_the_error_of_its_status() -> None:
 @pytest.mark.parametrize(
     ("settlement", "line", "query"),
     [
-        (Settlement.COMPLETE, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {}),
-        (Settlement.REJECT, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {"reject": ""}),
-        (Settlement.ABANDON, "POST /devices/d%201/messages/deviceBound/t%2F1/abandon", {}),
+        (Settlement.COMPLETE, "DELETE /devices/d%231/messages/deviceBound/t~1", {}),
+        (Settlement.REJECT, "DELETE /devices/d%231/messages/deviceBound/t~1", {"reject": ""}),
+        (Settlement.ABANDON, "POST /devices/d%231/messages/deviceBound/t~1/abandon", {}),
     ],
 )
 def test_each_settlement_has_its_request(settlement: Settlement, line: str, query: dict[str, str]) -> None:
     transport = TransportDouble(answering(status=204))
-    device(transport).settle("t/1", settlement)
+    device(transport).settle("t~1", settlement)
     (request,) = transport.requests
     assert (f"{request.method} {request.path}", request.query) == (line, query)

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "clients", "clients.answer", "clients.hub",
-    "model", "model.clock", "model.errors", "model.target", "transport", "transport.auth", "transport.http",
+    "clients.paths", "model", "model.clock", "model.errors", "model.ids", "model.target", "transport", "transport.auth", "transport.http",
     "transport.link_errors", "transport.masking", "transport.retry", "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
@@ -35,7 +35,7 @@ MODULES = {
         "model.waiting",
     },
     "device-twin show": EVERY | {
-        "cli.params.registry", "cli.twins", "clients.etags", "clients.paths", "clients.twin_codec", "clients.twins",
+        "cli.params.registry", "cli.twins", "clients.etags", "clients.twin_codec", "clients.twins",
         "model.twin_document",
     },
 }  # fmt: skip
