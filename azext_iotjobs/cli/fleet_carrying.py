@@ -14,6 +14,7 @@ from azext_iotjobs.cli.fleet_plans import limited
 from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_run_events import check as check_events
+from azext_iotjobs.cli.selections import tell_idle
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
@@ -58,7 +59,7 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
     try:
         made = fleet.new_run(
             place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
-            chosen=progress.chosen,
+            chosen=progress.chosen, idle=tell_idle,
         )  # fmt: skip
     finally:
         progress.end()

@@ -9,7 +9,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.device_files import CONNECTION_NAMES, rows_of
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.plans import SAMPLE
-from azext_iotjobs.cli.selections import TypedSelection, most_devices
+from azext_iotjobs.cli.selections import TypedSelection, check_exclusions, most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleets import (
@@ -81,6 +81,7 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
     Raises NotFound for devices that are not there and are not to be made, ConflictingChoice where devices are in the
     way, BadValue for more than allowed; HubAnswer, LinkError.
     """
+    check_exclusions(client, meant.selection)
     found = operation.find(client, meant.selection, meant.shard, meant.limit)
     if found.missing and not fleet.creates and not fleet.only_plans:
         raise NotFound(

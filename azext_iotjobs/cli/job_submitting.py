@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.selections import most_devices
+from azext_iotjobs.cli.selections import check_exclusions, most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.job import Job
@@ -66,6 +66,7 @@ def submit(
     cmd: Any, client: HubClient, request: JobRequest, selection: Selection, manner: Manner
 ) -> dict[str, Any] | None:  # fmt: skip
     """Create a job, or show what it would be; gives the document to print."""
+    check_exclusions(client, selection)
     if manner.devices_at_most is not None:
         client.selections.check_at_most(selection, manner.devices_at_most)
     if manner.only_plans:

@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "clients", "clients.answer", "clients.hub",
-    "clients.paths", "model", "model.clock", "model.errors", "model.ids", "model.target", "transport", "transport.auth", "transport.http",
+    "clients.paths", "model", "model.clock", "model.errors", "model.ids", "model.target", "transport", "transport.auth",
+    "transport.http",
     "transport.link_errors", "transport.masking", "transport.retry", "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
@@ -32,7 +33,7 @@ MODULES = {
     "job create": EVERY | OF_JOBS | {
         "cli.job_creating", "cli.job_submitting", "cli.json_parsing", "cli.json_values", "cli.selections", "cli.values",
         "clients.job_request_codec", "model.condition", "model.job_request", "model.selection", "model.twin",
-        "model.waiting",
+        "model.waiting", "model.whole_condition",
     },
     "device-twin show": EVERY | {
         "cli.params.registry", "cli.twins", "clients.etags", "clients.twin_codec", "clients.twins",
