@@ -6,7 +6,8 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.device_files import CONNECTION_NAMES, rows_of
+from azext_iotjobs.cli.device_files import rows_of
+from azext_iotjobs.cli.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.plans import SAMPLE
 from azext_iotjobs.cli.selections import TypedSelection, check_exclusions, most_devices
@@ -142,7 +143,7 @@ def _read_file(path: str, target: HubTarget) -> tuple[tuple[str, ...], dict[str,
     for row in rows_of(path, option):
         name = row["deviceid"]
         names.append(name)
-        if (text := row.get(CONNECTION_NAMES[0])) is None:
+        if (text := row.get(CONNECTION_NAME)) is None:
             continue
         parsed = parse_connection_string(text)
         if not _is_of(parsed.host, target):

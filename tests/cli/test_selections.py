@@ -62,7 +62,8 @@ def test_a_file_holds_lines_a_table_or_json(tmp_path: Path, content: bytes | str
 
 
 def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
-    assert from_file(tmp_path, "a,b\nc,d\n") == ("a,b", "c,d")
+    assert from_file(tmp_path, '"a,b"\n"c,d"\n"e"\n') == ("a,b", "c,d", "e")
+    assert from_file(tmp_path, "t1\nx,y:z=w\nurn:x:1;y\nt2") == ("t1", "x,y:z=w", "urn:x:1;y", "t2")
 
 
 @pytest.mark.parametrize(
