@@ -12,6 +12,7 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 from azext_iotjobs.localhub.rules.twin import TwinState, new_twin, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
@@ -130,10 +131,14 @@ class BulkRoutes:
 
 
 def _address(item: Item) -> Address:
-    device_id = member(item, "id", str) or member(item, "deviceId", str)
-    if not device_id:
+    """The device or module that an item is for. Raises HubError 400; for a member that is there and empty, too."""
+    device_id, module_id = member(item, "id", str, member(item, "deviceId", str)), member(item, "moduleId", str)
+    if device_id is None:
         raise HubError(ARGUMENT_INVALID, "The id of a device is missing.")
-    return Address(str(device_id), member(item, "moduleId", str) or None)
+    check_device_id(device_id)
+    if module_id is not None:
+        check_module_id(module_id)
+    return Address(device_id, module_id)
 
 
 def _any(_identity: Identity) -> None:

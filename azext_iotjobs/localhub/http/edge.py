@@ -8,7 +8,7 @@ from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
-from azext_iotjobs.localhub.rules.identity import check_module_id
+from azext_iotjobs.localhub.rules.identity import check_module_id, check_new_module_id
 from azext_iotjobs.localhub.rules.twin import Tree, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -47,9 +47,11 @@ class EdgeRoutes:
 
     def _checked(self, address: Address, content: dict[str, Any]) -> tuple[Address, Tree, Tree]:
         """A module with the tags and desired properties that it is to have. Raises HubError 400."""
+        module_id = address.module_id or ""
+        check_module_id(module_id)  # first: to the tables an empty one is the device itself
         is_there = self._identities.get(address) is not None
         if not is_there:
-            check_module_id(address.module_id or "")
+            check_new_module_id(module_id)
         twin = self._twins.get(address) if is_there else new_twin("")
         desired = _desired(twin.desired.data, content)
         replace_by_service(twin, tags=twin.tags, desired=desired, now_text="")

@@ -119,7 +119,9 @@ def check_start(start_at: datetime | None, now: datetime) -> None:
 def check_job_id(job_id: str) -> None:
     """Raise HubError 400 for an id that a job may not have."""
     if not JOB_ID.fullmatch(job_id):
-        raise HubError(ARGUMENT_INVALID, "The job id may hold 1 to 64 letters, digits, dashes.")
+        raise HubError(
+            ARGUMENT_INVALID, f"{job_id[:66]!a} is no job id: it may hold 1 to 64 letters, digits, dashes and '."
+        )
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:
