@@ -3,11 +3,10 @@
 import json
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.helpers.http_line import LIMIT_S, VERSION, Answered, Line, tls
+from tests.helpers.http_line import LIMIT_S, VERSION, Line, tls
 from tests.helpers.hub_process import HubProcess
 
 

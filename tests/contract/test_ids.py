@@ -97,8 +97,9 @@ def test_no_path_takes_what_can_be_no_certificate(line: Line, method: str, path:
 @pytest.mark.parametrize(
     "path",
     [
-        "//devices/victim", "/devices//victim", "/devices/victim//", "/devices/../devices/victim", "/x/../devices/victim",
-        "/./devices/victim", "/devices/victim/modules//", "/devices//modules/m", "/devices/victim/modules//..",
+        "//devices/victim", "/devices//victim", "/devices/victim//", "/devices/../devices/victim",
+        "/x/../devices/victim", "/./devices/victim", "/devices/victim/modules//", "/devices//modules/m",
+        "/devices/victim/modules//..",
     ],
 )  # fmt: skip
 def test_a_path_with_empty_parts_or_steps_up_leads_nowhere(

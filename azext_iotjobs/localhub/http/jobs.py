@@ -22,6 +22,7 @@ from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continua
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
+from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 
 MAX_CONDITION_CHARACTERS = 8192
@@ -140,7 +141,7 @@ def _method(document: dict[str, Any]) -> rules.MethodSpec:
     return rules.check_method(method_spec(method))
 
 
-def _patch(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _patch(document: dict[str, Any]) -> tuple[Change, Change]:
     patch = member(document, "updateTwin", dict)
     if patch is None:
         raise HubError(ARGUMENT_INVALID, "The updateTwin is missing.")

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
-# HTTP libraries take these out of a path before they send it [RFC 3986 5.2.4], some also where a dot is percent-encoded:
-# whoever has such an id could not be named, and requests for it would reach something else.
+# HTTP libraries take these out of a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
+# who had such an id could not be named, and requests for it would reach something else.
 DOT_SEGMENTS = (".", "..")
 KEY_BYTES = (16, 64)
 MAX_STATUS_REASON = 128

@@ -16,6 +16,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
 from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.twin import Change
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
 HORIZON = timedelta(hours=168)
@@ -88,8 +89,8 @@ class JobSpec:
     type: JobType
     condition: str  # kept verbatim; a bad one makes the job fail, not the request
     method: MethodSpec | None
-    tags: dict[str, Any] | None
-    desired: dict[str, Any] | None
+    tags: Change
+    desired: Change
     start_at: datetime | None  # aware UTC; None: now
     max_execution_s: int
 
