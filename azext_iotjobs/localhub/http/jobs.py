@@ -22,6 +22,7 @@ from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continua
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
+from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 
 MAX_CONDITION_CHARACTERS = 8192
@@ -37,8 +38,8 @@ class JobRoutes:
         self._max_active = max_active
 
     async def put(self, asked: Asked) -> Answer:
-        """PUT /jobs/v2/{id}: always a new job."""
-        spec = _spec(asked.path["id"], asked.document())
+        """PUT /jobs/v2/{job}: always a new job."""
+        spec = _spec(asked.path["job"], asked.document())
         now = self._clock.now()
         rules.check_start(spec.start_at, now)
         if self._jobs.get(spec.job_id) is not None:
@@ -53,14 +54,14 @@ class JobRoutes:
         return Answer(document=short_job_document(self._existing(spec.job_id)))
 
     async def get(self, asked: Asked) -> Answer:
-        """GET /jobs/v2/{id}: 200 for an unknown id too."""
-        job_id = asked.path["id"]
+        """GET /jobs/v2/{job}: 200 for an unknown id too."""
+        job_id = asked.path["job"]
         job = self._jobs.get(job_id)
         return Answer(document=unknown_job_document(job_id) if job is None else self._document(job))
 
     async def cancel(self, asked: Asked) -> Answer:
-        """POST /jobs/v2/{id}/cancel: only before it runs."""
-        job = self._existing(asked.path["id"])
+        """POST /jobs/v2/{job}/cancel: only before it runs."""
+        job = self._existing(asked.path["job"])
         if job.status not in rules.CANCELLABLE:
             raise HubError(
                 OPERATION_NOT_ALLOWED_IN_CURRENT_STATE,
@@ -92,8 +93,8 @@ class JobRoutes:
         raise HubError(BLOB_CONTAINER_VALIDATION_ERROR, "A local hub cannot reach a blob container.")
 
     async def refuse_v1(self, asked: Asked) -> Answer:
-        """GET and DELETE /jobs/{id}"""
-        raise HubError(JOB_NOT_FOUND, f"Job not found: {asked.path['id']!a}.")
+        """GET and DELETE /jobs/{job}"""
+        raise HubError(JOB_NOT_FOUND, f"Job not found: {asked.path['job']!a}.")
 
     def _existing(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
@@ -107,7 +108,6 @@ class JobRoutes:
 
 def _spec(job_id: str, document: dict[str, Any]) -> JobSpec:
     """A job as it was asked for; members that the service does not know are ignored, as it does. Raises HubError."""
-    rules.check_job_id(job_id)
     for name in ("startTime", "maxExecutionTimeInSeconds"):
         if name in document and document[name] is None:
             raise HubError(GENERIC_BAD_REQUEST, f"{name} may be left out, but not be null.")
@@ -141,7 +141,7 @@ def _method(document: dict[str, Any]) -> rules.MethodSpec:
     return rules.check_method(method_spec(method))
 
 
-def _patch(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _patch(document: dict[str, Any]) -> tuple[Change, Change]:
     patch = member(document, "updateTwin", dict)
     if patch is None:
         raise HubError(ARGUMENT_INVALID, "The updateTwin is missing.")

@@ -31,6 +31,7 @@ from azext_iotjobs.localhub.errors import (
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
+from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
@@ -107,6 +108,7 @@ def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> H
         _admit(gate, route.who, request)
         if route.who is not Who.OWNER and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
+        _check_target(request)
         asked = Asked(
             path=request.match_info,
             query=request.query,
@@ -119,6 +121,14 @@ def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> H
         return _response(await answer(asked))
 
     return handle
+
+
+def _check_target(request: web.Request) -> None:
+    """Raise HubError 400 for a path that names what cannot be, or that its client has cut off itself."""
+    # A request has no fragment [RFC 9112 3.2]: "/devices/pump#1" would be taken for pump.
+    if "#" in request.raw_path:
+        raise HubError(GENERIC_BAD_REQUEST, "The path holds a #, which must be percent-encoded: %23.")
+    check_path(request.match_info)
 
 
 def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
 from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continuation, page_size, start_behind
 from azext_iotjobs.localhub.query.evaluate import project
@@ -25,8 +25,8 @@ class QueryRoutes:
 
     async def post(self, asked: Asked) -> Answer:
         """POST /devices/query"""
-        text = asked.document().get("query")
-        if not isinstance(text, str):
+        text = member(asked.document(), "query", str)
+        if text is None:
             raise HubError(ARGUMENT_NULL, "The query is missing.")
         try:
             query = parse_query(text)

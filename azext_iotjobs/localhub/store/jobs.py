@@ -18,6 +18,7 @@ from azext_iotjobs.localhub.rules.job import (
     MethodSpec,
 )
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.twin import Change, Whole
 from azext_iotjobs.localhub.store.database import Database
 
 
@@ -57,6 +58,9 @@ class PendingDevice:
     created_at: str
 
 
+EMPTIED = "emptied"  # in a stored patch: the sections that the job empties
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A job's device comes into another state."""
@@ -87,7 +91,7 @@ class Jobs:
             "response_timeout_s": spec.method.response_timeout_s,
             "connect_timeout_s": spec.method.connect_timeout_s,
         }
-        patch = {"tags": spec.tags, "desired": spec.desired} if spec.type is JobType.TWIN else None
+        patch = _patch_document(spec) if spec.type is JobType.TWIN else None
         self._database.change(
             "INSERT INTO jobs (job_id, type, status, condition, method, patch, created_at, start_at, max_execution_s) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -212,8 +216,8 @@ def _job_of(row: sqlite3.Row) -> Job:
         type=JobType(row["type"]),
         condition=row["condition"],
         method=MethodSpec(**method) if method else None,
-        tags=patch.get("tags"),
-        desired=patch.get("desired"),
+        tags=_change(patch, "tags"),
+        desired=_change(patch, "desired"),
         start_at=parse(row["start_at"]),
         max_execution_s=row["max_execution_s"],
     )
@@ -226,3 +230,14 @@ def _job_of(row: sqlite3.Row) -> Job:
         ended_at=parse(row["ended_at"]) if row["ended_at"] else None,
         failure_reason=row["failure_reason"],
     )
+
+
+def _patch_document(spec: JobSpec) -> dict[str, Any]:
+    """What a job does to twins; null is "not touched", as it has always been in this column."""
+    parts: dict[str, Change] = {"tags": spec.tags, "desired": spec.desired}
+    emptied = [name for name, change in parts.items() if change is Whole.EMPTIED]
+    return {**{name: None if name in emptied else change for name, change in parts.items()}, EMPTIED: emptied}
+
+
+def _change(patch: dict[str, Any], name: str) -> Change:
+    return Whole.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
