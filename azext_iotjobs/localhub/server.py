@@ -85,7 +85,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             accepted_hosts(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = _assemble(config, database, identities, gate, clock, stop)
+        hub = _assemble(config, database, identities, gate, clock, policy_keys[OWNER], stop)
 
         loop = asyncio.get_running_loop()
 
@@ -180,10 +180,11 @@ def _assemble(
     identities: Identities,
     gate: Gate,
     clock: HubClock,
+    secret: str,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, gate, clock, stop.set)
+        return assemble(config, database, identities, gate, clock, secret, stop.set)
     except (StoreTrouble, StoreDamaged) as err:
         raise FolderUnusable(f"The database in {config.data_dir} cannot be used: {err}.") from err
 

@@ -1,19 +1,38 @@
-"""A data folder that someone or something has damaged: one clear line that names the file, what is wrong and what to do,
-and an exit code of its own; no trace, and nothing is overwritten.
+"""A data folder that someone or something has damaged: one clear line that names the file, what is wrong and what to
+do, and an exit code of its own; no trace, and nothing is overwritten.
 """
 
+import asyncio
 import json
 import random
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.certs import CertificatesUnusable, ensure_certificates
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.errors import StoreDamaged
+from azext_iotjobs.localhub.http.asked import Asked
+from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.isolated import LocalHubFailed
+from azext_iotjobs.localhub.policies import PoliciesUnusable, ensure_policies
+from azext_iotjobs.localhub.store.authorities import Authorities
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.jobs import Jobs
+from azext_iotjobs.localhub.store.messages import Messages
+from azext_iotjobs.localhub.store.sessions import Sessions
+from azext_iotjobs.localhub.store.twins import Twins
 from tests.helpers.hub_process import HubProcess
 
 NO_FOLDER = 12
@@ -35,7 +54,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         job = {"type": "scheduleUpdateTwin", "queryCondition": "deviceId = 'd3'", "updateTwin": patch}
         hub.ok("PUT", "/jobs/v2/done", job)
         hub.wait_for_job("done")
-        hub.ok("PUT", "/jobs/v2/later", {**job, "startTime": "2099-01-01T00:00:00Z"})
+        tomorrow = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
+        hub.ok("PUT", "/jobs/v2/later", {**job, "startTime": tomorrow})
         assert hub.stop() == 0
     return folder
 
@@ -68,12 +88,9 @@ def refusal(folder: Path) -> str:
         ("hub.db", "no database"),
     ],
 )
-@pytest.mark.parametrize("content", [b"damaged" * 1000, b"\x00\xff" * 50, b"[[[["])
-def test_a_damaged_file_is_named_and_nothing_is_overwritten(
-    folder: Path, name: str, said: str, content: bytes
-) -> None:  # fmt: skip
+def test_a_damaged_file_is_named_and_nothing_is_overwritten(folder: Path, name: str, said: str) -> None:
     damaged = folder / name
-    damaged.write_bytes(content)
+    damaged.write_bytes(b"damaged" * 1000)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     line = refusal(folder)
     assert str(damaged) in line and said in line
@@ -82,21 +99,23 @@ def test_a_damaged_file_is_named_and_nothing_is_overwritten(
     assert after == before
 
 
-@pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem", "policies.json"])
-def test_an_empty_file_is_named(folder: Path, name: str) -> None:
-    (folder / name).write_bytes(b"")
-    assert str(folder / name) in refusal(folder)
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 50, b"[[[[", b"-----BEGIN CERTIFICATE-----\n"])
+@pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem", "server.pem", "server-key.pem"])
+def test_whatever_is_in_a_damaged_certificate_or_key_it_is_named(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(CertificatesUnusable, match=str(folder / name)):
+        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
+    assert (folder / name).read_bytes() == content
 
 
 @pytest.mark.parametrize("name", ["ca.pem", "ca-key.pem"])
 def test_a_ca_that_is_gone_is_not_silently_replaced_by_one_that_nobody_trusts(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    assert f"{folder / name} is missing" in refusal(folder)
+    with pytest.raises(CertificatesUnusable, match=f"{folder / name} is missing"):
+        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
 
 
-@pytest.mark.parametrize(
-    "name", ["ca-bundle.pem", "ca.pem", "server.pem", "certificates.json", "policies.json", "hub.db", "hub.lock"]
-)
+@pytest.mark.parametrize("name", ["ca-bundle.pem", "certificates.json", "policies.json", "hub.db", "hub.lock"])
 def test_a_folder_in_a_files_place_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     (folder / name).mkdir()
@@ -126,11 +145,14 @@ def test_what_a_refusal_says_to_remove_makes_the_next_start_go_well(folder: Path
         (None, "must have one key for each of iothubowner"),
     ],
 )
-def test_keys_that_nobody_could_sign_with_are_found_at_the_start(folder: Path, keys: object, said: str) -> None:
-    (folder / "policies.json").write_text(json.dumps(keys))
-    line = refusal(folder)
-    assert said in line and str(folder / "policies.json") in line
-    assert KEY not in line and "no base64!" not in line
+def test_keys_that_nobody_could_sign_with_are_found_at_the_start(tmp_path: Path, keys: object, said: str) -> None:
+    path = tmp_path / "policies.json"
+    path.write_text(json.dumps(keys))
+    with pytest.raises(PoliciesUnusable) as unusable:
+        ensure_policies(tmp_path)
+    assert said in str(unusable.value) and str(path) in str(unusable.value)
+    assert KEY not in str(unusable.value) and "no base64!" not in str(unusable.value)
+    assert path.read_text() == json.dumps(keys)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +163,8 @@ def test_keys_that_nobody_could_sign_with_are_found_at_the_start(folder: Path, k
 )  # fmt: skip
 def test_facts_that_are_none_are_found_at_the_start(folder: Path, facts: str) -> None:
     (folder / "certificates.json").write_text(facts)
-    assert str(folder / "certificates.json") in refusal(folder)
+    with pytest.raises(CertificatesUnusable, match=str(folder / "certificates.json")):
+        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
 
 
 def test_certificates_of_another_hub_are_found_at_the_start(folder: Path, tmp_path: Path) -> None:
@@ -177,7 +200,7 @@ QUERIES = (
 
 
 def look_at_all(folder: Path) -> str:
-    """Start a hub on a folder, ask it for everything, and end it: what it says. Whatever it answers, it is no dead hub."""
+    """Start a hub on a folder, ask it for everything, and end it; gives what it says. It may refuse, but not die."""
     try:
         hub = HubProcess(folder)
     except LocalHubFailed as err:
@@ -221,19 +244,63 @@ def spoil(database: Path, table: str, column: str, value: object) -> bool:
     return True
 
 
-def test_a_wrong_value_in_any_column_is_an_answer_and_a_line_in_the_log(kept: Path, tmp_path: Path) -> None:
-    chance = random.Random(3)
-    for number, (table, column) in enumerate(cells(kept / "hub.db")):
-        for value in chance.sample(WRONG, 1):
-            folder = Path(shutil.copytree(kept, tmp_path / str(number)))
-            if spoil(folder / "hub.db", table, column, value):
-                try:
-                    look_at_all(folder)
-                except AssertionError as err:
-                    raise AssertionError(f"{table}.{column} = {value!r}: {err}") from err
+def read_all(path: Path) -> None:
+    """Read every row that the hub reads, each by whatever reads it."""
+    database = Database(path)
+    twins, jobs, messages = Twins(database), Jobs(database), Messages(database)
+    identities, now = Identities(database, twins), datetime.now(timezone.utc)
+    mailbox = Mailbox(database, messages, identities, Links(), HubClock())
+    queries = QueryRoutes(Selector(database), KEY)
+    address = Address("d1")
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: identities.get(address), lambda: identities.first(100), lambda: identities.modules("edge"),
+        lambda: twins.get(address), lambda: Sessions(database).get(address), lambda: Authorities(database).all(),
+        jobs.active, lambda: jobs.page(job_type=None, status=None, after=0, count=100), lambda: jobs.tally("done"),
+        lambda: jobs.pending("done", after=0, count=100), mailbox.recover, mailbox.look,
+        lambda: messages.queue(address), lambda: messages.take(address, "token", now), mailbox.feedback,
+        lambda: asked(queries, "SELECT * FROM devices"), lambda: asked(queries, "SELECT * FROM devices.jobs"),
+        lambda: asked(queries, "SELECT tags, lastActivityTime FROM devices WHERE tags.site = 'north'"),
+        lambda: asked(queries, "SELECT COUNT() AS n, tags.site FROM devices GROUP BY tags.site"),
+    )  # fmt: skip
+    try:
+        for read in reads:
+            with suppress(StoreDamaged):
+                read()
+    finally:
+        database.close()
 
 
-@pytest.mark.parametrize("seed", range(12))
+def asked(queries: QueryRoutes, text: str) -> None:
+    body = json.dumps({"query": text}).encode()
+    asyncio.run(queries.post(Asked(path={}, query={}, headers={}, body=body)))
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_a_wrong_value_in_any_column_is_a_damaged_row_or_none(kept: Path, tmp_path: Path, value: object) -> None:
+    original = (kept / "hub.db").read_bytes()
+    for table, column in cells(kept / "hub.db"):
+        database = tmp_path / f"{table}-{column}.db"
+        database.write_bytes(original)
+        if spoil(database, table, column, value):
+            try:
+                read_all(database)
+            except Exception as err:
+                raise AssertionError(f"{table}.{column} = {value!r}: {err!r}") from err
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("identities", "parent_scopes", "damaged"), ("identities", "primary_key", b"\xff\xfe"), ("jobs", "start_at", 7),
+        ("messages", "message", "{}"), ("device_jobs", "status", "damaged"), ("twins", "desired", "[]"),
+    ],
+)  # fmt: skip
+def test_a_hub_with_damaged_rows_answers_and_says_so(folder: Path, table: str, column: str, value: object) -> None:
+    assert spoil(folder / "hub.db", table, column, value)
+    assert "is damaged" in look_at_all(folder)
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_flipped_bytes_are_an_error_at_the_start_or_an_answer(folder: Path, seed: int) -> None:
     chance, database = random.Random(seed), folder / "hub.db"
     content = bytearray(database.read_bytes())
@@ -243,7 +310,7 @@ def test_flipped_bytes_are_an_error_at_the_start_or_an_answer(folder: Path, seed
     look_at_all(folder)
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("share", [0.01, 0.6])
 def test_a_database_that_was_cut_short_is_named_with_what_can_be_done(folder: Path, share: float) -> None:
     database = folder / "hub.db"
     database.write_bytes(database.read_bytes()[: int(share * database.stat().st_size)])

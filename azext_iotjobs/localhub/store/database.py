@@ -42,6 +42,7 @@ DAMAGE = {
     "malformed": "it is malformed",  # JSON in a column too
     "file is not a database": "it is no database",
     NO_UTF8: "a text in it is no UTF-8",
+    "user-defined function raised exception": "a value in it is of the wrong kind",
     "no such table": "a table is missing",
     "no such column": "a column is missing",
 }

@@ -162,6 +162,8 @@ def _identity_of(row: sqlite3.Row) -> Identity:
     values["is_edge"] = bool(values["is_edge"])
     values["parent_scopes"] = read_texts(values["parent_scopes"])
     SignInKind(values["sign_in"])
+    if values["etag"] < 0:
+        raise TypeError("etag is negative")
     check_key(values["primary_key"])
     check_key(values["secondary_key"])
     return Identity(**values)

@@ -46,7 +46,12 @@ class Twins:
         self._database.when_stored(tell)
 
 
+COUNTERS = ("twin_etag", "version", "desired_version", "reported_version")
+
+
 def _twin_of(row: sqlite3.Row) -> TwinState:
+    if min(row[name] for name in COUNTERS) < 0:
+        raise TypeError("a counter is negative")
     return TwinState(
         tags=read_object(row["tags"]),
         desired=Section(read_object(row["desired"]), read_object(row["desired_metadata"]), row["desired_version"]),
@@ -59,7 +64,7 @@ def _twin_of(row: sqlite3.Row) -> TwinState:
 # The state that a row with the twins' columns holds.
 twin_of = RowReader(
     "the twin of device {device_id}, module {module_id}",
-    dict.fromkeys(("twin_etag", "version", "desired_version", "reported_version"), NUMBER)
+    dict.fromkeys(COUNTERS, NUMBER)
     | dict.fromkeys(("tags", "desired", "desired_metadata", "reported", "reported_metadata"), TEXT),
     _twin_of,
 )
