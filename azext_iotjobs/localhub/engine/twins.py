@@ -1,6 +1,7 @@
 """Change twins: the rules, the rows and the connected device, in one place for HTTP, MQTT and jobs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from azext_iotjobs.localhub.address import Address
@@ -60,5 +61,6 @@ class TwinDesk:
         twin = change(before, render(self._clock.now()))
         self._twins.save(address, twin)
         if told is not None:
-            self._links.notify_desired(address, told, twin.desired.version)
+            # Not before the end of the transaction: what a device was told of cannot be taken back.
+            self._twins.when_saved(partial(self._links.notify_desired, address, told, twin.desired.version))
         return twin

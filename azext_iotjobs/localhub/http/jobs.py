@@ -18,10 +18,11 @@ from azext_iotjobs.localhub.errors import (
 )
 from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.documents import job_document, short_job_document, unknown_job_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continuation, page_size, start_after
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 
@@ -31,7 +32,9 @@ MAX_CONDITION_CHARACTERS = 8192
 class JobRoutes:
     """Create, read, cancel and list jobs."""
 
-    def __init__(self, jobs: Jobs, runner: Runner, clock: HubClock, max_active: int | None) -> None:
+    def __init__(self, jobs: Jobs, runner: Runner, clock: HubClock, max_active: int | None, secret: str) -> None:
+        """secret: the hub's own, which signs continuation tokens."""
+        self._continuations = Continuations(secret)
         self._jobs = jobs
         self._runner = runner
         self._clock = clock
@@ -74,12 +77,12 @@ class JobRoutes:
     async def list(self, asked: Asked) -> Answer:
         """GET /jobs/v2/query"""
         job_type, status = asked.query.get("jobType") or None, asked.query.get("jobStatus") or None
-        question, size = f"jobs {job_type} {status}", page_size(asked)
-        after, given = start_after(asked, question)
+        question, size = dump_json(["jobs", job_type, status]), page_size(asked)
+        after, given = self._continuations.start_after(asked, question)
         found = self._jobs.page(job_type=job_type, status=status, after=after, count=size + 1)
         headers = {ITEM_TYPE: "JobResponse"}
         if len(found) > size:
-            headers[CONTINUATION] = continuation(found[size - 1].row_id, given + size, question)
+            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, question)
         return Answer(document=[self._document(job) for job in found[:size]], headers=headers)
 
     async def list_v1(self, _asked: Asked) -> Answer:

@@ -23,10 +23,13 @@ from azext_iotjobs.localhub.errors import (
     MODULE_ALREADY_EXISTS_ON_DEVICE,
     NOT_FOUND,
     SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
     THROTTLING_BACKLOG_TIMEOUT,
     UNAUTHORIZED,
     Fault,
     HubError,
+    StoreDamaged,
+    StoreTrouble,
 )
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
@@ -74,6 +77,11 @@ def make_application(
             response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
         except ConnectionError:  # who asked is gone, in the middle of a WebSocket handshake
             response = _refusal(HubError(GENERIC_BAD_REQUEST, "The connection has ended."), tracking_id, clock)
+        except StoreTrouble as err:  # which the store has logged once, for all requests
+            response = _refusal(HubError(SERVICE_UNAVAILABLE, err.text), tracking_id, clock)
+        except StoreDamaged as err:
+            logger.error("request failed, tracking id %s: %s", tracking_id, err.text)
+            response = _refusal(HubError(SERVER_ERROR, err.text), tracking_id, clock)
         except Exception:  # a mistake of ours is answered in the service's shape, and its trace is in the log
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)

@@ -202,6 +202,7 @@ ROUTES = (
         lambda desks: desks.messages.abandon, "abandon",
     ),
     Route("GET", "/_local/health", Who.OWNER, None, lambda desks: desks.control.health, "what this hub says of itself"),
+    Route("GET", "/_local/troubles", Who.OWNER, None, lambda desks: desks.control.troubles, "what does not work now"),
     Route("GET", "/_local/quotas", Who.OWNER, None, lambda desks: desks.quotas.get, "the tier's quotas and their use"),
     Route(
         "GET", "/_local/events", Who.OWNER, None, lambda desks: desks.traffic.events,
