@@ -14,6 +14,7 @@ from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.one_device import OneDevice
+from azext_iotjobs.cli.output import print_text
 from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -229,4 +230,4 @@ def _show_progress(number: int, count: int | None) -> None:
 
 def _print_block(heading: str, block: Mapping[str, Any]) -> None:
     # pprint shows text by repr: control characters from a device or hub never reach the terminal raw.
-    print(f"\n{heading}\n{pprint.pformat(block, indent=2)}", flush=True)
+    print_text(f"\n{heading}\n{pprint.pformat(block, indent=2)}")

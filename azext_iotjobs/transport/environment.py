@@ -51,7 +51,7 @@ def ca_bundle() -> Bundle | None:
 
 
 def key_log_problem() -> str | None:
-    """Why the log of TLS secrets that the environment asks for cannot be written; None: it can, or none is asked for."""
+    """Why the log of TLS secrets that the environment names cannot be written; None: it can, or none is named."""
     path = os.environ.get(KEY_LOG)
     if not path:
         return None
