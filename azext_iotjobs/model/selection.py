@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
+from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.target import looks_like_connection_string
 
 DEVICE_ID = r"[A-Za-z0-9\-:;.+%_#*?!(),=@$']{1,128}"  # IoT Hub devguide "identity registry"
@@ -44,6 +45,7 @@ class Selection:
         if not condition.strip():
             raise MissingChoice("--query-condition is blank.", hint=HOW_TO_NAME_DEVICES)
         check_condition(condition, "--query-condition")
+        check_words(condition, "--query-condition")
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
                 "--exclude goes with a condition on devices, not on modules.",
