@@ -1,6 +1,7 @@
 """Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
 
 import pprint
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +15,13 @@ from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.json_values import Given
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.one_device import OneDevice
+from azext_iotjobs.cli.output import print_text
 from azext_iotjobs.cli.values import at_least, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.device_topics import reason_against
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
@@ -123,6 +126,10 @@ def _was_typed(value: Any) -> bool:
 
 def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
+    if (reason := reason_against(device)) is not None:
+        raise BadValue(
+            reason, hint=f"Over HTTPS it sends and receives messages: --protocol http -d {shlex.quote(device)}"
+        )
     certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
     behaviour = one.behaving.of_one(Who(device_id=device))
     simulated = operation.SimulatedDevice(
@@ -229,4 +236,4 @@ def _show_progress(number: int, count: int | None) -> None:
 
 def _print_block(heading: str, block: Mapping[str, Any]) -> None:
     # pprint shows text by repr: control characters from a device or hub never reach the terminal raw.
-    print(f"\n{heading}\n{pprint.pformat(block, indent=2)}", flush=True)
+    print_text(f"\n{heading}\n{pprint.pformat(block, indent=2)}")

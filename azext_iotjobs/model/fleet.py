@@ -14,6 +14,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.job import JobType
+from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.model.pacing import CONCURRENCY
@@ -145,8 +146,7 @@ class Delivery:
             raise BadValue(f"--concurrency {self.concurrency}: give {low} to {high}.")
         if self.rate is not None and not 0 < self.rate < float("inf"):
             raise BadValue(f"--rate {self.rate}: give a number of calls a second, more than 0.")
-        if self.job_limit_s < 1:
-            raise BadValue(f"--ttl {self.job_limit_s}: give 1 second or more.")
+        check_execution_time(self.job_limit_s)
 
 
 @dataclass(frozen=True, kw_only=True)

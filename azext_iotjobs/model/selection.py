@@ -8,6 +8,7 @@ from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
+from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.whole_condition import check_whole
 
 ALL = "*"
@@ -45,6 +46,7 @@ class Selection:
             raise MissingChoice("--query-condition is blank.", hint=HOW_TO_NAME_DEVICES)
         check_condition(condition, "--query-condition")
         check_whole(condition, "--query-condition")
+        check_words(condition, "--query-condition")
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
                 "--exclude goes with a condition on devices, not on modules.",

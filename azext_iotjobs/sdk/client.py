@@ -11,7 +11,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import Job, JobStatus, JobType
-from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
@@ -110,7 +110,7 @@ class JobClient:
         job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
         query_condition: which devices, the WHERE part of a query, such as "tags.site = 'A'"; "*" is all devices.
         payload: any JSON value, at most 128 KB.
-        start_at: with a time zone; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
+        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
         has failed.
         response_timeout_s: 5 to 300, for each device, connecting included.
         connect_timeout_s: 0 to 300, at most response_timeout_s: how long a device that is off line is waited for.
@@ -245,6 +245,8 @@ class JobClient:
             raise MissingChoice("query_condition is blank.", hint='Say which devices; "*" is all of them.')
         if start_at is not None and start_at.tzinfo is None:
             raise BadValue(f"start_at {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
+        if start_at is not None:
+            check_start(start_at, self._clock.now())
         request = JobRequest(
             job_id=job_id,
             job_type=job_type,
