@@ -15,6 +15,9 @@ from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settleme
 from azext_iotjobs.transport.http import Request, Transport
 
 APP_PREFIX = "iothub-app-"
+HUB_PREFIX = "iothub-"  # of headers that mean something to the hub
+PLAIN_HEADERS = ("content-type", "content-encoding")  # and of these too
+OTHERWISE = "Percent-encode it, or send over MQTT: az iot device simulate, az iot device send-d2c-message."
 LOCK_TIMEOUT = "IotHub-MessageLockTimeout"
 HEADERS = {  # system properties by their MQTT names
     "$.mid": "iothub-messageid",
@@ -80,13 +83,32 @@ class DeviceClient:
 
 
 def _headers(properties: Mapping[str, str]) -> dict[str, str]:
-    headers = {}
+    """The headers of a message's properties. Raises BadValue for what no header carries, and for a header twice."""
+    headers: dict[str, str] = {}
     for name, value in properties.items():
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        header = _header_of(name)
+        if not _NAME.fullmatch(name) or header.lower() == APP_PREFIX:
             raise BadValue(
-                f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-, "
-                "values printable ASCII.",
-                hint="Percent-encode it, or send over MQTT: az iot device simulate.",
+                f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-.",
+                hint=OTHERWISE,
             )
-        headers[HEADERS.get(name, f"{APP_PREFIX}{name}")] = value
+        if not _VALUE.fullmatch(value) or value != value.strip(" "):
+            raise BadValue(
+                f"The property {name!r} cannot be sent over HTTPS: values may hold printable ASCII, without spaces at "
+                "either end.",
+                hint=OTHERWISE,
+            )
+        if header.lower() in map(str.lower, headers):
+            raise BadValue(
+                f"The property {name!r} would be the header {header} a second time: names differ in more than case.",
+                hint="Give it once, or send over MQTT.",
+            )
+        headers[header] = value
     return headers
+
+
+def _header_of(name: str) -> str:
+    """$.mid and the like have headers; the names of the hub's own headers are those headers; the rest is the user's."""
+    if name.lower().startswith(HUB_PREFIX) or name.lower() in PLAIN_HEADERS:
+        return name
+    return HEADERS.get(name, f"{APP_PREFIX}{name}")

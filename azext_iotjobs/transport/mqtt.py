@@ -58,12 +58,22 @@ class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
     def __init__(
-        self, target: HubTarget, clock: Clock, way: Way = Way.TLS, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+        self,
+        target: HubTarget,
+        clock: Clock,
+        way: Way = Way.TLS,
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        takes_messages: bool = True,
     ) -> None:
-        """connect_timeout_s: for each connection, from its first packet to CONNACK."""
+        """connect_timeout_s: for each connection, from its first packet to CONNACK.
+
+        takes_messages: False leaves what arrives at QoS 1 unacknowledged, so that the hub keeps it for another.
+        """
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
         self._target = target
         self._clock = clock
+        self._takes_messages = takes_messages
         self._port = target.mqtt_port if way is Way.TLS else target.https_port
         self._contexts = TlsContexts(target.ca_file)
         self._links: dict[str, Link] = {}
@@ -166,6 +176,7 @@ class MqttTransport:
         link = Link(device, client, login.certificate)
         client.user_data_set(link)
         client.max_queued_messages_set(OUTBOX_LIMIT)
+        client.manual_ack_set(not self._takes_messages)
         client._create_socket = partial(_take, link)  # type: ignore[method-assign]  # paho's own blocks
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

@@ -23,9 +23,43 @@ def test_a_message_is_a_body_and_headers() -> None:
     assert not request.may_repeat  # a message sent twice is two messages
 
 
+def sent_headers(properties: dict[str, str]) -> dict[str, str]:
+    transport = TransportDouble(answering(status=204))
+    device(transport).send(DeviceMessage(body=b"", properties=properties))
+    return dict(transport.requests[0].headers)
+
+
 @pytest.mark.parametrize(
-    ("name", "value"), [("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", "")]
-)
+    "name",
+    ["iothub-messageid", "IoTHub-MessageId", "iothub-correlationid", "iothub-userid", "iothub-app-x", "IoTHub-App-X",
+     "iothub-creation-time-utc", "iothub-contenttype", "content-type", "Content-Type", "content-encoding"],
+)  # fmt: skip
+def test_the_name_of_a_header_of_the_hubs_is_that_header(name: str) -> None:
+    assert sent_headers({name: "v"}) == {name: "v"}
+
+
+@pytest.mark.parametrize("name", ["authorization", "Host", "Content-Length", "If-Match", "x-ms-x", "$.other", "iothub"])
+def test_no_other_header_can_be_set(name: str) -> None:
+    assert sent_headers({name: "v"}) == {f"iothub-app-{name}": "v"}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"Site": "1", "site": "2"}, {"iothub-app-a": "1", "a": "2"}, {"$.mid": "1", "iothub-messageid": "2"},
+     {"content-type": "a/b", "Content-Type": "c/d"}],
+)  # fmt: skip
+def test_two_properties_that_are_one_header_are_refused(properties: dict[str, str]) -> None:
+    with pytest.raises(BadValue, match="a second time"):
+        sent_headers(properties)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", ""), ("a", " x"), ("a", "x "),
+        ("iothub-app-", "x"), ("IOTHUB-APP-", "x"),
+    ],
+)  # fmt: skip
 def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: str, value: str) -> None:
     transport = TransportDouble(answering(status=204))
     with pytest.raises(BadValue):

@@ -57,10 +57,12 @@ def _renewal(c: Context) -> None:
                help="Which key is made anew; `swap` lets them change places, for one device or module.")  # fmt: skip
     c.argument("hides_progress", options_list=["--no-progress"], arg_type=get_three_state_flag(),
                help="Do not tell how far it is.")  # fmt: skip
+    c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
+               help="End with exit code 0 also when keys were not renewed.")  # fmt: skip
 
 
 def _renewed_devices(c: Context) -> None:
-    c.argument("devices", options_list=["--device-id", "-d"], nargs="+",
+    c.argument("devices", options_list=["--device-id", "-d"], nargs="+", action="extend",
                help="Device ids with spaces between them, or '*' (quoted) for all that have keys.",
                validator=checked("devices", "--device-id", "DEVICE"))  # fmt: skip
     c.argument("with_modules", options_list=["--include-modules", "--im"], arg_type=get_three_state_flag(),
@@ -68,7 +70,7 @@ def _renewed_devices(c: Context) -> None:
 
 
 def _renewed_modules(c: Context) -> None:
-    c.argument("modules", options_list=["--module-id", "-m"], nargs="+",
+    c.argument("modules", options_list=["--module-id", "-m"], nargs="+", action="extend",
                help="Module ids with spaces between them, or '*' (quoted) for all that have keys.",
                validator=checked("modules", "--module-id", "MODULE"))  # fmt: skip
 
