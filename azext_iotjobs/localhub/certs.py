@@ -1,7 +1,7 @@
 """The hub's own CA and server certificate: made once, kept in the data folder, made anew before they end.
 
-Strategy: a small JSON file says how long they last and which addresses they cover, so that a start which has nothing to
-make does not load `cryptography`.
+Strategy: a small JSON file says how long they last and which names and addresses they cover, so that a start which has
+nothing to make does not load `cryptography`.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.files import write_private
+from azext_iotjobs.localhub.host_names import CERTIFIED
 
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
@@ -45,14 +46,14 @@ def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
     )
     facts = _facts(folder)
     has_ca = _lasts(facts.get("caEnds"), now) and kept.ca_file.is_file() and kept.ca_key_file.is_file()
-    has_server = bind in facts.get("addresses", ()) and kept.server_file.is_file() and kept.server_key_file.is_file()
+    covers_all = bind in facts.get("addresses", ()) and {*CERTIFIED} <= {*facts.get("names", ())}
+    has_server = covers_all and kept.server_file.is_file() and kept.server_key_file.is_file()
     if not (has_ca and has_server):
         addresses = sorted({*ADDRESSES, bind, *facts.get("addresses", ())})
         ends = parse(facts["caEnds"]) if has_ca else now + LIFE
         _make(kept, addresses, now, ends, new_ca=not has_ca)
-        write_private(
-            folder / "certificates.json", json.dumps({"caEnds": render(ends), "addresses": addresses}).encode()
-        )
+        facts = {"caEnds": render(ends), "addresses": addresses, "names": CERTIFIED}
+        write_private(folder / "certificates.json", json.dumps(facts).encode())
     write_private(kept.bundle_file, _machine_roots(kept.bundle_file) + b"\n" + kept.ca_file.read_bytes())
     return kept
 
@@ -66,7 +67,7 @@ def _make(kept: Certificates, addresses: list[str], now: datetime, ends: datetim
         write_private(kept.ca_file, ca.certificate)
     else:
         ca = certmaking.Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
-    server = certmaking.make_server(ca, addresses, now, ends)
+    server = certmaking.make_server(ca, CERTIFIED, addresses, now, ends)
     write_private(kept.server_key_file, server.key)
     write_private(kept.server_file, server.certificate)
 

@@ -90,7 +90,7 @@ def test_the_ca_says_critically_that_it_is_good_for_loopback_only(tmp_path: Path
 def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: Path) -> None:
     kept = ensure_certificates(tmp_path, BIND, NOW)
     ca = Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
-    stolen = make_server(ca, ["10.0.0.1"], NOW, NOW + timedelta(days=1))
+    stolen = make_server(ca, [], ["10.0.0.1"], NOW, NOW + timedelta(days=1))
     kept.server_file.write_bytes(stolen.certificate)
     kept.server_key_file.write_bytes(stolen.key)
     with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):
