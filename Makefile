@@ -17,7 +17,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
 
 SOURCES := setup.py README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo test check torture wheel docs clean format
+.PHONY: demo test check torture bench wheel docs clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -28,6 +28,12 @@ test: check $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 # The full forms of the tests that `make test` runs in a short, seeded form.
 torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest
+
+# Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
+# for some seconds, so that none rots.
+BENCHMARKS := cli hub simulator fleet_jobs
+bench: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk
+	@for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 check: $(STAMPS)/dev
 	$(BIN)/ruff format --check .

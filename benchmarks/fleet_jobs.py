@@ -12,6 +12,7 @@ S1 is the measured one times that: at most, as what we take ourselves is multipl
 the devices is measured. Choosing the devices is told apart: it is queries of 100 devices each, and S1 has 20 a minute.
 
 Run: .venv/bin/python benchmarks/fleet_jobs.py [--full] [--devices 1000] [--twins 10000] [--only calls,jobs,memory]
+With --short it takes some seconds and measures nothing: `make test` looks whether it still runs.
 """
 
 import argparse
@@ -41,6 +42,7 @@ PAGE_DEVICES = 100  # that a query gives
 CONNECTS_A_SECOND = 80  # S1 takes 100
 CONNECT_SLACK_S = 120.0
 CALLS_GOAL, GROWTH_GOAL_MB = 1.15, 2.0
+SHORT = {"devices": 200, "twins": 50, "calls_time_scale": 2.0, "jobs_time_scale": 10.0}
 LEAST_DEVICES, FULL_DEVICES, FULL_TWINS = 200, 10_000, 100_000
 
 
@@ -266,7 +268,10 @@ def main() -> None:
     parser.add_argument("--calls-time-scale", type=float, default=1.0)
     parser.add_argument("--jobs-time-scale", type=float, default=5.0)
     parser.add_argument("--only", default="calls,jobs,memory")
+    parser.add_argument("--short", action="store_true", help="with so few that it takes some seconds")
     arguments = parser.parse_args()
+    if arguments.short:
+        vars(arguments).update(SHORT)
     count = arguments.devices or (FULL_DEVICES if arguments.full else FULL_DEVICES // 10)
     if count < LEAST_DEVICES:
         parser.error(f"--devices {count}: give {LEAST_DEVICES} or more; fewer are done before half of them is seen.")

@@ -4,6 +4,7 @@ The devices are bare packets (`fleet_of_packets`), in two processes of their own
 on what else the machine does; the hub's own CPU time for each operation does so far less, and is what to compare.
 
 Run: .venv/bin/python benchmarks/hub.py [--devices 10000] [--websocket] [--only connect,methods,…]
+With --short it takes some seconds and measures nothing: `make test` looks whether it still runs.
 """
 
 import argparse
@@ -33,6 +34,9 @@ from tests.helpers.hub_process import sas
 
 TOKEN_LIFE_S = 3600
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+MESSAGES, CALLS = 20_000, 10_000
+JOB_LIMIT_S = 660.0  # more than a job here has
+SHORT = (20, 200, 200)  # devices, messages, calls
 PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "delete")
 
 
@@ -246,7 +250,9 @@ def twins(hub: HubUnderLoad, ids: list[str], name: str) -> None:
 def _job(hub: HubUnderLoad, ids: list[str], name: str, document: dict[str, Any]) -> tuple[dict[str, Any], Cost]:
     with measured(hub) as cost, small_requests(hub, f"/devices/{ids[0]}", cost):
         hub.ok("PUT", f"/jobs/v2/{name}", document)
+        until = time.monotonic() + JOB_LIMIT_S
         while (ended := hub.ok("GET", f"/jobs/v2/{name}"))["status"] not in ("completed", "failed", "cancelled"):
+            assert time.monotonic() < until, f"job {name} does not end: {ended}"
             time.sleep(0.1)
     assert ended["status"] == "completed", ended
     return dict(ended), cost
@@ -269,27 +275,31 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--websocket", action="store_true")
     parser.add_argument("--only", default=",".join(PARTS), help="of " + ", ".join(PARTS))
+    parser.add_argument("--short", action="store_true", help="with so few that it takes some seconds")
     arguments = parser.parse_args()
-    parts, count = set(arguments.only.split(",")) | {"create"}, arguments.devices
+    load = SHORT if arguments.short else (arguments.devices, MESSAGES, CALLS)
+    parts = set(arguments.only.split(",")) | {"create"}
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ids = [f"bench-{number:05}" for number in range(count)]
+    ids = [f"bench-{number:05}" for number in range(load[0])]
     with tempfile.TemporaryDirectory() as folder:
         hub = HubUnderLoad(Path(folder) / "hub")
         try:
-            _measure(hub, ids, parts, is_websocket=arguments.websocket)
+            _measure(hub, ids, parts, load, is_websocket=arguments.websocket)
         finally:
             hub.local.close()
             sys.stdout.write(hub.local.errors)
 
 
-def _measure(hub: HubUnderLoad, ids: list[str], parts: set[str], *, is_websocket: bool) -> None:
-    count = len(ids)
+def _measure(
+    hub: HubUnderLoad, ids: list[str], parts: set[str], load: tuple[int, int, int], *, is_websocket: bool
+) -> None:
+    count, messages, calls = load
     create(hub, ids)
     fleet = Fleet(hub.door(is_websocket=is_websocket), ids)
     with_fleet: dict[str, Callable[[], None]] = {
-        "telemetry": lambda: telemetry(hub, fleet, max(1, 20_000 // count)),
-        "methods": lambda: methods(hub, ids, 10_000),
+        "telemetry": lambda: telemetry(hub, fleet, max(1, messages // count)),
+        "methods": lambda: methods(hub, ids, calls),
         "job": lambda: [job(hub, fleet, ids, f"job-{number}") for number in range(2)] and None,
         "twins": lambda: twins(hub, ids, "twins"),
         "restart": lambda: restart(hub),

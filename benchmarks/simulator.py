@@ -8,6 +8,7 @@ The hub and whoever calls the methods run on the same machine, and take a core a
 depends less on that than wall clock: it says what one core could do.
 
 Run: .venv/bin/python benchmarks/simulator.py [--devices 10000] [--peers 300] [--calls 5000] [--only tls,websocket]
+With --short it takes some seconds and measures nothing: `make test` looks whether it still runs.
 """
 
 import argparse
@@ -35,6 +36,7 @@ SDK_PORT = 8883  # the SDK dials no other
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
 CONNECT_LIMIT_S, JOB_LIMIT_S = 240.0, 180.0
 AT_ONCE = 64  # method calls over HTTP
+SHORT = (8, 3, 20)  # devices, devices of each peer, calls
 RAMP_PER_S = 2000  # more than any hub here takes, so that it is not what is measured
 GOALS: Mapping[str, tuple[str, float]] = {  # (which figure, goal); memory at most, the others at least
     "KB for each of all devices": ("kb", 60),
@@ -146,7 +148,7 @@ def measure(hub: HubUnderLoad, program: Program, ids: list[str], calls: int, job
     )
     if not figures.lost:
         began = time.monotonic()
-        figures.latencies_s = tuple(call_methods(hub, ids, calls, AT_ONCE))
+        figures.latencies_s = tuple(call_methods(hub.local, hub.token(), ids, calls, AT_ONCE))
         figures.calls_per_s = calls / (time.monotonic() - began)
         cpu = cpu_s(program.pid)
         figures.jobs_per_s = tuple(
@@ -166,6 +168,7 @@ def run_job(hub: HubUnderLoad, program: Program, count: int, job: str, figures: 
     began = time.monotonic()
     hub.ok("PUT", f"/jobs/v2/{job}", {**document, "maxExecutionTimeInSeconds": int(JOB_LIMIT_S)})
     while (found := hub.ok("GET", f"/jobs/v2/{job}"))["status"] not in ("completed", "failed"):
+        assert time.monotonic() - began < 2 * JOB_LIMIT_S, f"job {job} does not end: {found}"
         time.sleep(0.05)
     took_s = time.monotonic() - began
     tally, answered = found["deviceJobStatistics"], program.ask()["answered"] - before
@@ -218,7 +221,10 @@ def main() -> None:
     parser.add_argument("--peers", type=int, default=300, help="devices of each peer, 335 at most")
     parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--only", default="peers,tls,websocket")
+    parser.add_argument("--short", action="store_true", help="with so few that it takes some seconds")
     arguments = parser.parse_args()
+    if arguments.short:
+        arguments.devices, arguments.peers, arguments.calls = SHORT
     parts = arguments.only.split(",")
     say(HEAD)
     with running_hub(max(arguments.devices, arguments.peers)) as (hub, devices):

@@ -1,6 +1,8 @@
 """What Azure Resource Manager knows of the hubs of one subscription: their host names and their policies' keys.
 
-A host name is taken from its answer, never built: a key goes only where Azure or the user says.
+A host name is taken from its answer, never built: a key goes only where Azure or the user says. The names for devices
+and for services, which hubs on newer gateways have, are known to a version of Resource Manager that not every cloud
+has: where it is refused, the older one is asked, which gives the classic name; that goes on to be served.
 Source: Resource Manager REST, Microsoft.Devices/IotHubs, list by subscription or group, and listkeys.
 """
 
@@ -9,11 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from knack.log import get_logger
+
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.errors import BadValue, Forbidden, HubAnswer, HubFault, NotFound, Unauthorized
-from azext_iotjobs.model.target import SasKey, check_key
+from azext_iotjobs.model.host_names import HostNames, is_name_of
+from azext_iotjobs.model.target import HTTPS_PORT, HubTarget, SasKey, check_key
+
+logger = get_logger(__name__)
 
 API_VERSION = "2021-07-02"  # in every cloud
+API_VERSION_OF_NAMES = "2026-03-01-preview"  # the first with deviceHostName and serviceHostName
+OLD_GATEWAY = "V1"  # has the classic name alone
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10
 MAX_GROUP_CHARACTERS = 90  # Azure, naming rules: resource group
@@ -35,6 +44,24 @@ class ArmHub:
     state: str = "Active"
     events: "EventsEndpoint | None" = None
     tier: tuple[str, int] | None = None  # such as S1, and units
+    device_host: str | None = None  # None: the classic one
+    service_host: str | None = None
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name`, bare or whole, in any case, is its name or one of its host names."""
+        if name.lower() == self.name.lower():
+            return True
+        hosts = filter(None, (self.host_name, self.device_host, self.service_host))
+        return "." in name and any(is_name_of(name, host) for host in hosts)
+
+    def target(self, https_port: int = HTTPS_PORT) -> HubTarget:
+        """The way to it."""
+        return HubTarget(
+            host=self.service_host or self.host_name,
+            https_port=https_port,
+            device_host=self.device_host or self.host_name,
+            known_names=HostNames(self.host_name, self.device_host, self.service_host),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +107,7 @@ class ResourceManager:
         """
         seen = []
         for hub in self.hubs(group):
-            if name.lower() not in (hub.name.lower(), hub.host_name.lower()):
+            if not hub.is_called(name):
                 seen.append(hub.name)
                 continue
             if not hub.host_name:
@@ -97,17 +124,21 @@ class ResourceManager:
 
         Raises Unauthorized, Forbidden and other HubAnswers.
         """
-        for item in self._items(self._list_url(group), f"reading the hubs of {self._place(group)}"):
-            properties = item.get("properties") or {}
-            yield ArmHub(
-                name=str(item["name"]),
-                path=str(item["id"]),
-                host_name=str(properties.get("hostName") or ""),
-                takes_keys=properties.get("disableLocalAuth") is not True,
-                state=printable(str(properties.get("state"))),
-                events=_events(properties),
-                tier=_tier(item.get("sku")),
-            )
+        what = f"reading the hubs of {self._place(group)}"
+        first = self._list_url(group, API_VERSION_OF_NAMES)
+        status, document = self._send("GET", first)
+        # Which refusal an unknown version gets is not the same in all clouds. Of one that has another reason, the
+        # older version's answer says it again.
+        if status in (400, 404) or status >= 500:
+            first = self._list_url(group, API_VERSION)
+            status, document = self._send("GET", first)
+            if 200 <= status < 300:
+                logger.warning(
+                    "Azure Resource Manager did not say which host names the hub has (api-version %s): its classic "
+                    "one is used.", API_VERSION_OF_NAMES,
+                )  # fmt: skip
+        for item in self._items(first, what, begun=(status, document)):
+            yield _hub(item)
 
     def policies(self, hub: ArmHub) -> list[Policy]:
         """The shared access policies of a hub, with their keys. Raises Forbidden when the hub takes no keys."""
@@ -133,18 +164,23 @@ class ResourceManager:
     def _place(self, group: str | None) -> str:
         return self._where if group is None else f"resource group {group}, {self._where}"
 
-    def _list_url(self, group: str | None) -> str:
+    def _list_url(self, group: str | None, version: str) -> str:
         inside = "" if group is None else f"/resourceGroups/{_group_part(group)}"
-        return self._url(f"/subscriptions/{self._subscription}{inside}/providers/Microsoft.Devices/IotHubs")
+        return self._url(f"/subscriptions/{self._subscription}{inside}/providers/Microsoft.Devices/IotHubs", version)
 
-    def _url(self, path: str) -> str:
-        return f"{self._endpoint}{path}?api-version={API_VERSION}"
+    def _url(self, path: str, version: str = API_VERSION) -> str:
+        return f"{self._endpoint}{path}?api-version={version}"
 
-    def _items(self, url: str, what: str, method: str = "GET") -> Iterator[dict[str, Any]]:
-        """The members of a list, page by page."""
+    def _items(
+        self, url: str, what: str, method: str = "GET", begun: tuple[int, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The members of a list, page by page.
+
+        begun: the first page, where it was asked for already.
+        """
         next_url: str | None = url
-        for _ in range(MAX_PAGES):
-            status, document = self._send(method, next_url)
+        for number in range(MAX_PAGES):
+            status, document = begun if begun is not None and number == 0 else self._send(method, next_url)
             if not 200 <= status < 300:
                 raise _refusal(status, document, what)
             if not isinstance(document, dict) or not isinstance(document.get("value"), list):
@@ -188,6 +224,26 @@ def _lacking(hub: str, policies: list[Policy], needed: frozenset[str]) -> str:
     return (
         f"Hub {hub} has no shared access policy with all rights that this command needs ({asked}): "
         f"policy {nearest.name} comes nearest and lacks {', '.join(sorted(nearest.lacks(needed)))}."
+    )
+
+
+def _hub(item: dict[str, Any]) -> ArmHub:
+    properties = item.get("properties") or {}
+    details = properties.get("iotHubDetails")
+    is_old = isinstance(details, dict) and str(details.get("gatewayVersion")).upper() == OLD_GATEWAY
+    device, service = (
+        None if is_old else str(properties.get(name) or "") or None for name in ("deviceHostName", "serviceHostName")
+    )
+    return ArmHub(
+        name=str(item["name"]),
+        path=str(item["id"]),
+        host_name=str(properties.get("hostName") or ""),
+        takes_keys=properties.get("disableLocalAuth") is not True,
+        state=printable(str(properties.get("state"))),
+        events=_events(properties),
+        tier=_tier(item.get("sku")),
+        device_host=device,
+        service_host=service,
     )
 
 

@@ -18,6 +18,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.model.created import Created, head, hub_name, read_list
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.host_names import canonical_host
 from azext_iotjobs.model.target import HubTarget
 
 logger = get_logger(__name__)
@@ -95,7 +96,7 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
 
 def name_of(target: HubTarget) -> str:
     """The hub's name in a list."""
-    return hub_name("localhost" if target.is_loopback else target.host, target.https_port)
+    return hub_name("localhost" if target.is_loopback else canonical_host(target.host), target.https_port)
 
 
 def _read(path: Path) -> Created | None:

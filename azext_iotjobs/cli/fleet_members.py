@@ -182,4 +182,6 @@ def _read_file(path: str, target: HubTarget) -> tuple[tuple[str, ...], dict[str,
 
 
 def _is_of(host: str, target: HubTarget) -> bool:
-    return host.lower() == target.host.lower() or (target.is_loopback and HubTarget(host=host).is_loopback)
+    return HubTarget(host=host, https_port=target.https_port).canonical == target.canonical or (
+        target.is_loopback and HubTarget(host=host).is_loopback
+    )

@@ -12,7 +12,8 @@ from azext_iotjobs.cli import running_hubs
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
-from azext_iotjobs.model.target import is_loopback, parse_connection_string
+from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
+from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
@@ -66,7 +67,7 @@ class FleetPlace:
         """The client of a fleet job's hub. Raises ConflictingChoice when another one is typed; UserError, HubAnswer."""
         self.check(job)
         client = self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": job.host})
-        if client.target.authority.lower() != job.host:
+        if client.target.canonical != canonical_authority(job.host):
             raise _other_hub(job, client.target.authority)
         return client
 
@@ -79,7 +80,7 @@ class FleetPlace:
         """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
         typed, login = self._arguments.get("hub"), self._arguments.get("hub_login")
         is_so = typed is None or _is_name_of(typed.strip(), host)
-        return is_so and (login is None or parse_connection_string(login).authority.lower() == host)
+        return is_so and (login is None or parse_connection_string(login).canonical == canonical_authority(host))
 
     def _opened(self, arguments: dict[str, Any]) -> "HubClient":
         from azext_iotjobs.cli.target import client_of, hub_of
@@ -117,8 +118,7 @@ def _is_name_of(typed: str, stored: str) -> bool:
     host, host_port = running_hubs.split_port(stored)
     if is_loopback(name):
         return is_loopback(host) and port in (None, host_port)
-    same = name == host or ("." not in name and name == host.split(".")[0])
-    return same and port == host_port
+    return is_name_of(name, host) and port == host_port
 
 
 def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:

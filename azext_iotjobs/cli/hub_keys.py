@@ -22,7 +22,8 @@ from azext_iotjobs.cli.target import (
 )
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import HubTarget, SasKey, is_loopback, parse_connection_string
+from azext_iotjobs.model.host_names import is_below_localhost, is_loopback
+from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
 
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 
@@ -76,9 +77,13 @@ class HubPolicy:
             raise BadValue(f"--key-type {which_key}: {self.source} has one key for policy {self.name}, the primary.")
         return key
 
-    def connection_string(self, which_key: str) -> str:
-        """What a service signs in with."""
-        start = f"HostName={self.target.authority};SharedAccessKeyName={self.name}"
+    def connection_string(self, which_key: str, host: str) -> str:
+        """What a service signs in with.
+
+        host: one of the hub's names.
+        """
+        authority = self.target._replace(host=host).authority
+        start = f"HostName={authority};SharedAccessKeyName={self.name}"
         return f"{start};SharedAccessKey={self.key(which_key)}"
 
     def events_string(self, which_key: str) -> str:
@@ -109,7 +114,7 @@ def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
     if typed.login is None and typed.name is not None:
         host, port = running_hubs.split_port(typed.name)
         if is_loopback(host):
-            return _of_local_hub(running_hubs.pick(https_port=port, host=host))
+            return _of_local_hub(running_hubs.pick(https_port=port, host=host), host)
         environment = typed.from_environment
         if environment is None or not same_hub(typed.name, parse_connection_string(environment)):
             manager = typed.azure.resource_manager()
@@ -130,7 +135,7 @@ def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPoli
     """The policies of a hub that Azure has found."""
     for policy in manager.policies(hub):
         yield HubPolicy(
-            target=HubTarget(host=hub.host_name),
+            target=hub.target(),
             name=policy.name,
             source=f"hub {hub.name}",
             primary=policy.primary,
@@ -155,8 +160,8 @@ def the_policy(policies: Sequence[HubPolicy], name: str, default: str) -> HubPol
     raise BadValue(f"--policy-name {name}: {source} has no such policy, but {known}.")
 
 
-def _of_local_hub(hub: running_hubs.RunningHub) -> list[HubPolicy]:
-    target = hub.target(parse_connection_string(hub.connection_string).host)
+def _of_local_hub(hub: running_hubs.RunningHub, typed: str) -> list[HubPolicy]:
+    target = hub.target(typed if is_below_localhost(typed) else parse_connection_string(hub.connection_string).host)
     return [
         HubPolicy(target=target, name=name, source="a local hub", primary=key)
         for name, key in hub.policy_keys().items()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
+from azext_iotjobs.cli.host_kinds import AUTO, device_host_for
 from azext_iotjobs.cli.queries import device_rows
 from azext_iotjobs.cli.sign_in import SIGN_IN, changed_sign_in, connection_string, own_certificate
 from azext_iotjobs.clients.hub import HubClient
@@ -97,6 +98,9 @@ def delete(client: HubClient, device: str, if_match: str | None = None) -> None:
     client.identities.delete(device, etag=if_match or "*")
 
 
-def show_connection_string(client: HubClient, device: str, which_key: str = "primary") -> dict[str, str]:
+def show_connection_string(
+    client: HubClient, device: str, which_key: str = "primary", host_kind: str = AUTO
+) -> dict[str, str]:
     """Show the connection string with which a device signs in."""
-    return connection_string(client.target.host, client.identities.get(device), which_key)
+    host = device_host_for(client.target, host_kind)
+    return connection_string(host, client.identities.get(device), which_key)

@@ -31,7 +31,7 @@ def show(
 ) -> dict[str, Any]:  # fmt: skip
     """Show one job; with --summary, also what it did to its devices, counted."""
     success_status = parse_success_status(success)
-    document = with_parent(client.target.authority, operation.show(client, job).document)
+    document = with_parent(client.target.canonical, operation.show(client, job).document)
     if not with_summary:
         return document
     from azext_iotjobs.cli.job_summary import summary  # here, so that others start without it

@@ -3,6 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits
+from azext_iotjobs.cli.host_kinds import AUTO, device_host_for
 from azext_iotjobs.cli.sign_in import SIGN_IN, connection_string, own_certificate
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
@@ -78,10 +79,11 @@ def delete(client: HubClient, device: str, module: str, if_match: str | None = N
 
 
 def show_connection_string(
-    client: HubClient, device: str, module: str, which_key: str = "primary"
-) -> dict[str, str]:  # fmt: skip
+    client: HubClient, device: str, module: str, which_key: str = "primary", host_kind: str = AUTO
+) -> dict[str, str]:
     """Show the connection string with which a module signs in."""
-    return connection_string(client.target.host, _get(client, device, module), which_key)
+    host = device_host_for(client.target, host_kind)
+    return connection_string(host, _get(client, device, module), which_key)
 
 
 def _get(client: HubClient, device: str, module: str) -> Identity:

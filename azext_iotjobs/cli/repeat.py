@@ -197,7 +197,7 @@ def _run(
     try:
         for request in requests:
             created.append(create(client, request, in_turn))
-            parents.note(client.target.authority, request.job_id, request.condition, parent_id)
+            parents.note(client.target.canonical, request.job_id, request.condition, parent_id)
     except KeyboardInterrupt:
         _say_cut_off(created, requests)
         return [job.document for job in created], Outcome.WAIT_OVER

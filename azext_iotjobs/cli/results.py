@@ -89,4 +89,4 @@ def _expected(client: HubClient, query: ResultQuery) -> int | None:
 
 def _asked(client: HubClient, query: ResultQuery) -> str:
     kind = query.error_class.value if query.error_class else "any"
-    return f"{client.target.authority} {query.text} {kind} {query.success.ranges} {query.looks_in_registry}"
+    return f"{client.target.canonical} {query.text} {kind} {query.success.ranges} {query.looks_in_registry}"

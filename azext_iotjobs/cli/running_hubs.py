@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.target import LOOPBACK_NAMES, HubTarget
+from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost
+from azext_iotjobs.model.target import HubTarget
 
 CONNECT_LIMIT_S = 1.0  # loopback answers or refuses at once; a full accept queue is the only reason to wait
 
@@ -52,13 +53,16 @@ class RunningHub(NamedTuple):
 
     def target(self, host: str) -> HubTarget:
         """The way to it under `host`, one of its names."""
-        return HubTarget(
-            host=host,
-            https_port=self.https_port,
+        return HubTarget.named(host, self.https_port, str(self.document["caCertificatePath"]))._replace(
             mqtt_port=int(self.document["mqttPort"]),
-            ca_file=str(self.document["caCertificatePath"]),
             is_local=True,
+            known_names=None if is_below_localhost(host) else self._names(host),
         )
+
+    def _names(self, host: str) -> HostNames:
+        """`host`, and the names below `localhost` that it has too, unless it listens where they do not lead."""
+        device, service = (self.document.get(member) for member in ("deviceHostName", "serviceHostName"))
+        return HostNames(host, *(None if name is None else split_port(str(name))[0] for name in (device, service)))
 
 
 def state_folder() -> Path:
@@ -116,7 +120,8 @@ def _fits(hub: RunningHub, host: str, https_port: int | None) -> bool:
 
 
 def _answers_at(hub: RunningHub, host: str) -> bool:
-    return host == hub.bind or (hub.bind == "127.0.0.1" and host.lower() in LOOPBACK_NAMES)
+    is_localhost = host.lower() in LOOPBACK_NAMES or is_below_localhost(host)
+    return host == hub.bind or (hub.bind == "127.0.0.1" and is_localhost)
 
 
 def _none_message(hubs: list[RunningHub], host: str, https_port: int | None) -> str:

@@ -15,11 +15,11 @@ from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.host_names import is_below_localhost, is_loopback, is_name_of
 from azext_iotjobs.model.target import (
     HTTPS_PORT,
     ConnectionString,
     HubTarget,
-    is_loopback,
     parse_connection_string,
 )
 
@@ -153,8 +153,10 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
                 f"--auth-type login: {hub} is a local hub, which knows no Microsoft Entra.",
                 hint="Leave --auth-type out: its key is found by itself.",
             )
-        local = parse_connection_string(running_hubs.pick(https_port=port, host=host).connection_string)
-        return ChosenHub(target=_target(local), credential=local.sas_key())
+        running = running_hubs.pick(https_port=port, host=host)
+        local = parse_connection_string(running.connection_string)
+        name = host if is_below_localhost(host) else local.host
+        return ChosenHub(target=running.target(name), credential=local.sas_key())
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and around.from_environment and around.from_environment.strip():
@@ -164,14 +166,16 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
     https_port = HTTPS_PORT if port is None else port
     if (typed.auth or _checked(around.configured_auth)) == "login":
         azure = around.azure()
-        if not azure.is_hub_of_cloud(host):
+        if azure.is_hub_of_cloud(host):
+            target = HubTarget.named(host, https_port)
+        else:
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
-            host = azure.resource_manager().find(host, typed.group).host_name
-        return ChosenHub(target=HubTarget(host=host, https_port=https_port), credential=azure.entra())
+            target = azure.resource_manager().find(host, typed.group).target(https_port)
+        return ChosenHub(target=target, credential=azure.entra())
     manager = around.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
-        target=HubTarget(host=found.host_name, https_port=https_port),
+        target=found.target(https_port),
         credential=manager.key(found, around.needed),
         tier=found.tier,
     )
@@ -209,16 +213,13 @@ def _service_login(text: str, source: str) -> ConnectionString:
 def _target(login: ConnectionString) -> HubTarget:
     """The target of a connection string; a running local hub's ports and CA come from its state file."""
     local = running_hubs.local_login(login.host, login.https_port) if is_loopback(login.host) else None
-    return local.target(login.host) if local else HubTarget(host=login.host, https_port=login.https_port)
+    return local.target(login.host) if local else HubTarget.named(login.host, login.https_port)
 
 
 def same_hub(name: str, login: ConnectionString) -> bool:
     """Whether a name that was typed, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
-    asked, given = host.lower(), login.host.lower()
-    # A bare name means the hub whose host name begins with it, whatever the cloud's suffix.
-    same_host = asked == given or ("." not in asked and asked == given.split(".")[0])
-    return same_host and port in (None, login.https_port)
+    return is_name_of(host, login.host) and port in (None, login.https_port)
 
 
 def _text(value: str | None) -> str | None:

@@ -5,14 +5,16 @@ from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.host_kinds import AUTO, host_for, named_as
 from azext_iotjobs.cli.hub_keys import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
 from azext_iotjobs.cli.sign_in import key_of
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
+from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
-from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.target import HubTarget, parse_connection_string
 from azext_iotjobs.operations.modules import on_device
 from azext_iotjobs.transport.auth import identity_resource
 from azext_iotjobs.transport.sas import sas_token
@@ -28,14 +30,15 @@ def show_connection_string(
     which_key: str = "primary",
     every_policy: bool = False,
     for_event_hubs: bool = False,
+    host_kind: str = AUTO,
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """Show the connection string of a hub, or of every hub of the subscription."""
 
     def shown(policies: Sequence[HubPolicy]) -> str | list[str]:
         if not every_policy:
-            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs)
+            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs, host_kind)
         meant = [each for each in policies if each.serves_services] if for_event_hubs else policies
-        return [_string(each, which_key, for_event_hubs) for each in meant]
+        return [_string(each, which_key, for_event_hubs, host_kind) for each in meant]
 
     if not client.is_any:
         return {"connectionString": shown(policies_of_hub(client))}
@@ -50,6 +53,7 @@ def generate_sas_token(
     policy: str = OWNER,
     which_key: str = "primary",
     token_life_s: int = 3600,
+    host_kind: str = AUTO,
 ) -> dict[str, str]:
     """Make a shared access signature."""
     at_least(token_life_s, 1, "--duration")
@@ -61,13 +65,12 @@ def generate_sas_token(
                 "--connection-string says by itself what the token is for and with which key it is made.",
                 hint="Leave --hub-name, --login, --device-id, --module-id, --policy-name and --key-type out.",
             )
-        return _signed(**_of_string(own_login), life_s=token_life_s)
+        return _signed(**_of_string(own_login, host_kind), life_s=token_life_s)
     if device is not None:
-        return _signed(**_of_identity(client, device, module, which_key), life_s=token_life_s)
+        return _signed(**_of_identity(client, device, module, which_key, host_kind), life_s=token_life_s)
     found = the_policy(policies_of_hub(client), policy, OWNER)
-    return _signed(
-        resource=found.target.host, key=found.key(which_key), policy=found.name, life_s=token_life_s
-    )  # fmt: skip
+    resource = _resource_host(client, found.target, host_kind, automatic=found.target.host)
+    return _signed(resource=resource, key=found.key(which_key), policy=found.name, life_s=token_life_s)
 
 
 def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
@@ -85,11 +88,21 @@ def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any])
         yield {"name": hub.name, "connectionString": strings}
 
 
-def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool) -> str:
-    return policy.events_string(which_key) if for_event_hubs else policy.connection_string(which_key)
+def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool, host_kind: str) -> str:
+    if for_event_hubs:
+        return policy.events_string(which_key)
+    # As the reference has it: whoever is given this string may be a device, and every service of ours maps the name.
+    host = host_for(policy.target, host_kind, automatic=policy.target.for_devices.host)
+    return policy.connection_string(which_key, host)
 
 
-def _of_string(text: str) -> dict[str, Any]:
+def _resource_host(client: TypedHub, target: HubTarget, host_kind: str, *, automatic: str) -> str:
+    """Which host a token is for: with --login the one that is in it, unless another kind is asked for."""
+    typed = None if client.login is None else parse_connection_string(client.login).host
+    return host_for(target, host_kind, automatic=typed or automatic)
+
+
+def _of_string(text: str, host_kind: str) -> dict[str, Any]:
     login = parse_connection_string(text)
     if login.key is None:
         raise BadValue(
@@ -98,18 +111,22 @@ def _of_string(text: str) -> dict[str, Any]:
         )
     if login.device_id is None and login.policy is None:
         raise BadValue("--connection-string names neither a policy (SharedAccessKeyName) nor a device (DeviceId).")
-    resource = identity_resource(login.host, login.device_id, login.module_id)
+    host = login.host if host_kind == AUTO else named_as(names_that_follow(login.host), host_kind)
+    resource = identity_resource(host, login.device_id, login.module_id)
     return {"resource": resource, "key": login.key, "policy": login.policy}
 
 
-def _of_identity(client: TypedHub, device: str, module: str | None, which_key: str) -> dict[str, Any]:
+def _of_identity(
+    client: TypedHub, device: str, module: str | None, which_key: str, host_kind: str
+) -> dict[str, Any]:  # fmt: skip
     hub = client.open()
     found: Identity = on_device(hub, device, lambda: hub.identities.get(device, module))
     if found.sign_in != SignIn.SAS.value:
         raise BadValue(
             f"The {found.address} signs in by {found.sign_in}, not with a key: there are no tokens for it.",
         )
-    resource = identity_resource(hub.target.host, device, module)
+    host = _resource_host(client, hub.target, host_kind, automatic=hub.target.for_devices.host)
+    resource = identity_resource(host, device, module)
     return {"resource": resource, "key": key_of(found, which_key), "policy": None}
 
 

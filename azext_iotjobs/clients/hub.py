@@ -56,16 +56,18 @@ class HubClient:
         """
 
         def as_device(device_id: str, key: str | None) -> Transport:
-            resource = device_resource(target, device_id)
+            of_devices = target.for_devices
             own = credential if key is None else DeviceKey(device_id=device_id, key=key)
-            return HttpTransport(target, own, clock, on_wait, resource)
+            return HttpTransport(of_devices, own, clock, on_wait, device_resource(of_devices, device_id))
 
         transport = HttpTransport(target, credential, clock, on_wait)
+        # A finished token is for one host: where devices have another, it lets none of them in.
+        is_one_host = target.for_devices.host == target.host
         return cls(
             target,
             transport,
             as_device,
-            may_act_as_device=isinstance(credential, SasKey | SasToken),
+            may_act_as_device=isinstance(credential, SasKey) or (isinstance(credential, SasToken) and is_one_host),
             policy_key=credential if isinstance(credential, SasKey) else None,
         )
 
@@ -129,7 +131,7 @@ class HubClient:
         """The HTTPS side of one device.
 
         key: the device's own, base64; None: the policy's, which must have the right to connect devices, or, with
-        Microsoft Entra, which lets no device in, the key that the registry has.
+        Microsoft Entra or a token for another host, which let no device in, the key that the registry has.
         """
         from azext_iotjobs.clients.device import DeviceClient
 

@@ -4,6 +4,7 @@ The CA may vouch for loopback names alone, and says so critically: whoever trust
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -51,13 +52,13 @@ def make_ca(now: datetime, ends: datetime) -> Pair:
     return _pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def make_server(ca: Pair, addresses: list[str], now: datetime, ends: datetime) -> Pair:
-    """A new certificate for localhost and `addresses` (IP addresses), signed by `ca`."""
+def make_server(ca: Pair, hosts: Sequence[str], addresses: Sequence[str], now: datetime, ends: datetime) -> Pair:
+    """A new certificate for `hosts` and `addresses` (IP addresses), signed by `ca`."""
     authority = x509.load_pem_x509_certificate(ca.certificate)
     authority_key = load_pem_private_key(ca.key, None)
     assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())  # P-256: the handshake is what limits how fast devices connect
-    names = [x509.DNSName("localhost"), *(x509.IPAddress(ipaddress.ip_address(each)) for each in addresses)]
+    names = [*map(x509.DNSName, hosts), *(x509.IPAddress(ipaddress.ip_address(each)) for each in addresses)]
     builder = (
         _builder(key, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), now, ends)
         .issuer_name(authority.subject)

@@ -1,7 +1,7 @@
 """The hub's own CA and server certificate: made once, kept in the data folder, made anew before they end.
 
-Strategy: a small JSON file says how long they last and which addresses they cover, so that a start which has nothing to
-make does not load `cryptography`.
+Strategy: a small JSON file says how long they last and which names and addresses they cover, so that a start which has
+nothing to make does not load `cryptography`.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.files import write_private
+from azext_iotjobs.localhub.host_names import CERTIFIED
 
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
@@ -55,12 +56,14 @@ def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
     has_ca = _lasts(facts.get("caEnds"), now)
     if has_ca:
         _check_there(kept.ca_file, kept.ca_key_file)  # a new CA would be one that nobody trusts
-    has_server = bind in facts.get("addresses", ()) and kept.server_file.is_file() and kept.server_key_file.is_file()
+    covers_all = bind in facts.get("addresses", ()) and {*CERTIFIED} <= {*facts.get("names", ())}
+    has_server = covers_all and kept.server_file.is_file() and kept.server_key_file.is_file()
     if not (has_ca and has_server):
         addresses = sorted({*ADDRESSES, bind, *facts.get("addresses", ())})
         ends = parse(facts["caEnds"]) if has_ca else now + LIFE
         _make(kept, addresses, now, ends, new_ca=not has_ca)
-        write_private(folder / FACTS, json.dumps({"caEnds": render(ends), "addresses": addresses}).encode())
+        facts = {"caEnds": render(ends), "addresses": addresses, "names": CERTIFIED}
+        write_private(folder / FACTS, json.dumps(facts).encode())
     _check(kept, bind)
     write_private(kept.bundle_file, _machine_roots(kept.bundle_file) + b"\n" + kept.ca_file.read_bytes())
     return kept
@@ -92,7 +95,7 @@ def _make(kept: Certificates, addresses: list[str], now: datetime, ends: datetim
         ca = certmaking.Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
         _check_pair(kept.ca_file, kept.ca_key_file)
     try:
-        server = certmaking.make_server(ca, addresses, now, ends)
+        server = certmaking.make_server(ca, CERTIFIED, addresses, now, ends)
     except ValueError as err:  # `cryptography` looks closer than OpenSSL
         raise CertificatesUnusable(f"{kept.ca_file} or {kept.ca_key_file.name} cannot be used ({err})") from err
     write_private(kept.server_key_file, server.key)
@@ -104,8 +107,9 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_bytes())
         parse(facts["caEnds"])
-        if not all(isinstance(address, str) for address in facts["addresses"]):
-            raise TypeError("addresses that are no texts")
+        names = facts.get("names", [])  # absent: made by a version that certified localhost alone
+        if not all(isinstance(each, str) for each in (*facts["addresses"], *names)):
+            raise TypeError("addresses or names that are no texts")
     except FileNotFoundError:
         return {}
     except OSError as err:
@@ -114,7 +118,7 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
         if not has_certificates:
             return {}
         raise CertificatesUnusable(f"{path} does not say how long the CA lasts, and for which addresses") from err
-    return {"caEnds": facts["caEnds"], "addresses": facts["addresses"]}
+    return {"caEnds": facts["caEnds"], "addresses": facts["addresses"], "names": names}
 
 
 def _lasts(ends: Any, now: datetime) -> bool:

@@ -66,14 +66,12 @@ class LocalHubConfig:
 
 def host_name(bind: str, https_port: int) -> str:
     """The hub's name in service connection strings; it carries the port unless that is 443."""
-    name = "localhost" if bind == DEFAULT_BIND else bind
+    return with_port("localhost" if bind == DEFAULT_BIND else bind, https_port)
+
+
+def with_port(name: str, https_port: int) -> str:
+    """A name as it is given in a URL."""
     return name if https_port == HTTPS_PORT else f"{name}:{https_port}"
-
-
-def accepted_hosts(bind: str, https_port: int, mqtt_port: int) -> frozenset[str]:
-    """Every name under which this hub may be addressed in a token, lower case, with and without a port."""
-    names = (bind, "localhost", "127.0.0.1", "::1", "[::1]") if bind == DEFAULT_BIND else (bind,)
-    return frozenset(f"{name}{port}" for name in names for port in ("", f":{https_port}", f":{mqtt_port}"))
 
 
 def _is_loopback_v4(text: str) -> bool:

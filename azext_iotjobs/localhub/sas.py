@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -70,7 +70,7 @@ def check_key(token: Token, keys: Iterable[str]) -> None:
         raise HubError(UNAUTHORIZED_ACCESS, "The token's signature does not fit.")
 
 
-def check_scope(token: Token, *, hosts: Iterable[str], path: tuple[str, ...]) -> None:
+def check_scope(token: Token, *, hosts: Container[str], path: tuple[str, ...]) -> None:
     """Raise HubError 401003 unless the token is for one of `hosts` and a prefix of `path`, segment by segment."""
     host, *scope = token.resource
     if host not in hosts or tuple(scope) != path[: len(scope)]:

@@ -20,11 +20,12 @@ from aiohttp import web
 from azext_iotjobs.localhub.assembly import Hub, assemble
 from azext_iotjobs.localhub.certs import Certificates, CertificatesUnusable, all_files, ensure_certificates
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.config import LocalHubConfig, accepted_hosts, host_name
+from azext_iotjobs.localhub.config import DEFAULT_BIND, LocalHubConfig, host_name, with_port
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.files import make_private_folder, remove_half_written, write_private
+from azext_iotjobs.localhub.host_names import HUB_NAME, HostNames, Side
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
@@ -82,7 +83,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             policy_keys,
             identities,
             Authorities(database),
-            accepted_hosts(config.bind, https_port, mqtt_port),
+            HostNames(config.bind, https_port, mqtt_port),
             clock,
         )
         hub = _assemble(config, database, identities, gate, clock, policy_keys[OWNER], stop)
@@ -257,12 +258,23 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await task
 
 
+def _names_below_localhost(bind: str, https_port: int) -> dict[str, str | None]:
+    """The names for devices and for services, where such names lead to the hub's address."""
+    return {
+        f"{side.value}HostName": with_port(f"{HUB_NAME}.{side.value}.localhost", https_port)
+        if bind == DEFAULT_BIND
+        else None
+        for side in Side
+    }
+
+
 def _describe(
     config: LocalHubConfig, certificates: Certificates, key: str, https_port: int, mqtt_port: int, clock: HubClock
 ) -> Listening:
     name = host_name(config.bind, https_port)
     document = {
         "hostName": name,
+        **_names_below_localhost(config.bind, https_port),
         "httpsPort": https_port,
         "mqttPort": mqtt_port,
         "bind": config.bind,

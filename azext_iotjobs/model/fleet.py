@@ -188,7 +188,7 @@ class FleetJob:
     """A stored definition, in one of its versions. It belongs to one hub."""
 
     fleet_job_id: str
-    host: str  # as HubTarget.authority has it, lower case; never a key
+    host: str  # as HubTarget.canonical has it; never a key
     version: int  # 1 or more
     definition: Definition
     created_at: datetime  # aware UTC

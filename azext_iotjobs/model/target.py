@@ -8,12 +8,20 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.host_names import (
+    HostKind,
+    HostNames,
+    canonical_host,
+    host_of_kind,
+    is_loopback,
+    kind_of,
+    names_that_follow,
+)
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
 SAS_SCHEME = "SharedAccessSignature "
 LAST_SECOND = 253402300799  # of year 9999
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the SDKs' own forms
     name.lower(): name
     for name in (
@@ -26,11 +34,35 @@ KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the 
 class HubTarget(NamedTuple):
     """Where a hub is."""
 
-    host: str  # without a port
+    host: str  # without a port; that services call
     https_port: int = HTTPS_PORT
     mqtt_port: int = MQTT_PORT
     ca_file: str | None = None  # PEM file to trust; None: what this machine trusts
     is_local: bool = False
+    device_host: str | None = None  # that devices connect to; None: the same
+    known_names: HostNames | None = None  # by whoever knows what it is called; None: those that follow from `host`
+
+    @classmethod
+    def named(cls, host: str, https_port: int = HTTPS_PORT, ca_file: str | None = None) -> "HubTarget":
+        """The hub that somebody calls `host`: one of three names leads to the other two, a classic one to itself."""
+        service_host, device_host = _split(host)
+        return cls(host=service_host, https_port=https_port, ca_file=ca_file, device_host=device_host)
+
+    @property
+    def for_devices(self) -> "HubTarget":
+        """The same hub as devices see it."""
+        return self if self.device_host is None else self._replace(host=self.device_host)
+
+    @property
+    def names(self) -> HostNames:
+        """What it is called."""
+        return self.known_names or names_that_follow(self.host)
+
+    @property
+    def canonical(self) -> str:
+        """What it is known again by, under whatever name it was reached: a host, and the port that is not 443."""
+        host = canonical_host(self.names.classic or self.host)
+        return self._replace(host=host).authority
 
     @property
     def is_loopback(self) -> bool:
@@ -86,6 +118,11 @@ class ConnectionString:
         """Host with the port, when that is not 443."""
         return HubTarget(host=self.host, https_port=self.https_port).authority
 
+    @property
+    def canonical(self) -> str:
+        """What its hub is known again by; see HubTarget."""
+        return HubTarget.named(self.host, self.https_port).canonical
+
     def sas_key(self) -> SasKey:
         """The policy key of a service connection string. Raises MissingChoice when it holds none."""
         if self.policy is None or self.key is None:
@@ -97,9 +134,11 @@ class ConnectionString:
         return self.token or self.sas_key()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine."""
-    return host.lower() in LOOPBACK_NAMES or host.startswith("127.")
+def _split(host: str) -> tuple[str, str | None]:
+    """Where services and devices of the hub go that somebody calls `host`; None: to the same."""
+    if kind_of(host) is HostKind.CLASSIC:
+        return host, None
+    return host_of_kind(host, HostKind.SERVICE) or host, host_of_kind(host, HostKind.DEVICE)
 
 
 def parse_connection_string(text: str) -> ConnectionString:
@@ -120,8 +159,11 @@ def parse_connection_string(text: str) -> ConnectionString:
     if key is not None:
         check_key(key, "SharedAccessKey")
     signature = parts.get("SharedAccessSignature")
+    token = None
     if key is not None and signature is not None:
         raise BadValue("The connection string has a SharedAccessKey and a SharedAccessSignature: give one of them.")
+    if signature is not None:
+        host, token = _service_token(signature, host)
     return ConnectionString(
         host=host,
         https_port=port,
@@ -129,7 +171,7 @@ def parse_connection_string(text: str) -> ConnectionString:
         device_id=parts.get("DeviceId"),
         module_id=parts.get("ModuleId"),
         key=key,
-        token=None if signature is None else _service_token(signature, host),
+        token=token,
     )
 
 
@@ -149,8 +191,11 @@ def check_key(key: str, name: str) -> None:
     raise BadValue(f"{name} is not base64.", hint="Copy the key whole: it often ends in '='.")
 
 
-def _service_token(text: str, host: str) -> SasToken | None:
-    """A policy's token for this hub; None for a device's own, which names no policy."""
+def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
+    """A policy's token for this hub, and the one of its names that it is for; no token for a device's own.
+
+    A device's own names no policy.
+    """
     fields = dict(parse_qsl(text.removeprefix(SAS_SCHEME).strip().replace("+", "%2B")))
     if not text.startswith(SAS_SCHEME) or not {"sr", "sig", "se"} <= fields.keys() or not fields["se"].isdecimal():
         raise BadValue(
@@ -158,13 +203,24 @@ def _service_token(text: str, host: str) -> SasToken | None:
             hint="It reads SharedAccessSignature sr=…&sig=…&se=…&skn=…; copy it whole.",
         )
     resource = fields["sr"].split("/")[0]
-    if resource.lower() != host.lower():
+    if _classic(resource) != _classic(host):
         # Sent there, it would tell a stranger how to get into the hub that it is for.
         raise BadValue(f"SharedAccessSignature is for {resource!r}, not for HostName {host}.")
     if "skn" not in fields:
-        return None
+        return host, None
+    if kind_of(resource) is HostKind.DEVICE:
+        # It cannot be made anew here, and whoever is called under another name than it says need not take it.
+        raise BadValue(
+            f"SharedAccessSignature is for {resource}, which devices call; services call "
+            f"{host_of_kind(resource, HostKind.SERVICE)}.",
+            hint="Make one for that: az iot hub generate-sas-token --hostname-type service",
+        )
     ends = datetime.fromtimestamp(min(int(fields["se"]), LAST_SECOND), tz=timezone.utc)
-    return SasToken(policy=fields["skn"], expires_at=ends, text=text)
+    return resource, SasToken(policy=fields["skn"], expires_at=ends, text=text)
+
+
+def _classic(host: str) -> str:
+    return (host_of_kind(host, HostKind.CLASSIC) or host).lower()
 
 
 def _parts(text: str) -> dict[str, str]:

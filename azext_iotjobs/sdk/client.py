@@ -55,7 +55,8 @@ class JobClient:
     ) -> None:
         """A client for one hub; nothing is sent yet.
 
-        host: such as myhub.azure-devices.net, with `:port` where that is not 443.
+        host: such as myhub.azure-devices.net, with `:port` where that is not 443; of the three names that a hub on a
+        newer gateway has, any one.
         credential: one of azure-identity's, or another object with `get_token`, for Microsoft Entra; what it raises
         passes through us. Or a shared access policy's key, or a signature made with it.
         ca_file: a PEM file with the only authorities to trust, as a local hub needs; None: those that `requests`
@@ -63,7 +64,7 @@ class JobClient:
         Raises BadValue.
         """
         name, port = host_and_port(host)
-        target = HubTarget(host=name, https_port=port, ca_file=ca_file)
+        target = HubTarget.named(name, port, ca_file)
         own = credential if isinstance(credential, SasKey | SasToken) else entra_login(credential, name)
         self._clock = SystemClock()
         self._transport = HttpTransport(target, own, self._clock, _say_waiting)

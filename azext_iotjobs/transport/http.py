@@ -20,6 +20,7 @@ import urllib3.exceptions
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
@@ -33,6 +34,7 @@ from azext_iotjobs.transport.environment import (
 )
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
 from azext_iotjobs.transport.masking import Shown
+from azext_iotjobs.transport.named_adapter import NamedAdapter
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.entra import ServiceCredential
@@ -113,6 +115,7 @@ class HttpTransport:
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
+        self._dialled = target._replace(host=name_to_look_up(target.host))
 
     def send(self, request: Request) -> Response:
         """Carry a request to the hub, riding out throttling for at most `retry.RIDE_OUT_LIMIT_S`.
@@ -163,6 +166,8 @@ class HttpTransport:
         if not hasattr(self._of_thread, "session"):
             _check_environment(self._target)
             self._of_thread.session = new_session()
+            if self._dialled != self._target:
+                self._of_thread.session.mount("https://", NamedAdapter(self._target.host))
             self._sessions.append(self._of_thread.session)
         session: requests.Session = self._of_thread.session
         return session
@@ -176,6 +181,8 @@ class HttpTransport:
             "x-ms-client-request-id": client_id,
             **request.headers,
         }
+        if self._dialled != self._target:
+            headers["Host"] = self._target.authority
         data = request.content
         if request.has_body:
             data = json.dumps(request.body, allow_nan=False).encode()
@@ -189,7 +196,7 @@ class HttpTransport:
         try:
             with self._session().request(
                 request.method,
-                f"https://{self._target.authority}{request.path}",
+                f"https://{self._dialled.authority}{request.path}",
                 params=query,
                 headers=headers,
                 data=data,

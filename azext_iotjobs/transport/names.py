@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.transport.handshake import Address
 
 FRESH_S = 60.0  # a hub that fails over keeps its name and moves
@@ -17,7 +18,7 @@ class HostAddresses:
 
     def __init__(self, host: str, port: int, clock: Clock, wake: Callable[[], None]) -> None:
         """wake: called on another thread when `take` has something to take."""
-        self._host = host
+        self._host = name_to_look_up(host)
         self._port = port
         self._clock = clock
         self._wake = wake

@@ -135,3 +135,69 @@ def test_what_does_not_fit_together_is_refused(arguments: dict[str, Any], error:
 def test_what_is_empty_is_said(name: str) -> None:
     with pytest.raises(BadValue, match="is empty"):
         typed(**{name: " "})
+
+
+NAMES = {"deviceHostName": "myhub-7f.device.azure-devices.net", "serviceHostName": "myhub-7f.service.azure-devices.net"}
+DEVICE_HOST, SERVICE_HOST = NAMES.values()
+
+
+def host_in(string: str) -> str:
+    return string.partition(";")[0].removeprefix("HostName=")
+
+
+def resource_of(hub: TypedHub, **more: Any) -> str:
+    token = generate_sas_token(hub, **more)["sas"]
+    return parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "host"),
+    [("auto", DEVICE_HOST), ("classic", HOST), ("device", DEVICE_HOST), ("service", SERVICE_HOST)],
+)
+def test_a_hub_is_shown_under_the_name_that_is_asked_for(kind: str, host: str) -> None:
+    assert host_in(shown(typed(azure(**NAMES), hub="myHub"), host_kind=kind)) == host
+    assert host_in(shown(typed(hub_login=LOGIN.replace(HOST, SERVICE_HOST)), host_kind=kind)) == host
+    rows = shown(typed(azure(**NAMES)), host_kind=kind)
+    assert host_in(rows[-1]["connectionString"]) == host
+
+
+@pytest.mark.parametrize("kind", ["device", "service"])
+def test_a_name_that_a_hub_has_not_is_an_error_that_names_those_it_has(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BadValue, match=f"has no {kind} host name; it is called {HOST}"):
+        shown(typed(azure(), hub="myHub"), host_kind=kind)
+    with pytest.raises(BadValue, match=f"no {kind} host name"):
+        generate_sas_token(typed(azure(), hub="myHub"), host_kind=kind)
+    with pytest.raises(BadValue, match=f"no {kind} host name"):
+        generate_sas_token(typed(), own_login=LOGIN.replace(HOST, "10.0.0.7"), host_kind=kind)
+    rows = shown(typed(azure(**NAMES)), host_kind=kind)
+    assert [each["name"] for each in rows] == ["myHub"] and f"other is left out: --hostname-type {kind}" in caplog.text
+
+
+def test_a_classic_string_may_be_rewritten_and_its_port_stays() -> None:
+    login = LOGIN.replace(HOST, f"{HOST}:8443")
+    assert host_in(shown(typed(hub_login=login))) == f"{HOST}:8443"
+    assert host_in(shown(typed(hub_login=login), host_kind="device")) == f"{DEVICE_HOST}:8443"
+
+
+def test_the_event_hubs_string_has_no_other_host() -> None:
+    hub = typed(azure(**EVENTS, **NAMES), hub="myHub")
+    assert shown(hub, for_event_hubs=True, host_kind="service").startswith("Endpoint=sb://ns.servicebus.windows.net/;")
+
+
+def test_a_token_is_for_the_host_that_its_user_calls() -> None:
+    hub = typed(azure(**NAMES), hub="myHub")
+    assert resource_of(hub) == SERVICE_HOST
+    assert resource_of(hub, host_kind="classic") == HOST
+    assert resource_of(hub, host_kind="device") == DEVICE_HOST
+
+
+@pytest.mark.parametrize("host", [HOST, DEVICE_HOST, SERVICE_HOST])
+def test_the_name_in_a_string_stays_unless_another_is_asked_for(host: str) -> None:
+    string = LOGIN.replace(HOST, host)
+    for kind, meant in (("auto", host), ("classic", HOST), ("device", DEVICE_HOST), ("service", SERVICE_HOST)):
+        assert resource_of(typed(hub_login=string), host_kind=kind) == meant
+        assert resource_of(typed(), own_login=string, host_kind=kind) == meant
+        device = f"HostName={host};DeviceId=d;SharedAccessKey={KEY}"
+        assert resource_of(typed(), own_login=device, host_kind=kind) == f"{meant}/devices/d"

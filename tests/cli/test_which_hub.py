@@ -17,7 +17,7 @@ from azext_iotjobs.model.errors import (
     Unauthorized,
 )
 from azext_iotjobs.model.target import SasKey, SasToken
-from tests.helpers.azure_double import LIST, AzureDouble, hub_item, hub_path, keys, refusal, with_hubs
+from tests.helpers.azure_double import LIST, OLD_LIST, AzureDouble, hub_item, hub_path, keys, refusal, with_hubs
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 HOST = "myhub-7f.azure-devices.net"  # not the name and the cloud's suffix
@@ -57,7 +57,7 @@ def test_a_resource_group_narrows_the_look_up() -> None:
     path = (
         "/subscriptions/91d12660-3dec-467a-be2a-213b5544ddc0/resourceGroups/a%2Fb/providers/Microsoft.Devices/IotHubs"
     )
-    url = f"{path}?api-version=2021-07-02"
+    url = f"{path}?api-version=2026-03-01-preview"
     double = AzureDouble({url: (200, {"value": [hub_item("myHub", HOST)]}), LIST_KEYS: (200, keys(KEY))})
     assert choose(double, "myHub", group="a/b").target.host == HOST
     assert double.sent[0] == ("GET", url)
@@ -146,7 +146,7 @@ def test_a_hub_without_a_host_name_yet_is_not_guessed() -> None:
 )
 def test_what_resource_manager_refuses_is_said(status: int, document: Any, kind: type, said: str) -> None:
     with pytest.raises(kind) as raised:
-        choose(AzureDouble({LIST: (status, document)}), "myHub")
+        choose(AzureDouble(dict.fromkeys((LIST, OLD_LIST), (status, document))), "myHub")
     error = raised.value
     assert "Azure Resource Manager" in str(error)
     assert said in str(getattr(error, "hint", ""))
@@ -249,3 +249,77 @@ def test_what_is_refused_never_asks_azure(
     with pytest.raises(kind, match=said):
         choose(double, **typed)  # type: ignore[arg-type]
     assert (double.sent, double.audiences) == ([], [])
+
+
+NAMES = {
+    "deviceHostName": "myhub-7f.device.azure-devices.net", "serviceHostName": "myhub-7f.service.azure-devices.net",
+    "iotHubDetails": {"gatewayVersion": "V2"},
+}  # fmt: skip
+SPLIT = tuple(str(NAMES[each]) for each in ("serviceHostName", "deviceHostName"))
+
+
+def hosts(chosen: ChosenHub) -> tuple[str, str]:
+    """Where services call, and where devices connect."""
+    return chosen.target.host, chosen.target.for_devices.host
+
+
+def on_new_gateway(**properties: Any) -> AzureDouble:
+    return with_hubs([hub_item("myHub", HOST, **{**NAMES, **properties})], KEY)
+
+
+@pytest.mark.parametrize("auth", ["key", "login"])
+def test_the_names_for_services_and_devices_come_from_azure(auth: str) -> None:
+    assert hosts(choose(on_new_gateway(), "myHub", auth=auth)) == SPLIT
+    assert hosts(choose(azure(), "myHub", auth=auth)) == (HOST, HOST)
+
+
+@pytest.mark.parametrize("name", [HOST, *SPLIT, SPLIT[0].upper()])
+def test_a_hub_that_azure_knows_is_found_under_every_name(name: str) -> None:
+    assert hosts(choose(on_new_gateway(), name)) == SPLIT
+
+
+def test_a_classic_hub_that_is_asked_for_by_a_name_it_has_not_is_called_by_its_own() -> None:
+    assert hosts(choose(azure(), SPLIT[1])) == (HOST, HOST)
+    old = on_new_gateway(iotHubDetails={"gatewayVersion": "V1"})
+    assert hosts(choose(old, "myHub")) == (HOST, HOST)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "InvalidApiVersionParameter"), (404, "x"), (500, "x")])
+def test_where_azure_does_not_know_the_names_the_classic_one_is_used_with_a_warning(
+    status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    double = with_hubs([hub_item("myHub", HOST)], KEY)
+    double = AzureDouble({**double.answers, OLD_LIST: double.answers[LIST], LIST: (status, refusal(code, "No."))})
+    assert hosts(choose(double, "myHub")) == (HOST, HOST)
+    assert [path for _, path in double.sent] == [LIST, OLD_LIST, LIST_KEYS]
+    assert "classic" in caplog.text and KEY not in caplog.text
+
+
+@pytest.mark.parametrize("name", SPLIT)
+@pytest.mark.parametrize(("cloud", "end"), [("AzureCloud", "net"), ("AzureChinaCloud", "cn")])
+def test_entra_calls_the_service_host_of_a_split_name_without_a_look_up(name: str, cloud: str, end: str) -> None:
+    double = AzureDouble(cloud=cloud)
+    typed, service, device = (each.replace(".net", f".{end}") for each in (name, *SPLIT))
+    assert hosts(choose(double, typed, auth="login")) == (service, device)
+    assert double.sent == []
+
+
+def test_entra_sends_no_token_to_a_split_name_of_another_cloud() -> None:
+    double = azure()
+    with pytest.raises(NotFound):
+        choose(double, "myhub.service.azure-devices.cn", auth="login")
+    assert double.audiences == []
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_a_connection_string_with_either_name_is_the_hub_of_all_three(name: str) -> None:
+    login = LOGIN.replace(HOST, name)
+    assert hosts(choose(azure(), login=login)) == hosts(choose(azure(), environment=login)) == SPLIT
+    for typed in ("myhub-7f", HOST, *SPLIT):
+        double = azure()
+        assert hosts(choose(double, typed, environment=login)) == SPLIT
+        assert hosts(choose(double, typed, login=login)) == SPLIT
+        assert double.sent == []
+    assert hosts(choose(azure(), login=LOGIN)) == (HOST, HOST)
+    with pytest.raises(ConflictingChoice, match="two hubs"):
+        choose(azure(), "other", login=login)

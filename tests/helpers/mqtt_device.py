@@ -43,10 +43,11 @@ class MqttDevice:
         )
         self.client.tls_set_context(context)
         self._opened: ssl.SSLSocket | None = None
+        self._host = other.get("host", "localhost")  # whom the hub has to prove to be
         self.client._ssl_wrap_socket = partial(self._wrap, context)  # type: ignore[method-assign]
         self.client.username_pw_set(
-            other.get("username", f"localhost/{device}/?api-version=2021-04-12"),
-            other.get("password", sas(key, f"localhost/devices/{device}", life_s=other.get("life_s", 600))),
+            other.get("username", f"{self._host}/{device}/?api-version=2021-04-12"),
+            other.get("password", sas(key, f"{self._host}/devices/{device}", life_s=other.get("life_s", 600))),
         )
         if "will" in other:
             self.client.will_set(*other["will"])
@@ -95,7 +96,7 @@ class MqttDevice:
         self.client.loop_stop()
 
     def _wrap(self, context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
-        self._opened = context.wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False)
+        self._opened = context.wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
         self._opened.settimeout(LIMIT_S)
         self._opened.do_handshake()
         return self._opened

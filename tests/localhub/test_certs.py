@@ -1,5 +1,6 @@
 """The CA and the server's certificate, as files and as TLS sees them."""
 
+import json
 import os
 import socket
 import ssl
@@ -45,7 +46,11 @@ def _accept(context: ssl.SSLContext, sock: socket.socket) -> None:
         sock.close()
 
 
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "127.0.0.9"])
+@pytest.mark.parametrize("name", [
+        "localhost", "127.0.0.1", "::1", "127.0.0.9", "local-hub.localhost", "local-hub.device.localhost",
+        "local-hub.service.localhost", "other.device.localhost",
+    ],
+)  # fmt: skip
 def test_a_client_that_trusts_the_ca_connects(tmp_path: Path, name: str) -> None:
     kept = ensure_certificates(tmp_path, "127.0.0.9", NOW)
     assert handshake(kept, name) == "TLSv1.3"
@@ -64,6 +69,21 @@ def test_another_address_gets_a_new_certificate_from_the_same_ca(tmp_path: Path)
     ensure_certificates(tmp_path, "127.0.0.7", NOW)
     assert kept.ca_file.read_bytes() == ca
     assert handshake(kept, "127.0.0.7") == "TLSv1.3"
+
+
+def test_a_certificate_from_before_the_hub_had_three_names_is_made_anew_from_the_same_ca(tmp_path: Path) -> None:
+    kept = ensure_certificates(tmp_path, BIND, NOW)
+    ca, facts = kept.ca_file.read_bytes(), json.loads((tmp_path / "certificates.json").read_bytes())
+    before = make_server(
+        Pair(ca, kept.ca_key_file.read_bytes()), ["localhost"], [BIND], NOW, NOW + timedelta(days=300)
+    )  # fmt: skip
+    kept.server_file.write_bytes(before.certificate)
+    kept.server_key_file.write_bytes(before.key)
+    (tmp_path / "certificates.json").write_text(json.dumps({**facts, "names": []}))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(kept, "local-hub.device.localhost")
+    assert ensure_certificates(tmp_path, BIND, NOW).ca_file.read_bytes() == ca
+    assert handshake(kept, "local-hub.device.localhost") == "TLSv1.3"
 
 
 def test_a_ca_near_its_end_is_made_anew(tmp_path: Path) -> None:
@@ -90,7 +110,7 @@ def test_the_ca_says_critically_that_it_is_good_for_loopback_only(tmp_path: Path
 def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: Path) -> None:
     kept = ensure_certificates(tmp_path, BIND, NOW)
     ca = Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
-    stolen = make_server(ca, ["10.0.0.1"], NOW, NOW + timedelta(days=1))
+    stolen = make_server(ca, [], ["10.0.0.1"], NOW, NOW + timedelta(days=1))
     kept.server_file.write_bytes(stolen.certificate)
     kept.server_key_file.write_bytes(stolen.key)
     with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):

@@ -103,3 +103,21 @@ def test_secrets_do_not_show() -> None:
 def test_the_authority_has_a_port_only_where_it_is_not_443() -> None:
     assert HubTarget(host="h").authority == "h"
     assert HubTarget(host="h", https_port=8443).authority == "h:8443"
+
+
+@pytest.mark.parametrize("named", ["myhub.device.azure-devices.net", "myhub.service.azure-devices.net"])
+@pytest.mark.parametrize("signed", ["myhub.service.azure-devices.net", "myhub.azure-devices.net"])
+def test_a_policys_token_is_used_at_the_host_that_it_is_for(named: str, signed: str) -> None:
+    text = f"SharedAccessSignature sr={signed}&sig=a%3D&se=1900000000&skn=p"
+    read = parse_connection_string(f"HostName={named};SharedAccessSignature={text}")
+    assert HubTarget.named(read.host).host == signed
+
+
+def test_a_policys_token_for_the_device_host_is_refused_with_the_name_that_services_call() -> None:
+    host = "myhub.device.azure-devices.net"
+    text = f"SharedAccessSignature sr={host}&sig=a%3D&se=1900000000&skn=p"
+    with pytest.raises(BadValue, match=r"services call myhub\.service\.azure-devices\.net") as raised:
+        parse_connection_string(f"HostName={host};SharedAccessSignature={text}")
+    assert "--hostname-type service" in str(raised.value.hint) and "a%3D" not in f"{raised.value}"
+    own = text.removesuffix("&skn=p")
+    assert parse_connection_string(f"HostName={host};DeviceId=d;SharedAccessSignature={own}").host == host

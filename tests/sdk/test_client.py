@@ -185,3 +185,12 @@ def test_threads_share_one_client_from_its_first_request_on(hub: HubProcess, cli
         ended = list(pool.map(schedule, range(8)))
     assert ended == [[JobStatus.COMPLETED] * 5] * 8
     assert {f"thread-{number}-4" for number in range(8)} <= {job.job_id for job in client.list_jobs()}
+
+
+@pytest.mark.parametrize("kind", ["device", "service"])
+def test_a_hub_with_three_names_is_called_at_the_one_for_services(hub: HubProcess, kind: str) -> None:
+    name, called = hub.info[f"{kind}HostName"], hub.info["serviceHostName"]
+    string = hub.local.connection_string.replace(hub.local.host_name, name)
+    with JobClient.from_connection_string(string, ca_file=hub.ca) as client:
+        assert called in repr(client)
+        assert client.list_jobs(limit=1) is not None, "the hub refuses services at its name for devices"

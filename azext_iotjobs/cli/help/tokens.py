@@ -11,10 +11,16 @@ command(
         "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
     ),
     ("Only the right to connect to services.", "az iot hub connection-string show -n localhost --policy-name service"),
+    (
+        "With the host name that services call, of a hub on a newer gateway.",
+        "az iot hub connection-string show -n my-hub --hostname-type service",
+    ),
     ("Those of all policies.", "az iot hub connection-string show -n localhost --all"),
     ("Of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
     long="Without --hub-name and --login it is the hub of IOTJOBS_CONNECTION_STRING; where that is not set, all hubs "
-    "that az's login sees are listed, and those that cannot be shown are named on stderr.",
+    "that az's login sees are listed, and those that cannot be shown are named on stderr.\n\nA hub on a newer "
+    "gateway is shown with its host name for devices, as azure-iot shows it; every command here finds the one "
+    "that it calls.",
 )
 command(
     "iot hub generate-sas-token",
@@ -29,4 +35,6 @@ command(
         "Without asking a hub, from a hub's, device's or module's connection string in a file.",
         "az iot hub generate-sas-token --connection-string @device.txt",
     ),
+    long="The token is for one host: of a hub on a newer gateway the one that services call, with --device-id the one "
+    "that devices connect to; --hostname-type names another. A connection string's own name stays as it is.",
 )

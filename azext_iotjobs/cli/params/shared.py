@@ -121,6 +121,15 @@ def which_key(c: Context) -> None:
                help="Which of its keys.")  # fmt: skip
 
 
+def host_kind(c: Context) -> None:
+    """Which of a hub's host names."""
+    c.argument("host_kind", options_list=["--hostname-type", "--ht"],
+               arg_type=get_enum_type(["auto", "classic", "device", "service"]),
+               help="Which host name, of a hub on a newer gateway, which has three: HUB.azure-devices.net, "
+                    "HUB.device.azure-devices.net, HUB.service.azure-devices.net. auto: the one for what it is used "
+                    "for, where the hub is known to have it.")  # fmt: skip
+
+
 def if_match(c: Context) -> None:
     """An etag that must still hold."""
     c.argument("if_match", options_list=["--etag", "-e"],

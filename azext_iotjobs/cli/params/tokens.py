@@ -2,7 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_three_state_flag
 
-from azext_iotjobs.cli.params.shared import Context, Options, auth_type, device, hub, module, which_key
+from azext_iotjobs.cli.params.shared import Context, Options, auth_type, device, host_kind, hub, module, which_key
 
 
 def _policy(c: Context) -> None:
@@ -27,6 +27,6 @@ def _token(c: Context) -> None:
 
 
 OPTIONS: Options = {
-    "iot hub connection-string show": (hub, _policy, which_key, _hub_string),
-    "iot hub generate-sas-token": (hub, auth_type, device, module, _policy, which_key, _token),
+    "iot hub connection-string show": (hub, _policy, which_key, _hub_string, host_kind),
+    "iot hub generate-sas-token": (hub, auth_type, device, module, _policy, which_key, _token, host_kind),
 }  # fmt: skip

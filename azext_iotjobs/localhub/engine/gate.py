@@ -1,12 +1,13 @@
 """Who may come in: tokens against policies and device keys, certificates against thumbprints and CAs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from azext_iotjobs.localhub import sas
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
+from azext_iotjobs.localhub.host_names import HostNames, Side
 from azext_iotjobs.localhub.policies import OWNER, RIGHTS, Right
 from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.store.authorities import Authorities
@@ -21,7 +22,7 @@ class Gate:
         policy_keys: Mapping[str, str],
         identities: Identities,
         authorities: Authorities,
-        hosts: Collection[str],
+        hosts: HostNames,
         clock: HubClock,
     ) -> None:
         self._policy_keys = policy_keys
@@ -29,6 +30,10 @@ class Gate:
         self._authorities = authorities
         self._hosts = hosts
         self._clock = clock
+
+    def check_side(self, host: str, caller: Side) -> None:
+        """Raise HubError 401002 when `host`, as it was called, is the name that the other side calls."""
+        self._hosts.check_side(host, caller)
 
     def admit_service(self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False) -> None:
         """Let a request for `path` in.
@@ -56,6 +61,8 @@ class Gate:
         """
         if host is not None and host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
+        if host is not None:
+            self._hosts.check_side(host, Side.DEVICE)
         device = self._identities.get(address.device)
         identity = device if address.module_id is None else self._identities.get(address)
         if device is None or identity is None or device.status != ENABLED:

@@ -31,6 +31,7 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreTrouble,
 )
+from azext_iotjobs.localhub.host_names import Side
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
@@ -144,10 +145,12 @@ def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
     if who is Who.DEVICE:
         shown = peer_certificates(request.transport)
         gate.admit_device(Address(request.match_info["id"]), None, token or "", shown)
+        gate.check_side(request.host, Side.DEVICE)
     elif who is Who.OWNER:
         gate.admit_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
     else:
         gate.admit_service(token, request.path, who)
+        gate.check_side(request.host, Side.SERVICE)
 
 
 def _response(answer: Answer) -> web.Response:

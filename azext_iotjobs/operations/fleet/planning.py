@@ -11,6 +11,7 @@ from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
+from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
@@ -43,7 +44,7 @@ class Preview:
 def check_host(job: FleetJob, client: HubClient) -> None:
     """Raise ConflictingChoice when a fleet job belongs to another hub than the client's."""
     host = host_of(client)
-    if job.host != host:
+    if canonical_authority(job.host) != host:
         raise ConflictingChoice(
             f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
             hint=f"Give -n {job.host}, or copy it for the other hub under a new id.",
@@ -51,8 +52,8 @@ def check_host(job: FleetJob, client: HubClient) -> None:
 
 
 def host_of(client: HubClient) -> str:
-    """The hub's name as fleet jobs store it."""
-    return client.target.authority.lower()
+    """The hub's name as fleet jobs store it: the same under whatever name it was reached."""
+    return client.target.canonical
 
 
 def preview(

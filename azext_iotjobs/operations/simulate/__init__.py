@@ -62,9 +62,10 @@ def run(
     MQTT cannot carry.
     """
     make_room(len(devices))
-    links = MqttTransport(target, clock, way)
+    of_devices = target.for_devices
+    links = MqttTransport(of_devices, clock, way)
     try:
-        return run_over(links, target, devices, reporter, clock, stop, seed, ramp_per_s)
+        return run_over(links, of_devices, devices, reporter, clock, stop, seed, ramp_per_s)
     finally:
         links.close()
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.host_names import HostNames
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
@@ -85,7 +86,7 @@ async def served(loop: MovedLoop) -> AsyncIterator[Server]:
     desks = SimpleNamespace(**{each.name: Room() for each in fields(Desks)})
     desks.twins.patch, desks.queries.post, desks.jobs.get = echo, large, broken
     nobody: Any = None  # no device comes to this gate
-    gate = Gate({"iothubowner": KEY}, nobody, nobody, {"localhost"}, HandClock())
+    gate = Gate({"iothubowner": KEY}, nobody, nobody, HostNames("127.0.0.1", 443, 8883), HandClock())
     runner = make_runner(make_application(desks, gate, HandClock(), WebSocketDoor(asyncio.Protocol)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,0 +1,114 @@
+"""Every benchmark still runs and says what it promises, each in a form of some seconds.
+
+Figures that a busy machine changes mean nothing here; counts do.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.az import EXTENSIONS, REPOSITORY
+from tests.helpers.official_sdks import SDK_PYTHON
+
+FOLDER = REPOSITORY / "benchmarks"
+LIMIT_S = 300  # on a machine that does much else; by itself each takes some seconds
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
+RUN_BY_OTHERS = {"fleet_of_packets", "fleet_run", "method_calls"}
+
+
+def output_of(name: str, *words: str) -> list[str]:
+    """The lines that a benchmark prints; it has to end well."""
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{name}.py"), *words],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        cwd=REPOSITORY,
+        env={**os.environ, "AZURE_EXTENSION_DIR": str(EXTENSIONS)},
+    )
+    assert done.returncode == 0, f"{name}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout.splitlines()
+
+
+def number(pattern: str, lines: list[str]) -> float:
+    """The one number of the one line that fits."""
+    (found,) = [match for each in lines if (match := re.search(pattern, each))]
+    return float(found[1])
+
+
+def goals(lines: list[str]) -> dict[str, tuple[float, float]]:
+    """What was to be reached, and what was."""
+    pattern = r"goal (.+?) +(?:at most +)?([\d.]+) +reached +(-?[\d.]+) +(?:yes|NO)"
+    found = [match for each in lines if (match := re.fullmatch(pattern, each))]
+    return {match[1].strip(): (float(match[2]), float(match[3])) for match in found}
+
+
+def test_no_benchmark_is_left_out() -> None:
+    run_here = {name.removeprefix("test_the_benchmark_of_") for name in globals() if name.startswith("test_the_bench")}
+    assert {each.stem for each in FOLDER.glob("*.py")} - RUN_BY_OTHERS == run_here
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    listed = re.search(r"^BENCHMARKS := (.+)$", makefile, re.MULTILINE)
+    assert listed is not None and set(listed[1].split()) == run_here
+
+
+def test_the_benchmark_of_cli() -> None:
+    lines = output_of("cli", "1")
+    for command in ("job show", "job create", "device-twin show"):
+        for peer in ("floor", "ours"):
+            assert number(rf"^{command} +{peer} +([\d.]+) s  / floor [\d.]+ .* of 1", lines) > 0
+    assert sum("  goal 1.10: " in each for each in lines) == 3, "ours is judged, by command"
+
+
+@needs_proc
+def test_the_benchmark_of_hub() -> None:
+    lines = output_of("hub", "--short")
+    for what, count in (
+        ("created in bulk", 20), ("connected, 20 in all", 20), ("telemetry, QoS 1", 200),
+        ("methods by HTTP, 64 at once", 200), ("twins by a job", 20), ("deleted in bulk", 20),
+    ):  # fmt: skip
+        assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s  hub +\d+ us each", lines) == count
+    answered = [each for each in lines if "succeeded 20, devices answered 20" in each]
+    assert len(answered) == 2, "a method job over all runs twice, and every device is called by it"
+    assert number(r"connected (\d+), lost 0$", lines) == 20
+    assert not any("LOST" in each for each in lines)
+    assert number(r"^stopped with its devices connected +exit (\d+) in .* up again in ", lines) == 0
+
+
+@needs_proc
+def test_the_benchmark_of_simulator() -> None:
+    lines = output_of("simulator", "--short")
+    assert lines[0].split()[:3] == ["devices", "KB", "each"]
+    left_out = [each for each in lines if "azure-iot-device is left out" in each]
+    peers = {"ours", "paho_threads"} | ({"official_sdk"} if SDK_PYTHON.exists() and not left_out else set())
+    rows = {match[1].strip(): match[2].strip() for each in lines
+            if (match := re.fullmatch(r"(.{26}) *(\d[-\d.\s]+)(?:  hub \d+ MB at most)?", each))}  # fmt: skip
+    assert set(rows) == peers | {"ours, all, tls", "ours, all, websocket"}, "a row that lost devices says which"
+    for name, row in rows.items():
+        devices, *figures = map(float, row.split())
+        assert devices == (8 if "all" in name else 3) and len(figures) == 10
+        assert min(figures[3], *figures[5:9]) > 0, "connects, calls, latencies and jobs were measured"
+    ratios = [each for each in lines if each.startswith("ours against ")]
+    assert len(ratios) == len(peers) - 1 and all(each.count(", ") == 4 for each in ratios)
+    assert set(goals(lines)) == {
+        "KB for each of all devices", "connects/s, TLS", "connects/s, WebSocket", "method answers/s, by a job",
+    }  # fmt: skip
+
+
+@needs_proc
+def test_the_benchmark_of_fleet_jobs() -> None:
+    lines = output_of("fleet_jobs", "--short")
+    for driver in ("calls", "jobs"):
+        assert number(rf"^by {driver} +(\d+) devices in +[\d.]+ s  least +[\d.]+ s  ratio +[\d.]+", lines) == 200
+    assert sum("200 completed, 0 failed, 0 uncertain; devices were called so often: {'1': 200}" in each
+               for each in lines) == 2  # fmt: skip
+    assert sum(" killed at " in each and "called twice 0" in each for each in lines) == 2
+    assert sum(each.startswith("twins by ") for each in lines) == 4
+    reached = goals(lines)
+    assert len(reached) == 15
+    of_time_and_memory = ("S1, by calls: time", "by calls: MB", "by jobs: MB")
+    for what, (most, was) in reached.items():
+        assert what.startswith(of_time_and_memory) or was <= most, f"{what}: {was}"
