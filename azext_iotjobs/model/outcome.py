@@ -23,6 +23,7 @@ class Outcome(IntEnum):
     STOPPED = 6  # can be resumed
     WAIT_OVER = 7  # ran out or was broken off; it goes on
     NO_DEVICE = 8  # matched
+    RUN_UNFINISHED = 9  # another run of the fleet job has not ended, or somebody else carries it on
 
 
 # Where several hold, the one that says most about what to do next.

@@ -23,7 +23,7 @@ from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import LinkLost
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import Event
-from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
@@ -196,9 +196,10 @@ class HubDouble:
             }  # fmt: skip
 
     def _query(self, text: str) -> Response:
-        found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '(.*)'", text)
+        found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '([^']*)'( AND status <> .*)?", text)
         assert found is not None, text
-        return response(self.jobs[found[1]]["rows"])
+        rows = self.jobs[found[1]]["rows"]
+        return response([row for row in rows if row["status"] not in ENDED] if found[2] else rows)
 
 
 class HubClock(PointClock):
