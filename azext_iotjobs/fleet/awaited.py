@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from azext_iotjobs.fleet.store import CallUnderWay, FleetStore
+from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet.under_way import CallUnderWay
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.run import Awaited, HubJob, Run
 

@@ -15,16 +15,16 @@ from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
 from azext_iotjobs.fleet.definitions import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
-from azext_iotjobs.model.errors import NotFound, RunUnfinished, WrongState
+from azext_iotjobs.fleet.under_way import UnderWay, shown_state
+from azext_iotjobs.fleet.unfinished import check_ended
+from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
-from azext_iotjobs.model.run import Asked, Batch, HubJob, Narrowed, Run, RunState, Tally
+from azext_iotjobs.model.run import Asked, Batch, Narrowed, Run, RunState, Tally
 from azext_iotjobs.model.tier import TierFacts
 
 PAGE_ROWS = 500
-MAX_HUB_JOBS = 100  # of one run that are listed; a tier has ten slots at most
-IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,6 @@ class ResultPage:
     next_token: str  # "" on the last page
 
 
-@dataclass(frozen=True)
-class CallUnderWay:
-    """A call that was begun."""
-
-    device_id: str
-    module_id: str | None
-    batch: int
-    began_at: datetime | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class NewRun:
     """A run to be."""
@@ -72,7 +62,7 @@ class NewRun:
     narrowed: Narrowed | None = None
 
 
-class FleetStore(KeptJobs, Choosing):
+class FleetStore(KeptJobs, Choosing, UnderWay):
     """One open state folder. Raises StateError from every method."""
 
     def __init__(self, folder: Path) -> None:
@@ -225,38 +215,13 @@ class FleetStore(KeptJobs, Choosing):
     def tally(self, key: int, batch: int) -> Tally:
         """Counts of a batch, 0 for the whole run."""
         counted = self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
-        row = self.database.row(
-            f"SELECT coalesce(sum(open_count), 0) AS count FROM part WHERE run = ? AND {IS_SENT} AND ? IN (0, batch)",
-            (key, batch),
-        )
-        return rows.tally_of(counted, 0 if row is None else row["count"])
-
-    def hub_jobs(self, run: Run, limit: int = MAX_HUB_JOBS) -> list[HubJob]:
-        """Hub jobs of a run that were sent and whose end is not recorded, in their order."""
-        found = self.database.rows(
-            f"SELECT * FROM part WHERE run = ? AND {IS_SENT} ORDER BY batch, number LIMIT ?", (run.key, limit)
-        )
-        return [rows.hub_job_of(each) for each in found]
-
-    def calls_under_way(self, run: Run) -> list[CallUnderWay]:
-        """Calls that were begun and whose end is not recorded, the first begun first; at most as many as --concurrency
-        allows.
-        """
-        found = self.database.rows(
-            "SELECT device_id, module_id, batch, began_at FROM device INDEXED BY device_calling "
-            "WHERE run = ? AND state = 'calling' ORDER BY began_at, seq",
-            (run.key,),
-        )
-        return [
-            CallUnderWay(each["device_id"], each["module_id"], each["batch"], rows.instant(each["began_at"]))
-            for each in found
-        ]
+        return rows.tally_of(counted, self.in_hub_jobs(key, batch))
 
     # -- results ------------------------------------------------------------------------------------------------------
 
     def results(self, run: Run, wanted: RowFilter, token: str = "") -> Iterator[ResultPage]:
         """Rows of a run, page by page, from the one that `token` leads to."""
-        columns = f"*, {_shown_state(has_runner=run.has_runner)} AS shown_state"
+        columns = f"*, {shown_state(has_runner=run.has_runner)} AS shown_state"
         for page in self._pages(run, wanted, int(token or 0), columns):
             found = [rows.result_of(each) for each in page]
             yield ResultPage(found, str(page[-1]["seq"]) if len(page) == PAGE_ROWS else "")
@@ -313,7 +278,7 @@ class FleetStore(KeptJobs, Choosing):
 
 def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
     """A filter as SQL."""
-    state = f"({_shown_state(has_runner=has_runner)})"
+    state = f"({shown_state(has_runner=has_runner)})"
     parts, values = [], []
     words = wanted.words - {plan.ALL}
     if words and words == wanted.words:
@@ -330,47 +295,3 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
         parts.append("device_id = ?")
         values.append(wanted.device_id)
     return "".join(f" AND {each}" for each in parts), values
-
-
-def _shown_state(*, has_runner: bool) -> str:
-    """A device's state as it is shown, as SQL. What a call or a hub's job is doing is in progress; a call with nobody
-    there any more to hear its end is uncertain.
-    """
-    word = plan.IN_PROGRESS
-    return (
-        f"CASE WHEN state = 'calling' THEN '{word if has_runner else 'uncertain'}' "
-        "WHEN state = 'pending' AND part IS NOT NULL AND EXISTS (SELECT 1 FROM part AS job WHERE job.run = device.run "
-        "AND job.batch = device.batch AND job.number = device.part AND job.state IN ('submitting', 'submitted')) "
-        f"THEN '{word}' ELSE state END"
-    )
-
-
-def check_ended(run: Run, now: datetime) -> None:
-    """Raise RunUnfinished for a run that has not ended: another one begins after it."""
-    if run.state.has_ended:
-        return
-    go_on, job = f"Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}", f"-j {run.fleet_job_id}"
-    first = (
-        f"Go on with it: az iot hub fleet-job resume {job}"
-        if run.is_left_alone(now)
-        else f"Watch it: az iot hub fleet-job show {job}"
-    )
-    raise RunUnfinished(
-        f"{run.name} is {run.state.value}{_by_whom(run, now)}; another begins when it has ended.",
-        hint=f"{first}. {go_on}. Or have run do either: az iot hub fleet-job run {job} --if-unfinished resume|cancel",
-    )
-
-
-def _by_whom(run: Run, now: datetime) -> str:
-    """Who has it, or had it last, in words."""
-    if run.lease is not None and not run.is_left_alone(now):
-        return f", carried on by {run.lease.owner}"
-    why = f" ({run.reason})" if run.reason else ""
-    match run.state:
-        case RunState.RUNNING:
-            had = "" if run.lease is None else f": {run.lease.owner} has it no more"
-            return f", and nobody carries it on{had}"
-        case RunState.PENDING:
-            return f", made by {run.created_by}, and not begun"
-        case _:
-            return f"{'' if run.ended_by is None else f' by {run.ended_by}'}{why}"

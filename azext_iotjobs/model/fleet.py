@@ -25,6 +25,7 @@ FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batc
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
 MAX_DESCRIPTION_CHARACTERS = 2048
 MAX_LABELS = 50
+NO_METHOD = "--method-connect-timeout and --method-response-timeout go with a method; this fleet job calls none."
 MAX_CONTENT_BYTES = 1024 * 1024  # far above what an edge device's modules have together
 
 
@@ -72,7 +73,7 @@ class Action:
         if not typed:
             return self
         if self.method is None:
-            raise ConflictingChoice("--method-connect-timeout and --method-response-timeout go with a method.")
+            raise ConflictingChoice(NO_METHOD)
         return replace(self, method=replace(self.method, **typed))
 
     @property

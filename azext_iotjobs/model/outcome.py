@@ -45,6 +45,9 @@ class SuccessStatus:
     def __contains__(self, status: object) -> bool:
         return isinstance(status, int) and any(low <= status <= high for low, high in self.ranges)
 
+    def __str__(self) -> str:
+        return ",".join(f"{low}-{high}" if low != high else str(low) for low, high in self.ranges)
+
     def outside(self, path: str) -> str:
         """A query condition that is true for a number at `path` outside every range."""
         inside = " OR ".join(f"({path} >= {low} AND {path} <= {high})" for low, high in self.ranges)

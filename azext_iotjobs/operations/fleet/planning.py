@@ -7,7 +7,8 @@ from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet import plan
-from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
+from azext_iotjobs.fleet.store import FleetStore, NewRun
+from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
 from azext_iotjobs.model.run import Narrowed, Run
