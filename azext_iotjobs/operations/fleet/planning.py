@@ -2,17 +2,18 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet import plan
-from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
+from azext_iotjobs.fleet.store import FleetStore, NewRun
+from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
 from azext_iotjobs.model.host_names import canonical_authority
-from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
@@ -99,23 +100,31 @@ def new_run(
     at: datetime,
     tier: TierFacts | None = None,
     delivery: Delivery | None = None,
+    narrowed: Narrowed | None = None,
     chosen: TellCount = _tell_nobody,
     idle: TellIdle = _tell_nobody,
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
-    delivery: how devices are reached this time; None: as the definition says.  tier: for `auto`, if it is known.
+    delivery: how devices are reached this time; None: as the definition says.  tier: if it is known.
+    narrowed: which of the devices this time; None: as the definition says.
     chosen: told now and then how many devices have been found.  idle: told which excluded ids leave nobody out.
     A run that has no device can be made; `carry_on` completes it.
-    Raises WrongState while another run of it has not ended; NotFound; BadValue for more devices than allowed;
-    HubAnswer, LinkError, StateError.
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
+    ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
+    used = delivery or job.definition.delivery
+    job.definition.action.within(used)
     last = store.last_run(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is asked; again when it is made
-    count = _choose(store, client, job.definition.targets, job.host, chosen, idle)
-    used = delivery or job.definition.delivery
+    targets = job.definition.targets
+    if narrowed is not None:
+        targets = replace(
+            targets, limit=narrowed.limit, sample_percent=narrowed.sample_percent, seed=narrowed.seed
+        )  # fmt: skip
+    count = _choose(store, client, targets, job.host, chosen, idle)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     # A definition with another driver is checked as a whole: not every action has a job.
     Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
@@ -130,6 +139,8 @@ def new_run(
             sizes=job.definition.rollout.sizes,
             at=at,
             by=by,
+            tier=tier,
+            narrowed=narrowed,
         )
     )
 
