@@ -7,6 +7,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_keys import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
 from azext_iotjobs.cli.sign_in import key_of
+from azext_iotjobs.cli.unreadable import say_if_split, say_if_unreadable
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, SystemClock
@@ -86,7 +87,12 @@ def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any])
 
 
 def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool) -> str:
-    return policy.events_string(which_key) if for_event_hubs else policy.connection_string(which_key)
+    if for_event_hubs:
+        say_if_split({"SharedAccessKeyName": policy.name})
+        return policy.events_string(which_key)
+    text = policy.connection_string(which_key)
+    say_if_unreadable(text, {"SharedAccessKeyName": policy.name})
+    return text
 
 
 def _of_string(text: str) -> dict[str, Any]:

@@ -209,7 +209,22 @@ def test_a_whole_number_that_others_would_round_is_refused_with_both_ways(text: 
 
 @pytest.mark.parametrize(
     "text",
-    ["007", "0x1F", "1_000", "+5", ".5", "5.", "1,5", "1.2.3", "4.10-rc1", "Infinity5", "2026-11-29", "--5", "٣"],
+    [
+        "007",
+        "0x1F",
+        "1_000",
+        "+5",
+        ".5",
+        "5.",
+        "1,5",
+        "1.2.3",
+        "4.10-rc1",
+        "Infinity5",
+        "NaNette",
+        "2026-11-29",
+        "--5",
+        "٣",
+    ],
 )
 def test_what_is_no_json_number_stays_the_text_that_was_typed(text: str) -> None:
     assert json_or_file([f"fw={text}"], "--desired") == {"fw": text}
