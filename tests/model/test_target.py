@@ -103,3 +103,17 @@ def test_secrets_do_not_show() -> None:
 def test_the_authority_has_a_port_only_where_it_is_not_443() -> None:
     assert HubTarget(host="h").authority == "h"
     assert HubTarget(host="h", https_port=8443).authority == "h:8443"
+
+
+@pytest.mark.parametrize("host", ["h/x", "h?x", "h#x", "user@h", "h\\x", "h y", "h\r\nX-Evil: 1", "h%2fx", "h/x:443"])
+def test_a_host_that_would_be_more_than_a_host_in_a_url_is_refused(host: str) -> None:
+    with pytest.raises(BadValue, match="HostName=.*give a host name"):
+        parse_connection_string(f"HostName={host};SharedAccessKeyName=p;SharedAccessKey={KEY}")
+
+
+@pytest.mark.parametrize("more", ["\r\nX-Evil: 1", "\x00", "\u00e9", "\U0001f642"])
+def test_a_signature_that_no_header_carries_is_refused_and_not_shown(more: str) -> None:
+    signed = f"SharedAccessSignature sr=myhub.azure-devices.net&sig=c2VjcmV0&se=1900000000&skn=p{more}x"
+    with pytest.raises(BadValue, match="no shared access signature") as caught:
+        parse_connection_string(f"HostName=myhub.azure-devices.net;SharedAccessSignature={signed}")
+    assert "c2VjcmV0" not in f"{caught.value} {caught.value.hint}"
