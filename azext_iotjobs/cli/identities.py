@@ -77,7 +77,7 @@ def update(
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
     if all(each is None for each in (*named, edge)) and not any(edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give what is to change, for example --status disabled.")
-    check_edits(edits)
+    check_edits(edits, keep_text=as_string)
     now = client.identities.get(device)
     record = apply_edits(now.document, edits, keep_text=as_string)
     if device_status is not None:

@@ -1,8 +1,10 @@
 """Typed pairs -> a JSON object: `delay=5 mode=fast properties.desired.fan=true`.
 
-A value is read as JSON where it is that, else it is text; between single quotes it is text whatever it looks like.
+A value is read as JSON where it is that, else it is text; between single quotes it is text whatever it looks like. A
+number whose digits would change on the way is refused: nobody would see it.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +17,8 @@ SEGMENT = r"""(?:"[^"]+"|'[^']+'|[^\s.=,"'{}\[\]@-][^\s.=,"'{}\[\]]*)"""
 PAIR = re.compile(rf"(?P<path>{SEGMENT}(?:\.{SEGMENT})*)=(?P<value>.*)", re.DOTALL)
 # Text in form, but hardly ever in meaning: PowerShell writes $true as True, and pairs are parted by spaces.
 PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
+EDITS = ("--set", "--add")  # which take paths, and no whole object beside them
+MAX_EXACT = 2**53 - 1  # RFC 8259 6; a hub itself takes 2**52 in twins
 SECOND_PAIR = re.compile(rf",\s*{SEGMENT}=")
 
 
@@ -38,7 +42,7 @@ def object_of(words: Sequence[str], option: str) -> dict[str, Any]:
                 hint=f"Give JSON as one word, or pairs: {option} delay=5 mode=fast options.retries=3",
             )
         path = [_key(segment) for segment in re.findall(SEGMENT, pair["path"])]
-        _set(root, path, _value(pair["value"], word, option), option)
+        _set(root, path, _value(pair, option), option)
     return root
 
 
@@ -57,20 +61,57 @@ def _set(root: dict[str, Any], path: list[str], value: Any, option: str) -> None
     node[path[-1]] = value
 
 
-def _value(text: str, word: str, option: str) -> Any:
-    if text.startswith("@"):
-        text = _content_of(text[1:], option) or text
+def typed_value(text: str, key: str, option: str) -> Any:
+    """The value that a text behind `key=` means: JSON, or text where it is none, or between single quotes.
+
+    key: as it was typed.  Raises BadValue for what cannot be meant, and for a number that would come back in other
+    digits: `4.10` is a version more often than it is 4.1.
+    """
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1]
+    pair = f"{key}={text}"
     try:
-        return parse_json(text)
+        value = parse_json(text)
     except NotAllowed as err:
-        raise BadValue(f"{option}: {shown(word)}: {err}.", hint=_as_text(word, text, option)) from err
+        raise BadValue(f"{option}: {shown(pair)}: {err}.", hint=_as_text(key, text, option)) from err
     except ValueError as err:
         reason = _doubt(text)
         if reason is not None:
-            raise BadValue(f"{option}: {shown(word)}: {reason}.", hint=_as_text(word, text, option)) from err
-    return text
+            raise BadValue(f"{option}: {shown(pair)}: {reason}.", hint=_as_text(key, text, option)) from err
+        return text
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_comes_back(value, text, key, option)
+    return value
+
+
+def _value(pair: re.Match[str], option: str) -> Any:
+    text = pair["value"]
+    if text.startswith("@"):
+        text = _content_of(text[1:], option) or text
+    return typed_value(text, pair["path"], option)
+
+
+def _check_comes_back(number: float, text: str, key: str, option: str) -> None:
+    again = json.dumps(number)
+    pair = shown(f"{key}={text}")
+    if again != text.strip():
+        raise BadValue(
+            f"{option}: {pair} would be stored as the number {again}.",
+            hint=f"{_as_text(key, text, option)}. As that number: {option} {key}={again}",
+        )
+    if isinstance(number, int) and abs(number) > MAX_EXACT:
+        raise BadValue(
+            f"{option}: {pair}: many programs read whole numbers exactly up to {MAX_EXACT} only.",
+            hint=f"{_as_text(key, text, option)}. As that number, in JSON: {option} '{_nested(key, again)}'"
+            if PAIR.fullmatch(f"{key}=") and option not in EDITS
+            else _as_text(key, text, option),
+        )
+
+
+def _nested(key: str, number: str) -> str:
+    for segment in reversed(re.findall(SEGMENT, key)):
+        number = f"{{{json.dumps(_key(segment))}: {number}}}"
+    return number
 
 
 def _content_of(path: str, option: str) -> str | None:
@@ -89,6 +130,5 @@ def _doubt(text: str) -> str | None:
     return None
 
 
-def _as_text(word: str, text: str, option: str) -> str:
-    key = word.removesuffix(text).removesuffix("=")
+def _as_text(key: str, text: str, option: str) -> str:
     return f"If it is meant as text, put it between single quotes inside double ones: {option} \"{key}='{text[:40]}'\""

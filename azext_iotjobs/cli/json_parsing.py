@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 MAX_DEPTH = 100  # a twin takes 10 levels; far below where az's own printing would break
 TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
@@ -19,12 +19,15 @@ def parse_json(text: str) -> Any:
     Raises ValueError for text that is not JSON, NotAllowed (a ValueError too) for NaN, Infinity, 1e999, an object
     with a key twice, and more than MAX_DEPTH levels.
     """
+    constants: list[str] = []  # refused once the whole is known to be JSON: NaNette and Infinity5 are none
     try:
         value = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object_of_distinct_keys
+            text, parse_constant=constants.append, parse_float=_finite, object_pairs_hook=_object_of_distinct_keys
         )
     except RecursionError:
         raise NotAllowed(TOO_DEEP) from None
+    if constants:
+        raise NotAllowed(f"{constants[0]} is no JSON value")
     check_depth(value)
     return value
 
@@ -43,10 +46,6 @@ def _children(node: Any) -> Iterable[Any]:
     if isinstance(node, dict):
         return node.values()
     return node if isinstance(node, list) else ()
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise NotAllowed(f"{word} is no JSON value")
 
 
 def _finite(text: str) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from azext_iotjobs.cli.edits import Edit, apply_edits
+from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
 from azext_iotjobs.cli.host_kinds import AUTO, device_host_for
 from azext_iotjobs.cli.sign_in import SIGN_IN, connection_string, own_certificate
 from azext_iotjobs.cli.values import at_least
@@ -67,6 +67,7 @@ def update(
     edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
     if not any(edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give --set, --add or --remove, for example --set managedBy=me.")
+    check_edits(edits, keep_text=as_string)
     now = _get(client, device, module)
     record = apply_edits(now.document, edits, keep_text=as_string)
     # Without an etag of the user's, the one that was just read: what someone else changed meanwhile is not overwritten.

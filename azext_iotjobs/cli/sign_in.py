@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.cli.unreadable import say_if_unreadable
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.identity_codec import render_sign_in
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -17,7 +18,7 @@ DEFAULT_VALID_DAYS = 365
 
 
 def connection_string(host: str, identity: Identity, which_key: str) -> dict[str, str]:
-    """The connection string with which a device or module signs in, as a command's result.
+    """The connection string with which a device or module signs in, as a command's result; said when none can read it.
 
     which_key: primary or secondary.  Raises BadValue when it has no such key.
     """
@@ -26,8 +27,11 @@ def connection_string(host: str, identity: Identity, which_key: str) -> dict[str
     if identity.module_id is not None:
         start += f";ModuleId={identity.module_id}"
     if identity.sign_in in (SignIn.THUMBPRINT.value, SignIn.CA.value):
-        return {"connectionString": f"{start};x509=true"}
-    return {"connectionString": f"{start};SharedAccessKey={key_of(identity, which_key)}"}
+        text = f"{start};x509=true"
+    else:
+        text = f"{start};SharedAccessKey={key_of(identity, which_key)}"
+    say_if_unreadable(text, {"DeviceId": identity.device_id, "ModuleId": identity.module_id})
+    return {"connectionString": text}
 
 
 def key_of(identity: Identity, which_key: str) -> str:

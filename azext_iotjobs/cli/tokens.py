@@ -8,6 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.host_kinds import AUTO, host_for, named_as
 from azext_iotjobs.cli.hub_keys import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
 from azext_iotjobs.cli.sign_in import key_of
+from azext_iotjobs.cli.unreadable import say_if_split, say_if_unreadable
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, SystemClock
@@ -90,10 +91,13 @@ def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any])
 
 def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool, host_kind: str) -> str:
     if for_event_hubs:
+        say_if_split({"SharedAccessKeyName": policy.name})
         return policy.events_string(which_key)
     # As the reference has it: whoever is given this string may be a device, and every service of ours maps the name.
     host = host_for(policy.target, host_kind, automatic=policy.target.for_devices.host)
-    return policy.connection_string(which_key, host)
+    text = policy.connection_string(which_key, host)
+    say_if_unreadable(text, {"SharedAccessKeyName": policy.name})
+    return text
 
 
 def _resource_host(client: TypedHub, target: HubTarget, host_kind: str, *, automatic: str) -> str:

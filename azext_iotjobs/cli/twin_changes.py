@@ -27,7 +27,7 @@ def update_twin(client: HubClient, of: Address, change: Change, if_match: str | 
     """Merge into a twin's tags and desired properties; gives the twin as it is then."""
     if change.desired is None and change.tags is None and not any(change.edits.values()):
         raise MissingChoice("Nothing to update.", hint="Give --desired, --tags, --set, --add or --remove.")
-    check_edits(change.edits)
+    check_edits(change.edits, keep_text=change.keep_text)
     patch = _typed_patch(change)
     if patch:
         TwinPatch(document=patch)  # checks itself before anything is fetched

@@ -22,6 +22,7 @@ HTTPS_PORT = 443
 MQTT_PORT = 8883
 SAS_SCHEME = "SharedAccessSignature "
 LAST_SECOND = 253402300799  # of year 9999
+NO_HOST = frozenset("/\\?#@%<>\"' ")
 KNOWN_PARTS = {  # lower case -> the documented spelling; the service's and the SDKs' own forms
     name.lower(): name
     for name in (
@@ -197,7 +198,13 @@ def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
     A device's own names no policy.
     """
     fields = dict(parse_qsl(text.removeprefix(SAS_SCHEME).strip().replace("+", "%2B")))
-    if not text.startswith(SAS_SCHEME) or not {"sr", "sig", "se"} <= fields.keys() or not fields["se"].isdecimal():
+    is_header = text.isascii() and text.isprintable()
+    if (
+        not is_header
+        or not text.startswith(SAS_SCHEME)
+        or not {"sr", "sig", "se"} <= fields.keys()
+        or not fields["se"].isdecimal()
+    ):
         raise BadValue(
             "SharedAccessSignature is no shared access signature.",
             hint="It reads SharedAccessSignature sr=…&sig=…&se=…&skn=…; copy it whole.",
@@ -242,6 +249,9 @@ def _parts(text: str) -> dict[str, str]:
 
 def host_and_port(text: str) -> tuple[str, int]:
     """ "myhub.azure-devices.net" or "localhost:8443" -> host and HTTPS port. Raises BadValue."""
+    if any(sign in NO_HOST or not sign.isprintable() for sign in text):
+        # In a URL it would end the host: the rest would be a path, or the host another one.
+        raise BadValue(f"HostName={text[:60]!r}: give a host name, such as myhub.azure-devices.net, and nothing else.")
     host, colon, port = text.rpartition(":")
     if not colon:
         return text, HTTPS_PORT

@@ -181,3 +181,65 @@ def test_standard_input_is_read_whole_and_bounded(content: bytes, said: str) -> 
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert ran.stdout.decode().startswith(said)
+
+
+CHANGED = ("4.10", "1e5", "1E5", "-0", "-0.0e0", "0.10", "1.50", "5e0", "12345678901234567890.5", "1e-7", "0.0000001")
+
+
+@pytest.mark.parametrize("text", CHANGED)
+def test_a_number_that_would_come_back_in_other_digits_is_refused_with_both_ways(text: str) -> None:
+    with pytest.raises(BadValue, match="fw=.* would be stored as the number") as caught:
+        json_or_file([f"a.fw={text}", "n=1"], "--desired")
+    number = json.dumps(json.loads(text))
+    assert caught.value.hint is not None
+    assert f"--desired \"a.fw='{text}'\"" in caught.value.hint and f"--desired a.fw={number}" in caught.value.hint
+    assert json_or_file([f"a.fw='{text}'"], "--desired") == {"a": {"fw": text}}
+    assert json_or_file([f"a.fw={number}"], "--desired") == {"a": {"fw": json.loads(text)}}
+
+
+@pytest.mark.parametrize("text", ["9007199254740993", "-9007199254740993", "123456789012345678901234567890"])
+def test_a_whole_number_that_others_would_round_is_refused_with_both_ways(text: str) -> None:
+    with pytest.raises(BadValue, match="many programs") as caught:
+        json_or_file([f"a.'b.c'={text}"], "--method-payload")
+    assert caught.value.hint is not None
+    assert f"\"a.'b.c'='{text}'\"" in caught.value.hint
+    assert f'--method-payload \'{{"a": {{"b.c": {text}}}}}\'' in caught.value.hint
+    assert json_or_file([f'{{"a": {text}}}'], "--method-payload") == {"a": int(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "007",
+        "0x1F",
+        "1_000",
+        "+5",
+        ".5",
+        "5.",
+        "1,5",
+        "1.2.3",
+        "4.10-rc1",
+        "Infinity5",
+        "NaNette",
+        "2026-11-29",
+        "--5",
+        "٣",
+    ],
+)
+def test_what_is_no_json_number_stays_the_text_that_was_typed(text: str) -> None:
+    assert json_or_file([f"fw={text}"], "--desired") == {"fw": text}
+
+
+@pytest.mark.parametrize("number", [0, 5, -5, 1.0, 1.5, -0.5, 9007199254740991, 1e300])
+def test_a_number_that_comes_back_as_it_is_typed_is_a_number(number: float) -> None:
+    value = json_or_file([f"n={json.dumps(number)}"], "--desired")["n"]
+    assert value == number and type(value) is type(number)
+
+
+def test_a_file_as_a_pairs_value_is_read_as_what_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "v").write_text("4.10\n")
+    with pytest.raises(BadValue, match="fw=4.10") as caught:
+        json_or_file([f"fw=@{tmp_path / 'v'}"], "--tags")
+    assert caught.value.hint is not None and "\"fw='4.10'\"" in caught.value.hint
+    (tmp_path / "v").write_text("'4.10'\n")
+    assert json_or_file([f"fw=@{tmp_path / 'v'}"], "--tags") == {"fw": "4.10"}

@@ -55,12 +55,20 @@ def test_a_name_or_host_name_is_looked_up_and_the_answers_host_is_used(name: str
 
 def test_a_resource_group_narrows_the_look_up() -> None:
     path = (
-        "/subscriptions/91d12660-3dec-467a-be2a-213b5544ddc0/resourceGroups/a%2Fb/providers/Microsoft.Devices/IotHubs"
+        "/subscriptions/91d12660-3dec-467a-be2a-213b5544ddc0/resourceGroups/a%28b/providers/Microsoft.Devices/IotHubs"
     )
     url = f"{path}?api-version=2026-03-01-preview"
     double = AzureDouble({url: (200, {"value": [hub_item("myHub", HOST)]}), LIST_KEYS: (200, keys(KEY))})
-    assert choose(double, "myHub", group="a/b").target.host == HOST
+    assert choose(double, "myHub", group="a(b").target.host == HOST
     assert double.sent[0] == ("GET", url)
+
+
+@pytest.mark.parametrize("group", [".", "..", "a/../..", "a b", "x.", "a%2e", "x" * 91, "\r\n"])
+def test_what_is_no_resource_group_never_widens_the_look_up(group: str) -> None:
+    double = AzureDouble({LIST: (200, {"value": [hub_item("myHub", HOST)]}), LIST_KEYS: (200, keys(KEY))})
+    with pytest.raises(BadValue, match="--resource-group"):
+        choose(double, "myHub", group=group)
+    assert double.sent == []
 
 
 def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:

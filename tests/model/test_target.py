@@ -121,3 +121,17 @@ def test_a_policys_token_for_the_device_host_is_refused_with_the_name_that_servi
     assert "--hostname-type service" in str(raised.value.hint) and "a%3D" not in f"{raised.value}"
     own = text.removesuffix("&skn=p")
     assert parse_connection_string(f"HostName={host};DeviceId=d;SharedAccessSignature={own}").host == host
+
+
+@pytest.mark.parametrize("host", ["h/x", "h?x", "h#x", "user@h", "h\\x", "h y", "h\r\nX-Evil: 1", "h%2fx", "h/x:443"])
+def test_a_host_that_would_be_more_than_a_host_in_a_url_is_refused(host: str) -> None:
+    with pytest.raises(BadValue, match="HostName=.*give a host name"):
+        parse_connection_string(f"HostName={host};SharedAccessKeyName=p;SharedAccessKey={KEY}")
+
+
+@pytest.mark.parametrize("more", ["\r\nX-Evil: 1", "\x00", "\u00e9", "\U0001f642"])
+def test_a_signature_that_no_header_carries_is_refused_and_not_shown(more: str) -> None:
+    signed = f"SharedAccessSignature sr=myhub.azure-devices.net&sig=c2VjcmV0&se=1900000000&skn=p{more}x"
+    with pytest.raises(BadValue, match="no shared access signature") as caught:
+        parse_connection_string(f"HostName=myhub.azure-devices.net;SharedAccessSignature={signed}")
+    assert "c2VjcmV0" not in f"{caught.value} {caught.value.hint}"

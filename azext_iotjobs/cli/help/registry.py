@@ -111,7 +111,11 @@ command(
         "The same as pairs.",
         "az iot hub device-twin update -n localhost -d pump-1 --desired BuildingNo=45 --tags site=north",
     ),
-    ("Remove a tag.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site"),
+    ("Remove two tags.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site --remove tags.floor"),
+    (
+        "Text that looks like a number stands between single quotes.",
+        "az iot hub device-twin update -n localhost -d pump-1 --desired \"fw='4.10'\"",
+    ),
 )
 command(
     "iot hub device-twin replace",

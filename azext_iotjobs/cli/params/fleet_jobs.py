@@ -92,9 +92,9 @@ def _devices(c: Context) -> None:
             help="The WHERE part of a twin query that selects the devices when a run starts, for example "
                  "\"tags.site = 'north'\". All devices: *.")  # fmt: skip
     c.extra("named_devices", options_list=["--device-ids"], arg_group=WHO,
-            help="Device ids with commas between them.")  # fmt: skip
+            help="Device ids with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
     c.extra("devices_path", options_list=["--devices-file"], arg_group=WHO,
-            help="File of device ids: one in a line, CSV with a deviceId column, or JSON; - is standard "
+            help="File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard "
                  "input.")  # fmt: skip
     c.extra("device_group", options_list=["--group", "--group-id"], arg_group=WHO, completer=completion.device_groups,
             help="Name of a device group, as `fleet-job group create` saved it.")  # fmt: skip
@@ -102,7 +102,7 @@ def _devices(c: Context) -> None:
 
 def _fewer(c: Context) -> None:
     c.extra("left_out", options_list=["--exclude"], arg_group=WHO,
-            help="Device ids to leave out, with commas between them.")  # fmt: skip
+            help="Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
     _narrower(c)
 
 

@@ -92,7 +92,8 @@ def _rerun(c: Context) -> None:
 
 
 def _left_out(c: Context) -> None:
-    c.argument("left_out", options_list=["--exclude"], help="Device ids to leave out, with commas between them.")
+    c.argument("left_out", options_list=["--exclude"], help="Device ids to leave out, with commas between them; one "
+               "that holds a comma stands in double quotes.")  # fmt: skip
 
 
 def _selection(c: Context) -> None:
@@ -101,12 +102,13 @@ def _selection(c: Context) -> None:
                help="The WHERE part of a twin query that selects the devices, for example "
                     "\"tags.site = 'north'\". All devices: *.")  # fmt: skip
     c.argument("named_devices", options_list=["--device-ids"], arg_group=group,
-               help="Device ids with commas between them.")  # fmt: skip
+               help="Device ids with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
     c.argument("devices_path", options_list=["--devices-file"], arg_group=group,
-               help="File of device ids: one in a line, CSV with a deviceId column, or JSON; - is standard "
+               help="File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard "
                     "input.")  # fmt: skip
     c.argument("left_out", options_list=["--exclude"], arg_group=group,
-               help="Device ids to leave out, with commas between them.")  # fmt: skip
+               help="Device ids to leave out, with commas between them; one that holds a comma stands in double "
+                    "quotes.")  # fmt: skip
 
 
 def _guards(c: Context) -> None:

@@ -1,0 +1,46 @@
+"""Every option that is an id refuses, by its own name and before the command begins, what can be none."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.cli.core.azclierror import InvalidArgumentValueError
+
+from tests.helpers.surface import generator
+
+# The dest of an option that becomes a part of a path -> those of its commands where it does not.
+ID_DESTS = {
+    "device": (), "module": (), "devices": (), "modules": (), "parent_device": (), "child_devices": (), "ca_name": (),
+    "if_match": (), "job": (), "new_job": ("iot hub fleet-job",),
+}  # fmt: skip
+NO_ID = ("", ".", "..", "a/b", "a b", "\r\n", "🙂")
+
+
+def checks() -> list[tuple[str, str, Any]]:
+    """command, dest and settings of each such option."""
+    found = []
+    for name, command in generator("generate").loaded_commands().items():
+        for dest, argument in command.arguments.items():
+            if dest in ID_DESTS and not any(name.startswith(words) for words in ID_DESTS[dest]):
+                found.append((name, dest, argument.type.settings))
+    return found
+
+
+def test_every_option_that_is_an_id_refuses_what_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("AZURE_EXTENSION_DIR", str(tmp_path))
+    seen = set()
+    for command, dest, settings in checks():
+        seen.add(dest)
+        check, option = settings["validator"], settings["options_list"][0]
+        for text in NO_ID:
+            if dest == "if_match" and text in (".", "..", "a/b"):
+                continue  # an etag is no part of a path
+            typed = ["fine", text] if settings.get("nargs") else text
+            with pytest.raises(InvalidArgumentValueError, match=f"^{option}"):
+                check(Namespace(**{dest: typed}))
+                pytest.fail(f"{command} takes {option} {text!r}")
+        check(Namespace(**{dest: None}))
+        check(Namespace(**{dest: ["fine", "*"] if settings.get("nargs") else "fine-1"}))
+    assert seen == set(ID_DESTS)
