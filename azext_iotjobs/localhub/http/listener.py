@@ -82,6 +82,7 @@ def make_application(
         return response
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
+    application.on_response_prepare.append(_without_made_up_type)
     for route in ROUTES:
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate, quotas))
     devices.open_in(application)
@@ -145,7 +146,7 @@ def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
 def _response(answer: Answer) -> web.Response:
     headers = dict(answer.headers or {})
     if answer.document is None:
-        return web.Response(status=answer.status, headers=headers, body=answer.body)
+        return _Passed(answer)
     return web.Response(
         status=answer.status,
         headers=headers,
@@ -153,6 +154,20 @@ def _response(answer: Answer) -> web.Response:
         content_type="application/json",
         charset="utf-8",
     )
+
+
+class _Passed(web.Response):
+    """A body that is passed on as it came, and described only as its sender has described it."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(status=answer.status, headers=dict(answer.headers or {}), body=answer.body)
+        self.has_type = "Content-Type" in self.headers
+
+
+async def _without_made_up_type(_request: web.Request, response: web.StreamResponse) -> None:
+    # aiohttp calls what has no type "application/octet-stream"; a device would take that for the message's own.
+    if isinstance(response, _Passed) and not response.has_type:
+        response.headers.popall("Content-Type", None)
 
 
 def _routing_error(gate: Gate, request: web.Request, err: web.HTTPException) -> HubError:
