@@ -27,6 +27,7 @@ from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
+from azext_iotjobs.localhub.mqtt.ends import EndLog
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, ensure_policies
 from azext_iotjobs.localhub.rules.quota import Sku
@@ -83,9 +84,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         hub = assemble(config, database, identities, gate, clock, stop.set)
 
         loop = asyncio.get_running_loop()
+        ends = EndLog(loop.time)
 
         def new_connection() -> Connection:
-            return Connection(hub.devices, hub.links, clock, loop)
+            return Connection(hub.devices, hub.links, clock, loop, ends)
 
         _bound_tls_buffers()
         application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection), hub.quotas)

@@ -32,7 +32,7 @@ from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
-from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.tls import peer_certificates
@@ -83,7 +83,7 @@ def make_application(
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_without_made_up_type)
-    for route in ROUTES:
+    for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate, quotas))
     devices.open_in(application)
     return application
