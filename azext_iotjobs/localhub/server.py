@@ -85,6 +85,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         loop = asyncio.get_running_loop()
         ends = EndLog(loop.time)
+        tls.on_failed_handshake = ends.note_failed_handshake
 
         def new_connection() -> Connection:
             return Connection(hub.devices, hub.links, clock, loop, ends)
@@ -128,7 +129,7 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
 
 def _open_keys(
     config: LocalHubConfig, clock: HubClock, identities: Identities
-) -> tuple[Certificates, ssl.SSLContext, dict[str, str]]:
+) -> tuple[Certificates, HubContext, dict[str, str]]:
     try:
         certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
         tls = HubContext(certificates, asks=identities.any_with_certificate)

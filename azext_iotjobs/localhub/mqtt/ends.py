@@ -14,6 +14,12 @@ REFILL_S = 10.0  # until there is another one: some megabytes a day at most
 REPEAT_S = 60.0  # until the same is told of the same client again
 MAX_KNOWN = 256  # of clients and mistakes, to know what is the same
 MAX_SHOWN_CHARS = 120  # of one text of a client's
+_NO_TRUST, _NO_TLS = "; it does not trust the hub's CA certificate", "; it does not speak TLS"
+HANDSHAKES = {  # a part of OpenSSL's words -> what that means here
+    "unknown ca": _NO_TRUST, "bad certificate": _NO_TRUST, "certificate unknown": _NO_TRUST,
+    "certificate expired": "; the hub's certificate has expired by its clock", "http request": _NO_TLS,
+    "wrong version number": _NO_TLS, "unsupported protocol": "; TLS 1.2 and 1.3 are spoken here",
+}  # fmt: skip
 
 
 class LineBudget:
@@ -60,6 +66,10 @@ class EndLog:
         self._now = now
         self._budget = LineBudget()
 
+    def note_failed_handshake(self, reason: str) -> None:
+        """A connection's TLS handshake has failed, at whichever port."""
+        self.note(None, _handshake(reason))
+
     def note(self, client_id: str | None, reason: str) -> None:
         """A connection has ended by its client's mistake; None: before it has said which client that is."""
         who = "a client that had not said who it is" if client_id is None else f"client {shown(client_id)}"
@@ -70,6 +80,13 @@ class EndLog:
         more = f"; {left_out} other ends before this one are not shown" if left_out else ""
         slow = f"; from now on one such line every {REFILL_S:g} s at most" if self._budget.is_empty else ""
         logger.warning("%s%s%s", line, more, slow)
+
+
+def _handshake(reason: str) -> str:
+    """What OpenSSL says of a handshake, and what it most often means."""
+    plain = reason.lower().replace("_", " ")
+    meaning = next((meaning for word, meaning in HANDSHAKES.items() if word in plain), "")
+    return f"its TLS handshake failed: {plain}{meaning}"
 
 
 def shown(text: str) -> str:
