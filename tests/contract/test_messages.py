@@ -143,6 +143,18 @@ def test_a_message_above_64_kb_is_refused(hub: HubProcess, name: str) -> None:
     assert hub.refused("POST", f"/_local/devices/{name}/messages", {"body": body}) == (413, "MessageTooLarge")
 
 
+@pytest.mark.parametrize("properties", [{"a": "ü" * 20_000}, {"%" * 22_000: ""}, {f"{n}": "" for n in range(40_000)}])
+def test_properties_that_no_topic_can_carry_are_refused_and_hold_nothing_up(
+    hub: HubProcess, name: str, connect: Connect, properties: dict[str, str]
+) -> None:
+    device = connect(name)
+    device.subscribe(f"devices/{name}/messages/devicebound/#", qos=1)
+    too_large = {"body": "", "properties": properties}
+    assert hub.refused("POST", f"/_local/devices/{name}/messages", too_large) == (413, "MessageTooLarge")
+    send(hub, name, b"1", properties={"a": "ü" * 10_000}, userId="u" * 1000)
+    assert device.next()[1] == 1
+
+
 def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204
