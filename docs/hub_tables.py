@@ -35,7 +35,10 @@ def _routes() -> str:
         f"| {each.verb} | `{each.path}` | {_who(each.who)} | {_metered(each.throttle)} | {each.what} |\n"
         for each in ROUTES
     ]
-    missing = [f"| {verb} | `{path}` | – | – | **not served**: {why} |\n" for verb, path, why in NOT_SERVED]
+    missing = [
+        f"| {', '.join(each.verbs)} | `{each.path}` | {_who(each.who)} | – | **501**, no {each.feature}: {each.why} |\n"
+        for each in NOT_SERVED
+    ]
     return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
 
 

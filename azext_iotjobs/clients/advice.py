@@ -92,7 +92,7 @@ def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | N
         return Advice(hint=_role(asked, access) or NETWORK)
     if status == 429:
         return Advice(hint=_throttle(access))
-    if status >= 500:
+    if status >= 500 and status != 501:  # a hub that has not got something says so itself, and will not get it
         return Advice(hint=HUBS_TROUBLE)
     if status == 400 and asked is not None and asked.method != "GET" and asked.path.startswith(QUERY_PATHS):
         return Advice(hint=QUERY if asked.path.startswith("/devices/") else _about_job(words))

@@ -29,7 +29,9 @@ HEADERS = {  # system properties by their MQTT names
 }
 SYSTEM_HEADERS = (
     "iothub-messageid", "iothub-correlationid", "iothub-sequencenumber", "iothub-to", "iothub-userid", "iothub-ack",
-    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime", "ContentType", "ContentEncoding",
+    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime",
+    # What the body is: hubs have sent the older pair, and send the plain one today.
+    "ContentType", "ContentEncoding", "content-type", "content-encoding",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # of a header, RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*")
@@ -52,7 +54,12 @@ class DeviceClient:
     def receive(self, lock_s: int) -> ReceivedMessage | None:
         """Lock the oldest message that waits, for 5 to 300 seconds; None when there is none."""
         response = self._transport.send(
-            Request(method="GET", path=f"{self._path}/deviceBound", headers={LOCK_TIMEOUT: str(lock_s)})
+            Request(
+                method="GET",
+                path=f"{self._path}/deviceBound",
+                headers={LOCK_TIMEOUT: str(lock_s)},
+                keeps_encoding=True,  # its sender has named one; whether the body has it is the receiver's business
+            )
         )
         if response.status == 204:
             return None
@@ -62,7 +69,7 @@ class DeviceClient:
         return ReceivedMessage(
             lock_token=(headers.get("ETag") or "").strip('"'),
             body=response.body,
-            content_encoding=headers.get("Content-Encoding"),
+            content_encoding=headers.get("content-encoding", headers.get("ContentEncoding")),
             properties={
                 name[len(APP_PREFIX) :]: value for name, value in headers.items() if name.lower().startswith(APP_PREFIX)
             },

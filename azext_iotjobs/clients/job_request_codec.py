@@ -93,6 +93,7 @@ def _twin_patch(body: dict[str, Any]) -> "TwinPatch":
     desired = (body.get("properties") or {}).get("desired") or {}
     own = {name: value for name, value in desired.items() if not name.startswith("$")}
     document: dict[str, Any] = {"properties": {"desired": own}} if own else {}
-    if body.get("tags") or not own:
-        document["tags"] = body.get("tags")
+    tags = body.get("tags")
+    if tags or (tags is not None and not own):  # null, which removes all tags, is also how hubs write "none asked"
+        document["tags"] = tags
     return TwinPatch(document=document)

@@ -21,7 +21,6 @@ class Fault:
 GENERIC_BAD_REQUEST = Fault(400, 400000, "GenericBadRequest")
 INVALID_PROTOCOL_VERSION = Fault(400, 400001, "InvalidProtocolVersion")
 ARGUMENT_INVALID = Fault(400, 400004, "ArgumentInvalid")
-BLOB_CONTAINER_VALIDATION_ERROR = Fault(400, 400000, "BlobContainerValidationError")  # its number is not published
 ARGUMENT_NULL = Fault(400, 400005, "ArgumentNull")
 INVALID_DEVICE_SCOPE = Fault(400, 400028, "InvalidDeviceScope")
 UNAUTHORIZED_ACCESS = Fault(401, 401002, "IotHubUnauthorizedAccess")
@@ -48,6 +47,7 @@ THROTTLING_BACKLOG_TIMEOUT = Fault(
 THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
 SERVER_ERROR = Fault(500, 500001, "ServerError")
 SERVICE_UNAVAILABLE = Fault(503, 503001, "ServiceUnavailable")
+NOT_IMPLEMENTED = Fault(501, 501000, "NotImplemented")  # ours: the service has what it documents
 BAD_GATEWAY = Fault(502, 502000, "GenericBadGateway")
 GATEWAY_TIMEOUT = Fault(504, 504101, "GatewayTimeout")
 

@@ -34,20 +34,32 @@ class AskingContext:
         context.set_verify(SSL.VERIFY_PEER, _take_any)
         self._context = context
 
-    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> "BioTls":
-        """A server's side of one connection."""
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, on_failed_handshake: Callable[[str], None]
+    ) -> "BioTls":
+        """A server's side of one connection.
+
+        on_failed_handshake: is told why.
+        """
         connection = SSL.Connection(self._context)
         connection.set_accept_state()
-        return BioTls(connection, incoming, outgoing)
+        return BioTls(connection, incoming, outgoing, on_failed_handshake)
 
 
 class BioTls:
     """One connection; what asyncio calls of an SSLObject, with its exceptions."""
 
-    __slots__ = ("_connection", "_incoming", "_outgoing")
+    __slots__ = ("_connection", "_incoming", "_on_failed_handshake", "_outgoing")
 
-    def __init__(self, connection: SSL.Connection, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
+    def __init__(
+        self,
+        connection: SSL.Connection,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        on_failed_handshake: Callable[[str], None],
+    ) -> None:
         self._connection = connection
+        self._on_failed_handshake = on_failed_handshake
         self._incoming = incoming
         self._outgoing = outgoing
 
@@ -60,7 +72,13 @@ class BioTls:
 
     def do_handshake(self) -> None:
         """Go on with the handshake."""
-        self._step(self._connection.do_handshake)
+        try:
+            self._step(self._connection.do_handshake)
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLError as err:
+            self._on_failed_handshake(err.reason)
+            raise
 
     def read(self, size: int = 1024, buffer: memoryview | None = None) -> bytes | int:
         """Read into `buffer`, or give bytes; nothing at the end of the stream."""

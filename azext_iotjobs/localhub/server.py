@@ -30,6 +30,7 @@ from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
+from azext_iotjobs.localhub.mqtt.ends import EndLog
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.policies import OWNER, PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.rules.quota import Sku
@@ -89,9 +90,11 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         hub = _assemble(config, database, identities, gate, clock, policy_keys[OWNER], stop)
 
         loop = asyncio.get_running_loop()
+        ends = EndLog(loop.time)
+        tls.on_failed_handshake = ends.note_failed_handshake
 
         def new_connection() -> Connection:
-            return Connection(hub.devices, hub.links, clock, loop)
+            return Connection(hub.devices, hub.links, clock, loop, ends)
 
         _bound_tls_buffers()
         application = make_application(hub.desks, gate, clock, WebSocketDoor(new_connection), hub.quotas)
@@ -127,7 +130,7 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
 
 def _open_keys(
     config: LocalHubConfig, clock: HubClock, identities: Identities
-) -> tuple[Certificates, ssl.SSLContext, dict[str, str]]:
+) -> tuple[Certificates, HubContext, dict[str, str]]:
     try:
         certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
         tls = HubContext(certificates, asks=identities.any_with_certificate)

@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class _Tls(ssl.SSLObject):
+    """One connection's TLS, that tells why its handshake has failed: asyncio itself tells nobody."""
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as err:
+            assert isinstance(self.context, HubContext)
+            self.context.on_failed_handshake(err.reason or type(err).__name__)
+            raise
+
+
 class HubContext(ssl.SSLContext):
     """The TLS settings of both listeners, for asyncio."""
 
@@ -26,6 +41,7 @@ class HubContext(ssl.SSLContext):
     _asks: Callable[[], bool]
     _asking: "AskingContext | None"
     _can_ask: bool
+    on_failed_handshake: Callable[[str], None]  # is told why; what a client's mistake is worth is its business
 
     def __new__(cls, certificates: Certificates, asks: Callable[[], bool]) -> "HubContext":
         """asks: whether a connection that begins now is to be asked for a certificate. Raises OSError."""
@@ -34,6 +50,8 @@ class HubContext(ssl.SSLContext):
         self.load_cert_chain(certificates.server_file, certificates.server_key_file)
         self._certificates, self._asks = certificates, asks
         self._asking, self._can_ask = None, True
+        self.on_failed_handshake = lambda _reason: None
+        self.sslobject_class = _Tls
         return self
 
     def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *others: Any, **more: Any) -> Any:
@@ -41,7 +59,7 @@ class HubContext(ssl.SSLContext):
         if self._can_ask and self._asks():
             asking = self._asking_context()
             if asking is not None:
-                return asking.wrap_bio(incoming, outgoing)
+                return asking.wrap_bio(incoming, outgoing, self.on_failed_handshake)
         return super().wrap_bio(incoming, outgoing, *others, **more)
 
     def _asking_context(self) -> "AskingContext | None":

@@ -14,10 +14,15 @@ def has_patch(twin: Twin, patch: TwinPatch) -> bool:
     """Whether merging a patch would change nothing."""
     asked, there = patch.document, twin.document
     desired = _members(_members(there.get("properties")).get("desired"))
-    tags = asked.get("tags")
-    return _has(_members(there.get("tags")), {} if tags is None else tags) and _has(
-        desired, (asked.get("properties") or {}).get("desired") or {}
+    own = {name: value for name, value in desired.items() if name not in OWN_TO_HUB}
+    return _has_part(_members(there.get("tags")), asked, "tags") and _has_part(
+        own, asked.get("properties") or {}, "desired"
     )
+
+
+def _has_part(there: Mapping[str, Any], asked: Mapping[str, Any], name: str) -> bool:
+    part = asked.get(name, {})
+    return not there if part is None else _has(there, part)  # null removes all that is there
 
 
 def wanted_of_modules(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

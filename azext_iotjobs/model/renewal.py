@@ -1,6 +1,6 @@
 """Keys of many identities made anew, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.identity import Address
@@ -19,7 +19,7 @@ class NotRenewed:
 class Renewal:
     """What became of it, identity by identity; documents are the hub's own."""
 
-    renewed: tuple[dict[str, Any], ...] = ()
+    renewed: tuple[dict[str, Any], ...] = field(default=(), repr=False)  # new keys are in them
     failed: tuple[NotRenewed, ...] = ()
 
     def __add__(self, other: "Renewal") -> "Renewal":

@@ -10,7 +10,7 @@ PATCH_ROOTS = {"tags", "properties", "etag"}
 
 @dataclass(frozen=True, kw_only=True)
 class TwinPatch:
-    """What to merge into a twin: `tags`, `properties.desired`, or both; null removes a key.
+    """What to merge into a twin: `tags`, `properties.desired`, or both; null removes a key, or all of a part.
 
     Raises BadValue for anything else, before it is sent: the hub would ignore some of it silently.
     """
@@ -30,11 +30,11 @@ class TwinPatch:
         properties = self.document.get("properties", {})
         if not isinstance(properties, dict) or properties.keys() - {"desired"}:
             raise BadValue("--twin-patch: under properties only `desired` can be changed; `reported` is the device's.")
-        if self.document.get("tags") is None and "desired" not in properties:
+        if "tags" not in self.document and "desired" not in properties:
             raise BadValue("--twin-patch changes nothing: give tags or properties.desired.")
-        for name, part in (("tags", self.document.get("tags", {})), ("desired", properties.get("desired", {}))):
-            if not isinstance(part, dict):
-                raise BadValue(f"--twin-patch: {name} must be an object.")
+        for name, part in (("tags", self.document.get("tags")), ("desired", properties.get("desired"))):
+            if part is not None and not isinstance(part, dict):
+                raise BadValue(f"--twin-patch: {name} must be an object, or null to remove all of them.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,7 @@ class Request:
     body: Any = None  # a JSON value
     has_body: bool = False  # None is a JSON value too
     content: bytes | None = None  # a body that is not JSON, in place of one that is
+    keeps_encoding: bool = False  # the answer's body as it was sent, whatever its content encoding says
     timeout_s: float = READ_TIMEOUT_S
     may_repeat: bool = False  # done twice is as good as done once
     waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
@@ -179,6 +180,7 @@ class HttpTransport:
             "User-Agent": f"iotjobs/{VERSION}",
             "Accept": "application/json",
             "x-ms-client-request-id": client_id,
+            **({"Accept-Encoding": "identity"} if request.keeps_encoding else {}),
             **request.headers,
         }
         if self._dialled != self._target:
@@ -228,6 +230,8 @@ class HttpTransport:
         return response
 
     def _response(self, request: Request, answer: requests.Response) -> Response:
+        if request.keeps_encoding:
+            answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays as it was
         body = _bounded_body(answer)
         asked = Asked(
             method=request.method, path=request.path, credential=self._credential, answered_at=self._clock.now()

@@ -70,15 +70,27 @@ def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: 
 def test_a_received_message_has_its_token_and_both_kinds_of_properties() -> None:
     headers = {
         "ETag": '"t-1"', "iothub-app-Site": "north", "IoTHub-App-n": "1", "iothub-messageid": "m",
-        "Content-Encoding": "utf-8", "Date": "now",
+        "content-encoding": "utf-8", "Date": "now",
     }  # fmt: skip
     transport = TransportDouble(lambda _request: Response(status=200, headers=headers, body=b"x"))
     message = device(transport).receive(30)
     assert message is not None
     assert (message.lock_token, message.body, message.content_encoding) == ("t-1", b"x", "utf-8")
-    assert message.properties == {"Site": "north", "n": "1"} and message.system == {"iothub-messageid": "m"}
+    assert message.properties == {"Site": "north", "n": "1"} and message.system == {
+        "iothub-messageid": "m",
+        "content-encoding": "utf-8",
+    }
     assert transport.requests[0].headers == {"IotHub-MessageLockTimeout": "30"}
     assert not transport.requests[0].may_repeat  # each asks for another message
+
+
+@pytest.mark.parametrize("names", [("content-type", "content-encoding"), ("ContentType", "ContentEncoding")])
+def test_a_message_is_described_in_either_spelling(names: tuple[str, str]) -> None:
+    headers = {names[0]: "a/b", names[1]: "utf-16"}
+    transport = TransportDouble(lambda _request: Response(status=200, headers=headers, body=b"x"))
+    message = device(transport).receive(30)
+    assert message is not None and (message.content_encoding, message.system) == ("utf-16", headers)
+    assert transport.requests[0].keeps_encoding  # what the message calls its body must not be undone
 
 
 def test_nothing_waits() -> None:

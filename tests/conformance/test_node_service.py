@@ -127,7 +127,7 @@ def test_a_twin_is_updated_with_its_etag_and_a_stale_one_is_refused(service: Dri
     assert refused(service, "registry", "updateTwin", name, {"tags": {"site": "south"}}, etag) == "InvalidEtagError"
     assert service.do("registry", "getTwin", name)["tags"] == {"site": "north"}
     forced = service.do("registry", "updateTwin", name, {"tags": {"site": None}}, "*")
-    assert forced["tags"] == {}
+    assert not forced.get("tags")  # the SDK gives {} where the hub says nothing
 
 
 def test_a_twin_object_updates_itself_with_the_etag_that_it_read(service: Driven, name: str) -> None:

@@ -116,6 +116,9 @@ def test_one_key_is_renewed_and_the_other_stays(hub: HubProcess, name: str, poli
     assert (result["errors"], len(result["rotatedKeys"])) == ([], 2)
     after = hub.ok("GET", f"/devices/{name}")["authentication"]["symmetricKey"]
     assert after[policy_key] != before[policy_key] and after[other] == before[other]
+    module = hub.ok("GET", f"/devices/{name}/modules/m1")["authentication"]["symmetricKey"]
+    told = [(each["id"], each.get("moduleId"), each[policy_key], each[other]) for each in result["rotatedKeys"]]
+    assert told == [(name, None, after[policy_key], ""), (name, "m1", module[policy_key], "")]
 
 
 def test_both_keys_are_renewed_at_once(hub: HubProcess, name: str) -> None:
@@ -124,6 +127,7 @@ def test_both_keys_are_renewed_at_once(hub: HubProcess, name: str) -> None:
     assert [each["id"] for each in result["rotatedKeys"]] == [name]
     after = hub.ok("GET", f"/devices/{name}")["authentication"]["symmetricKey"]
     assert all(after[which] != before[which] for which in ("primaryKey", "secondaryKey"))
+    assert {which: result["rotatedKeys"][0][which] for which in after} == after
 
 
 def test_keys_that_cannot_be_renewed_are_told(hub: HubProcess, name: str) -> None:

@@ -124,7 +124,9 @@ def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks
     assert resident_kib(hub) - memory < GROWTH_BOUND_KIB, seen
     assert honest.slowest_s < SLOWEST_S, seen
     assert hub.stop() == 0, seen
-    assert hub.errors == "", seen
+    lines = hub.errors.splitlines()
+    assert lines and all(" connection of " in line and " ended: " in line for line in lines), f"{seen}: {hub.errors}"
+    assert len(lines) < 200, f"{seen}: {len(lines)} lines"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="another process's limits can be set on Linux alone")

@@ -102,7 +102,7 @@ def test_a_body_in_chunks_that_never_ends_is_refused_when_it_is_too_large(hub: H
     refusal = line.ask("PATCH", f"/twins/{device}", chunks())
     assert (refusal.status, refusal.error_code) == (413, "MessageTooLarge")
     line.connection.close()
-    assert hub.ok("GET", f"/twins/{device}")["tags"] == {}
+    assert "tags" not in hub.ok("GET", f"/twins/{device}")
 
 
 def test_twenty_megabytes_are_refused_with_an_answer(hub: HubProcess, device: str) -> None:
@@ -156,7 +156,7 @@ def test_forms_of_if_match(line: Line, device: str, written: str, status: int) -
     patch = {"tags": {"a": 1}}
     answer = line.ask("PATCH", f"/twins/{device}", patch, If_Match=written.replace("{etag}", etag))
     assert answer.status == status
-    assert line.ask("GET", f"/twins/{device}").json()["tags"] == (patch["tags"] if status == 200 else {})
+    assert line.ask("GET", f"/twins/{device}").json().get("tags") == (patch["tags"] if status == 200 else None)
 
 
 def test_the_host_header_may_say_anything_as_the_token_says_who_is_meant(line: Line, device: str) -> None:

@@ -1,6 +1,7 @@
 """Cloud-to-device messages: over MQTT with acknowledgement, over HTTPS with locks; telemetry over HTTPS; feedback."""
 
 import base64
+import http.client
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from tests.helpers.http_line import VERSION, tls
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.waiting import wait_until
@@ -141,6 +143,18 @@ def test_a_message_above_64_kb_is_refused(hub: HubProcess, name: str) -> None:
     assert hub.refused("POST", f"/_local/devices/{name}/messages", {"body": body}) == (413, "MessageTooLarge")
 
 
+@pytest.mark.parametrize("properties", [{"a": "ü" * 20_000}, {"%" * 22_000: ""}, {f"{n}": "" for n in range(40_000)}])
+def test_properties_that_no_topic_can_carry_are_refused_and_hold_nothing_up(
+    hub: HubProcess, name: str, connect: Connect, properties: dict[str, str]
+) -> None:
+    device = connect(name)
+    device.subscribe(f"devices/{name}/messages/devicebound/#", qos=1)
+    too_large = {"body": "", "properties": properties}
+    assert hub.refused("POST", f"/_local/devices/{name}/messages", too_large) == (413, "MessageTooLarge")
+    send(hub, name, b"1", properties={"a": "ü" * 10_000}, userId="u" * 1000)
+    assert device.next()[1] == 1
+
+
 def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204
@@ -154,7 +168,7 @@ def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: s
     assert headers.pop("iothub-enqueuedtime")
     assert headers == {
         "iothub-messageid": "m-1", "iothub-correlationid": "c", "iothub-userid": "u", "iothub-ack": "full",
-        "iothub-to": f"/devices/{name}/messages/deviceBound", "iothub-expiry": "", "iothub-deliverycount": "0",
+        "iothub-to": f"/devices/{name}/messages/devicebound", "iothub-expiry": "", "iothub-deliverycount": "0",
         "iothub-sequencenumber": headers["iothub-sequencenumber"],
         "iothub-app-Site": "a", "iothub-app-na%C3%AFve": "line%0Afeed",
     }  # fmt: skip
@@ -164,6 +178,25 @@ def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: s
     lost = as_device(hub, name, "DELETE", path)
     assert (lost.status_code, lost.headers["iothub-errorcode"]) == (412, "DeviceMessageLockLost")
     assert [record["statusCode"] for record in feedback_on(hub, name)] == ["Success"]
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"\x1f\x8b no gzip", "ü".encode("utf-16")])
+@pytest.mark.parametrize("encoding", [None, "gzip", "deflate", "br", "identity", "utf-16", "no such"])
+def test_over_https_a_body_comes_as_it_was_sent_and_described_as_its_sender_did(
+    hub: HubProcess, name: str, body: bytes, encoding: str | None
+) -> None:
+    hub.new_device(name)
+    send(hub, name, body, **({} if encoding is None else {"contentEncoding": encoding, "contentType": "text/x; a=b"}))
+    key = hub.ok("GET", f"/devices/{name}")["authentication"]["symmetricKey"]["primaryKey"]
+    connection = http.client.HTTPSConnection("localhost", hub.ports[0], timeout=30, context=tls(hub))
+    token = sas(key, f"localhost/devices/{name}")
+    path = f"/devices/{name}/messages/deviceBound?{VERSION}"
+    connection.request("GET", path, headers={"Authorization": token, "Accept-Encoding": "gzip"})
+    got = connection.getresponse()
+    assert (got.status, got.read()) == (200, body)
+    described = None if encoding is None else "text/x; a=b"
+    assert (got.headers["content-type"], got.headers["content-encoding"]) == (described, encoding)
+    connection.close()
 
 
 def test_over_https_a_message_is_rejected_or_abandoned(hub: HubProcess, name: str) -> None:

@@ -17,6 +17,29 @@ def call(hub: HubProcess, device: str, **members: Any) -> Any:
     return hub.request("POST", f"/twins/{device}/methods", {"methodName": "reboot", **members})
 
 
+def test_request_ids_count_from_one_on_each_connection(
+    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
+) -> None:
+    for _ in range(2):
+        device, other = connect(name), connect(f"{name}-other")
+        for each in (device, other):
+            each.client.message_callback_add("$iothub/methods/POST/#", _answered(each))
+            each.subscribe("$iothub/methods/POST/#")
+        for _ in range(3):
+            hub.ok("POST", f"/twins/{name}/methods", {"methodName": "m"})
+        hub.ok("POST", f"/twins/{name}-other/methods", {"methodName": "m"})
+        assert [device.next()[0] for _ in range(3)] == [f"$iothub/methods/POST/m/?$rid={n}" for n in (1, 2, 3)]
+        assert other.next()[0] == "$iothub/methods/POST/m/?$rid=1"
+
+
+def _answered(device: MqttDevice) -> Callable[..., None]:
+    def answer(_client: object, _data: object, message: Any) -> None:
+        device.arrived.put((message.topic, b""))
+        device.publish(f"$iothub/methods/res/200/?$rid={message.topic.partition('$rid=')[2]}", b"{}")
+
+    return answer
+
+
 @pytest.mark.parametrize("payload", [None, 0, False, "", [], {}, {"a": [1, "ü\u0007"]}])
 def test_payload_and_answer_are_carried_as_they_are(
     hub: HubProcess, name: str, connect: Connect, payload: Any

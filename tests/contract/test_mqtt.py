@@ -161,7 +161,7 @@ def test_publishing_where_one_may_not_ends_the_connection(
 
 
 @pytest.mark.parametrize(
-    "topic", ["#", "devices/+/messages/events/#", "devices/other/messages/devicebound/#", "$SYS/#"]
+    "topic", ["+/other/#", "devices/other/#", "devices/other/messages/devicebound/#", "$SYS/#", "$iothub/other/#"]
 )
 def test_subscribing_to_what_one_may_not_ends_the_connection(
     hub: HubProcess, name: str, connect: Connect, topic: str

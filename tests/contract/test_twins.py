@@ -39,11 +39,46 @@ def test_metadata_mirrors_the_data_and_keeps_a_trace_of_removals(hub: HubProcess
 def test_an_etag_that_is_not_current_is_refused_and_nothing_changes(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     before = hub.ok("GET", f"/twins/{name}")
-    for etag in ('"AAAAAAAAAAk="', "AAAAAAAAAAE="):  # stale; not in quotes
-        assert hub.refused("PATCH", f"/twins/{name}", {"tags": {"a": 1}}, headers={"If-Match": etag})[0] == 412
+    stale = {"If-Match": '"AAAAAAAAAAk="'}
+    for method in ("PATCH", "PUT"):
+        assert hub.refused(method, f"/twins/{name}", {"tags": {"a": 1}}, headers=stale)[0] == 412
+    unquoted = {"If-Match": before["etag"]}  # replaces all: what is meant has to be sure
+    assert hub.refused("PUT", f"/twins/{name}", {"tags": {"a": 1}}, headers=unquoted)[0] == 412
     assert hub.ok("GET", f"/twins/{name}") == before
     current = {"If-Match": f'"{before["etag"]}"'}
     assert hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}}, headers=current)["tags"] == {"a": 1}
+
+
+@pytest.mark.parametrize("etag", ["AAAAAAAAAAk=", "AAAAAAAAAAE=", '"', "x, y", ""])
+@pytest.mark.parametrize("module", ["", "/modules/m"])
+def test_an_etag_that_is_not_in_quotes_does_not_guard_a_patch(
+    hub: HubProcess, name: str, etag: str, module: str
+) -> None:  # fmt: skip
+    hub.new_device(name)
+    hub.ok("PUT", f"/devices/{name}/modules/m", {})
+    patched = hub.ok("PATCH", f"/twins/{name}{module}", {"tags": {"a": 1}}, headers={"If-Match": etag})
+    assert patched["tags"] == {"a": 1}
+
+
+def test_a_twin_without_tags_has_no_such_member_in_any_answer(hub: HubProcess, name: str) -> None:
+    hub.new_device(name)
+    query = {"query": f"SELECT * FROM devices WHERE deviceId = '{name}' AND NOT IS_DEFINED(tags)"}
+    assert "tags" not in hub.ok("GET", f"/twins/{name}")
+    assert ["tags" in each for each in hub.ok("POST", "/devices/query", query)] == [False]
+    assert hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}})["tags"] == {"a": 1}
+    assert hub.ok("POST", "/devices/query", query) == []
+    assert "tags" not in hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": None}})
+
+
+def test_an_edge_device_has_a_list_of_parents_also_of_none_and_a_leaf_has_not(hub: HubProcess, name: str) -> None:
+    edge = hub.new_device(f"{name}-edge", capabilities={"iotEdge": True})
+    leaf = hub.new_device(f"{name}-leaf")
+    assert edge["parentScopes"] == hub.ok("GET", f"/twins/{name}-edge")["parentScopes"] == []
+    assert "parentScopes" not in leaf.keys() | hub.ok("GET", f"/twins/{name}-leaf").keys()
+    query = {"query": f"SELECT deviceId, parentScopes FROM devices WHERE STARTSWITH(deviceId, '{name}-')"}
+    assert hub.ok("POST", "/devices/query", query) == [
+        {"deviceId": f"{name}-edge", "parentScopes": []}, {"deviceId": f"{name}-leaf"},
+    ]  # fmt: skip
 
 
 def test_put_replaces_and_leaves_reported_alone(
@@ -55,7 +90,7 @@ def test_put_replaces_and_leaves_reported_alone(
     device.next()
     hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}, "properties": {"desired": {"x": 1, "y": 2}}})
     twin = hub.ok("PUT", f"/twins/{name}", {"properties": {"desired": {"y": 3}}})
-    assert twin["tags"] == {}
+    assert "tags" not in twin
     assert {key: value for key, value in twin["properties"]["desired"].items() if key[0] != "$"} == {"y": 3}
     assert twin["properties"]["reported"]["r"] == 1
 
@@ -79,7 +114,7 @@ def test_put_replaces_and_leaves_reported_alone(
 def test_the_limits_are_kept(hub: HubProcess, name: str, tags: dict) -> None:
     hub.new_device(name)
     assert hub.refused("PATCH", f"/twins/{name}", {"tags": tags}) == (400, "ArgumentInvalid")
-    assert hub.ok("GET", f"/twins/{name}")["tags"] == {}
+    assert "tags" not in hub.ok("GET", f"/twins/{name}")
 
 
 def test_depth_ten_is_the_last_that_is_taken(hub: HubProcess, name: str) -> None:

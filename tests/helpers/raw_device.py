@@ -17,6 +17,7 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubErr
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
+from azext_iotjobs.localhub.mqtt.ends import EndLog
 from azext_iotjobs.localhub.mqtt.listener import Connection
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
 from azext_iotjobs.localhub.store.events import DeviceMessage
@@ -232,9 +233,10 @@ async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
     """A hub on a free port, and the end of it and its connections."""
     desk, links, clock = Desk(), Links(), HandClock()
     desk.token_ends = clock.now() + timedelta(days=365)
+    ends = EndLog(loop.time)
 
     def new_connection() -> Connection:
-        return Connection(desk, links, clock, loop)
+        return Connection(desk, links, clock, loop, ends)
 
     async with AsyncExitStack() as at_end:
         serving = new_connection if door == "TCP" else await _websocket_server(new_connection, at_end)

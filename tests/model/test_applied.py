@@ -54,6 +54,12 @@ def test_a_patch_is_there_when_it_would_change_nothing(there: dict[str, Any], pa
     assert has_patch(twin(merged(there, patch)), document)
 
 
+@given(there=trees.map(without_nulls))
+def test_a_part_that_is_to_go_is_gone_when_it_is_empty(there: dict[str, Any]) -> None:
+    assert has_patch(twin({}, there), TwinPatch(document={"tags": None})) is (not there)
+    assert has_patch(twin(there), TwinPatch(document={"properties": {"desired": None}})) is (not there)
+
+
 def sorted_tree(tree: Any) -> Any:
     return {name: sorted_tree(tree[name]) for name in sorted(tree)} if isinstance(tree, dict) else tree
 

@@ -51,6 +51,8 @@ def test_a_payload_of_128_kb_goes_and_one_byte_more_does_not() -> None:
         {"tags": {"a": None}},
         {"properties": {"desired": {"a": 1}}},
         {"tags": {"a": 1}, "properties": {"desired": {"b": {}}}, "etag": "*"},
+        {"tags": None},
+        {"properties": {"desired": None}},
     ],
 )
 def test_tags_and_desired_can_be_patched(document: dict[str, Any]) -> None:
@@ -68,6 +70,7 @@ def test_tags_and_desired_can_be_patched(document: dict[str, Any]) -> None:
         ({"properties": {"reported": {"a": 1}}}, "reported"),
         ({"properties": {"desired": {}, "reported": {}}}, "reported"),
         ({"properties": 5}, "properties"),
+        ({"properties": None}, "properties"),
         ({"tags": []}, "tags must be an object"),
         ({"properties": {"desired": 7}}, "desired must be an object"),
     ],

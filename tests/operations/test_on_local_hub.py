@@ -14,11 +14,12 @@ from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthoriz
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy
-from azext_iotjobs.operations import jobs, methods, simulate
+from azext_iotjobs.operations import jobs, messages, methods, simulate
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -48,6 +49,21 @@ def hub(process: HubProcess) -> HubClient:
         is_local=True,
     )
     return HubClient.open(target, SasKey(policy="iothubowner", key=process.policies["iothubowner"]), CLOCK)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "utf-8", "no such"])
+def test_a_message_can_be_taken_whatever_it_says_of_its_body(
+    process: HubProcess, hub: HubClient, encoding: str
+) -> None:  # fmt: skip
+    device = f"encoded-{encoding.replace(' ', '-')}"
+    process.new_device(device)
+    message = {"body": "bm90IGVuY29kZWQ=", "contentEncoding": encoding, "contentType": "text/plain"}
+    process.ok("POST", f"/_local/devices/{device}/messages", message)
+    client = hub.device(device)
+    received = messages.receive(client, 60, Settlement.COMPLETE)
+    assert received is not None and received.message.body == b"not encoded"
+    assert received.message.content_encoding == received.message.system["content-encoding"] == encoding
+    assert messages.receive(client, 60, None) is None
 
 
 class Living:

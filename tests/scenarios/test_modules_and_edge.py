@@ -96,7 +96,7 @@ def test_twins_of_modules_are_changed_and_replaced_and_the_device_s_is_left_alon
     az_hub(hub, "module-identity", "create", *one)
     az_hub(hub, "module-twin", "update", *one, "--desired", '{"speed": 3, "old": true}', "--tags", '{"site": "north"}')
     edited = az_hub(hub, "module-twin", "update", *one, "--set", "properties.desired.speed=4", "--remove", "tags.site")
-    assert (edited["properties"]["desired"]["speed"], edited["tags"]) == (4, {})
+    assert (edited["properties"]["desired"]["speed"], "tags" in edited) == (4, False)
     file = tmp_path / "twin.json"
     shown = hub.az.run("iot", "hub", "module-twin", "show", *one, "-n", hub.name).stdout
     file.write_text(shown.replace('"old": true', '"new": true'))
@@ -107,7 +107,7 @@ def test_twins_of_modules_are_changed_and_replaced_and_the_device_s_is_left_alon
 
     device = az_hub(hub, "device-twin", "replace", "-d", "mod-twin", "-j", '{"tags": {"a": 1}}')
     assert (device["tags"], device["properties"]["desired"].keys()) == ({"a": 1}, {"$metadata", "$version"})
-    assert az_hub(hub, "device-twin", "replace", "-d", "mod-twin", "-j", "{}")["tags"] == {}
+    assert "tags" not in az_hub(hub, "device-twin", "replace", "-d", "mod-twin", "-j", "{}")
 
 
 def test_a_certificate_made_for_a_module_is_kept_private(hub: ScenarioHub, tmp_path: Path) -> None:

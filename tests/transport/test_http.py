@@ -1,5 +1,6 @@
 """HttpTransport against a real TLS server."""
 
+import gzip
 import http.server
 import json
 import logging
@@ -81,6 +82,19 @@ def test_a_request_without_body_says_no_content_type(serve: Serve) -> None:
     Hub(server).transport.send(GET)
     assert "content-type" not in server.seen[0].headers
     assert server.seen[0].path.startswith("/devices/a%23b?")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-own"])
+def test_a_body_is_taken_as_it_was_sent_where_that_is_asked(serve: Serve, encoding: str) -> None:
+    server = serve(answer_with(200, b"not encoded", content_encoding=encoding))
+    response = Hub(server).transport.send(replace(GET, keeps_encoding=True))
+    assert (response.body, response.headers["content-encoding"]) == (b"not encoded", encoding)
+    assert server.seen[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_body_is_decoded_elsewhere(serve: Serve) -> None:
+    server = serve(answer_with(200, gzip.compress(b"{}"), content_encoding="gzip"))
+    assert Hub(server).transport.send(GET).body == b"{}"
 
 
 def test_loopback_is_never_reached_through_a_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

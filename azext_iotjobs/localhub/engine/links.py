@@ -41,8 +41,8 @@ class Link(Protocol):
     def answers_methods(self) -> bool:
         """Whether the device has subscribed to method calls."""
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
-        """Send a method call; `payload` is JSON text."""
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
+        """Send a method call, `payload` is JSON text; gives whether the device listens for this method."""
 
     def notify_desired(self, patch: Json, version: int) -> None:
         """Send a change of desired properties, if the device has subscribed to them."""
@@ -54,8 +54,11 @@ class Link(Protocol):
     def deliver(self, message: Message) -> None:
         """Send a message, which is locked for this connection."""
 
-    def close(self) -> None:
-        """End the connection; it detaches itself before this returns."""
+    def close(self, mistake: str | None = None) -> None:
+        """End the connection; it detaches itself before this returns.
+
+        mistake: what its client has done wrong, where that is why.
+        """
 
 
 Result = TypeVar("Result")
@@ -74,7 +77,7 @@ class Links:
     def attach(self, link: Link) -> None:
         """Take a new connection; an older one of the same device ends first."""
         if older := self._links.get(link.address):
-            older.close()
+            older.close("another connection came with its client id, which only one may have at a time")
         self._links[link.address] = link
         self.listens(link)
 
@@ -173,7 +176,8 @@ class Links:
         late = HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
         timer = loop.call_at(deadline, _settle, waiter, late)
         try:
-            self._links[address].call_method(rid, name, text)
+            if not self._links[address].call_method(rid, name, text):
+                raise HubError(DEVICE_NOT_ONLINE, "The device has not subscribed to this method.", info={})
             outcome = await waiter
         finally:
             timer.cancel()

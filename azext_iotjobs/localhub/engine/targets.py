@@ -30,6 +30,7 @@ def _section(name: str) -> dict[tuple[str, ...], tuple[str, Kind]]:
     }
 
 
+PARENTS = "CASE WHEN identities.is_edge THEN identities.parent_scopes ELSE nullif(identities.parent_scopes, '[]') END"
 TWIN_COLUMNS = Columns(
     {
         ("deviceId",): ("twins.device_id", Kind.TEXT),
@@ -49,8 +50,9 @@ TWIN_COLUMNS = Columns(
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
         ("deviceScope",): ("identities.device_scope", Kind.TEXT),
-        ("parentScopes",): ("nullif(identities.parent_scopes, '[]')", Kind.JSON),
-        ("tags",): ("twins.tags", Kind.JSON),
+        # An edge device has a list of parents, also of none; others have no such member, nor have twins without tags.
+        ("parentScopes",): (PARENTS, Kind.JSON),
+        ("tags",): ("nullif(twins.tags, '{}')", Kind.JSON),
         **_section("desired"),
         **_section("reported"),
     }

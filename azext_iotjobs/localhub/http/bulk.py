@@ -72,7 +72,7 @@ class BulkRoutes:
             for item in devices:
                 try:
                     identity = self._registry.renew_keys(_address(item), primary=primary, secondary=secondary)
-                    renewed.append(_renewed(identity))
+                    renewed.append(_renewed(identity, primary=primary, secondary=secondary))
                 except HubError as err:
                     errors.append(_error(item, err, "regenerateKey"))
         status = 200 if not errors else 207 if renewed else 400
@@ -165,9 +165,15 @@ def _unquoted(etag: str | None) -> str | None:
     return etag and etag.strip('"')
 
 
-def _renewed(identity: Identity) -> Item:
-    module = {} if identity.module_id is None else {"moduleId": identity.module_id}
-    return {"id": identity.device_id, **module, "eTag": identity_etag(identity.etag)}
+def _renewed(identity: Identity, *, primary: bool, secondary: bool) -> Item:
+    """What is told of new keys; one that was not renewed is empty."""
+    return {
+        "id": identity.device_id,
+        **({} if identity.module_id is None else {"moduleId": identity.module_id}),
+        "eTag": identity_etag(identity.etag),
+        "primaryKey": identity.primary_key if primary else "",
+        "secondaryKey": identity.secondary_key if secondary else "",
+    }
 
 
 def _error(item: Item, err: HubError, operation: str) -> Item:

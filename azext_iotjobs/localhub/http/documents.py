@@ -62,7 +62,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
         "x509Thumbprint": _thumbprints(identity, "PrimaryThumbprint" if identity.primary_thumbprint else None),
         "modelId": identity.model_id,
         "version": twin.version,
-        "tags": twin.tags,
+        **({"tags": twin.tags} if twin.tags else {}),
         "properties": {"desired": _section(twin.desired), "reported": _section(twin.reported)},
         "capabilities": {"iotEdge": identity.is_edge},
         **_scopes(identity),
@@ -184,6 +184,6 @@ def _scopes(identity: Identity) -> Document:
     scopes: Document = {}
     if identity.device_scope is not None:
         scopes["deviceScope"] = identity.device_scope
-    if identity.parent_scopes:
+    if identity.parent_scopes or identity.is_edge:
         scopes["parentScopes"] = list(identity.parent_scopes)
     return scopes

@@ -7,7 +7,6 @@ from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.errors import (
     ARGUMENT_INVALID,
-    BLOB_CONTAINER_VALIDATION_ERROR,
     GENERIC_BAD_REQUEST,
     JOB_ALREADY_EXISTS,
     JOB_NOT_FOUND,
@@ -88,12 +87,6 @@ class JobRoutes:
     async def list_v1(self, _asked: Asked) -> Answer:
         """GET /jobs: import and export jobs, of which this hub has none."""
         return Answer(document=[])
-
-    async def create_v1(self, asked: Asked) -> Answer:
-        """POST /jobs/create: this hub reaches no blob storage, so every container is one that cannot be used."""
-        if str(asked.document().get("type")).lower() not in ("import", "export"):
-            raise HubError(GENERIC_BAD_REQUEST, "The job type is not import or export.")
-        raise HubError(BLOB_CONTAINER_VALIDATION_ERROR, "A local hub cannot reach a blob container.")
 
     async def refuse_v1(self, asked: Asked) -> Answer:
         """GET and DELETE /jobs/{job}"""

@@ -36,7 +36,7 @@ from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
-from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.tls import peer_certificates
@@ -91,7 +91,8 @@ def make_application(
         return response
 
     application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
-    for route in ROUTES:
+    application.on_response_prepare.append(_without_made_up_type)
+    for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate, quotas))
     devices.open_in(application)
     return application
@@ -156,7 +157,7 @@ def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
 def _response(answer: Answer) -> web.Response:
     headers = dict(answer.headers or {})
     if answer.document is None:
-        return web.Response(status=answer.status, headers=headers, body=answer.body)
+        return _Passed(answer)
     return web.Response(
         status=answer.status,
         headers=headers,
@@ -164,6 +165,20 @@ def _response(answer: Answer) -> web.Response:
         content_type="application/json",
         charset="utf-8",
     )
+
+
+class _Passed(web.Response):
+    """A body that is passed on as it came, and described only as its sender has described it."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(status=answer.status, headers=dict(answer.headers or {}), body=answer.body)
+        self.has_type = "Content-Type" in self.headers
+
+
+async def _without_made_up_type(_request: web.Request, response: web.StreamResponse) -> None:
+    # aiohttp calls what has no type "application/octet-stream"; a device would take that for the message's own.
+    if isinstance(response, _Passed) and not response.has_type:
+        response.headers.popall("Content-Type", None)
 
 
 def _routing_error(gate: Gate, request: web.Request, err: web.HTTPException) -> HubError:

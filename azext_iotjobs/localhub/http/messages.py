@@ -157,7 +157,7 @@ def _headers(message: Message) -> dict[str, str]:
         "iothub-messageid": sent.message_id,
         "iothub-correlationid": sent.correlation_id or "",
         "iothub-userid": sent.user_id or "",
-        "iothub-to": f"/devices/{message.address.device_id}/messages/deviceBound",
+        "iothub-to": f"/devices/{message.address.device_id}/messages/devicebound",
         "iothub-sequencenumber": str(message.sequence_number),
         "iothub-enqueuedtime": _american(message.enqueued_at),
         "iothub-expiry": _american(sent.expires_at) if sent.is_expiry_asked else "",

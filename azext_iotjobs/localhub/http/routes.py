@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
@@ -163,10 +164,6 @@ ROUTES = (
         "GET", "/jobs", WRITE, Throttle.JOBS, lambda desks: desks.jobs.list_v1,
         "import and export jobs: always none",
     ),
-    Route(
-        "POST", "/jobs/create", WRITE, Throttle.JOBS, lambda desks: desks.jobs.create_v1,
-        "import and export: refused",
-    ),
     Route("GET", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
     Route("DELETE", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
     Route(
@@ -228,14 +225,44 @@ ROUTES = (
     Route("POST", "/_local/stop", Who.OWNER, None, lambda desks: desks.control.stop, "end"),
 )  # fmt: skip
 
-# What IoT Hub also has: (verb, path, why not here).
+
+@dataclass(frozen=True)
+class NotServed:
+    """One row of the table of what IoT Hub has and this hub has not: it is answered with 501, which says so."""
+
+    verbs: tuple[str, ...]
+    path: str
+    who: Right | Who
+    feature: str  # the local hub has no ...
+    why: str  # or what to do instead
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Its routes; who may not come in is not told even this."""
+
+        async def refuse(_asked: Asked) -> Answer:
+            raise HubError(NOT_IMPLEMENTED, f"The local hub has no {self.feature}: {self.why}.")
+
+        return tuple(Route(verb, self.path, self.who, None, lambda _desks: refuse, self.why) for verb in self.verbs)
+
+
+CONFIGURATIONS = "configurations (automatic device management and edge deployments)", "set twins by a job instead"
+DIGITAL_TWINS = "digital twins", "models are kept as their ids and not read; /twins has the same properties"
+COMMANDS = "commands of digital twins", "call the method by its name, or component*name, at /twins/{id}/methods"
+FILES = "file upload", "there is no blob storage to upload to"
 NOT_SERVED = (
-    ("GET", "/configurations", "no automatic device management"),
-    ("GET, PUT, DELETE", "/configurations/{id}", "no automatic device management"),
-    ("POST", "/configurations/testQueries", "no automatic device management"),
-    ("GET, PATCH", "/digitaltwins/{id}", "models are kept as their ids, not read"),
-    ("POST", "/digitaltwins/{id}/commands/{name}", "call the method by its name, or `component*name`"),
-    ("POST", "/devices/{id}/files", "there is no blob storage to upload to"),
-    ("POST", "/devices/{id}/files/notifications", "there is no blob storage to upload to"),
-    ("GET", "/messages/serviceBound/filenotifications", "there is no blob storage to upload to"),
+    NotServed(("GET",), "/configurations", READ, *CONFIGURATIONS),
+    NotServed(("GET",), "/configurations/{configuration}", READ, *CONFIGURATIONS),
+    NotServed(("PUT", "DELETE"), "/configurations/{configuration}", WRITE, *CONFIGURATIONS),
+    NotServed(("POST",), "/configurations/testQueries", WRITE, *CONFIGURATIONS),
+    NotServed(("GET", "PATCH"), "/digitaltwins/{id}", SERVICE, *DIGITAL_TWINS),
+    NotServed(("POST",), "/digitaltwins/{id}/commands/{name}", SERVICE, *COMMANDS),
+    NotServed(("POST",), "/digitaltwins/{id}/components/{component}/commands/{name}", SERVICE, *COMMANDS),
+    NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
+    NotServed(("POST",), "/devices/{id}/files", Who.DEVICE, *FILES),
+    NotServed(("POST",), "/devices/{id}/files/notifications", Who.DEVICE, *FILES),
+    NotServed(("POST",), "/devices/{id}/files/notifications/{correlation}", Who.DEVICE, *FILES),
+    NotServed(("GET",), "/messages/serviceBound/filenotifications", SERVICE, *FILES),
+    NotServed(("DELETE",), "/messages/serviceBound/filenotifications/{token}", SERVICE, *FILES),
+    NotServed(("POST",), "/messages/serviceBound/filenotifications/{token}/abandon", SERVICE, *FILES),
 )

@@ -36,14 +36,14 @@ class TwinRoutes:
     async def patch(self, asked: Asked) -> Answer:
         """PATCH /twins/{id}[/modules/{module}]: merge."""
         address = asked.address()
-        self._check_etag(asked, address)
+        self._check_etag(asked.etag_if_good(), address)
         tags, desired = service_parts(asked.document())
         return self._answer(address, self._twins.patch(address, tags=tags, desired=desired))
 
     async def put(self, asked: Asked) -> Answer:
         """PUT /twins/{id}[/modules/{module}]: what is not given is wiped."""
         address = asked.address()
-        self._check_etag(asked, address)
+        self._check_etag(asked.etag(), address)
         tags, desired = _whole_parts(asked.document())
         return self._answer(address, self._twins.replace(address, tags=tags, desired=desired))
 
@@ -67,8 +67,8 @@ class TwinRoutes:
         )
         return Answer(document={"status": answer.status, "payload": answer.payload})
 
-    def _check_etag(self, asked: Asked, address: Address) -> None:
-        check_etag(asked.etag(), twin_etag(self._twins.get(address).etag))
+    def _check_etag(self, etag: str | None, address: Address) -> None:
+        check_etag(etag, twin_etag(self._twins.get(address).etag))
 
     def _answer(self, address: Address, twin: TwinState) -> Answer:
         identity = self._identities.get(address)

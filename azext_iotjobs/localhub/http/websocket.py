@@ -8,14 +8,15 @@ Source: RFC 6455; IoT Hub "communicate using MQTT", section on WebSocket.
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
-from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, NOT_IMPLEMENTED, HubError
 
 PATH = "/$iothub/websocket"
 SUBPROTOCOL = "mqtt"
+AMQP_PATH, AMQP_SUBPROTOCOL = "/$servicebus/websocket", "AMQPWSB10"
 MAX_FRAME_BYTES = 1024 * 1024  # a frame may hold several packets; the largest packet has less than a third of it
 GOODBYE_LIMIT_S = 1.0  # for a device's answer to our farewell
 
@@ -23,16 +24,36 @@ BINARY, CLOSE = 0x2, 0x8  # opcodes
 NORMAL_END, BAD_DATA = 1000, 1003  # close codes
 
 
+class Connection(Protocol):
+    """What the frames are for: an asyncio.Protocol that can be told why it ends."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+
+    def pause_writing(self) -> None:
+        """What was written is not read."""
+
+    def blame(self, reason: str) -> None:
+        """It is about to end by its client's mistake."""
+
+    def connection_lost(self, error: Exception | None, /) -> None:
+        """It has ended."""
+
+
 class WebSocketDoor:
     """Every WebSocket connection of the hub."""
 
-    def __init__(self, new_connection: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, new_connection: Callable[[], Connection]) -> None:
         self._new_connection = new_connection
         self._wires: set[_Wire] = set()
 
     def open_in(self, application: web.Application) -> None:
         """Let devices in through an application, until it ends."""
         application.router.add_route("GET", PATH, self._serve)
+        application.router.add_route("GET", AMQP_PATH, _refuse_amqp)
         application.on_shutdown.append(self._end)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -40,6 +61,8 @@ class WebSocketDoor:
         frames = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=GOODBYE_LIMIT_S
         )
+        if SUBPROTOCOL not in (offered := _offered(request)) and AMQP_SUBPROTOCOL in offered:
+            await _refuse_amqp(request)
         if request.transport is None or not _is_good(frames, request):
             raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
         await frames.prepare(request)
@@ -67,18 +90,28 @@ def is_handshake(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
+def _offered(request: web.Request) -> list[str]:
+    return [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+
+
+async def _refuse_amqp(_request: web.Request) -> web.StreamResponse:
+    raise HubError(NOT_IMPLEMENTED, "The local hub does not speak AMQP: devices come in over MQTT and HTTPS.")
+
+
 def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
-    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     try:
-        return SUBPROTOCOL in offered and frames.can_prepare(request).ok
+        return SUBPROTOCOL in _offered(request) and frames.can_prepare(request).ok
     except ValueError:  # a header that is no text: aiohttp stumbles over it
         return False
 
 
-async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: asyncio.Protocol) -> None:
+async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: Connection) -> None:
     async for frame in frames:
         if frame.type is not WSMsgType.BINARY:
-            wire.close(BAD_DATA)  # text; or a frame that cannot be read, which aiohttp has answered already
+            # Text; or a frame that cannot be read, which aiohttp has answered already.
+            is_text = frame.type is WSMsgType.TEXT
+            connection.blame("it sent a WebSocket text frame" if is_text else f"its WebSocket frame: {frame.data}")
+            wire.close(BAD_DATA)
             return
         if frame.data:
             connection.data_received(frame.data)
@@ -92,7 +125,7 @@ class _Wire(asyncio.Transport):
     whole, so they may alternate.
     """
 
-    def __init__(self, transport: asyncio.Transport, connection: asyncio.Protocol) -> None:
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
         super().__init__()
         self._transport = transport
         self._connection = connection

@@ -17,6 +17,7 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
+from azext_iotjobs.localhub.mqtt.ends import EndLog
 from azext_iotjobs.localhub.mqtt.replies import reply, take_will, twin_error
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
@@ -41,15 +42,18 @@ class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = (
-        "_arrived", "_clock", "_decoder", "_held", "_hub", "_is_attached", "_is_over", "_last_heard", "_links", "_loop",
-        "_malformed", "_session", "_token_ends", "_transport", "_watch", "address",
+        "_arrived", "_clock", "_decoder", "_ends", "_held", "_hub", "_is_attached", "_is_over", "_last_heard", "_links",
+        "_loop", "_malformed", "_session", "_token_ends", "_transport", "_watch", "address",
     )  # fmt: skip
 
-    def __init__(self, hub: DeviceSide, links: Links, clock: HubClock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, hub: DeviceSide, links: Links, clock: HubClock, loop: asyncio.AbstractEventLoop, ends: EndLog
+    ) -> None:  # fmt: skip
         self._hub = hub
         self._links = links
         self._clock = clock
         self._loop = loop
+        self._ends = ends
         self._session = session.Session()
         self._decoder = codec.Decoder(MAX_PACKET_BYTES)
         self._arrived: deque[packets.Packet] | None = None  # what waits for its turn; an empty deque has 760 bytes
@@ -86,39 +90,43 @@ class Connection(asyncio.Protocol):
             self._take_turn()
 
     def pause_writing(self) -> None:
-        self._end("does not read what it is sent", at_once=True)
+        self._end(f"it leaves more than {MAX_UNSENT_BYTES} bytes unread", at_once=True)
+
+    def blame(self, reason: str) -> None:
+        """The connection is about to end by its client's mistake."""
+        self._leave(reason, is_mistake=True)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two hold each other
         self._take(len(self._arrived or ()))
-        self._leave("connection lost")
+        self._leave("connection lost", is_mistake=False)
         self._stop_watching()
 
     # --- Link
 
     @property
     def answers_methods(self) -> bool:
-        return topics.Subscription.METHODS in self._session.subscriptions
+        return self._session.answers_methods
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
-        self._send(packets.Publish(topics.method_topic(rid, name), payload.encode()))
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
+        return self._send_if_heard(packets.Publish(topics.method_topic(rid, name), payload.encode()))
 
     def notify_desired(self, patch: Json, version: int) -> None:
-        if topics.Subscription.DESIRED in self._session.subscriptions:
-            body = dump_json({**patch, "$version": version}).encode()
-            self._send(packets.Publish(topics.desired_topic(version), body))
+        topic = topics.desired_topic(version)
+        if self._session.qos_of(topic) is not None:
+            self._send(packets.Publish(topic, dump_json({**patch, "$version": version}).encode()))
 
     @property
     def accepts_messages(self) -> bool:
-        return topics.Subscription.MESSAGES in self._session.subscriptions
+        return self._session.hears_messages
 
     def deliver(self, message: Message) -> None:
         assert message.lock_token is not None  # it was taken for this connection
         topic = topics.message_topic(message)
         self._carry_out(self._session.deliver(topic, message.sent.body, message.lock_token))
 
-    def close(self) -> None:
-        self._end("the hub ended it")
+    def close(self, mistake: str | None = None) -> None:
+        self._end(mistake or "the hub ended it", is_mistake=mistake is not None)
 
     # --- carrying out
 
@@ -131,7 +139,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._loop.call_soon(self._take_turn)
         elif self._malformed is not None:
-            self._end(f"malformed packet: {self._malformed}")
+            self._end(f"what it sent is no MQTT: {self._malformed}")
         else:
             self._transport.resume_reading()
 
@@ -151,7 +159,7 @@ class Connection(asyncio.Protocol):
             StoreTrouble,
             StoreDamaged,
         ) as err:  # nothing is acknowledged that is not stored: the device tries again
-            self._end(f"the hub could not do it: {err.text}")
+            self._end(f"the hub could not do it: {err.text}", is_mistake=False)
 
     def _carry_out_one(self, effect: session.Effect) -> None:
         match effect:
@@ -167,8 +175,8 @@ class Connection(asyncio.Protocol):
                 self._receive(effect)
             case session.Taken(token):
                 self._hub.message_taken(self.address, token)
-            case session.Close(reason):
-                self._end(reason)
+            case session.Close(reason, is_mistake):
+                self._end(reason, is_mistake=is_mistake)
 
     def _waits(self, throttle: Throttle, then: Callable[[], None]) -> bool:
         """Ask the hub's quotas; when it is not this packet's turn, `then` follows once it is. Raises HubError 429."""
@@ -186,7 +194,7 @@ class Connection(asyncio.Protocol):
         try:
             then()
         except (StoreTrouble, StoreDamaged) as err:
-            self._end(f"the hub could not do it: {err.text}")
+            self._end(f"the hub could not do it: {err.text}", is_mistake=False)
         self._take_turn()
         if not self._is_over:
             self._look()
@@ -204,8 +212,7 @@ class Connection(asyncio.Protocol):
             shown = peer_certificates(self._transport)
             self._token_ends = self._hub.admit(asked.address, asked.host, asked.token, shown)
         except HubError as err:
-            logger.info("device %r refused: %s", asked.address.device_id, err.text)
-            self._carry_out(self._session.refuse())
+            self._carry_out(self._session.refuse(err.text))
             return
         if self._hub.quotas is not None and not is_counted:
             try:
@@ -243,30 +250,34 @@ class Connection(asyncio.Protocol):
         try:
             answer = reply(self._hub, self._links, self.address, received)
         except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
-            self._end(f"message refused: {err.text}")
+            self._end(f"its message was refused: {err.text}")
         else:
-            self._send_twin_answer(answer)
+            if answer is not None:
+                self._send_if_heard(answer)
         self._carry_out(self._session.acknowledge(received.publish))
 
     def _refuse(self, received: session.Received, err: HubError) -> None:
         """Too much at once: a question has an answer; for a message MQTT 3.1.1 has none, and it is not acknowledged."""
         match received.meaning:
             case topics.TwinGet(rid) | topics.ReportedPatch(rid):
-                self._send_twin_answer(twin_error(rid, err))
+                self._send_if_heard(twin_error(rid, err))
                 self._carry_out(self._session.acknowledge(received.publish))
             case _:
-                self._end(f"message refused: {err.text}")
+                self._end(f"its message was refused: {err.text}")
 
-    def _send_twin_answer(self, answer: packets.Publish | None) -> None:
-        if answer is not None and topics.Subscription.TWIN_ANSWERS in self._session.subscriptions:
-            self._send(answer)
+    def _send_if_heard(self, publish: packets.Publish) -> bool:
+        """Send a message that is not acknowledged; gives whether the device listens for it."""
+        is_heard = self._session.qos_of(publish.topic) is not None
+        if is_heard:
+            self._send(publish)
+        return is_heard
 
     def _send(self, packet: packets.Packet) -> None:
         if self._transport is not None and not self._is_over:
             self._transport.write(codec.encode(packet))
 
-    def _end(self, reason: str, *, at_once: bool = False) -> None:
-        self._leave(reason)
+    def _end(self, reason: str, *, at_once: bool = False, is_mistake: bool = True) -> None:
+        self._leave(reason, is_mistake=is_mistake)
         if self._transport is None:
             return
         if at_once:
@@ -276,15 +287,21 @@ class Connection(asyncio.Protocol):
             self._stop_watching()
             self._watch = self._loop.call_later(CLOSE_LIMIT_S, self._transport.abort)
 
-    def _leave(self, reason: str) -> None:
-        """What the end of a connection means for the hub; what it means for the transport is the caller's."""
+    def _leave(self, reason: str, *, is_mistake: bool) -> None:
+        """What the end of a connection means for the hub; what it means for the transport is the caller's.
+
+        is_mistake: of the client's; then the log says so.
+        """
         if self._is_over:
             return
         self._is_over = True
         if self._held is not None:
             self._held.cancel()  # and stays: nothing more is taken
         self._session.state = session.State.CLOSED
-        logger.debug("connection of %r ends: %s", self.address.device_id, reason)
+        if is_mistake:
+            self._ends.note(self._session.client_id, reason)
+        else:
+            logger.debug("connection of %r ends: %s", self._session.client_id, reason)
         if not self._is_attached:
             return
         if self._links.detach(self):
@@ -297,7 +314,7 @@ class Connection(asyncio.Protocol):
         try:
             take_will(self._hub, self.address, self._session.will)
         except HubError as err:
-            self._end(f"will refused: {err.text}")
+            self._end(f"its will was refused: {err.text}")
 
     def _stop_watching(self) -> None:
         if self._watch is not None:
@@ -310,14 +327,15 @@ class Connection(asyncio.Protocol):
         if self._held is not None:
             return
         if self._session.keep_alive_s is None or self._token_ends is None:
-            self._end("no CONNECT in time", at_once=True)
+            self._end(f"no CONNECT came within {CONNECT_LIMIT_S:g} s", at_once=True)
             return
         silence_left_s = self._last_heard + self._session.keep_alive_s - self._loop.time()
         token_left_s = (self._token_ends - self._clock.now()).total_seconds()
         if silence_left_s <= 0:
-            self._end("keep-alive lapsed", at_once=True)
+            limit_s = self._session.keep_alive_s
+            self._end(f"keep-alive: nothing came for {limit_s:g} s, half as long again as it promised", at_once=True)
         elif token_left_s <= 0:
-            self._end("token expired")
+            self._end("its token or certificate has expired")
         else:
             # One timer never sleeps longer than asyncio's clock is good for, nor than a moved clock would bear.
             self._watch = self._loop.call_later(min(silence_left_s, token_left_s, 3600.0), self._look)

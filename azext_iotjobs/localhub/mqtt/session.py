@@ -9,19 +9,21 @@ where MQTT would allow an error answer; so does this.
 Source: IoT Hub "communicate using MQTT"; OASIS MQTT 3.1.1, whose normative statements are named [MQTT-x].
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
+from azext_iotjobs.localhub.mqtt.ends import shown
+from azext_iotjobs.localhub.mqtt.filters import fits
 from azext_iotjobs.localhub.rules.identity import is_id
 
 MAX_MESSAGE_BYTES = 256 * 1024  # what a device may send at once, IoT Hub quotas
 KEEP_ALIVE_CAP_S = 1767.0  # 29.45 minutes, "communicate using MQTT"
 GRANTED_QOS = 1  # QoS 2 is granted as 1
+MAX_SUBSCRIPTIONS = 50  # ours: five are documented, and what the service does with a sixth is not
 BAD_PROTOCOL, IDENTIFIER_REJECTED, UNAVAILABLE, NOT_AUTHORISED = 1, 2, 3, 5  # CONNACK codes
 _QUERY_STARTS = ("?", "api-version=", "DeviceClientType=")  # an old C SDK leaves the "?" out
 
@@ -80,31 +82,28 @@ class Close:
     """End the connection; `reason` is for the log."""
 
     reason: str
+    is_mistake: bool = True  # of the client's
 
 
 Effect = Send | Admit | SubscriptionsChanged | Received | Taken | Close
-
-
-class Granted(NamedTuple):
-    """A subscription: the filter that named it, and the QoS that was granted."""
-
-    filter: str
-    qos: int
 
 
 class Session:
     """The protocol of one connection."""
 
     __slots__ = (
-        "_in_flight", "_last_packet_id", "address", "clean_session", "keep_alive_s", "state", "subscriptions", "will",
+        "_in_flight", "_last_packet_id", "address", "answers_methods", "clean_session", "client_id", "hears_messages",
+        "keep_alive_s", "state", "subscriptions", "will",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.address: Address | None = None
+        self.client_id: str | None = None  # as CONNECT has it; None before
         self.clean_session = True
         self.will: packets.Will | None = None
-        self.subscriptions: dict[topics.Subscription, Granted] = {}
+        self.subscriptions: dict[str, int] = {}  # filter -> QoS that was granted
+        self.answers_methods = self.hears_messages = False  # what follows from these
         self._in_flight: dict[int, str] = {}  # packet id -> token of a message that is not acknowledged yet
         self._last_packet_id = 0
         self.keep_alive_s: float | None = None  # silence that ends the connection; None before CONNECT
@@ -114,7 +113,7 @@ class Session:
         if self.state is State.CLOSED:
             return []
         step = _TABLE.get((self.state, type(packet)))
-        return step(self, packet) if step else self._close(f"{type(packet).__name__} while {self.state.value}")
+        return step(self, packet) if step else self._close(_out_of_turn(packet, self.state))
 
     def accept(self, kept_filters: Mapping[str, int] | None) -> list[Effect]:
         """The device may come in.
@@ -127,20 +126,21 @@ class Session:
         self.state = State.OPEN
         is_present = kept_filters is not None and not self.clean_session
         if kept_filters is not None and is_present:
-            self.subscriptions = _subscriptions(self._own_address(), kept_filters.items()) or {}
+            own = (each for each in kept_filters if topics.is_own_filter(self._own_address(), each))
+            self._listen_to({each: kept_filters[each] for each in own})
         return [Send(packets.Connack(session_present=is_present, return_code=0))]
 
-    def refuse(self) -> list[Effect]:
+    def refuse(self, reason: str) -> list[Effect]:
         """The device may not come in. It is not told why: every refusal looks alike."""
         if self.state is not State.ADMITTING:
             return []
-        return self._reject(NOT_AUTHORISED, "not authorised")
+        return self._reject(NOT_AUTHORISED, f"it was not let in: {reason}")
 
     def put_off(self) -> list[Effect]:
         """The device may come in, but not now."""
         if self.state is not State.ADMITTING:
             return []
-        return self._reject(UNAVAILABLE, "too many connections at once")
+        return self._reject(UNAVAILABLE, "throttled: too many new connections at once")
 
     def acknowledge(self, publish: packets.Publish) -> list[Effect]:
         """What a taken message is answered with."""
@@ -148,14 +148,20 @@ class Session:
 
     def filters(self) -> dict[str, int]:
         """What the device listens to, and with which QoS."""
-        return dict(self.subscriptions.values())
+        return dict(self.subscriptions)
+
+    def qos_of(self, topic: str) -> int | None:
+        """With which QoS the device hears of what is sent to one of its own topics: the highest that was granted, as
+        filters that overlap make no second message of it. None: it does not listen.
+        """
+        return max((qos for each, qos in self.subscriptions.items() if fits(each, topic)), default=None)
 
     def deliver(self, topic: str, payload: bytes, token: str) -> list[Effect]:
         """Send a message that is held under `token`; without QoS there is no acknowledgement to wait for."""
-        granted = self.subscriptions.get(topics.Subscription.MESSAGES)
-        if granted is None or self.state is not State.OPEN:
+        qos = self.qos_of(topic)
+        if qos is None or self.state is not State.OPEN:
             return []
-        if granted.qos == 0:
+        if qos == 0:
             return [Send(packets.Publish(topic, payload)), Taken(token)]
         packet_id = self._next_packet_id()
         self._in_flight[packet_id] = token
@@ -170,16 +176,22 @@ class Session:
 
     def _connect(self, connect: packets.Connect) -> list[Effect]:
         if connect.protocol_level != packets.PROTOCOL_LEVEL:
-            return self._reject(BAD_PROTOCOL, f"protocol level {connect.protocol_level}")
+            version = {3: "3.1", 5: "5"}.get(connect.protocol_level, f"level {connect.protocol_level}")
+            return self._reject(BAD_PROTOCOL, f"it speaks MQTT {version}; 3.1.1 is spoken here")
+        self.client_id = connect.client_id
         address = parse_client_id(connect.client_id)
         if address is None:
-            return self._reject(IDENTIFIER_REJECTED, "the client id names no device")
+            return self._reject(IDENTIFIER_REJECTED, "its client id is neither device nor device/module")
         host = parse_host(connect.username or "", connect.client_id)
         if host is None:
             # Which code the service gives here is not published; 5 is what SDKs read as "do not try again".
-            return self._reject(NOT_AUTHORISED, "user name and client id do not fit")
+            user = "none" if connect.username is None else shown(connect.username)
+            return self._reject(
+                NOT_AUTHORISED, f"its user name is {user}; it must be HOST/{{client id}}/?api-version=..."
+            )
         if connect.will is not None and not _is_event_topic(address, connect.will.topic):
-            return self._reject(NOT_AUTHORISED, "will on a topic that is not the device's own")
+            topic = shown(connect.will.topic)
+            return self._reject(NOT_AUTHORISED, f"its will is for {topic}, which is no topic of its telemetry")
         self.address, self.will, self.clean_session = address, connect.will, connect.clean_session
         # Half as long again as promised [MQTT-3.1.2-24]; 0 means "no limit" in MQTT, but the service has one.
         self.keep_alive_s = min(1.5 * connect.keep_alive_s or KEEP_ALIVE_CAP_S, KEEP_ALIVE_CAP_S)
@@ -190,28 +202,34 @@ class Session:
 
     def _publish(self, publish: packets.Publish) -> list[Effect]:
         if publish.qos > 1:
-            return self._close("QoS 2")
+            return self._close("it published with QoS 2; 0 and 1 are taken")
         if len(publish.payload) > MAX_MESSAGE_BYTES:
-            return self._close("published more than 256 KB")
+            return self._close(f"it published {len(publish.payload)} bytes; {MAX_MESSAGE_BYTES} are taken")
         meaning = topics.parse(self._own_address(), publish.topic)
-        return [Received(meaning, publish)] if meaning else self._close("published to a topic that is not allowed")
+        if meaning is None:
+            return self._close(f"it published to {shown(publish.topic)}, which is no topic that it may publish to")
+        return [Received(meaning, publish)]
 
     def _subscribe(self, subscribe: packets.Subscribe) -> list[Effect]:
-        # The service allows five subscriptions; these are never more, as one kind has one filter.
-        asked = [(name, min(qos, GRANTED_QOS)) for name, qos in subscribe.filters]
-        wanted = _subscriptions(self._own_address(), asked)
-        if wanted is None:
-            return self._close("subscribed to a topic that is not allowed")
-        self.subscriptions.update(wanted)
-        codes = tuple(qos for _, qos in asked)
+        for name, _ in subscribe.filters:
+            if not topics.is_own_filter(self._own_address(), name):
+                return self._close(f"it subscribed to {shown(name)}, which covers no topic of its own")
+        wanted = {name: min(qos, GRANTED_QOS) for name, qos in subscribe.filters}
+        if len(self.subscriptions | wanted) > MAX_SUBSCRIPTIONS:
+            return self._close(f"it subscribed to more than {MAX_SUBSCRIPTIONS} filters")
+        self._listen_to(self.subscriptions | wanted)
+        codes = tuple(min(qos, GRANTED_QOS) for _, qos in subscribe.filters)
         return [Send(packets.Suback(subscribe.packet_id, codes)), SubscriptionsChanged()]
 
     def _unsubscribe(self, unsubscribe: packets.Unsubscribe) -> list[Effect]:
-        names = set(unsubscribe.filters)
-        self.subscriptions = {
-            kind: granted for kind, granted in self.subscriptions.items() if granted.filter not in names
-        }
+        gone = set(unsubscribe.filters)
+        self._listen_to({name: qos for name, qos in self.subscriptions.items() if name not in gone})
         return [SubscriptionsChanged(), Send(packets.Unsuback(unsubscribe.packet_id))]
+
+    def _listen_to(self, filters: dict[str, int]) -> None:
+        self.subscriptions = filters
+        self.answers_methods = topics.may_hear_methods(filters)
+        self.hears_messages = topics.hears_messages(self._own_address(), filters)
 
     def _ping(self, _pingreq: packets.Pingreq) -> list[Effect]:
         return [Send(packets.Pingresp())]
@@ -222,7 +240,8 @@ class Session:
 
     def _disconnect(self, _disconnect: packets.Disconnect) -> list[Effect]:
         self.will = None  # a clean farewell has no will [MQTT-3.14.4-3]
-        return self._close("DISCONNECT")
+        self.state = State.CLOSED
+        return [Close("DISCONNECT", is_mistake=False)]
 
     def _reject(self, code: int, reason: str) -> list[Effect]:
         return [Send(packets.Connack(session_present=False, return_code=code)), *self._close(reason)]
@@ -275,13 +294,10 @@ def parse_model_id(username: str, client_id: str) -> str | None:
     return unquote(named["model-id"]) or None if "model-id" in named else None
 
 
-def _subscriptions(
-    address: Address, filters: Iterable[tuple[str, int]]
-) -> dict[topics.Subscription, Granted] | None:  # fmt: skip
-    """None when one of the filters is not for this address."""
-    found = [(topics.parse_filter(address, name), Granted(name, qos)) for name, qos in filters]
-    known = {kind: granted for kind, granted in found if kind is not None}
-    return known if all(kind is not None for kind, _ in found) else None
+def _out_of_turn(packet: packets.Packet, state: State) -> str:
+    name = type(packet).__name__.upper()
+    when = {State.NEW: "before CONNECT", State.OPEN: "where it has no place"}.get(state, f"while {state.value}")
+    return f"it sent {name} {when}"
 
 
 def _is_event_topic(address: Address, topic: str) -> bool:

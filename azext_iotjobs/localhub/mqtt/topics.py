@@ -5,13 +5,14 @@ key alone means no value, and "+" is a plus. A device's request ids are opaque: 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, unquote
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.mqtt.filters import fits, meet
 from azext_iotjobs.localhub.rules.message import Ack
 from azext_iotjobs.localhub.store.messages import Message
 
@@ -60,6 +61,8 @@ class ReportedPatch:
 Meaning = Telemetry | MethodResponse | TwinGet | ReportedPatch
 
 MAX_RID_CHARS = 1024  # ours: an answer's topic is longer than the question's and must fit into MQTT's 65,535 bytes too
+MAX_FILTER_CHARS = 1024  # ours: ids, names of methods and what is around them have less
+WILDCARDS = set("+#")
 _STATUS_AND_QUERY = re.compile(r"(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
 # A device may compare a name without decoding it, and a component's command has a "*" in it. Only what means something
 # in a topic has to be encoded: / + # ? & % and what is not ASCII.
@@ -91,7 +94,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Listened:
-    """One row of the table of filters that may be subscribed to."""
+    """One row of the table of topics that a client is sent, as the filter that documentation has for them."""
 
     filter: str  # {device} and {module} are the client's own ids
     kind: Subscription
@@ -130,11 +133,12 @@ PUBLISHED = (
     Published("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "ask for the twin"),
     Published("$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"),
 )
+MESSAGES = "devices/{device}/messages/devicebound/#"
 LISTENED = (
     Listened("$iothub/methods/POST/#", Subscription.METHODS),
     Listened("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
     Listened("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
-    Listened("devices/{device}/messages/devicebound/#", Subscription.MESSAGES),
+    Listened(MESSAGES, Subscription.MESSAGES),
     Listened("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
     Listened("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
 )
@@ -149,9 +153,27 @@ def parse(address: Address, topic: str) -> Meaning | None:
     return None
 
 
-def parse_filter(address: Address, topic_filter: str) -> Subscription | None:
-    """What a device wants to hear; None for a filter that it may not have."""
-    return next((row.kind for row in LISTENED if _own(address, row.filter) == topic_filter), None)
+def is_own_filter(address: Address, topic_filter: str) -> bool:
+    """Whether a filter covers any of a client's own topics: those that it is sent, and those that it publishes to, to
+    which nothing is ever sent. It hears of these alone, whatever else the filter covers.
+    """
+    if len(topic_filter) > MAX_FILTER_CHARS:
+        return False
+    templates = (*(row.filter for row in LISTENED), *(f"{row.start.rstrip('/?')}/#" for row in PUBLISHED))
+    return any(own is not None and meet(topic_filter, own) for own in (_own(address, each) for each in templates))
+
+
+def may_hear_methods(topic_filters: Iterable[str]) -> bool:
+    """Whether there are methods whose calls one of the filters fits."""
+    return any(meet(each, "$iothub/methods/POST/+/+") for each in topic_filters)
+
+
+def hears_messages(address: Address, topic_filters: Iterable[str]) -> bool:
+    """Whether one of the filters fits every cloud-to-device message, whatever its properties are."""
+    if _own(address, MESSAGES) is None:  # an id which no topic can carry, or a module
+        return False
+    any_message = f"{_base(address)}/messages/devicebound/\0"  # no filter can say this by its letters
+    return any(fits(each, any_message) for each in topic_filters)
 
 
 def message_topic(message: Message) -> str:
@@ -210,8 +232,12 @@ def _rid(query: str) -> str | None:
 
 
 def _own(address: Address, template: str) -> str | None:
-    """A row's topic with the client's own ids; None for one that is not for its kind of client."""
-    if "{device}" in template and ("{module}" in template) != (address.module_id is not None):
+    """A row's topic with the client's own ids; None for one that is not for its kind of client, or of an id that topics
+    cannot carry, as it would be a wildcard.
+    """
+    if "{device}" not in template:
+        return template
+    if ("{module}" in template) != (address.module_id is not None) or WILDCARDS & set("".join(address.key)):
         return None
     return template.replace("{device}", address.device_id).replace("{module}", address.module_id or "")
 

@@ -11,11 +11,13 @@ Source: IoT Hub devguide "send cloud-to-device messages" and quotas.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from urllib.parse import quote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, MESSAGE_TOO_LARGE, HubError
 from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
 
 MAX_MESSAGE_BYTES = 64 * 1024  # body and properties
+MAX_ENCODED_CHARACTERS = 64_000  # of its texts, percent-encoded: MQTT has them in a topic of 65,535 bytes
 MAX_ID_CHARACTERS = 128
 MAX_QUEUED = 50  # of one device
 MAX_DELIVERIES = 10
@@ -71,6 +73,13 @@ class NewMessage:
         size = len(self.body) + sum(len(text.encode()) for text in texts if text)
         if size > MAX_MESSAGE_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"The message has {size} bytes; at most {MAX_MESSAGE_BYTES} are allowed.")
+        encoded = sum(len(quote(text, safe="")) + 1 for text in texts if text)
+        if encoded > MAX_ENCODED_CHARACTERS:
+            raise HubError(
+                MESSAGE_TOO_LARGE,
+                f"The message's properties have {encoded} characters once they are percent-encoded; at most "
+                f"{MAX_ENCODED_CHARACTERS} fit into the topic in which devices are sent them.",
+            )
 
 
 def expiry(asked: datetime | None, now: datetime) -> datetime:

@@ -18,16 +18,16 @@ class Pending(Generic[Key, Waiter]):
     """The calls in flight, by device and request id."""
 
     _by_device: dict[Key, dict[str, Waiter]] = field(default_factory=lambda: defaultdict(dict))
-    _last_rid: int = 0
+    _last_rid: dict[Key, int] = field(default_factory=dict)
 
     def is_full(self, device: Key) -> bool:
         """Whether the device has as many calls in flight as it may."""
         return len(self._by_device.get(device, ())) >= MAX_IN_FLIGHT
 
     def add(self, device: Key, waiter: Waiter) -> str:
-        """Enter a call; gives its request id, which no other call of this run has."""
-        self._last_rid += 1
-        rid = str(self._last_rid)
+        """Enter a call; gives its request id: 1 for the first since the device came, then 2."""
+        rid = str(self._last_rid.get(device, 0) + 1)
+        self._last_rid[device] = int(rid)
         self._by_device[device][rid] = waiter
         return rid
 
@@ -40,5 +40,6 @@ class Pending(Generic[Key, Waiter]):
         return waiter
 
     def take_all(self, device: Key) -> list[Waiter]:
-        """Every waiter of a device that is gone."""
+        """Every waiter of a device that is gone; when it comes again, its request ids begin anew."""
+        self._last_rid.pop(device, None)
         return list(self._by_device.pop(device, {}).values())

@@ -94,10 +94,11 @@ class Device:
         self._fleet = fleet
         self._answers = answers
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
         self._fleet.called(self.address.device_id, rid)
         if self._answers:
             asyncio.get_running_loop().call_soon(self._fleet.answer, self.address.device_id)
+        return True
 
     def notify_desired(self, patch: Any, version: int) -> None:
         raise AssertionError("nobody changes twins here")
@@ -105,7 +106,7 @@ class Device:
     def deliver(self, message: Any) -> None:
         raise AssertionError("nobody sends messages here")
 
-    def close(self) -> None:
+    def close(self, mistake: str | None = None) -> None:
         self._fleet.links.detach(self)
 
 

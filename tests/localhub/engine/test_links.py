@@ -28,14 +28,15 @@ class Wire:
     notified: list[tuple[Any, int]] = field(default_factory=list)
     is_closed: bool = False
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
         self.called.append((rid, name, payload))
+        return self.hears
 
     def notify_desired(self, patch: Any, version: int) -> None:
         if self.hears:
             self.notified.append((patch, version))
 
-    def close(self) -> None:
+    def close(self, mistake: str | None = None) -> None:
         self.is_closed = True
         self.links.detach(self)
 
@@ -213,6 +214,15 @@ def test_an_answer_that_is_none_is_told_to_the_caller() -> None:
         await turns()
         links.answer(PUMP, wire.called[0][0], HubError(BAD_GATEWAY, "Not JSON.", info={}))
         assert await number(call) == 502000
+
+    run(main)
+
+
+def test_a_method_that_the_device_has_not_subscribed_to_fails_at_once() -> None:
+    async def main(_loop: MovedLoop) -> None:
+        links = Links()
+        attached(links, hears=False)
+        assert await number(invoke(links)) == 404103
 
     run(main)
 

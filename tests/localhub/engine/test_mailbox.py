@@ -31,7 +31,7 @@ class Wire:
     accepts_messages: bool = True
     delivered: list[Message] = field(default_factory=list)
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
         raise AssertionError("nobody calls methods here")
 
     def notify_desired(self, patch: object, version: int) -> None:
@@ -40,7 +40,7 @@ class Wire:
     def deliver(self, message: Message) -> None:
         self.delivered.append(message)
 
-    def close(self) -> None:
+    def close(self, mistake: str | None = None) -> None:
         raise AssertionError("nobody is dropped here")
 
 

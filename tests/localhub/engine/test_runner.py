@@ -52,16 +52,17 @@ class Device:
         hub.links.attach(self)
         hub.links.listens(self)
 
-    def call_method(self, rid: str, name: str, payload: str) -> None:
+    def call_method(self, rid: str, name: str, payload: str) -> bool:
         self.calls.append(f"{name} {payload}")
         if self._status is not None:
             answer = MethodAnswer(self._status, {"ok": True})
             asyncio.get_running_loop().call_soon(self._hub.links.answer, self.address, rid, answer)
+        return True
 
     def notify_desired(self, patch: Any, version: int) -> None:
         self.desired.append((patch, version))
 
-    def close(self) -> None:
+    def close(self, mistake: str | None = None) -> None:
         self._hub.links.detach(self)
 
 

@@ -50,7 +50,6 @@ def test_a_handshake_is_taken_whatever_its_query(path: str) -> None:
     [
         ("/$iothub/websocket", None),
         ("/$iothub/websocket", "mqttv3.1"),
-        ("/$iothub/websocket", "AMQPWSB10"),
         ("/", "mqtt"),
         ("/$iothub/websocket/", "mqtt"),
         ("/$iothub", "mqtt"),

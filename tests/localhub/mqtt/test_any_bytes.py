@@ -116,7 +116,7 @@ def test_a_session_ends_once_and_says_nothing_more(stream: list[Packet], is_admi
         was = session.state
         effects = session.on_packet(packet)
         if session.state is State.ADMITTING:
-            effects += session.accept(None) if is_admitted else session.refuse()
+            effects += session.accept(None) if is_admitted else session.refuse("no")
         ends += sum(isinstance(effect, Close) for effect in effects)
         assert effects == [] or was is not State.CLOSED
     assert ends == (session.state is State.CLOSED)

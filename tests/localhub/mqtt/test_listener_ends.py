@@ -29,9 +29,9 @@ def door(request: pytest.FixtureRequest) -> Door:
         encode(hello()),
         encode(Publish(EVENTS, b"x", qos=2, packet_id=1)),
         encode(Publish("devices/pump-2/messages/events/", b"x")),
-        encode(Subscribe(1, (("#", 0),))),
+        encode(Subscribe(1, (("$SYS/#", 0),))),
     ],
-    ids=["HTTP", "zeros", "oversize", "second CONNECT", "QoS 2", "another's topic", "wildcard"],
+    ids=["HTTP", "zeros", "oversize", "second CONNECT", "QoS 2", "another's topic", "another's filter"],
 )
 def test_what_may_not_be_ends_that_connection_alone(door: Door, data: bytes) -> None:
     async def main(loop: MovedLoop) -> None:

@@ -26,6 +26,7 @@ from azext_iotjobs.localhub.mqtt.packets import (
 from azext_iotjobs.localhub.mqtt.session import (
     KEEP_ALIVE_CAP_S,
     MAX_MESSAGE_BYTES,
+    MAX_SUBSCRIPTIONS,
     Admit,
     Close,
     Received,
@@ -36,7 +37,7 @@ from azext_iotjobs.localhub.mqtt.session import (
     Taken,
     parse_host,
 )
-from azext_iotjobs.localhub.mqtt.topics import Subscription, Telemetry
+from azext_iotjobs.localhub.mqtt.topics import Telemetry
 
 METHODS, TWIN = "$iothub/methods/POST/#", "$iothub/twin/res/#"
 MESSAGES = "devices/pump-1/messages/devicebound/#"
@@ -104,7 +105,7 @@ def test_a_token_is_not_shown() -> None:
 
 def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
     session = session_in(State.ADMITTING)
-    told, end = session.refuse()
+    told, end = session.refuse("wrong key")
     assert told == Send(Connack(session_present=False, return_code=5)) and isinstance(end, Close)
     assert session.state is State.CLOSED
 
@@ -112,7 +113,7 @@ def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
 @pytest.mark.parametrize("state", [State.NEW, State.OPEN, State.CLOSED])
 def test_admission_nobody_asked_for_changes_nothing(state: State) -> None:
     session = session_in(state)
-    assert session.accept(None) == session.refuse() == []
+    assert session.accept(None) == session.refuse("") == []
     assert session.state is state
 
 
@@ -214,12 +215,13 @@ def test_subscriptions_are_granted_with_qos_1_at_most_and_answered_before_anythi
     session = session_in(State.OPEN)
     filters = ((METHODS, 0), (TWIN, 1), ("devices/pump-1/messages/devicebound/#", 2))
     assert session.on_packet(Subscribe(4, filters)) == [Send(Suback(4, (0, 1, 1))), SubscriptionsChanged()]
-    assert set(session.subscriptions) == {Subscription.METHODS, Subscription.TWIN_ANSWERS, Subscription.MESSAGES}
+    assert session.subscriptions == {METHODS: 0, TWIN: 1, MESSAGES: 1}
+    assert session.answers_methods and session.hears_messages
 
 
 def test_a_filter_that_may_not_be_ends_the_connection_and_grants_none_of_its_packet() -> None:
     session = session_in(State.OPEN)
-    assert closes(session.on_packet(Subscribe(4, ((METHODS, 0), ("#", 0)))))
+    assert closes(session.on_packet(Subscribe(4, ((METHODS, 0), ("$SYS/#", 0)))))
     assert session.subscriptions == {}
 
 
@@ -234,14 +236,14 @@ def test_unsubscribing_ends_a_subscription_before_it_is_answered() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(4, ((METHODS, 0), (TWIN, 0))))
     assert session.on_packet(Unsubscribe(5, (METHODS, "never/held"))) == [SubscriptionsChanged(), Send(Unsuback(5))]
-    assert set(session.subscriptions) == {Subscription.TWIN_ANSWERS}
+    assert session.subscriptions == {TWIN: 0} and not session.answers_methods
 
 
 def test_a_session_that_is_not_clean_finds_its_subscriptions_again() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
     assert session.accept({METHODS: 1}) == [Send(Connack(session_present=True, return_code=0))]
-    assert set(session.subscriptions) == {Subscription.METHODS}
+    assert session.subscriptions == {METHODS: 1} and session.answers_methods
 
 
 def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
@@ -307,11 +309,80 @@ def test_nothing_is_delivered_to_who_does_not_listen() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["devices/pump-1/messages/devicebound/#", "devices/pump-1/#", "devices/pump-1/modules/#"]
+    "name", ["devices/pump-1/messages/devicebound/#", "devices/pump-1/messages/#", "devices/pump-1/modules/rotor/#"]
 )
-def test_a_module_does_not_listen_for_its_device(name: str) -> None:
+def test_a_module_does_not_listen_for_its_device_or_another_module(name: str) -> None:
+    session = module_session()
+    assert closes(session.on_packet(Subscribe(1, ((name, 0),))))
+
+
+@pytest.mark.parametrize("name", ["#", "devices/pump-1/#", "devices/pump-1/modules/#", "devices/+/modules/motor/#"])
+def test_a_module_hears_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
+    session = module_session()
+    assert session.on_packet(Subscribe(1, ((name, 0),)))[0] == Send(Suback(1, (0,)))
+    assert not session.hears_messages
+
+
+def module_session() -> Session:
     session = Session()
     session.on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
+    session.accept(None)
+    return session
+
+
+WIDE, NARROW = "$iothub/#", "$iothub/methods/POST/reboot/#"
+
+
+def test_a_message_comes_with_the_highest_qos_that_was_granted_to_a_filter_which_fits_it() -> None:
+    session = session_in(State.OPEN)
+    for packet_id, (name, qos) in enumerate(((MESSAGES, 0), ("devices/+/messages/#", 1), ("#", 0)), 1):
+        session.on_packet(Subscribe(packet_id, ((name, qos),)))
+    topic = "devices/pump-1/messages/devicebound/a=1"
+    (sent,) = session.deliver(topic, b"x", "t1")
+    assert sent == Send(Publish(topic, b"x", qos=1, packet_id=1))
+    session.on_packet(Unsubscribe(4, ("devices/+/messages/#",)))
+    assert session.deliver(topic, b"x", "t2") == [Send(Publish(topic, b"x")), Taken("t2")]
+    session.on_packet(Unsubscribe(5, (MESSAGES, "#")))
+    assert session.deliver(topic, b"x", "t3") == [] and not session.hears_messages
+
+
+def test_unsubscribing_from_one_of_two_filters_leaves_what_the_other_covers() -> None:
+    session = session_in(State.OPEN)
+    session.on_packet(Subscribe(1, ((WIDE, 0), (NARROW, 0))))
+    session.on_packet(Unsubscribe(2, (WIDE,)))
+    heard = {name: session.qos_of(f"$iothub/methods/POST/{name}/?$rid=1") for name in ("reboot", "other")}
+    assert heard == {"reboot": 0, "other": None} and session.answers_methods
+    assert session.qos_of("$iothub/twin/res/200/?$rid=1") is None
+
+
+def test_a_filter_that_a_client_has_not_subscribed_to_as_it_is_written_is_not_taken_back() -> None:
+    session = session_in(State.OPEN)
+    session.on_packet(Subscribe(1, ((WIDE, 0),)))
+    session.on_packet(Unsubscribe(2, (METHODS, "#")))
+    assert session.subscriptions == {WIDE: 0}
+
+
+def test_a_kept_session_finds_wide_filters_again_and_not_those_that_are_no_longer_its_own() -> None:
+    session = Session()
+    session.on_packet(connect(clean_session=False))
+    session.accept({WIDE: 1, "devices/pump-2/#": 1, "#": 0})
+    assert session.filters() == {WIDE: 1, "#": 0}
+    assert session.answers_methods and session.hears_messages
+
+
+def test_subscriptions_are_bounded() -> None:
+    session = session_in(State.OPEN)
+    names = [f"$iothub/methods/POST/m{number}/#" for number in range(MAX_SUBSCRIPTIONS + 1)]
+    session.on_packet(Subscribe(1, tuple((name, 0) for name in names[:-1])))
+    assert session.state is State.OPEN and len(session.subscriptions) == MAX_SUBSCRIPTIONS
+    assert closes(session.on_packet(Subscribe(2, ((names[-1], 0),))))
+
+
+@pytest.mark.parametrize("device", ["+", "#", "a+b", "pump#1"])
+@pytest.mark.parametrize("name", ["devices/pump-1/#", "devices/+/messages/devicebound/#", "#", "devices/#"])
+def test_a_device_whose_id_no_topic_can_carry_hears_no_other_s_messages(device: str, name: str) -> None:
+    session = Session()
+    session.on_packet(connect(client_id=device, username=f"hub/{device}/?api-version=2021-04-12"))
     session.accept(None)
     assert closes(session.on_packet(Subscribe(1, ((name, 0),))))
 

@@ -1,5 +1,6 @@
 """Topics a device may use, what they mean, and what the hub's own topics look like."""
 
+import re
 from urllib.parse import quote, unquote
 
 import pytest
@@ -7,19 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.mqtt.filters import fits, meet
 from azext_iotjobs.localhub.mqtt.topics import (
+    MAX_FILTER_CHARS,
     MAX_RID_CHARS,
     SYSTEM_NAMES,
     MethodResponse,
     ReportedPatch,
-    Subscription,
     Telemetry,
     TwinGet,
     desired_topic,
+    hears_messages,
+    is_own_filter,
+    may_hear_methods,
     method_topic,
     parse,
     parse_bag,
-    parse_filter,
     twin_answer_topic,
 )
 
@@ -84,39 +88,120 @@ def test_a_module_has_topics_of_its_own() -> None:
     motor = Address("pump-1", "motor")
     assert parse(motor, "devices/pump-1/modules/motor/messages/events/a=1") == Telemetry({"a": "1"}, {})
     assert parse(motor, "devices/pump-1/messages/events/") is None
-    assert parse_filter(motor, "$iothub/methods/POST/#") is Subscription.METHODS
-    assert parse_filter(motor, "devices/pump-1/messages/devicebound/#") is None
+    assert is_own_filter(motor, "$iothub/methods/POST/#")
+    assert not is_own_filter(motor, "devices/pump-1/messages/devicebound/#")
 
 
 def test_an_id_stands_in_topics_as_it_is() -> None:
     odd = Address("a%20b:c=d@e!")
     assert parse(odd, "devices/a%20b:c=d@e!/messages/events/") == Telemetry({}, {})
-    assert parse_filter(odd, "devices/a%20b:c=d@e!/messages/devicebound/#") is Subscription.MESSAGES
+    assert hears_messages(odd, ["devices/a%20b:c=d@e!/messages/devicebound/#"])
 
 
-@pytest.mark.parametrize(
-    ("topic_filter", "subscription"),
-    [
-        ("$iothub/methods/POST/#", Subscription.METHODS),
-        ("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
-        ("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
-        ("devices/pump-1/messages/devicebound/#", Subscription.MESSAGES),
-        ("#", None),
-        ("+/+/#", None),
-        ("devices/#", None),
-        ("devices/+/messages/devicebound/#", None),
-        ("devices/pump-2/messages/devicebound/#", None),
-        ("devices/pump-1/messages/devicebound/+", None),
-        ("devices/pump-1/messages/events/#", None),
-        ("$iothub/#", None),
-        ("$iothub/methods/#", None),
-        ("$iothub/methods/POST/reboot/#", None),
-        ("$iothub/methods/res/#", None),
-        ("$iothub/twin/PATCH/properties/reported/#", None),
-    ],
-)
-def test_only_the_documented_filters_are_for_the_device(topic_filter: str, subscription: Subscription | None) -> None:
-    assert parse_filter(PUMP, topic_filter) is subscription
+# filter -> whether it is granted, calls of methods come, messages come
+FILTERS = {
+    "$iothub/methods/POST/#": (True, True, False),
+    "$iothub/methods/POST/+/+": (True, True, False),
+    "$iothub/methods/POST/reboot/#": (True, True, False),
+    "$iothub/methods/#": (True, True, False),
+    "$iothub/+/POST/#": (True, True, False),
+    "$iothub/#": (True, True, False),
+    "$iothub/methods/POST/+": (True, False, False),  # no call has as few levels
+    "$iothub/methods/POST": (True, False, False),
+    "$iothub/methods/res/#": (True, False, False),
+    "$iothub/twin/#": (True, False, False),
+    "$iothub/twin/res/#": (True, False, False),
+    "$iothub/twin/res/200/#": (True, False, False),
+    "$iothub/twin/PATCH/properties/desired/#": (True, False, False),
+    "$iothub/twin/PATCH/properties/+/#": (True, False, False),
+    "$iothub/twin/PATCH/properties/reported/#": (True, False, False),
+    "$iothub/twin/GET/#": (True, False, False),
+    "devices/pump-1/messages/devicebound/#": (True, False, True),
+    "devices/pump-1/messages/devicebound/+": (True, False, True),
+    "devices/pump-1/messages/devicebound/a=1": (True, False, False),
+    "devices/pump-1/messages/devicebound": (True, False, False),
+    "devices/pump-1/messages/events/#": (True, False, False),
+    "devices/pump-1/messages/events": (True, False, False),
+    "devices/pump-1/messages/+": (True, False, False),
+    "devices/pump-1/messages/#": (True, False, True),
+    "devices/pump-1/#": (True, False, True),
+    "devices/+/messages/devicebound/#": (True, False, True),
+    "devices/#": (True, False, True),
+    "+/+/messages/#": (True, False, True),
+    "+/+/#": (True, False, True),
+    "#": (True, False, True),  # not what begins with $
+    "+/methods/POST/#": (False, False, False),
+    "+": (False, False, False),
+    "$SYS/#": (False, False, False),
+    "$share/g/#": (False, False, False),
+    "$iothub": (False, False, False),
+    "$iothub/clientproxy/#": (False, False, False),
+    "$iothub/methods/GET/#": (False, False, False),
+    "$iothub/twin/PATCH/properties/other/#": (False, False, False),
+    "devices/pump-2/messages/devicebound/#": (False, False, False),
+    "devices/pump-2/#": (False, False, False),
+    "devices/PUMP-1/#": (False, False, False),
+    "devices/pump-1/modules/motor/#": (False, False, False),
+    "devices/pump-1/twin/#": (False, False, False),
+    "devices": (False, False, False),
+    "anything/#": (False, False, False),
+    f"devices/pump-1/messages/{'x' * MAX_FILTER_CHARS}/#": (False, False, False),
+}
+
+
+@pytest.mark.parametrize("topic_filter", FILTERS)
+def test_a_filter_is_granted_for_what_it_covers_of_the_device_s_own_topics(topic_filter: str) -> None:
+    said = is_own_filter(PUMP, topic_filter), may_hear_methods([topic_filter]), hears_messages(PUMP, [topic_filter])
+    assert said == FILTERS[topic_filter]
+
+
+LEVELS = st.lists(st.sampled_from(["a", "b", "$x", ""]), min_size=1, max_size=4)
+TOPIC_NAMES = LEVELS.map("/".join).filter(bool)
+WILD = st.lists(st.sampled_from(["a", "b", "$x", "", "+"]), min_size=1, max_size=4)
+TOPIC_FILTERS = st.tuples(WILD, st.booleans()).map(lambda each: "/".join(each[0] + ["#"] * each[1])).filter(bool)
+
+
+def fits_as_a_pattern(topic_filter: str, topic: str) -> bool:
+    """The standard's rule, said as a regular expression."""
+    if topic[0] == "$" and topic_filter[0] in "+#":
+        return False
+    parents, _, last = topic_filter.rpartition("/")
+    if last == "#":
+        pattern = f"{_pattern(parents)}(/.*)?" if "/" in topic_filter else ".*"
+        return re.fullmatch(pattern, topic) is not None
+    return re.fullmatch(_pattern(topic_filter), topic) is not None
+
+
+def _pattern(topic_filter: str) -> str:
+    return "/".join("[^/]*" if level == "+" else re.escape(level) for level in topic_filter.split("/"))
+
+
+@given(TOPIC_FILTERS, TOPIC_NAMES)
+def test_a_filter_fits_as_the_standard_says(topic_filter: str, topic: str) -> None:
+    assert fits(topic_filter, topic) is fits_as_a_pattern(topic_filter, topic)
+
+
+@given(TOPIC_FILTERS, TOPIC_FILTERS, TOPIC_NAMES)
+def test_filters_that_fit_the_same_topic_meet(one: str, other: str, topic: str) -> None:
+    if fits(one, topic) and fits(other, topic):
+        assert meet(one, other) and meet(other, one)
+
+
+@given(TOPIC_FILTERS, TOPIC_FILTERS)
+def test_filters_that_meet_fit_a_topic_that_both_have_letters_for(one: str, other: str) -> None:
+    assert meet(one, other) is meet(other, one)
+    if meet(one, other):
+        assert any(fits(one, each) and fits(other, each) for each in topics_like(one, other))
+
+
+def topics_like(one: str, other: str) -> set[str]:
+    """Topics that two filters' letters make: where one has a wildcard the other's letters, where both have one an a."""
+    found = set()
+    for length in range(1, 7):
+        sides = [[*each.split("/"), *["#"] * 7][:length] for each in (one, other)]
+        letters = [next((each for each in pair if each not in ("+", "#")), "a") for pair in zip(*sides, strict=True)]
+        found.add("/".join(letters))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,22 @@ def test_an_answer_to_what_was_never_asked_finds_nothing() -> None:
     assert pending.take("pump-1", "") is None
 
 
-def test_no_two_calls_share_a_request_id_on_whatever_device() -> None:
+def test_request_ids_of_a_device_count_from_one_and_none_comes_twice_while_it_is_there() -> None:
     pending: Pending[str, int] = Pending()
-    rids = [pending.add(f"pump-{number % 3}", number) for number in range(30)]
-    assert len(set(rids)) == 30
-    assert pending.take("pump-0", rids[0]) == 0
-    assert pending.add("pump-0", 99) not in rids
+    rids = [(f"pump-{number % 3}", pending.add(f"pump-{number % 3}", number)) for number in range(30)]
+    assert [rid for device, rid in rids if device == "pump-1"] == [str(number) for number in range(1, 11)]
+    assert pending.take("pump-0", "1") == 0
+    assert pending.add("pump-0", 99) == "11"
+    for number in range(1, 11):
+        pending.take("pump-1", str(number))
+    assert pending.add("pump-1", 98) == "11"
+
+
+def test_request_ids_begin_anew_when_a_device_has_been_gone() -> None:
+    pending: Pending[str, str] = Pending()
+    assert [pending.add("pump-1", "a"), pending.add("pump-1", "b"), pending.add("pump-2", "c")] == ["1", "2", "1"]
+    pending.take_all("pump-1")
+    assert [pending.add("pump-1", "d"), pending.add("pump-2", "e")] == ["1", "2"]
 
 
 def test_a_device_that_is_gone_gives_up_its_own_calls_alone() -> None:
