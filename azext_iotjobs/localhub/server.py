@@ -270,6 +270,7 @@ def _describe(
         "caCertificatePath": str(certificates.ca_file),
         "caBundlePath": str(certificates.bundle_file),
         "dataDirectory": str(config.data_dir),
+        "logFile": None if config.log_file is None else str(config.log_file),
         "inMemory": config.in_memory,
         "sku": config.sku.value,
         "units": None if config.sku is Sku.UNLIMITED else config.units,
@@ -278,6 +279,6 @@ def _describe(
     }
     state_file = None
     if config.state_dir is not None:
-        prefix = "" if config.bind == LocalHubConfig.bind else f"{config.bind}_"
-        state_file = config.state_dir / f"{prefix}{https_port}.json"
+        # By its address too: hubs with one port and different addresses run side by side.
+        state_file = config.state_dir / f"{config.bind}_{https_port}.json"
     return Listening(document=document, state_file=state_file)
