@@ -50,7 +50,7 @@ def main(words: list[str] | None = None) -> int:
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,
-            f"A dependency of the local hub does not load ({err}). {_what_to_do()}",
+            f"A dependency of the local hub does not load ({err}). {_what_to_do(err)}",
         )
     allow_many_files()
     try:
@@ -97,10 +97,11 @@ def _ending_signals() -> list[signal.Signals]:
     return signals
 
 
-def _what_to_do() -> str:
+def _what_to_do(err: ImportError) -> str:
     """What to do about a dependency that does not load, by where this package is."""
     folder = Path(__file__).resolve().parents[2]
-    if any(folder.glob("iotjobs-*.dist-info")):  # installed: there are dependencies beside it, and they do not fit
+    # Installed, there are dependencies beside it; or some were found elsewhere. Either way, they do not fit.
+    if any(folder.glob("iotjobs-*.dist-info")) or not isinstance(err, ModuleNotFoundError):
         return "Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl"
     return (
         f"This package is imported from {folder}, where none of its dependencies are installed, nor anywhere else that "

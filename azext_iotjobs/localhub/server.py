@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shlex
 import socket
@@ -40,6 +41,8 @@ from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 from azext_iotjobs.localhub.troubles import Troubles
+
+logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
 TLS_READ_BYTES = 4 * 1024
@@ -105,8 +108,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             _write_state(listening.state_file, listening.document)
             at_end.callback(_take_back, listening.state_file)
         troubles.serves = True
+        logger.info("ready: HTTPS port %d, MQTT port %d, process %d", https_port, mqtt_port, os.getpid())
         on_ready(listening)
         await stop.wait()
+        logger.info("ending")
 
 
 def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:
