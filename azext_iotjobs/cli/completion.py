@@ -64,7 +64,7 @@ def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The names under which local hubs can be reached now."""
     from azext_iotjobs.cli.running_hubs import running_hubs
 
-    return _offered(prefix, lambda: dict.fromkeys(["localhost", *(hub.host_name for hub in running_hubs())]))
+    return _offered(prefix, lambda: dict.fromkeys(["localhost", *(hub.selector for hub in running_hubs())]))
 
 
 @Completer
@@ -80,9 +80,10 @@ def _client(cmd: Any, namespace: Any) -> Any:
     from azext_iotjobs.cli.target import open_client
 
     typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
-    if not hasattr(namespace, "hub"):
-        port = getattr(namespace, "secure_port", None)
-        typed["hub"] = f"localhost:{port}" if port else "localhost"
+    if hasattr(namespace, "secure_port"):
+        from azext_iotjobs.cli.running_hubs import pick_typed
+
+        typed["hub"] = pick_typed(typed["hub"], namespace.secure_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
 
 

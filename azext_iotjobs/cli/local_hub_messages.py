@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from azext_iotjobs.cli.local_hub import client_of
-from azext_iotjobs.cli.running_hubs import pick
+from azext_iotjobs.cli.running_hubs import pick_typed
 from azext_iotjobs.cli.values import at_least, bytes_of_file, key_values
 from azext_iotjobs.model.clock import SystemClock, parse_instant
 from azext_iotjobs.model.errors import BadValue
@@ -14,14 +14,18 @@ from azext_iotjobs.operations import messages as operation
 
 
 def events(
-    secure_port: int | None = None, device: str | None = None, messages_to_read: int | None = None, silence_s: int = 0
+    hub: str | None = None,
+    secure_port: int | None = None,
+    device: str | None = None,
+    messages_to_read: int | None = None,
+    silence_s: int = 0,
 ) -> None:
     """Print what devices sent and send, one JSON document a line, until Ctrl-C or as asked."""
-    hub = client_of(pick(https_port=secure_port))
+    client = client_of(pick_typed(hub, secure_port))
     count = None if messages_to_read is None else at_least(messages_to_read, 1, "--msg-count")
     silence = float(at_least(silence_s, 0, "--timeout")) or None
     try:
-        for event in operation.follow(hub, SystemClock(), device_id=device, count=count, silence_s=silence):
+        for event in operation.follow(client, SystemClock(), device_id=device, count=count, silence_s=silence):
             # ASCII alone: control characters from a device never reach the terminal raw.
             print(json.dumps(_document(event)), flush=True)
     except KeyboardInterrupt:
@@ -30,6 +34,7 @@ def events(
 
 def send(
     device: str,
+    hub: str | None = None,
     secure_port: int | None = None,
     body: str = "Ping from Az CLI IoT Extension",
     body_file: str | None = None,
@@ -54,7 +59,7 @@ def send(
         expires_at=None if expires is None else _expiry(expires),
         ack=None if wanted_feedback is None else Ack(wanted_feedback),
     )
-    return client_of(pick(https_port=secure_port)).send(device, message)
+    return client_of(pick_typed(hub, secure_port)).send(device, message)
 
 
 def _document(event: HubEvent) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """Which local hubs run: the state files that each one writes at its start and removes at its end.
 
-A hub that was killed leaves its file behind, so a file counts only while something listens on its port.
+A hub that was killed leaves its file behind, so a file counts only while its process is there and something listens on
+its port. Nothing here ever signals a process: an id may belong to somebody else by now.
+
+A hub is selected by its address and its port, which together are its own; "localhost" alone means the only one.
 """
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +15,11 @@ from typing import Any, NamedTuple
 from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost
+from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost, is_loopback
 from azext_iotjobs.model.target import HubTarget
 
+DEFAULT_BIND = "127.0.0.1"
+HUB_MODULE = b"azext_iotjobs.localhub"  # in the command line of every hub's process
 CONNECT_LIMIT_S = 1.0  # loopback answers or refuses at once; a full accept queue is the only reason to wait
 
 
@@ -30,6 +36,21 @@ class RunningHub(NamedTuple):
     @property
     def https_port(self) -> int:
         return int(self.document["httpsPort"])
+
+    @property
+    def selector(self) -> str:
+        """What `-n` takes to mean this hub and no other, whichever else run."""
+        return f"{'localhost' if self.bind == DEFAULT_BIND else self.bind}:{self.https_port}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process is gone for certain; its id may belong to another one by now."""
+        return _is_gone(self.document.get("pid"))
+
+    @property
+    def knows_its_process(self) -> bool:
+        """Whether `has_ended` can tell."""
+        return os.name != "nt" and isinstance(self.document.get("pid"), int)
 
     @property
     def host_name(self) -> str:
@@ -73,26 +94,50 @@ def state_folder() -> Path:
 def running_hubs() -> list[RunningHub]:
     """Every local hub of this user that answers now, in the order of its state file's name."""
     found = (_read(path) for path in sorted(state_folder().glob("*.json")))
-    return [hub for hub in found if hub is not None and _listens(hub)]
+    return [hub for hub in found if hub is not None and not hub.has_ended and _listens(hub)]
 
 
-def pick(*, https_port: int | None = None, host: str = "localhost") -> RunningHub:
+def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHub:
     """The running hub that `host` and `https_port` name.
 
-    host: "localhost" or a loopback address; "localhost" stands for whichever runs.
+    host: "localhost" or a loopback address; "localhost" alone, or None, stands for whichever runs.
     Raises NotFound when none fits, ConflictingChoice when several do.
     """
     hubs = running_hubs()
     fitting = [hub for hub in hubs if _fits(hub, host, https_port)]
+    if (
+        https_port is not None and host is not None
+    ):  # "localhost" with a port means the hub at that address, if there is one
+        fitting = [hub for hub in fitting if _answers_at(hub, host)] or fitting
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
         raise NotFound(_none_message(hubs, host, https_port), hint="Start one: az iot local-hub start --detach")
-    names = ", ".join(hub.host_name for hub in fitting)
+    names = ", ".join(hub.selector for hub in fitting)
+    choices = "".join(f"\n  -n {hub.selector}" for hub in fitting)
     raise ConflictingChoice(
-        f"{len(fitting)} local hubs are running: {names}. Say which one.",
-        hint="Give -n localhost:PORT (local-hub commands: --https-port PORT).",
+        f"{len(fitting)} local hubs are running: {names}. Say which one.", hint=f"Give one of these:{choices}"
     )
+
+
+def pick_typed(name: str | None, https_port: int | None) -> RunningHub:
+    """The running hub that a local-hub command means.
+
+    name: what -n was given, localhost or an address, each with a port or without; None for nothing.
+    https_port: what --https-port was given.
+    Raises BadValue, ConflictingChoice, NotFound.
+    """
+    host, port = (None, None) if name is None else split_port(name.strip())
+    if host is not None and not is_loopback(host):
+        raise BadValue(
+            f"--hub-name {name}: this names no local hub.",
+            hint="Give localhost[:PORT] or its address, 127.0.0.N[:PORT].",
+        )
+    if port is not None and https_port not in (None, port):
+        raise ConflictingChoice(
+            f"--hub-name {name} and --https-port {https_port} name two ports.", hint="Give only one of them."
+        )
+    return pick(https_port=https_port if port is None else port, host=host)
 
 
 def local_login(host: str, https_port: int) -> RunningHub | None:
@@ -114,19 +159,21 @@ def split_port(text: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
-def _fits(hub: RunningHub, host: str, https_port: int | None) -> bool:
+def _fits(hub: RunningHub, host: str | None, https_port: int | None) -> bool:
     """Whether `host` may mean this hub: plain "localhost" means whichever runs."""
-    return (host.lower() == "localhost" or _answers_at(hub, host)) and https_port in (None, hub.https_port)
+    is_any = host is None or host.lower() == "localhost"
+    return (is_any or _answers_at(hub, host)) and https_port in (None, hub.https_port)
 
 
 def _answers_at(hub: RunningHub, host: str) -> bool:
     is_localhost = host.lower() in LOOPBACK_NAMES or is_below_localhost(host)
-    return host == hub.bind or (hub.bind == "127.0.0.1" and is_localhost)
+    return host == hub.bind or (hub.bind == DEFAULT_BIND and is_localhost)
 
 
-def _none_message(hubs: list[RunningHub], host: str, https_port: int | None) -> str:
+def _none_message(hubs: list[RunningHub], host: str | None, https_port: int | None) -> str:
+    host = host or "localhost"
     asked = host if https_port is None else f"{host}:{https_port}"
-    running = ", ".join(hub.host_name for hub in hubs) or "none"
+    running = ", ".join(hub.selector for hub in hubs) or "none"
     return f"No local hub is running at {asked}. Running now: {running}."
 
 
@@ -147,3 +194,20 @@ def _listens(hub: RunningHub) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_gone(pid: object) -> bool:
+    """Whether a hub's process is gone for certain: there is none of that id, or it is another program's."""
+    if os.name == "nt" or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's: not what this user has started
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        return state == b"Z" or HUB_MODULE not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, IndexError):  # only Linux has these; or it has just ended
+        return False

@@ -23,6 +23,13 @@ class LocalHubClient:
         """
         return document(self._transport.send(Request(method="GET", path="/_local/quotas", may_repeat=True)))
 
+    def troubles(self) -> Any:
+        """What does not work at the hub now.
+
+        Raises HubAnswer when something else listens there, LinkError.
+        """
+        return document(self._transport.send(Request(method="GET", path="/_local/troubles", may_repeat=True)))
+
     def reset(self) -> None:
         """Remove all devices, twins and jobs."""
         document(self._transport.send(Request(method="POST", path="/_local/reset")))

@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
+from azext_iotjobs.localhub.hublog import LEVELS, begin_log, leave_stderr
 from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files, collect_seldom
 from azext_iotjobs.localhub.rules.quota import Sku
 
@@ -27,12 +28,6 @@ logger = logging.getLogger("azext_iotjobs.localhub")
 def main(words: list[str] | None = None) -> int:
     """Run a hub until it is told to end; give the exit code."""
     arguments = _parser().parse_args(words)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if arguments.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that goes away is no warning
     try:
         config = LocalHubConfig(
             https_port=arguments.https_port,
@@ -45,34 +40,38 @@ def main(words: list[str] | None = None) -> int:
             units=arguments.units,
             time_scale=arguments.time_scale,
             max_active_jobs=arguments.max_active_jobs,
+            log_file=arguments.log_file.absolute() if arguments.log_file else None,
         )
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
+    begin_log("debug" if arguments.verbose else arguments.log_level, config.log_file)
     try:
         from azext_iotjobs.localhub import server, sockets
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,
-            f"A dependency of the local hub does not load ({err}). Reinstall the extension: "
-            "az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
+            f"A dependency of the local hub does not load ({err}). {_what_to_do(err)}",
         )
     allow_many_files()
     try:
-        asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin))
+        asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin, detached=arguments.detached))
     except sockets.PortTaken as err:
         return _end(PORT_TAKEN, str(err))
     except server.FolderUnusable as err:
         return _end(NO_FOLDER, str(err))
+    except BaseException:
+        logger.exception("the hub has ended by a mistake of its own")
+        raise
     return 0
 
 
-async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
+async def _serve(config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
     from azext_iotjobs.localhub.server import Listening, serve
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(LoopFaults())
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ending_signals():
         if sys.platform == "win32":
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         else:
@@ -84,8 +83,31 @@ async def _serve(config: LocalHubConfig, *, end_with_stdin: bool) -> None:
         collect_seldom()
         sys.stdout.write(json.dumps(listening.document) + "\n")
         sys.stdout.flush()
+        if detached:
+            leave_stderr()
 
     await serve(config, say_ready, stop)
+
+
+def _ending_signals() -> list[signal.Signals]:
+    signals = [signal.SIGINT, signal.SIGTERM]
+    # A closed terminal; unless whoever started the hub had that ignored, as nohup does.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
+def _what_to_do(err: ImportError) -> str:
+    """What to do about a dependency that does not load, by where this package is."""
+    folder = Path(__file__).resolve().parents[2]
+    # Installed, there are dependencies beside it; or some were found elsewhere. Either way, they do not fit.
+    if any(folder.glob("iotjobs-*.dist-info")) or not isinstance(err, ModuleNotFoundError):
+        return "Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl"
+    return (
+        f"This package is imported from {folder}, where none of its dependencies are installed, nor anywhere else that "
+        f"{sys.executable} looks. Run the command from another folder and without PYTHONPATH, so that the installed "
+        "extension is found; if there is none: az extension add --source iotjobs-….whl"
+    )
 
 
 def _wait_for_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -118,7 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--end-with-stdin", action="store_true", help="end when standard input does, as with who started it"
     )
-    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--log-file", type=Path, help="where to log too; default: to stderr alone")
+    parser.add_argument("--log-level", choices=list(LEVELS), default="warning")
+    parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
+    parser.add_argument("--detached", action="store_true", help="leave stderr once it is ready")
     return parser
 
 

@@ -29,6 +29,7 @@ class LocalHubConfig:
     units: int = 1  # of the tier; 1 to what it may have
     time_scale: float = 1.0  # > 0; how fast the quotas' time passes
     max_active_jobs: int | None = None  # None: as the tier has it
+    log_file: Path | None = None  # None: the log goes to stderr alone
 
     def __post_init__(self) -> None:
         for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):

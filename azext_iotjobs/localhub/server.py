@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shlex
 import socket
@@ -42,6 +43,8 @@ from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
 from azext_iotjobs.localhub.troubles import Troubles
+
+logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
 TLS_READ_BYTES = 4 * 1024
@@ -109,8 +112,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             _write_state(listening.state_file, listening.document)
             at_end.callback(_take_back, listening.state_file)
         troubles.serves = True
+        logger.info("ready: HTTPS port %d, MQTT port %d, process %d", https_port, mqtt_port, os.getpid())
         on_ready(listening)
         await stop.wait()
+        logger.info("ending")
 
 
 def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:
@@ -285,6 +290,7 @@ def _describe(
         "caCertificatePath": str(certificates.ca_file),
         "caBundlePath": str(certificates.bundle_file),
         "dataDirectory": str(config.data_dir),
+        "logFile": None if config.log_file is None else str(config.log_file),
         "inMemory": config.in_memory,
         "sku": config.sku.value,
         "units": None if config.sku is Sku.UNLIMITED else config.units,
@@ -293,6 +299,6 @@ def _describe(
     }
     state_file = None
     if config.state_dir is not None:
-        prefix = "" if config.bind == LocalHubConfig.bind else f"{config.bind}_"
-        state_file = config.state_dir / f"{prefix}{https_port}.json"
+        # By its address too: hubs with one port and different addresses run side by side.
+        state_file = config.state_dir / f"{config.bind}_{https_port}.json"
     return Listening(document=document, state_file=state_file)

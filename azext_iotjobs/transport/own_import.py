@@ -5,6 +5,7 @@ az appends every extension's folder to the search path in the order of their nam
 """
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 
 from azext_iotjobs.model.errors import OldDependency
 
+PACKAGE = Path(__file__).resolve().parents[1].name
 OWN_FOLDER = str(Path(__file__).resolve().parents[2])
 
 _imported: dict[str, ModuleType] = {}
@@ -29,17 +31,27 @@ def import_own(name: str, *, version_of: str, at_least: tuple[int, ...]) -> Modu
     return _imported[name]
 
 
+def own_folders() -> list[str]:
+    """Where our package is: the folder of the one that runs, then others on the search path that hold one.
+
+    Run inside a checkout, az imports that one; the dependencies are with the installed one, which is on the path too.
+    """
+    others = (os.path.abspath(each) for each in sys.path if os.path.isdir(os.path.join(each, PACKAGE)))
+    return list(dict.fromkeys([OWN_FOLDER, *others]))
+
+
 def _import(name: str, version_of: str, at_least: tuple[int, ...]) -> ModuleType:
     package = name.partition(".")[0]
     theirs = _take_out(package)
-    sys.path.insert(0, OWN_FOLDER)
+    before = list(sys.path)
+    sys.path[:0] = own_folders()
     try:
         module = importlib.import_module(name)
         found = str(getattr(importlib.import_module(version_of), "__version__", "0"))
     except ImportError as err:
         raise _refusal(f"{package} does not load ({err}).") from err
     finally:
-        sys.path.remove(OWN_FOLDER)
+        sys.path[:] = before
         if theirs:
             _take_out(package)
             sys.modules.update(theirs)

@@ -20,7 +20,7 @@ def refused(data_dir: Path, *options: str) -> tuple[int | None, str]:
 
 def test_it_says_what_it_is_when_it_is_ready_and_takes_that_back_at_its_end(tmp_path: Path) -> None:
     with HubProcess(tmp_path / "data", "--state-dir", str(tmp_path / "hubs")) as hub:
-        state_file = tmp_path / "hubs" / f"{hub.info['httpsPort']}.json"
+        state_file = tmp_path / "hubs" / f"127.0.0.1_{hub.info['httpsPort']}.json"
         assert json.loads(state_file.read_text()) == hub.info
         assert state_file.stat().st_mode & 0o777 == 0o600
         assert state_file.parent.stat().st_mode & 0o777 == 0o700

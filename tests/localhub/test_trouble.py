@@ -2,9 +2,7 @@
 on when it is over. Real disks and real locks.
 """
 
-import os
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +15,10 @@ import pytest
 from azext_iotjobs.localhub.isolated import LocalHubFailed
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.waiting import wait_until
+
+__all__ = ["small_disk"]  # a fixture
 
 LOCKED, FULL = "another program holds a lock on it", "the disk is full"
 UNAVAILABLE = (503, "ServiceUnavailable")
@@ -31,33 +32,6 @@ def locked(path: Path) -> Iterator[None]:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
-
-
-@contextmanager
-def filled(disk: Path) -> Iterator[None]:
-    """Leave no room on a disk."""
-    filler = disk / "filler"
-    try:
-        with open(filler, "wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
-    except OSError:
-        yield
-    finally:
-        filler.unlink()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MB."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs Linux and root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("this machine does not allow to mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture

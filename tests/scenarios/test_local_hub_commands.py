@@ -2,19 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 from cryptography import x509
 
-from tests.helpers.az import Az
+from tests.helpers.az import REPOSITORY, TIMEOUT_S, Az
+from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.waiting import wait_until
+
+__all__ = ["small_disk"]  # a fixture
 
 FREE = ("--https-port", "0", "--mqtt-port", "0")
 
@@ -26,7 +34,8 @@ def own(tmp_path: Path) -> Iterator[Az]:
     az.config_dir.mkdir()
     yield az
     for state in az.config_dir.glob("iotjobs/hubs/*.json"):
-        az.run("iot", "local-hub", "stop", "--https-port", str(json.loads(state.read_text())["httpsPort"]))
+        document = json.loads(state.read_text())
+        az.run("iot", "local-hub", "stop", "-n", f"{document['bind']}:{document['httpsPort']}")
 
 
 def start(az: Az, *options: str) -> dict:
@@ -73,7 +82,7 @@ def test_a_hub_of_a_tier_throttles_and_shows_how_much(own: Az) -> None:
 def test_what_is_secret_is_readable_by_the_owner_alone(own: Az) -> None:
     hub = start(own)
     (state,) = own.config_dir.glob("iotjobs/hubs/*.json")
-    assert state.name == f"{hub['httpsPort']}.json"
+    assert state.name == f"127.0.0.1_{hub['httpsPort']}.json"
     folder = Path(hub["dataDirectory"])
     secret = [state, *folder.iterdir()]
     assert {path.name for path in secret} >= {"ca-key.pem", "server-key.pem", "policies.json", "hub.log"}
@@ -183,7 +192,7 @@ def test_reset_empties_the_hub_and_asks_first(own: Az) -> None:
     assert own.json(*devices) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_in_the_foreground_it_prints_what_it_is_and_runs_until_it_is_told_to_end(
     own: Az, tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -199,10 +208,230 @@ def test_in_the_foreground_it_prints_what_it_is_and_runs_until_it_is_told_to_end
     assert "Traceback" not in (tmp_path / "o.err").read_text()
 
 
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has taken notice of yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP])
+def test_a_hub_in_the_foreground_ends_with_its_az_however_that_ends(
+    own: Az, tmp_path: Path, how: signal.Signals
+) -> None:
+    running = own.start("iot", "local-hub", "start", "--in-memory", *FREE, "--query", "pid", output=tmp_path / "o")
+    wait_until("it has printed its process", lambda: (tmp_path / "o").read_text().strip())
+    hub = int((tmp_path / "o").read_text())
+    assert not is_gone(hub)
+    running.send_signal(how)
+    running.wait(30)
+    wait_until("the hub has ended too", lambda: is_gone(hub))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_hub_in_the_background_ends_cleanly_by_a_signal_of_its_own(own: Az, how: signal.Signals) -> None:
+    hub = start(own)
+    os.kill(hub["pid"], how)
+    wait_until("it has ended", lambda: is_gone(hub["pid"]))
+    assert list(own.config_dir.glob("iotjobs/hubs/*.json")) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_stop_comes_back_when_the_process_is_gone(own: Az) -> None:
+    hub = start(own)
+    assert own.run("iot", "local-hub", "stop").code == 0
+    assert is_gone(hub["pid"])
+    again = own.run("iot", "local-hub", "stop")
+    assert again.code == 3
+    assert "No local hub is running" in again.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's own words are read from /proc")
+def test_a_stale_state_file_is_no_hub_and_whoever_has_its_process_id_is_left_alone(own: Az, tmp_path: Path) -> None:
+    hub = start(own)
+    (state,) = own.config_dir.glob("iotjobs/hubs/*.json")
+    kept = state.read_text()
+    assert own.run("iot", "local-hub", "stop").code == 0
+    stranger = subprocess.Popen(["sleep", "60"])
+    try:
+        with socket.create_server(("127.0.0.1", hub["httpsPort"])):  # even with something that listens there
+            state.write_text(json.dumps({**json.loads(kept), "pid": stranger.pid}))
+            for words in (("show",), ("stop",), ("reset", "--yes")):
+                refused = own.run("iot", "local-hub", *words)
+                assert (refused.code, "Traceback" in refused.stderr) == (3, False), refused.stderr
+        assert stranger.poll() is None
+        start(own)
+        assert own.json("iot", "local-hub", "show")["pid"] != stranger.pid
+    finally:
+        stranger.kill()
+        stranger.wait()
+        state.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have 127.0.0.1 alone")
+def test_hubs_with_one_port_are_told_apart_by_their_address_in_every_command(own: Az, tmp_path: Path) -> None:
+    first = start(own, "--bind", "127.0.0.8", "--data-dir", str(tmp_path / "first"))
+    port = str(first["httpsPort"])
+    started = ("--https-port", port, "--mqtt-port", str(first["mqttPort"]))
+    second = start(own, *started, "--bind", "127.0.0.9", "--data-dir", str(tmp_path / "second"))
+    names = (f"127.0.0.8:{port}", f"127.0.0.9:{port}")
+    commands = (
+        ("show",), ("events", "--timeout", "1"), ("send", "-d", "d1"), ("reset", "--yes"), ("certificate", "list"),
+        ("stop",),
+    )  # fmt: skip
+    for words in commands:
+        for which in ((), ("--https-port", port)) if words == ("stop",) else (("-n", f"localhost:{port}"),):
+            refused = own.run("iot", "local-hub", *words, *which)
+            assert refused.code == 1, (words, which)
+            assert all(f"-n {name}\n" in f"{refused.stderr}\n" for name in names), refused.stderr
+    own.json("iot", "hub", "device-identity", "create", "-n", names[1], "-d", "d1")
+    assert own.json("iot", "local-hub", "show", "-n", "127.0.0.8") == first
+    assert own.json("iot", "local-hub", "show", "--hub-name", names[1]) == second
+    assert own.run("iot", "local-hub", "send", "-n", names[0], "-d", "d1").code == 3
+    assert own.json("iot", "local-hub", "send", "-n", names[1], "-d", "d1")["sequenceNumber"] == 1
+    assert own.json("iot", "local-hub", "certificate", "list", "-n", "127.0.0.9") == []
+    assert own.run("iot", "local-hub", "reset", "-n", names[0], "--yes").code == 0
+    assert own.json("iot", "hub", "device-identity", "list", "-n", names[1], "--query", "[].deviceId") == ["d1"]
+    assert own.run("iot", "local-hub", "stop", "-n", names[1]).code == 0
+    assert own.json("iot", "local-hub", "show") == first
+
+
+def test_a_name_that_is_no_local_hub_or_two_ports_are_refused(own: Az) -> None:
+    hub = start(own)
+    for which, said in (
+        (("-n", "myhub"), "this names no local hub"),
+        (("-n", ""), "this names no local hub"),
+        (("-n", "localhost:x"), "the port must be a whole number"),
+        (("-n", hub["hostName"], "--https-port", "1"), "name two ports"),
+    ):
+        refused = own.run("iot", "local-hub", "show", *which)
+        assert (refused.code, said in refused.stderr) == (1, True), refused.stderr
+    assert own.run("iot", "local-hub", "show", "-n", "127.0.0.9").code == 3
+
+
+@pytest.mark.parametrize(("switch", "has_info", "has_debug"), [("--debug", True, True), ("--verbose", True, False)])
+def test_the_level_of_the_log_is_the_one_that_az_was_given(
+    own: Az, switch: str, has_info: bool, has_debug: bool
+) -> None:  # fmt: skip
+    hub = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE, switch).json
+    assert own.json("iot", "local-hub", "show")["logFile"] == hub["logFile"]
+    own.run("iot", "local-hub", "stop")
+    log = Path(hub["logFile"])
+    said = log.read_text()
+    assert ((" INFO " in said), (" DEBUG " in said)) == (has_info, has_debug)
+    assert "SharedAccessKey" not in said
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_start_on_a_full_disk_says_so(own: Az, small_disk: Path) -> None:
+    folder = small_disk / "hub"
+    start(own, "--data-dir", str(folder))
+    own.run("iot", "local-hub", "stop")
+    with filled(small_disk):
+        words = ("iot", "local-hub", "start", "--detach", *FREE, "--data-dir", str(folder))
+        refused = own.run(*words)
+    assert refused.code == 1
+    assert "the disk is full" in refused.stderr or "No space left" in refused.stderr
+    assert "stands above" not in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_what_does_not_work_is_shown_and_logged_once(own: Az) -> None:
+    hub = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    database = Path(hub["dataDirectory"]) / "hub.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = own.run("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
+        assert refused.code == 1 and "another program holds a lock on it" in refused.stderr
+        shown = own.json("iot", "local-hub", "show", "--query", "trouble")
+        assert [(each["what"], each["reason"]) for each in shown] == [
+            (str(database), "another program holds a lock on it")
+        ]
+        other.execute("ROLLBACK")
+    wait_until("it is over", lambda: own.json("iot", "local-hub", "show") == hub)
+    own.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
+    begun, over = Path(hub["logFile"]).read_text().splitlines()
+    assert "another program holds a lock on it" in begun and "works again" in over
+
+
+def test_a_damaged_database_is_set_aside_as_the_error_says(own: Az) -> None:
+    hub = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    folder = Path(hub["dataDirectory"])
+    running = own.run("iot", "local-hub", "reset", "--data-dir", str(folder), "--yes")
+    assert running.code == 1 and f"az iot local-hub reset -n {hub['hostName']}" in running.stderr
+    own.run("iot", "local-hub", "stop")
+    (folder / "hub.db").write_bytes(b"damaged" * 1000)
+    refused = own.run("iot", "local-hub", "start", "--detach", *FREE)
+    command = f"az iot local-hub reset --data-dir {folder} --yes"
+    assert refused.code == 1 and command in refused.stderr and str(folder / "hub.db") in refused.stderr
+    done = own.run(*command.split()[1:])
+    assert done.code == 0, done.stderr
+    (aside,) = folder.glob("hub.db.set-aside-*")
+    assert aside.read_bytes() == b"damaged" * 1000 and str(aside) in done.stderr
+    again = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    key = hub["connectionString"].rpartition(";")[2]
+    assert again["connectionString"].endswith(key)
+    nothing = own.run("iot", "local-hub", "reset", "--data-dir", str(folder.parent), "--yes")
+    assert nothing.code == 1 and "there is no hub.db" in nothing.stderr
+
+
+def test_policies_that_nobody_could_sign_with_are_said_at_the_start(own: Az) -> None:
+    hub = start(own)
+    own.run("iot", "local-hub", "stop")
+    policies = Path(hub["dataDirectory"]) / "policies.json"
+    policies.write_text(json.dumps(dict.fromkeys(json.loads(policies.read_text()), "no base64!")))
+    refused = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE)
+    assert refused.code == 1 and str(policies) in refused.stderr and "no base64." in refused.stderr
+    assert "no base64!" not in refused.stderr
+
+
+def test_az_inside_a_checkout_finds_the_installed_extensions_dependencies(own: Az, tmp_path: Path) -> None:
+    """As the README's own install steps leave one: az imports the package from the current folder."""
+    python = az_without_dependencies(tmp_path / "az")
+    checkout = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY / "azext_iotjobs", checkout / "azext_iotjobs", ignore=shutil.ignore_patterns("*.pyc"))
+    words = ("start", "--detach", "--in-memory", *FREE)
+
+    def run(folder: Path, extensions: str | Path) -> subprocess.CompletedProcess[str]:
+        environment = {**own.environment, "AZURE_EXTENSION_DIR": str(extensions)}
+        return subprocess.run(
+            [python, "-m", "azure.cli", "iot", "local-hub", *words],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S,
+        )  # fmt: skip
+
+    started = run(checkout, own.environment["AZURE_EXTENSION_DIR"])
+    assert started.returncode == 0, started.stderr
+    hub = json.loads(started.stdout)
+    loaded = Path(f"/proc/{hub['pid']}/cwd")
+    assert not loaded.exists() or loaded.resolve() == checkout
+    own.json("iot", "hub", "device-identity", "create", "-n", hub["hostName"], "-d", "d1")
+
+
+def az_without_dependencies(folder: Path) -> Path:
+    """A Python that has all that this one has, but for what comes with the extension alone."""
+    subprocess.run([sys._base_executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    brought = {
+        "aiohttp",
+        "lark",
+        "paho",
+        "aiosignal",
+        "frozenlist",
+        "multidict",
+        "yarl",
+        "propcache",
+        "aiohappyeyeballs",
+    }
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if each.name.partition("-")[0].partition("_mqtt")[0] not in brought:
+            (packages / each.name).symlink_to(each)
+    return folder / "bin" / "python"
+
+
 def test_a_dependency_that_does_not_load_stops_the_hub_alone(own: Az, tmp_path: Path) -> None:
     """As after az moved to another Python: the compiled parts are there, but for the old one."""
-    import shutil
-
     broken = tmp_path / "extensions" / "iotjobs"
     shutil.copytree(Path(own.environment["AZURE_EXTENSION_DIR"]) / "iotjobs", broken)
     (broken / "aiohttp" / "__init__.py").write_text("import module_of_another_python\n")

@@ -33,9 +33,18 @@ def _hub_folder(c: Context) -> None:
                     "configuration folder.")  # fmt: skip
 
 
-def _hub_port(c: Context) -> None:
+def _which_hub(c: Context) -> None:
+    c.argument("hub", options_list=["--hub-name", "-n"], completer=completion.hub_names,
+               help="Which running hub: localhost[:PORT], or the address it was bound to, 127.0.0.N[:PORT]. Needed "
+                    "only where several run.")  # fmt: skip
     c.argument("secure_port", options_list=["--https-port"], type=int, completer=completion.https_ports,
-               help="Which running hub, by its HTTPS port; needed only where several run.")  # fmt: skip
+               help="Which running hub, by its HTTPS port alone; where several have it, use --hub-name.")  # fmt: skip
+
+
+def _stopped_hub(c: Context) -> None:
+    c.argument("data_folder", options_list=["--data-dir"],
+               help="In place of --hub-name: the folder of a hub that does not run, such as one whose database is "
+                    "damaged. What was there is set aside in a file beside it.")  # fmt: skip
 
 
 def _hub_start(c: Context) -> None:
@@ -69,12 +78,12 @@ def _sure(c: Context) -> None:
 
 OPTIONS: Options = {
     "iot local-hub start": (_hub_start, _hub_folder),
-    "iot local-hub stop": (_hub_port,),
-    "iot local-hub show": (_hub_port,),
-    "iot local-hub reset": (_hub_port, _sure),
-    "iot local-hub events": (_hub_port, _hub_events),
-    "iot local-hub send": (_hub_port, device, body, _hub_send),
-    "iot local-hub certificate create": (_hub_port, _ca_name, _ca_file),
-    "iot local-hub certificate list": (_hub_port,),
-    "iot local-hub certificate delete": (_hub_port, _ca_name),
+    "iot local-hub stop": (_which_hub,),
+    "iot local-hub show": (_which_hub,),
+    "iot local-hub reset": (_which_hub, _stopped_hub, _sure),
+    "iot local-hub events": (_which_hub, _hub_events),
+    "iot local-hub send": (_which_hub, device, body, _hub_send),
+    "iot local-hub certificate create": (_which_hub, _ca_name, _ca_file),
+    "iot local-hub certificate list": (_which_hub,),
+    "iot local-hub certificate delete": (_which_hub, _ca_name),
 }  # fmt: skip

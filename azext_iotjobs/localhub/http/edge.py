@@ -8,12 +8,14 @@ from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
-from azext_iotjobs.localhub.rules.identity import check_module_id, check_new_module_id
-from azext_iotjobs.localhub.rules.twin import Tree, new_twin, replace_by_service
+from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_id, check_new_module_id
+from azext_iotjobs.localhub.rules.twin import DEPTH_LIMIT, Tree, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 
 DESIRED = "properties.desired"
+MAX_MODULES = 50  # of one device [IoT Hub quotas]
+MAX_PATHS = 1000  # of one module; each is copied into what the ones before it have made
 
 
 class EdgeRoutes:
@@ -33,6 +35,10 @@ class EdgeRoutes:
         contents: dict[str, Any] = member(asked.document(), "modulesContent", dict, {})
         if not contents:
             raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
+        if len(contents) > MAX_MODULES + len(SYSTEM_MODULES):
+            raise HubError(
+                ARGUMENT_INVALID, f"A device may have at most {MAX_MODULES} modules beside the system's own."
+            )
         # All is checked before the first write: a module that was told of a change cannot be told that it was none.
         changes = [
             self._checked(Address(device.device_id, module_id), content) for module_id, content in contents.items()
@@ -65,12 +71,16 @@ def _desired(old: Tree, content: dict[str, Any]) -> Tree:
     Null removes what is at a path. Raises HubError 400.
     """
     desired: Tree = (member(content, DESIRED, dict) or {}) if DESIRED in content else old
+    if len(content) > MAX_PATHS:
+        raise HubError(ARGUMENT_INVALID, f"A module's content may have at most {MAX_PATHS} paths.")
     for path in content:
         prefix, dot, rest = path[: len(DESIRED)], path[len(DESIRED) :][:1], path[len(DESIRED) + 1 :]
         if path == DESIRED:
             continue
         if prefix != DESIRED or dot != "." or not rest:
             raise HubError(ARGUMENT_INVALID, f"{path[:100]!a} is not a path of desired properties.")
+        if rest.count(".") >= DEPTH_LIMIT:
+            raise HubError(ARGUMENT_INVALID, f"{path[:100]!a} is deeper than {DEPTH_LIMIT} levels.")
         desired = _with(desired, rest.split("."), content[path])
     return desired
 

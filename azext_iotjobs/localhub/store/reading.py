@@ -8,6 +8,7 @@ import base64
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from json import JSONDecodeError
 from typing import Any, Generic, TypeVar
 
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged
@@ -92,4 +93,6 @@ def check_key(key: str | None) -> None:
 
 def _why(err: Exception) -> str:
     # The messages of these hold no content; those of others, such as an enum's, may.
-    return str(err) if isinstance(err, TypeError) else type(err).__name__
+    if isinstance(err, TypeError):
+        return str(err)
+    return "a column holds no JSON" if isinstance(err, JSONDecodeError) else "a column has a value that it cannot have"

@@ -73,13 +73,18 @@ def test_a_file_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_has(
         raw.execute(statement)
     raw.execute(
         "INSERT INTO identities VALUES "
-        "('d1', '', '7', 5, 'enabled', NULL, '', '', '', '', 'sas', 'a', 'b', NULL, NULL, 0, NULL, '[]')"
+        "('d1', '', '7', 5, 'enabled', NULL, '', '', '', '', 'sas', 'QQ==', 'Qg==', NULL, NULL, 0, NULL, '[]')"
     )
     raw.execute("PRAGMA user_version = 1")
     raw.close()
     database = Database(path)
     kept = Identities(database, Twins(database)).get(Address("d1"))
-    assert kept is not None and (kept.etag, kept.primary_key, kept.managed_by, kept.message_count) == (5, "a", None, 0)
+    assert kept is not None and (kept.etag, kept.primary_key, kept.managed_by, kept.message_count) == (
+        5,
+        "QQ==",
+        None,
+        0,
+    )
     assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
     database.close()
 

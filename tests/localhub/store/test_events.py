@@ -1,4 +1,4 @@
-"""What devices sent is kept within a number of events and a number of bytes: whoever sends much costs no more memory."""
+"""What devices sent is kept within a number of events and a number of bytes: memory does not grow with what is sent."""
 
 import pytest
 
