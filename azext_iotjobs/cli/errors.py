@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from azure.cli.core import azclierror as az
 
+from azext_iotjobs.cli.typed import pasteable
 from azext_iotjobs.model import errors as ours
 
 # First match wins: children stand above their parents.
@@ -31,5 +32,5 @@ def to_az_error(error: Exception) -> NoReturn:
     """Raise `error` as the az class that its kind stands for; what is not ours is our bug and is left alone."""
     if isinstance(error, ours.IotJobsError):
         az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
-        raise az_class(str(error), recommendation=error.hint) from error
+        raise az_class(str(error), recommendation=None if error.hint is None else pasteable(error.hint)) from error
     raise error

@@ -15,6 +15,7 @@ from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_plans import limited, show_plan
 from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import Told
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.holder import this_process, who
@@ -22,6 +23,7 @@ from azext_iotjobs.fleet.plan import parse_words
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, WrongState
 from azext_iotjobs.model.fleet import OfRun, Targets
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import fleet, fleet_jobs
@@ -79,7 +81,10 @@ def resume(
     hub = client.hub_of(job)
     manner.check()
     if not last.state.has_ended and not goes_on(hub.target, last.tally.open, f"{last.name} is resumed", sure=sure):
-        raise BadValue("Nothing was sent.", hint=f"{last.name} is as it was: az iot hub fleet-job show -j {fleet_job}")
+        raise BadValue(
+            "Nothing was sent.",
+            hint=Hint(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", fleet_job)),
+        )
     return carry(cmd, client, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
 
@@ -190,9 +195,8 @@ def _until_ended(
         seen = place.store.run_by_key(run.key)  # what was asked for stands
     if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
-            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
-            "-j %s",
-            seen.name, seen.fleet_job_id,
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: %s",
+            seen.name, suggestion("iot hub fleet-job show", "-j", seen.fleet_job_id),
         )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
     return render_run(seen, CLOCK.now())

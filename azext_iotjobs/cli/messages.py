@@ -8,6 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.values import at_least, bytes_of_file, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
 from azext_iotjobs.operations import messages as operation
@@ -36,7 +37,9 @@ def send_d2c(
     if model is not None or any((certificate_path, key_path, key_passphrase)):
         raise ConflictingChoice(
             "This command speaks HTTPS, which announces no model, and signs in with a key.",
-            hint="Over MQTT: az iot device simulate, with --model-id, --certificate-file-path and --msg-count.",
+            hint=Hint(
+                "Over MQTT, with --model-id, --certificate-file-path and --msg-count: ", command("iot device simulate")
+            ),
         )
     count = at_least(messages_to_send, 1, "--msg-count")
     properties = {} if message_properties is None else key_values(message_properties, "--properties")
@@ -138,6 +141,7 @@ def _checked(typed: str | None) -> str:
     lock_token = (typed or "").strip('" ')
     if not lock_token:
         raise MissingChoice(
-            "--etag is missing.", hint="Give the etag that `az iot device c2d-message receive` printed."
+            "--etag is missing.",
+            hint=Hint("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
         )
     return lock_token

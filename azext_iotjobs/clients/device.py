@@ -10,6 +10,7 @@ from urllib.parse import quote
 from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -85,7 +86,7 @@ def _headers(properties: Mapping[str, str]) -> dict[str, str]:
             raise BadValue(
                 f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-, "
                 "values printable ASCII.",
-                hint="Percent-encode it, or send over MQTT: az iot device simulate.",
+                hint=Hint("Percent-encode it, or send over MQTT: ", command("iot device simulate")),
             )
         headers[HEADERS.get(name, f"{APP_PREFIX}{name}")] = value
     return headers

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
@@ -144,6 +145,8 @@ class HubClient:
         if identity.primary_key is None:
             raise BadValue(
                 f"Device {device_id} signs in by {identity.sign_in}, not by key.",
-                hint="Over MQTT: az iot device simulate, with --certificate-file-path and --key-file-path.",
+                hint=Hint(
+                    "Over MQTT, with --certificate-file-path and --key-file-path: ", command("iot device simulate")
+                ),
             )
         return identity.primary_key

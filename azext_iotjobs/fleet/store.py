@@ -17,6 +17,7 @@ from azext_iotjobs.fleet.definitions import render_delivery
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Asked, Batch, Run, RunState, Tally
@@ -147,7 +148,10 @@ class FleetStore(KeptJobs, Choosing):
                 which, verb = "has not run yet", "run"
             else:
                 which, verb = f"has no run {number}", "list-runs"
-            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
+            raise NotFound(
+                f"Fleet job {fleet_job_id} {which}.",
+                hint=Hint("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
+            )
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
     def run_by_key(self, key: int) -> Run:
@@ -259,7 +263,7 @@ class FleetStore(KeptJobs, Choosing):
                 if run.state is RunState.RUNNING:
                     raise WrongState(
                         f"{run.name} is running; its record is kept until it has ended.",
-                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
+                        hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", fleet_job_id)),
                     )
                 self._delete_run(run.key)
             self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
@@ -295,8 +299,13 @@ def check_ended(run: Run, now: datetime) -> None:
     """Raise WrongState for a run that has not ended: another one begins after it."""
     if not run.state.has_ended:
         is_free = run.is_left_alone(now)
-        go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
+        go_on, verb = ("Go on with it: ", "resume") if is_free else ("Watch it: ", "show")
         raise WrongState(
             f"{run.name} is {run.state.value}; another begins when it has ended.",
-            hint=f"{go_on} -j {run.fleet_job_id}. Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}",
+            hint=Hint(
+                go_on,
+                command(f"iot hub fleet-job {verb}", "-j", run.fleet_job_id),
+                ". Or end it: ",
+                command("iot hub fleet-job cancel", "-j", run.fleet_job_id),
+            ),
         )
