@@ -18,8 +18,8 @@ class Command(NamedTuple):
         return self.typed()
 
     def typed(self, *more: str) -> str:
-        """As it is typed; `more` arguments stand first."""
-        return " ".join(["az", self.words, *(shlex.quote(each) for each in (*more, *self.arguments))])
+        """As it is typed; `more` arguments stand last."""
+        return " ".join(["az", self.words, *(shlex.quote(each) for each in (*self.arguments, *more))])
 
 
 class Hint(str):

@@ -30,10 +30,10 @@ def test_a_hint_is_a_text_for_whoever_only_shows_it() -> None:
     ("arguments", "shown"),
     [
         ({}, "az iot hub job wait --job-id j"),
-        ({"hub": " localhost:8444 "}, "az iot hub job wait -n localhost:8444 --job-id j"),
+        ({"hub": " localhost:8444 "}, "az iot hub job wait --job-id j -n localhost:8444"),
         ({"hub": "h", "hub_group": "g", "hub_auth": "login"},
-         "az iot hub job wait -n h -g g --auth-type login --job-id j"),
-        ({"hub_login": SECRET}, "az iot hub job wait -l CONNECTION-STRING --job-id j"),
+         "az iot hub job wait --job-id j -n h -g g --auth-type login"),
+        ({"hub_login": SECRET}, "az iot hub job wait --job-id j -l CONNECTION-STRING"),
         ({"state_path": "/s"}, "az iot hub job wait --job-id j"),
     ],
 )  # fmt: skip
@@ -45,11 +45,11 @@ def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], 
 @pytest.mark.parametrize(
     ("words", "arguments", "shown"),
     [
-        ("show", {"state_path": "/my $ folder"}, "az iot hub fleet-job show --state-dir '/my $ folder' -j f"),
+        ("show", {"state_path": "/my $ folder"}, "az iot hub fleet-job show -j f --state-dir '/my $ folder'"),
         ("show", {"hub_login": SECRET}, "az iot hub fleet-job show -j f"),
         ("resume", {"hub_login": SECRET, "state_path": "s"},
-         "az iot hub fleet-job resume -l CONNECTION-STRING --state-dir s -j f"),
-        ("run", {"hub": "localhost"}, "az iot hub fleet-job run -n localhost -j f"),
+         "az iot hub fleet-job resume -j f -l CONNECTION-STRING --state-dir s"),
+        ("run", {"hub": "localhost"}, "az iot hub fleet-job run -j f -n localhost"),
     ],
 )  # fmt: skip
 def test_a_command_of_fleet_jobs_names_its_folder_too(words: str, arguments: dict[str, str], shown: str) -> None:
