@@ -1,6 +1,7 @@
 """Time as a seam: `Clock` and the system's own; instants as the hub writes them <-> aware UTC datetimes."""
 
 import re
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, Protocol
@@ -38,6 +39,33 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class SteadyClock:
+    """Another clock whose instants never go back, and move on with the seconds that pass.
+
+    For what lasts within one process: where somebody sets the machine's clock back a day, a pause of a minute stays
+    one. Where it is set ahead, or the machine has slept, the clock on the wall counts. For any thread.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last = clock.now()
+        self._last_at = clock.monotonic()
+
+    def now(self) -> datetime:
+        with self._lock:
+            at = self._clock.monotonic()
+            self._last = max(self._clock.now(), self._last + timedelta(seconds=at - self._last_at))
+            self._last_at = at
+            return self._last
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
 
 
 class StopFlag(Protocol):
