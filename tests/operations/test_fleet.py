@@ -256,6 +256,7 @@ def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
 
 
 DAY_S = 86_400.0
+MAX_STEPS = 5000  # some hundred are taken; a pause of a day takes far more
 
 
 def _set_back(place: Place, on: type) -> None:
@@ -274,7 +275,7 @@ def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
     place: Place, driver: Driver, on: type
 ) -> None:  # fmt: skip
     _set_back(place, on)
-    run = place.run(driver, ids(4), sizes="2", pause_s=60)
+    run = place.run(driver, ids(4), sizes="2", pause_s=60, stop=StopDouble(after=MAX_STEPS))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
     assert 60 <= place.world.clock.passed_s < 600
     told = [event.at for event in place.world.events]
@@ -288,7 +289,8 @@ def test_a_device_is_tried_again_after_its_minute_when_the_clock_is_set_back_a_d
 ) -> None:
     _set_back(place, DeviceEnded)
     place.world.hub.fails = failing("d000")
-    run = place.run(driver, ids(2), retry=Retry(tries={"offline": 2}, pause_s=60, when=when))
+    retry = Retry(tries={"offline": 2}, pause_s=60, when=when)
+    run = place.run(driver, ids(2), retry=retry, stop=StopDouble(after=MAX_STEPS))
     assert run.state is RunState.COMPLETED
     assert [each.tries for each in place.seen(DeviceEnded) if each.result.device_id == "d000"] == [1, 2, 3]
     assert 120 <= place.world.clock.passed_s < 1200
