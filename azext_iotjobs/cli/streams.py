@@ -1,4 +1,4 @@
-"""Standard output and error that somebody has closed, or whose reader has left: neither costs a command its work.
+"""Standard streams that somebody has closed, or whose reader has left: neither costs a command its work.
 
 Strategy: what is closed is opened on the null device, so that no file or socket of ours takes its number. What breaks
 later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails.
@@ -10,12 +10,14 @@ from typing import Any, TextIO
 
 
 def open_what_is_closed(cli_ctx: Any) -> None:
-    """Give the command a standard output and error to write to, whatever its caller has closed."""
-    for number in (1, 2):
+    """Give the command standard streams, whatever its caller has closed."""
+    for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             _point_to_nothing(number)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     if sys.stderr is None:
@@ -44,7 +46,7 @@ def give_up(file: TextIO) -> None:
 
 
 def _point_to_nothing(number: int) -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
+    null = os.open(os.devnull, os.O_RDWR)
     if null != number:
         os.dup2(null, number)
         os.close(null)

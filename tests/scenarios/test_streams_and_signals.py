@@ -53,7 +53,7 @@ COMMANDS = ["fleet-job run", "simulate", "simulate many", "simulate http", "quer
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_changes_no_exit_code(
     hub: ScenarioHub, commands: dict[str, tuple[str, ...]], command: str, closed: str
 ) -> None:
