@@ -10,12 +10,14 @@ from typing import Any
 from azure.cli.core.commands import CliCommandType
 
 from azext_iotjobs.cli.errors import to_az_error
+from azext_iotjobs.cli.typed import note, typed_in
 
 
 def reading_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The HubClient of a command that only looks; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.target import open_client
 
+    note(typed_in(command_args))
     return open_client(cli_ctx, command_args, changes=False)
 
 
@@ -23,6 +25,7 @@ def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The HubClient of a command that changes something; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.target import open_client
 
+    note(typed_in(command_args))
     return open_client(cli_ctx, command_args, changes=True)
 
 
@@ -31,6 +34,7 @@ def simulating_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     from azext_iotjobs.cli.rights import ALL
     from azext_iotjobs.cli.target import open_client
 
+    note(typed_in(command_args))
     needed = None if command_args.get("device") is not None else ALL
     return open_client(cli_ctx, command_args, changes=True, needed=needed)
 
@@ -39,6 +43,7 @@ def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The TypedHub of a command that may not need one; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_keys import typed_hub
 
+    note(typed_in(command_args))
     return typed_hub(cli_ctx, command_args)
 
 
@@ -46,6 +51,7 @@ def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """Where fleet jobs are kept, and the hub arguments: handlers decide when a hub is needed."""
     from azext_iotjobs.cli.fleet_place import fleet_place
 
+    note(typed_in(command_args))
     return fleet_place(cli_ctx, command_args)
 
 

@@ -5,6 +5,7 @@ import sys
 from knack.log import get_logger
 from knack.prompting import NoTTYException, prompt_y_n
 
+from azext_iotjobs.cli.streams import wrote
 from azext_iotjobs.model.target import HubTarget
 
 logger = get_logger(__name__)
@@ -23,7 +24,7 @@ def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> b
     try:
         return bool(prompt_y_n(f"{where}: go on?"))
     except (KeyboardInterrupt, EOFError):  # Ctrl-C or Ctrl-D: the cursor stands behind the question
-        print(file=sys.stderr)
+        wrote(sys.stderr, "\n")
         return False
     except NoTTYException:
         logger.warning("%s.", where)

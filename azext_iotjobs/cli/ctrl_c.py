@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to end, for commands that have something to bring to an end."""
+"""Ctrl-C as a wish to end, for commands that have something to bring to an end; so are other signals that end one."""
 
 import signal
 import threading
@@ -6,18 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+HANG_UP = getattr(signal, "SIGHUP", None)  # the terminal is gone; Windows has none
+
 
 @contextmanager
 def stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """Ctrl-C and a termination signal set the event; a second Ctrl-C raises KeyboardInterrupt."""
+    """Ctrl-C, a termination signal and the terminal's end set the event; a second Ctrl-C raises KeyboardInterrupt.
+
+    So does a second termination signal. A terminal's end may be told more than once, and beside a termination signal:
+    that is no impatience. Where it is ignored, as nohup has it, it stays so.
+    """
     stop = threading.Event()
+    came: set[int] = set()
 
-    def on_signal(_number: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
+    def on_signal(number: int, _frame: Any) -> None:
+        is_impatient = stop.is_set() and number != HANG_UP and (number == signal.SIGINT or number in came)
+        came.add(number)
         stop.set()
+        if is_impatient:
+            raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if HANG_UP is not None and signal.getsignal(HANG_UP) is not signal.SIG_IGN:
+        numbers.append(HANG_UP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from azure.cli.core import azclierror as az
 
+from azext_iotjobs.cli.typed import pasteable
 from azext_iotjobs.model import errors as ours
 from azext_iotjobs.model.outcome import Outcome
 
@@ -43,7 +44,7 @@ def to_az_error(error: Exception) -> NoReturn:
     if not isinstance(error, ours.IotJobsError):
         raise error
     az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
-    az_error = az_class(str(error), recommendation=error.hint)
+    az_error = az_class(str(error), recommendation=None if error.hint is None else pasteable(error.hint))
     code = next((code for kind, code in OWN_CODES if isinstance(error, kind)), None)
     if code is None:
         raise az_error from error

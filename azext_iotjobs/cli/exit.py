@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
 from knack.log import get_logger
 
+from azext_iotjobs.cli.typed import pasteable
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome
 
@@ -27,5 +28,5 @@ def end_without_result(error: IotJobsError, outcome: Outcome, *, always_zero: bo
     """Say what went wrong, as az would, and end with the outcome's code."""
     logger.error("%s", error)
     if error.hint:
-        logger.error("%s", error.hint)
+        logger.error("%s", pasteable(error.hint))
     raise SystemExit(0 if always_zero else int(outcome))

@@ -16,21 +16,23 @@ from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_run_events import check as check_events
 from azext_iotjobs.cli.fleet_waiting import left_to_hub
 from azext_iotjobs.cli.selections import tell_idle
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.model.clock import ForwardClock, SystemClock
+from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
 from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Narrowed, Run, RunState
 from azext_iotjobs.operations import by_calls, by_job, fleet
 
 logger = get_logger(__name__)
 
-CLOCK = ForwardClock(SystemClock())
+CLOCK = SteadyClock(SystemClock())
 DRIVERS = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}
 
 
@@ -72,12 +74,14 @@ def start(
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
             f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
-            hint=f"az iot hub fleet-job show -j {job.fleet_job_id}",
+            hint=Hint("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     if not agreed:
         own = fleet.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         fleet.cancel(made, own, by=who(), reason="Not confirmed.")
-        raise BadValue("Nothing was sent.", hint=f"It is kept: az iot hub fleet-job run -j {job.fleet_job_id}")
+        raise BadValue(
+            "Nothing was sent.", hint=Hint("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
+        )
     return carry(cmd, place, lambda: client, made, manner, fleet.carry_on)
 
 
@@ -104,8 +108,8 @@ def carry(
     except KeyboardInterrupt:
         ended = place.store.run_by_key(run.key)
         progress.say(
-            f"{run.name}: left at once. Whose calls were under way: az iot hub fleet-job results -j {run.fleet_job_id} "
-            "--status uncertain"
+            f"{run.name}: left at once. Whose calls were under way: "
+            + suggestion("iot hub fleet-job results", "-j", run.fleet_job_id, "--status", "uncertain")
         )
     finally:
         told.close()
@@ -159,16 +163,16 @@ def _say(place: FleetPlace, run: Run, outcome: Outcome) -> None:
         say_what_hub_does(place, run)
     match outcome:
         case Outcome.STOPPED:
-            logger.warning("Go on with it: az iot hub fleet-job resume -j %s", job)
+            logger.warning("Go on with it: %s", suggestion("iot hub fleet-job resume", "-j", job))
         case Outcome.JOB_FAILED if run.state is RunState.FAILED:
-            logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
+            logger.warning("It can be resumed: %s", suggestion("iot hub fleet-job resume", "-j", job))
         case Outcome.DEVICES_FAILED | Outcome.JOB_FAILED if run.tally.completed < run.device_count:
             tally = run.tally
             counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.waiting}
             logger.warning(
-                "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
-                "az iot hub fleet-job rerun -j %s --on %s",
-                job, job, ",".join(word for word, count in counts.items() if count),
+                "Not all devices succeeded. Which and why: %s. Once more: %s",
+                suggestion("iot hub fleet-job results", "-j", job),
+                suggestion("iot hub fleet-job rerun", "-j", job, "--on", ",".join(filter(counts.get, counts))),
             )  # fmt: skip
         case Outcome.NO_DEVICE:
             logger.warning("No device is meant; nothing was called.")

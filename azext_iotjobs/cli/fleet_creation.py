@@ -13,11 +13,13 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.fleet_members import Fleet
 from azext_iotjobs.cli.fleet_options import EVERYTHING, FleetOptions
 from azext_iotjobs.cli.fleet_sign_in import Ways
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
 from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations import fleet_members as operation
 from azext_iotjobs.operations.fleet_members import Deletion
@@ -86,8 +88,8 @@ def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, sto
         result.left_count = len(log.created.etags) if options.deletes_after else 0
         if result.left_count:
             logger.warning(
-                "%d devices that this run made are left. Remove them: az iot device simulate -n %s --clean-up",
-                result.left_count, target.authority,
+                "%d devices that this run made are left. Remove them: %s",
+                result.left_count, suggestion("iot device simulate", "--clean-up"),
             )  # fmt: skip
         log.close()
 
@@ -103,7 +105,7 @@ def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, An
             raise NotFound(f"Run {printable(asked_for)} is still going on.", hint="End it first, with Ctrl-C.")
         raise NotFound(
             f"There is no list of run {printable(asked_for)} for {client.target.authority} on this machine.",
-            hint="az iot device simulate --clean-up --dry-run lists them.",
+            hint=Hint("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
         )
     runs, kept, failed = [], [], False
     try:

@@ -11,6 +11,7 @@ from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.cli.values import at_least, shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.rollout import (
@@ -217,7 +218,9 @@ class TypedDefinition:
                 changes["selection"] = replace(kept, excluded=typed.read_excluded())
         if self.device_group is not None:
             if not self.device_group.strip():
-                raise BadValue("--group is empty.", hint="Which there are: az iot hub fleet-job group list")
+                raise BadValue(
+                    "--group is empty.", hint=Hint("Which there are: ", command("iot hub fleet-job group list"))
+                )
             changes["group"] = self.device_group
         if self.first_devices is not None:
             changes |= {"limit": at_least(self.first_devices, 0, "--limit") or None, "sample_percent": None}

@@ -7,6 +7,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet import host_of
 
@@ -41,7 +42,10 @@ def delete(cmd: Any, client: FleetPlace, device_group: str) -> None:
     """Forget a device group; no device is touched, no hub is asked."""
     hosts = [each.host for each in client.store.groups() if each.name == device_group and client.means(each.host)]
     if not hosts:
-        raise NotFound(f"There is no device group {device_group!r}.", hint="az iot hub fleet-job group list")
+        raise NotFound(
+            f"There is no device group {device_group!r}.",
+            hint=Hint("Which there are: ", command("iot hub fleet-job group list")),
+        )
     if len(hosts) > 1:
         raise ConflictingChoice(
             f"{len(hosts)} hubs have a device group {device_group!r}: {', '.join(hosts)}.", hint="Say which: -n HUB"

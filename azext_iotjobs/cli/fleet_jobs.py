@@ -7,6 +7,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.fleet_codec import (
     render_awaited,
     render_batch,
@@ -102,8 +103,8 @@ def _say_left_alone(run: Run) -> None:
     if run.state is RunState.RUNNING and run.is_left_alone(CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         logger.warning(
-            "Nobody carries %s on%s. Go on with it: az iot hub fleet-job resume -j %s", run.name, since,
-            run.fleet_job_id,
+            "Nobody carries %s on%s. Go on with it: %s", run.name, since,
+            suggestion("iot hub fleet-job resume", "-j", run.fleet_job_id),
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from azext_iotjobs.cli import running_hubs
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
 from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.model.tier import TierFacts
@@ -124,6 +125,8 @@ def _is_name_of(typed: str, stored: str) -> bool:
 def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
-        hint=f"Leave -n and --login out, or take it to the other hub: az iot hub fleet-job copy -j {job.fleet_job_id} "
-        "-n HUB",
+        hint=Hint(
+            "Leave -n and --login out, or take it to the other hub: ",
+            command("iot hub fleet-job copy", "-j", job.fleet_job_id, "-n", "HUB"),
+        ),
     )

@@ -11,6 +11,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.fleet_waiting import in_full, in_short
 from azext_iotjobs.cli.live_line import LiveLine
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet import Driver
@@ -127,7 +128,10 @@ class Progress:
         self._failures_left -= 1
         self.say(row)
         if self._failures_left == 0:
-            self.say(f"More failures are not shown here; all of them: az iot hub fleet-job results -j {self._job}")
+            self.say(
+                "More failures are not shown here; all of them: "
+                + suggestion("iot hub fleet-job results", "-j", self._job)
+            )
 
     def _go_on(self, event: Progressed) -> None:
         if event.batch is not None:

@@ -18,6 +18,7 @@ from azext_iotjobs.cli.fleet_plans import limited, show_plan
 from azext_iotjobs.cli.fleet_progress import MAX_AWAITED_SAID, new_progress
 from azext_iotjobs.cli.fleet_run_events import Told
 from azext_iotjobs.cli.fleet_waiting import in_full
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.fleet.awaited import awaited
@@ -26,6 +27,7 @@ from azext_iotjobs.fleet.plan import parse_words
 from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, WrongState
 from azext_iotjobs.model.fleet import FleetJob, OfRun, Targets
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations import fleet, fleet_jobs
@@ -115,7 +117,7 @@ def _go_on(
     ):
         raise BadValue(
             "Nothing was sent.",
-            hint=f"{last.name} is as it was: az iot hub fleet-job show -j {job.fleet_job_id}",
+            hint=Hint(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     return carry(cmd, place, lambda: hub, last, manner, lambda run, own: fleet.resume(run, own, delivery))
 
@@ -132,7 +134,7 @@ def _cancel_first(cmd: Any, place: FleetPlace, job: FleetJob, unfinished: Run) -
     if flag.is_set():
         raise BadValue(
             f"{ended.name} is canceled; no other was begun, as Ctrl-C came meanwhile.",
-            hint=f"az iot hub fleet-job run -j {job.fleet_job_id}",
+            hint=Hint(command("iot hub fleet-job run", "-j", job.fleet_job_id)),
         )
 
 
@@ -245,9 +247,8 @@ def _until_ended(
     seen = _asked_until(place, ask, run, wait_limit_s, for_good=for_good)
     if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
-            "%s was asked to end, and still has calls or hub jobs under way. Look again: az iot hub fleet-job show "
-            "-j %s",
-            seen.name, seen.fleet_job_id,
+            "%s was asked to end, and still has calls or hub jobs under way. Look again: %s",
+            seen.name, suggestion("iot hub fleet-job show", "-j", seen.fleet_job_id),
         )  # fmt: skip
         leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
     elif not for_good:

@@ -8,6 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_jobs import shown
 from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.store import FleetStore
@@ -69,7 +70,9 @@ def create(
     except IotJobsError:
         if client.store.last_run(fleet_job) is None:
             logger.warning(
-                "Fleet job %s is saved, and was not run: az iot hub fleet-job run -j %s", fleet_job, fleet_job
+                "Fleet job %s is saved, and was not run: %s",
+                fleet_job,
+                suggestion("iot hub fleet-job run", "-j", fleet_job),
             )
         raise
 

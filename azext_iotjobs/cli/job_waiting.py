@@ -6,6 +6,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.live_line import LiveLine
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally, JobType
@@ -89,8 +90,8 @@ def _say(job_id: str, waited: operation.Waited, outcome: Outcome, success: Succe
         case Outcome.WAIT_OVER:
             state = f"still {job.status.value}" if job else "not known: the hub did not answer"
             logger.warning(
-                "The waiting is over; job %s is %s, and goes on. Wait again: az iot hub job wait --job-id %s",
-                job_id, state, job_id,
+                "The waiting is over; job %s is %s, and goes on. Wait again: %s",
+                job_id, state, suggestion("iot hub job wait", "--job-id", job_id),
             )  # fmt: skip
         case Outcome.JOB_FAILED:
             assert job is not None  # it has ended
@@ -103,9 +104,8 @@ def _say(job_id: str, waited: operation.Waited, outcome: Outcome, success: Succe
             by_status = job.tally is not None and not job.tally.failed_count
             why = f": some answered with a status outside {success}" if by_status else ""
             logger.warning(
-                "Job %s is completed, but not all devices succeeded%s. Which and why: az iot hub job results "
-                "--job-id %s",
-                job_id, why, job_id,
+                "Job %s is completed, but not all devices succeeded%s. Which and why: %s",
+                job_id, why, suggestion("iot hub job results", "--job-id", job_id),
             )  # fmt: skip
         case _:
             pass

@@ -4,6 +4,8 @@ import os
 import sys
 from typing import ClassVar
 
+from azext_iotjobs.cli.streams import wrote
+
 DEFAULT_WIDTH = 80
 
 
@@ -36,7 +38,7 @@ class LiveLine:
 
 
 def _write(text: str) -> None:
-    print(text, end="", file=sys.stderr, flush=True)
+    wrote(sys.stderr, text)
 
 
 def _width() -> int:

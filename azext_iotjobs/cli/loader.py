@@ -30,7 +30,9 @@ class IotJobsCommandsLoader(AzCommandsLoader):
         params.load_arguments(self, command)
         if params.options_of(command):
             from azext_iotjobs.cli.output import keep_terminals_safe
+            from azext_iotjobs.cli.streams import open_what_is_closed
 
+            open_what_is_closed(self.cli_ctx)
             keep_terminals_safe(self.cli_ctx)
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,14 @@ def _agreed(question: str) -> bool:
 
 
 def _say_how_to_use(document: dict[str, Any]) -> None:
-    logger.warning(
-        "Local hub ready. Our commands reach it with -n %s. Other tools trust it after:\n"
-        "  export REQUESTS_CA_BUNDLE=%s\n"
-        "  export NODE_EXTRA_CA_CERTS=%s",
-        document["hostName"], shlex.quote(document["caBundlePath"]), shlex.quote(document["caCertificatePath"]),
-    )  # fmt: skip
+    logger.warning("%s", how_to_use(document))
+
+
+def how_to_use(document: Mapping[str, Any]) -> str:
+    """What is said of a hub that is ready: lines for a shell, so what a path may hold is quoted for one."""
+    bundle, certificate = (shlex.quote(str(document[name])) for name in ("caBundlePath", "caCertificatePath"))
+    return (
+        f"Local hub ready. Our commands reach it with -n {document['hostName']}. Other tools trust it after:\n"
+        f"  export REQUESTS_CA_BUNDLE={bundle}\n"
+        f"  export NODE_EXTRA_CA_CERTS={certificate}"
+    )

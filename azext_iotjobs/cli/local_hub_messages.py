@@ -1,11 +1,13 @@
 """Handlers of az iot local-hub events | send: ours, in place of the AMQP that services use in Azure."""
 
 import json
+import sys
 from datetime import datetime, timezone
 from typing import Any
 
 from azext_iotjobs.cli.local_hub import client_of
 from azext_iotjobs.cli.running_hubs import pick_typed
+from azext_iotjobs.cli.streams import wrote
 from azext_iotjobs.cli.values import at_least, bytes_of_file, key_values
 from azext_iotjobs.model.clock import SystemClock, parse_instant
 from azext_iotjobs.model.errors import BadValue
@@ -27,7 +29,8 @@ def events(
     try:
         for event in operation.follow(client, SystemClock(), device_id=device, count=count, silence_s=silence):
             # ASCII alone: control characters from a device never reach the terminal raw.
-            print(json.dumps(_document(event)), flush=True)
+            if not wrote(sys.stdout, json.dumps(_document(event)) + "\n"):
+                return  # whoever read has had enough
     except KeyboardInterrupt:
         return
 

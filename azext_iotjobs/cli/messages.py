@@ -6,6 +6,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
 from azext_iotjobs.model.message import ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
@@ -99,7 +100,8 @@ def _checked(typed: str | None) -> str:
     lock_token = (typed or "").strip('" ')
     if not lock_token:
         raise MissingChoice(
-            "--etag is missing.", hint="Give the etag that `az iot device c2d-message receive` printed."
+            "--etag is missing.",
+            hint=Hint("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
         )
     check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

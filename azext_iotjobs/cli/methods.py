@@ -15,6 +15,7 @@ from azext_iotjobs.cli.selections import TypedSelection, most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import OF_A_CALL, MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
@@ -137,7 +138,7 @@ def invoke(
     if selection.is_of_modules:
         raise ConflictingChoice(
             "--query-condition selects modules; this command calls devices.",
-            hint="For modules: az iot hub invoke-module-method",
+            hint=Hint("For modules: ", command("iot hub invoke-module-method")),
         )
     return _many(cmd, client, selection, None, call, for_many, guards)
 

@@ -15,6 +15,8 @@ from typing import Any
 from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
+from azext_iotjobs.cli.streams import give_up, wrote
+
 DELETE = 0x7F
 BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
 LONE = "\ud800-\udfff"  # halves of a character: no encoding has them
@@ -29,13 +31,23 @@ UTF_8 = "utf-8"
 
 def keep_terminals_safe(cli_ctx: Any) -> None:
     """Have az print this command's results without raw control characters, whatever the format."""
-    plain_formatter = cli_ctx.output.get_formatter
+    plain_formatter, plain_out = cli_ctx.output.get_formatter, cli_ctx.output.out
+
+    def out(item: Any, formatter: Any = None, out_file: Any = None) -> None:
+        """A result whose reader has left is no failure of the command, nor of what it did."""
+        file = cli_ctx.out_file if out_file is None else out_file
+        try:
+            plain_out(item, formatter=formatter, out_file=file)
+            file.flush()
+        except OSError:
+            give_up(file)
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)
         return lambda item: _formatted(item, formatter, format_type, cli_ctx)
 
     cli_ctx.output.get_formatter = get_formatter
+    cli_ctx.output.out = out
 
 
 def harmless(text: str, format_type: str, encoding: str = UTF_8) -> str:
@@ -64,7 +76,7 @@ def encodable(text: str, encoding: str, escape: Callable[[str], str] | None = No
 
 def print_text(text: str) -> None:
     """Print a text of ours on stdout, with what stdout's encoding does not have escaped."""
-    print(encodable(text, encoding_of(sys.stdout)), flush=True)
+    wrote(sys.stdout, encodable(text, encoding_of(sys.stdout)) + "\n")
 
 
 def encoding_of(file: Any) -> str:
@@ -83,8 +95,7 @@ def print_now(cmd: Any, document: Any) -> None:
         table_transformer=cmd.table_transformer,
         is_query_active=cli.invocation.data["query_active"],
     )
-    cli.output.out(item, formatter=formatter, out_file=cli.out_file)
-    cli.out_file.flush()  # whoever reads a pipe waits for it
+    cli.output.out(item, formatter=formatter, out_file=cli.out_file)  # at once: whoever reads a pipe waits for it
 
 
 def _formatted(item: Any, formatter: Callable[[Any], str], format_type: str, cli_ctx: Any) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from azext_iotjobs.cli.csv_cells import cell
+from azext_iotjobs.cli.streams import give_up
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("csv", "jsonl", "json")
@@ -57,7 +58,7 @@ def write(target: Target, read: Callable[[str], Pages]) -> int:
         try:
             return _write_to_stdout(target, read)
         except BrokenPipeError:  # who reads has had enough; Python would complain of it at its own end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up(sys.stdout)
             return 0
     path = Path(target.path)
     try:
@@ -113,7 +114,7 @@ def _rows_onto(file: BinaryIO, target: Target) -> Iterator[Callable[[Row], bool]
             file.flush()
         except BrokenPipeError:
             is_read = False
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up(sys.stdout)
 
     def add(row: Row) -> bool:
         nonlocal count

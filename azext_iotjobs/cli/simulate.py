@@ -23,6 +23,7 @@ from azext_iotjobs.cli.message_properties import (
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.cli.output import print_text
+from azext_iotjobs.cli.streams import wrote
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -230,7 +231,7 @@ def _print_seen(device: str, seen: Seen) -> None:
 def _show_progress(number: int, count: int | None) -> None:
     if count is not None and sys.stderr.isatty():
         end = "\n" if number == count else "\r"
-        print(f"Device simulation in progress: {number}/{count}", end=end, file=sys.stderr, flush=True)
+        wrote(sys.stderr, f"Device simulation in progress: {number}/{count}{end}")
 
 
 def _print_block(heading: str, block: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.messages import message_document
 from azext_iotjobs.cli.output import print_text
+from azext_iotjobs.cli.streams import wrote
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import Settlement
@@ -38,7 +39,7 @@ def simulate(
             print_text(f"{HEADING} [{done}]")
         elif sys.stderr.isatty():
             end = "\n" if seen.sent_number == plan.count else "\r"
-            print(f"Sending and receiving events via https: {seen.sent_number}/{plan.count}", end=end, file=sys.stderr)
+            wrote(sys.stderr, f"Sending and receiving events via https: {seen.sent_number}/{plan.count}{end}")
 
     summary = operation.run(device, plan, settlement, show, SystemClock(), stop)
     logger.warning(

@@ -7,37 +7,47 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import unquote
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
 from azext_iotjobs.model.entra import AadLogin
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
 from azext_iotjobs.transport.http import Asked
 
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
 QUERY_PATHS = ("/devices/query", "/jobs/v2/")
+DEVICE = "ID"  # in a hint's command: the device that was asked about
+DEVICE_PATH = r"/(?:devices|twins)/([^/]+)"
 
-BY_CODE = {
+BY_CODE: dict[str, str] = {
     "InvalidProtocolVersion": "The hub does not know the API version 2021-04-12. Is this an IoT Hub?",
-    "DeviceMaximumQueueDepthExceeded": "50 messages wait for this device, which is the most: let it receive them, or "
-    "remove them: az iot device c2d-message purge",
+    "DeviceMaximumQueueDepthExceeded": Hint(
+        "50 messages wait for this device, which is the most: let it receive them, or remove them: ",
+        command("iot device c2d-message purge", "-d", DEVICE),
+    ),
     "DeviceMaximumInflightMethodExceeded": "Too many calls wait for this device's answer: call again when some of them "
     "have ended.",
-    "IotHubQuotaExceeded": "The day's messages are used up; counting begins anew at 00:00 UTC. See az iot hub "
-    "show-quota-metrics; more units give more.",
-    "JobQuotaExceeded": "A hub runs one import or export job at a time: az iot hub job list shows it.",
+    "IotHubQuotaExceeded": Hint(
+        "The day's messages are used up; counting begins anew at 00:00 UTC, and more units give more. See: ",
+        command("iot hub show-quota-metrics"),
+    ),
+    "JobQuotaExceeded": Hint("A hub runs one import or export job at a time. Which: ", command("iot hub job list")),
     "OperationNotAvailableInCurrentTier": "The Basic tier has no jobs, twins, methods and cloud-to-device messages; "
     "the Standard and Free tiers have.",
-    "DeviceDisabled": "Let it in again: az iot hub device-identity update --status enabled",
-    "DeviceNotFound": "Is it registered on this hub? az iot hub device-identity list",
+    "DeviceDisabled": Hint(
+        "Let it in again: ", command("iot hub device-identity update", "-d", DEVICE, "--status", "enabled")
+    ),
+    "DeviceNotFound": Hint("Is it registered on this hub? ", command("iot hub device-identity list")),
     "ModuleNotFound": "Is the module registered on this device? Its name distinguishes upper and lower case.",
-    "JobNotFound": "See az iot hub job list; a hub forgets jobs after 30 days.",
+    "JobNotFound": Hint("A hub forgets jobs after 30 days. Which there are: ", command("iot hub job list")),
     "DeviceNotOnline": "The device is not connected, or does not listen for methods. A longer --timeout lets the hub "
     "wait for it.",
     "GatewayTimeout": "The device is connected but did not answer in time; --timeout may be 300 seconds at most. "
     "Whether it has carried the method out, only it can say.",
     "GenericBadGateway": "The device answered what is no JSON, or is larger than 128 KB.",
     "OperationNotAllowedInCurrentState": "Only a job that has not begun can be cancelled.",
-    "DeviceAlreadyExists": "Change it with: az iot hub device-identity update",
+    "DeviceAlreadyExists": Hint("Change it with: ", command("iot hub device-identity update", "-d", DEVICE)),
     "ModuleAlreadyExistsOnDevice": "Choose another module id, or change the one that is there.",
     "JobAlreadyExists": "A job id stays taken for 30 days: choose another --job-id.",
     "PreconditionFailed": "It has changed since it was read: read it again, or leave --etag out.",
@@ -53,9 +63,10 @@ NETWORK = "A network rule of the hub (IP filter, private endpoint, no public acc
 HUBS_TROUBLE = (
     "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
 )  # fmt: skip
-QUERY = (
+QUERY = Hint(
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
-    "[[double brackets]]; az iot hub query tries one out."
+    "[[double brackets]]. One is tried out by: ",
+    command("iot hub query", "-q", "SELECT * FROM devices WHERE …"),
 )
 # A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.
 JOB_PARTS = (
@@ -67,7 +78,7 @@ JOB_PARTS = (
     ),
     (r"job\s*id", "A job id has 1 to 64 of a-z, 0-9 and dash."),
 )
-JOB = f"{QUERY} A start may lie 168 hours ahead at most."
+JOB = Hint(*QUERY.parts, ". A start may lie 168 hours ahead at most.")
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,7 @@ def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | N
     """
     access = None if asked is None else access_of(asked.method, asked.path)
     if hub_code in BY_CODE:
-        return Advice(hint=BY_CODE[hub_code])
+        return Advice(hint=_about(BY_CODE[hub_code], asked))
     if status == 401:
         return _not_let_in(asked, access, date)
     if status == 403:
@@ -97,6 +108,22 @@ def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | N
     if status == 400 and asked is not None and asked.method != "GET" and asked.path.startswith(QUERY_PATHS):
         return Advice(hint=QUERY if asked.path.startswith("/devices/") else _about_job(words))
     return Advice()
+
+
+def _about(hint: str, asked: Asked | None) -> str:
+    """A hint whose commands name the device that was asked about, where that is known."""
+    found = None if asked is None else re.match(DEVICE_PATH, asked.path)
+    if found is None or not isinstance(hint, Hint):
+        return hint
+    device = unquote(found[1])
+    return Hint(
+        *(
+            each
+            if isinstance(each, str)
+            else command(each.words, *(device if a == DEVICE else a for a in each.arguments))
+            for each in hint.parts
+        )
+    )
 
 
 def _about_job(words: str) -> str:
@@ -133,8 +160,10 @@ def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) ->
             return Advice(hint=_role(asked, access))
         case DeviceKey():
             return Advice(
-                hint=f"The key is not that of device {credential.device_id}, or the device is disabled: "
-                f"az iot hub device-identity show -d {credential.device_id}"
+                hint=Hint(
+                    f"The key is not that of device {credential.device_id}, or the device is disabled: ",
+                    command("iot hub device-identity show", "-d", credential.device_id),
+                )
             )
         case SasKey() | SasToken():
             return _policy(credential.policy, asked, access)

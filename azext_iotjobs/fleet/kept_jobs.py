@@ -9,6 +9,7 @@ from azext_iotjobs.fleet.database import Database
 from azext_iotjobs.fleet.definitions import parse_definition, render_definition, render_origin
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 
 
@@ -55,7 +56,9 @@ class KeptJobs:
         row = self._row_of(fleet_job_id, version)
         if row is None:
             which = repr(fleet_job_id[:60]) if version is None else f"{fleet_job_id} in version {version}"
-            raise NotFound(f"There is no fleet job {which}.", hint="List them: az iot hub fleet-job list")
+            raise NotFound(
+                f"There is no fleet job {which}.", hint=Hint("List them: ", command("iot hub fleet-job list"))
+            )
         found = rows.fleet_job_of(row)
         return found if version is None else replace(found, version=version)
 
@@ -101,7 +104,7 @@ class KeptJobs:
             known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
             raise NotFound(
                 f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
-                hint="Save one: az iot hub fleet-job group create",
+                hint=Hint("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
             )
         return str(row["condition"])
 
@@ -131,5 +134,5 @@ class KeptJobs:
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"There is a fleet job {fleet_job_id} already.",
-        hint=f"Give another id, or change it: az iot hub fleet-job update -j {fleet_job_id}",
+        hint=Hint("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
     )

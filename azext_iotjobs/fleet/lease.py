@@ -14,6 +14,7 @@ from azext_iotjobs.fleet import rows
 from azext_iotjobs.fleet.holder import Holder, is_gone
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import LeaseHeld, LeaseLost
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 
 LEASE_S = 30.0  # without a heartbeat; who is gone for longer has lost it
@@ -47,8 +48,12 @@ class Lease:
                     raise LeaseHeld(
                         f"{run.name} is carried on by {other.owner}; its lease holds until {until:%H:%M:%S} UTC, and "
                         "longer while it lives.",
-                        hint=f"Watch it: az iot hub fleet-job show -j {run.fleet_job_id}. End it: az iot hub fleet-job "
-                        f"stop -j {run.fleet_job_id}",
+                        hint=Hint(
+                            "Watch it: ",
+                            command("iot hub fleet-job show", "-j", run.fleet_job_id),
+                            ". End it: ",
+                            command("iot hub fleet-job stop", "-j", run.fleet_job_id),
+                        ),
                     )
             epoch = row["epoch"] + 1
             store.database.change(

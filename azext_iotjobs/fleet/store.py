@@ -19,6 +19,7 @@ from azext_iotjobs.fleet.under_way import UnderWay, shown_state
 from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Asked, Batch, Narrowed, Run, RunState, Tally
@@ -153,7 +154,10 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
                 which, verb = "has not run yet", "run"
             else:
                 which, verb = f"has no run {number}", "list-runs"
-            raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
+            raise NotFound(
+                f"Fleet job {fleet_job_id} {which}.",
+                hint=Hint("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
+            )
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
     def run_by_key(self, key: int) -> Run:
@@ -265,7 +269,7 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
                 if run.state is RunState.RUNNING:
                     raise WrongState(
                         f"{run.name} is running; its record is kept until it has ended.",
-                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
+                        hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", fleet_job_id)),
                     )
                 self._delete_run(run.key)
             self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))

@@ -1,9 +1,9 @@
 """Time as a seam: `Clock` and the system's own; instants as the hub writes them <-> aware UTC datetimes."""
 
 import re
+import threading
 import time
 from datetime import datetime, timedelta, timezone
-from threading import Lock
 from typing import NamedTuple, Protocol
 
 from azext_iotjobs.model.errors import BadValue
@@ -41,22 +41,25 @@ class SystemClock:
         time.sleep(seconds)
 
 
-class ForwardClock:
-    """A clock whose instants never go back: where the machine's does, time goes on from the last one."""
+class SteadyClock:
+    """Another clock whose instants never go back, and move on with the seconds that pass.
+
+    For what lasts within one process: where somebody sets the machine's clock back a day, a pause of a minute stays
+    one. Where it is set ahead, or the machine has slept, the clock on the wall counts. For any thread.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = Lock()  # calls are timed on threads of their own
-        self._last: datetime | None = None
-        self._last_monotonic = 0.0
+        self._lock = threading.Lock()
+        self._last = clock.now()
+        self._last_at = clock.monotonic()
 
     def now(self) -> datetime:
         with self._lock:
-            now, monotonic = self._clock.now(), self._clock.monotonic()
-            if self._last is not None and now < self._last:
-                now = self._last + timedelta(seconds=max(0.0, monotonic - self._last_monotonic))
-            self._last, self._last_monotonic = now, monotonic
-            return now
+            at = self._clock.monotonic()
+            self._last = max(self._clock.now(), self._last + timedelta(seconds=at - self._last_at))
+            self._last_at = at
+            return self._last
 
     def monotonic(self) -> float:
         return self._clock.monotonic()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import DEVICE, can_be
 
 SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
@@ -116,8 +117,11 @@ def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_loca
     if found:
         raise ConflictingChoice(
             f"Not simulated: {'; '.join(found)}.",
-            hint=f"Real devices may stand behind them. --take-over simulates them all the same; --exclude leaves some "
-            f"out; `az iot hub device-twin update -d ID --tags '{{\"{SIMULATED_TAG}\": true}}'` marks one.",
+            hint=Hint(
+                "Real devices may stand behind them. --take-over simulates them all the same; --exclude leaves some "
+                "out; one is marked by: ",
+                command("iot hub device-twin update", "-d", "ID", "--tags", f"{SIMULATED_TAG}=true"),
+            ),
         )
 
 

@@ -85,7 +85,7 @@ def _at_name(text: str, tokens: Sequence[Token], number: int, behind: Sequence[T
         case "ORDER" if then.word == "BY":
             yield Foreign("ORDER BY", 'az sorts what has come: --query "sort_by(@, &deviceId)".')
         case "LIMIT" | "OFFSET" if then.kind == "number":
-            yield Foreign(here.word, "az iot hub query takes --top; commands that operate devices take --max-devices.")
+            yield Foreign(here.word, "Queries are cut by --top; commands that operate devices take --max-devices.")
         case "DISTINCT":
             yield Foreign("DISTINCT", "Write SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site.")
         case "HAVING" | "UNION" | "JOIN" if _is_operand(tokens, number):

@@ -17,6 +17,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.tier import TierFacts
@@ -76,7 +77,7 @@ def moved(run: "Run", event: RunEvent) -> RunState:
         verb, what = (may[0], "") if may else ("rerun", "What failed can be run again: ")
         raise WrongState(
             f"{run.name} is {state.value}: {event.value} is not possible; {can}.",
-            hint=f"{what}az iot hub fleet-job {verb} -j {run.fleet_job_id}",
+            hint=Hint(what, command(f"iot hub fleet-job {verb}", "-j", run.fleet_job_id)),
         )
     return after
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
 from azext_iotjobs.model.query_words import check_words
@@ -78,7 +79,11 @@ class Selection:
         raise BadValue(
             f"{len(self.named)} devices: their ids make a condition of {len(condition)} characters; the hub takes "
             f"{MAX_CHARACTERS}.",
-            hint="Give the devices a tag and select by that, or make several jobs of fewer devices.",
+            hint=Hint(
+                "A fleet job makes batches of them by itself, with the same --device-ids or --devices-file: ",
+                command("iot hub fleet-job create", "-j", "FLEET-JOB", "--run"),
+                ". Or give the devices a tag and select by that.",
+            ),
         )
 
     def _condition(self) -> str:

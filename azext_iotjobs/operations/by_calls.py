@@ -18,7 +18,7 @@ from azext_iotjobs.fleet.outcomes import ended_of, result_of
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
 from azext_iotjobs.model.calling import Address, Answer, Call, Next, what_next
-from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet import Action, Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, Said
@@ -33,7 +33,7 @@ def driver(client: HubClient, clock: Clock) -> MakeDriver:
     """What makes this driver, for `operations.fleet.Hands`."""
 
     def make(leased: LeasedRun, run: Run, definition: Definition, hear: Hear) -> ByCalls:
-        return ByCalls(client, clock, leased, run, definition, hear)
+        return ByCalls(client, SteadyClock(clock), leased, run, definition, hear)
 
     return make
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_with_parent
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.model.ids import DEVICE, can_be
 from azext_iotjobs.model.query import quoted
@@ -19,7 +20,9 @@ def parent_of(client: HubClient, device_id: str) -> Identity:
     if not child.parent_scopes:
         raise NotFound(
             f"Device {device_id} has no parent.",
-            hint=f"Give it one: az iot hub device-identity parent set -d {device_id} --pd EDGE-DEVICE",
+            hint=Hint(
+                "Give it one: ", command("iot hub device-identity parent set", "-d", device_id, "--pd", "EDGE-DEVICE")
+            ),
         )
     (scope, *_) = child.parent_scopes
     parent_id = scope.removeprefix(SCOPE_PREFIX).rpartition("-")[0]
@@ -75,7 +78,7 @@ def release(client: HubClient, parent_id: str, child_ids: Sequence[str]) -> Move
     if strangers:
         raise BadValue(
             f"Not children of {parent_id}: {', '.join(strangers)}. Nothing was changed.",
-            hint=f"Its children: az iot hub device-identity children list -d {parent_id}",
+            hint=Hint("Its children: ", command("iot hub device-identity children list", "-d", parent_id)),
         )
     return Move(None, tuple(children))
 
@@ -107,7 +110,7 @@ def edge_device(client: HubClient, device_id: str) -> Identity:
     if not device.is_edge or device.scope is None:
         raise BadValue(
             f"Device {device_id} is no edge device, so it has no children.",
-            hint=f"Make it one: az iot hub device-identity update -d {device_id} --edge-enabled",
+            hint=Hint("Make it one: ", command("iot hub device-identity update", "-d", device_id, "--edge-enabled")),
         )
     return device
 

@@ -15,6 +15,7 @@ from azext_iotjobs.model.fleet import (
     check_id,
     id_with,
 )
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run, RunState
 
 KEPT_DAYS = 30  # of history at least; a hub keeps as many
@@ -116,7 +117,7 @@ def rerun(
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
             f"{run.name} is {run.state.value}: which devices fail is not known yet.",
-            hint=f"Stop it first: az iot hub fleet-job stop -j {run.fleet_job_id}",
+            hint=Hint("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
         )
     parent = store.fleet_job(run.fleet_job_id, run.version)
     targets = Targets(of_run=OfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))

@@ -17,6 +17,7 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Throttled,
 )
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.query import rows_of_job
@@ -68,8 +69,11 @@ def create(client: HubClient, request: "JobRequest") -> Job:
             status=refused.status,
             hub_code=refused.hub_code,
             tracking_id=refused.tracking_id,
-            hint="Wait for its end, or cancel it if it has not begun: az iot hub job cancel. A scheduled job holds its "
-            "slot until it has run.",
+            hint=Hint(
+                "Wait for its end, or cancel it if it has not begun: ",
+                command("iot hub job cancel", "--job-id", "JOB"),
+                ". A scheduled job holds its slot until it has run.",
+            ),
         ) from refused
 
 
@@ -234,4 +238,4 @@ def _holders(client: HubClient) -> str:
 
 
 def _unknown(job_id: str) -> NotFound:
-    return NotFound(f"The hub knows no job {job_id}.", hint="List them: az iot hub job list")
+    return NotFound(f"The hub knows no job {job_id}.", hint=Hint("List them: ", command("iot hub job list")))

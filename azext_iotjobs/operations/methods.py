@@ -3,6 +3,7 @@
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
 
 NOT_ONLINE = "DeviceNotOnline"  # not connected, or without a handler: what the hub says of both
@@ -19,19 +20,25 @@ def invoke(client: HubClient, device_id: str, call: MethodCall, module_id: str |
     except HubAnswer as err:
         if err.hub_code not in DEVICE_CODES:
             raise
-        said = f"{err} {_where_it_is(client, device_id)}" if err.hub_code == NOT_ONLINE else str(err)
-        raise DeviceFailed(said.strip(), hint=err.hint) from err
+        if err.hub_code != NOT_ONLINE:
+            raise DeviceFailed(str(err), hint=err.hint) from err
+        where, hint = _where_it_is(client, device_id)
+        raise DeviceFailed(f"{err} {where}".strip(), hint=hint or err.hint) from err
 
 
-def _where_it_is(client: HubClient, device_id: str) -> str:
-    """Which of three things the hub's one word for a device that was not reached means; "" where nobody can say."""
+def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Hint | None]:
+    """Which of three things the hub's one word for a device that was not reached means; "" where nobody can say.
+
+    With it what to do, where that is another thing than the hub's word says.
+    """
     try:
         twin = client.twins.get(device_id)
     except (HubAnswer, LinkError):  # the call's own error is the one that counts
-        return ""
+        return "", None
     if not twin.is_enabled:
-        return "It is disabled, so that it cannot connect: az iot hub device-identity update --status enabled"
+        let_in = command("iot hub device-identity update", "-d", device_id, "--status", "enabled")
+        return "It is disabled, so that it cannot connect.", Hint("Let it in again: ", let_in)
     if twin.is_connected:
-        return "It is connected, but has no handler for methods (or has just left)."
+        return "It is connected, but has no handler for methods (or has just left).", None
     since = f"was last heard of at {printable(twin.last_active_at)}" if twin.last_active_at else "was never heard of"
-    return f"It is not connected and {since}."
+    return f"It is not connected and {since}.", None

@@ -2,6 +2,7 @@
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import NotFound, WrongState
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.rerun import new_job_id, part_ids
 
@@ -10,7 +11,7 @@ def original(client: HubClient, job_id: str) -> Job:
     """A job that is to be made again. Raises NotFound; other HubAnswers, LinkError."""
     job = client.jobs.get(job_id)
     if job.status is JobStatus.UNKNOWN:
-        raise NotFound(f"The hub knows no job {job_id}.", hint="List them: az iot hub job list")
+        raise NotFound(f"The hub knows no job {job_id}.", hint=Hint("List them: ", command("iot hub job list")))
     return job
 
 
@@ -19,7 +20,7 @@ def ended(job: Job) -> Job:
     if not job.status.is_terminal:
         raise WrongState(
             f"Job {job.job_id} is {job.status.value}: which devices fail is not known yet.",
-            hint=f"Wait for its end: az iot hub job wait --job-id {job.job_id}",
+            hint=Hint("Wait for its end: ", command("iot hub job wait", "--job-id", job.job_id)),
         )
     return job
 

@@ -111,8 +111,8 @@ class JobClient:
         job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
         query_condition: which devices, the WHERE part of a query, such as "tags.site = 'A'"; "*" is all devices.
         payload: any JSON value, at most 128 KB.
-        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
-        has failed.
+        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 or more, from the start; what is
+        not done by then has failed.
         response_timeout_s: 5 to 300, for each device, connecting included.
         connect_timeout_s: 0 to 300, at most response_timeout_s: how long a device that is off line is waited for.
         Gives the job in short, as the hub answers: id, type and status.

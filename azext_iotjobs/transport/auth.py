@@ -14,6 +14,14 @@ REQUEST_LIFE_S = 600  # short: a token that leaks is soon worth nothing
 RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
 
 
+class Made(NamedTuple):
+    """An Authorization header, and until when it is good."""
+
+    header: str
+    ends_at: float  # Unix seconds
+    ends_after_s: float  # the same on the monotonic clock
+
+
 class RequestAuth:
     """The Authorization header of requests for one resource; gets a new token before the old one ends."""
 
@@ -21,16 +29,19 @@ class RequestAuth:
         self._resource = resource
         self._credential = credential
         self._clock = clock
-        self._made = ("", 0.0)  # header and its end in Unix seconds; replaced whole, as threads may share us
+        self._made = Made("", 0.0, 0.0)  # replaced whole, as threads may share us
 
     def header(self) -> str:
-        """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts."""
-        now = self._clock.now().timestamp()
-        header, ends_at = self._made
-        if now > ends_at - RENEW_BEFORE_S:
+        """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts.
+
+        By both clocks: the machine's may be set back while we use a token, and that lasts no longer for it.
+        """
+        now, passed_s = self._clock.now().timestamp(), self._clock.monotonic()
+        made = self._made
+        if now > made.ends_at - RENEW_BEFORE_S or passed_s > made.ends_after_s - RENEW_BEFORE_S:
             header, ends_at = self._new(int(now))
-            self._made = (header, ends_at)
-        return header
+            made = self._made = Made(header, ends_at, passed_s + ends_at - now)
+        return made.header
 
     def _new(self, now: int) -> tuple[str, float]:
         credential = self._credential

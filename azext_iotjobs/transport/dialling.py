@@ -10,6 +10,7 @@ from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
 from azext_iotjobs.transport.handshake import WRITE, Handshake
 from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.names import HostAddresses
+from azext_iotjobs.transport.open_files import LACK_HINT, lack_of_files
 from azext_iotjobs.transport.trust import untrusted
 from azext_iotjobs.transport.watching import Link, Watch
 
@@ -160,4 +161,6 @@ class Dialler:
         return MQTT_HINT if self._websocket_port is None else WEBSOCKET_HINT
 
     def _unreached(self, err: Exception) -> CannotConnect:
+        if (lack := lack_of_files(err)) is not None:
+            return CannotConnect(f"{self.where} was not reached: {lack}.", hint=LACK_HINT)
         return CannotConnect(f"{self.where} was not reached ({err}).", hint=self._hint)

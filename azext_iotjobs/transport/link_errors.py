@@ -8,6 +8,7 @@ import urllib3.exceptions
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.environment import PROXY_HINT, Bundle, ca_bundle, proxy_scheme
+from azext_iotjobs.transport.open_files import LACK_HINT, lack_of_files
 from azext_iotjobs.transport.trust import untrusted
 
 CONNECT_TIMEOUT_S = 15.0
@@ -38,6 +39,8 @@ def link_error(
     if isinstance(err, requests.exceptions.ReadTimeout):
         return AnswerTooLate(f"{where} did not answer within {timeout_s:.0f} s.", waited_s=timeout_s, hint=hint)
     if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
+        if (lack := lack_of_files(err)) is not None:
+            return CannotConnect(f"{where} was not reached: {lack}.", hint=LACK_HINT)
         if not target.is_loopback and (proxy_scheme(f"https://{where}") or "").startswith("socks"):
             return CannotConnect(f"{where} was not reached through the SOCKS proxy that is set.", hint=PROXY_HINT)
         return CannotConnect(

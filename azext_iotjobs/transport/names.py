@@ -1,5 +1,6 @@
 """A host's addresses, looked up on a thread: a slow name server must not stop a loop."""
 
+import errno
 import queue
 import socket
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.transport.handshake import Address
+from azext_iotjobs.transport.open_files import lack_of_files
 
 FRESH_S = 60.0  # a hub that fails over keeps its name and moves
 AGAIN_S = 5.0  # at least, between two look-ups
@@ -70,5 +72,7 @@ class HostAddresses:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             self._found.put([(family, protocol, where) for family, _, protocol, _, where in found])
         except (OSError, UnicodeError) as err:
-            self._found.put(err if isinstance(err, OSError) else OSError(f"{self._host!r} is no host name"))
+            lack = lack_of_files(err)
+            known = err if isinstance(err, OSError) else OSError(f"{self._host!r} is no host name")
+            self._found.put(known if lack is None else OSError(errno.EMFILE, lack))
         self._wake()

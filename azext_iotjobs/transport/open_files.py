@@ -1,5 +1,6 @@
 """How many files a process may have open: each device's connection is one."""
 
+import errno
 import os
 import sys
 
@@ -8,7 +9,26 @@ from azext_iotjobs.model.errors import BadValue
 SPARE_FILES = 64  # for what else opens and closes meanwhile
 WINDOWS_SOCKETS = 500  # Python's select() there takes 512
 MACOS_FILES = 10240  # a soft limit above is refused there, whatever the hard one says
+LACK = "this process may open no more files"
+LACK_HINT = "Raise the limit (ulimit -n, or LimitNOFILE of a service)."
 RARELY_MORE = 1 << 20  # where the limit is "infinity"
+
+
+def lack_of_files(err: BaseException) -> str | None:
+    """That a connection failed because this process, or the machine, may open no more files; None: not for that.
+
+    A name that cannot be looked up for that reason is told as one that does not exist, so it is tried.
+    """
+    seen: BaseException | None = err
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in (errno.EMFILE, errno.ENFILE):
+            return LACK
+        seen = seen.__cause__ or seen.__context__
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as refused:
+        return LACK if refused.errno in (errno.EMFILE, errno.ENFILE) else None
+    return None
 
 
 def files_needed(devices: int, open_now: int) -> int:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.clock_double import ClockDouble
+from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import response
 
 GONE_PID = 4_194_303  # above what this machine gives
@@ -228,7 +228,7 @@ class HubClock(PointClock):
     """The hub's time goes on when a process is dead."""
 
     def now_of_hub(self) -> datetime:
-        return ClockDouble.now(self)
+        return START + timedelta(seconds=self.passed_s)  # whatever this machine's clock is set to
 
 
 class StopDouble:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.model.clock import parse_instant, render_instant
+from azext_iotjobs.model.clock import SteadyClock, parse_instant, render_instant
 from azext_iotjobs.model.errors import BadValue
+from tests.helpers.clock_double import START, ClockDouble
 
 EIGHT = datetime(2026, 12, 1, 8, tzinfo=timezone.utc)
 
@@ -62,3 +63,18 @@ def test_what_is_rendered_is_read_back(at: datetime) -> None:
 
 def test_an_instant_is_rendered_in_utc() -> None:
     assert render_instant(datetime(2026, 12, 1, 10, tzinfo=timezone(timedelta(hours=2)))) == "2026-12-01T08:00:00Z"
+
+
+def test_a_steady_clock_moves_on_where_the_walls_is_set_back_and_with_it_where_that_is_ahead() -> None:
+    wall = ClockDouble()
+    steady = SteadyClock(wall)
+    wall.passed_s, wall.set_s = 10, -86400
+    assert steady.now() == START + timedelta(seconds=10)
+    wall.passed_s = 70
+    assert steady.now() == START + timedelta(seconds=70)
+    wall.set_s = 3600
+    assert steady.now() == START + timedelta(seconds=3670)
+    wall.set_s = 0
+    assert steady.now() == START + timedelta(seconds=3670), "it never goes back"
+    wall.passed_s = 71
+    assert steady.now() == START + timedelta(seconds=3671)

@@ -58,3 +58,10 @@ def test_ids_are_taken_once_and_in_their_order() -> None:
 def test_what_no_device_can_be_called_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="--devices-file f"):
         device_ids(["fine", text], "--devices-file f")
+
+
+def test_more_ids_than_one_job_takes_are_what_a_fleet_job_is_for() -> None:
+    many = Selection(device_ids=tuple(f"device-number-{number}" for number in range(600)))
+    with pytest.raises(BadValue, match="600 devices") as raised:
+        many.as_condition()
+    assert "az iot hub fleet-job create -j FLEET-JOB --run" in str(raised.value.hint)

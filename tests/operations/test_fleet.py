@@ -25,6 +25,7 @@ from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (
     METHOD,
     OFFLINE,
+    Calling,
     Place,
     by_both,
     failing,
@@ -252,3 +253,44 @@ def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
     assert (run.state, run.tally.failed) == (RunState.COMPLETED, 300) and place.world.clock.passed_s > 60
     looked = sum(1 for each in said if each.startswith("SELECT seq, device_id") and "due_at" in each)
     assert looked < 5 * place.world.clock.passed_s
+
+
+DAY_S = 86_400.0
+MAX_STEPS = 5000  # some hundred are taken; a pause of a day takes far more
+
+
+def _set_back(place: Place, on: type) -> None:
+    """Somebody sets the machine's clock back a day when the first such event is told."""
+
+    def then(event: Any) -> None:
+        if isinstance(event, on):
+            place.world.clock.set_s = -DAY_S
+
+    place.world.events = Calling(then)
+
+
+@by_both
+@pytest.mark.parametrize("on", [Waiting, BatchEnded])
+def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
+    place: Place, driver: Driver, on: type
+) -> None:  # fmt: skip
+    _set_back(place, on)
+    run = place.run(driver, ids(4), sizes="2", pause_s=60, stop=StopDouble(after=MAX_STEPS))
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
+    assert 60 <= place.world.clock.passed_s < 600
+    told = [event.at for event in place.world.events]
+    assert told == sorted(told), "the times of events never go back"
+
+
+@by_both
+@pytest.mark.parametrize("when", [RetryWhen.AT_ONCE, RetryWhen.AT_END])
+def test_a_device_is_tried_again_after_its_minute_when_the_clock_is_set_back_a_day(
+    place: Place, driver: Driver, when: RetryWhen
+) -> None:
+    _set_back(place, DeviceEnded)
+    place.world.hub.fails = failing("d000")
+    retry = Retry(tries={"offline": 2}, pause_s=60, when=when)
+    run = place.run(driver, ids(2), retry=retry, stop=StopDouble(after=MAX_STEPS))
+    assert run.state is RunState.COMPLETED
+    assert [each.tries for each in place.seen(DeviceEnded) if each.result.device_id == "d000"] == [1, 2, 3]
+    assert 120 <= place.world.clock.passed_s < 1200

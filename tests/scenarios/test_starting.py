@@ -19,10 +19,11 @@ from tests.helpers.az import Az
 REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
-    "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "clients", "clients.answer", "clients.hub",
-    "clients.paths", "model", "model.clock", "model.errors", "model.ids", "model.target", "transport", "transport.auth",
-    "transport.http",
-    "transport.link_errors", "transport.masking", "transport.retry", "transport.sas", "transport.trust",
+    "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.streams", "cli.target", "cli.typed", "clients",
+    "clients.answer", "clients.hub", "clients.paths", "model", "model.clock", "model.errors", "model.hints",
+    "model.host_names", "model.ids", "model.target", "transport", "transport.auth", "transport.environment",
+    "transport.http", "transport.link_errors", "transport.masking", "transport.open_files", "transport.retry",
+    "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
     "cli.params.jobs", "clients.job_codec", "clients.jobs", "model.job", "model.outcome", "model.query", "operations",
@@ -32,8 +33,8 @@ MODULES = {
     "job show": EVERY | OF_JOBS | {"cli.jobs", "cli.parents"},
     "job create": EVERY | OF_JOBS | {
         "cli.job_creating", "cli.job_submitting", "cli.json_parsing", "cli.json_values", "cli.selections", "cli.values",
-        "clients.job_request_codec", "model.condition", "model.job_request", "model.selection", "model.twin",
-        "model.waiting", "model.whole_condition",
+        "clients.job_request_codec", "model.condition", "model.job_request", "model.query_words", "model.selection",
+        "model.twin", "model.waiting", "model.whole_condition",
     },
     "device-twin show": EVERY | {
         "cli.params.registry", "cli.twins", "clients.etags", "clients.twin_codec", "clients.twins",

@@ -4,6 +4,8 @@ import base64
 from datetime import timedelta
 from urllib.parse import parse_qs
 
+import pytest
+
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
 from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
@@ -79,3 +81,23 @@ def test_an_entra_token_is_fetched_when_needed_and_again_a_minute_before_its_end
     assert auth.header() == "Bearer t0"
     clock.passed_s = 3541
     assert auth.header() == "Bearer t1"
+
+
+@pytest.mark.parametrize("set_s", [-86400, 86400])
+def test_a_token_is_renewed_in_time_whatever_the_clock_is_set_to(set_s: float) -> None:
+    clock = ClockDouble()
+    ends = START + timedelta(seconds=3600)
+    asked: list[float] = []
+
+    def fetch() -> BearerToken:
+        asked.append(clock.passed_s)
+        return BearerToken(text=f"t{len(asked)}", expires_at=ends + timedelta(seconds=clock.passed_s + clock.set_s))
+
+    auth = RequestAuth("h", AadLogin(fetch=fetch), clock)
+    assert auth.header() == "Bearer t1"
+    clock.set_s = set_s
+    clock.passed_s = 3000
+    auth.header()
+    clock.passed_s = 3541
+    auth.header()
+    assert asked == ([0.0, 3541] if set_s < 0 else [0.0, 3000])

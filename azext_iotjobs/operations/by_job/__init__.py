@@ -16,7 +16,7 @@ from azext_iotjobs.fleet.driver import Hear, MakeDriver
 from azext_iotjobs.fleet.engine import Drain
 from azext_iotjobs.fleet.leased import LeasedRun
 from azext_iotjobs.fleet.parts import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
-from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.errors import (
     Conflict,
     HubAnswer,
@@ -47,7 +47,7 @@ def driver(client: HubClient, clock: Clock) -> MakeDriver:
     """What makes this driver, for `operations.fleet.Hands`."""
 
     def make(leased: LeasedRun, run: Run, definition: Definition, hear: Hear) -> ByJob:
-        return ByJob(client, clock, leased, run, definition, hear)
+        return ByJob(client, SteadyClock(clock), leased, run, definition, hear)
 
     return make
 

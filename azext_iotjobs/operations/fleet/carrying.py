@@ -26,7 +26,7 @@ from azext_iotjobs.fleet.engine import (
 from azext_iotjobs.fleet.holder import Holder, this_process
 from azext_iotjobs.fleet.leased import LeasedRun, Seen
 from azext_iotjobs.fleet.store import FleetStore
-from azext_iotjobs.model.clock import Clock, StopFlag
+from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
 from azext_iotjobs.model.fleet import Definition, Delivery
 from azext_iotjobs.model.fleet_events import (
@@ -166,7 +166,7 @@ class _Carrier:
 
     def __init__(self, own: Hands, leased: LeasedRun, definition: Definition) -> None:
         self._own = replace(own, listener=InOrder(own.listener))
-        self._clock = own.clock
+        self._clock = SteadyClock(own.clock)  # pauses and leases outlive a clock that is set back
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None

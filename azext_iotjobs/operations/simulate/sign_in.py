@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import Unauthorized
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -67,6 +68,9 @@ def refusal(device_id: str) -> Unauthorized:
     return Unauthorized(
         f"The hub refused {device_id}: its key or certificate is wrong, or it is disabled or not registered.",
         status=401,
-        hint=f"Look with: az iot hub device-identity show -d {device_id}. A clock that is off by minutes has the same "
-        "effect.",
+        hint=Hint(
+            "Look with: ",
+            command("iot hub device-identity show", "-d", device_id),
+            ". A clock that is off by minutes has the same effect.",
+        ),
     )

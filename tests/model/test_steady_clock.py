@@ -3,7 +3,7 @@
 import threading
 from datetime import datetime, timedelta
 
-from azext_iotjobs.model.clock import ForwardClock
+from azext_iotjobs.model.clock import SteadyClock
 from tests.helpers.clock_double import START, ClockDouble
 
 
@@ -20,7 +20,7 @@ class Adjusted(ClockDouble):
 
 def test_a_clock_that_is_set_back_a_day_goes_on_from_the_last_instant() -> None:
     wall = Adjusted()
-    clock = ForwardClock(wall)
+    clock = SteadyClock(wall)
     assert clock.now() == START
     clock.sleep(5)
     assert clock.now() == START + timedelta(seconds=5)
@@ -33,7 +33,7 @@ def test_a_clock_that_is_set_back_a_day_goes_on_from_the_last_instant() -> None:
 
 def test_a_clock_that_is_set_forward_is_followed_and_not_left_when_it_is_set_right() -> None:
     wall = Adjusted()
-    clock = ForwardClock(wall)
+    clock = SteadyClock(wall)
     clock.now()
     wall.off = timedelta(hours=1)
     assert clock.now() == START + timedelta(hours=1)
@@ -44,7 +44,7 @@ def test_a_clock_that_is_set_forward_is_followed_and_not_left_when_it_is_set_rig
 
 def test_threads_see_no_instant_before_one_that_was_seen() -> None:
     wall = Adjusted()
-    clock = ForwardClock(wall)
+    clock = SteadyClock(wall)
     seen: list[list[datetime]] = [[] for _ in range(4)]
 
     def look(own: list[datetime]) -> None:
