@@ -28,7 +28,9 @@ HEADERS = {  # system properties by their MQTT names
 }
 SYSTEM_HEADERS = (
     "iothub-messageid", "iothub-correlationid", "iothub-sequencenumber", "iothub-to", "iothub-userid", "iothub-ack",
-    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime", "ContentType", "ContentEncoding",
+    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime",
+    # What the body is: hubs have sent the older pair, and send the plain one today.
+    "ContentType", "ContentEncoding", "content-type", "content-encoding",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # of a header, RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*")
