@@ -34,8 +34,8 @@ def test_what_is_not_there_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("body", "encoding", "shown"),
     [
-        ("ü".encode(), None, "ü"), ("ü".encode("utf-16"), "UTF-16", "ü"), (b"\xff", "utf-8", "{{non-decodable payload}}"),
-        (b"x", "gzip", "{{non-decodable payload}}"),
+        ("ü".encode(), None, "ü"), ("ü".encode("utf-16"), "UTF-16", "ü"),
+        (b"\xff", "utf-8", "{{non-decodable payload}}"), (b"x", "gzip", "{{non-decodable payload}}"),
     ],
 )  # fmt: skip
 def test_a_body_is_shown_as_the_text_that_its_encoding_says(body: bytes, encoding: str | None, shown: str) -> None:
