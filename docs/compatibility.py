@@ -74,7 +74,13 @@ def page(ours: dict[str, dict[str, dict[str, Any]]], record: dict[str, Any] | No
     if problems:
         raise ValueError("docs/compatibility_notes.py: " + "; ".join(problems))
     alone = sorted(ours.keys() - reference.keys())
-    return HEADER + _summary(compared) + "".join(map(_section, compared)) + _ours_alone(alone)
+    return (
+        HEADER
+        + _everywhere(notes.EVERYWHERE)
+        + _summary(compared)
+        + "".join(map(_section, compared))
+        + _ours_alone(alone)
+    )
 
 
 def _compare(
@@ -155,6 +161,10 @@ def _stale(notes: ModuleType, reference: dict[str, Any], ours: dict[str, Any]) -
         if name not in options or (option and option not in options[name]) or (name != "*" and name not in ours):
             problems.append(f"a note is about az {name} {option}, which is not there")
     return problems
+
+
+def _everywhere(differences: tuple[str, ...]) -> str:
+    return "\nIn every command:\n\n" + "".join(f"- {each};\n" for each in differences)[:-2] + ".\n"
 
 
 def _summary(compared: list[Compared]) -> str:

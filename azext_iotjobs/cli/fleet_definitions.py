@@ -8,6 +8,7 @@ from typing import Any
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.cli.spans import span_s
+from azext_iotjobs.cli.twin_patches import read_twin_patch
 from azext_iotjobs.cli.values import at_least, shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
@@ -158,7 +159,7 @@ class TypedDefinition:
                 "--twin-patch has desired properties and tags in it: leave --desired and --tags out."
             )
         if self.patch is not None:
-            return TwinPatch(document=json_object_or_file(self.patch, "--twin-patch"))
+            return read_twin_patch(self.patch)
         document: dict[str, Any] = {}
         if self.desired_json is not None:
             document["properties"] = {"desired": json_object_or_file(self.desired_json, "--desired")}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.cli.job_submitting import read_manner, starting_instant, submit
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
+from azext_iotjobs.cli.json_values import Given, json_or_file
 from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobType
@@ -55,9 +55,9 @@ def create(
         condition=condition, ids=named_devices, ids_file=devices_path, excluded=left_out
     ).read()  # fmt: skip
     if patch is not None:
-        from azext_iotjobs.model.twin import TwinPatch  # here, so that a method job starts without it
+        from azext_iotjobs.cli.twin_patches import read_twin_patch  # here, so that a method job starts without it
 
-        changed = TwinPatch(document=json_object_or_file(patch, "--twin-patch"))
+        changed = read_twin_patch(patch)
     request = JobRequest(
         job_id=job,
         job_type=JobType(job_kind),

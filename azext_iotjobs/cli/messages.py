@@ -1,5 +1,6 @@
 """Handlers of az iot device c2d-message: what a device does with the messages that are sent to it, over HTTPS."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from knack.log import get_logger
@@ -16,6 +17,7 @@ logger = get_logger(__name__)
 
 LOCK_S = (5, 300)  # what the hub allows
 READABLE = ("utf-8", "utf8", "utf-16", "utf16", "utf-32", "utf32")
+NAMED_TODAY = {"ContentType": "content-type", "ContentEncoding": "content-encoding"}
 NOT_READABLE = "{{non-decodable payload}}"  # the reference's words
 
 
@@ -81,11 +83,17 @@ def message_document(message: ReceivedMessage) -> dict[str, Any]:
     if message.properties:
         properties["app"] = dict(message.properties)
     if message.system:
-        properties["system"] = dict(message.system)
+        properties["system"] = _named_as_today(message.system)
     document: dict[str, Any] = {"etag": message.lock_token, "properties": properties}
     if message.body:
         document["data"] = _text(message)
     return document
+
+
+def _named_as_today(system: Mapping[str, str]) -> dict[str, str]:
+    """System properties by the names that the reference prints since 0.26, whichever the hub sent."""
+    renamed = {NAMED_TODAY.get(name, name): value for name, value in system.items()}
+    return {**renamed, **{name: value for name, value in system.items() if name not in NAMED_TODAY}}
 
 
 def _text(message: ReceivedMessage) -> str:

@@ -11,9 +11,10 @@ from azext_iotjobs.cli.confirming import goes_on
 from azext_iotjobs.cli.device_files import rows_of
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.job_submitting import Manner, create, read_manner, starting_instant, submit
-from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
+from azext_iotjobs.cli.json_values import Given, json_or_file
 from azext_iotjobs.cli.plans import plain
 from azext_iotjobs.cli.selections import TypedSelection, listed, say_idle
+from azext_iotjobs.cli.twin_patches import read_twin_patch
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
@@ -23,7 +24,6 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, weightiest
 from azext_iotjobs.model.rerun import FAILED, Chosen, Target, conditions, new_job_id, parse_chosen, part_ids
 from azext_iotjobs.model.selection import Selection, device_ids
-from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations import repeat as operation
 from azext_iotjobs.operations import results
 
@@ -127,7 +127,7 @@ def copy(
     selection = typed.read() if typed.names_devices else None
     changes: dict[str, Any] = {"job_id": new_job or new_job_id(job, "-copy")}
     if patch is not None:
-        changes["patch"] = TwinPatch(document=json_object_or_file(patch, "--twin-patch"))
+        changes["patch"] = read_twin_patch(patch)
     if start_at is not None:
         changes["start_at"] = starting_instant(start_at)
     if ttl_s is not None:

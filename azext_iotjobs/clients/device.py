@@ -18,12 +18,7 @@ from azext_iotjobs.transport.http import Request, Transport
 APP_PREFIX = "iothub-app-"
 HUB_PREFIX = "iothub-"  # of headers that mean something to the hub
 PLAIN_HEADERS = ("content-type", "content-encoding")  # and of these too
-OTHERWISE = Hint(
-    "Percent-encode it, or send over MQTT: ",
-    command("iot device simulate"),
-    ", ",
-    command("iot device send-d2c-message"),
-)
+OTHERWISE = Hint("Percent-encode it, or send over MQTT: ", command("iot device send-d2c-message"))
 LOCK_TIMEOUT = "IotHub-MessageLockTimeout"
 HEADERS = {  # system properties by their MQTT names
     "$.mid": "iothub-messageid",

@@ -82,6 +82,16 @@ def test_a_message_is_received_then_completed_abandoned_or_rejected(hub: Scenari
     assert c2d(hub, "receive", "c2d") is None
 
 
+def test_what_a_message_is_stands_in_its_system_properties(hub: ScenarioHub) -> None:
+    hub.new_device("c2d-typed")
+    send(hub, "c2d-typed", "--data", '{"a": 1}', "--ct", "application/json", "--ce", "utf-8")
+    got = c2d(hub, "receive", "c2d-typed")
+    system = got["properties"]["system"]
+    assert (system["content-type"], system["content-encoding"]) == ("application/json", "utf-8")
+    assert not {"ContentType", "ContentEncoding"} & system.keys()
+    assert got["data"] == '{"a": 1}'
+
+
 def test_a_queue_is_purged(hub: ScenarioHub) -> None:
     hub.new_device("c2d-purge")
     send(hub, "c2d-purge")

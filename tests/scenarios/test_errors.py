@@ -83,6 +83,17 @@ def test_debug_shows_our_requests_with_secrets_covered(hub: ScenarioHub) -> None
     assert "sig=" not in ran.stderr
 
 
+def test_debug_shows_what_users_call_a_key_and_covers_what_has_its_form(hub: ScenarioHub) -> None:
+    hub.new_device("named-key")
+    secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    desired = json.dumps({"key": "fan-17", "deep": {"key": secret}})
+    hub.az.json("iot", "hub", "device-twin", "update", "-n", hub.name, "-d", "named-key", "--desired", desired)
+    ran = hub.az.run("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", "named-key", "--debug")
+    shown = ran.stderr.replace(" ", "")
+    assert '"key":"fan-17"' in shown
+    assert '"key":"***"' in shown and secret not in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("output", "printed"), [("tsv", "␛[2J�31m\n"), ("json", '"\\u001b[2J\\u009b31m"\n'), ("table", "␛[2J�31m")]
 )

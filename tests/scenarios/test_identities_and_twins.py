@@ -61,6 +61,21 @@ def test_a_changed_key_keeps_the_other(hub: ScenarioHub) -> None:
     assert keys == {"primaryKey": KEY, "secondaryKey": created["authentication"]["symmetricKey"]["secondaryKey"]}
 
 
+def test_half_a_way_to_sign_in_and_that_of_another_method_are_refused(hub: ScenarioHub) -> None:
+    before = identity(hub, "create", "halves")
+    update = ("iot", "hub", "device-identity", "update", "-d", "halves")
+    assert "Only one key" in refused(hub, *update, "--am", "shared_private_key", "--pk", KEY)
+    assert "--primary-thumbprint" in refused(hub, *update, "--am", "x509_thumbprint")
+    assert "--primary-thumbprint" in refused(hub, *update, "--am", "x509_thumbprint", "--stp", "AA" * 20)
+    assert "x509_thumbprint only" in refused(hub, *update, "--ptp", "AA" * 20)
+    assert identity(hub, "show", "halves") == before
+    create = ("iot", "hub", "device-identity", "create", "-d", "halves-2")
+    assert "x509_thumbprint only" in refused(hub, *create, "--ptp", "AA" * 20)
+    assert "x509_thumbprint only" in refused(hub, *create, "--am", "x509_ca", "--stp", "AA" * 20)
+    assert "shared_private_key only" in refused(hub, *create, "--am", "x509_ca", "--pk", KEY, "--sk", KEY)
+    assert "DeviceNotFound" in refused(hub, "iot", "hub", "device-identity", "show", "-d", "halves-2")
+
+
 def test_a_self_signed_certificate_is_made_kept_private_and_never_overwritten(hub: ScenarioHub, tmp_path: Path) -> None:
     options = ("--am", "x509_thumbprint", "--valid-days", "5", "--output-dir", str(tmp_path))
     created = identity(hub, "create", "x509-1", *options)

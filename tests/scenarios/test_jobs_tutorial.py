@@ -70,6 +70,19 @@ def test_a_twin_job_sets_the_building_number(hub: ScenarioHub, device: Path) -> 
     wait_until("the device shows the new value", lambda: "BuildingNo" in device.read_text())
 
 
+def test_what_only_the_hub_writes_is_left_out_of_a_patch_and_selects_nobody(hub: ScenarioHub, device: Path) -> None:
+    patch = '{"deviceId": "another", "status": "disabled", "etag": "*", "tags": {"left": "out"}}'
+    ran = hub.az.run(
+        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", "read-only", "--job-type", "scheduleUpdateTwin",
+        "--twin-patch", patch, "-q", CONDITION, "--wait", "--poll-interval", "1",
+    )  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert "deviceId, status left out" in ran.stderr and "does not select" in ran.stderr
+    assert ran.json["deviceJobStatistics"]["succeededCount"] == 1
+    twin = hub.az.json("iot", "hub", "device-twin", "show", "-d", DEVICE, "-n", hub.name)
+    assert (twin["tags"]["left"], twin["status"]) == ("out", "enabled")
+
+
 def reported_building(hub: ScenarioHub) -> object:
     twin = hub.az.json("iot", "hub", "device-twin", "show", "-d", DEVICE, "-n", hub.name)
     return twin["properties"]["reported"].get("BuildingNo")
@@ -130,6 +143,8 @@ def test_the_rows_of_a_job_can_be_queried(hub: ScenarioHub, device: Path) -> Non
         ((*METHOD_JOB, "-q", "*", "--start-time", "tomorrow"), "--start-time"),
         ((*METHOD_JOB, "-q", "*", "--mct", "40", "--mrt", "30"), "--method-connect-timeout"),
         (("--job-type", "scheduleUpdateTwin", "-q", "*", "--patch", '{"desired":{"a":1}}'), "--twin-patch"),
+        (("--job-type", "scheduleUpdateTwin", "-q", "*", "--patch", '{"deviceId":"a"}'), "changes nothing"),
+        (("--job-type", "scheduleUpdateTwin", "-q", "*", "--patch", '{"tgas":{},"tags":{"a":1}}'), "has tgas"),
     ],
 )
 def test_a_wrong_job_is_refused_before_anything_is_sent(hub: ScenarioHub, options: tuple[str, ...], named: str) -> None:

@@ -150,6 +150,12 @@ def test_keys_of_all_devices_are_renewed_but_of_those_that_have_none(hub: Scenar
     assert some.code == 4 and "renew-x" in some.stderr
     assert some.json["rotatedKeys"][0]["id"] == "renew-1" and some.json["rotatedKeys"][1]["moduleId"] == "motor"
     assert not signs_in(hub, "renew-x", "motor", KEY)
+    asked = hub.az.run(*words, "-d", "renew-1", "-d", "renew-x", "--exit-zero")
+    assert asked.code == 0 and [each["id"] for each in asked.json["rotatedKeys"]] == ["renew-1"], asked.stderr
+    alone = hub.az.run(*words, "-d", "renew-x")
+    assert (alone.code, alone.stdout) == (1, "") and "has no keys" in alone.stderr
+    alone = hub.az.run(*words, "-d", "renew-x", "--exit-zero")
+    assert (alone.code, alone.stdout) == (0, "") and "has no keys" in alone.stderr
     every = hub.az.run(*words, "-d", "*", "--im")
     assert (every.code, every.json["errors"]) == (0, [])
     renewed = [(each["id"], each.get("moduleId")) for each in every.json["rotatedKeys"]]

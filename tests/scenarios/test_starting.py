@@ -32,9 +32,9 @@ OF_JOBS = {
 MODULES = {
     "job show": EVERY | OF_JOBS | {"cli.jobs", "cli.parents"},
     "job create": EVERY | OF_JOBS | {
-        "cli.job_creating", "cli.job_submitting", "cli.json_parsing", "cli.json_values", "cli.selections", "cli.values",
-        "clients.job_request_codec", "model.condition", "model.job_request", "model.query_words", "model.selection",
-        "model.twin", "model.waiting", "model.whole_condition",
+        "cli.job_creating", "cli.job_submitting", "cli.json_parsing", "cli.json_values", "cli.selections",
+        "cli.twin_patches", "cli.values", "clients.job_request_codec", "model.condition", "model.job_request",
+        "model.query_words", "model.selection", "model.twin", "model.waiting", "model.whole_condition",
     },
     "device-twin show": EVERY | {
         "cli.params.registry", "cli.twins", "clients.etags", "clients.twin_codec", "clients.twins",
