@@ -20,8 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "clients", "clients.answer", "clients.hub",
-    "model", "model.clock", "model.errors", "model.target", "transport", "transport.auth", "transport.http",
-    "transport.link_errors", "transport.masking", "transport.retry", "transport.sas", "transport.trust",
+    "model", "model.clock", "model.errors", "model.host_names", "model.target", "transport", "transport.auth",
+    "transport.http", "transport.link_errors", "transport.masking", "transport.named_adapter", "transport.retry",
+    "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
     "cli.params.jobs", "clients.job_codec", "clients.jobs", "model.job", "model.outcome", "model.query", "operations",
