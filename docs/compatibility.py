@@ -11,19 +11,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself has not
 PAGE = Path(__file__).with_name("compatibility.md")
 REFERENCE = PAGE.parents[1] / "tests" / "data" / "reference_options.json"
 HEADER = """# Compatibility with azure-iot
 
 <!-- Made by `make docs` from the options of both and docs/compatibility_notes.py. Do not edit. -->
 
-Every command of Microsoft's `azure-iot` extension, version 0.25.0, that is about hubs, devices, modules, twins and
-jobs, and each of its options:
+Every command of Microsoft's `azure-iot` extension, version 0.31.0, under `az iot hub`, `az iot device` and
+`az iot edge`, and each of its options:
 
 - **same**: spelled the same in every alias, with the same choices and default, and meaning the same;
 - **extended**: there are options or choices that the reference has not;
 - **fixed**: does otherwise on purpose; it says what;
 - **absent**: not here; it says why.
+
+Not listed are the commands that manage the hub as an Azure resource (`az iot hub message-endpoint`, `message-route`,
+`certificate` and those of az itself): they speak to Azure Resource Manager, and go on beside this extension.
 """
 
 
@@ -34,6 +38,7 @@ class Compared:
     name: str
     same: list[str] = field(default_factory=list)  # options
     rows: list[tuple[str, str, str]] = field(default_factory=list)  # options, what they are, what that means
+    marks: list[str] = field(default_factory=list)  # the reference's own: experimental, preview, hidden options
     is_absent: str | None = None  # why
     fixed: str | None = None  # the command as a whole
 
@@ -46,13 +51,14 @@ class Compared:
         return ", ".join(each for each in ("extended", "fixed", "absent in part") if each.split()[0] in kinds) or "same"
 
 
-def page(ours: dict[str, dict[str, dict[str, Any]]]) -> str:
+def page(ours: dict[str, dict[str, dict[str, Any]]], record: dict[str, Any] | None = None) -> str:
     """The whole page.
 
-    ours: command -> dest -> options, required, default, choices.
+    ours: command -> dest -> options, required, default, choices.  record: of the reference; None: the one that is kept.
     Raises ValueError for a difference that no note explains, and for a note about nothing.
     """
-    reference = json.loads(REFERENCE.read_text(encoding="utf-8"))["commands"]
+    record = record or json.loads(REFERENCE.read_text(encoding="utf-8"))
+    reference, marks = record["commands"], record["marks"]
     notes = _beside("compatibility_notes")
     problems = _stale(notes, reference, ours)
     compared = []
@@ -63,6 +69,8 @@ def page(ours: dict[str, dict[str, dict[str, Any]]]) -> str:
             compared.append(Compared(name, is_absent=notes.ABSENT_COMMANDS[name]))
         else:
             problems.append(f"az {name} is not here, and no note says why")
+            continue
+        compared[-1].marks += [*marks.get(name, ()), *_marked_options(reference[name], is_absent=name not in ours)]
     if problems:
         raise ValueError("docs/compatibility_notes.py: " + "; ".join(problems))
     alone = sorted(ours.keys() - reference.keys())
@@ -81,6 +89,8 @@ def _compare(
         if absent is not None:
             result.rows.append((_shown(option["options"]), "absent", absent))
             continue
+        if mine is None and PREVIEWS_ONLY in option.get("marks", ()):
+            continue
         if mine is None:
             problems.append(f"az {name} has no {longest}, and no note says why")
             continue
@@ -89,6 +99,8 @@ def _compare(
         fixed = notes.FIXED.get((name, longest)) or notes.FIXED.get(("*", longest))
         if fixed is not None:
             result.rows.append((_shown(mine["options"]), "fixed", fixed))
+        elif PREVIEWS_ONLY in option.get("marks", ()):
+            result.rows.append((_shown(mine["options"]), "extended", "as the reference's preview versions have it"))
         elif more := _more(option, mine):
             result.rows.append((_shown(mine["options"]), "extended", more))
         else:
@@ -121,6 +133,16 @@ def _more(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
     return "; ".join(said + (["need not be given"] if theirs["required"] and not mine["required"] else []))
 
 
+def _marked_options(options: list[dict[str, Any]], *, is_absent: bool) -> list[str]:
+    """What the reference itself says of its options: of an absent command that is all that is said of them."""
+    said = []
+    for each in options:
+        own = [mark for mark in each.get("marks", ()) if mark != PREVIEWS_ONLY]
+        if own and (is_absent or own != ["preview"]):
+            said.append(f"{_shown(each['options'])} {' and '.join(own)}")
+    return said
+
+
 def _stale(notes: ModuleType, reference: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     """Notes about what does not exist, or is not absent."""
     options = {name: {_longest(each["options"]) for each in theirs} for name, theirs in reference.items()}
@@ -136,8 +158,11 @@ def _stale(notes: ModuleType, reference: dict[str, Any], ours: dict[str, Any]) -
 
 
 def _summary(compared: list[Compared]) -> str:
-    rows = [f"| {_link(each)} | {each.words}{f': {each.is_absent}' if each.is_absent else ''} |\n" for each in compared]
-    return "\n| command | is |\n|---|---|\n" + "".join(rows)
+    rows = [
+        f"| {_link(each)} | {each.words}{f': {each.is_absent}' if each.is_absent else ''} | {', '.join(each.marks)} |\n"
+        for each in compared
+    ]
+    return "\n| command | is | in the reference |\n|---|---|---|\n" + "".join(rows)
 
 
 def _link(each: Compared) -> str:

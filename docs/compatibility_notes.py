@@ -15,15 +15,51 @@ OTHER_DEFAULTS = {
 }
 
 # Reference commands that are not here: why.
+AMQP = "speaks AMQP, which comes with a later version"
+STORAGE = "Azure Storage, which a local hub has not"
+EDGE = "what runs on IoT Edge is out of scope"
+CONFIGURATION = (
+    "configurations act by themselves, without an end and without results; a job changes twins once, and says "
+)
+CONFIGURATION += "what became of it: `az iot hub job create`, `az iot hub fleet-job create`"
+DIGITAL_TWIN = "the view that IoT Plug and Play has of a twin"
+TRACING = "is a desired property: `az iot hub device-twin"
+STATE = "copies hubs with their Azure resources; devices and their twins: `az iot hub query`"
 ABSENT_COMMANDS = {
-    "iot device c2d-message send": "services send over AMQP; to devices of a local hub: `az iot local-hub send`",
+    "iot device c2d-message send": f"{AMQP}; to devices of a local hub: `az iot local-hub send`",
     "iot device registration create": "the Device Provisioning Service is another service",
-    "iot device upload-file": "goes to Azure Storage, which a local hub has not",
-    "iot edge export-modules": "what runs on IoT Edge; out of scope",
-    "iot edge set-modules": "what runs on IoT Edge; out of scope",
-    "iot hub device-identity export": "goes to Azure Storage, which a local hub has not",
-    "iot hub device-identity import": "comes from Azure Storage, which a local hub has not",
-    "iot hub monitor-events": "services read over AMQP; of a local hub: `az iot local-hub events`",
+    "iot device upload-file": f"goes to {STORAGE}",
+    "iot edge deployment create": EDGE,
+    "iot edge deployment delete": EDGE,
+    "iot edge deployment list": EDGE,
+    "iot edge deployment show": EDGE,
+    "iot edge deployment show-metric": EDGE,
+    "iot edge deployment update": EDGE,
+    "iot edge devices create": f"{EDGE}; one edge device: `az iot hub device-identity create --edge-enabled`, its "
+    "parent: `az iot hub device-identity parent set`",
+    "iot edge export-modules": EDGE,
+    "iot edge set-modules": EDGE,
+    "iot hub configuration create": CONFIGURATION,
+    "iot hub configuration delete": CONFIGURATION,
+    "iot hub configuration list": CONFIGURATION,
+    "iot hub configuration show": CONFIGURATION,
+    "iot hub configuration show-metric": CONFIGURATION,
+    "iot hub configuration update": CONFIGURATION,
+    "iot hub device-identity export": f"goes to {STORAGE}",
+    "iot hub device-identity import": f"comes from {STORAGE}",
+    "iot hub devicestream show": "device streams are a preview in few regions, which a local hub has not",
+    "iot hub digital-twin invoke-command": f"{DIGITAL_TWIN}: `az iot hub invoke-device-method`, where a component's "
+    "command is the method `component*command`",
+    "iot hub digital-twin show": f"{DIGITAL_TWIN}: `az iot hub device-twin show`",
+    "iot hub digital-twin update": f"{DIGITAL_TWIN}: `az iot hub device-twin update`",
+    "iot hub distributed-tracing show": f"{TRACING} show`, `azureiot*com^dtracing^1`",
+    "iot hub distributed-tracing update": f"{TRACING} update --desired "
+    '\'{"azureiot*com^dtracing^1": {"sampling_mode": 1, "sampling_rate": 50}}\'`',
+    "iot hub monitor-events": f"{AMQP}; of a local hub: `az iot local-hub events`",
+    "iot hub monitor-feedback": AMQP,
+    "iot hub state export": STATE,
+    "iot hub state import": STATE,
+    "iot hub state migrate": STATE,
 }
 
 # Options that are missing, or taken and always refused: why.

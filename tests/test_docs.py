@@ -48,8 +48,18 @@ def test_the_page_of_compatibility_names_every_command_and_option_of_the_referen
         (row,) = re.findall(rf"^\| \[?`az {name}`.*$", summary, re.MULTILINE)
         if "| absent: " in row:
             assert name not in options and name not in our_arguments()
+            in_page = set(re.findall(r"`(-[^`]+)`", row))
+            assert {
+                option for each in theirs if "hidden" in each.get("marks", ()) for option in each["options"]
+            } <= in_page
         else:
-            assert {option for each in theirs for option in each["options"]} <= options[name], name
+            required = [each for each in theirs if "previews only" not in each.get("marks", ())]
+            assert {option for each in required for option in each["options"]} <= options[name], name
+
+
+def test_the_page_of_compatibility_says_which_version_it_is_about(reference: dict[str, Any]) -> None:
+    page = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    assert f"version {reference['version']}, under" in page
 
 
 @pytest.mark.parametrize(
@@ -68,6 +78,26 @@ def test_a_difference_that_no_note_explains_is_refused(change: Callable[[Any], A
     change(ours)
     with pytest.raises(ValueError, match=re.escape(said)):
         generator("compatibility").page(ours)
+
+
+def test_a_command_of_the_reference_without_a_row_is_refused(reference: dict[str, Any]) -> None:
+    record = {**reference, "commands": {**reference["commands"], "iot hub something-new": []}}
+    with pytest.raises(ValueError, match="az iot hub something-new is not here, and no note says why"):
+        generator("compatibility").page(our_arguments(), record)
+
+
+def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference: dict[str, Any]) -> None:
+    new = {"name": "n", "options": ["--later"], "required": False, "default": "auto", "choices": None}
+    commands = {"iot hub query": [*reference["commands"]["iot hub query"], {**new, "marks": ["previews only"]}]}
+    record = {**reference, "commands": {**reference["commands"], **commands}}
+    ours = copy.deepcopy(our_arguments())
+    assert "`--later`" not in generator("compatibility").page(ours, record)
+    ours["iot hub query"]["later"] = {**new, "help": "Later."}
+    row = "| `--later` | extended | as the reference's preview versions have it |"
+    assert row in generator("compatibility").page(ours, record)
+    ours["iot hub query"]["later"]["default"] = "classic"
+    with pytest.raises(ValueError, match="--later: has the default 'classic'"):
+        generator("compatibility").page(ours, record)
 
 
 def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:

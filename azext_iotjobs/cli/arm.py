@@ -25,6 +25,7 @@ API_VERSION_OF_NAMES = "2026-03-01-preview"  # the first with deviceHostName and
 OLD_GATEWAY = "V1"  # has the classic name alone
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10
+MAX_GROUP_CHARACTERS = 90  # Azure, naming rules: resource group
 OWNER = "iothubowner"
 WITH_LOGIN = "Sign in with Microsoft Entra: --auth-type login, with a role such as IoT Hub Data Contributor."
 NO_LOOK_UP = "Or give --login with the hub's connection string: then nothing is looked up."
@@ -164,7 +165,7 @@ class ResourceManager:
         return self._where if group is None else f"resource group {group}, {self._where}"
 
     def _list_url(self, group: str | None, version: str) -> str:
-        inside = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
+        inside = "" if group is None else f"/resourceGroups/{_group_part(group)}"
         return self._url(f"/subscriptions/{self._subscription}{inside}/providers/Microsoft.Devices/IotHubs", version)
 
     def _url(self, path: str, version: str = API_VERSION) -> str:
@@ -192,6 +193,21 @@ class ResourceManager:
                 # az would sign in there too.
                 raise HubFault("Azure Resource Manager's next page lies elsewhere.", status=status)
         raise HubFault(f"Azure Resource Manager's list has more than {MAX_PAGES} pages.", status=200)
+
+
+def _group_part(group: str) -> str:
+    """A resource group's name as a part of a path. Raises BadValue for what is none: dots alone would leave it out."""
+    name = group.strip()
+    if not name or len(name) > MAX_GROUP_CHARACTERS or name.endswith(".") or not all(map(_may_stand_in_group, name)):
+        raise BadValue(
+            f"--resource-group: {group[:60]!r} is no name of a resource group.",
+            hint=f"It has 1 to {MAX_GROUP_CHARACTERS} letters, digits and - _ . ( ), and no dot at its end.",
+        )
+    return quote(name, safe="")
+
+
+def _may_stand_in_group(sign: str) -> bool:
+    return sign.isalnum() or sign in "-_.()"
 
 
 def choose_policy(policies: list[Policy], needed: frozenset[str]) -> Policy | None:

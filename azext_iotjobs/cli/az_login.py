@@ -4,7 +4,9 @@ Where nobody is signed in, az's own error says so ("az login"); it is left as it
 """
 
 import logging
+import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")  # not the start of a
 # What a token for IoT Hub is for. Microsoft's service SDKs for .NET, Node.js and Java name one for the US Government
 # cloud and this one for every other, private clouds included.
 AUDIENCE = "https://iothubs.azure.net"
+NETRC = "NETRC"  # names a file of passwords by host
 AUDIENCES = {"AzureUSGovernment": "https://iothubs.azure.us"}
 
 
@@ -81,7 +84,8 @@ def _typed_subscription(cli_ctx: Any) -> str | None:
 
 
 def _fetch(cli_ctx: Any, audience: str) -> BearerToken:
-    token, _, _ = _profile(cli_ctx).get_raw_token(resource=audience, subscription=_typed_subscription(cli_ctx))
+    with _NO_NETRC:
+        token, _, _ = _profile(cli_ctx).get_raw_token(resource=audience, subscription=_typed_subscription(cli_ctx))
     _, text, entry = token
     return BearerToken(text=text, expires_at=datetime.fromtimestamp(int(entry["expires_on"]), tz=timezone.utc))
 
@@ -90,7 +94,7 @@ def _send(cli_ctx: Any, method: str, url: str) -> tuple[int, Any]:
     from azure.cli.core.azclierror import HTTPError
     from azure.cli.core.util import send_raw_request
 
-    with _secrets_not_logged():
+    with _secrets_not_logged(), _NO_NETRC:
         try:
             response = send_raw_request(cli_ctx, method, url)
         except HTTPError as err:
@@ -99,6 +103,34 @@ def _send(cli_ctx: Any, method: str, url: str) -> tuple[int, Any]:
         return response.status_code, response.json()
     except ValueError:  # a proxy's page
         return response.status_code, None
+
+
+class _NoNetrc:
+    """While az asks: its clients, of Resource Manager and of the sign-in, send what they put together.
+
+    They leave `requests` to look into ~/.netrc, which sends a password from there, to whatever host, in place of their
+    own header. They take no setting for that but this variable of the process. One thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._before: list[str | None] = []
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._before.append(os.environ.get(NETRC))
+        os.environ[NETRC] = ""  # no file has this name
+
+    def __exit__(self, *_: object) -> None:
+        before = self._before.pop()
+        if before is None:
+            del os.environ[NETRC]
+        else:
+            os.environ[NETRC] = before
+        self._lock.release()
+
+
+_NO_NETRC = _NoNetrc()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from azext_iotjobs.simulator.words import nearest
 OPTION = "--behaviour-file"
 READY_MADE = Path(simulator.__file__).parent / "ready_made"
 MAX_GROUPS = 100
+MAX_BASED_ON = 100  # each is a file that is read
 
 
 def ready_made_names() -> list[str]:
@@ -71,7 +72,10 @@ def parse_behaviour(content: str, name: str, base: Behaviour) -> FleetBehaviour:
 
 def _based_on(item: Item, base: Behaviour) -> Behaviour:
     known = {name: name for name in ready_made_names()}
-    for each in item.items() if item.is_list else [item]:
+    listed = item.items() if item.is_list else [item]
+    if len(listed) > MAX_BASED_ON:
+        raise item.wrong(f"{len(listed)} names, allowed: {MAX_BASED_ON}")
+    for each in listed:
         base = _with_ready_made(each.one_of(known), base)
     return base
 

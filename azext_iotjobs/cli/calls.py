@@ -14,6 +14,7 @@ from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
 from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.output import print_now
 from azext_iotjobs.cli.plans import show_plan
+from azext_iotjobs.cli.selections import check_exclusions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_group, render_result
@@ -55,6 +56,7 @@ def call(
     """
     if manner.target is not None:
         result_files.check_new(manner.target)
+    check_exclusions(client, selection)
     total = _count(client, selection, manner)
     if manner.only_plans:
         return show_plan(client, selection, shown_request(manner.plan, module_id))

@@ -142,8 +142,8 @@ def load_command_table(loader: Any) -> None:
     with loader.command_group("iot device", _room("simulate", simulating_client)) as group:
         group.command("simulate", "simulate")
 
-    with loader.command_group("iot device", _room("messages", changing_client)) as group:
-        group.command("send-d2c-message", "send_d2c")
+    with loader.command_group("iot device", _room("send_d2c", changing_client)) as group:
+        group.command("send-d2c-message", "send")
 
     with loader.command_group("iot device c2d-message", _room("messages", changing_client)) as group:
         group.command("receive", "receive")

@@ -5,7 +5,9 @@ import re
 from typing import Any
 
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tab and line feed, which cells may hold
+# Control characters but tab and line feed, which cells may hold; marks that turn the direction of text; halves of a
+# character, which no encoding has.
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 SHIELD = "'"
 
 
@@ -19,12 +21,17 @@ def cell(value: Any) -> str:
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value)
     # Devices say what they like, and a table may be read at a terminal.
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", SHIELD + text if _is_risky(text) else text)
+    return UNSAFE.sub(_escape, SHIELD + text if _is_risky(text) else text)
 
 
 def original(text: str) -> str:
     """The text of a cell that `cell` made of a text without control characters."""
     return text[1:] if text.startswith(SHIELD) and _is_risky(text) else text
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _is_risky(text: str) -> bool:

@@ -3,48 +3,68 @@
 A device's connection string may stand where its id does, or beside it.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from azext_iotjobs.cli import stdin
-from azext_iotjobs.cli.csv_cells import original
+from azext_iotjobs.cli.device_tables import CONNECTION_NAME, ID_NAMES, is_table, plain_name, rows_in
 from azext_iotjobs.cli.values import bytes_of_file, text_of
 from azext_iotjobs.model.errors import BadValue, UserError
+from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.target import looks_like_connection_string, parse_connection_string
 
-ID_NAMES = ("deviceid", "device_id", "device id", "id")  # the first that a row has, in any case
-CONNECTION_NAMES = ("connectionstring", "connection_string", "connection string")
+ONE_BYTE = "cp1252"  # in which spreadsheets on Windows write what is not UTF-8; ids are ASCII in it
 
-Row = Mapping[str, str]  # names in lower case; what a row does not have, or has empty, is left out
+Row = Mapping[str, str]  # by plain names; what a row does not have, or has empty, is left out
 
 
 def rows_of(path: str, option: str) -> Iterator[Row]:
     """The rows of a file, or of standard input for "-", each with its id under "deviceid".
 
     A device's connection string is under "connectionstring", whatever its column was called.
-    Raises BadValue, naming the option, for what cannot be read and for a row without an id.
+    Raises BadValue, naming the option and the line, for what cannot be read and for a row without an id.
     """
     content = stdin.read(option) if path == stdin.MARK else bytes_of_file(path, option)
     name = "standard input" if path == stdin.MARK else path
     where = f"{option} {name}"
-    text = text_of(content, option, name)
+    text = _text_of(content, option, name)
     start = text.lstrip()[:1]
     if start == "[":
         yield from _json_rows(_parsed(text, where), where)
     elif start == "{":
-        for line in filter(str.strip, text.splitlines()):
-            yield from _json_rows([_parsed(line, where)], where)
+        yield from _json_line_rows(text, where)
     else:
         yield from _line_rows(text, where)
 
 
-def _json_rows(items: Any, where: str) -> Iterator[Row]:
-    for number, item in enumerate(items, start=1):
+def _text_of(content: bytes, option: str, name: str) -> str:
+    try:
+        return text_of(content, option, name)
+    except BadValue:
+        text = content.decode(ONE_BYTE, "replace")
+        if is_table(text):
+            return text
+        raise
+
+
+def _json_line_rows(text: str, where: str) -> Iterator[Row]:
+    """JSON lines, or one object over several lines."""
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    for number, line in lines:
+        try:
+            item = json.loads(line)
+        except (ValueError, RecursionError):
+            whole = _parsed(text, where) if number == lines[0][0] else _parsed(line, f"{where}, line {number}")
+            yield from _json_rows([whole], where)
+            return
+        yield from _json_rows([item], where, first=number)
+
+
+def _json_rows(items: Any, where: str, first: int = 1) -> Iterator[Row]:
+    for number, item in enumerate(items, start=first):
         row = item if isinstance(item, dict) else {"deviceId": item}
-        named = {name.lower(): value for name, value in row.items() if isinstance(value, str) and value}
+        named = {plain_name(name): value for name, value in row.items() if isinstance(value, str) and value}
         found = _with_id(named, f"{where}, device {number}")
         if found is None:
             text = json.dumps(item)
@@ -57,34 +77,25 @@ def _json_rows(items: Any, where: str) -> Iterator[Row]:
 
 
 def _line_rows(text: str, where: str) -> Iterator[Row]:
-    """Ids may hold commas: lines are a table only if the first one names a column of ids or connection strings."""
-    names = [name.strip().lower() for name in next(csv.reader(io.StringIO(text)), [])]
-    if not {*ID_NAMES, *CONNECTION_NAMES} & set(names):
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield _with_id({"deviceid": line.strip()}, f"{where}, line {number}") or {}
-        return
-    lines = csv.reader(io.StringIO(text))
-    next(lines)
-    for cells in lines:
-        texts = (original(cell.strip()) for cell in cells)
-        row = {name: value for name, value in zip(names, texts, strict=False) if value}
-        found = _with_id(row, f"{where}, line {lines.line_num}")
-        if found is not None:  # a line of empty cells, as spreadsheets leave them
-            yield found
+    for line, cells in rows_in(text, where):
+        found = _with_id(cells, f"{where}, line {line}")
+        assert found is not None  # rows_in gives none without
+        yield found
 
 
 def _with_id(row: dict[str, str], where: str) -> Row | None:
     found = next((row[name] for name in ID_NAMES if name in row), None)
-    connection = next((row[name] for name in CONNECTION_NAMES if name in row), None)
+    connection = row.get(CONNECTION_NAME)
     if found is not None and looks_like_connection_string(found):
         found, connection = None, found
     if connection is None:
+        if found is not None:
+            check_id(DEVICE, found, where)
         return None if found is None else {**row, "deviceid": found}
     named = _device_of(connection, where)
     if found not in (None, named):
         raise BadValue(f"{where}: deviceId is {found[:128]!r}, and the connection string is that of {named!r}.")
-    return {**row, "deviceid": named, CONNECTION_NAMES[0]: connection}
+    return {**row, "deviceid": named, CONNECTION_NAME: connection}
 
 
 def _device_of(connection: str, where: str) -> str:

@@ -1,4 +1,4 @@
-"""The one table IotJobsError -> az's error class, and so the exit code (3 for what does not exist, else 1).
+"""The one table IotJobsError -> az's error class, and so the exit code (3 for what does not exist, else 1 or our own).
 
 az prints what an exception handler returns as the command's result, so this one always raises.
 """
@@ -8,6 +8,7 @@ from typing import NoReturn
 from azure.cli.core import azclierror as az
 
 from azext_iotjobs.model import errors as ours
+from azext_iotjobs.model.outcome import Outcome
 
 # First match wins: children stand above their parents.
 AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
@@ -27,9 +28,25 @@ AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
 )
 
 
+# az gives errors no codes of their own: these are printed as az does, and end here.
+OWN_CODES: tuple[tuple[type[ours.IotJobsError], Outcome], ...] = (
+    (ours.RunUnfinished, Outcome.RUN_UNFINISHED),
+    (ours.LeaseHeld, Outcome.RUN_UNFINISHED),
+)
+
+
 def to_az_error(error: Exception) -> NoReturn:
-    """Raise `error` as the az class that its kind stands for; what is not ours is our bug and is left alone."""
-    if isinstance(error, ours.IotJobsError):
-        az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
-        raise az_class(str(error), recommendation=error.hint) from error
-    raise error
+    """Raise `error` as the az class that its kind stands for; what is not ours is our bug and is left alone.
+
+    One that has an exit code of its own is printed, and SystemExit is raised with it.
+    """
+    if not isinstance(error, ours.IotJobsError):
+        raise error
+    az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
+    az_error = az_class(str(error), recommendation=error.hint)
+    code = next((code for kind, code in OWN_CODES if isinstance(error, kind)), None)
+    if code is None:
+        raise az_error from error
+    az_error.print_error()
+    az_error.send_telemetry()
+    raise SystemExit(int(code)) from error

@@ -14,21 +14,23 @@ from azext_iotjobs.cli.fleet_plans import limited
 from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.fleet_run_events import EventFile, Told
 from azext_iotjobs.cli.fleet_run_events import check as check_events
+from azext_iotjobs.cli.fleet_waiting import left_to_hub
+from azext_iotjobs.cli.selections import tell_idle
 from azext_iotjobs.clients.fleet_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet.holder import who
 from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, MissingChoice, WrongState
+from azext_iotjobs.model.clock import ForwardClock, SystemClock
+from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
 from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.run import Narrowed, Run, RunState
 from azext_iotjobs.operations import by_calls, by_job, fleet
 
 logger = get_logger(__name__)
 
-CLOCK = SystemClock()
+CLOCK = ForwardClock(SystemClock())
 DRIVERS = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}
 
 
@@ -50,7 +52,9 @@ class Manner:
             check_events(self.events_path, overwrites=self.overwrites_events or self.adds_events)
 
 
-def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner: Manner) -> dict[str, Any]:
+def start(
+    cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner: Manner, narrowed: Narrowed | None = None
+) -> dict[str, Any]:
     """Make a run of a fleet job and carry it out; gives it as it ended."""
     manner.check()
     once = replace(job, definition=limited(cmd, job.definition))
@@ -58,14 +62,15 @@ def start(cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner:
     try:
         made = fleet.new_run(
             place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
-            chosen=progress.chosen,
+            narrowed=narrowed, chosen=progress.chosen, idle=tell_idle,
         )  # fmt: skip
     finally:
         progress.end()
     agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure)
     made = place.store.run_by_key(made.key)
     if made.state is not RunState.PENDING:  # the question may have stood there for long
-        raise WrongState(
+        kind = WrongState if made.state.has_ended else RunUnfinished
+        raise kind(
             f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
             hint=f"az iot hub fleet-job show -j {job.fleet_job_id}",
         )
@@ -105,7 +110,7 @@ def carry(
     finally:
         told.close()
     outcome = judge(ended)
-    _say(ended, outcome)
+    _say(place, ended, outcome)
     leave_with(cmd, outcome, always_zero=manner.always_zero)
     return render_run(ended, CLOCK.now())
 
@@ -137,13 +142,21 @@ def say_what_is_not_used(run: Run) -> None:
         unused = {"--concurrency": given.concurrency != default.concurrency, "--rate": given.rate != default.rate}
         instead = "driver calls; the hub has its own pace for jobs"
     else:
-        unused, instead = {"--ttl": given.job_limit_s != default.job_limit_s}, "driver jobs"
+        unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
         logger.warning("%s counts for %s.", option, instead)
 
 
-def _say(run: Run, outcome: Outcome) -> None:
+def say_what_hub_does(place: FleetPlace, run: Run) -> None:
+    """Hub jobs that go on although their run does not."""
+    for each in left_to_hub(place.store.hub_jobs(run), run):
+        logger.warning("%s", each)
+
+
+def _say(place: FleetPlace, run: Run, outcome: Outcome) -> None:
     job = run.fleet_job_id
+    if outcome in (Outcome.STOPPED, Outcome.JOB_FAILED):
+        say_what_hub_does(place, run)
     match outcome:
         case Outcome.STOPPED:
             logger.warning("Go on with it: az iot hub fleet-job resume -j %s", job)
@@ -151,7 +164,7 @@ def _say(run: Run, outcome: Outcome) -> None:
             logger.warning("It can be resumed: az iot hub fleet-job resume -j %s", job)
         case Outcome.DEVICES_FAILED | Outcome.JOB_FAILED if run.tally.completed < run.device_count:
             tally = run.tally
-            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.open}
+            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.waiting}
             logger.warning(
                 "Not all devices succeeded. Which and why: az iot hub fleet-job results -j %s. Once more: "
                 "az iot hub fleet-job rerun -j %s --on %s",

@@ -10,7 +10,7 @@ from azext_iotjobs.cli.selections import TypedSelection
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.cli.values import at_least, shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.rollout import (
@@ -26,6 +26,7 @@ from azext_iotjobs.model.rollout import (
     parse_retry_classes,
     parse_share,
 )
+from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.twin import TwinPatch
 
@@ -116,8 +117,27 @@ class TypedDefinition:
             driver=old.driver if self.driver_word is None else Driver(self.driver_word),
             concurrency=_or(self.concurrency, old.concurrency),
             rate=_or(self.calls_a_second, old.rate),
-            job_limit_s=_or(self.ttl_s, old.job_limit_s),
+            job_limit_s=old.job_limit_s if self.ttl_s is None else self.ttl_s or None,
+            connect_timeout_s=old.connect_timeout_s,
+            response_timeout_s=old.response_timeout_s,
         )
+
+    def delivery_of_run(self, old: Delivery, action: Action) -> Delivery:
+        """How devices are reached by one run: its timeouts, too, in place of the definition's. Raises UserError."""
+        delivery = replace(
+            self.delivery(old),
+            connect_timeout_s=_or(self.connect_timeout, old.connect_timeout_s),
+            response_timeout_s=_or(self.response_timeout, old.response_timeout_s),
+        )
+        action.within(delivery)
+        return delivery
+
+    def narrowed(self, targets: Targets) -> Narrowed | None:
+        """Which of a definition's devices one run has; None: nothing was typed. Raises UserError."""
+        if self.first_devices is None and self.share_of_devices is None and self.sample_seed is None:
+            return None
+        fewer = self._targets(targets)
+        return Narrowed(limit=fewer.limit, sample_percent=fewer.sample_percent, seed=fewer.seed)
 
     def _action(self, old: Action | None) -> Action:
         patch, method, content = self._patch(), self._method(old), self._content()
@@ -161,6 +181,8 @@ class TypedDefinition:
             changes["payload"] = json_or_file(self.method_json, "--method-payload")
         if not changes:
             return None
+        if old is not None and old.method is None and self.method is None and self.method_json is None:
+            raise ConflictingChoice(NO_METHOD)
         if old is not None and old.method is not None:
             return replace(old.method, **changes)
         response_s = changes.get("response_timeout_s", TIMEOUT_S)

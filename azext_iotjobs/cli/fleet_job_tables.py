@@ -35,8 +35,12 @@ def one(documents: Iterable[Any]) -> list[Row]:
         if not run:
             rows.append(_fleet_job(document))
             continue
-        rows.append({"Id": cell(run.get("id"), LONG_CELL), "Batch": "all", **_progress(run)})
-        rows += [{"Id": "", "Batch": each.get("batch"), **_progress(each)} for each in run.get("batchList") or ()]
+        jobs = run.get("hubJobs") or ()
+        which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
+        rows.append({"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs)})
+        for batch in run.get("batchList") or ():
+            own = [each for each in jobs if each.get("batch") == batch.get("batch")]
+            rows.append({"Id": "", "Run": "", "Version": "", "Batch": batch.get("batch"), **_progress(batch, own)})
     return rows
 
 
@@ -49,6 +53,7 @@ def _fleet_job(document: Row) -> Row:
         "Hub": cell(document.get("hub")),
         "Action": cell(action.get("kind") if isinstance(action, dict) else action),
         "Version": cell(document.get("version")),
+        "RunVersion": cell(run.get("version")),
         **_progress({**run, "status": document.get("status")}),
     }
 
@@ -64,13 +69,18 @@ def _run(document: Row) -> Row:
     }
 
 
-def _progress(document: Row) -> Row:
+def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
+    """Counts. What hub jobs that go on have done by the hub's own count stands beside: it is not recorded yet."""
     counts = document.get("progress") or {}
+    by_hub = [each["progress"] for each in hub_jobs if each.get("progress")]
     seconds = document.get("durationSeconds")
     return {
         "Status": cell(document.get("status")),
         "Devices": cell(counts.get("total")),
-        **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain", "pending")},
+        **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain")},
+        "InProgress": cell(counts.get("inProgress")),
+        "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
+        "Pending": cell(counts.get("pending")),
         "Started": time_cell(document.get("started")),
         "Ended": time_cell(document.get("ended")),
         "Seconds": "" if seconds is None else cell(round(seconds, 1)),

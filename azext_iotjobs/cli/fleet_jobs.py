@@ -7,7 +7,14 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
-from azext_iotjobs.clients.fleet_codec import render_batch, render_fleet_job, render_run
+from azext_iotjobs.clients.fleet_codec import (
+    render_awaited,
+    render_batch,
+    render_fleet_job,
+    render_hub_job,
+    render_run,
+)
+from azext_iotjobs.fleet.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
@@ -82,7 +89,12 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
     if run.batch_count > MAX_BATCHES:
         logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
     batches = [render_batch(each, run) for each in place.store.batches(run, limit=MAX_BATCHES)]
-    return {**document, "lastRun": {**render_run(run, CLOCK.now()), "batchList": batches}}
+    waits_for = awaited(place.store, run, place.store.definition_of(run))
+    under_way = {
+        "hubJobs": [render_hub_job(each) for each in place.store.hub_jobs(run)],
+        "awaited": [render_awaited(each) for each in waits_for],
+    }
+    return {**document, "lastRun": {**render_run(run, CLOCK.now()), **under_way, "batchList": batches}}
 
 
 def _say_left_alone(run: Run) -> None:

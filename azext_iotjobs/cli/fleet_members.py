@@ -6,11 +6,14 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.device_files import CONNECTION_NAMES, rows_of
+from azext_iotjobs.cli.cells import printable
+from azext_iotjobs.cli.device_files import rows_of
+from azext_iotjobs.cli.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.plans import SAMPLE
-from azext_iotjobs.cli.selections import TypedSelection, most_devices
+from azext_iotjobs.cli.selections import TypedSelection, check_exclusions, most_devices
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleets import (
     DeviceFacts,
@@ -27,6 +30,8 @@ from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_st
 from azext_iotjobs.operations import fleet_members as operation
 
 logger = get_logger(__name__)
+
+OVER_HTTPS = "Over HTTPS such a device sends and receives messages, one a command: --protocol http -d ID"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,7 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
     Raises NotFound for devices that are not there and are not to be made, ConflictingChoice where devices are in the
     way, BadValue for more than allowed; HubAnswer, LinkError.
     """
+    check_exclusions(client, meant.selection)
     found = operation.find(client, meant.selection, meant.shard, meant.limit)
     if found.missing and not fleet.creates and not fleet.only_plans:
         raise NotFound(
@@ -109,6 +115,21 @@ def check(
     )
 
 
+def check_topics(fleet: Fleet) -> None:
+    """Say which devices MQTT cannot carry: the others are simulated, these count as failed.
+
+    Raises BadValue when none can be carried.
+    """
+    fit, unfit = over_mqtt([*(each.device_id for each in fleet.there), *fleet.missing])
+    if unfit and not fit:
+        raise BadValue(str(reason_against(unfit[0])), hint=OVER_HTTPS)
+    if unfit:
+        logger.warning(
+            "MQTT cannot carry %s: topics hold no + and #. The other %d are simulated; these count as failed. %s",
+            printable(some(unfit)), len(fit), OVER_HTTPS,
+        )  # fmt: skip
+
+
 def show_plan(client: HubClient, found: Fleet, fleet: FleetOptions, *, is_single: bool) -> dict[str, Any]:
     """What --dry-run shows: which devices there are, what is missing, and what is in the way."""
     in_the_way = obstacles(
@@ -118,6 +139,7 @@ def show_plan(client: HubClient, found: Fleet, fleet: FleetOptions, *, is_single
         takes_over=fleet.takes_over or is_single,
     )
     names = [each.device_id for each in found.there]
+    unfit = over_mqtt([*names, *found.missing])[1]
     plan = {
         "dryRun": True,
         "hub": client.target.authority,
@@ -128,6 +150,8 @@ def show_plan(client: HubClient, found: Fleet, fleet: FleetOptions, *, is_single
         "creates": fleet.creates,
         "deletesAfter": fleet.deletes_after,
         "inTheWay": in_the_way,
+        "notOverMqttCount": len(unfit),
+        "notOverMqtt": unfit[:SAMPLE],
     }
     if found.missing and fleet.creates and not client.target.is_local:
         plan["registryTime"] = registry_time(len(found.missing))
@@ -141,7 +165,7 @@ def _read_file(path: str, target: HubTarget) -> tuple[tuple[str, ...], dict[str,
     for row in rows_of(path, option):
         name = row["deviceid"]
         names.append(name)
-        if (text := row.get(CONNECTION_NAMES[0])) is None:
+        if (text := row.get(CONNECTION_NAME)) is None:
             continue
         parsed = parse_connection_string(text)
         if not _is_of(parsed.host, target):

@@ -6,7 +6,7 @@ from typing import Any
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.fleet_progress import new_progress
 from azext_iotjobs.cli.plans import not_registered
-from azext_iotjobs.cli.selections import most_devices
+from azext_iotjobs.cli.selections import most_devices, tell_idle
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.fleet import Definition, FleetJob
@@ -18,7 +18,7 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dic
     once = replace(job, definition=limited(cmd, job.definition))
     progress = new_progress(cmd)
     try:
-        found = fleet.preview(place.store, hub, once, place.tier, progress.chosen)
+        found = fleet.preview(place.store, hub, once, place.tier, progress.chosen, tell_idle)
     finally:
         progress.end()
     selection = job.definition.targets.selection

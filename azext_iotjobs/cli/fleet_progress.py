@@ -9,9 +9,11 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
+from azext_iotjobs.cli.fleet_waiting import in_full, in_short
 from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
+from azext_iotjobs.model.fleet import Driver
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
@@ -28,6 +30,10 @@ from azext_iotjobs.model.run import Run, RunState, Tally, Wish
 
 logger = get_logger(__name__)
 
+STILL_S = 10.0  # without an end nothing moves, as far as a person can tell
+STILL_GAPS = 3.0  # of what came between two ends before
+MAX_AWAITED_SAID = 3
+
 
 class Progress:
     """Told of each event of a run."""
@@ -41,17 +47,24 @@ class Progress:
         self._batch_count = 0
         self._failures_left = MAX_FAILURES
         self._stop: StopFlag | None = None
+        self._is_stopping = False
+        self._driver = Driver.CALLS
+        self._speed = Speed(self._began_at, 0)
+        self._told_of: set[tuple[object, ...]] = set()  # what was said to be awaited, since something last ended
         self._line = LiveLine(is_silent=is_silent)
 
     def watch(self, stop: StopFlag) -> None:
-        """Say it once when this is set: calls under way are awaited then."""
+        """Say it once when this is set, and then what is awaited."""
         self._stop = stop
 
     def heard(self, event: Event) -> None:
         """Something has happened."""
         if self._stop is not None and self._stop.is_set():
-            self._stop = None
-            self.say("Stopping: nothing else begins, calls under way are awaited. Ctrl-C again leaves at once.")
+            self._stop, self._is_stopping = None, True
+            what = "calls under way are awaited"
+            if self._driver is Driver.JOBS:
+                what = "hub jobs that have not begun are cancelled, those that run go on in the hub"
+            self.say(f"Stopping: nothing else begins, {what}. Ctrl-C again leaves at once.")
         match event:
             case RunBegan(run=run):
                 self._begin(run)
@@ -94,6 +107,8 @@ class Progress:
     def _begin(self, run: Run) -> None:
         self._ended_before = run.tally.ended
         self._began_at = self._clock.monotonic()
+        self._speed = Speed(self._began_at, self._ended_before)
+        self._driver = run.driver
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         ended = f"{run.tally.ended} of {run.device_count} devices have ended"
@@ -117,8 +132,27 @@ class Progress:
     def _go_on(self, event: Progressed) -> None:
         if event.batch is not None:
             self._batch_count = max(self._batch_count, event.batch.ordinal)
-        passed_s = self._clock.monotonic() - self._began_at
-        self._show(lambda: how_far(event, self._batch_count, self._ended_before, passed_s))
+        now = self._clock.monotonic()
+        if self._speed.saw(event.run.ended + event.hub_ended_count, now):
+            self._told_of.clear()
+        still_s = self._speed.still_for_s(now)
+        self._say_awaited(event, still_s)
+        waits = self._is_stopping or still_s > 0
+        self._show(
+            lambda: how_far(
+                event, self._batch_count, self._ended_before, now - self._began_at, still_s=still_s, waits=waits
+            )
+        )
+
+    def _say_awaited(self, event: Progressed, still_s: float) -> None:
+        """Say in full what is awaited: when nothing ends, and after Ctrl-C."""
+        for each in event.awaited[:MAX_AWAITED_SAID]:
+            key = (each.batch, each.job_id, each.device_ids)
+            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
+            if key in self._told_of or not (is_due or (self._is_stopping and each.job_id is None)):
+                continue
+            self._told_of.add(key)
+            self.say(in_full(each))
 
     def _show(self, line: Callable[[], str]) -> None:
         """How far it is: on a terminal each time, elsewhere now and then."""
@@ -136,23 +170,79 @@ def new_progress(cmd: Any) -> Progress:
     return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
-def how_far(event: Progressed, batch_count: int, ended_before: int, passed_s: float) -> str:
-    """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left."""
-    tally = event.run
-    rate = max(0, tally.ended - ended_before) / max(passed_s, 0.001)
-    left = f", {tally.open / rate:.0f} s left" if rate > 0 else ""
+class Speed:
+    """Whether devices still end. Times are monotonic seconds."""
+
+    def __init__(self, began_at: float, ended: int) -> None:
+        self._began_at = self._moved_at = began_at
+        self._ended = self._ended_first = ended
+
+    def saw(self, ended: int, now: float) -> bool:
+        """So many devices have ended; gives whether that is news."""
+        if ended == self._ended:
+            return False
+        self._ended, self._moved_at = ended, now
+        return True
+
+    def still_for_s(self, now: float) -> float:
+        """For how long nothing has ended, when that is much longer than it took before; else 0."""
+        gap_s = (self._moved_at - self._began_at) / max(1, self._ended - self._ended_first)
+        still_s = now - self._moved_at
+        return still_s if still_s > max(STILL_S, STILL_GAPS * gap_s) else 0.0
+
+
+def how_far(
+    event: Progressed,
+    batch_count: int,
+    ended_before: int,
+    passed_s: float,
+    *,
+    still_s: float = 0.0,
+    waits: bool = False,
+) -> str:
+    """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left.
+
+    still_s: for how long nothing has ended; there is no estimate then.  waits: what is awaited is said.
+    """
+    tally, by_hub = event.run, event.hub_ended_count
+    ended = tally.ended + by_hub
     batch = ""
     if event.batch is not None:
-        batch = f"batch {event.batch.ordinal}/{batch_count} {event.batch.tally.ended}/{event.batch.tally.total} | "
+        in_batch = event.batch.tally
+        batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
     trouble = "".join(f", {each}" for each in _trouble(tally))
-    return f"{batch}all {tally.ended}/{tally.total}{trouble} | {rate:.1f} a second{left}"
+    parts = [
+        f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
+        _pace(event, ended_before, passed_s, still_s),
+    ]
+    if waits and (short := in_short(event.awaited)):
+        parts.append(short)
+    return " | ".join(parts)
+
+
+def _by_hub(event: Progressed) -> str:
+    """What of it the hub's jobs that go on have done; no device's end is read before its job's."""
+    if event.hub is None or not event.hub_ended_count:
+        return ""
+    failed = f", {event.hub.failed_count} failed" if event.hub.failed_count else ""
+    return f" ({event.hub_ended_count} by the hub's count{failed})"
+
+
+def _pace(event: Progressed, ended_before: int, passed_s: float, still_s: float) -> str:
+    if still_s:
+        return f"nothing has ended for {still_s:.0f} s"
+    rate = max(0, event.run.ended + event.hub_ended_count - ended_before) / max(passed_s, 0.001)
+    left = f", {(event.run.open - event.hub_ended_count) / rate:.0f} s left" if rate > 0 else ""
+    return f"{rate:.1f} a second{left}"
 
 
 def counts(tally: Tally) -> str:
     """11 devices: 9 completed, 2 failed (offline 2)."""
     parts = [f"{tally.completed} completed", *_trouble(tally)]
-    if tally.open:
-        parts.append(f"{tally.open} pending")
+    if tally.in_progress:
+        parts.append(f"{tally.in_progress} in progress")
+    if tally.waiting:
+        parts.append(f"{tally.waiting} pending")
     return f"{devices(tally.total)}: {', '.join(parts)}"
 
 

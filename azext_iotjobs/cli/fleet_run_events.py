@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import replace
+from datetime import datetime
 
 from knack.log import get_logger
 
@@ -9,10 +11,13 @@ from azext_iotjobs.cli.fleet_events import check as check_new
 from azext_iotjobs.cli.fleet_events import opened
 from azext_iotjobs.cli.fleet_progress import Progress
 from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_events import Event
 
 logger = get_logger(__name__)
+
+LAST_BYTES = 256 * 1024  # of a file that is written on; an event is shorter
 
 
 class EventFile:
@@ -27,11 +32,14 @@ class EventFile:
         except OSError as err:
             raise BadValue(f"--events {path} cannot be written: {err.strerror}.") from err
         self._is_whole = True
+        self._floor = _last_instant(path) if adds and not overwrites and os.path.isfile(path) else None
 
     def add(self, event: Event) -> None:
         """Write an event. A file that takes no more ends the writing, with a warning; the run goes on."""
         if not self._is_whole:
             return
+        if self._floor is not None and event.at < self._floor:  # the clock was set back since the last process
+            event = replace(event, at=self._floor)
         line = memoryview(json.dumps(render_event(event, event.at)).encode("ascii") + b"\n")
         try:
             while line:
@@ -70,6 +78,20 @@ class Told:
 def check(path: str, *, overwrites: bool) -> None:
     """Raise what opening the file would, as far as that can be told without making it."""
     check_new(path, overwrites=overwrites)
+
+
+def _last_instant(path: str) -> datetime | None:
+    """The instant of the last event in a file; None: there is none that can be read."""
+    with open(path, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - LAST_BYTES))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        try:
+            return parse_instant(json.loads(line)["at"]).at
+        except (ValueError, LookupError, TypeError, BadValue):  # cut short by a full disk, or by a kill
+            continue
+    return None
 
 
 def _behind(path: str) -> int:

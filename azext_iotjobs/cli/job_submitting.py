@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.selections import most_devices
+from azext_iotjobs.cli.selections import check_exclusions, most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
 from azext_iotjobs.model.job import Job
-from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.outcome import SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.waiting import WaitPolicy
@@ -55,10 +55,14 @@ def read_manner(
 
 
 def starting_instant(text: str) -> datetime:
-    """When a job is to start; that a text without an offset is read as UTC is said. Raises BadValue."""
+    """When a job is to start; that a text without an offset is read as UTC is said.
+
+    Raises BadValue, also for one that is too far ahead.
+    """
     instant = parse_instant(text, "--start-time")
     if instant.assumed_utc:
         logger.warning("--start-time %s has no offset: read as UTC, %s.", text, render_instant(instant.at))
+    check_start(instant.at, SystemClock().now())
     return instant.at
 
 
@@ -66,6 +70,7 @@ def submit(
     cmd: Any, client: HubClient, request: JobRequest, selection: Selection, manner: Manner
 ) -> dict[str, Any] | None:  # fmt: skip
     """Create a job, or show what it would be; gives the document to print."""
+    check_exclusions(client, selection)
     if manner.devices_at_most is not None:
         client.selections.check_at_most(selection, manner.devices_at_most)
     if manner.only_plans:

@@ -8,7 +8,7 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.job import Job, JobTally
+from azext_iotjobs.model.job import Job, JobTally, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations import jobs as operation
@@ -34,7 +34,7 @@ def watch(client: HubClient, job_id: str, policy: WaitPolicy, success: SuccessSt
         waited = operation.Waited(job=progress.last, finished=False)
     progress.end()
     outcome = operation.judge(client, waited, success, logger.warning)
-    _say(job_id, waited, outcome)
+    _say(job_id, waited, outcome, success)
     return waited.job, outcome
 
 
@@ -55,7 +55,7 @@ class Progress:
     def looked(self, job: Job, left_s: float) -> None:
         """A look at the job."""
         self.last = job
-        counts = "" if job.tally is None else f": {_counts(job.tally)}"
+        counts = "" if job.tally is None else f": {_counts(job.tally, job.job_type)}"
         line = f"Job {self._job_id} is {job.status.value}{counts}"
         if self._line.is_live and not job.status.is_terminal:
             self._line.show(f"{line}; {left_s:.0f} s left")
@@ -74,14 +74,16 @@ class Progress:
         self._line.clear()
 
 
-def _counts(tally: JobTally) -> str:
+def _counts(tally: JobTally, job_type: JobType) -> str:
+    """The hub's counts. Of a method a device counts that has answered, whatever status it answered with."""
+    done = "answered" if job_type is JobType.METHOD else "succeeded"
     return (
-        f"{tally.succeeded_count} of {tally.device_count} devices succeeded, {tally.failed_count} failed, "
+        f"{tally.succeeded_count} of {tally.device_count} devices {done}, {tally.failed_count} failed, "
         f"{tally.running_count} running, {tally.pending_count} pending"
     )
 
 
-def _say(job_id: str, waited: operation.Waited, outcome: Outcome) -> None:
+def _say(job_id: str, waited: operation.Waited, outcome: Outcome, success: SuccessStatus) -> None:
     job = waited.job
     match outcome:
         case Outcome.WAIT_OVER:
@@ -97,9 +99,13 @@ def _say(job_id: str, waited: operation.Waited, outcome: Outcome) -> None:
         case Outcome.NO_DEVICE:
             logger.warning("Job %s is completed, but no device matched its condition.", job_id)
         case Outcome.DEVICES_FAILED:
+            assert job is not None  # it has ended
+            by_status = job.tally is not None and not job.tally.failed_count
+            why = f": some answered with a status outside {success}" if by_status else ""
             logger.warning(
-                "Job %s is completed, but not all devices succeeded. Which and why: az iot hub job results --job-id %s",
-                job_id, job_id,
+                "Job %s is completed, but not all devices succeeded%s. Which and why: az iot hub job results "
+                "--job-id %s",
+                job_id, why, job_id,
             )  # fmt: skip
         case _:
             pass

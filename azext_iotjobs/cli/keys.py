@@ -5,7 +5,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.exit import leave_with
+from azext_iotjobs.cli.exit import end_without_result, leave_with
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_renewal_result
@@ -29,14 +29,16 @@ def renew_devices(
     with_modules: bool = False,
     if_match: str | None = None,
     hides_progress: bool = False,
+    always_zero: bool = False,
 ) -> dict[str, Any]:
     """Renew the keys of devices."""
     which = WhichKey(renewed_key)
     named = list(dict.fromkeys(devices))
     if len(named) == 1 and ALL not in named and not with_modules:
-        return operation.renew(client, Address(named[0]), which, if_match).document
+        return _renew_one(client, Address(named[0]), which, if_match, always_zero=always_zero)
     _check_many(which, if_match)
-    return _renew_many(cmd, client, _of_devices(client, named, with_modules), which, hides_progress)
+    addresses = _of_devices(client, named, with_modules)
+    return _renew_many(cmd, client, addresses, which, hides_progress, always_zero=always_zero)
 
 
 def renew_modules(
@@ -47,19 +49,31 @@ def renew_modules(
     renewed_key: str,
     if_match: str | None = None,
     hides_progress: bool | None = None,
+    always_zero: bool = False,
 ) -> dict[str, Any]:
     """Renew the keys of a device's modules."""
     which = WhichKey(renewed_key)
     named = list(dict.fromkeys(modules))
     if len(named) == 1 and ALL not in named:
         address = Address(device, named[0])
-        return on_device(client, device, lambda: operation.renew(client, address, which, if_match)).document
+        return on_device(client, device, lambda: _renew_one(client, address, which, if_match, always_zero=always_zero))
     _check_many(which, if_match)
     if ALL in named:
         addresses = on_device(client, device, lambda: operation.keyed_modules_of(client, device))
     else:
         addresses = [Address(device, each) for each in named]
-    return _renew_many(cmd, client, addresses, which, bool(hides_progress))
+    return _renew_many(cmd, client, addresses, which, bool(hides_progress), always_zero=always_zero)
+
+
+def _renew_one(
+    client: HubClient, address: Address, which: WhichKey, if_match: str | None, *, always_zero: bool
+) -> dict[str, Any]:
+    try:
+        return operation.renew(client, address, which, if_match).document
+    except operation.NoKeys as err:
+        if always_zero:
+            end_without_result(err, Outcome.DEVICES_FAILED, always_zero=True)
+        raise
 
 
 def _of_devices(client: HubClient, named: list[str], with_modules: bool) -> Iterable[Address]:
@@ -85,7 +99,13 @@ def _check_many(which: WhichKey, if_match: str | None) -> None:
 
 
 def _renew_many(
-    cmd: Any, client: HubClient, addresses: Iterable[Address], which: WhichKey, hides_progress: bool
+    cmd: Any,
+    client: HubClient,
+    addresses: Iterable[Address],
+    which: WhichKey,
+    hides_progress: bool,
+    *,
+    always_zero: bool,
 ) -> dict[str, Any]:
     asked_for = 0
 
@@ -109,5 +129,5 @@ def _renew_many(
         logger.warning("Not renewed: %s: %s", printable(str(each.address)), printable(each.reason))
     if renewal.failed:
         logger.warning("%d of %d could not be renewed.", len(renewal.failed), len(meant))
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=False)
+        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=always_zero)
     return render_renewal_result(which, renewal)

@@ -1,14 +1,13 @@
-"""Handlers of az iot device send-d2c-message and c2d-message: what a device does over HTTPS."""
+"""Handlers of az iot device c2d-message: what a device does with the messages that are sent to it, over HTTPS."""
 
-from pathlib import Path
 from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.values import at_least, bytes_of_file, key_values
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
+from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
+from azext_iotjobs.model.message import ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
 from azext_iotjobs.operations import messages as operation
 
@@ -17,37 +16,6 @@ logger = get_logger(__name__)
 LOCK_S = (5, 300)  # what the hub allows
 READABLE = ("utf-8", "utf8", "utf-16", "utf16", "utf-32", "utf32")
 NOT_READABLE = "{{non-decodable payload}}"  # the reference's words
-
-
-def send_d2c(
-    client: HubClient,
-    device: str,
-    body: str = "Ping from Az CLI IoT Extension",
-    body_file: str | None = None,
-    messages_to_send: int = 1,
-    message_properties: str | None = None,
-    model: str | None = None,
-    device_key: str | None = None,
-    certificate_path: str | None = None,
-    key_path: str | None = None,
-    key_passphrase: str | None = None,
-) -> None:
-    """Send messages as a device."""
-    if model is not None or any((certificate_path, key_path, key_passphrase)):
-        raise ConflictingChoice(
-            "This command speaks HTTPS, which announces no model, and signs in with a key.",
-            hint="Over MQTT: az iot device simulate, with --model-id, --certificate-file-path and --msg-count.",
-        )
-    count = at_least(messages_to_send, 1, "--msg-count")
-    properties = {} if message_properties is None else key_values(message_properties, "--properties")
-    content = body.encode() if body_file is None else bytes_of_file(body_file, "--data-file-path")
-    if body_file is not None:
-        properties = {**_described_by(body_file), **properties}
-    message = DeviceMessage(body=content, properties=properties)
-    sender = client.device(device, key_of(client, device, device_key))
-    for _ in range(count):
-        sender.send(message)
-    logger.warning("%s: %d %s sent.", device, count, "message" if count == 1 else "messages")
 
 
 def receive(
@@ -127,17 +95,11 @@ def _text(message: ReceivedMessage) -> str:
         return NOT_READABLE
 
 
-def _described_by(path: str) -> dict[str, str]:
-    """What a file's name says of its content, so that the hub can route by a JSON body."""
-    if Path(path).suffix.lower() == ".json":
-        return {"$.ct": "application/json", "$.ce": "utf-8"}
-    return {"$.ct": "text/plain", "$.ce": "utf-8"} if Path(path).suffix.lower() == ".txt" else {}
-
-
 def _checked(typed: str | None) -> str:
     lock_token = (typed or "").strip('" ')
     if not lock_token:
         raise MissingChoice(
             "--etag is missing.", hint="Give the etag that `az iot device c2d-message receive` printed."
         )
+    check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

@@ -1,12 +1,14 @@
-"""Results on stdout: no control characters of devices reach a terminal, and some are printed before the command ends.
+"""Results on stdout: text that a terminal shows and does not obey, in characters that stdout has, lost in no format.
 
-az prints text as it is in tables and tsv, and JSON escapes only half of what steers a terminal. What is changed here
-is the finished text. JSON keeps its value: what is escaped here, every parser reads back. In tables and tsv a control
-character becomes its picture, of the same width; tabs and line ends stay, since scripts rely on them. YAML escapes by
-itself.
+az prints text as it is in tables and tsv, and JSON escapes only half of what steers a terminal. Where one character
+cannot be encoded, az drops all that are not ASCII from the whole result. What is changed here is the finished text.
+JSON and YAML keep their value: what is escaped here, every parser reads back. In tables and tsv a control character
+becomes its picture, of the same width, and what has no picture its escape; tabs and line ends stay, since scripts rely
+on them.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +16,15 @@ from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
 DELETE = 0x7F
-BIDI = "\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands behind them
+BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
+LONE = "\ud800-\udfff"  # halves of a character: no encoding has them
 # Not compiled here: a command needs one of them at most.
-_IN_JSON = f"[\x7f-\x9f{BIDI}]"
-_IN_TEXT = f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}]"
+_IN_JSON = f"[\x7f-\x9f{BIDI}{LONE}]"
+_IN_TEXT = f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}{LONE}]"
 JSON_FORMATS = ("json", "jsonc")
+YAML_FORMATS = ("yaml", "yamlc")
 TEXT_FORMATS = ("table", "tsv")
+UTF_8 = "utf-8"
 
 
 def keep_terminals_safe(cli_ctx: Any) -> None:
@@ -28,23 +33,43 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)
-        return lambda item: harmless(formatter(item), format_type)
+        return lambda item: _formatted(item, formatter, format_type, cli_ctx)
 
     cli_ctx.output.get_formatter = get_formatter
 
 
-def harmless(text: str, format_type: str) -> str:
-    """A result's finished text without raw control characters; `format_type` is az's --output."""
+def harmless(text: str, format_type: str, encoding: str = UTF_8) -> str:
+    """A result's finished text without raw control characters, and with nothing that `encoding` does not have.
+
+    format_type: az's --output.
+    """
     if format_type in JSON_FORMATS:  # below 0x20 it has escaped all itself; what is there now is color
-        return re.sub(_IN_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)
-    return re.sub(_IN_TEXT, _picture, text) if format_type in TEXT_FORMATS else text
+        text = re.sub(_IN_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)
+        return encodable(text, encoding, _json_escape)
+    if format_type in TEXT_FORMATS:
+        return encodable(re.sub(_IN_TEXT, _picture, text), encoding)
+    return text
 
 
-def _picture(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == DELETE else "\ufffd"
+def encodable(text: str, encoding: str, escape: Callable[[str], str] | None = None) -> str:
+    """`text` with what `encoding` does not have escaped, by default as Python writes it."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(each if _has(encoding, each) else (escape or _python_escape)(each) for each in text)
+    except LookupError:  # Python does not know it: who writes there will say so
+        pass
+    return text
+
+
+def print_text(text: str) -> None:
+    """Print a text of ours on stdout, with what stdout's encoding does not have escaped."""
+    print(encodable(text, encoding_of(sys.stdout)), flush=True)
+
+
+def encoding_of(file: Any) -> str:
+    """How a file's text is encoded."""
+    return getattr(file, "encoding", None) or UTF_8
 
 
 def print_now(cmd: Any, document: Any) -> None:
@@ -60,3 +85,41 @@ def print_now(cmd: Any, document: Any) -> None:
     )
     cli.output.out(item, formatter=formatter, out_file=cli.out_file)
     cli.out_file.flush()  # whoever reads a pipe waits for it
+
+
+def _formatted(item: Any, formatter: Callable[[Any], str], format_type: str, cli_ctx: Any) -> str:
+    encoding = encoding_of(cli_ctx.out_file)
+    text = formatter(item)
+    if format_type not in YAML_FORMATS:
+        return harmless(text, format_type, encoding)
+    from azext_iotjobs.cli.yaml_output import is_safe, safe_yaml
+
+    if is_safe(text, encoding):
+        return text
+    return safe_yaml(item.result, encoding, has_color=format_type == "yamlc" and cli_ctx.enable_color)
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if 0xD800 <= code < 0xE000:
+        return _python_escape(found[0])
+    return "\u2421" if code == DELETE else "\ufffd"
+
+
+def _has(encoding: str, character: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _python_escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -6,6 +6,7 @@ from typing import Any
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.query_words import check_words
 
 ALL_DEVICES = "SELECT * FROM devices"
 EDGE_DEVICES = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
@@ -15,6 +16,7 @@ def query(client: HubClient, query_text: str, limit: int | None = None) -> list[
     """Run a query and print its rows."""
     if not query_text.strip():
         raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
+    check_words(query_text, "--query-command")
     return rows(client, query_text, limit)
 
 

@@ -13,7 +13,7 @@ from azext_iotjobs.cli.exit import leave_with
 from azext_iotjobs.cli.job_submitting import Manner, create, read_manner, starting_instant, submit
 from azext_iotjobs.cli.json_values import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.plans import plain
-from azext_iotjobs.cli.selections import TypedSelection, listed
+from azext_iotjobs.cli.selections import TypedSelection, listed, say_idle
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
@@ -58,7 +58,7 @@ def rerun(
         waits_for_slot=waits_for_slot, waits_for_end=wait_for_end, always_zero=always_zero,
     )  # fmt: skip
     chosen = parse_chosen(chosen_words)
-    excluded = frozenset(() if left_out is None else listed(left_out, "--exclude"))
+    excluded = () if left_out is None else listed(left_out, "--exclude")
     payload = None if method_json is None else json_or_file(method_json, "--method-payload")
     from_file = None if results_path is None else list(_targets_in(results_path, chosen))
 
@@ -72,7 +72,9 @@ def rerun(
         job_id=job, status=None, error_class=None, success=manner.success, looks_in_registry=False
     )
     found = from_file if from_file is not None else results.targets(client, query, chosen)
-    targets = [each for each in dict.fromkeys(found) if each.device_id not in excluded]
+    chosen_targets = list(dict.fromkeys(found))
+    say_idle(excluded, {each.device_id for each in chosen_targets}.intersection)
+    targets = [each for each in chosen_targets if each.device_id not in excluded]
     _check_number(len(targets), manner.devices_at_most)
     requests = _requests(client, pattern, targets, new_job)
     document: dict[str, Any] = {"parentJobId": job, "deviceCount": len(targets)}

@@ -201,7 +201,7 @@ def _line(target: Target, row: Row, *, is_first: bool) -> bytes:
 def _csv_line(cells: Iterable[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
-    return line.getvalue().encode("utf-8", "replace")
+    return line.getvalue().encode()  # a cell has no character that UTF-8 lacks
 
 
 def _unfinished(path: Path) -> Path:

@@ -1,6 +1,8 @@
 """What a user types -> which devices: a condition, ids, or a file of them, without those excluded."""
 
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
@@ -9,7 +11,16 @@ from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.selection import Selection, device_ids
 
+if TYPE_CHECKING:
+    from azext_iotjobs.clients.hub import HubClient
+    from azext_iotjobs.model.exclusions import WhichOf
+
 logger = get_logger(__name__)
+
+# No id holds white space or a double quote.
+PIECE = re.compile(r'"(?P<quoted>[^"]*)"(?=[\s,]|\Z)|(?P<bare>[^\s,"]+)(?=[\s,]|\Z)|[\s,]+')
+QUOTE = '"'
+MAX_TOLD = 5  # ids in a warning
 
 
 class TypedSelection(NamedTuple):
@@ -62,16 +73,56 @@ def most_devices(cmd: Any, typed: int | None) -> int | None:
 def listed(text: str, option: str) -> tuple[str, ...]:
     """Ids with commas or white space between them: az itself puts a file's text where @file was typed.
 
+    An id that holds a comma stands between double quotes, as in CSV.
     Raises BadValue, naming the option, for none and for what is no id.
     """
     if text.startswith("@"):  # az would have put its text here, had there been such a file
         raise BadValue(
             f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can stand in --devices-file."
         )
-    found = device_ids(filter(None, text.replace(",", " ").split()), option)
+    found = device_ids(_pieces(text, option), option)
     if not found:
         raise BadValue(f"{option} is empty.", hint=f"Give ids with commas between them: {option} pump-1,pump-2")
     return found
+
+
+def _pieces(text: str, option: str) -> Iterator[str]:
+    """The ids of a list, quotes taken off."""
+    begin = 0
+    while begin < len(text):
+        piece = PIECE.match(text, begin)
+        if piece is None:
+            found_at = text.index(QUOTE, begin) + 1
+            raise BadValue(
+                f"{option}: a double quote at character {found_at} is not one of two around a whole id.",
+                hint=f"An id with a comma in it stands between two of them: {option} '\"x,1\",pump-2'",
+            )
+        begin = piece.end()
+        found = piece["bare"] if piece["quoted"] is None else piece["quoted"]
+        if found is not None:
+            yield found
+
+
+def check_exclusions(client: "HubClient", selection: Selection) -> None:
+    """Say which excluded ids leave nobody out, as the hub has its devices now. Raises what say_idle does, HubAnswer."""
+    if selection.excluded:
+        say_idle(selection.excluded, lambda ids: client.selections.which_of(selection, ids))
+
+
+def say_idle(excluded: Sequence[str], which_of: "WhichOf") -> None:
+    """Say which excluded ids leave nobody out. Raises BadValue for a device whose id was taken apart at its commas."""
+    from azext_iotjobs.model.exclusions import idle_exclusions  # here: few commands exclude anybody
+
+    tell_idle(idle_exclusions(excluded, which_of))
+
+
+def tell_idle(idle: Sequence[str]) -> None:
+    """Say that these leave nobody out."""
+    if idle:
+        shown = ", ".join(idle[:MAX_TOLD]) + (", …" if len(idle) > MAX_TOLD else "")
+        logger.warning(
+            "--exclude: %d %s no selected device: %s.", len(idle), "id is" if len(idle) == 1 else "ids are", shown
+        )
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:

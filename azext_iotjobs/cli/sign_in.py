@@ -53,6 +53,8 @@ def changed_sign_in(
         raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
     if any(thumbprints) and kind is not SignIn.THUMBPRINT:
         raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+    if sign_in is not None:
+        _check_whole(kind, keys, thumbprints)
     if kind is SignIn.SAS:
         keys = (keys[0] or now.primary_key, keys[1] or now.secondary_key)
         check_keys(*keys)
@@ -62,9 +64,22 @@ def changed_sign_in(
             thumbprints[0] or old.get("primaryThumbprint"),
             thumbprints[1] or old.get("secondaryThumbprint"),
         )
-        if not any(thumbprints):
-            raise MissingChoice("--auth-method x509_thumbprint needs --primary-thumbprint.")
+        if not thumbprints[0]:
+            raise MissingChoice("Signing in by a certificate's thumbprint needs --primary-thumbprint.")
     return render_sign_in(kind, keys=keys, thumbprints=thumbprints)
+
+
+def _check_whole(
+    kind: SignIn, keys: tuple[str | None, str | None], thumbprints: tuple[str | None, str | None]
+) -> None:  # fmt: skip
+    """Raise MissingChoice unless what --auth-method begins anew is given whole: half of it may be half of the old."""
+    if kind is SignIn.SAS:
+        check_keys(*keys)
+    if kind is SignIn.THUMBPRINT and not any(thumbprints):
+        raise MissingChoice(
+            "--auth-method x509_thumbprint needs --primary-thumbprint.",
+            hint="Leave --auth-method out to keep what the device has.",
+        )
 
 
 def own_certificate(

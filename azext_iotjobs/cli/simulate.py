@@ -1,6 +1,7 @@
 """Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
 
 import pprint
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +11,25 @@ from knack.log import get_logger
 from azext_iotjobs.cli import simulate_http
 from azext_iotjobs.cli.behaviour_options import BehaviourOptions
 from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
+from azext_iotjobs.cli.device_credential import credential_of
 from azext_iotjobs.cli.fleet_options import FleetOptions
 from azext_iotjobs.cli.json_values import Given
+from azext_iotjobs.cli.message_properties import (
+    JSON_PROPERTIES,
+    read_http_properties,
+    read_mqtt_properties,
+    text_bytes,
+)
 from azext_iotjobs.cli.messages import key_of
 from azext_iotjobs.cli.one_device import OneDevice
-from azext_iotjobs.cli.values import at_least, key_values
+from azext_iotjobs.cli.output import print_text
+from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.device_topics import reason_against
+from azext_iotjobs.model.dtmi import check_dtmi
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.model.target import DeviceKey
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -28,7 +37,6 @@ from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
 
-DEFAULT_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
 MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-device messages
 
 
@@ -83,13 +91,16 @@ def simulate(
             f"--receive-settle {settle} goes with --protocol http only.",
             hint="Over MQTT a message is always completed.",
         )
+    if model is not None:
+        check_dtmi(model, "--model-id")
+    text_bytes(body, "--data")
     behaving = behaviour.read()
-    properties = {} if message_properties is None else key_values(message_properties, "--properties")
+    read_properties = read_http_properties if wire == "http" else read_mqtt_properties
     plan = TelemetryPlan(
         text=body,
         count=at_least(messages_to_send, 1, "--msg-count"),
         interval_s=at_least(message_interval_s, 1, "--msg-interval"),
-        properties={**DEFAULT_PROPERTIES, **properties},
+        properties=read_properties(message_properties, JSON_PROPERTIES),
     )
     if wire == "http":
         key = key_of(client, device, device_key)
@@ -123,11 +134,18 @@ def _was_typed(value: Any) -> bool:
 
 def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
-    certificate = _certificate(one.certificate_path, one.key_path, one.key_passphrase, one.device_key)
+    if (reason := reason_against(device)) is not None:
+        raise BadValue(
+            reason, hint=f"Over HTTPS it sends and receives messages: --protocol http -d {shlex.quote(device)}"
+        )
+    credential = credential_of(
+        client, device, device_key=one.device_key, certificate_path=one.certificate_path, key_path=one.key_path,
+        passphrase=one.key_passphrase,
+    )  # fmt: skip
     behaviour = one.behaving.of_one(Who(device_id=device))
     simulated = operation.SimulatedDevice(
         device_id=device,
-        credential=certificate or DeviceKey(device_id=device, key=key_of(client, device, one.device_key)),
+        credential=credential,
         behaviour=behaviour,
         plan=one.plan if one.sends or not behaviour.telemetry else None,
         model_id=one.model,
@@ -150,18 +168,6 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
                 f"{option} does not go with --protocol http: there a device has a key, is not called and has no twin.",
                 hint="Leave it out, or leave --protocol out for MQTT.",
             )
-
-
-def _certificate(
-    path: str | None, key_path: str | None, passphrase: str | None, device_key: str | None
-) -> DeviceCertificate | None:  # fmt: skip
-    if path is None and key_path is None and passphrase is None:
-        return None
-    if path is None or key_path is None:
-        raise MissingChoice("A certificate needs both --certificate-file-path and --key-file-path.")
-    if device_key is not None:
-        raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
-    return DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=passphrase)
 
 
 def _print_seen(device: str, seen: Seen) -> None:
@@ -229,4 +235,4 @@ def _show_progress(number: int, count: int | None) -> None:
 
 def _print_block(heading: str, block: Mapping[str, Any]) -> None:
     # pprint shows text by repr: control characters from a device or hub never reach the terminal raw.
-    print(f"\n{heading}\n{pprint.pformat(block, indent=2)}", flush=True)
+    print_text(f"\n{heading}\n{pprint.pformat(block, indent=2)}")

@@ -40,6 +40,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
     found = fleet_members.find(client, meant, options, is_single=is_single)
     if options.only_plans:
         return fleet_members.show_plan(client, found, options, is_single=is_single)
+    fleet_members.check_topics(found)
     sight.check(found.size)
     make_room(found.size)
     ways.check(found)

@@ -7,6 +7,7 @@ import threading
 from knack.log import get_logger
 
 from azext_iotjobs.cli.messages import message_document
+from azext_iotjobs.cli.output import print_text
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import Settlement
@@ -31,9 +32,10 @@ def simulate(
 
     def show(seen: Seen) -> None:
         if seen.received is not None:
-            print(f"\n{HEADING} [Received C2D message]:\n{pprint.pformat(message_document(seen.received), indent=2)}")
+            block = pprint.pformat(message_document(seen.received), indent=2)
+            print_text(f"\n{HEADING} [Received C2D message]:\n{block}")
             done = "Its lock had ended" if seen.settlement is None else DOING[seen.settlement]
-            print(f"{HEADING} [{done}]", flush=True)
+            print_text(f"{HEADING} [{done}]")
         elif sys.stderr.isatty():
             end = "\n" if seen.sent_number == plan.count else "\r"
             print(f"Sending and receiving events via https: {seen.sent_number}/{plan.count}", end=end, file=sys.stderr)

@@ -12,6 +12,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.cells import NOISE, cell, heading, printable, time_cell, value_cell
 from azext_iotjobs.cli.fleet_job_tables import VIEWS as FLEET_JOB_VIEWS
 from azext_iotjobs.cli.fleet_table import rows_of
+from azext_iotjobs.model.job import JobType
 
 logger = get_logger(__name__)
 
@@ -239,11 +240,18 @@ def _job(document: Row) -> list[Row]:
         "Start": time_cell(document.get("startTime") or document.get("startTimeUtc")),
         "End": time_cell(document.get("endTime") or document.get("endTimeUtc")),
         "Devices": cell(counts.get("deviceCount")),
-        **{name.title(): cell(counts.get(f"{name}Count")) for name in ("succeeded", "failed", "running", "pending")},
+        **_succeeded(document, counts),
+        **{name.title(): cell(counts.get(f"{name}Count")) for name in ("failed", "running", "pending")},
         "Progress": cell(document.get("progress")),
         "Reason": cell(document.get("failureReason") or document.get("statusMessage"), LONG_CELL),
     }
     return [row]
+
+
+def _succeeded(document: Row, counts: Row) -> Row:
+    """What a hub counts as succeeded is, of a method, a device that has answered, whatever status it answered with."""
+    name = "Answered" if document.get("type") == JobType.METHOD.value else "Succeeded"
+    return {"Answered": "", "Succeeded": "", name: cell(counts.get("succeededCount"))}
 
 
 def _summary(document: Row) -> list[Row]:

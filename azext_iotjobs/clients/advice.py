@@ -3,6 +3,7 @@
 Source: IoT Hub devguide "troubleshoot errors", "quotas and throttling" and "control access".
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -56,6 +57,17 @@ QUERY = (
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
     "[[double brackets]]; az iot hub query tries one out."
 )
+# A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.
+JOB_PARTS = (
+    (r"start\s*time", "A start lies within 168 hours from now, by the hub's clock: --start-time, or none for now."),
+    (r"max\s*execution|execution\s*time|\bttl\b", "--ttl is in seconds, 1 or more."),
+    (
+        r"time-?\s?out",
+        "--method-response-timeout is 5 to 300 s, --method-connect-timeout 0 to 300 and not more than that.",
+    ),
+    (r"job\s*id", "A job id has 1 to 64 of a-z, 0-9 and dash."),
+)
+JOB = f"{QUERY} A start may lie 168 hours ahead at most."
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,8 @@ class Advice:
     hint: str | None = None
 
 
-def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | None) -> Advice:
-    """What to say beside the hub's own words.
+def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | None, words: str = "") -> Advice:
+    """What to say beside the hub's own words, `words`.
 
     asked: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
     """
@@ -83,8 +95,12 @@ def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | N
     if status >= 500:
         return Advice(hint=HUBS_TROUBLE)
     if status == 400 and asked is not None and asked.method != "GET" and asked.path.startswith(QUERY_PATHS):
-        return Advice(hint=QUERY)
+        return Advice(hint=QUERY if asked.path.startswith("/devices/") else _about_job(words))
     return Advice()
+
+
+def _about_job(words: str) -> str:
+    return next((hint for pattern, hint in JOB_PARTS if re.search(pattern, words, re.IGNORECASE)), JOB)
 
 
 def duration(seconds: float) -> str:

@@ -5,15 +5,19 @@ Source: IoT Hub REST, "device": send device event, receive and settle device bou
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paths import identity_path, path_part
 from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import LOCK_TOKEN
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.transport.http import Request, Transport
 
 APP_PREFIX = "iothub-app-"
+HUB_PREFIX = "iothub-"  # of headers that mean something to the hub
+PLAIN_HEADERS = ("content-type", "content-encoding")  # and of these too
+OTHERWISE = "Percent-encode it, or send over MQTT: az iot device simulate, az iot device send-d2c-message."
 LOCK_TIMEOUT = "IotHub-MessageLockTimeout"
 HEADERS = {  # system properties by their MQTT names
     "$.mid": "iothub-messageid",
@@ -36,7 +40,7 @@ class DeviceClient:
 
     def __init__(self, transport: Transport, device_id: str) -> None:
         self._transport = transport
-        self._path = f"/devices/{quote(device_id, safe='')}/messages"
+        self._path = f"{identity_path(device_id)}/messages"
 
     def send(self, message: DeviceMessage) -> None:
         """Send a message to the hub. Raises HubAnswer, LinkError; BadValue for a property that no header carries."""
@@ -67,7 +71,7 @@ class DeviceClient:
 
     def settle(self, lock_token: str, settlement: Settlement) -> None:
         """Say what becomes of a locked message. Raises Conflict when the lock has ended."""
-        path = f"{self._path}/deviceBound/{quote(lock_token, safe='')}"
+        path = f"{self._path}/deviceBound/{path_part(LOCK_TOKEN, lock_token)}"
         match settlement:
             case Settlement.COMPLETE:
                 request = Request(method="DELETE", path=path)
@@ -79,13 +83,32 @@ class DeviceClient:
 
 
 def _headers(properties: Mapping[str, str]) -> dict[str, str]:
-    headers = {}
+    """The headers of a message's properties. Raises BadValue for what no header carries, and for a header twice."""
+    headers: dict[str, str] = {}
     for name, value in properties.items():
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        header = _header_of(name)
+        if not _NAME.fullmatch(name) or header.lower() == APP_PREFIX:
             raise BadValue(
-                f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-, "
-                "values printable ASCII.",
-                hint="Percent-encode it, or send over MQTT: az iot device simulate.",
+                f"The property {name!r} cannot be sent over HTTPS: names may hold letters, digits and !#$%&'*+.^_`|~-.",
+                hint=OTHERWISE,
             )
-        headers[HEADERS.get(name, f"{APP_PREFIX}{name}")] = value
+        if not _VALUE.fullmatch(value) or value != value.strip(" "):
+            raise BadValue(
+                f"The property {name!r} cannot be sent over HTTPS: values may hold printable ASCII, without spaces at "
+                "either end.",
+                hint=OTHERWISE,
+            )
+        if header.lower() in map(str.lower, headers):
+            raise BadValue(
+                f"The property {name!r} would be the header {header} a second time: names differ in more than case.",
+                hint="Give it once, or send over MQTT.",
+            )
+        headers[header] = value
     return headers
+
+
+def _header_of(name: str) -> str:
+    """$.mid and the like have headers; the names of the hub's own headers are those headers; the rest is the user's."""
+    if name.lower().startswith(HUB_PREFIX) or name.lower() in PLAIN_HEADERS:
+        return name
+    return HEADERS.get(name, f"{APP_PREFIX}{name}")

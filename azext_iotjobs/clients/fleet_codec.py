@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import fleet_events as events
 from azext_iotjobs.model.fleet import Action, Delivery, FleetJob, Targets
+from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Share
-from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
+from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, Run, RunState, Tally
 from azext_iotjobs.model.tier import Estimate
 
 Document = dict[str, Any]
@@ -60,7 +62,10 @@ def render_run(run: Run, now: datetime) -> Document:
         "durationSeconds": _seconds(run.duration_s(now)),
         "batches": run.batch_count,
         "nextBatchNotBefore": _instant(run.go_on_at) if run.go_on_at and run.go_on_at > now else None,
-        "progress": render_tally(run.tally),
+        "progress": render_tally(run.tally, has_runner=run.has_runner),
+        "limit": None if run.narrowed is None else run.narrowed.limit,
+        "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
+        "tier": None if run.tier is None else {"sku": run.tier.sku, "units": run.tier.units},
         "asked": None if run.asked is None else {
             "what": run.asked.wish.value,
             "by": run.asked.by,
@@ -86,19 +91,47 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "started": _instant(batch.started_at),
         "ended": _instant(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
-        "progress": render_tally(batch.tally),
+        "progress": render_tally(batch.tally, has_runner=run.has_runner),
     }
 
 
-def render_tally(tally: Tally) -> Document:
-    """Counts; a call under way is pending."""
+def render_tally(tally: Tally, *, has_runner: bool = True) -> Document:
+    """Counts. What calls and hub jobs operate is in progress; a call with nobody left to hear its end is uncertain."""
+    lost = 0 if has_runner else tally.calling
     return {
         "total": tally.total,
-        "pending": tally.open,
+        "pending": tally.waiting,
+        "inProgress": tally.in_progress - lost,
         "completed": tally.completed,
         "failed": tally.failed,
-        "uncertain": tally.uncertain,
+        "uncertain": tally.uncertain + lost,
         "byErrorClass": dict(tally.by_class),
+    }
+
+
+def render_hub_job(job: HubJob) -> Document:
+    """A hub's job that goes on, or whose end is not read yet; its counts are the hub's, as last seen."""
+    return {
+        "batch": job.batch,
+        "jobId": job.job_id,
+        "status": job.status,
+        "submitted": _instant(job.submitted_at),
+        "until": _instant(job.until),
+        "devices": job.open_count,
+        "progress": _job_tally(job.tally),
+        "seen": _instant(job.seen_at),
+    }
+
+
+def render_awaited(awaited: Awaited) -> Document:
+    """What is waited for in a batch: some device ids, and how many they are."""
+    return {
+        "batch": awaited.batch,
+        "jobId": awaited.job_id,
+        "devices": list(awaited.device_ids),
+        "count": awaited.count,
+        "since": _instant(awaited.since),
+        "until": _instant(awaited.until),
     }
 
 
@@ -138,22 +171,28 @@ def render_event(event: events.Event, now: datetime) -> Document:
                 "progress": render_tally(event.run),
                 "batch": None if event.batch is None else event.batch.ordinal,
                 "inFlight": event.in_flight_count,
+                "hub": _job_tally(event.hub),
+                "awaited": [render_awaited(each) for each in event.awaited],
             }
         case events.Waiting(until=until, why=why):
             return {**head, "until": _instant(until), "why": why}
         case events.Said(text=text):
             return {**head, "text": text}
         case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
-            counts = (
-                None
-                if tally is None
-                else {
-                    "total": tally.device_count,
-                    "completed": tally.succeeded_count,
-                    "failed": tally.failed_count,
-                }
-            )
-            return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": counts}
+            return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": _job_tally(tally)}
+
+
+def _job_tally(tally: JobTally | None) -> Document | None:
+    """The hub's counts: a device has completed when it has answered, whatever it said."""
+    if tally is None:
+        return None
+    return {
+        "total": tally.device_count,
+        "completed": tally.succeeded_count,
+        "failed": tally.failed_count,
+        "running": tally.running_count,
+        "pending": tally.pending_count,
+    }
 
 
 def _targets(targets: Targets) -> Document:
@@ -169,7 +208,7 @@ def _targets(targets: Targets) -> Document:
             "on": sorted(of_run.words),
         },
         "limit": targets.limit,
-        "samplePercent": None if targets.sample_percent is None else float(targets.sample_percent),
+        "samplePercent": _percent(targets.sample_percent),
         "seed": targets.seed,
         "maxDevices": targets.max_devices,
     }  # fmt: skip
@@ -207,7 +246,13 @@ def _delivery(delivery: Delivery) -> Document:
         "concurrency": delivery.concurrency,
         "rate": delivery.rate,
         "jobTimeoutSeconds": delivery.job_limit_s,
+        "methodConnectTimeoutSeconds": delivery.connect_timeout_s,
+        "methodResponseTimeoutSeconds": delivery.response_timeout_s,
     }
+
+
+def _percent(percent: Fraction | None) -> float | None:
+    return None if percent is None else float(percent)
 
 
 def _instant(at: datetime | None) -> str | None:

@@ -146,6 +146,6 @@ class HubClient:
         if identity.primary_key is None:
             raise BadValue(
                 f"Device {device_id} signs in by {identity.sign_in}, not by key.",
-                hint="Over MQTT: az iot device simulate, with --certificate-file-path and --key-file-path.",
+                hint="Give --certificate-file-path and --key-file-path; devices that have them speak MQTT.",
             )
         return identity.primary_key

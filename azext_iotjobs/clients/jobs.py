@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from azext_iotjobs.clients import job_codec as codec
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paths import path_part
+from azext_iotjobs.model.ids import JOB
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -66,8 +67,8 @@ class JobsClient:
 
 
 def _v2(job_id: str) -> str:
-    return f"/jobs/v2/{quote(job_id, safe='')}"
+    return f"/jobs/v2/{path_part(JOB, job_id)}"
 
 
 def _v1(job_id: str) -> str:
-    return f"/jobs/{quote(job_id, safe='')}"
+    return f"/jobs/{path_part(JOB, job_id)}"

@@ -1,10 +1,11 @@
 """LocalHubClient: what a local hub offers beyond IoT Hub's own API."""
 
 from typing import Any
-from urllib.parse import quote
 
 from azext_iotjobs.clients import message_codec
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paths import identity_path, path_part
+from azext_iotjobs.model.ids import CERTIFICATE
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -32,7 +33,7 @@ class LocalHubClient:
 
     def send(self, device_id: str, message: NewC2dMessage) -> Any:
         """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""
-        path = f"/_local/devices/{quote(device_id, safe='')}/messages"
+        path = f"/_local{identity_path(device_id)}/messages"
         body = message_codec.render_c2d_message(message)
         return document(self._transport.send(Request(method="POST", path=path, body=body, has_body=True)))
 
@@ -61,4 +62,4 @@ _CERTIFICATES = "/_local/certificates"
 
 
 def _certificate(name: str) -> str:
-    return f"{_CERTIFICATES}/{quote(name, safe='')}"
+    return f"{_CERTIFICATES}/{path_part(CERTIFICATE, name)}"

@@ -1,9 +1,8 @@
 """MethodsClient: /twins/{id}[/modules/{module}]/methods."""
 
-from urllib.parse import quote
-
 from azext_iotjobs.clients import method_codec as codec
 from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.paths import twin_path
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -25,10 +24,9 @@ class MethodsClient:
 
         Raises NotFound (unknown or offline), HubFault (silent), other HubAnswers, LinkError.
         """
-        module = "" if module_id is None else f"/modules/{quote(module_id, safe='')}"
         request = Request(
             method="POST",
-            path=f"/twins/{quote(device_id, safe='')}{module}/methods",
+            path=f"{twin_path(device_id, module_id)}/methods",
             body=codec.render_method_call(call),
             has_body=True,
             timeout_s=HTTP_MARGIN_S + call.connect_timeout_s + call.response_timeout_s,

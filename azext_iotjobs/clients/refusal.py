@@ -44,7 +44,7 @@ def error_of(response: Response) -> HubAnswer:
     label = " ".join(str(part) for part in (response.status, hub_code, number) if part)
     kind = KINDS.get(response.status, HubFault if response.status >= 500 else BadRequest)
     tracking = f" (tracking id {printable(tracking_id)})" if tracking_id else ""
-    more = advice(response.status, hub_code, response.asked, response.headers.get("date"))
+    more = advice(response.status, hub_code, response.asked, response.headers.get("date"), words)
     return kind(
         f"The hub answered {label}: {words}{tracking}{f' {more.fact}' if more.fact else ''}",
         status=response.status,

@@ -1,6 +1,6 @@
 """SelectionsClient: how many devices a selection means now, and which. Asked by queries; changes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from azext_iotjobs.clients.queries import QueriesClient
@@ -54,6 +54,21 @@ class SelectionsClient:
         """Device and module id of what a condition on modules selects, page by page as they are asked for."""
         for row in self._queries.run(f"{IDS_OF_MODULES}{(selection.condition or '').strip()}"):
             yield str(row.get("deviceId")), str(row.get("moduleId"))
+
+    def which_of(self, selection: Selection, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that are named, or that the condition matches; whether they are excluded does not count.
+
+        selection: of devices, not of modules.  Raises HubAnswer, LinkError.
+        """
+        if selection.condition is None:
+            return set(selection.device_ids) & set(ids)
+        own = "" if selection.condition.strip() == ALL else f"({selection.condition}) AND "
+        around = len(IDS) + len(WHERE) + len(own)
+        return {
+            str(row.get("deviceId"))
+            for each in in_lists("deviceId", ids, around)
+            for row in self._queries.run(f"{IDS}{WHERE}{own}{each}")
+        }
 
     def _one_count(self, condition: str) -> int:
         row = next(self._queries.run(COUNT + condition), {})

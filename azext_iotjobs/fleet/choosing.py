@@ -32,6 +32,11 @@ class Choosing:
         """Put the chosen devices in the order of their ids."""
         self._keep_chosen("ORDER BY device_id, module_id")
 
+    def chosen_of(self, device_ids: Sequence[str]) -> list[str]:
+        """Those of `device_ids` that are chosen."""
+        found = "SELECT 1 FROM temp.chosen WHERE device_id = ?"
+        return [each for each in device_ids if self.database.row(found, (each,)) is not None]
+
     def leave_out(self, device_ids: Sequence[str]) -> int:
         """Take devices, with their modules, away from the chosen; gives how many are left."""
         self.database.change_many("DELETE FROM temp.chosen WHERE device_id = ?", ((each,) for each in device_ids))

@@ -19,7 +19,9 @@ from azext_iotjobs.model.rollout import (
     ThresholdAction,
     Unit,
 )
+from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.model.twin import TwinPatch
 
 Document = dict[str, Any]
@@ -61,6 +63,32 @@ def render_delivery(delivery: Delivery) -> str:
 def parse_delivery(text: str) -> Delivery:
     """What `render_delivery` gave."""
     return _read_delivery(json.loads(text))
+
+
+def render_tier(tier: TierFacts | None) -> str | None:
+    """What a hub was bought as, as text."""
+    return None if tier is None else json.dumps([tier.sku, tier.units])
+
+
+def parse_tier(text: str | None) -> TierFacts | None:
+    """What `render_tier` gave."""
+    return None if text is None else TierFacts(*json.loads(text))
+
+
+def render_narrowed(narrowed: Narrowed | None) -> str | None:
+    """Which devices were asked for, as text."""
+    if narrowed is None:
+        return None
+    percent = narrowed.sample_percent
+    return json.dumps([narrowed.limit, None if percent is None else str(percent), narrowed.seed])
+
+
+def parse_narrowed(text: str | None) -> Narrowed | None:
+    """What `render_narrowed` gave."""
+    if text is None:
+        return None
+    limit, percent, seed = json.loads(text)
+    return Narrowed(limit=limit, sample_percent=None if percent is None else Fraction(percent), seed=seed)
 
 
 def render_origin(origin: Origin | None) -> str | None:
@@ -183,6 +211,8 @@ def _delivery(delivery: Delivery) -> Document:
         "concurrency": delivery.concurrency,
         "rate": delivery.rate,
         "job_limit_s": delivery.job_limit_s,
+        "connect_timeout_s": delivery.connect_timeout_s,
+        "response_timeout_s": delivery.response_timeout_s,
     }
 
 

@@ -44,7 +44,8 @@ class DeviceRows(Lease):
                 (self._ended_values(each) for each in ended),
             )
             self._database.change_many(
-                "UPDATE device SET state = 'pending', epoch = NULL WHERE run = ? AND seq = ?",
+                "UPDATE device SET state = 'pending', epoch = NULL, began_at = CASE WHEN tries THEN began_at END "
+                "WHERE run = ? AND seq = ?",
                 ((self.key, seq) for seq in again),
             )
             self._database.change_many(
@@ -52,8 +53,8 @@ class DeviceRows(Lease):
                 ((self.key, seq) for seq in cut_off),
             )
             self._database.change_many(
-                "UPDATE device SET state = 'calling', epoch = ? WHERE run = ? AND seq = ?",
-                ((self._epoch, self.key, each.seq) for each in begun),
+                "UPDATE device SET state = 'calling', epoch = ?, began_at = ? WHERE run = ? AND seq = ?",
+                ((self._epoch, now.timestamp(), self.key, each.seq) for each in begun),
             )
 
     def _ended_values(self, ended: Ended) -> tuple[object, ...]:

@@ -16,6 +16,12 @@ from azext_iotjobs.model.run import Batch, BatchState, Run, RunEvent, RunState, 
 # Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
 CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
 
+# A clock that is set back between two processes moves no recorded instant before one that came before it.
+LATEST = (
+    "coalesce(started_at, created_at), "
+    "coalesce((SELECT max(coalesce(batch.ended_at, batch.started_at)) FROM batch WHERE batch.run = run.key), 0)"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
@@ -50,8 +56,8 @@ class LeasedRun(PartRows):
         with self._ours(now):
             self._move(event)
             self._database.change(
-                "UPDATE run SET started_at = coalesce(started_at, ?), ended_at = NULL, reason = NULL, ended_by = NULL, "
-                "forgiven = ? WHERE key = ?",
+                "UPDATE run SET started_at = coalesce(started_at, max(?, created_at)), ended_at = NULL, reason = NULL, "
+                "ended_by = NULL, forgiven = ? WHERE key = ?",
                 (now.timestamp(), forgiven_of_run, self.key),
             )
             self._database.change(
@@ -73,15 +79,17 @@ class LeasedRun(PartRows):
         with self._ours(now):
             state = self._move(event)
             self._database.change(
-                "UPDATE run SET ended_at = ?, reason = ?, ended_by = ?, go_on_at = CASE WHEN ? THEN NULL ELSE go_on_at "
-                "END, wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
+                f"UPDATE run SET ended_at = max(?, {LATEST}), reason = ?, ended_by = ?, "
+                "go_on_at = CASE WHEN ? THEN NULL ELSE go_on_at END, "
+                "wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
                 "lease_machine = NULL, lease_pid = NULL, lease_until = NULL, lease_beat_at = NULL WHERE key = ?",
                 (now.timestamp(), rows.text(reason), rows.text(by), state.has_ended, self.key),
             )
             if state is RunState.CANCELED:
                 self._database.change(
                     "UPDATE batch SET state = CASE state WHEN 'running' THEN 'canceled' ELSE 'skipped' END, "
-                    "ended_at = CASE state WHEN 'running' THEN ? END WHERE run = ? AND state IN ('pending', 'running')",
+                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) END "
+                    "WHERE run = ? AND state IN ('pending', 'running')",
                     (now.timestamp(), self.key),
                 )
 
@@ -113,7 +121,9 @@ class LeasedRun(PartRows):
         """A batch begins."""
         with self._ours(now):
             self._database.change(
-                "UPDATE batch SET state = 'running', started_at = ? WHERE run = ? AND ordinal = ?",
+                "UPDATE batch SET state = 'running', started_at = max(?1, coalesce((SELECT max(ended_at) FROM batch AS "
+                "before WHERE before.run = ?2 AND before.ordinal < ?3), 0), (SELECT started_at FROM run WHERE key = "
+                "?2)) WHERE run = ?2 AND ordinal = ?3",
                 (now.timestamp(), self.key, ordinal),
             )
 
@@ -121,7 +131,7 @@ class LeasedRun(PartRows):
         """A batch has ended; the next begins no sooner than `go_on_at`."""
         with self._ours(now):
             self._database.change(
-                "UPDATE batch SET state = 'completed', ended_at = ? WHERE run = ? AND ordinal = ?",
+                "UPDATE batch SET state = 'completed', ended_at = max(?, started_at) WHERE run = ? AND ordinal = ?",
                 (now.timestamp(), self.key, ordinal),
             )
             self._database.change(

@@ -1,6 +1,7 @@
 """Rows of the hub jobs of a run that we carry on."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from azext_iotjobs.fleet import rows
 from azext_iotjobs.fleet.device_rows import DeviceRows
 from azext_iotjobs.fleet.parts import Part, PartState
 from azext_iotjobs.fleet.plan import PlannedPart
+from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Attempt, Ended
 
 
@@ -30,6 +32,7 @@ class PartRows(DeviceRows):
                 submitted_at=rows.instant(each["submitted_at"]),
                 status=each["status"],
                 was_cancel_asked=bool(each["was_cancel_asked"]),
+                limit_s=each["limit_s"],
             )
             for each in found
         ]
@@ -43,9 +46,12 @@ class PartRows(DeviceRows):
         """Plan a hub's job for some devices: they are its own until it is closed."""
         with self._ours(now):
             self._database.change(
-                "INSERT INTO part (run, batch, number, job_id, condition, state) VALUES (?, ?, ?, ?, ?, ?)",
-                (self.key, part.batch, part.number, part.job_id, part.condition, part.state.value),
-            )
+                "INSERT INTO part (run, batch, number, job_id, condition, state, size) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.key, part.batch, part.number, part.job_id, part.condition, part.state.value,
+                    len(planned.devices),
+                ),
+            )  # fmt: skip
             self._database.change_many(
                 "UPDATE device SET part = ? WHERE run = ? AND seq = ?",
                 ((part.number, self.key, each.seq) for each in planned.devices),
@@ -55,6 +61,26 @@ class PartRows(DeviceRows):
         """Write where a part stands."""
         with self._ours(now):
             self._save_part(part)
+
+    def save_seen(
+        self, part: Part, tally: JobTally | None, awaited: Sequence[str], seen_at: datetime, now: datetime
+    ) -> None:
+        """Write what the hub said of a job that goes on, for those who look: its counts, and some who are open."""
+        with self._ours(now):
+            self._database.change(
+                "UPDATE part SET counts = ?, awaited = ?, seen_at = ? WHERE run = ? AND batch = ? AND number = ?",
+                (
+                    rows.counts_text(tally), json.dumps([rows.text(each) for each in awaited]), seen_at.timestamp(),
+                    self.key, part.batch, part.number,
+                ),
+            )  # fmt: skip
+
+    def size_of(self, part: Part) -> int:
+        """How many devices a part was made for."""
+        row = self._database.row(
+            "SELECT size FROM part WHERE run = ? AND batch = ? AND number = ?", (self.key, part.batch, part.number)
+        )
+        return 0 if row is None else int(row["size"])
 
     def close_part(self, part: Part, now: datetime, *, ended: Iterable[Ended], note: str | None = None) -> None:
         """The last of its outcomes; devices of it that have none wait again."""
@@ -82,11 +108,11 @@ class PartRows(DeviceRows):
 
     def _save_part(self, part: Part) -> None:
         self._database.change(
-            "UPDATE part SET state = ?, intended_at = ?, submitted_at = ?, status = ?, was_cancel_asked = ? "
-            "WHERE run = ? AND batch = ? AND number = ?",
+            "UPDATE part SET state = ?, intended_at = ?, submitted_at = ?, status = ?, was_cancel_asked = ?, "
+            "limit_s = ? WHERE run = ? AND batch = ? AND number = ?",
             (
                 part.state.value, rows.seconds(part.intended_at), rows.seconds(part.submitted_at), part.status,
-                part.was_cancel_asked,
+                part.was_cancel_asked, part.limit_s,
                 self.key, part.batch, part.number,
             ),
         )  # fmt: skip

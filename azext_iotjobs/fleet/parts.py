@@ -40,6 +40,7 @@ class Part:
     submitted_at: datetime | None = None
     status: str | None = None  # the hub's word, as last seen
     was_cancel_asked: bool = False  # by us: if it is cancelled, its devices wait again
+    limit_s: int | None = None  # how long the hub tries it; None: it is not known yet
 
 
 class PartStep(Enum):

@@ -17,8 +17,10 @@ from azext_iotjobs.model.run import Attempt, DeviceState
 
 RUN_KEY_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 RUN_KEY_LENGTH = 8
+AS_DASHES = str.maketrans("._", "--")  # a hub's job id has neither; the run's key keeps them apart all the same
 ALL = "all"
-STATE_WORDS = tuple(each.value for each in DeviceState if each is not DeviceState.CALLING)
+IN_PROGRESS = "in-progress"  # a call or a hub's job is operating it, or may be; its row says `calling` or `pending`
+STATE_WORDS = tuple(IN_PROGRESS if each is DeviceState.CALLING else each.value for each in DeviceState)
 WORDS = tuple(dict.fromkeys((ALL, *STATE_WORDS, *CLASS_WORDS)))
 
 
@@ -73,7 +75,8 @@ def run_key(numbers: Sequence[int]) -> str:
 
 def hub_job_id(fleet_job_id: str, key: str, batch: int, part: int) -> str:
     """The id of a hub's job: from stored rows alone, so the same again after a crash."""
-    job_id = f"{fleet_job_id}-{key}-b{batch}" + ("" if part == 1 else f"-{part}")
+    legal = fleet_job_id.translate(AS_DASHES)
+    job_id = f"{legal}-{key}-b{batch}" + ("" if part == 1 else f"-{part}")
     assert len(job_id) <= JOB_ID_CHARACTERS
     return job_id
 

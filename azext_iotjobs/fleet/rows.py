@@ -3,11 +3,18 @@
 import json
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
-from azext_iotjobs.fleet.definitions import parse_definition, parse_delivery, parse_origin
+from azext_iotjobs.fleet.definitions import (
+    parse_definition,
+    parse_delivery,
+    parse_narrowed,
+    parse_origin,
+    parse_tier,
+)
 from azext_iotjobs.fleet.holder import Holder, is_gone
 from azext_iotjobs.model.fleet import Driver, FleetJob
+from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import (
     Asked,
@@ -15,6 +22,7 @@ from azext_iotjobs.model.run import (
     Batch,
     BatchState,
     DeviceState,
+    HubJob,
     Lease,
     Run,
     RunState,
@@ -77,6 +85,8 @@ def run_of(row: sqlite3.Row, host: str, tally: Tally) -> Run:
         ended_by=row["ended_by"],
         asked=_asked(row),
         lease=_lease(row),
+        tier=parse_tier(row["tier"]),
+        narrowed=parse_narrowed(row["narrowed"]),
         forgiven=row["forgiven"],
         tally=tally,
     )
@@ -96,15 +106,38 @@ def batch_of(row: sqlite3.Row, tally: Tally) -> Batch:
     )
 
 
-def tally_of(rows: Iterable[sqlite3.Row]) -> Tally:
-    """Rows of tally, all of one batch."""
+def tally_of(rows: Iterable[sqlite3.Row], in_hub_jobs: int) -> Tally:
+    """Rows of tally, all of one batch; and how many of its devices hub jobs operate."""
     counts = {each.value: 0 for each in DeviceState}
     by_class: dict[str, int] = {}
     for row in rows:
         counts[row["state"]] += row["count"]
         if row["class"] and row["count"]:
             by_class[row["class"]] = row["count"]
-    return Tally(**counts, by_class=by_class)
+    return Tally(**counts, by_class=by_class, in_hub_jobs=in_hub_jobs)
+
+
+def hub_job_of(row: sqlite3.Row) -> HubJob:
+    """A row of part that was sent."""
+    submitted_at = instant(row["submitted_at"])
+    limit_s = row["limit_s"]
+    return HubJob(
+        batch=row["batch"],
+        job_id=row["job_id"],
+        status=row["status"],
+        submitted_at=submitted_at,
+        until=None if submitted_at is None or limit_s is None else submitted_at + timedelta(seconds=limit_s),
+        size=row["size"],
+        open_count=row["open_count"],
+        tally=None if row["counts"] is None else JobTally(**json.loads(row["counts"])),
+        seen_at=instant(row["seen_at"]),
+        awaited=() if row["awaited"] is None else tuple(json.loads(row["awaited"])),
+    )
+
+
+def counts_text(tally: JobTally | None) -> str | None:
+    """A hub's counts as they are stored."""
+    return None if tally is None else json.dumps(vars(tally))
 
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
@@ -118,18 +151,13 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
     )
 
 
-def result_of(row: sqlite3.Row, *, has_runner: bool) -> DeviceResult:
-    """A row of device, as results show it.
-
-    has_runner: False: nobody is there any more who could hear how a call under way ends.
-    """
-    state = DeviceState(row["state"])
-    if state is DeviceState.CALLING:
-        state = DeviceState.PENDING if has_runner else DeviceState.UNCERTAIN
+def result_of(row: sqlite3.Row) -> DeviceResult:
+    """A row of device, as results show it: with `shown_state`, which counts calls and hub jobs under way."""
+    state, word = DeviceState(row["state"]), row["shown_state"]
     return DeviceResult(
         device_id=row["device_id"],
         module_id=row["module_id"],
-        status=state.value,
+        status=word,
         error_class=ErrorClass(row["error_class"]) if row["error_class"] and state.has_ended else None,
         error_code=row["error_code"],
         error_text=row["error_text"],

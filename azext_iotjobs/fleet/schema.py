@@ -111,4 +111,41 @@ SECOND = (  # the number of a run that was pruned is not given again: reruns mea
     "UPDATE fleet_job SET last_run = coalesce((SELECT max(number) FROM run WHERE fleet_job = id), 0)",
 )
 
-MIGRATIONS = (FIRST, SECOND)
+_IN_JOB = "({0}.part IS NOT NULL AND {0}.state = 'pending')"
+
+
+def _moved_in_job(whose: str, by: str) -> str:
+    return f"""
+        UPDATE part SET open_count = open_count {by}
+        WHERE {_IN_JOB.format(whose)} AND run = {whose}.run AND batch = {whose}.batch AND number = {whose}.part;
+    """
+
+
+THIRD = (  # what a hub's job is doing, for those who look; what a run was asked for beside its definition
+    "ALTER TABLE part ADD COLUMN limit_s INTEGER",
+    "ALTER TABLE part ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE part ADD COLUMN open_count INTEGER NOT NULL DEFAULT 0",  # devices whose end is not recorded
+    "ALTER TABLE part ADD COLUMN counts TEXT",  # the hub's own, as last seen
+    "ALTER TABLE part ADD COLUMN awaited TEXT",
+    "ALTER TABLE part ADD COLUMN seen_at REAL",
+    "ALTER TABLE run ADD COLUMN tier TEXT",
+    "ALTER TABLE run ADD COLUMN narrowed TEXT",
+    """
+    UPDATE part SET
+        size = (SELECT count(*) FROM device INDEXED BY device_in_part
+                WHERE device.run = part.run AND device.batch = part.batch AND device.part = part.number),
+        open_count = (SELECT count(*) FROM device INDEXED BY device_in_part
+                      WHERE device.run = part.run AND device.batch = part.batch AND device.part = part.number
+                      AND device.state = 'pending')
+    WHERE state <> 'closed'
+    """,
+    f"""
+    CREATE TRIGGER device_in_job AFTER UPDATE OF state, part ON device
+    WHEN {_IN_JOB.format("OLD")} <> {_IN_JOB.format("NEW")}
+    BEGIN
+        {_moved_in_job("OLD", "- 1")} {_moved_in_job("NEW", "+ 1")}
+    END
+    """,
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD)

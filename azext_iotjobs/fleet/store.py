@@ -13,13 +13,16 @@ from pathlib import Path
 from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.definitions import render_delivery
+from azext_iotjobs.fleet.definitions import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
+from azext_iotjobs.fleet.under_way import UnderWay, shown_state
+from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
-from azext_iotjobs.model.run import Asked, Batch, Run, RunState, Tally
+from azext_iotjobs.model.run import Asked, Batch, Narrowed, Run, RunState, Tally
+from azext_iotjobs.model.tier import TierFacts
 
 PAGE_ROWS = 500
 
@@ -55,9 +58,11 @@ class NewRun:
     sizes: BatchSizes
     at: datetime
     by: str
+    tier: TierFacts | None = None
+    narrowed: Narrowed | None = None
 
 
-class FleetStore(KeptJobs, Choosing):
+class FleetStore(KeptJobs, Choosing, UnderWay):
     """One open state folder. Raises StateError from every method."""
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +77,7 @@ class FleetStore(KeptJobs, Choosing):
         """The same with devices of an earlier run."""
         found = (
             (row["device_id"], row["module_id"])
-            for page in self._pages(run, RowFilter(words=words), 0, "seq, device_id, module_id, state, error_class")
+            for page in self._pages(run, RowFilter(words=words), 0, "seq, device_id, module_id")
             for row in page
         )
         return self.choose(found, seed)
@@ -82,7 +87,7 @@ class FleetStore(KeptJobs, Choosing):
     def add_run(self, new: NewRun) -> Run:
         """Make a run of the devices that were chosen, in batches; from here on they are fixed.
 
-        Raises NotFound; WrongState while another run of the fleet job has not ended.
+        Raises NotFound; RunUnfinished while another run of the fleet job has not ended.
         """
         total = self._count_chosen()
         with self.database.transaction():
@@ -93,11 +98,12 @@ class FleetStore(KeptJobs, Choosing):
             number = self._next_number(new.fleet_job_id)
             self.database.change(
                 "INSERT INTO run (fleet_job, number, version, run_key, state, driver, driver_reason, delivery, "
-                "device_count, batch_count, created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                "device_count, batch_count, created_at, created_by, tier, narrowed) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
                 (
                     new.fleet_job_id, number, new.version, new.run_key, RunState.PENDING.value, new.driver.value,
                     new.driver_reason, render_delivery(new.delivery), total, new.at.timestamp(),
-                    rows.text(new.by),
+                    rows.text(new.by), render_tier(new.tier), render_narrowed(new.narrowed),
                 ),
             )  # fmt: skip
             made = self.database.row(
@@ -208,16 +214,16 @@ class FleetStore(KeptJobs, Choosing):
 
     def tally(self, key: int, batch: int) -> Tally:
         """Counts of a batch, 0 for the whole run."""
-        return rows.tally_of(
-            self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
-        )
+        counted = self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
+        return rows.tally_of(counted, self.in_hub_jobs(key, batch))
 
     # -- results ------------------------------------------------------------------------------------------------------
 
     def results(self, run: Run, wanted: RowFilter, token: str = "") -> Iterator[ResultPage]:
         """Rows of a run, page by page, from the one that `token` leads to."""
-        for page in self._pages(run, wanted, int(token or 0), "*"):
-            found = [rows.result_of(each, has_runner=run.has_runner) for each in page]
+        columns = f"*, {shown_state(has_runner=run.has_runner)} AS shown_state"
+        for page in self._pages(run, wanted, int(token or 0), columns):
+            found = [rows.result_of(each) for each in page]
             yield ResultPage(found, str(page[-1]["seq"]) if len(page) == PAGE_ROWS else "")
 
     def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[sqlite3.Row]]:
@@ -271,8 +277,8 @@ class FleetStore(KeptJobs, Choosing):
 
 
 def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
-    """A filter as SQL. A call under way counts as pending; with nobody there any more to hear its end, as uncertain."""
-    state = f"CASE state WHEN 'calling' THEN '{'pending' if has_runner else 'uncertain'}' ELSE state END"
+    """A filter as SQL."""
+    state = f"({shown_state(has_runner=has_runner)})"
     parts, values = [], []
     words = wanted.words - {plan.ALL}
     if words and words == wanted.words:
@@ -289,14 +295,3 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
         parts.append("device_id = ?")
         values.append(wanted.device_id)
     return "".join(f" AND {each}" for each in parts), values
-
-
-def check_ended(run: Run, now: datetime) -> None:
-    """Raise WrongState for a run that has not ended: another one begins after it."""
-    if not run.state.has_ended:
-        is_free = run.is_left_alone(now)
-        go_on = "Go on with it: az iot hub fleet-job resume" if is_free else "Watch it: az iot hub fleet-job show"
-        raise WrongState(
-            f"{run.name} is {run.state.value}; another begins when it has ended.",
-            hint=f"{go_on} -j {run.fleet_job_id}. Or end it: az iot hub fleet-job cancel -j {run.fleet_job_id}",
-        )

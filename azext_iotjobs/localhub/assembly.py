@@ -54,11 +54,12 @@ def assemble(
     identities: Identities,
     gate: Gate,
     clock: HubClock,
+    secret: str,
     stop: Callable[[], None],
 ) -> Hub:
     """Put the rooms together over one database, as a hub before this one left it.
 
-    stop: ends the hub.
+    secret: what this hub alone knows.  stop: ends the hub.
     """
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
     authorities, events, links = Authorities(database), Events(), Links()
@@ -76,8 +77,8 @@ def assemble(
         bulk=BulkRoutes(database, registry, identities, twins, clock),
         edge=EdgeRoutes(database, registry, identities, twins),
         twins=TwinRoutes(identities, twins, links),
-        jobs=JobRoutes(jobs, runner, clock, config.job_slots),
-        queries=QueryRoutes(selector),
+        jobs=JobRoutes(jobs, runner, clock, config.job_slots, secret),
+        queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, mailbox),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, events, links, runner, stop),

@@ -47,6 +47,7 @@ THROTTLING_BACKLOG_TIMEOUT = Fault(
 )  # of those for throttling, the one that live hubs send
 THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
 SERVER_ERROR = Fault(500, 500001, "ServerError")
+SERVICE_UNAVAILABLE = Fault(503, 503001, "ServiceUnavailable")
 BAD_GATEWAY = Fault(502, 502000, "GenericBadGateway")
 GATEWAY_TIMEOUT = Fault(504, 504101, "GatewayTimeout")
 
@@ -63,6 +64,29 @@ class HubError(Exception):
         self.fault = fault
         self.text = text
         self.info = info
+
+
+class StoreTrouble(Exception):
+    """The store cannot be used now, and nothing was changed: trying again may go well.
+
+    No HubError: what is refused for its content is not tried again.
+    reason: what keeps it from being used, in a few words for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.text = f"The hub's store cannot be used now: {reason}. Nothing was changed; try again."
+
+
+class StoreDamaged(Exception):
+    """What the store holds cannot be read; trying again will not help.
+
+    text: one sentence for people without the content itself, which goes on the wire.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
 
 
 class QueryError(Exception):

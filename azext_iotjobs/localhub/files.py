@@ -16,11 +16,15 @@ def make_private_folder(folder: Path) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, readable by the owner alone."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:  # such as a full disk: what is there of it takes room too
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def remove_half_written(folder: Path) -> None:

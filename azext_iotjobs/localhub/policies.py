@@ -3,8 +3,10 @@
 import base64
 import json
 import secrets
+import shlex
 from enum import Flag, auto
 from pathlib import Path
+from typing import Any
 
 from azext_iotjobs.localhub.files import write_private
 
@@ -34,14 +36,46 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+class PoliciesUnusable(Exception):
+    """The file of the policies' keys is there, and cannot be used; the text says why, and shows no key."""
+
+
 def ensure_policies(folder: Path) -> dict[str, str]:
-    """The policies' keys by name, made at the first start and kept in `folder`."""
+    """The policies' keys by name, made when there is no file of them in `folder`.
+
+    What is there is never replaced: it may hold the keys that others were given.
+    Raises PoliciesUnusable, OSError when it cannot be written.
+    """
     path = folder / "policies.json"
     try:
-        keys = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        keys = None
+        content = path.read_bytes()
+    except FileNotFoundError:
+        made = {name: new_key() for name in RIGHTS}
+        write_private(path, json.dumps(made).encode())
+        return made
+    except OSError as err:
+        raise _unusable(path, f"it cannot be read: {err.strerror}") from err
+    try:
+        keys = json.loads(content)
+    except (ValueError, RecursionError) as err:
+        raise _unusable(path, "it is empty" if not content.strip() else "it is no JSON") from err
     if not isinstance(keys, dict) or keys.keys() != RIGHTS.keys():
-        keys = {name: new_key() for name in RIGHTS}
-        write_private(path, json.dumps(keys).encode())
-    return {str(name): str(key) for name, key in keys.items()}
+        raise _unusable(path, f"it must have one key for each of {', '.join(RIGHTS)}, and no others")
+    for name, key in keys.items():
+        if not _is_key(key):
+            raise _unusable(path, f"the key of {name} is no base64")
+    return keys
+
+
+def _is_key(key: Any) -> bool:
+    try:
+        return isinstance(key, str) and len(base64.b64decode(key, validate=True)) > 0
+    except ValueError:  # binascii.Error is one
+        return False
+
+
+def _unusable(path: Path, why: str) -> PoliciesUnusable:
+    return PoliciesUnusable(
+        f"The policies' keys in {path} cannot be used: {why}. Correct it, or remove it, and new keys are made; "
+        f"connection strings with the old ones then no longer work: rm {shlex.quote(str(path))}"
+    )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import socket
 import sqlite3
 import ssl
@@ -16,12 +17,13 @@ from typing import Any
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.assembly import assemble
-from azext_iotjobs.localhub.certs import Certificates, ensure_certificates
+from azext_iotjobs.localhub.assembly import Hub, assemble
+from azext_iotjobs.localhub.certs import Certificates, CertificatesUnusable, all_files, ensure_certificates
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.config import DEFAULT_BIND, LocalHubConfig, host_name, with_port
 from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.files import make_private_folder, remove_half_written, write_private
 from azext_iotjobs.localhub.host_names import HUB_NAME, HostNames, Side
 from azext_iotjobs.localhub.http.bounds import make_runner
@@ -29,14 +31,16 @@ from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.lock import FolderLock
 from azext_iotjobs.localhub.mqtt.listener import Connection
-from azext_iotjobs.localhub.policies import OWNER, ensure_policies
+from azext_iotjobs.localhub.policies import OWNER, PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.rules.quota import Sku
 from azext_iotjobs.localhub.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.health import check_whole
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls import HubContext
+from azext_iotjobs.localhub.troubles import Troubles
 
 HANDSHAKE_LIMIT_S = 30.0
 TLS_READ_BYTES = 4 * 1024
@@ -64,7 +68,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     clock = HubClock()
     async with contextlib.AsyncExitStack() as at_end:
         _prepare_folder(config, at_end)
-        database = _open_database(config)
+        troubles = Troubles(serves=False)
+        database = _open_database(config, troubles)
         at_end.callback(database.close)
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
@@ -81,7 +86,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             HostNames(config.bind, https_port, mqtt_port),
             clock,
         )
-        hub = assemble(config, database, identities, gate, clock, stop.set)
+        hub = _assemble(config, database, identities, gate, clock, policy_keys[OWNER], stop)
 
         loop = asyncio.get_running_loop()
 
@@ -93,28 +98,24 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start_https(application, https_sockets, tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, tls, at_end)
         at_end.push_async_callback(_say_goodbye, hub.links)
-        running = [
-            asyncio.create_task(each) for each in (hub.runner.run(), hub.mailbox.run(), identities.presence.run())
-        ]
-        for task in running:
-            at_end.push_async_callback(_cancel, task)
+        for runs in (database.run(), hub.runner.run(), hub.mailbox.run(), identities.presence.run()):
+            at_end.push_async_callback(_cancel, asyncio.create_task(runs))
 
         listening = _describe(config, certificates, policy_keys[OWNER], https_port, mqtt_port, clock)
         if listening.state_file is not None:
-            make_private_folder(listening.state_file.parent)
-            write_private(listening.state_file, json.dumps(listening.document, indent=2).encode())
-            at_end.callback(listening.state_file.unlink, missing_ok=True)
+            _write_state(listening.state_file, listening.document)
+            at_end.callback(_take_back, listening.state_file)
+        troubles.serves = True
         on_ready(listening)
-        await asyncio.wait({asyncio.create_task(stop.wait()), *running}, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            if task.done():
-                task.result()  # these never end by themselves: let the error be seen
+        await stop.wait()
 
 
 def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -> None:
     try:
         make_private_folder(config.data_dir)
         lock = FolderLock(config.data_dir)
+        if lock.is_ours:
+            remove_half_written(config.data_dir)
     except OSError as err:
         raise FolderUnusable(f"The data folder {config.data_dir} cannot be used: {err.strerror}.") from err
     if not lock.is_ours:
@@ -122,7 +123,6 @@ def _prepare_folder(config: LocalHubConfig, at_end: contextlib.AsyncExitStack) -
             f"The data folder {config.data_dir} is in use by another local hub: give another --data-dir."
         )
     at_end.callback(lock.release)
-    remove_half_written(config.data_dir)
 
 
 def _open_keys(
@@ -131,22 +131,78 @@ def _open_keys(
     try:
         certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
         tls = HubContext(certificates, asks=identities.any_with_certificate)
-        return certificates, tls, ensure_policies(config.data_dir)
-    except (OSError, ValueError) as err:  # ssl.SSLError is an OSError
+    except CertificatesUnusable as err:
+        files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))
         raise FolderUnusable(
-            f"The certificates in {config.data_dir} cannot be used ({err}): remove its .pem files and "
-            "certificates.json, and they are made anew."
+            f"The certificates in {config.data_dir} cannot be used: {err}. Put back what was there, or remove all of "
+            f"them, and they are made anew; clients then have to trust the new CA: rm -f {files}"
         ) from err
+    except OSError as err:  # ssl.SSLError is one
+        raise FolderUnusable(f"The certificates in {config.data_dir} cannot be read or written: {err}.") from err
+    try:
+        return certificates, tls, ensure_policies(config.data_dir)
+    except PoliciesUnusable as err:
+        raise FolderUnusable(str(err)) from err
+    except OSError as err:
+        raise FolderUnusable(f"{config.data_dir / 'policies.json'} cannot be written: {err.strerror}.") from err
 
 
-def _open_database(config: LocalHubConfig) -> Database:
+def _open_database(config: LocalHubConfig, troubles: Troubles) -> Database:
     path = None if config.in_memory else config.data_dir / "hub.db"
     try:
         if path is not None and not path.exists():
             write_private(path, b"")
-        return Database(path)
-    except (sqlite3.Error, NewerDatabase, OSError) as err:
-        raise FolderUnusable(f"The database {path} cannot be used: {err}.") from err
+        database = Database(path, troubles)
+    except (StoreTrouble, StoreDamaged, sqlite3.Error, NewerDatabase, OSError) as err:
+        raise _unusable_database(path, err) from err
+    try:
+        if path is not None:
+            check_whole(database)
+    except (StoreTrouble, StoreDamaged, sqlite3.Error) as err:
+        database.close()
+        raise _unusable_database(path, err) from err
+    return database
+
+
+def _unusable_database(path: Path | None, err: Exception) -> FolderUnusable:
+    text = f"The database {path} cannot be used: {str(err).rstrip('.')}."
+    if not isinstance(err, (StoreTrouble, NewerDatabase, OSError)) and path is not None:
+        text += (
+            f" Its devices, twins, jobs and messages are lost unless you have a copy of it; policies.json and the "
+            f"certificates beside it are not concerned. To set it aside and start without them: "
+            f"az iot local-hub reset --data-dir {shlex.quote(str(path.parent))} --yes"
+        )
+    return FolderUnusable(text)
+
+
+def _assemble(
+    config: LocalHubConfig,
+    database: Database,
+    identities: Identities,
+    gate: Gate,
+    clock: HubClock,
+    secret: str,
+    stop: asyncio.Event,
+) -> Hub:
+    try:
+        return assemble(config, database, identities, gate, clock, secret, stop.set)
+    except (StoreTrouble, StoreDamaged) as err:
+        raise FolderUnusable(f"The database in {config.data_dir} cannot be used: {err}.") from err
+
+
+def _write_state(path: Path, document: dict[str, Any]) -> None:
+    try:
+        make_private_folder(path.parent)
+        write_private(path, json.dumps(document, indent=2).encode())
+    except OSError as err:
+        raise FolderUnusable(f"The file {path}, which says what runs, cannot be written: {err.strerror}.") from err
+
+
+def _take_back(path: Path) -> None:
+    """Remove our state file, unless another hub has put its own in its place."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if json.loads(path.read_bytes()).get("pid") == os.getpid():
+            path.unlink(missing_ok=True)
 
 
 async def _start_https(

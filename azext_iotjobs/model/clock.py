@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import datetime, timedelta, timezone
+from threading import Lock
 from typing import NamedTuple, Protocol
 
 from azext_iotjobs.model.errors import BadValue
@@ -38,6 +39,30 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+class ForwardClock:
+    """A clock whose instants never go back: where the machine's does, time goes on from the last one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()  # calls are timed on threads of their own
+        self._last: datetime | None = None
+        self._last_monotonic = 0.0
+
+    def now(self) -> datetime:
+        with self._lock:
+            now, monotonic = self._clock.now(), self._clock.monotonic()
+            if self._last is not None and now < self._last:
+                now = self._last + timedelta(seconds=max(0.0, monotonic - self._last_monotonic))
+            self._last, self._last_monotonic = now, monotonic
+            return now
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
 
 
 class StopFlag(Protocol):

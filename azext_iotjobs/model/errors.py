@@ -4,7 +4,7 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect (NotTrusted), LinkLost, AnswerTooLate
-      StateError    not in this state        WrongState, OldDependency, LeaseHeld, LeaseLost,
+      StateError    not in this state        WrongState, RunUnfinished, OldDependency, LeaseHeld, LeaseLost,
                                              StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
@@ -166,6 +166,12 @@ class WrongState(StateError):
     """Something is asked of a job that it cannot do now."""
 
     code = "wrong-state"
+
+
+class RunUnfinished(WrongState):
+    """Another run of a fleet job has not ended."""
+
+    code = "run-unfinished"
 
 
 class OldDependency(StateError):

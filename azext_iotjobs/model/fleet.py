@@ -6,7 +6,7 @@ An edit makes a new version; a run names the version that it carries out.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
@@ -14,6 +14,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.job import JobType
+from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.model.pacing import CONCURRENCY
@@ -21,10 +22,11 @@ from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 
-FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
+FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
 MAX_DESCRIPTION_CHARACTERS = 2048
 MAX_LABELS = 50
+NO_METHOD = "--method-connect-timeout and --method-response-timeout go with a method; this fleet job calls none."
 MAX_CONTENT_BYTES = 1024 * 1024  # far above what an edge device's modules have together
 
 
@@ -61,6 +63,19 @@ class Action:
             )
         if self.content is not None:
             _check_content(self.content)
+
+    def within(self, delivery: "Delivery") -> "Action":
+        """With the timeouts of a delivery in place of its own. Raises UserError; ConflictingChoice without a method."""
+        typed = {
+            name: value
+            for name in ("connect_timeout_s", "response_timeout_s")
+            if (value := getattr(delivery, name)) is not None
+        }
+        if not typed:
+            return self
+        if self.method is None:
+            raise ConflictingChoice(NO_METHOD)
+        return replace(self, method=replace(self.method, **typed))
 
     @property
     def kind(self) -> ActionKind:
@@ -137,7 +152,9 @@ class Delivery:
     driver: Driver = Driver.AUTO
     concurrency: int = 10  # CONCURRENCY; calls only
     rate: float | None = None  # calls a second at most; None: as fast as they are answered
-    job_limit_s: int = 3600  # how long the hub tries each of its jobs; jobs only
+    job_limit_s: int | None = None  # how long the hub tries each of its jobs; None: as job_limit.py says; jobs only
+    connect_timeout_s: int | None = None  # of a method, in place of the definition's; None: that
+    response_timeout_s: int | None = None
 
     def __post_init__(self) -> None:
         low, high = CONCURRENCY
@@ -145,8 +162,8 @@ class Delivery:
             raise BadValue(f"--concurrency {self.concurrency}: give {low} to {high}.")
         if self.rate is not None and not 0 < self.rate < float("inf"):
             raise BadValue(f"--rate {self.rate}: give a number of calls a second, more than 0.")
-        if self.job_limit_s < 1:
-            raise BadValue(f"--ttl {self.job_limit_s}: give 1 second or more.")
+        if self.job_limit_s is not None:
+            check_execution_time(self.job_limit_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,8 +224,9 @@ def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
     """The id, when it is one. Raises BadValue."""
     if not FLEET_JOB_ID.fullmatch(fleet_job_id):
         raise BadValue(
-            f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9 and dash, the first no dash.",
-            hint="The ids of the hub's jobs begin with it.",
+            f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first "
+            "a letter or digit.",
+            hint="The ids of the hub's jobs begin with it; a hub takes no more letters in them than these.",
         )
     return fleet_job_id
 

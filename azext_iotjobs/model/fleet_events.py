@@ -1,12 +1,12 @@
 """What happens in a run, for who shows or records it. `kind` is a stable word; times are aware UTC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.run import Awaited, Batch, Run, Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,9 @@ class Progressed:
     run: Tally
     batch: Batch | None
     in_flight_count: int  # calls, or hub jobs
+    hub: JobTally | None = None  # the hub's own counts of its jobs that go on, together; None: there are none
+    hub_ended_count: int = 0  # devices that have ended by these counts, and of which nothing is recorded yet
+    awaited: tuple[Awaited, ...] = ()
     kind: str = "progressed"
 
 
@@ -102,6 +105,21 @@ class RunEnded:
 
 
 Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Said | HubJobMoved | RunEnded
+
+
+class InOrder:
+    """Tells a listener of events whose instants never go back, whatever the machine's clock does."""
+
+    def __init__(self, listener: "Listener") -> None:
+        self._listener = listener
+        self._last: datetime | None = None
+
+    def heard(self, event: Event) -> None:
+        """Something has happened."""
+        if self._last is not None and event.at < self._last:
+            event = replace(event, at=self._last)
+        self._last = event.at
+        self._listener.heard(event)
 
 
 class Listener(Protocol):

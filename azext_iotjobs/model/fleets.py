@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.selection import DEVICE_ID
+from azext_iotjobs.model.ids import DEVICE, can_be
 
 SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
 RUN_TAG = "simulatedRun"  # which creation made it
@@ -72,10 +72,10 @@ def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
     if count < 1:
         raise BadValue(f"--count {count}: give 1 or more.")
     width = len(str(count))
-    if not re.fullmatch(DEVICE_ID, f"{prefix}{count}"):
+    if not can_be(DEVICE, f"{prefix}{count}"):
         raise BadValue(
             f"--prefix {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id.",
-            hint="A device id has 1 to 128 of A-Z, a-z, 0-9 and - : ; . + % _ # * ? ! ( ) , = @ $ '",
+            hint=DEVICE.rule,
         )
     return tuple(f"{prefix}{number:0{width}}" for number in range(1, count + 1))
 

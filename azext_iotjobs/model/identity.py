@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import DEVICE, MODULE, check_id
 from azext_iotjobs.model.target import check_key
 
 MAX_STATUS_REASON = 128  # characters, IoT Hub devguide "identity registry"
@@ -78,10 +79,9 @@ class NewIdentity:
     parent_scope: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.device_id.strip():
-            raise MissingChoice("--device-id is empty.")
-        if self.module_id is not None and not self.module_id.strip():
-            raise MissingChoice("--module-id is empty.")
+        check_id(DEVICE, self.device_id, "--device-id")
+        if self.module_id is not None:
+            check_id(MODULE, self.module_id, "--module-id")
         check_keys(self.primary_key, self.secondary_key)
         if self.primary_key and self.sign_in is not SignIn.SAS:
             raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")

@@ -1,6 +1,7 @@
 """Jobs: what is asked of the hub, and what it says of them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -50,6 +51,14 @@ class JobTally:
     succeeded_count: int
     running_count: int
     pending_count: int
+
+
+def added(tallies: Iterable[JobTally]) -> JobTally | None:
+    """The counts of several jobs together; None for none."""
+    each = list(tallies)
+    if not each:
+        return None
+    return JobTally(**{one.name: sum(getattr(tally, one.name) for tally in each) for one in fields(JobTally)})
 
 
 @dataclass(frozen=True, kw_only=True)

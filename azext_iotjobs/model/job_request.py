@@ -1,11 +1,11 @@
 """A job to create, checked when it is made."""
 
-import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.selection import Selection
 
@@ -13,7 +13,26 @@ if TYPE_CHECKING:
     from azext_iotjobs.model.method import MethodCall
     from azext_iotjobs.model.twin import TwinPatch
 
-JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # devguide "jobs"; a live hub takes lower case only, and says so itself
+START_HORIZON = timedelta(hours=168)  # a hub refuses a start further ahead
+# The wire has 64 bits; no limit is published. Local hubs take 31, which is 68 years.
+MAX_EXECUTION_S = 2**31 - 1
+
+
+def check_execution_time(seconds: int) -> None:
+    """Raise BadValue for a time that no job can have."""
+    if not 1 <= seconds <= MAX_EXECUTION_S:
+        raise BadValue(f"--ttl {seconds}: give 1 to {MAX_EXECUTION_S} seconds.")
+
+
+def check_start(start_at: datetime, now: datetime) -> None:
+    """Raise BadValue for a start that lies too far ahead for a hub."""
+    if start_at - now > START_HORIZON:
+        hours = START_HORIZON // timedelta(hours=1)
+        latest = (now + START_HORIZON).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise BadValue(
+            f"--start-time {start_at.strftime('%Y-%m-%dT%H:%M:%SZ')} lies more than {hours} hours ahead.",
+            hint=f"A hub takes a start within {hours} hours from now: until {latest}.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +45,16 @@ class JobRequest:
     method: "MethodCall | None"
     patch: "TwinPatch | None"
     start_at: datetime | None  # aware; None: now
-    max_execution_s: int  # > 0
+    max_execution_s: int  # 1 to MAX_EXECUTION_S
 
     def __post_init__(self) -> None:
-        if not JOB_ID.fullmatch(self.job_id):
-            raise BadValue(f"--job-id {self.job_id!r}: give 1 to 64 of a-z, 0-9 and dash.")
+        check_id(JOB, self.job_id, "--job-id")  # a live hub takes lower case only, and says so itself
         Selection(condition=self.condition).as_condition()
         if self.job_type is JobType.METHOD:
             self._check_method_job()
         elif self.job_type is JobType.TWIN:
             self._check_twin_job()
-        if self.max_execution_s < 1:
-            raise BadValue(f"--ttl {self.max_execution_s}: give 1 second or more.")
+        check_execution_time(self.max_execution_s)
 
     def _check_method_job(self) -> None:
         if self.method is None:

@@ -23,6 +23,7 @@ class Outcome(IntEnum):
     STOPPED = 6  # can be resumed
     WAIT_OVER = 7  # ran out or was broken off; it goes on
     NO_DEVICE = 8  # matched
+    RUN_UNFINISHED = 9  # another run of the fleet job has not ended, or somebody else carries it on
 
 
 # Where several hold, the one that says most about what to do next.
@@ -43,6 +44,9 @@ class SuccessStatus:
 
     def __contains__(self, status: object) -> bool:
         return isinstance(status, int) and any(low <= status <= high for low, high in self.ranges)
+
+    def __str__(self) -> str:
+        return ",".join(f"{low}-{high}" if low != high else str(low) for low, high in self.ranges)
 
     def outside(self, path: str) -> str:
         """A query condition that is true for a number at `path` outside every range."""

@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.tier import TierFacts
 
 
 class RunState(Enum):
@@ -95,7 +98,7 @@ class DeviceState(Enum):
     """Where a device of a run stands."""
 
     PENDING = "pending"  # not operated, or to be tried again
-    CALLING = "calling"  # a call was begun; whether it got there is not known yet. Shown as pending while it lasts
+    CALLING = "calling"  # a call was begun; whether it got there is not known yet. Shown as in progress while it lasts
     COMPLETED = "completed"
     FAILED = "failed"
     UNCERTAIN = "uncertain"  # whether it was operated cannot be known
@@ -116,6 +119,17 @@ class Tally:
     failed: int = 0
     uncertain: int = 0
     by_class: Mapping[str, int] = field(default_factory=dict)  # of `failed`, by the words of ErrorClass
+    in_hub_jobs: int = 0  # of `pending`: a hub's job operates them, or may; what came of it is not read yet
+
+    @property
+    def in_progress(self) -> int:
+        """Those that are being operated, or may be."""
+        return self.calling + self.in_hub_jobs
+
+    @property
+    def waiting(self) -> int:
+        """Those that nothing was begun with, or that wait to be tried again."""
+        return self.pending - self.in_hub_jobs
 
     @property
     def total(self) -> int:
@@ -161,6 +175,15 @@ class Lease:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Narrowed:
+    """Which of the devices a run has, as it was asked for this run alone; None, None: all of them."""
+
+    limit: int | None = None
+    sample_percent: Fraction | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One carrying-out of a fleet job."""
 
@@ -185,6 +208,8 @@ class Run:
     ended_by: str | None = None  # who stopped or cancelled it; None: nobody, its threshold, an error
     asked: Asked | None = None
     lease: Lease | None = None
+    tier: TierFacts | None = None  # of its hub, as far as it was known when it was made
+    narrowed: Narrowed | None = None  # fewer devices than the definition means, this time
     forgiven: int = 0  # failures of the run that its threshold has seen and someone resumed over
     tally: Tally = Tally()
 
@@ -221,6 +246,43 @@ class Batch:
     ended_at: datetime | None = None
     forgiven: int = 0  # as Run.forgiven
     tally: Tally = Tally()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubJob:
+    """A hub's job that operates devices of a batch, as its row says: it was sent, and what it did is not read yet."""
+
+    batch: int
+    job_id: str
+    status: str | None  # the hub's word, as last seen; None: it may not have got there
+    submitted_at: datetime | None
+    until: datetime | None  # the hub gives it up then; None: not known
+    size: int  # devices that it was made for
+    open_count: int  # of these, whose end is not recorded
+    tally: JobTally | None = None  # the hub's own counts, as last seen
+    seen_at: datetime | None = None  # when that was
+    awaited: tuple[str, ...] = ()  # some of the devices that the hub's rows say are open; () where nobody has asked
+
+    @property
+    def ended_count(self) -> int:
+        """Devices that have ended by the hub's count, and of which nothing is recorded yet."""
+        if self.tally is None:
+            return 0
+        recorded = self.size - self.open_count
+        ended = self.tally.succeeded_count + self.tally.failed_count
+        return max(0, min(self.open_count, ended - recorded))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """What a run waits for in one batch: calls that were begun, or a hub's job."""
+
+    batch: int
+    device_ids: tuple[str, ...]  # some of them, with modules as device/module; () where the hub has not said
+    count: int
+    since: datetime | None
+    until: datetime | None  # it is over then, whatever the devices do; None: not known
+    job_id: str | None = None  # None: calls
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
-from azext_iotjobs.model.target import looks_like_connection_string
+from azext_iotjobs.model.query_words import check_words
+from azext_iotjobs.model.whole_condition import check_whole
 
-DEVICE_ID = r"[A-Za-z0-9\-:;.+%_#*?!(),=@$']{1,128}"  # IoT Hub devguide "identity registry"
 ALL = "*"
 OF_MODULES = r"(?i)\s*from\s+devices\.modules\b"
 HOW_TO_NAME_DEVICES = (
@@ -44,6 +45,8 @@ class Selection:
         if not condition.strip():
             raise MissingChoice("--query-condition is blank.", hint=HOW_TO_NAME_DEVICES)
         check_condition(condition, "--query-condition")
+        check_whole(condition, "--query-condition")
+        check_words(condition, "--query-condition")
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
                 "--exclude goes with a condition on devices, not on modules.",
@@ -94,15 +97,6 @@ def device_ids(texts: Iterable[str], where: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for text in texts:
-        if looks_like_connection_string(text):  # a short one could pass for an id
-            raise BadValue(
-                f"{where}: this is a connection string, not a device id.",
-                hint="The connection strings of devices go into a file: --devices-file FILE",
-            )
-        if not re.fullmatch(DEVICE_ID, text):
-            raise BadValue(
-                f"{where}: {text[:60]!r} is no device id.",
-                hint="A device id has 1 to 128 of A-Z, a-z, 0-9 and - : ; . + % _ # * ? ! ( ) , = @ $ '",
-            )
+        check_id(DEVICE, text, where)
         found[text] = None
     return tuple(found)

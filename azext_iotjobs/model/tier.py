@@ -16,16 +16,19 @@ METER_BYTES = 4 * 1024
 METHOD_BYTES_A_SECOND = {"1": 160 * 1024, "2": 480 * 1024, "3": 24 * 1024 * 1024}  # per unit
 MOST_UNITS = {"F1": 1, "B3": 10, "S3": 10}  # of the other tiers 200
 JOB_SLOTS = {"1": 1, "2": 5, "3": 10}
+UNLIMITED = "unlimited"  # a local hub without a tier: nothing of it is paced
 
 
 @dataclass(frozen=True)
 class TierFacts:
     """What a hub was bought as. Raises BadValue for a tier that we do not know."""
 
-    sku: str  # F1, B1..B3, S1..S3
+    sku: str  # F1, B1..B3, S1..S3; or UNLIMITED
     units: int = 1
 
     def __post_init__(self) -> None:
+        if self.is_unlimited and self.units == 1:
+            return
         if len(self.sku) != 2 or self.sku[0] not in "FBS" or self.sku[1] not in "123" or self.units < 1:
             raise BadValue(
                 f"Tier {self.sku[:20]!r} with {self.units} units is none that we know: give F1, B1 to B3 or S1 to S3, "
@@ -35,11 +38,18 @@ class TierFacts:
             raise BadValue(f"{self.units} units: a hub of tier {self.sku} has {most} at most.")
 
     def __str__(self) -> str:
+        if self.is_unlimited:
+            return "a hub without a tier"
         return f"{self.sku} with {self.units} {'unit' if self.units == 1 else 'units'}"
 
     @property
+    def is_unlimited(self) -> bool:
+        """Whether it has no quotas at all."""
+        return self.sku == UNLIMITED
+
+    @property
     def job_operations_a_second(self) -> float:
-        """Devices that the hub's jobs operate, together."""
+        """Devices that the hub's jobs operate, together; not of a hub without a tier."""
         return {"1": 10.0, "2": max(10.0, 1.0 * self.units), "3": 50.0 * self.units}[self.sku[1]]
 
     @property
@@ -77,7 +87,8 @@ class Estimate:
 
 def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list[Estimate]:
     """What each driver that can do it would take at least; pauses and slow devices come on top."""
-    a_second = None if tier is None else min(OUR_CALLS_A_SECOND, tier.calls_a_second(action))
+    paces = tier is not None and not tier.is_unlimited
+    a_second = min(OUR_CALLS_A_SECOND, tier.calls_a_second(action)) if paces and tier is not None else None
     names = {ActionKind.METHOD: "direct methods", ActionKind.TWIN: "twin updates", ActionKind.CONTENT: "registry"}
     by_calls = Estimate(
         driver=Driver.CALLS,
@@ -87,7 +98,7 @@ def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list
     )
     if action.job_type is None:
         return [by_calls]
-    per_second = None if tier is None else tier.job_operations_a_second
+    per_second = tier.job_operations_a_second if paces and tier is not None else None
     by_jobs = Estimate(
         driver=Driver.JOBS,
         seconds=None if per_second is None else device_count / per_second,
@@ -105,6 +116,11 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     if len(found) == 1:
         return Choice(driver=Driver.CALLS, reason="calls: the hub has no job for configuration content.")
     by_calls, by_jobs = found
+    if tier is not None and tier.is_unlimited:
+        return Choice(
+            driver=Driver.CALLS,
+            reason="calls: the hub has no tier, and so no quotas; calls can be stopped at any device.",
+        )
     if tier is None or by_calls.seconds is None or by_jobs.seconds is None:
         return Choice(
             driver=Driver.CALLS,

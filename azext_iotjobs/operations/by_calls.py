@@ -54,7 +54,7 @@ class ByCalls:
         self._clock = clock
         self._leased = leased
         self._delivery = run.delivery
-        self._action = definition.action
+        self._action = definition.action.within(run.delivery)
         self._retry = definition.rollout.retry
         self._has_threshold = definition.rollout.threshold is not None
         self._hear = hear

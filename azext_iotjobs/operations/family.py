@@ -7,6 +7,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_with_parent
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.identity import Identity
+from azext_iotjobs.model.ids import DEVICE, can_be
 from azext_iotjobs.model.query import quoted
 
 SCOPE_PREFIX = "ms-azure-iot-edge://"  # then the edge device's id, a dash and a number
@@ -22,7 +23,8 @@ def parent_of(client: HubClient, device_id: str) -> Identity:
         )
     (scope, *_) = child.parent_scopes
     parent_id = scope.removeprefix(SCOPE_PREFIX).rpartition("-")[0]
-    parent = client.identities.get(parent_id) if parent_id and scope.startswith(SCOPE_PREFIX) else None
+    is_meant = scope.startswith(SCOPE_PREFIX) and can_be(DEVICE, parent_id)
+    parent = client.identities.get(parent_id) if is_meant else None
     if parent is None or parent.scope != scope:
         raise NotFound(f"Device {device_id} has the parent scope {scope}, which is that of no device now.")
     return parent

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet.store import FleetStore
-from azext_iotjobs.model.errors import BadValue, NotFound, WrongState
+from azext_iotjobs.model.errors import BadValue, NotFound, RunUnfinished
 from azext_iotjobs.model.fleet import (
     MAX_NAME_CHARACTERS,
     Definition,
@@ -110,11 +110,11 @@ def rerun(
 
     words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others; targets
     among them are of the same run, and fewer.
-    It has the version that the run carried out. Raises WrongState while the run goes on: who fails is not known yet;
+    It has the version that the run carried out. Raises RunUnfinished while the run goes on: who fails is not known yet;
     ConflictingChoice for an id that is taken.
     """
     if run.state in (RunState.PENDING, RunState.RUNNING):
-        raise WrongState(
+        raise RunUnfinished(
             f"{run.name} is {run.state.value}: which devices fail is not known yet.",
             hint=f"Stop it first: az iot hub fleet-job stop -j {run.fleet_job_id}",
         )

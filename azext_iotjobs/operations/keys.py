@@ -18,16 +18,24 @@ KEYED_MODULES = "SELECT deviceId, moduleId, authenticationType FROM devices.modu
 OnBatch = Callable[[int, int], None]  # how many are done, of how many
 
 
+class NoKeys(BadValue):
+    """What is to be renewed is not there."""
+
+
 def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None) -> Identity:
     """Renew or swap the keys of one identity.
 
     etag: the record that is meant; None: the one that is read now, so that no change in between is overwritten.
-    Raises BadValue when it signs in by something else; HubAnswer, LinkError.
+    Raises NoKeys when it signs in by something else; HubAnswer, LinkError.
     """
     now = client.identities.get(address.device_id, address.module_id)
     primary, secondary = now.primary_key, now.secondary_key
     if now.sign_in != SignIn.SAS.value or primary is None or secondary is None:
-        raise BadValue(f"The {address} has no keys: it signs in by {now.sign_in}.")
+        raise NoKeys(
+            f"The {address} has no keys: it signs in by {now.sign_in}.",
+            hint="Only what signs in with keys (sas) has any to renew; 'device-identity update --auth-method "
+            "shared_private_key' gives a device keys.",
+        )
     match which:
         case WhichKey.PRIMARY:
             primary = new_key()

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
+from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import Job, JobStatus, JobType
-from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
@@ -110,7 +111,7 @@ class JobClient:
         job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
         query_condition: which devices, the WHERE part of a query, such as "tags.site = 'A'"; "*" is all devices.
         payload: any JSON value, at most 128 KB.
-        start_at: with a time zone; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
+        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 or more, from the start; what is not done by then
         has failed.
         response_timeout_s: 5 to 300, for each device, connecting included.
         connect_timeout_s: 0 to 300, at most response_timeout_s: how long a device that is off line is waited for.
@@ -145,7 +146,8 @@ class JobClient:
 
     @parameter_names()
     def get_job(self, job_id: str) -> Job:
-        """A job as it stands. Raises NotFound; other HubAnswers, LinkError."""
+        """A job as it stands. Raises BadValue for what is no job id, NotFound; other HubAnswers, LinkError."""
+        check_id(JOB, job_id, "job_id")
         return jobs.show(self._hub, job_id)
 
     @parameter_names()
@@ -165,6 +167,7 @@ class JobClient:
 
         Raises NotFound; BadRequest for a job that runs or has ended; other HubAnswers, LinkError.
         """
+        check_id(JOB, job_id, "job_id")
         return jobs.cancel(self._hub, job_id)
 
     @parameter_names()
@@ -186,6 +189,7 @@ class JobClient:
         A hub that is away or busy for a while is asked again. Raises WaitOver when the time is over; NotFound; other
         HubAnswers.
         """
+        check_id(JOB, job_id, "job_id")
         if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
             raise BadValue(f"timeout_s {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
         if not poll_interval_s >= MIN_WAIT_S:
@@ -214,6 +218,7 @@ class JobClient:
         marks_deleted: also look into the registry, a query for each page, and fill `is_deleted`.
         Raises BadValue and NotFound at once; HubAnswer and LinkError also while it is read.
         """
+        check_id(JOB, job_id, "job_id")
         if status is not None and status not in get_args(DeviceStatus):
             raise BadValue(f"status {status!r}: give one of {', '.join(get_args(DeviceStatus))}.")
         query = results.ResultQuery(
@@ -241,6 +246,8 @@ class JobClient:
             raise MissingChoice("query_condition is blank.", hint='Say which devices; "*" is all of them.')
         if start_at is not None and start_at.tzinfo is None:
             raise BadValue(f"start_at {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
+        if start_at is not None:
+            check_start(start_at, self._clock.now())
         request = JobRequest(
             job_id=job_id,
             job_type=job_type,

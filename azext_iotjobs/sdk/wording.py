@@ -14,6 +14,7 @@ PARAMETERS = {
     "--method-response-timeout": "response_timeout_s",
     "--method-connect-timeout": "connect_timeout_s",
     "--twin-patch": "patch",
+    "--start-time": "start_at",
     "--ttl": "max_execution_s",
     "--success-status": "success_status",
     "--top": "limit",

@@ -77,9 +77,14 @@ def render_fetch(action: FetchTwin) -> tuple[str, bytes]:
 def render_bag(properties: Mapping[str, str | None]) -> str:
     """{"a": "1", "b": ""} -> "a=1&b=": a key alone stands for no value."""
     return "&".join(
-        quote(key, safe="$.") if value is None else f"{quote(key, safe='$.')}={quote(value, safe='')}"
+        _quoted(key, "$.") if value is None else f"{_quoted(key, '$.')}={_quoted(value, '')}"
         for key, value in properties.items()
     )
+
+
+def _quoted(text: str, safe: str) -> str:
+    """Halves of a character, which have no UTF-8 form, as Python writes them."""
+    return quote(text, safe=safe, errors="backslashreplace")
 
 
 def parse_bag(text: str) -> dict[str, str | None]:

@@ -24,6 +24,14 @@ from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
+from azext_iotjobs.transport.environment import (
+    PROXY_HINT,
+    ca_bundle,
+    keep_our_header,
+    key_log_problem,
+    new_session,
+    proxy_scheme,
+)
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
 from azext_iotjobs.transport.masking import Shown
 from azext_iotjobs.transport.named_adapter import NamedAdapter
@@ -156,7 +164,8 @@ class HttpTransport:
 
     def _session(self) -> requests.Session:
         if not hasattr(self._of_thread, "session"):
-            self._of_thread.session = requests.Session()
+            _check_environment(self._target)
+            self._of_thread.session = new_session()
             if self._dialled != self._target:
                 self._of_thread.session.mount("https://", NamedAdapter(self._target.host))
             self._sessions.append(self._of_thread.session)
@@ -191,6 +200,7 @@ class HttpTransport:
                 params=query,
                 headers=headers,
                 data=data,
+                auth=keep_our_header,
                 timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
                 # On each request: a session's own setting loses against REQUESTS_CA_BUNDLE.
                 verify=self._verify,
@@ -206,8 +216,10 @@ class HttpTransport:
             ) from err  # fmt: skip
         except urllib3.exceptions.LocationParseError as err:
             raise BadValue(f"{self._target.host!r} is no host name.") from err
-        except OSError as err:  # requests' own, for a REQUESTS_CA_BUNDLE that is not there
-            raise CannotConnect(f"{self._target.authority} cannot be trusted: {err}.") from err
+        except OSError as err:  # requests' own, for a bundle that is not there
+            bundle = None if self._target.ca_file else ca_bundle()
+            why = f"{err}." if bundle is None else bundle.unusable("there is no such file or folder")
+            raise CannotConnect(f"{self._target.authority} cannot be trusted: {why}") from err
         logger.debug(
             "%s: %d %s after %.3f s, request id %s: %s",
             client_id, response.status, response.headers.get("iothub-errorcode", ""),
@@ -233,6 +245,17 @@ def _bounded_body(answer: requests.Response) -> bytes:
             )
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _check_environment(target: HubTarget) -> None:
+    """Raise CannotConnect for what requests would fail at with another error's words."""
+    if (problem := key_log_problem()) is not None:
+        raise CannotConnect(problem)
+    try:
+        if not target.is_loopback:
+            proxy_scheme(f"https://{target.authority}")
+    except ValueError as err:
+        raise CannotConnect(f"{target.authority} was not reached: {err}.", hint=PROXY_HINT) from err
 
 
 def _readable_ca(path: str) -> str:

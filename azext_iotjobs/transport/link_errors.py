@@ -8,6 +8,7 @@ import urllib3.exceptions
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
 from azext_iotjobs.model.host_names import HostKind, host_of_kind, kind_of
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.transport.environment import PROXY_HINT, Bundle, ca_bundle, proxy_scheme
 from azext_iotjobs.transport.trust import untrusted
 
 CONNECT_TIMEOUT_S = 15.0
@@ -24,9 +25,12 @@ def link_error(
     where = target.authority
     hint = None if is_safe_to_repeat else PERHAPS_DONE
     if isinstance(err, requests.exceptions.SSLError):
-        return _tls_error(err, where)
+        return _tls_error(err, target)
     if isinstance(err, requests.exceptions.ProxyError):
-        return CannotConnect(f"{where} was not reached: the proxy refused.", hint="Check HTTPS_PROXY and NO_PROXY.")
+        return CannotConnect(f"{where} was not reached: the proxy refused.", hint=PROXY_HINT)
+    if isinstance(err, requests.exceptions.InvalidSchema):  # our own URLs are https
+        text = f"{where} was not reached: a SOCKS proxy is set, for which the Python package PySocks is missing."
+        return CannotConnect(text, hint=PROXY_HINT)
     if isinstance(err, requests.exceptions.ConnectTimeout):
         return CannotConnect(
             f"{where} did not take a connection within {CONNECT_TIMEOUT_S:.0f} s.",
@@ -35,6 +39,8 @@ def link_error(
     if isinstance(err, requests.exceptions.ReadTimeout):
         return AnswerTooLate(f"{where} did not answer within {timeout_s:.0f} s.", waited_s=timeout_s, hint=hint)
     if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
+        if not target.is_loopback and (proxy_scheme(f"https://{where}") or "").startswith("socks"):
+            return CannotConnect(f"{where} was not reached through the SOCKS proxy that is set.", hint=PROXY_HINT)
         return CannotConnect(
             f"{where} was not reached: no such host, or nothing listens there.",
             hint=_where_to_look(target),
@@ -55,12 +61,16 @@ def _where_to_look(target: HubTarget) -> str:
     )
 
 
-def _tls_error(err: requests.exceptions.SSLError, where: str) -> CannotConnect:
+def _tls_error(err: requests.exceptions.SSLError, target: HubTarget) -> CannotConnect:
+    where = target.authority
     cause: object = err
     while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
         cause = getattr(cause, "reason", None) or next(iter(cause.args), None)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return untrusted(where, cause)
+    bundle = Bundle("", target.ca_file) if target.ca_file else ca_bundle()
+    if bundle is not None and (problem := bundle.problem()) is not None:
+        return CannotConnect(f"{where} cannot be trusted: {problem}")
     reason = getattr(cause, "reason", None) or "no reason was given"
     return CannotConnect(
         f"{where} was reached, but no TLS connection came about ({reason}).",

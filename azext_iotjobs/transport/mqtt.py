@@ -6,15 +6,17 @@ gives: no rule runs inside paho. Nothing is done "for all devices" at once: who 
 """
 
 import ssl
+import struct
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import CannotConnect, LinkError
+from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.dialling import Dialler
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 15.0
 ROUND_S = 2.0  # in which every device's keep-alive is looked at once
 OUTBOX_LIMIT = 100  # messages of one device that the hub has not acknowledged; paho keeps them over reconnects
+MAX_SHOWN = 200  # characters of a topic in an error
+PAHO_STUMBLES = (ValueError, LookupError, TypeError, struct.error)  # UnicodeError is a ValueError
 CONNACK_CODES = {0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}  # paho gives MQTT 5's reason for 3.1.1's code
 
 
@@ -54,12 +58,22 @@ class MqttTransport:
     """The connections of one hub's devices. Not thread-safe: one loop calls everything."""
 
     def __init__(
-        self, target: HubTarget, clock: Clock, way: Way = Way.TLS, *, connect_timeout_s: float = CONNECT_TIMEOUT_S
+        self,
+        target: HubTarget,
+        clock: Clock,
+        way: Way = Way.TLS,
+        *,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        takes_messages: bool = True,
     ) -> None:
-        """connect_timeout_s: for each connection, from its first packet to CONNACK."""
+        """connect_timeout_s: for each connection, from its first packet to CONNACK.
+
+        takes_messages: False leaves what arrives at QoS 1 unacknowledged, so that the hub keeps it for another.
+        """
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
         self._target = target
         self._clock = clock
+        self._takes_messages = takes_messages
         self._port = target.mqtt_port if way is Way.TLS else target.https_port
         self._contexts = TlsContexts(target.ca_file)
         self._links: dict[str, Link] = {}
@@ -86,9 +100,13 @@ class MqttTransport:
         self._dialler.dial(link)
 
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
-        """Ask for the topics of `filters`, at QoS 1; gives the number that an Acknowledged event will carry."""
+        """Ask for the topics of `filters`, at QoS 1; gives the number that an Acknowledged event will carry.
+
+        Raises BadValue for what MQTT cannot carry.
+        """
         link = self._links[device]
-        _, number = link.client.subscribe([(each, 1) for each in filters])
+        with _carried(f"a subscription to {', '.join(filters)}"):
+            _, number = link.client.subscribe([(each, 1) for each in filters])
         self._watch_for_more(link)
         return number or 0
 
@@ -96,9 +114,11 @@ class MqttTransport:
         """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too.
 
         Gives its number; None: it was not taken, as OUTBOX_LIMIT messages wait already.
+        Raises BadValue for what MQTT cannot carry.
         """
         link = self._links[device]
-        info = link.client.publish(topic, payload, qos=qos)
+        with _carried(f"a message of {len(payload)} bytes to {topic}"):
+            info = link.client.publish(topic, payload, qos=qos)
         self._watch_for_more(link)
         return None if info.rc == self._paho.MQTT_ERR_QUEUE_SIZE else info.mid
 
@@ -156,6 +176,7 @@ class MqttTransport:
         link = Link(device, client, login.certificate)
         client.user_data_set(link)
         client.max_queued_messages_set(OUTBOX_LIMIT)
+        client.manual_ack_set(not self._takes_messages)
         client._create_socket = partial(_take, link)  # type: ignore[method-assign]  # paho's own blocks
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -196,7 +217,11 @@ class MqttTransport:
         """The connection is paho's from now on; CONNACK is still to come."""
         self._watch.set(link, link.number, READ)
         chance = zlib.crc32(link.device.encode()) / (1 << 32)
-        link.client.connect(self._target.host, self._port, keepalive=keep_alive_s(chance))
+        try:
+            link.client.connect(self._target.host, self._port, keepalive=keep_alive_s(chance))
+        except PAHO_STUMBLES as err:
+            self._fail(link, CannotConnect(f"{link.device}: MQTT cannot carry what it connects with ({err})."))
+            return
         link.handshake = None
         self._watch_for_more(link)
 
@@ -208,6 +233,13 @@ class MqttTransport:
     # --- moving bytes
 
     def _move(self, link: Link, ready: int) -> None:
+        try:
+            self._move_bytes(link, ready)
+        except PAHO_STUMBLES:  # over a packet that is none; who sends such has not understood us either
+            link.client._loop_rc_handle(self._paho.MQTT_ERR_PROTOCOL)
+        self._watch_for_more(link)
+
+    def _move_bytes(self, link: Link, ready: int) -> None:
         client = link.client
         if ready & READ:
             _read_all(client)
@@ -216,7 +248,6 @@ class MqttTransport:
             if isinstance(stream, WebSocketStream) and not _flushed(stream):
                 client._loop_rc_handle(self._paho.MQTT_ERR_CONN_LOST)
             client.loop_write()
-        self._watch_for_more(link)
 
     def _look_at_some(self) -> None:
         """Keep-alives: each device once in ROUND_S, a few in each turn, so that no turn is long."""
@@ -239,6 +270,16 @@ class MqttTransport:
             return
         wants_write = link.client.want_write() or (isinstance(stream, WebSocketStream) and stream.wants_write)
         self._watch.set(link, link.number, READ | WRITE if wants_write else READ)
+
+
+@contextmanager
+def _carried(what: str) -> Iterator[None]:
+    """Raise BadValue for what paho does not take."""
+    try:
+        yield
+    except PAHO_STUMBLES as err:
+        shown = what if len(what) <= MAX_SHOWN else f"{what[:MAX_SHOWN]}…"
+        raise BadValue(f"MQTT cannot carry {ascii(shown)[1:-1]} ({err}).") from err
 
 
 def _take(link: Link) -> "ssl.SSLSocket | WebSocketStream":

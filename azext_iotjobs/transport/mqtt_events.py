@@ -75,12 +75,16 @@ class DeviceLinks(Protocol):
         """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event."""
 
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
-        """Ask for the topics of `filters`; gives the number that an Acknowledged event will carry."""
+        """Ask for the topics of `filters`; gives the number that an Acknowledged event will carry.
+
+        Raises BadValue for what MQTT cannot carry.
+        """
 
     def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int | None:
         """Send a message; one of QoS 1 is kept and sent again until its Acknowledged event, over reconnects too.
 
         Gives its number; None: it was not taken, as too many wait already.
+        Raises BadValue for what MQTT cannot carry.
         """
 
     def drop(self, device: str) -> None:

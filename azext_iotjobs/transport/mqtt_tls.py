@@ -6,12 +6,12 @@ each loads its certificate before its connection begins. Of one kind, as a conte
 would go on to show what an earlier device left in another place.
 """
 
-import os
 import ssl
 from pathlib import Path
 
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.transport.environment import Bundle, ca_bundle, key_log_problem
 
 KEY_KINDS = (  # of the public key in a certificate: DER of its algorithm's identifier. RFC 3279 2.3, RFC 8410 3
     bytes.fromhex("06092a864886f70d010101"),  # RSA
@@ -23,7 +23,7 @@ class TlsContexts:
     """Contexts for the devices of one hub. For one thread."""
 
     def __init__(self, ca_file: str | None) -> None:
-        """ca_file: trusted alone; None: this machine's roots and those of REQUESTS_CA_BUNDLE. Raises BadValue."""
+        """ca_file: trusted alone; None: this machine's roots and those of the environment. Raises BadValue."""
         self._ca_file = ca_file
         self._without = tls_context(ca_file)
         self._by_kind: dict[bytes, ssl.SSLContext] = {}
@@ -47,16 +47,18 @@ class TlsContexts:
 def tls_context(ca_file: str | None, certificate: DeviceCertificate | None = None) -> ssl.SSLContext:
     """What a device trusts and shows.
 
-    ca_file: trusted alone; None: this machine's roots and those of REQUESTS_CA_BUNDLE.
+    ca_file: trusted alone; None: this machine's roots and those of the environment.
     Raises BadValue when a file cannot be used.
     """
-    bundle = ca_file or os.environ.get("REQUESTS_CA_BUNDLE")
+    if (problem := key_log_problem()) is not None:
+        raise BadValue(problem)
+    bundle = Bundle("", ca_file) if ca_file else ca_bundle()
     try:
         context = ssl.create_default_context(cafile=ca_file)
-        if ca_file is None and bundle:
-            context.load_verify_locations(cafile=bundle)
-    except (OSError, ssl.SSLError) as err:
-        raise BadValue(f"The CA file {bundle} cannot be used ({err}).") from err
+        if ca_file is None and bundle is not None:
+            bundle.load_into(context)
+    except OSError as err:  # ssl.SSLError is one
+        raise BadValue(f"{err}" if bundle is None else bundle.unusable(err)) from err
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate is not None:
         _load(context, certificate)

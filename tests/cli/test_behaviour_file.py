@@ -211,6 +211,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ("groups:\n  a: {tags: {x: [1]}}", 2, "nested tags are named with dots"),
         ("groups:\n  rest: {share: 1}", 2, "another one than rest"),
         ("based-on: rebot", 1, "'rebot', allowed: firmware-update, lock-door, reboot"),
+        (f"based-on: [{', '.join(['reboot'] * 20_000)}]", 1, "20000 names, allowed: 100"),
         ("- 1", 1, "a list of 1, allowed: an object"),
         ("a: b: c", 1, "this is no YAML"),
         ("methods: {m: {payload: {a: ${now}}}}", 1, "this is no YAML"),

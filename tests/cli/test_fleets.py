@@ -20,7 +20,7 @@ from azext_iotjobs.cli.fleet_sign_in import Ways
 from azext_iotjobs.cli.one_device import OneDevice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice, NotFound
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -163,6 +163,25 @@ def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
     assert (plan["deviceCount"], plan["notRegistered"]) == (3, ["P2", "P3"])
     assert "P1" in plan["inTheWay"][0]
     assert "100 a minute" in plan["registryTime"]
+
+
+def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
+    client = HubClient(TARGET, FleetRegistry("a+1", "b"))
+    options = FleetOptions(named_devices="a+1,b", only_plans=True, takes_over=True)
+    meant = fleet_members.read(cmd(), TARGET, None, options)
+    found = fleet_members.find(client, meant, options, is_single=False)
+    plan = fleet_members.show_plan(client, found, options, is_single=False)
+    assert (plan["notOverMqttCount"], plan["notOverMqtt"]) == (1, ["a+1"])
+    fleet_members.check_topics(found)
+    assert "1 device (a+1)" in caplog.text and "the other 1" in caplog.text.lower()
+    assert "--protocol http" in caplog.text
+
+
+@pytest.mark.parametrize("creates", [True, False])
+def test_nothing_is_made_or_connected_where_mqtt_carries_no_id(creates: bool) -> None:
+    with pytest.raises(BadValue, match=r"a\+1") as raised:
+        fleet_members.check_topics(fleet(missing=("a+1", "a+2")) if creates else fleet(facts("a+1")))
+    assert "--protocol http" in str(raised.value.hint)
 
 
 def credentials(policy: SasKey | None, meant: Fleet, registry: FleetRegistry, **typed: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """az iot hub device-identity renew-key and module-identity renew-key: one by its record, several by one request."""
 
 import base64
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,32 @@ def test_one_without_keys_is_refused(client: HubClient, registry: RegistryDouble
     with pytest.raises(BadValue, match="device x has no keys"):
         renew_devices(Cmd(), client, ["x"], "primary")
     assert registry.puts == []
+
+
+@pytest.mark.parametrize("renew", [
+    lambda client: renew_devices(Cmd(), client, ["x"], "primary", always_zero=True),
+    lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], "both", always_zero=True),
+])  # fmt: skip
+def test_one_without_keys_is_told_and_ends_with_0_when_that_is_asked_for(
+    client: HubClient, registry: RegistryDouble, caplog: pytest.LogCaptureFixture, renew: Callable[[HubClient], Any]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        renew(client)
+    assert left.value.code == 0
+    assert "has no keys" in caplog.text and "--auth-method" in caplog.text
+    assert registry.puts == []
+
+
+def test_what_was_not_renewed_of_several_ends_with_0_when_that_is_asked_for(
+    client: HubClient, registry: RegistryDouble
+) -> None:
+    registry.refused = {"x"}
+    cmd = Cmd()
+    assert renew_devices(cmd, client, ["d1", "x"], "primary", always_zero=True)["errors"]
+    assert cmd.exit_code == 0
+    registry.refused = {"d1"}
+    assert renew_modules(cmd, client, "d1", ["m1", "m2"], "primary", always_zero=True)["errors"]
+    assert cmd.exit_code == 0
 
 
 def test_several_are_renewed_by_the_hub_each_once_with_the_modules_that_have_keys(

@@ -123,6 +123,13 @@ def test_no_control_character_reaches_a_terminal_or_a_spreadsheet(tmp_path: Path
     assert (tmp_path / "f").read_bytes() == "id\r\n\\x1b[2J\\x00\\x9b1m\\x0d\\x7f caf\u00e9\r\n".encode()
 
 
+def test_a_cell_keeps_what_has_no_utf_8_form_and_turns_no_text_around(tmp_path: Path) -> None:
+    rows = [{"id": "ü\ud800", "payload": "\u202egnp.exe\u200f", "ok": True}]
+    write(target(tmp_path / "f"), lambda _: iter([(rows, "")]))
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "f").read_text(encoding="utf-8")))
+    assert (row["id"], row["payload"]) == ("ü\\ud800", "\\u202egnp.exe\\u200f")
+
+
 @pytest.mark.parametrize("value", [-1, -1.5, True, None, {"a": "=1"}, 'a,"b"\nc'])
 def test_other_cells_are_as_they_were(tmp_path: Path, value: Any) -> None:
     write(target(tmp_path / "f", columns=("id",)), lambda _token: [([{"id": value}], "")])

@@ -62,7 +62,8 @@ def test_a_file_holds_lines_a_table_or_json(tmp_path: Path, content: bytes | str
 
 
 def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
-    assert from_file(tmp_path, "a,b\nc,d\n") == ("a,b", "c,d")
+    assert from_file(tmp_path, '"a,b"\n"c,d"\n"e"\n') == ("a,b", "c,d", "e")
+    assert from_file(tmp_path, "t1\nx,y:z=w\nurn:x:1;y\nt2") == ("t1", "x,y:z=w", "urn:x:1;y", "t2")
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,28 @@ def test_any_text_comes_back_from_a_cell(text: str) -> None:
 
 def test_json_values_in_cells_can_be_read_as_json() -> None:
     assert json.loads(cell({"a": ["=1"]})) == {"a": ["=1"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ('"x,y:z=w",t1', ("x,y:z=w", "t1")),
+        ('t1, "x,y:z=w"', ("t1", "x,y:z=w")),
+        ('"x,1"\n"x,2"\r\nt1\n', ("x,1", "x,2", "t1")),
+        ('"a"', ("a",)),
+        ("a,'b,c'", ("a", "'b", "c'")),
+        ('"a,b" "c,d"', ("a,b", "c,d")),
+    ],
+)
+@pytest.mark.parametrize("option", ["ids", "excluded"])
+def test_an_id_with_a_comma_stands_between_double_quotes(option: str, text: str, ids: tuple[str, ...]) -> None:
+    condition = {"condition": "*"} if option == "excluded" else {}
+    selection = typed(**{option: text}, **condition)
+    assert (selection.excluded if option == "excluded" else selection.device_ids) == ids
+
+
+@pytest.mark.parametrize("text", ['"x,y', 'x,y"', 'a"b"', '"a"b', '"a""b"', 'a,"', '""', '"a b"', '" a"'])
+@pytest.mark.parametrize("option", ["ids", "excluded"])
+def test_a_quote_that_is_not_around_a_whole_id_is_refused(option: str, text: str) -> None:
+    with pytest.raises(BadValue, match="--device-ids" if option == "ids" else "--exclude"):
+        typed(**{"ids": "t9", option: text})

@@ -46,10 +46,20 @@ def test_a_job_shows_its_counts_and_no_end_before_its_end() -> None:
     assert rows(
         "iot hub job list", [{"jobId": "x", "type": "export", "status": "completed", "progress": 100}, JOB]
     ) == [
-        ["JobId", "Type", "Status", "Start", "Devices", "Succeeded", "Failed", "Running", "Pending", "Progress"],
+        ["JobId", "Type", "Status", "Start", "Devices", "Answered", "Failed", "Running", "Pending", "Progress"],
         ["x", "export", "completed", "100"],
         ["fw-7", "scheduleDeviceMethod", "running", "2026-05-01T08:00:00Z", "5", "3", "1", "1", "0"],
     ]
+
+
+@pytest.mark.parametrize("command", ["iot hub job list", "iot hub job show", "iot hub job wait", "iot hub job create"])
+def test_devices_that_answered_a_method_are_not_said_to_have_succeeded(command: str) -> None:
+    twins = {**JOB, "jobId": "tw", "type": "scheduleUpdateTwin"}
+    alone = rows(command, [JOB])
+    assert "Answered" in alone[0] and "Succeeded" not in alone[0]
+    assert "Succeeded" in (other := rows(command, [twins])[0]) and "Answered" not in other
+    both = rows(command, [JOB, twins])[0]
+    assert "Answered" in both and "Succeeded" in both
 
 
 def test_a_summary_is_a_line_for_each_count() -> None:

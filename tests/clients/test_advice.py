@@ -22,14 +22,21 @@ UNAUTHORIZED = {"iothub_errorcode": "IotHubUnauthorizedAccess"}
 
 
 def refused(
-    status: int, line: str, credential: Any, *, ahead_s: float = 0, code: str | None = None, has_date: bool = True
+    status: int,
+    line: str,
+    credential: Any,
+    *,
+    ahead_s: float = 0,
+    code: str | None = None,
+    has_date: bool = True,
+    said: str = "no",
 ) -> HubAnswer:
     """The error of an answer to a request; `ahead_s`: by how much this machine's clock goes ahead of the hub's."""
     headers = {"date": format_datetime(START, usegmt=True)} if has_date else {}
     if code is not None:
         headers["iothub-errorcode"] = code
     method, path = line.split()
-    body = {"Message": "ErrorCode:X;no", "ExceptionMessage": "Tracking ID:ab-G:1"}
+    body = {"Message": f"ErrorCode:X;{said}", "ExceptionMessage": "Tracking ID:ab-G:1"}
     asked = Asked(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
     plain = response(body, status=status)
     return error_of(Response(status=status, headers=headers, body=plain.body, asked=asked))
@@ -198,3 +205,25 @@ def test_every_row_of_the_access_table_is_reached_and_satisfiable() -> None:
 )
 def test_a_duration_is_short(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("The start time must be within 168 hours from now.", "--start-time"),
+        ("StartTime is invalid", "168 hours"),
+        ("maxExecutionTimeInSeconds is out of range.", "--ttl"),
+        ("The connection timeout cannot be longer than an overall call timeout.", "--method-connect-timeout"),
+        ("The job id may hold 1 to 64 letters, digits, dashes.", "1 to 64 of a-z"),
+        ("no", "well-formed"),
+    ],
+)
+def test_a_new_job_that_is_refused_is_not_always_its_condition(said: str, advised: str) -> None:
+    hint = str(refused(400, "PUT /jobs/v2/j", key("iothubowner"), said=said).hint)
+    assert advised in hint
+    assert ("well-formed" in hint) == (said == "no")
+
+
+def test_a_query_that_is_refused_is_about_the_query_alone() -> None:
+    hint = str(refused(400, "POST /devices/query", key("iothubowner"), said="start time").hint)
+    assert "well-formed" in hint and "168" not in hint

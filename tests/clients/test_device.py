@@ -10,7 +10,7 @@ from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, answering
 
 
-def device(transport: TransportDouble, device_id: str = "d 1"):
+def device(transport: TransportDouble, device_id: str = "d#1"):
     return HubClient(HubTarget(host="h"), transport).device(device_id)
 
 
@@ -18,14 +18,48 @@ def test_a_message_is_a_body_and_headers() -> None:
     transport = TransportDouble(answering(status=204))
     device(transport).send(DeviceMessage(body=b"\x00", properties={"$.ct": "a/b", "$.mid": "m", "Site": "n 1"}))
     (request,) = transport.requests
-    assert (request.method, request.path, request.content) == ("POST", "/devices/d%201/messages/events", b"\x00")
+    assert (request.method, request.path, request.content) == ("POST", "/devices/d%231/messages/events", b"\x00")
     assert request.headers == {"iothub-contenttype": "a/b", "iothub-messageid": "m", "iothub-app-Site": "n 1"}
     assert not request.may_repeat  # a message sent twice is two messages
 
 
+def sent_headers(properties: dict[str, str]) -> dict[str, str]:
+    transport = TransportDouble(answering(status=204))
+    device(transport).send(DeviceMessage(body=b"", properties=properties))
+    return dict(transport.requests[0].headers)
+
+
 @pytest.mark.parametrize(
-    ("name", "value"), [("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", "")]
-)
+    "name",
+    ["iothub-messageid", "IoTHub-MessageId", "iothub-correlationid", "iothub-userid", "iothub-app-x", "IoTHub-App-X",
+     "iothub-creation-time-utc", "iothub-contenttype", "content-type", "Content-Type", "content-encoding"],
+)  # fmt: skip
+def test_the_name_of_a_header_of_the_hubs_is_that_header(name: str) -> None:
+    assert sent_headers({name: "v"}) == {name: "v"}
+
+
+@pytest.mark.parametrize("name", ["authorization", "Host", "Content-Length", "If-Match", "x-ms-x", "$.other", "iothub"])
+def test_no_other_header_can_be_set(name: str) -> None:
+    assert sent_headers({name: "v"}) == {f"iothub-app-{name}": "v"}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"Site": "1", "site": "2"}, {"iothub-app-a": "1", "a": "2"}, {"$.mid": "1", "iothub-messageid": "2"},
+     {"content-type": "a/b", "Content-Type": "c/d"}],
+)  # fmt: skip
+def test_two_properties_that_are_one_header_are_refused(properties: dict[str, str]) -> None:
+    with pytest.raises(BadValue, match="a second time"):
+        sent_headers(properties)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", ""), ("a", " x"), ("a", "x "),
+        ("iothub-app-", "x"), ("IOTHUB-APP-", "x"),
+    ],
+)  # fmt: skip
 def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: str, value: str) -> None:
     transport = TransportDouble(answering(status=204))
     with pytest.raises(BadValue):
@@ -61,13 +95,13 @@ def test_a_refusal_is_the_error_of_its_status() -> None:
 @pytest.mark.parametrize(
     ("settlement", "line", "query"),
     [
-        (Settlement.COMPLETE, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {}),
-        (Settlement.REJECT, "DELETE /devices/d%201/messages/deviceBound/t%2F1", {"reject": ""}),
-        (Settlement.ABANDON, "POST /devices/d%201/messages/deviceBound/t%2F1/abandon", {}),
+        (Settlement.COMPLETE, "DELETE /devices/d%231/messages/deviceBound/t~1", {}),
+        (Settlement.REJECT, "DELETE /devices/d%231/messages/deviceBound/t~1", {"reject": ""}),
+        (Settlement.ABANDON, "POST /devices/d%231/messages/deviceBound/t~1/abandon", {}),
     ],
 )
 def test_each_settlement_has_its_request(settlement: Settlement, line: str, query: dict[str, str]) -> None:
     transport = TransportDouble(answering(status=204))
-    device(transport).settle("t/1", settlement)
+    device(transport).settle("t~1", settlement)
     (request,) = transport.requests
     assert (f"{request.method} {request.path}", request.query) == (line, query)

@@ -71,3 +71,23 @@ def test_an_answer_without_a_count_is_the_hubs_fault() -> None:
     client, _ = asked([])
     with pytest.raises(HubFault):
         client.count(Selection(condition="*"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "query"),
+    [
+        ("*", "SELECT deviceId FROM devices WHERE deviceId IN ['o\\'b', 'x,y']"),
+        ("a = 1 OR b = 2", "SELECT deviceId FROM devices WHERE (a = 1 OR b = 2) AND deviceId IN ['o\\'b', 'x,y']"),
+    ],
+)
+def test_which_ids_a_condition_matches_is_asked_of_the_hub(condition: str, query: str) -> None:
+    client, queries = asked([{"deviceId": "x,y"}])
+    selection = Selection(condition=condition, excluded=("o'b", "x,y"))
+    assert client.which_of(selection, selection.excluded) == {"x,y"}
+    assert queries == [query]
+
+
+def test_which_ids_are_named_is_known_without_asking() -> None:
+    client, queries = asked()
+    selection = Selection(device_ids=("a", "b"), excluded=("b", "c"))
+    assert client.which_of(selection, ("b", "c", "a")) == {"a", "b"} and queries == []

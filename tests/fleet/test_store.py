@@ -160,7 +160,7 @@ def test_a_run_has_its_devices_in_batches_and_counts(store: FleetStore) -> None:
     assert [(each.ordinal, each.size, each.tally.pending) for each in store.batches(run)] == [
         (1, 1, 1), (2, 4, 4), (3, 4, 4), (4, 1, 1),
     ]  # fmt: skip
-    with pytest.raises(WrongState, match="pending; another begins when it has ended"):
+    with pytest.raises(WrongState, match="pending, made by ann, and not begun; another begins when it has"):
         new_run(store)
     LeasedRun.take(store, run, HOLDER, NOW).end(RunEvent.CANCEL, NOW, reason=None, by=None)
     assert new_run(store).number == 2 and store.run("job").number == 2 and store.run("job", 1).key == run.key
@@ -265,7 +265,8 @@ def test_rows_are_read_page_by_page_and_filtered(store: FleetStore, leased: Leas
         return [row.device_id for page in store.results(run, RowFilter(**wanted)) for row in page.rows]
 
     assert ids(state="completed") == ["d00"] and ids(error_class="offline") == ["d01"]
-    assert ids(state="uncertain") == ["d02"] and ids(device_id="d05") == ["d05"] and len(ids(state="pending")) == 7
+    assert ids(state="uncertain") == ["d02"] and ids(device_id="d05") == ["d05"] and len(ids(state="pending")) == 6
+    assert ids(state="in-progress") == ["d03"] == ids(words=frozenset({"in-progress"}))
     assert ids(words=frozenset({"failed", "uncertain"})) == ["d01", "d02"] and len(ids(words=frozenset({"all"}))) == 10
     assert ids(words=frozenset({"rejected"})) == []
     (page,) = store.results(run, RowFilter(device_id="d00"))
@@ -424,12 +425,23 @@ def test_folder_and_file_are_their_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a" / "state" / FILE_NAME).stat().st_mode) == 0o600
 
 
+def undo_third(raw: sqlite3.Connection) -> None:
+    raw.execute("DROP TRIGGER device_in_job")
+    for table, columns in (
+        ("part", ("limit_s", "size", "open_count", "counts", "awaited", "seen_at")),
+        ("run", ("tier", "narrowed")),
+    ):
+        for column in columns:
+            raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+
+
 def test_a_file_of_the_first_version_is_taken_over_and_runs_are_counted_on(tmp_path: Path) -> None:
     store = FleetStore(tmp_path)
     store.add_fleet_job("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
     new_run(store)
     store.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as raw:  # as it was then
+        undo_third(raw)
         raw.execute("ALTER TABLE fleet_job DROP COLUMN last_run")
         raw.execute("PRAGMA user_version = 1")
     raw.close()
@@ -447,7 +459,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
         raw.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     raw.close()
     before = (tmp_path / FILE_NAME).read_bytes()
-    with pytest.raises(StateTooNew, match=r"format 3; this version knows up to 2\. Nothing was changed"):
+    with pytest.raises(StateTooNew, match=r"format 4; this version knows up to 3\. Nothing was changed"):
         FleetStore(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == before
 

@@ -19,11 +19,11 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.database import Database
 from azext_iotjobs.fleet.holder import Holder, this_process
 from azext_iotjobs.fleet.store import FleetStore, RowFilter
-from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import LinkLost
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.fleet_events import Event
-from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
@@ -103,6 +103,7 @@ class HubDouble:
 
     clock: ClockDouble
     fails: Callable[[str], dict[str, Any] | None] = lambda device: None  # a device -> its error, or None
+    holds: Callable[[str], bool] = lambda device: False  # a device that is away: its job runs until its time is over
     lag: int = 0  # how many looks a new job is not seen by GET
     slots: int | None = None
     refuses: Callable[[Request], Response | None] = lambda request: None
@@ -182,6 +183,9 @@ class HubDouble:
         if job["status"] == "queued":
             job["status"] = "running"
             for device in ID_IN_LIST.findall(job["queryCondition"].partition(" IN ")[2]):
+                if self.holds(device):
+                    job["rows"].append({"deviceId": device, "jobId": job["jobId"], "status": "pending"})
+                    continue
                 error = self.fails(device)
                 if error is None or error["code"] != "DeviceNotOnline":
                     self.operated[device] += 1
@@ -189,16 +193,35 @@ class HubDouble:
                 row = {"deviceId": device, "jobId": job["jobId"], "status": "failed" if error else "completed"}
                 job["rows"].append({**row, "outcome": {} if error else outcome, **({"error": error} if error else {})})
         elif job["status"] == "running":
+            self._end_if_it_can(job)
+        if job["status"] != "queued" and any(row["status"] == "pending" for row in job["rows"]):
+            job["deviceJobStatistics"] = _statistics(job["rows"])
+
+    def _end_if_it_can(self, job: dict[str, Any]) -> None:
+        passed_s = (self.clock.now_of_hub() - parse_instant(job["startTime"]).at).total_seconds()
+        for row in (row for row in job["rows"] if row["status"] == "pending"):
+            if not self.holds(row["deviceId"]):
+                self.operated[row["deviceId"]] += 1
+                row |= {"status": "completed", "outcome": {"deviceMethodResponse": {"status": 200, "payload": None}}}
+            elif passed_s >= job["maxExecutionTimeInSeconds"]:
+                row |= {"status": "failed", "error": {"code": "JobRunPreconditionFailed", "description": "away"}}
+        if all(row["status"] != "pending" for row in job["rows"]):
             job["status"] = "completed"
-            failed = sum(1 for row in job["rows"] if row["status"] == "failed")
-            job["deviceJobStatistics"] = {
-                "deviceCount": len(job["rows"]), "failedCount": failed, "succeededCount": len(job["rows"]) - failed,
-            }  # fmt: skip
+            job["deviceJobStatistics"] = _statistics(job["rows"])
 
     def _query(self, text: str) -> Response:
-        found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '(.*)'", text)
+        found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '([^']*)'( AND status <> .*)?", text)
         assert found is not None, text
-        return response(self.jobs[found[1]]["rows"])
+        rows = self.jobs[found[1]]["rows"]
+        return response([row for row in rows if row["status"] not in ENDED] if found[2] else rows)
+
+
+def _statistics(rows: list[dict[str, Any]]) -> dict[str, int]:
+    count = Counter(row["status"] for row in rows)
+    return {
+        "deviceCount": len(rows), "failedCount": count["failed"], "succeededCount": count["completed"],
+        "runningCount": 0, "pendingCount": count["pending"],
+    }  # fmt: skip
 
 
 class HubClock(PointClock):

@@ -52,7 +52,7 @@ def refuse(hub_name_or_hostname=None, login=None, device_id=None, job_id=None):
 COMMAND_LOADER_CLS = StandInLoader
 """
 
-METADATA = "Metadata-Version: 2.1\nName: azure-iot\nVersion: 0.25.0\n"
+METADATA = "Metadata-Version: 2.1\nName: azure-iot\nVersion: 0.31.0\n"
 
 
 def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path) -> None:
@@ -68,11 +68,11 @@ def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path) 
     (package / "__init__.py").write_text(LOADER, encoding="utf-8")
     (package / "azext_metadata.json").write_text(json.dumps({"azext.minCliCoreVersion": "2.32.0"}), encoding="utf-8")
     shutil.copy(surface, package / "surface.json")
-    dist_info = standin / "azure_iot-0.25.0.dist-info"
+    dist_info = standin / "azure_iot-0.31.0.dist-info"
     dist_info.mkdir()
     (dist_info / "METADATA").write_text(METADATA, encoding="utf-8")
     (dist_info / "WHEEL").write_text(
         "Wheel-Version: 1.0\nGenerator: stand-in\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
-    (dist_info / "metadata.json").write_text(json.dumps({"name": "azure-iot", "version": "0.25.0"}), encoding="utf-8")
+    (dist_info / "metadata.json").write_text(json.dumps({"name": "azure-iot", "version": "0.31.0"}), encoding="utf-8")
     shutil.copytree(old_paho / "paho", standin / "paho")

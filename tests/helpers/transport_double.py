@@ -48,6 +48,7 @@ class LinksDouble:
 
     happens: what else happens, by (monotonic second, event).  on_connect: what a connect leads to instead.
     outbox: how many unacknowledged messages it takes.  unusable: devices whose certificate cannot be used.
+    uncarried: devices whose messages MQTT cannot carry.
     `receive` moves the clock to the next thing that happens, or by its time-out.
     """
 
@@ -57,6 +58,7 @@ class LinksDouble:
     acknowledges: bool = True
     outbox: int = 1_000_000
     unusable: frozenset[str] = frozenset()
+    uncarried: frozenset[str] = frozenset()
     logins: list[tuple[float, MqttLogin]] = field(default_factory=list)
     published: list[tuple[float, str, bytes]] = field(default_factory=list)
     subscribed: list[tuple[str, ...]] = field(default_factory=list)
@@ -81,6 +83,8 @@ class LinksDouble:
         return self._number(device, is_acknowledged=True)
 
     def publish(self, device: str, topic: str, payload: bytes, *, qos: int) -> int | None:
+        if device in self.uncarried:
+            raise BadValue("no topic")
         if not self.acknowledges and len(self.published) >= self.outbox:
             return None
         self.published.append((self.clock.monotonic(), topic, payload))

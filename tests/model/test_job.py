@@ -1,10 +1,11 @@
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.job import JobStatus, JobType
-from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.twin import TwinPatch
 
@@ -34,6 +35,7 @@ def test_the_plain_method_job_and_twin_job_are_allowed() -> None:
         ({"job_type": JobType.TWIN, "patch": PATCH}, ConflictingChoice, "--method-name"),
         ({"condition": "x" * 8193}, BadValue, "--query-condition"),
         ({"max_execution_s": 0}, BadValue, "--ttl"),
+        ({"max_execution_s": 2**31}, BadValue, "1 to 2147483647 seconds"),
         ({"job_id": ""}, BadValue, "--job-id"),
         ({"job_id": "a" * 65}, BadValue, "--job-id"),
         ({"job_id": "a b"}, BadValue, "--job-id"),
@@ -61,3 +63,12 @@ def test_exactly_the_ended_statuses_are_terminal() -> None:
         JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED,
     }  # fmt: skip
     assert not any(status.holds_slot for status in JobStatus if status.is_terminal)
+
+
+def test_a_start_beyond_the_hubs_horizon_is_refused_with_the_latest_that_it_takes() -> None:
+    now = datetime(2026, 5, 1, tzinfo=timezone.utc)
+    check_start(now + timedelta(hours=168), now)
+    check_start(now - timedelta(days=1), now)
+    with pytest.raises(BadValue, match=r"--start-time 2026-05-08T00:00:01Z .*168 hours") as raised:
+        check_start(now + timedelta(hours=168, seconds=1), now)
+    assert "2026-05-08T00:00:00Z" in str(raised.value.hint)

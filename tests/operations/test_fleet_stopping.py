@@ -86,16 +86,17 @@ def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> No
     crashed = place.store.run("job")
     stopped = fleet.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
     assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
-    with pytest.raises(WrongState, match="stopped"):
-        fleet.stop(place.store, stopped, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    again = fleet.stop(place.store, stopped, hands.holder, by="bob", reason="me too", clock=place.world.clock)
+    assert again == stopped == place.store.run("job"), "asking again is no error, and changes nothing"
 
     def no_hub(*_: object) -> NoReturn:
         raise AssertionError("by calls nothing goes on without a process: the hub is not needed")
 
     canceled = fleet.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
     assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
-    with pytest.raises(WrongState):
-        fleet.cancel(canceled, hands, by="ann", reason=None)
+    assert fleet.cancel(canceled, hands, by="bob", reason=None) == canceled == place.store.run("job")
+    with pytest.raises(WrongState, match="canceled"):
+        fleet.stop(place.store, canceled, hands.holder, by="ann", reason=None, clock=place.world.clock)
     assert not place.world.hub.operated
 
 

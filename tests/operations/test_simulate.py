@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.errors import CannotConnect, Unauthorized
+from azext_iotjobs.model.errors import BadValue, CannotConnect, Unauthorized
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
@@ -329,3 +329,42 @@ def test_a_certificate_that_cannot_be_used_ends_its_device_alone() -> None:
     simulation = Simulation(device("a"), device("b"), unusable=frozenset({"a"}))
     summary = simulation.run()
     assert (list(summary.failures), summary.acknowledged_count) == (["a"], 3)
+
+
+@pytest.mark.parametrize("odd", ["a+b", "a#b", "#", "+", "a/b", "a\0b", "a\ud800"])
+def test_an_id_that_mqtt_cannot_carry_fails_alone_before_it_connects(odd: str) -> None:
+    simulation = Simulation(device(odd), device("good"))
+    summary = simulation.run()
+    assert list(summary.failures) == [odd]
+    assert "MQTT cannot carry the device id" in str(summary.failures[odd])
+    assert {login.client_id for _, login in simulation.links.logins} == {"good"}
+    assert [seen.what for name, seen in simulation.seen if name == odd] == [What.REFUSED]
+    assert summary.acknowledged_count == 3
+
+
+@pytest.mark.parametrize("fine", ["a*b", "a(b)", "$a", "a%2Fb", "a;b=c,d", "a'b", "a?b", "a:b@c!"])
+def test_every_other_id_of_a_device_is_carried(fine: str) -> None:
+    assert Simulation(device(fine)).run().failures == {}
+
+
+def test_one_device_alone_that_mqtt_cannot_carry_is_the_error() -> None:
+    simulation = Simulation(device("a+b"))
+    with pytest.raises(BadValue, match=r"hold no \+"):
+        simulation.run()
+    assert simulation.links.logins == []
+
+
+def test_a_message_that_mqtt_cannot_carry_ends_its_device_and_no_other() -> None:
+    simulation = Simulation(device("odd"), device("good"), uncarried=frozenset({"odd"}))
+    summary = simulation.run()
+    assert {name: str(error) for name, error in summary.failures.items()} == {"odd": "no topic"}
+    assert "odd" in [name for _, name in simulation.links.dropped], "its connection is ended"
+    assert summary.acknowledged_count == 3
+
+
+def test_an_answer_without_utf_8_form_is_sent_as_json_writes_it() -> None:
+    behaviour = Behaviour(any_method=MethodRule(payload=constant({"x\udfff": "\ud800"})))
+    simulation = Simulation(device(behaviour=behaviour), happens=[(5.0, METHOD)])
+    assert simulation.run().failures == {}
+    ((_, payload),) = simulation.links.sent("$iothub/methods/res/")
+    assert json.loads(payload) == {"x\udfff": "\ud800"}

@@ -31,6 +31,7 @@ class Cloud:
     az: Az
     server: TlsServer
     asked_for: list[str] = field(default_factory=list)
+    passwords: list[str | None] = field(default_factory=list)  # Authorization headers that the sign-in got
 
     def show(self, *more: str) -> Ran:
         """Show a device of the hub that is named `my.hub`; a port may go with it as there is a dot in it."""
@@ -53,7 +54,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
     with ExitStack() as stack:
         cloud = Cloud(Az(tmp_path), stack.enter_context(serving(tmp_path, answer)))
-        port = stack.enter_context(_TokenEndpoint(cloud.asked_for)).port
+        port = stack.enter_context(_TokenEndpoint(cloud.asked_for, cloud.passwords)).port
         cloud.az.environment.update(
             IDENTITY_ENDPOINT=f"http://127.0.0.1:{port}/token",
             IDENTITY_HEADER="x",
@@ -82,11 +83,12 @@ def _sign_in(config: Path, port: int) -> None:
 class _TokenEndpoint:
     """Where a managed identity gets its tokens."""
 
-    def __init__(self, asked_for: list[str]) -> None:
+    def __init__(self, asked_for: list[str], passwords: list[str | None]) -> None:
         class Answering(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 (resource,) = parse_qs(urlsplit(self.path).query)["resource"]
                 asked_for.append(resource)
+                passwords.append(self.headers.get("Authorization"))
                 document = {
                     "access_token": TOKEN, "expires_on": "4102444800", "resource": resource, "token_type": "Bearer",
                 }  # fmt: skip
@@ -137,6 +139,20 @@ def test_entra_acts_as_a_device_with_its_own_key(cloud: Cloud) -> None:
     assert (looked.path.split("?")[0], looked.headers["authorization"]) == ("/devices/d1", f"Bearer {TOKEN}")
     assert settled.path.startswith("/devices/d1/messages/deviceBound/lock?")
     assert settled.headers["authorization"].startswith("SharedAccessSignature sr=localhost%2Fdevices%2Fd1&")
+
+
+@pytest.mark.parametrize("auth", ["key", "login"])
+def test_passwords_of_a_netrc_reach_neither_azure_nor_the_hub(cloud: Cloud, tmp_path: Path, auth: str) -> None:
+    netrc = tmp_path / "passwords"
+    netrc.write_text("default login someone password not-for-azure\n")
+    cloud.az.environment["NETRC"] = str(netrc)
+    ran = cloud.show("--auth-type", auth)
+    assert (ran.code, ran.json) == (0, DEVICE), ran.stderr
+    assert {seen.headers["authorization"].split()[0] for seen in cloud.server.seen} <= {
+        "Bearer",
+        "SharedAccessSignature",
+    }
+    assert set(cloud.passwords) == {None}, "the sign-in has no use for it either"
 
 
 def test_the_way_to_sign_in_may_be_configured(cloud: Cloud) -> None:

@@ -57,6 +57,26 @@ def test_a_certificate_that_az_made_signs_in(own_hub: ScenarioHub, tmp_path: Pat
     assert answers_methods(own_hub, device, tmp_path / "o", *files, *more)
 
 
+def test_a_device_with_a_certificate_sends_a_message(own_hub: ScenarioHub, tmp_path: Path) -> None:
+    az, hub = own_hub.az, ("-n", own_hub.name)
+    az.json(
+        "iot", "hub", "device-identity", "create", *hub, "-d", "d2c", "--am", "x509_thumbprint", "--od", str(tmp_path)
+    )
+    words = ("iot", "device", "send-d2c-message", *hub, "-d", "d2c")
+    without = az.run(*words)
+    assert without.code == 1 and "--certificate-file-path" in without.stderr, without.stderr
+    files = ("--cp", str(tmp_path / "d2c-cert.pem"), "--kp", str(tmp_path / "d2c-key.pem"))
+    for more in ((), ("--websocket",)):
+        ran = az.run(*words, *files, *more, "--model-id", "dtmi:com:example:Thermostat;1")
+        assert ran.code == 0 and "1 message sent" in ran.stderr, ran.stderr
+    other = make("other").files(tmp_path)
+    refused = az.run(*words, "--cp", other[0], "--kp", other[1])
+    assert refused.code == 1 and "refused d2c" in refused.stderr and "Traceback" not in refused.stderr
+    port = ("--https-port", str(own_hub.document["httpsPort"]))
+    events = az.run("iot", "local-hub", "events", *port, "-d", "d2c", "--mc", "2", "--timeout", "30").stdout
+    assert len(events.splitlines()) == 2
+
+
 def test_a_ca_vouches_for_devices_until_it_is_removed(own_hub: ScenarioHub, tmp_path: Path) -> None:
     az, port = own_hub.az, ("--https-port", str(own_hub.document["httpsPort"]))
     root = make("root", ca=True)

@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import ScenarioHub
 from tests.helpers.waiting import wait_until
 
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 
 def port_of(hub: ScenarioHub) -> tuple[str, str]:
     return "--https-port", str(hub.document["httpsPort"])
@@ -102,6 +104,57 @@ def test_a_device_over_https_sends_and_settles(hub: ScenarioHub) -> None:
     ]  # fmt: skip
 
 
+def test_over_https_the_names_of_headers_are_headers(hub: ScenarioHub) -> None:
+    hub.new_device("headers")
+    for properties in ("iothub-messageid=1;content-type=text/plain;iothub-app-x=y", "$.mid=2;x=z"):
+        ran = hub.az.run(
+            "iot", "device", "simulate", "-n", hub.name, "-d", "headers", "--protocol", "http", "--msg-count", "1",
+            "--msg-interval", "1", "-p", properties,
+        )  # fmt: skip
+        assert ran.code == 0, ran.stderr
+    as_headers, as_names = read_events(hub, "headers", 2)
+    assert as_headers["properties"] == {"x": "y"}
+    assert as_headers["systemProperties"]["messageId"] == "1"
+    assert as_headers["systemProperties"]["contentType"] == "text/plain"
+    assert as_headers["systemProperties"]["contentEncoding"] == "utf-8"
+    assert as_names["properties"] == {"x": "z"}
+    assert as_names["systemProperties"]["messageId"] == "2"
+    assert as_names["systemProperties"]["contentType"] == "application/json"
+
+
+def test_a_message_over_mqtt_keeps_what_is_beyond_ascii_and_names_of_headers(hub: ScenarioHub) -> None:
+    hub.new_device("d2c-mqtt")
+    words = ("iot", "device", "send-d2c-message", "-n", hub.name, "-d", "d2c-mqtt")
+    typed = "ort=Köln + #1;iothub-app-x=y;iothub-messageid=1;$.ct=text/plain"
+    ran = hub.az.run(*words, "--data", "grüß", "--properties", typed, "--websocket")
+    assert (ran.code, ran.stdout) == (0, "") and "1 message sent" in ran.stderr, ran.stderr
+    ran = hub.az.run(*words, "--model-id", "dtmi:com:example:Thermostat;1")
+    assert ran.code == 0, ran.stderr
+    first, second = read_events(hub, "d2c-mqtt", 2)
+    assert first["body"] == "grüß"
+    assert first["properties"] == {"ort": "Köln + #1", "iothub-app-x": "y", "iothub-messageid": "1"}
+    assert first["systemProperties"]["contentType"] == "text/plain"
+    assert second["body"] == "Ping from Az CLI IoT Extension" and second["properties"] == {}
+    model = hub.az.json("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", "d2c-mqtt", "--query", "modelId")
+    assert model == "dtmi:com:example:Thermostat;1"
+
+
+def test_a_message_that_waits_for_the_device_is_left_to_it(hub: ScenarioHub, tmp_path: Path) -> None:
+    """The session that the device had is the same as that of the command, and gets what waits."""
+    hub.new_device("d2c-waits")
+    device = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", "d2c-waits", output=tmp_path / "o")
+    hub.wait_for_connection("d2c-waits")
+    send(hub, "d2c-waits", "--data", "the device listens")
+    wait_until("it listens", lambda: "the device listens" in (tmp_path / "o").read_text())
+    os.kill(device.pid, signal.SIGINT)
+    assert device.wait(30) == 0
+    send(hub, "d2c-waits", "--data", "for the device itself")
+    ran = hub.az.run("iot", "device", "send-d2c-message", "-n", hub.name, "-d", "d2c-waits", "--msg-count", "60")
+    assert ran.code == 0, ran.stderr
+    show = ("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "d2c-waits")
+    assert hub.az.json(*show, "--query", "cloudToDeviceMessageCount") == 1
+
+
 @pytest.fixture(scope="module")
 def odd(hub: ScenarioHub) -> str:
     """A device to which nothing happens."""
@@ -114,10 +167,19 @@ def odd(hub: ScenarioHub) -> str:
     [
         (("simulate", "--protocol", "http", "--method-response-code", "200"), "--method-response-code"),
         (("simulate", "--protocol", "http", "--irp", "{}"), "--init-reported-properties"),
-        (("send-d2c-message", "--model-id", "dtmi:a;1"), "az iot device simulate"),
+        (("send-d2c-message", "--model-id", "Thermostat"), "is no DTMI"),
+        (("simulate", "--dtmi", "dtmi:a:b;x"), "is no DTMI"),
         (("send-d2c-message", "--msg-count", "0"), "--msg-count 0"),
         (("send-d2c-message", "--data-file-path", "nowhere.txt"), "nowhere.txt"),
-        (("send-d2c-message", "--properties", "naïve=1"), "cannot be sent over HTTPS"),
+        (("send-d2c-message", "--properties", "a=1;b"), "is not key=value"),
+        (("send-d2c-message", "--properties", ""), "--properties is empty"),
+        (("send-d2c-message", "--data", "\udcff"), "not text in UTF-8"),
+        (("send-d2c-message", "--cp", "only.pem"), "--key-file-path"),
+        (("send-d2c-message", "--cp", "c.pem", "--kp", "k.pem", "--key", KEY), "two ways to sign in"),
+        (("simulate", "--properties", "a=\udcff"), "not text in UTF-8"),
+        (("simulate", "--protocol", "http", "--properties", "naïve=1"), "cannot be sent over HTTPS"),
+        (("simulate", "--protocol", "http", "--properties", "a=ü"), "cannot be sent over HTTPS"),
+        (("simulate", "--protocol", "http", "--properties", "a=1;A=2"), "a second time"),
         (("c2d-message", "receive", "--lock-timeout", "4"), "5 to 300"),
         (("c2d-message", "receive", "--complete", "--abandon"), "exclude each other"),
         (("c2d-message", "complete"), "--etag is missing"),

@@ -46,6 +46,25 @@ def test_missing_devices_are_made_simulated_and_removed_and_the_others_stay(hub:
     assert lists(hub) == []
 
 
+def test_ids_that_mqtt_cannot_carry_are_told_before_and_count_as_failed(hub: ScenarioHub) -> None:
+    for name in ("mq+1", "mq#2", "mq-3"):
+        hub.new_device(name)
+    named = ("--device-ids", "mq+1,mq#2,mq-3")
+    plan = simulate(hub, *named, "--dry-run").json
+    assert (plan["notOverMqttCount"], plan["notOverMqtt"]) == (2, ["mq+1", "mq#2"])
+    ran = simulate(hub, *named, *ONCE)
+    assert (ran.code, acknowledged(ran), ran.json["devices"]["gaveUp"]) == (4, 1, 2), ran.stderr
+    assert [each["deviceId"] for each in ran.json["gaveUp"]] == ["mq+1", "mq#2"]
+    assert "MQTT cannot carry 2 devices (mq+1, mq#2)" in ran.stderr
+    alone = simulate(hub, "-d", "mq+1", *ONCE)
+    assert alone.code == 1
+    assert "MQTT cannot carry the device id mq+1" in alone.stderr and "--protocol http" in alone.stderr
+    assert "Traceback" not in alone.stderr
+    assert simulate(hub, "-d", "mq+1", "--protocol", "http", *ONCE).code == 0
+    made = simulate(hub, "--prefix", "new+", "--count", "2", "--create", *ONCE)
+    assert made.code == 1 and devices(hub, "new+") == {}, "nothing is made that cannot be simulated"
+
+
 def test_what_is_to_stay_stays_until_its_run_is_named(hub: ScenarioHub) -> None:
     ran = simulate(hub, "--prefix", "st-", "--count", "2", "--create", *ONCE)
     run = ran.json["creation"]["run"]

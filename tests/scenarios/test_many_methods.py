@@ -49,6 +49,31 @@ def call(hub: ScenarioHub, *more: str, stdin: str | None = None) -> Ran:
     return ran
 
 
+@pytest.fixture(scope="module")
+def odd(hub: ScenarioHub) -> Iterator[str]:
+    """Two devices; what one of them answers has no UTF-8 form, in a name and in a value."""
+    answers = {"odd-1": {"x\udfff": "\ud800 ü"}, "odd-2": {"where": "Zürich"}}
+    devices = ScenarioDevices(
+        hub, {name: Behaviour(any_method=MethodRule(payload=constant(each))) for name, each in answers.items()}
+    )  # fmt: skip
+    yield "odd-1,odd-2"
+    devices.close()
+
+
+@pytest.mark.parametrize("environment", [{}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_an_answer_without_utf_8_form_costs_nothing_of_the_others(
+    hub: ScenarioHub, odd: str, environment: dict[str, str]
+) -> None:
+    ran = hub.az.run(*words(hub, "--device-ids", odd), environment=environment)
+    rows = {row["deviceId"]: row["payload"] for row in ran.json}
+    assert rows["odd-2"] == {"where": "Zürich"}
+    assert rows["odd-1"]["x\udfff"] == "\ud800 ü"
+    assert "discarded" not in ran.stderr and "Traceback" not in ran.stderr
+    shown = hub.az.run(*words(hub, "--device-ids", odd, "-o", "yaml"), environment=environment)
+    assert "where" in shown.stdout and ("Zürich" in shown.stdout or "Z\\u00FCrich" in shown.stdout)
+    assert "discarded" not in shown.stderr and "Traceback" not in shown.stderr
+
+
 def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
     before = len(fleet.calls)
     ran = call(hub, "--device-ids", "many-00,many-01,sleeps,nobody,many-29", "--exclude", "many-01")

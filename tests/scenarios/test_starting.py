@@ -20,9 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "clients", "clients.answer", "clients.hub",
-    "model", "model.clock", "model.errors", "model.host_names", "model.target", "transport", "transport.auth",
-    "transport.http", "transport.link_errors", "transport.masking", "transport.named_adapter", "transport.retry",
-    "transport.sas", "transport.trust",
+    "clients.paths", "model", "model.clock", "model.errors", "model.host_names", "model.ids", "model.target",
+    "transport", "transport.auth", "transport.environment", "transport.http", "transport.link_errors",
+    "transport.masking", "transport.named_adapter", "transport.retry", "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
     "cli.params.jobs", "clients.job_codec", "clients.jobs", "model.job", "model.outcome", "model.query", "operations",
@@ -33,10 +33,10 @@ MODULES = {
     "job create": EVERY | OF_JOBS | {
         "cli.job_creating", "cli.job_submitting", "cli.json_parsing", "cli.json_values", "cli.selections", "cli.values",
         "clients.job_request_codec", "model.condition", "model.job_request", "model.selection", "model.twin",
-        "model.waiting",
+        "model.waiting", "model.whole_condition",
     },
     "device-twin show": EVERY | {
-        "cli.params.registry", "cli.twins", "clients.etags", "clients.paths", "clients.twin_codec", "clients.twins",
+        "cli.params.registry", "cli.twins", "clients.etags", "clients.twin_codec", "clients.twins",
         "model.twin_document",
     },
 }  # fmt: skip

@@ -97,3 +97,7 @@ def test_a_device_listens_with_at_most_the_five_subscriptions_the_hub_allows() -
     filters = topics.filters("d")
     assert len(filters) <= 5
     assert "devices/d/messages/devicebound/#" in filters
+
+
+def test_a_property_without_utf_8_form_is_escaped_and_the_others_are_as_they_are() -> None:
+    assert topics.parse_bag(topics.render_bag({"ü\udfff": "\ud800", "b": "ö"})) == {"ü\\udfff": "\\ud800", "b": "ö"}

@@ -3,8 +3,11 @@
 import gc
 import select
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,7 @@ from azext_iotjobs.transport.mqtt_events import (
 from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.tls_server import answer_with, serving
+from tests.helpers.tls_server import answer_with, self_signed, serving
 from tests.helpers.waiting import looks
 
 LIMIT_S = 30
@@ -204,6 +207,65 @@ def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess, 
         transport.close()
         assert time.monotonic() - before < LIMIT_S / 3
         accepted.close()
+
+
+CONNACK = bytes.fromhex("20020000")
+NO_PACKETS = {
+    "a topic without UTF-8 form": "30050002fffe41",
+    "a topic longer than its packet": "3003000941",
+    "a message without a topic": "300100",
+    "a message of QoS 1 without a number": "3203000141",
+    "QoS 3": "36050001410001",
+    "a short SUBACK": "900100",
+    "an empty PUBACK": "4000",
+    "a long PINGRESP": "d00100",
+    "packet type 0": "0000",
+    "packet type 15": "f000",
+    "a length that never ends": "30ffffffffff",
+    "a CONNACK of one byte": "200100",
+}
+
+
+@pytest.mark.parametrize("packet", NO_PACKETS.values(), ids=NO_PACKETS)
+def test_a_packet_that_is_none_ends_its_connection_and_nothing_else(tmp_path: Path, packet: str) -> None:
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def serve() -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True) as device:
+            device.recv(1000)  # CONNECT
+            device.sendall(CONNACK)
+            device.sendall(bytes.fromhex(packet))
+            device.settimeout(LIMIT_S)
+            with suppress(OSError):  # until it has left
+                while device.recv(1000):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        target = HubTarget(host="localhost", mqtt_port=listener.getsockname()[1], ca_file=str(certificate))
+        transport = MqttTransport(target, CLOCK)
+        transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
+        seen = until(transport, lambda event: isinstance(event, Lost))
+        transport.close()
+        thread.join(LIMIT_S)
+    assert not thread.is_alive()
+    assert seen == [Connected("d"), Lost("d")]
+
+
+@pytest.mark.parametrize(
+    "topic", ["devices/a+b/messages/events/", "devices/a#/messages/events/", "x" * 70_000, "", "a\ud800"]
+)
+def test_what_mqtt_cannot_carry_is_an_error_of_ours(hub: HubProcess, transport: MqttTransport, topic: str) -> None:
+    subscribed(transport, hub, "asks")
+    with pytest.raises(BadValue, match="MQTT cannot carry") as raised:
+        transport.publish("asks", topic, b"x", qos=1)
+    assert len(str(raised.value)) < 400
+    with pytest.raises(BadValue, match="MQTT cannot carry"):
+        transport.subscribe("asks", [f"a+/{topic}"])
+    assert transport.publish("asks", "devices/asks/messages/events/", b"x", qos=1), "the connection goes on"
 
 
 def test_a_ca_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -20,6 +20,11 @@ command(
         "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
     ),
     (
+        "Over HTTPS, with headers of the hub's and a property of the application's.",
+        "az iot device simulate -n localhost -d pump-1 --protocol http --msg-count 1 "
+        "--properties 'iothub-messageid=1;content-type=text/plain;iothub-app-site=north'",
+    ),
+    (
         "Sign in with a certificate, through the HTTPS port.",
         "az iot device simulate -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
         "--key-file-path pump-1-key.pem --websocket",
@@ -78,14 +83,20 @@ command(
 
 command(
     "iot device send-d2c-message",
-    "Send a message, or several, as a device, over HTTPS.",
+    "Send a message, or several, as a device, over MQTT, until the hub has acknowledged them.",
     ("Send a text.", "az iot device send-d2c-message -n localhost -d pump-1 --data 'valve open'"),
     (
         "Send JSON that the hub can route by, with a property.",
         "az iot device send-d2c-message -n localhost -d pump-1 --data '{\"t\": 21}' "
         "--properties '$.ct=application/json;$.ce=utf-8;site=north'",
     ),
-    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce.",
+    (
+        "Sign in with a certificate, through the HTTPS port, and announce a model.",
+        "az iot device send-d2c-message -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
+        "--key-file-path pump-1-key.pem --websocket --model-id 'dtmi:com:example:Thermostat;1'",
+    ),
+    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce. A hub knows one connection of a device: if the "
+    "device is connected, that connection ends. Messages that wait for the device are left for it.",
 )
 group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
 command(

@@ -63,16 +63,22 @@ command(
         "By calls, 50 at once and at most 20 a second, with every event in a file.",
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
-    long="Which devices there are is fixed when it starts. What is given here counts for this run alone; the rest is "
-    f"as it was saved. {RUNNING}",
+    (
+        "Every night, whatever became of the night before.",
+        "az iot hub fleet-job run -j fw-7 --if-unfinished cancel",
+    ),
+    ("On a twentieth of its devices first.", "az iot hub fleet-job run -j fw-7 --sample 5%"),
+    long="Which devices there are is fixed when it starts. What is given here counts for this run alone, and is "
+    "recorded with it; the rest is as it was saved. Exit code 9: another run of it has not ended, or somebody else "
+    f"carries it on; the error says who, and --if-unfinished what else can be done. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
     "Go on with the last run of a fleet job that was stopped, broke off, or whose process has ended.",
     ("Go on.", "az iot hub fleet-job resume -j fw-7"),
     ("Go on, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
-    long="A run that somebody carries on is refused; the error says who and until when. Whoever resumes a run that its "
-    f"threshold stopped accepts the failures so far. {RUNNING}",
+    long="A run that somebody carries on is refused with exit code 9; the error says who and until when. Whoever "
+    f"resumes a run that its threshold stopped accepts the failures so far. {RUNNING}",
 )
 command(
     "iot hub fleet-job rerun",
@@ -95,6 +101,7 @@ command(
     ("Stop it, and say why.", "az iot hub fleet-job stop -j fw-7 --reason 'battery alarms'"),
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it goes on, and "
     "a resume reads what it did. Exit code 7: something is still under way; the run stops when that has ended. "
+    "What that is, and until when, is said while it waits. A run that is stopped already stays so. "
     f"{NO_HUB}",
 )
 command(

@@ -19,7 +19,8 @@ def _simulate(c: Context) -> None:
     c.argument("message_interval_s", options_list=["--msg-interval", "--mi"], type=int,
                help="Seconds between two messages, 1 or more.")  # fmt: skip
     c.argument("message_properties", options_list=["--properties", "--props", "-p"],
-               help="Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, …")  # fmt: skip
+               help="Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, … Over `http` the "
+                    "hub's headers are those headers: iothub-messageid, content-type, iothub-app-NAME.")  # fmt: skip
     c.argument("answer_status", options_list=["--method-response-code", "--mrc"],
                help="Status with which every method call is answered, a whole number. Default: 200.")  # fmt: skip
     c.argument("answer_payload", options_list=["--method-response-payload", "--mrp"], nargs="+",
@@ -32,8 +33,7 @@ def _simulate(c: Context) -> None:
 
 def _send_d2c(c: Context) -> None:
     c.argument("messages_to_send", options_list=["--msg-count", "--mc"], type=int, help="How often to send it.")
-    c.argument("model", options_list=["--model-id", "--dtmi"],
-               help="Not over HTTPS, which this command speaks: see `az iot device simulate`.")  # fmt: skip
+    c.argument("model", options_list=["--model-id", "--dtmi"], help="DTMI of the model that the device announces.")
 
 
 def _device_key(c: Context) -> None:
@@ -41,7 +41,7 @@ def _device_key(c: Context) -> None:
                help="The device's key. Default: read from the hub.")  # fmt: skip
 
 
-def _certificate(note: str) -> AddOptions:
+def _certificate(note: str = "") -> AddOptions:
     def add(c: Context) -> None:
         for dest, options, text in (
             ("certificate_path", ["--certificate-file-path", "--cp"], "PEM file with the certificate"),
@@ -79,8 +79,7 @@ OPTIONS: Options = {
         sight, behaviour,
     ),
     "iot device send-d2c-message": (
-        hub, auth_type, device, body, _send_d2c, _device_key,
-        _certificate(": not over HTTPS, see `az iot device simulate`"),
+        hub, auth_type, device, body, _send_d2c, _device_key, _certificate(), _websocket,
     ),
     "iot device c2d-message receive": (hub, auth_type, device, _receive),
     "iot device c2d-message complete": (hub, auth_type, device, _lock_token),

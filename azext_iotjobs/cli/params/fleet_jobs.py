@@ -26,7 +26,7 @@ TIERS = ("F1", "B1", "B2", "B3", "S1", "S2", "S3")
 
 def _new_id(c: Context) -> None:
     c.argument("fleet_job", options_list=["--fleet-job-id", "-j"],
-               help="Id of the fleet job: at most 40 of a-z, 0-9 and dash.")  # fmt: skip
+               help="Id of the fleet job: at most 40 of a-z, 0-9, dash, dot and underscore.")  # fmt: skip
 
 
 def _id(c: Context) -> None:
@@ -67,17 +67,24 @@ def _action(c: Context) -> None:
             help="Name of the direct method that is called.")  # fmt: skip
     c.extra("method_json", options_list=["--method-payload", "--mp"], nargs="+", arg_group=WHAT,
             help=f"Payload of the method: {JSON_FORMS}. Default: null.")  # fmt: skip
-    c.extra("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int, arg_group=WHAT,
-            help="Seconds that the hub waits for a device to connect, 0 to 300. Default: 30.")  # fmt: skip
-    c.extra("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int, arg_group=WHAT,
-            help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300. "
-                 "Default: 30.")  # fmt: skip
+    _timeouts("Default: 30.", WHAT)(c)
     c.extra("edge_content", options_list=["--content", "-k"], nargs="+", arg_group=WHAT,
             help="Configuration content that is applied to edge devices, with modulesContent: JSON or "
                  "`@file`.")  # fmt: skip
     c.extra("success", options_list=["--success-status"], arg_group=WHAT,
             help="Method statuses with which a device has succeeded: numbers and ranges. "
                  f"Default: {DEFAULT_SUCCESS_STATUS}.")  # fmt: skip
+
+
+def _timeouts(default: str, group: str) -> AddOptions:
+    def add(c: Context) -> None:
+        c.extra("connect_timeout", options_list=["--method-connect-timeout", "--mct"], type=int, arg_group=group,
+                help=f"Seconds that the hub waits for a device to connect, 0 to 300. {default}")  # fmt: skip
+        c.extra("response_timeout", options_list=["--method-response-timeout", "--mrt"], type=int, arg_group=group,
+                help="Seconds that the hub waits for a device's answer, connecting included, 5 to 300. "
+                     f"{default}")  # fmt: skip
+
+    return add
 
 
 def _devices(c: Context) -> None:
@@ -96,6 +103,10 @@ def _devices(c: Context) -> None:
 def _fewer(c: Context) -> None:
     c.extra("left_out", options_list=["--exclude"], arg_group=WHO,
             help="Device ids to leave out, with commas between them.")  # fmt: skip
+    _narrower(c)
+
+
+def _narrower(c: Context) -> None:
     c.extra("first_devices", options_list=["--limit"], type=int, arg_group=WHO,
             help="Only the first so many of them, in the order in which they are named, of a condition in that of "
                  "their ids. 0 takes a limit away.")  # fmt: skip
@@ -166,7 +177,9 @@ def _pace(c: Context) -> None:
             help="Calls a second at most. Default: as fast as they are answered; throttling slows all of them "
                  "down.")  # fmt: skip
     c.extra("ttl_s", options_list=["--ttl"], type=int, arg_group=REACH,
-            help="Seconds that a hub job may run at most. Default: 3600.")  # fmt: skip
+            help="Seconds that a hub job may run at most; a device that is away holds its batch for so long. Default, "
+                 "and 0: what the devices of the batch can need, by their number, the timeouts and the hub's "
+                 "tier.")  # fmt: skip
 
 
 def _tier(c: Context) -> None:
@@ -194,6 +207,12 @@ def _running(c: Context) -> None:
                help="End with exit code 0 also when devices failed, or the run was stopped or canceled.")  # fmt: skip
 
 
+def _unfinished(c: Context) -> None:
+    c.argument("if_unfinished", options_list=["--if-unfinished"], arg_type=get_enum_type(["fail", "resume", "cancel"]),
+               help="What to do when the run before has not ended: end with exit code 9, go on with it in place of a "
+                    "new one, or cancel it and run anew. Default: fail.")  # fmt: skip
+
+
 def _run_at_once(c: Context) -> None:
     c.argument("runs", options_list=["--run"], action="store_true", help="Run it, too, and wait for its end.")
 
@@ -204,7 +223,7 @@ def _run_number(c: Context) -> None:
 
 def _on(c: Context) -> None:
     c.argument("chosen_words", options_list=["--on"],
-               help="Which devices of the run: words out of all, pending, completed, failed, uncertain, "
+               help="Which devices of the run: words out of all, pending, in-progress, completed, failed, uncertain, "
                     f"{', '.join(ERROR_CLASSES)}, with commas between them.")  # fmt: skip
 
 
@@ -225,7 +244,7 @@ def _list(c: Context) -> None:
 
 def _results(c: Context) -> None:
     c.argument("device_state", options_list=["--status"],
-               arg_type=get_enum_type(["pending", "completed", "failed", "uncertain"]),
+               arg_type=get_enum_type(["pending", "in-progress", "completed", "failed", "uncertain"]),
                help="Only devices in this state.")  # fmt: skip
     c.argument("error_kind", options_list=["--error-class"], arg_type=get_enum_type(ERROR_CLASSES),
                help="Only devices that failed in this way.")  # fmt: skip
@@ -253,15 +272,18 @@ def _group_condition(c: Context) -> None:
 
 _HUB = (hub, auth_type, _state)
 _DELIVERY = (_driver, _pace)
+_own_timeouts = _timeouts("Default: as it was saved.", REACH)
 _DEFINITION = (_names, _action, _devices, _fewer, _most, _rollout, *_DELIVERY)
 
 OPTIONS: Options = {
     "iot hub fleet-job create": (*_HUB, _new_id, *_DEFINITION, _tier, _plan, _run_at_once, _running),
-    "iot hub fleet-job run": (*_HUB, _id, _most, *_DELIVERY, _tier, _plan, _running),
-    "iot hub fleet-job resume": (*_HUB, _id, _pace, _running),
+    "iot hub fleet-job run": (
+        *_HUB, _id, _unfinished, _narrower, _most, *_DELIVERY, _own_timeouts, _tier, _plan, _running,
+    ),
+    "iot hub fleet-job resume": (*_HUB, _id, _pace, _own_timeouts, _running),
     "iot hub fleet-job rerun": (
         *_HUB, _id, _other_id("its own, and -r1, -r2, …"), _run_number, _on, _fewer, _most, _names, _rollout,
-        *_DELIVERY, _tier, _plan, _running,
+        *_DELIVERY, _own_timeouts, _tier, _plan, _running,
     ),
     "iot hub fleet-job stop": (*_HUB, _id, _asking),
     "iot hub fleet-job cancel": (*_HUB, _id, _asking),

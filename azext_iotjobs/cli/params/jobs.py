@@ -10,6 +10,7 @@ from azext_iotjobs.cli.params.shared import (
     Context,
     Options,
     auth_type,
+    checked,
     device,
     hub,
     rows,
@@ -25,11 +26,13 @@ JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancel
 
 
 def _job_to_make(c: Context) -> None:
-    c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.")
+    c.argument("job", options_list=["--job-id"], help="Job id: at most 64 of a-z, 0-9 and dash.",
+               validator=checked("job", "--job-id", "JOB"))  # fmt: skip
 
 
 def _job_id(c: Context) -> None:
-    c.argument("job", options_list=["--job-id"], completer=completion.job_ids, help="Job id.")
+    c.argument("job", options_list=["--job-id"], completer=completion.job_ids, help="Job id.",
+               validator=checked("job", "--job-id", "JOB"))  # fmt: skip
 
 
 def _method(c: Context) -> None:
@@ -71,7 +74,8 @@ def _handing_in(c: Context) -> None:
 
 def _new_job_id(default: str) -> AddOptions:
     def add(c: Context) -> None:
-        c.argument("new_job", options_list=["--new-job-id"], help=f"Id of the new job. Default: {default}.")
+        c.argument("new_job", options_list=["--new-job-id"], help=f"Id of the new job. Default: {default}.",
+                   validator=checked("new_job", "--new-job-id", "JOB"))  # fmt: skip
 
     return add
 
@@ -161,7 +165,8 @@ def _invoke(c: Context) -> None:
 
 def _module(c: Context) -> None:
     c.argument("module", options_list=["--module-id", "-m"],
-               help="Module id. Not needed with a --query-condition that selects modules.")  # fmt: skip
+               help="Module id. Not needed with a --query-condition that selects modules.",
+               validator=checked("module", "--module-id", "MODULE"))  # fmt: skip
 
 
 def _calling(c: Context) -> None:

@@ -3,12 +3,12 @@
 from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli import completion
-from azext_iotjobs.cli.params.shared import Context, Options, body, device
+from azext_iotjobs.cli.params.shared import Context, Options, body, checked, device
 
 
 def _hub_events(c: Context) -> None:
     c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids,
-               help="Only this device's messages.")  # fmt: skip
+               help="Only this device's messages.", validator=checked("device", "--device-id", "DEVICE"))  # fmt: skip
     c.argument("messages_to_read", options_list=["--msg-count", "--mc"], type=int, help="End after so many messages.")
     c.argument("silence_s", options_list=["--timeout", "-t"], type=int,
                help="End when nothing has come for so many seconds; 0: never.")  # fmt: skip
@@ -55,7 +55,7 @@ def _hub_start(c: Context) -> None:
 
 def _ca_name(c: Context) -> None:
     c.argument("ca_name", options_list=["--name"], help="Name of the certificate at the hub: 1 to 64 of A-Z, a-z, "
-               "0-9, dot, dash and underscore.")  # fmt: skip
+               "0-9, dot, dash and underscore.", validator=checked("ca_name", "--name", "CERTIFICATE"))  # fmt: skip
 
 
 def _ca_file(c: Context) -> None:

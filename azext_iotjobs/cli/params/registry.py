@@ -7,6 +7,7 @@ from azext_iotjobs.cli.params.shared import (
     Context,
     Options,
     auth_type,
+    checked,
     device,
     edge,
     edits,
@@ -57,22 +58,27 @@ def _renewal(c: Context) -> None:
                help="Which key is made anew; `swap` lets them change places, for one device or module.")  # fmt: skip
     c.argument("hides_progress", options_list=["--no-progress"], arg_type=get_three_state_flag(),
                help="Do not tell how far it is.")  # fmt: skip
+    c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
+               help="End with exit code 0 also when keys were not renewed.")  # fmt: skip
 
 
 def _renewed_devices(c: Context) -> None:
-    c.argument("devices", options_list=["--device-id", "-d"], nargs="+",
-               help="Device ids with spaces between them, or '*' (quoted) for all that have keys.")  # fmt: skip
+    c.argument("devices", options_list=["--device-id", "-d"], nargs="+", action="extend",
+               help="Device ids with spaces between them, or '*' (quoted) for all that have keys.",
+               validator=checked("devices", "--device-id", "DEVICE"))  # fmt: skip
     c.argument("with_modules", options_list=["--include-modules", "--im"], arg_type=get_three_state_flag(),
                help="Renew the keys of their modules too.")  # fmt: skip
 
 
 def _renewed_modules(c: Context) -> None:
-    c.argument("modules", options_list=["--module-id", "-m"], nargs="+",
-               help="Module ids with spaces between them, or '*' (quoted) for all that have keys.")  # fmt: skip
+    c.argument("modules", options_list=["--module-id", "-m"], nargs="+", action="extend",
+               help="Module ids with spaces between them, or '*' (quoted) for all that have keys.",
+               validator=checked("modules", "--module-id", "MODULE"))  # fmt: skip
 
 
 def _parent(c: Context) -> None:
-    c.argument("parent_device", options_list=["--parent-device-id", "--pd"], help="Id of the parent, an edge device.")
+    c.argument("parent_device", options_list=["--parent-device-id", "--pd"], help="Id of the parent, an edge device.",
+               validator=checked("parent_device", "--parent-device-id", "DEVICE"))  # fmt: skip
 
 
 def _takes_over(c: Context) -> None:
@@ -82,7 +88,8 @@ def _takes_over(c: Context) -> None:
 
 def _children(c: Context) -> None:
     c.argument("child_devices", options_list=["--child-list", "--cl"], nargs="+",
-               help="Ids of the children, with spaces between them.")  # fmt: skip
+               help="Ids of the children, with spaces between them.",
+               validator=checked("child_devices", "--child-list", "DEVICE"))  # fmt: skip
 
 
 def _all_children(c: Context) -> None:

@@ -18,6 +18,9 @@ Options = dict[str, tuple[AddOptions, ...]]  # command -> what adds its options
 ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
 JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
 
+ETAG = "ETAG"
+ALL = "*"
+
 _edit_number = itertools.count()
 
 
@@ -74,14 +77,42 @@ def auth_type(c: Context) -> None:
                  "--defaults iothub-data-auth-type=login`.")  # fmt: skip
 
 
+def checked(dest: str, option: str, kind: str) -> Callable[[Any], None]:
+    """What az calls once a line is read: it refuses what cannot be such an id, before anything is asked or sent.
+
+    dest: the option's.  kind: the name of an IdKind in model.ids, or ETAG.  Where an option takes many, * is all.
+    """
+
+    def check(namespace: Any) -> None:
+        typed = getattr(namespace, dest, None)
+        if typed is None:
+            return
+        from azext_iotjobs.cli.errors import to_az_error
+        from azext_iotjobs.model import ids  # here: few lines name everything that can be named
+        from azext_iotjobs.model.errors import UserError
+
+        try:
+            for each in [typed] if isinstance(typed, str) else typed:
+                if kind == ETAG:
+                    ids.check_etag(each, option)
+                elif each != ALL or isinstance(typed, str):
+                    ids.check_id(getattr(ids, kind), each, option)
+        except UserError as err:
+            to_az_error(err)
+
+    return check
+
+
 def device(c: Context) -> None:
     """One device."""
-    c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids, help="Device id.")
+    c.argument("device", options_list=["--device-id", "-d"], completer=completion.device_ids, help="Device id.",
+               validator=checked("device", "--device-id", "DEVICE"))  # fmt: skip
 
 
 def module(c: Context) -> None:
     """One module of a device."""
-    c.argument("module", options_list=["--module-id", "-m"], help="Module id.")
+    c.argument("module", options_list=["--module-id", "-m"], help="Module id.",
+               validator=checked("module", "--module-id", "MODULE"))  # fmt: skip
 
 
 def which_key(c: Context) -> None:
@@ -102,7 +133,8 @@ def host_kind(c: Context) -> None:
 def if_match(c: Context) -> None:
     """An etag that must still hold."""
     c.argument("if_match", options_list=["--etag", "-e"],
-               help="Go on only if the hub's copy still has this etag. Default: whatever is there.")  # fmt: skip
+               help="Go on only if the hub's copy still has this etag. Default: whatever is there.",
+               validator=checked("if_match", "--etag", ETAG))  # fmt: skip
 
 
 def edits(c: Context) -> None:

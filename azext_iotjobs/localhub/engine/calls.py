@@ -8,15 +8,23 @@ writes. A device that is away costs a future, no task and no timer. Where a tier
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from azext_iotjobs.localhub.clock import HubClock, parse
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.errors import JOB_RUN_PRECONDITION_FAILED, HubError
+from azext_iotjobs.localhub.errors import (
+    JOB_RUN_PRECONDITION_FAILED,
+    SERVER_ERROR,
+    HubError,
+    StoreDamaged,
+    StoreTrouble,
+)
 from azext_iotjobs.localhub.rules.job import DeviceStatus, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
+from azext_iotjobs.localhub.turns import Backoff
 
 CALLS_AT_ONCE = 100  # of one job
 ROWS_AT_ONCE = 250  # read or given up in one turn: some milliseconds, then others have theirs
@@ -50,6 +58,7 @@ class Calls:
         self._given_up: list[Move] = []
         self._was_late = False  # the time was over before it began
         self._is_over = False
+        self._backoff = Backoff()
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -58,15 +67,21 @@ class Calls:
         try:
             while True:
                 self._changed.clear()
-                self._read_some()
-                self._give_up_some()
-                self._store_and_call()
+                try:
+                    self._read_some()
+                    self._give_up_some()
+                    self._store_and_call()
+                except StoreTrouble:  # what is on the way goes on, and nobody else is called
+                    await asyncio.sleep(self._backoff.pause_s())
+                    continue
+                self._backoff.reset()
                 if not self._is_anything_left():
                     return
                 await asyncio.sleep(0)  # others have their turn; and what comes in it is stored together
                 await self._changed.wait()
         except asyncio.CancelledError:
-            self._store([])
+            with suppress(StoreTrouble):  # then these calls count as cut off
+                self._store([])
             raise
         finally:
             timer.cancel()
@@ -131,7 +146,12 @@ class Calls:
     def _store_and_call(self) -> None:
         """Store what has ended, and that some begin; then call those."""
         beginning = list(self._next_devices())
-        self._store(beginning)
+        try:
+            self._store(beginning)
+        except StoreTrouble:
+            self._ready.extendleft(reversed(beginning))
+            self._turns += len(beginning) if self._quotas is not None else 0
+            raise
         for row in beginning:
             call = asyncio.get_running_loop().create_task(self._call(row))
             self._calling.add(call)
@@ -160,11 +180,10 @@ class Calls:
             self._changed.set()
 
     def _store(self, beginning: list[PendingDevice]) -> None:
-        ended, self._ended = self._ended, []
-        given_up, self._given_up = self._given_up, []
         now = self._clock.now()
         begun = [Move(row.row_id, DeviceStatus.RUNNING, now) for row in beginning]
-        self._jobs.move_devices([*given_up, *(call.result() for call in ended), *begun])
+        self._jobs.move_devices([*self._given_up, *(call.result() for call in self._ended), *begun])
+        self._ended, self._given_up = [], []
 
     def _next_devices(self) -> Iterator[PendingDevice]:
         """The next devices to call, as many as may be now."""
@@ -215,9 +234,10 @@ class Calls:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def error_of(err: HubError) -> dict[str, str]:
+def error_of(err: HubError | StoreDamaged) -> dict[str, str]:
     """What a device's row says of a refusal."""
-    return {"code": err.fault.name, "description": err.text}
+    fault = err.fault if isinstance(err, HubError) else SERVER_ERROR
+    return {"code": fault.name, "description": err.text}
 
 
 def deadline_of(job: Job, row: PendingDevice) -> datetime:

@@ -4,7 +4,6 @@ A message is in the store before its sender hears that it was taken, and leaves 
 a connection held when it ended, or when the hub did, waits again.
 """
 
-import asyncio
 import uuid
 from datetime import datetime, timedelta
 
@@ -16,11 +15,15 @@ from azext_iotjobs.localhub.errors import (
     DEVICE_MESSAGE_LOCK_LOST,
     DEVICE_NOT_FOUND,
     HubError,
+    StoreDamaged,
+    StoreTrouble,
 )
 from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, MAX_QUEUED, Fate, NewMessage, is_reported
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.messages import Feedback, FeedbackBatch, Message, Messages
+from azext_iotjobs.localhub.store.reading import say_once
+from azext_iotjobs.localhub.turns import take_turns
 
 FEEDBACK_AT_ONCE = 64
 FEEDBACK_LOCK = timedelta(seconds=60)
@@ -39,6 +42,9 @@ class Mailbox:
         self._links = links
         self._clock = clock
         self._holders: set[Address] = set()  # whose connections were given messages
+        # What could not be stored when it was due, and is done once the store can be used again.
+        self._to_release: set[Address] = set()
+        self._to_deliver: set[Address] = set()
 
     def recover(self) -> None:
         """Put back what connections held when a hub before this one ended."""
@@ -47,9 +53,12 @@ class Mailbox:
 
     async def run(self) -> None:
         """Notice what time does to messages, until cancelled."""
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_INTERVAL_S)
+        await take_turns("the look at messages to devices", self._turn, self._database.troubles)
+
+    def _turn(self) -> float:
+        self._catch_up()
+        self.look()
+        return LOOK_INTERVAL_S
 
     def look(self) -> None:
         """Take out what has expired, and put back what was locked for too long."""
@@ -72,7 +81,13 @@ class Mailbox:
         return number
 
     def deliver(self, address: Address) -> None:
-        """Give a device that listens what waits for it."""
+        """Give a device that listens what waits for it; later, when the store cannot be used."""
+        try:
+            self._deliver(address)
+        except StoreTrouble:
+            self._to_deliver.add(address)
+
+    def _deliver(self, address: Address) -> None:
         while self._links.accepts_messages(address):
             message = self._messages.take(address, _token(), None)
             if message is None:
@@ -84,8 +99,28 @@ class Mailbox:
         """A device's connection has ended: what it held and did not settle waits again."""
         if address in self._holders:  # of a fleet that goes, most have never been sent anything
             self._holders.remove(address)
+            try:
+                self._release(address)
+            except StoreTrouble:
+                self._to_release.add(address)
+
+    def _release(self, address: Address) -> None:
+        with self._database.transaction():
             for message in self._messages.held(address):
                 self._back(message)
+
+    def _catch_up(self) -> None:
+        """Do what could not be stored when it was due. Raises StoreTrouble when it still cannot."""
+        for address in list(self._to_release):
+            # On line again, it may hold others by now; what it held before comes again when this connection ends.
+            if address in self._holders or self._links.is_connected(address):
+                self._holders.add(address)
+            else:
+                self._release(address)
+            self._to_release.discard(address)
+        for address in list(self._to_deliver):
+            self._deliver(address)
+            self._to_deliver.discard(address)
 
     def taken(self, address: Address, token: str) -> None:
         """A device has acknowledged a message over MQTT; one that has expired meanwhile is no longer there."""
@@ -148,7 +183,10 @@ class Mailbox:
         with self._database.transaction():
             self._messages.remove(message)
             if is_reported(message.sent.ack, fate):
-                self._messages.add_feedback(self._feedback(message, fate, self._clock.now()))
+                try:
+                    self._messages.add_feedback(self._feedback(message, fate, self._clock.now()))
+                except StoreDamaged as err:  # the device's own row: nobody would ever be rid of the message
+                    say_once(err)
 
     def _feedback(self, message: Message, fate: Fate, now: datetime) -> Feedback:
         identity = self._identities.get(message.address)

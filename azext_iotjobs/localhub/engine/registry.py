@@ -121,7 +121,7 @@ class Registry:
     def create_module(self, address: Address, wanted: Wanted, twin: TwinState | None = None) -> Identity:
         """Enter a new module, with its twin. Raises HubError."""
         assert address.module_id is not None
-        rules.check_module_id(address.module_id)
+        rules.check_new_module_id(address.module_id)
         self._check_host(address)
         if self._identities.get(address) is not None:
             raise HubError(MODULE_ALREADY_EXISTS_ON_DEVICE, f"{address.shown} is already registered.")
@@ -138,7 +138,7 @@ class Registry:
     def update_module(self, address: Address, wanted: Wanted, check: Check) -> Identity:
         """Put a module's record in place of the old one. Raises HubError."""
         assert address.module_id is not None
-        rules.check_module_id(address.module_id)
+        rules.check_new_module_id(address.module_id)
         old = self.module(address)
         check(old)
         return self._identities.save(replace(old, managed_by=wanted.managed_by, **_sign_in(wanted.sign_in)))
@@ -146,7 +146,7 @@ class Registry:
     def delete_module(self, address: Address, check: Check) -> None:
         """Remove a module. Raises HubError."""
         assert address.module_id is not None
-        rules.check_module_id(address.module_id)
+        rules.check_new_module_id(address.module_id)
         check(self.module(address))
         self._identities.delete(address)
         self._links.drop(address)

@@ -15,11 +15,12 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.engine.twins import TwinDesk
-from azext_iotjobs.localhub.errors import HubError, QueryError
+from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
+from azext_iotjobs.localhub.turns import Backoff, take_turns
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ class Runner:
         self._quotas = quotas
         self._changed = asyncio.Event()
         self._carriers: dict[str, asyncio.Task[None]] = {}
+        self._broken: dict[str, BaseException] = {}  # jobs that are to fail, and why
+        self._has_begun = False
+        self._backoff = Backoff()  # of carriers that could not store what they did
 
     def wake(self) -> None:
         """Something has changed: a new job, or a cancelled one."""
@@ -60,33 +64,38 @@ class Runner:
     def forget(self, job_ids: list[str]) -> None:
         """Stop carrying out jobs whose rows are about to go."""
         for job_id in job_ids:
+            self._broken.pop(job_id, None)
             if carrier := self._carriers.pop(job_id, None):
                 carrier.cancel()
 
     async def run(self) -> None:
         """Run jobs until cancelled."""
-        self._fail_cut_off_calls()
         try:
-            while True:
-                self._changed.clear()
-                wait_s = self._step_all()
-                # Not wait_for: before Python 3.12 that loses a cancellation which comes together with the wake-up, and
-                # a hub that is stopped just after a request would run on for ever.
-                timer = asyncio.get_running_loop().call_later(wait_s, self._changed.set)
-                try:
-                    await self._changed.wait()
-                finally:
-                    timer.cancel()
+            await take_turns("the jobs", self._turn, self._database.troubles, self._changed)
         finally:
             for carrier in self._carriers.values():
                 carrier.cancel()
             await asyncio.gather(*self._carriers.values(), return_exceptions=True)
 
+    def _turn(self) -> float:
+        if not self._has_begun:
+            self._fail_cut_off_calls()
+            self._has_begun = True
+        self._end_broken()
+        return self._step_all()
+
     def _fail_cut_off_calls(self) -> None:
         now = self._clock.now()
         for job in self._jobs.active():
-            rows = self._jobs.devices_in(job.spec.job_id, DeviceStatus.RUNNING)
-            self._jobs.move_devices([Move(row.row_id, DeviceStatus.FAILED, now, error=CUT_OFF) for row in rows])
+            rows = self._jobs.rows_in(job.spec.job_id, DeviceStatus.RUNNING)
+            self._jobs.move_devices([Move(row_id, DeviceStatus.FAILED, now, error=CUT_OFF) for row_id in rows])
+
+    def _end_broken(self) -> None:
+        """Fail the jobs that a mistake, or a row that cannot be read, keeps from being carried on."""
+        for job_id, error in list(self._broken.items()):
+            reason = error.text if isinstance(error, StoreDamaged) else f"InternalError: {error!r}"
+            self._jobs.move(job_id, JobStatus.FAILED, ended_at=self._clock.now(), reason=reason)
+            del self._broken[job_id]
 
     def _step_all(self) -> float:
         """Take every job as far as it goes now; gives the seconds until the next one is due."""
@@ -94,13 +103,16 @@ class Runner:
         self._jobs.forget_before(now - HISTORY)
         wait_s = LONGEST_SLEEP_S
         for job in self._jobs.active():
-            self._step(job, now)
+            try:
+                self._step(job, now)
+            except StoreDamaged as err:  # of this job; the others go on
+                self._break(job.spec.job_id, err)
             wait_s = min(wait_s, max(0.0, (job.start_at - now).total_seconds())) if job.start_at > now else wait_s
         return wait_s
 
     def _step(self, job: Job, now: datetime) -> None:
         job_id = job.spec.job_id
-        if job_id in self._carriers:
+        if job_id in self._carriers or job_id in self._broken:
             return
         tally = self._jobs.tally(job_id)
         open_devices = tally[DeviceStatus.PENDING] + tally[DeviceStatus.RUNNING]
@@ -130,9 +142,19 @@ class Runner:
     def _carried(self, job_id: str, done: "asyncio.Task[None]") -> None:
         if self._carriers.get(job_id) is done:
             del self._carriers[job_id]
-        if not done.cancelled() and (error := done.exception()) is not None:
-            logger.error("job %s could not be carried on", job_id, exc_info=error)
-            self._jobs.move(job_id, JobStatus.FAILED, ended_at=self._clock.now(), reason=f"InternalError: {error!r}")
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, StoreTrouble):  # what is stored is as it was: a later turn carries it on
+            asyncio.get_running_loop().call_later(self._backoff.pause_s(), self._changed.set)
+            return
+        self._backoff.reset()
+        if error is not None:
+            self._break(job_id, error)
+        self._changed.set()
+
+    def _break(self, job_id: str, error: BaseException) -> None:
+        trace = None if isinstance(error, StoreDamaged) else error
+        logger.error("job %s could not be carried on: %s", job_id, error, exc_info=trace)
+        self._broken[job_id] = error
         self._changed.set()
 
     async def _operate(self, job: Job) -> None:
@@ -160,7 +182,7 @@ class Runner:
         with self._database.transaction():  # the twin and the row that says so, or neither
             try:
                 self._twins.patch(row.address, tags=job.spec.tags, desired=job.spec.desired)
-            except HubError as err:
+            except (HubError, StoreDamaged) as err:
                 move = Move(row.row_id, DeviceStatus.FAILED, self._clock.now(), error=error_of(err))
             else:
                 outcome = {"deviceMethodResponse": None}

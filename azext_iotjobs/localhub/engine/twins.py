@@ -1,6 +1,7 @@
 """Change twins: the rules, the rows and the connected device, in one place for HTTP, MQTT and jobs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from azext_iotjobs.localhub.address import Address
@@ -8,7 +9,7 @@ from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, HubError
 from azext_iotjobs.localhub.rules import twin as rules
-from azext_iotjobs.localhub.rules.twin import TwinState
+from azext_iotjobs.localhub.rules.twin import Change, TwinState
 from azext_iotjobs.localhub.store.twins import Twins
 
 
@@ -27,12 +28,14 @@ class TwinDesk:
             raise HubError(DEVICE_NOT_FOUND, f"{address.shown} is not registered.")
         return twin
 
-    def patch(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
-        """Merge tags and desired properties (None leaves a part alone), and tell the device. Raises HubError."""
+    def patch(self, address: Address, *, tags: Change, desired: Change) -> TwinState:
+        """Merge tags and desired properties, and tell the device. Raises HubError."""
+        there = self.get(address)
+        tags_patch, desired_patch = rules.as_patch(tags, there.tags), rules.as_patch(desired, there.desired.data)
         return self._write(
             address,
-            desired,
-            lambda twin, now: rules.patch_by_service(twin, tags=tags, desired=desired, now_text=now),
+            desired_patch,
+            lambda twin, now: rules.patch_by_service(twin, tags=tags_patch, desired=desired_patch, now_text=now),
         )
 
     def replace(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
@@ -58,5 +61,6 @@ class TwinDesk:
         twin = change(before, render(self._clock.now()))
         self._twins.save(address, twin)
         if told is not None:
-            self._links.notify_desired(address, told, twin.desired.version)
+            # Not before the end of the transaction: what a device was told of cannot be taken back.
+            self._twins.when_saved(partial(self._links.notify_desired, address, told, twin.desired.version))
         return twin

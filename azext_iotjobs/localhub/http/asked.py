@@ -112,8 +112,8 @@ def whole_number(text: str) -> int | None:
 
 def seconds(document: Mapping[str, Any], name: str, default: int) -> int:
     """A number of seconds, which some clients send as text. Raises HubError 400."""
-    value = member(document, name, (int, str), default)
-    try:
-        return int(value)
-    except ValueError:
-        raise HubError(ARGUMENT_INVALID, f"{name} is not a whole number.") from None
+    value: int | str = member(document, name, (int, str), default)
+    number = whole_number(value) if isinstance(value, str) else value
+    if number is None or abs(number) >= 10**MAX_DIGITS:
+        raise HubError(ARGUMENT_INVALID, f"{name} is not a whole number of at most {MAX_DIGITS} digits.")
+    return number

@@ -7,12 +7,13 @@ from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.registry import Check, Registry
 from azext_iotjobs.localhub.engine.twins import TwinDesk
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, TOO_MANY_DEVICES, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, PRECONDITION_FAILED, TOO_MANY_DEVICES, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
-from azext_iotjobs.localhub.rules.twin import TwinState, new_twin, patch_by_service
+from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
+from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 
@@ -42,7 +43,7 @@ class BulkRoutes:
             "delete": self._delete,
             "deleteifmatchetag": lambda address, item: self._delete(address, item, _with_etag(item)),
             "updatetwin": self._update_twin,
-            "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _twin_etag(item)),
+            "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _needed(_twin_etag(item))),
         }
 
     async def post(self, asked: Asked) -> Answer:
@@ -125,15 +126,19 @@ class BulkRoutes:
     def _first_twin(self, item: Item) -> TwinState:
         """The twin of a new device, with the tags and desired properties that come with it. Raises HubError 400."""
         now = render(self._clock.now())
-        tags, desired = service_parts(item)
-        return patch_by_service(new_twin(now), tags=tags or None, desired=desired or None, now_text=now)
+        tags, desired = (as_patch(each, {}) or None for each in service_parts(item))
+        return patch_by_service(new_twin(now), tags=tags, desired=desired, now_text=now)
 
 
 def _address(item: Item) -> Address:
-    device_id = member(item, "id", str) or member(item, "deviceId", str)
-    if not device_id:
+    """The device or module that an item is for. Raises HubError 400; for a member that is there and empty, too."""
+    device_id, module_id = member(item, "id", str, member(item, "deviceId", str)), member(item, "moduleId", str)
+    if device_id is None:
         raise HubError(ARGUMENT_INVALID, "The id of a device is missing.")
-    return Address(str(device_id), member(item, "moduleId", str) or None)
+    check_device_id(device_id)
+    if module_id is not None:
+        check_module_id(module_id)
+    return Address(device_id, module_id)
 
 
 def _any(_identity: Identity) -> None:
@@ -141,12 +146,19 @@ def _any(_identity: Identity) -> None:
 
 
 def _with_etag(item: Item) -> Check:
-    etag = _unquoted(member(item, "eTag", str) or member(item, "etag", str))
-    return lambda identity: check_etag(etag, identity_etag(identity.etag))
+    """The stored record must have the etag that the item names; without one it names none."""
+    etag = _unquoted(member(item, "eTag", str, member(item, "etag", str)))
+    return lambda identity: check_etag(_needed(etag), identity_etag(identity.etag))
 
 
 def _twin_etag(item: Item) -> str | None:
     return _unquoted(member(item, "twinETag", str))
+
+
+def _needed(etag: str | None) -> str:
+    if etag is None:
+        raise HubError(PRECONDITION_FAILED, "Precondition failed: the ETag is missing; * stands for any.")
+    return etag
 
 
 def _unquoted(etag: str | None) -> str | None:

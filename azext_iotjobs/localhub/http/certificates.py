@@ -1,6 +1,5 @@
 """/_local/certificates: the CAs that may vouch for devices. Only for who holds iothubowner's key."""
 
-import re
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
@@ -9,7 +8,6 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
 
 MAX_CERTIFICATES = 25  # IoT Hub quotas
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class CertificateRoutes:
@@ -24,13 +22,11 @@ class CertificateRoutes:
         return Answer(document=[_document(each) for each in self._authorities.all()])
 
     async def put(self, asked: Asked) -> Answer:
-        """PUT /_local/certificates/{name}: enters one, also in the place of one of that name."""
+        """PUT /_local/certificates/{certificate}: enters one, also in the place of one of that name."""
         # Here and not above: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub import x509
 
-        name = asked.path["name"]
-        if not NAME.fullmatch(name):
-            raise HubError(ARGUMENT_INVALID, "A certificate's name may hold 1 to 64 letters, digits and ._-")
+        name = asked.path["certificate"]
         pem = member(asked.document(), "certificate", str)
         if pem is None:
             raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
@@ -52,8 +48,8 @@ class CertificateRoutes:
         return Answer(document=_document(row))
 
     async def delete(self, asked: Asked) -> Answer:
-        """DELETE /_local/certificates/{name}"""
-        name = asked.path["name"]
+        """DELETE /_local/certificates/{certificate}"""
+        name = asked.path["certificate"]
         if not self._authorities.delete(name):
             raise HubError(NOT_FOUND, f"There is no certificate of the name {name!a}.")
         return Answer(status=204)

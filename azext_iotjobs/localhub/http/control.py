@@ -1,8 +1,9 @@
-"""/_local/health, reset and stop: the hub itself. Only for who holds iothubowner's key."""
+"""/_local/health, troubles, reset and stop: the hub itself. Only for who holds iothubowner's key."""
 
 import os
 from collections.abc import Callable
 
+from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.http.asked import Answer, Asked
@@ -43,6 +44,15 @@ class ControlRoutes:
                 "connectedDeviceCount": self._links.count_devices(),
                 "activeJobCount": len(self._jobs.active()),
             }
+        )
+
+    async def troubles(self, _asked: Asked) -> Answer:
+        """GET /_local/troubles: what does not work now. Asks nothing of the store."""
+        return Answer(
+            document=[
+                {"what": each.what, "reason": each.reason, "since": render(each.since)}
+                for each in self._database.troubles.current()
+            ]
         )
 
     async def reset(self, _asked: Asked) -> Answer:

@@ -9,7 +9,7 @@ from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
-from azext_iotjobs.localhub.rules.twin import Section, TwinState
+from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, Whole
 from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
@@ -94,8 +94,8 @@ def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
         document["updateTwin"] = {
             "deviceId": None,
             "etag": "*",
-            **({} if spec.tags is None else {"tags": spec.tags}),
-            **({} if spec.desired is None else {"properties": {"desired": spec.desired}}),
+            **({} if spec.tags is None else {"tags": _shown_change(spec.tags)}),
+            **({} if spec.desired is None else {"properties": {"desired": _shown_change(spec.desired)}}),
         }
     if job.failure_reason is not None:
         document["failureReason"] = job.failure_reason
@@ -161,6 +161,10 @@ def event_document(event: DeviceEvent) -> Document:
         "properties": dict(event.message.properties),
         "body": base64.b64encode(event.message.body).decode(),
     }
+
+
+def _shown_change(change: Change) -> Document | None:
+    return None if change is Whole.EMPTIED else change
 
 
 def _section(section: Section) -> Document:

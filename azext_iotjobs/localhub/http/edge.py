@@ -8,7 +8,7 @@ from azext_iotjobs.localhub.engine.twins import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
-from azext_iotjobs.localhub.rules.identity import check_module_id
+from azext_iotjobs.localhub.rules.identity import check_module_id, check_new_module_id
 from azext_iotjobs.localhub.rules.twin import Tree, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -35,8 +35,7 @@ class EdgeRoutes:
             raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
         # All is checked before the first write: a module that was told of a change cannot be told that it was none.
         changes = [
-            self._checked(Address(device.device_id, module_id), member(contents, module_id, dict, {}))
-            for module_id in contents
+            self._checked(Address(device.device_id, module_id), content) for module_id, content in contents.items()
         ]
         with self._database.transaction():
             for address, tags, desired in changes:
@@ -45,11 +44,15 @@ class EdgeRoutes:
                 self._twins.replace(address, tags=tags, desired=desired)
         return Answer(status=204)
 
-    def _checked(self, address: Address, content: dict[str, Any]) -> tuple[Address, Tree, Tree]:
+    def _checked(self, address: Address, content: Any) -> tuple[Address, Tree, Tree]:
         """A module with the tags and desired properties that it is to have. Raises HubError 400."""
+        if not isinstance(content, dict):
+            raise HubError(ARGUMENT_INVALID, f"The content of {address.shown} must be an object.")
+        module_id = address.module_id or ""
+        check_module_id(module_id)  # first: to the tables an empty one is the device itself
         is_there = self._identities.get(address) is not None
         if not is_there:
-            check_module_id(address.module_id or "")
+            check_new_module_id(module_id)
         twin = self._twins.get(address) if is_there else new_twin("")
         desired = _desired(twin.desired.data, content)
         replace_by_service(twin, tags=twin.tags, desired=desired, now_text="")
@@ -59,9 +62,9 @@ class EdgeRoutes:
 def _desired(old: Tree, content: dict[str, Any]) -> Tree:
     """Desired properties after a content was applied: `properties.desired` is all of them, a longer path one of them.
 
-    Raises HubError 400.
+    Null removes what is at a path. Raises HubError 400.
     """
-    desired: Tree = member(content, DESIRED, dict, old)
+    desired: Tree = (member(content, DESIRED, dict) or {}) if DESIRED in content else old
     for path in content:
         prefix, dot, rest = path[: len(DESIRED)], path[len(DESIRED) :][:1], path[len(DESIRED) + 1 :]
         if path == DESIRED:
@@ -73,7 +76,13 @@ def _desired(old: Tree, content: dict[str, Any]) -> Tree:
 
 
 def _with(tree: Any, path: list[str], value: Any) -> Tree:
-    """A copy of a tree with a value at a path."""
+    """A copy of a tree with a value at a path; without what is there where the value is null."""
     name, *rest = path
     kept = dict(tree) if isinstance(tree, dict) else {}
-    return {**kept, name: _with(kept.get(name), rest, value) if rest else value}
+    if value is not None:
+        return {**kept, name: _with(kept.get(name), rest, value) if rest else value}
+    if not rest:
+        kept.pop(name, None)
+    elif isinstance(kept.get(name), dict):
+        kept[name] = _with(kept[name], rest, None)
+    return kept

@@ -7,7 +7,6 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, whole_n
 from azext_iotjobs.localhub.http.documents import identity_document
 from azext_iotjobs.localhub.http.identity_documents import check_named, wanted
 from azext_iotjobs.localhub.rules.etags import identity_etag
-from azext_iotjobs.localhub.rules.identity import check_device_id
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 
 MAX_LISTED = 1000
@@ -34,7 +33,6 @@ class IdentityRoutes:
     async def put(self, asked: Asked) -> Answer:
         """PUT /devices/{id}: creates without If-Match, updates with it."""
         device_id, document, etag = asked.path["id"], asked.document(), asked.etag()
-        check_device_id(device_id)
         check_named(document, deviceId=device_id)
         if etag is None:
             return _answer(self._registry.create_device(device_id, wanted(document)))

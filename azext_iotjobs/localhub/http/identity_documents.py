@@ -6,6 +6,7 @@ from typing import Any
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.asked import member
 from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
+from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED
 
 
@@ -65,6 +66,6 @@ def _kind(word: str) -> SignInKind:
 
 def _texts(document: Mapping[str, Any], name: str) -> list[str]:
     values: list[Any] = member(document, name, list, [])
-    if not all(isinstance(each, str) for each in values):
+    if not all(isinstance(each, str) and not HALF_CHARACTER.search(each) for each in values):
         raise HubError(ARGUMENT_INVALID, f"{name} must be a list of texts.")
     return values

@@ -18,10 +18,12 @@ from azext_iotjobs.localhub.errors import (
 )
 from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.documents import job_document, short_job_document, unknown_job_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continuation, page_size, start_after
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 
 MAX_CONDITION_CHARACTERS = 8192
@@ -30,15 +32,17 @@ MAX_CONDITION_CHARACTERS = 8192
 class JobRoutes:
     """Create, read, cancel and list jobs."""
 
-    def __init__(self, jobs: Jobs, runner: Runner, clock: HubClock, max_active: int | None) -> None:
+    def __init__(self, jobs: Jobs, runner: Runner, clock: HubClock, max_active: int | None, secret: str) -> None:
+        """secret: the hub's own, which signs continuation tokens."""
+        self._continuations = Continuations(secret)
         self._jobs = jobs
         self._runner = runner
         self._clock = clock
         self._max_active = max_active
 
     async def put(self, asked: Asked) -> Answer:
-        """PUT /jobs/v2/{id}: always a new job."""
-        spec = _spec(asked.path["id"], asked.document())
+        """PUT /jobs/v2/{job}: always a new job."""
+        spec = _spec(asked.path["job"], asked.document())
         now = self._clock.now()
         rules.check_start(spec.start_at, now)
         if self._jobs.get(spec.job_id) is not None:
@@ -53,14 +57,14 @@ class JobRoutes:
         return Answer(document=short_job_document(self._existing(spec.job_id)))
 
     async def get(self, asked: Asked) -> Answer:
-        """GET /jobs/v2/{id}: 200 for an unknown id too."""
-        job_id = asked.path["id"]
+        """GET /jobs/v2/{job}: 200 for an unknown id too."""
+        job_id = asked.path["job"]
         job = self._jobs.get(job_id)
         return Answer(document=unknown_job_document(job_id) if job is None else self._document(job))
 
     async def cancel(self, asked: Asked) -> Answer:
-        """POST /jobs/v2/{id}/cancel: only before it runs."""
-        job = self._existing(asked.path["id"])
+        """POST /jobs/v2/{job}/cancel: only before it runs."""
+        job = self._existing(asked.path["job"])
         if job.status not in rules.CANCELLABLE:
             raise HubError(
                 OPERATION_NOT_ALLOWED_IN_CURRENT_STATE,
@@ -73,12 +77,12 @@ class JobRoutes:
     async def list(self, asked: Asked) -> Answer:
         """GET /jobs/v2/query"""
         job_type, status = asked.query.get("jobType") or None, asked.query.get("jobStatus") or None
-        question, size = f"jobs {job_type} {status}", page_size(asked)
-        after, given = start_after(asked, question)
+        question, size = dump_json(["jobs", job_type, status]), page_size(asked)
+        after, given = self._continuations.start_after(asked, question)
         found = self._jobs.page(job_type=job_type, status=status, after=after, count=size + 1)
         headers = {ITEM_TYPE: "JobResponse"}
         if len(found) > size:
-            headers[CONTINUATION] = continuation(found[size - 1].row_id, given + size, question)
+            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, question)
         return Answer(document=[self._document(job) for job in found[:size]], headers=headers)
 
     async def list_v1(self, _asked: Asked) -> Answer:
@@ -92,8 +96,8 @@ class JobRoutes:
         raise HubError(BLOB_CONTAINER_VALIDATION_ERROR, "A local hub cannot reach a blob container.")
 
     async def refuse_v1(self, asked: Asked) -> Answer:
-        """GET and DELETE /jobs/{id}"""
-        raise HubError(JOB_NOT_FOUND, f"Job not found: {asked.path['id']!a}.")
+        """GET and DELETE /jobs/{job}"""
+        raise HubError(JOB_NOT_FOUND, f"Job not found: {asked.path['job']!a}.")
 
     def _existing(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
@@ -107,7 +111,6 @@ class JobRoutes:
 
 def _spec(job_id: str, document: dict[str, Any]) -> JobSpec:
     """A job as it was asked for; members that the service does not know are ignored, as it does. Raises HubError."""
-    rules.check_job_id(job_id)
     for name in ("startTime", "maxExecutionTimeInSeconds"):
         if name in document and document[name] is None:
             raise HubError(GENERIC_BAD_REQUEST, f"{name} may be left out, but not be null.")
@@ -141,7 +144,7 @@ def _method(document: dict[str, Any]) -> rules.MethodSpec:
     return rules.check_method(method_spec(method))
 
 
-def _patch(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+def _patch(document: dict[str, Any]) -> tuple[Change, Change]:
     patch = member(document, "updateTwin", dict)
     if patch is None:
         raise HubError(ARGUMENT_INVALID, "The updateTwin is missing.")

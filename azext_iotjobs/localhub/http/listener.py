@@ -23,15 +23,19 @@ from azext_iotjobs.localhub.errors import (
     MODULE_ALREADY_EXISTS_ON_DEVICE,
     NOT_FOUND,
     SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
     THROTTLING_BACKLOG_TIMEOUT,
     UNAUTHORIZED,
     Fault,
     HubError,
+    StoreDamaged,
+    StoreTrouble,
 )
 from azext_iotjobs.localhub.host_names import Side
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
+from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.routes import ROUTES, Desks, Route, Who
 from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
@@ -74,6 +78,11 @@ def make_application(
             response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
         except ConnectionError:  # who asked is gone, in the middle of a WebSocket handshake
             response = _refusal(HubError(GENERIC_BAD_REQUEST, "The connection has ended."), tracking_id, clock)
+        except StoreTrouble as err:  # which the store has logged once, for all requests
+            response = _refusal(HubError(SERVICE_UNAVAILABLE, err.text), tracking_id, clock)
+        except StoreDamaged as err:
+            logger.error("request failed, tracking id %s: %s", tracking_id, err.text)
+            response = _refusal(HubError(SERVER_ERROR, err.text), tracking_id, clock)
         except Exception:  # a mistake of ours is answered in the service's shape, and its trace is in the log
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
@@ -108,6 +117,7 @@ def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> H
         _admit(gate, route.who, request)
         if route.who is not Who.OWNER and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
+        _check_target(request)
         asked = Asked(
             path=request.match_info,
             query=request.query,
@@ -120,6 +130,14 @@ def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> H
         return _response(await answer(asked))
 
     return handle
+
+
+def _check_target(request: web.Request) -> None:
+    """Raise HubError 400 for a path that names what cannot be, or that its client has cut off itself."""
+    # A request has no fragment [RFC 9112 3.2]: "/devices/pump#1" would be taken for pump.
+    if "#" in request.raw_path:
+        raise HubError(GENERIC_BAD_REQUEST, "The path holds a #, which must be percent-encoded: %23.")
+    check_path(request.match_info)
 
 
 def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:

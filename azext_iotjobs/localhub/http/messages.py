@@ -138,13 +138,15 @@ def _texts(properties: dict[str, Any]) -> dict[str, str]:
 
 
 def _message(body: bytes, named: Mapping[str, str]) -> DeviceMessage:
-    """A message whose properties have the names that headers have."""
+    """A message whose properties have the names that headers have. Raises HubError 400 for one that is no text."""
     app = {
         name[len(APP_PREFIX) :]: value
         for name, value in named.items()
         if name.lower().startswith(APP_PREFIX) and len(name) > len(APP_PREFIX)
     }
     system = {SYSTEM_HEADERS[name.lower()]: value for name, value in named.items() if name.lower() in SYSTEM_HEADERS}
+    if any(HALF_CHARACTER.search(text) for text in (*app.values(), *system.values())):  # bytes that are no UTF-8
+        raise HubError(ARGUMENT_INVALID, "A property of the message is not valid Unicode.")
     return DeviceMessage(body=body, properties=app, system=system)
 
 

@@ -5,28 +5,31 @@ from typing import Any
 
 from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, continuation, page_size, start_behind
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
 from azext_iotjobs.localhub.query.evaluate import project
 from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
 from azext_iotjobs.localhub.query.nodes import All, Collection, Query
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.identities import identity_of
-from azext_iotjobs.localhub.store.jobs import device_job_of
+from azext_iotjobs.localhub.store.jobs import DEVICE, device_job_of
+from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader
 from azext_iotjobs.localhub.store.twins import twin_of
 
 
 class QueryRoutes:
     """Answer queries."""
 
-    def __init__(self, selector: Selector) -> None:
+    def __init__(self, selector: Selector, secret: str) -> None:
+        """secret: the hub's own, which signs continuation tokens."""
         self._selector = selector
+        self._continuations = Continuations(secret)
 
     async def post(self, asked: Asked) -> Answer:
         """POST /devices/query"""
-        text = asked.document().get("query")
-        if not isinstance(text, str):
+        text = member(asked.document(), "query", str)
+        if text is None:
             raise HubError(ARGUMENT_NULL, "The query is missing.")
         try:
             query = parse_query(text)
@@ -36,14 +39,15 @@ class QueryRoutes:
             raise HubError(ARGUMENT_INVALID, f"BadRequest; {err}") from err
 
     def _page(self, asked: Asked, text: str, query: Query) -> Answer:
-        place, given = start_behind(asked, text)
+        place, given = self._continuations.start_behind(asked, f"query {text}")
         left = page_size(asked) if query.top is None else min(page_size(asked), query.top - given)
         rows = self._rows(query, place, left + 1) if left > 0 else []
         page = rows[:left]
         headers = {ITEM_TYPE: _item_type(query)}
         is_last = len(rows) <= left or (query.top is not None and given + left >= query.top)
         if page and not is_last:
-            headers[CONTINUATION] = continuation(page[-1][_place_column(query)], given + len(page), text)
+            place = page[-1][_place_column(query)]
+            headers[CONTINUATION] = self._continuations.token(place, given + len(page), f"query {text}")
         return Answer(document=[_result(query, row) for row in page], headers=headers)
 
     def _rows(self, query: Query, place: str, count: int) -> list[sqlite3.Row]:
@@ -60,7 +64,7 @@ def _result(query: Query, row: sqlite3.Row) -> dict[str, Any]:
     if query.is_grouped:
         return grouped_result(query, row)
     if query.collection is Collection.JOBS:
-        return device_job_document(device_job_of(row), row)
+        return _device_job_result(row)
     if isinstance(query.projection, All):
         return twin_document(identity_of(row), twin_of(row))
     return project(query, queried_twin(row))
@@ -77,3 +81,11 @@ def queried_twin(row: sqlite3.Row) -> dict[str, Any]:
     twin = twin_document(identity_of(row), twin_of(row))
     thumbprints = {name[0].lower() + name[1:]: value for name, value in twin["x509Thumbprint"].items()}
     return {**twin, "x509Thumbprint": thumbprints}
+
+
+# With the job's own columns, which `device_job_of` does not look at.
+_device_job_result = RowReader(
+    DEVICE,
+    {"job_type": TEXT, "job_start_at": TEXT, "job_max_execution_s": NUMBER},
+    lambda row: device_job_document(device_job_of(row), row),
+)

@@ -55,7 +55,7 @@ class Route:
     """One row of the table."""
 
     verb: str
-    path: str  # {name} is a part; the other parts are found in any case
+    path: str  # {name} is a part, which `path_ids` checks; the other parts are found in any case
     who: Right | Who  # any one of these rights will do
     throttle: Throttle | None  # of the hub's tier
     handler: Callable[[Desks], Callable[[Asked], Awaitable[Answer]]]
@@ -150,13 +150,13 @@ ROUTES = (
         "GET", "/jobs/v2/query", JOBS, Throttle.JOBS, lambda desks: desks.jobs.list,
         "list jobs by `jobType`, `jobStatus`",
     ),
-    Route("PUT", "/jobs/v2/{id}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.put, "create a job"),
+    Route("PUT", "/jobs/v2/{job}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.put, "create a job"),
     Route(
-        "GET", "/jobs/v2/{id}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.get,
+        "GET", "/jobs/v2/{job}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.get,
         "show a job; 200 `unknown` for one that is not",
     ),
     Route(
-        "POST", "/jobs/v2/{id}/cancel", JOBS, Throttle.JOBS, lambda desks: desks.jobs.cancel,
+        "POST", "/jobs/v2/{job}/cancel", JOBS, Throttle.JOBS, lambda desks: desks.jobs.cancel,
         "cancel a job that has not begun",
     ),
     Route(
@@ -167,8 +167,8 @@ ROUTES = (
         "POST", "/jobs/create", WRITE, Throttle.JOBS, lambda desks: desks.jobs.create_v1,
         "import and export: refused",
     ),
-    Route("GET", "/jobs/{id}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
-    Route("DELETE", "/jobs/{id}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route("GET", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
+    Route("DELETE", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
     Route(
         "DELETE", "/devices/{id}/commands", SERVICE, None, lambda desks: desks.messages.purge,
         "purge a device's messages",
@@ -202,6 +202,7 @@ ROUTES = (
         lambda desks: desks.messages.abandon, "abandon",
     ),
     Route("GET", "/_local/health", Who.OWNER, None, lambda desks: desks.control.health, "what this hub says of itself"),
+    Route("GET", "/_local/troubles", Who.OWNER, None, lambda desks: desks.control.troubles, "what does not work now"),
     Route("GET", "/_local/quotas", Who.OWNER, None, lambda desks: desks.quotas.get, "the tier's quotas and their use"),
     Route(
         "GET", "/_local/events", Who.OWNER, None, lambda desks: desks.traffic.events,
@@ -216,11 +217,11 @@ ROUTES = (
         "list CA certificates",
     ),
     Route(
-        "PUT", "/_local/certificates/{name}", Who.OWNER, None, lambda desks: desks.certificates.put,
+        "PUT", "/_local/certificates/{certificate}", Who.OWNER, None, lambda desks: desks.certificates.put,
         "let a CA vouch for devices",
     ),
     Route(
-        "DELETE", "/_local/certificates/{name}", Who.OWNER, None, lambda desks: desks.certificates.delete,
+        "DELETE", "/_local/certificates/{certificate}", Who.OWNER, None, lambda desks: desks.certificates.delete,
         "a CA vouches no more",
     ),
     Route("POST", "/_local/reset", Who.OWNER, None, lambda desks: desks.control.reset, "forget everything but keys"),

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member,
 from azext_iotjobs.localhub.http.documents import twin_document
 from azext_iotjobs.localhub.rules.etags import twin_etag
 from azext_iotjobs.localhub.rules.job import DEFAULT_RESPONSE_TIMEOUT_S, MethodSpec, check_method
-from azext_iotjobs.localhub.rules.twin import TwinState
+from azext_iotjobs.localhub.rules.twin import Change, Tree, TwinState, Whole, as_patch, check_without_null
 from azext_iotjobs.localhub.store.identities import DISABLED, Identities
 
 
@@ -44,8 +44,8 @@ class TwinRoutes:
         """PUT /twins/{id}[/modules/{module}]: what is not given is wiped."""
         address = asked.address()
         self._check_etag(asked, address)
-        tags, desired = service_parts(asked.document())
-        return self._answer(address, self._twins.replace(address, tags=tags or {}, desired=desired or {}))
+        tags, desired = _whole_parts(asked.document())
+        return self._answer(address, self._twins.replace(address, tags=tags, desired=desired))
 
     async def invoke(self, asked: Asked) -> Answer:
         """POST /twins/{id}[/modules/{module}]/methods"""
@@ -76,19 +76,41 @@ class TwinRoutes:
         return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
 
 
-def service_parts(document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """The tags and desired properties of a twin document; reported properties are not a service's to write.
+def service_parts(document: dict[str, Any]) -> tuple[Change, Change]:
+    """The changes of tags and desired properties that a twin document asks for; reported properties are not a
+    service's to write.
 
     Raises HubError 400.
     """
     if "desired" in document:
         raise HubError(ARGUMENT_INVALID, "desired belongs under properties.")
-    properties = member(document, "properties", dict, {})
-    desired = member(properties, "desired", dict)
-    if desired is not None:
+    properties = document.get("properties", {})
+    if not isinstance(properties, dict):  # null, too: it could mean the desired properties or the reported ones
+        raise HubError(ARGUMENT_INVALID, "properties must be an object.")
+    desired = _change(properties, "desired")
+    if isinstance(desired, dict):
         # A whole twin may be sent back: what only the hub writes is left out.
         desired = {key: value for key, value in desired.items() if key not in ("$metadata", "$version")}
-    return member(document, "tags", dict), desired
+    return _change(document, "tags"), desired
+
+
+def _change(document: dict[str, Any], name: str) -> Change:
+    """What a document asks of a section: null is the end of all that is there, not nothing. Raises HubError 400."""
+    if name not in document:
+        return None
+    section: Tree | None = member(document, name, dict)
+    return Whole.EMPTIED if section is None else section
+
+
+def _whole_parts(document: dict[str, Any]) -> tuple[Tree, Tree]:
+    """The tags and desired properties that are to be all that there are. Raises HubError 400 for null anywhere."""
+    tags, desired = service_parts(document)
+    for name, part in (("tags", tags), ("desired", desired)):
+        if part is Whole.EMPTIED:
+            raise HubError(ARGUMENT_INVALID, f"{name} is null. A replacement leaves out what is to be removed.")
+        if isinstance(part, dict):
+            check_without_null(part, name)
+    return as_patch(tags, {}) or {}, as_patch(desired, {}) or {}
 
 
 def method_spec(document: dict[str, Any]) -> MethodSpec:

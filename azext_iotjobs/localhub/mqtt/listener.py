@@ -14,7 +14,7 @@ from functools import partial
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
 from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
 from azext_iotjobs.localhub.mqtt.replies import reply, take_will, twin_error
@@ -144,22 +144,31 @@ class Connection(asyncio.Protocol):
         self._arrived = arrived or None
 
     def _carry_out(self, effects: list[session.Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case session.Send(packet):
-                    self._send(packet)
-                case session.Admit():
-                    self._admit(effect)
-                case session.SubscriptionsChanged():
-                    self._keep_session()
-                    self._links.listens(self)
-                    self._hub.listens(self.address)
-                case session.Received():
-                    self._receive(effect)
-                case session.Taken(token):
-                    self._hub.message_taken(self.address, token)
-                case session.Close(reason):
-                    self._end(reason)
+        try:
+            for effect in effects:
+                self._carry_out_one(effect)
+        except (
+            StoreTrouble,
+            StoreDamaged,
+        ) as err:  # nothing is acknowledged that is not stored: the device tries again
+            self._end(f"the hub could not do it: {err.text}")
+
+    def _carry_out_one(self, effect: session.Effect) -> None:
+        match effect:
+            case session.Send(packet):
+                self._send(packet)
+            case session.Admit():
+                self._try_to_admit(effect)
+            case session.SubscriptionsChanged():
+                self._keep_session()
+                self._links.listens(self)
+                self._hub.listens(self.address)
+            case session.Received():
+                self._receive(effect)
+            case session.Taken(token):
+                self._hub.message_taken(self.address, token)
+            case session.Close(reason):
+                self._end(reason)
 
     def _waits(self, throttle: Throttle, then: Callable[[], None]) -> bool:
         """Ask the hub's quotas; when it is not this packet's turn, `then` follows once it is. Raises HubError 429."""
@@ -174,12 +183,23 @@ class Connection(asyncio.Protocol):
     def _go_on(self, then: Callable[[], None]) -> None:
         self._held = None
         self._last_heard = self._loop.time()  # it was not listened to
-        then()
+        try:
+            then()
+        except (StoreTrouble, StoreDamaged) as err:
+            self._end(f"the hub could not do it: {err.text}")
         self._take_turn()
         if not self._is_over:
             self._look()
 
-    def _admit(self, asked: session.Admit, *, is_counted: bool = False) -> None:
+    def _try_to_admit(self, asked: session.Admit, *, is_counted: bool = False) -> None:
+        try:
+            self._admit(asked, is_counted=is_counted)
+        except StoreTrouble:
+            if self._session.state is not session.State.ADMITTING:  # CONNACK is out
+                raise
+            self._carry_out(self._session.put_off())
+
+    def _admit(self, asked: session.Admit, *, is_counted: bool) -> None:
         try:
             shown = peer_certificates(self._transport)
             self._token_ends = self._hub.admit(asked.address, asked.host, asked.token, shown)
@@ -189,7 +209,7 @@ class Connection(asyncio.Protocol):
             return
         if self._hub.quotas is not None and not is_counted:
             try:
-                if self._waits(Throttle.CONNECTIONS, partial(self._admit, asked, is_counted=True)):
+                if self._waits(Throttle.CONNECTIONS, partial(self._try_to_admit, asked, is_counted=True)):
                     return
             except HubError:
                 self._carry_out(self._session.put_off())

@@ -1,15 +1,25 @@
 """What a device has published -> what the hub does about it, and what it answers."""
 
+import logging
 from collections.abc import Mapping
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
-from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.errors import (
+    BAD_GATEWAY,
+    SERVER_ERROR,
+    SERVICE_UNAVAILABLE,
+    HubError,
+    StoreDamaged,
+    StoreTrouble,
+)
 from azext_iotjobs.localhub.mqtt import packets, session, topics
 from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
 from azext_iotjobs.localhub.store.events import DeviceMessage
+
+logger = logging.getLogger(__name__)
 
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
@@ -66,8 +76,8 @@ def _method_answer(status: int, payload: bytes) -> MethodAnswer | HubError:
 def _twin(hub: DeviceSide, address: Address, rid: str) -> packets.Publish:
     try:
         return _twin_answer(200, rid, hub.twin_document(address))
-    except HubError as err:
-        return twin_error(rid, err)
+    except (HubError, StoreTrouble, StoreDamaged) as err:
+        return twin_error(rid, _as_refusal(err))
 
 
 def _reported(hub: DeviceSide, address: Address, rid: str, payload: bytes) -> packets.Publish:
@@ -75,10 +85,21 @@ def _reported(hub: DeviceSide, address: Address, rid: str, payload: bytes) -> pa
         version = hub.patch_reported(address, parse_json(payload))
     except ValueError:
         return _twin_answer(400, rid, {"errorCode": 400000, "message": "The body is not JSON."})
-    except HubError as err:
-        return twin_error(rid, err)
+    except (HubError, StoreTrouble, StoreDamaged) as err:
+        return twin_error(rid, _as_refusal(err))
     return packets.Publish(topics.twin_answer_topic(204, rid, version), b"")
 
 
 def _twin_answer(status: int, rid: str, document: Json) -> packets.Publish:
     return packets.Publish(topics.twin_answer_topic(status, rid), dump_json(document).encode())
+
+
+def _as_refusal(err: HubError | StoreTrouble | StoreDamaged) -> HubError:
+    match err:
+        case HubError():
+            return err
+        case StoreTrouble():
+            return HubError(SERVICE_UNAVAILABLE, err.text)
+        case StoreDamaged():
+            logger.error("a device was not answered: %s", err.text)
+            return HubError(SERVER_ERROR, err.text)

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
+from azext_iotjobs.localhub.rules.identity import is_id
 
 MAX_MESSAGE_BYTES = 256 * 1024  # what a device may send at once, IoT Hub quotas
 KEEP_ALIVE_CAP_S = 1767.0  # 29.45 minutes, "communicate using MQTT"
@@ -248,9 +249,9 @@ _TABLE: Mapping[tuple[State, type], Callable[..., list[Effect]]] = {
 
 
 def parse_client_id(text: str) -> Address | None:
-    """ "device" or "device/module"; None for one that names neither."""
+    """ "device" or "device/module"; None for one that can name neither."""
     device, slash, module = text.partition("/")
-    if not device or (slash and (not module or "/" in module)):
+    if not is_id(device) or (slash and not is_id(module)):
         return None
     return Address(device, module or None)
 

@@ -25,6 +25,14 @@ JOB_NAMES = (
 )  # fmt: skip
 # What a published sample calls the member that records call createdDateTimeUtc.
 ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
+# What FROM's collection may be called before a member; twins of modules are also named as those of devices are.
+PREFIXES = {
+    nodes.Collection.DEVICES: (("devices",),),
+    nodes.Collection.MODULES: (("devices", "modules"), ("devices",)),
+    nodes.Collection.JOBS: (("devices", "jobs"),),
+}
+# The service's own below desired and reported properties; no application's name begins with $.
+SYSTEM_NAMES = {name.lower(): name for name in ("$version", "$metadata", "$lastUpdated", "$lastUpdatedVersion")}
 SECOND_NAMES = {
     "properties": ("desired", "reported"),
     "capabilities": ("iotEdge",),
@@ -68,7 +76,8 @@ class Names:
         if len(parts) == 1:
             return replace(path, parts=(first,))
         spelling = {name.lower(): name for name in SECOND_NAMES.get(first, ())}
-        return replace(path, parts=(first, spelling.get(parts[1].lower(), parts[1]), *parts[2:]))
+        rest = (SYSTEM_NAMES.get(part.lower(), part) for part in parts[2:]) if first == "properties" else parts[2:]
+        return replace(path, parts=(first, spelling.get(parts[1].lower(), parts[1]), *rest))
 
     def _selected(self, selected: nodes.Field | nodes.Aggregate) -> nodes.Field | nodes.Aggregate:
         if isinstance(selected, nodes.Field):
@@ -113,12 +122,11 @@ class Names:
         return self._expr(expr, depth + 1) if is_number else self.condition(expr, depth + 1)
 
     def _without_prefix(self, parts: tuple[str, ...]) -> tuple[str, ...]:
-        if self._alias is not None and len(parts) > 1 and parts[0] == self._alias:
-            return parts[1:]
-        prefix = tuple(self._collection.value.split("."))
         lowered = tuple(part.lower() for part in parts)
-        if len(parts) > len(prefix) and lowered[: len(prefix)] == prefix:
-            return parts[len(prefix) :]
+        aliases = ((self._alias.lower(),),) if self._alias is not None else ()
+        for prefix in (*aliases, *PREFIXES[self._collection]):
+            if len(parts) > len(prefix) and lowered[: len(prefix)] == prefix:
+                return parts[len(prefix) :]
         return parts
 
 

@@ -8,10 +8,14 @@ import binascii
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from urllib.parse import unquote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
+# HTTP libraries take these out of a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
+# who had such an id could not be named, and requests for it would reach something else.
+DOT_SEGMENTS = (".", "..")
 KEY_BYTES = (16, 64)
 MAX_STATUS_REASON = 128
 SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
@@ -67,18 +71,40 @@ class Wanted:
             raise HubError(ARGUMENT_INVALID, f"statusReason may have at most {MAX_STATUS_REASON} characters.")
 
 
+def is_id(text: str) -> bool:
+    """Whether a device or module may have this id, a module of the system's own included."""
+    return ID.fullmatch(text) is not None and not is_dot_segment(text)
+
+
+def is_dot_segment(text: str) -> bool:
+    """Whether a text cannot stand for itself as a part of a path."""
+    return unquote(text) in DOT_SEGMENTS
+
+
 def check_device_id(device_id: str) -> None:
-    """Raise HubError 400 for an id that a device may not have."""
-    if not ID.fullmatch(device_id):
-        raise HubError(ARGUMENT_INVALID, "The device id may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$'")
+    """Raise HubError 400 for an id that no device can have."""
+    _check_id(device_id, "device")
 
 
 def check_module_id(module_id: str) -> None:
+    """Raise HubError 400 for an id that no module can have."""
+    _check_id(module_id, "module")
+
+
+def check_new_module_id(module_id: str) -> None:
     """Raise HubError 400 for an id that a module may not be given."""
-    if not ID.fullmatch(module_id):
-        raise HubError(ARGUMENT_INVALID, "The module id may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$'")
+    check_module_id(module_id)
     if module_id.startswith("$"):
         raise HubError(ARGUMENT_INVALID, "A module id that begins with $ is the system's own.")
+
+
+def _check_id(text: str, what: str) -> None:
+    if not is_id(text):
+        raise HubError(
+            ARGUMENT_INVALID,
+            f"{text[:130]!a} is no {what} id: it may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$', "
+            "and be neither . nor .., percent-encoded or not.",
+        )
 
 
 def own_scope(device_id: str, number: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
 from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.twin import Change
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
 HORIZON = timedelta(hours=168)
@@ -88,8 +89,8 @@ class JobSpec:
     type: JobType
     condition: str  # kept verbatim; a bad one makes the job fail, not the request
     method: MethodSpec | None
-    tags: dict[str, Any] | None
-    desired: dict[str, Any] | None
+    tags: Change
+    desired: Change
     start_at: datetime | None  # aware UTC; None: now
     max_execution_s: int
 
@@ -119,7 +120,9 @@ def check_start(start_at: datetime | None, now: datetime) -> None:
 def check_job_id(job_id: str) -> None:
     """Raise HubError 400 for an id that a job may not have."""
     if not JOB_ID.fullmatch(job_id):
-        raise HubError(ARGUMENT_INVALID, "The job id may hold 1 to 64 letters, digits, dashes.")
+        raise HubError(
+            ARGUMENT_INVALID, f"{job_id[:66]!a} is no job id: it may hold 1 to 64 letters, digits, dashes and '."
+        )
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:

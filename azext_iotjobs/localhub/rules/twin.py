@@ -5,9 +5,11 @@ Source: IoT Hub devguide "device twins": merge patch semantics (null removes, ar
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
 
 Tree = dict[str, Any]
 
@@ -19,6 +21,15 @@ DEPTH_LIMIT = 10  # objects inside each other; a plain value may sit in the tent
 INTEGER_MIN, INTEGER_MAX = -(2**52), 2**52 - 1
 FORBIDDEN_IN_KEYS = set(".$# ")
 NUMBER_BYTES, BOOLEAN_BYTES = 8, 4
+
+
+class Whole(Enum):
+    """What is asked of a whole section."""
+
+    EMPTIED = "emptied"  # by null in its place
+
+
+Change = Tree | Whole | None  # a merge patch, the end of all that is there, or nothing
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,22 @@ def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:
     version = section.version + 1
     data = checked(merge(section.data, patch), patch, name, PROPERTIES_LIMIT_BYTES)
     return Section(data, merge_metadata(section.metadata, patch, now_text, version), version)
+
+
+def as_patch(change: Change, data: Tree) -> Tree | None:
+    """The merge patch that a change comes to where there are these data."""
+    return dict.fromkeys(data) if change is Whole.EMPTIED else change
+
+
+def check_without_null(tree: Tree, name: str) -> None:
+    """Raise HubError 400 for null anywhere: in what is to be all of a section it could only be a mistake."""
+    for key, value in tree.items():
+        if value is None:
+            raise HubError(
+                ARGUMENT_INVALID, f"{_shown(f'{name}.{key}')} is null. A replacement leaves out what is to be removed."
+            )
+        if isinstance(value, dict):
+            check_without_null(value, f"{name}.{key}")
 
 
 def replacement(old: Tree, new: Tree) -> Tree:
@@ -169,7 +196,9 @@ def _check_node(value: Any, path: str, depth: int) -> None:
 
 
 def _check_key(key: str, path: str) -> None:
-    if len(key.encode("utf-8", "surrogatepass")) > KEY_LIMIT_BYTES:
+    if HALF_CHARACTER.search(key):
+        raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is not valid Unicode: {_shown(key)}.")
+    if len(key.encode()) > KEY_LIMIT_BYTES:
         raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is longer than {KEY_LIMIT_BYTES} bytes.")
     if any(each in FORBIDDEN_IN_KEYS or _is_control(each) for each in key):
         raise HubError(
@@ -180,7 +209,7 @@ def _check_key(key: str, path: str) -> None:
 
 def _check_scalar(value: Any, path: str) -> None:
     if isinstance(value, str):
-        if any(0xD800 <= ord(each) <= 0xDFFF for each in value):
+        if HALF_CHARACTER.search(value):
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is not valid Unicode.")
         if len(value.encode()) > STRING_LIMIT_BYTES:
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is longer than {STRING_LIMIT_BYTES} bytes.")

@@ -1,8 +1,10 @@
 """The CA certificates that may vouch for devices."""
 
+import sqlite3
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.reading import BYTES, TEXT, RowReader
 
 COLUMNS = "name, der, subject, thumbprint, ends_at, created_at, updated_at"
 
@@ -29,12 +31,12 @@ class Authorities:
     def get(self, name: str) -> AuthorityRow | None:
         """One by its name, or None."""
         row = self._database.row(f"SELECT {COLUMNS} FROM authorities WHERE name = ?", (name,))
-        return AuthorityRow(**dict(row)) if row else None
+        return _authority_of(row) if row else None
 
     def all(self) -> list[AuthorityRow]:
         """Every one, by name."""
         rows = self._database.rows(f"SELECT {COLUMNS} FROM authorities ORDER BY name")
-        return [AuthorityRow(**dict(row)) for row in rows]
+        return [_authority_of(row) for row in rows]
 
     def save(self, authority: AuthorityRow) -> None:
         """Enter one, in the place of one of the same name."""
@@ -49,3 +51,14 @@ class Authorities:
     def delete(self, name: str) -> bool:
         """Remove one; gives whether it was there."""
         return self._database.change("DELETE FROM authorities WHERE name = ?", (name,)) > 0
+
+
+def _read(row: sqlite3.Row) -> AuthorityRow:
+    return AuthorityRow(**dict(row))
+
+
+_authority_of = RowReader(
+    "the CA certificate {name}",
+    {"der": BYTES, **dict.fromkeys(("name", "subject", "thumbprint", "ends_at", "created_at", "updated_at"), TEXT)},
+    _read,
+)

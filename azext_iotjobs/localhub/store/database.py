@@ -1,22 +1,51 @@
 """The hub's SQLite database: open, migrate, one transaction at a time.
 
+What SQLite cannot do now (a full disk, a lock that another program holds) is a StoreTrouble, what it cannot read a
+StoreDamaged: the doors answer both, and whatever runs beside requests tries again.
+
 All of it runs on the hub's one loop, so a transaction never meets another: what is read in it is still true when it is
 written. WAL and NORMAL: what was acknowledged survives the end of the process, however it comes.
 """
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
+from azext_iotjobs.localhub.troubles import Troubles
+from azext_iotjobs.localhub.turns import take_turns
 
+NO_UTF8 = "Could not decode to UTF-8"  # what Python says; the text itself follows
 STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: some milliseconds
 TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
+# Nobody is served while SQLite waits for another program's lock; once one was not given back in time, it hardly waits.
+LOCK_LIMIT_MS, LOCK_LIMIT_IN_TROUBLE_MS = 2000, 20
+LOOK_INTERVAL_S = 1.0  # how late the end of a trouble may be noticed
+# SQLite's own words, the same in all of its versions -> what goes on the wire.
+PASSING = {
+    "database is locked": "another program holds a lock on it",
+    "database table is locked": "another program holds a lock on it",
+    "database or disk is full": "the disk is full",
+    "attempt to write a readonly database": "it may not be written",
+    "disk I/O error": "the disk cannot be read or written, or is full (disk I/O error)",
+    "unable to open database file": "it cannot be opened",
+    "locking protocol": "another program holds a lock on it",
+    "out of memory": "there is not enough memory",
+}
+DAMAGE = {
+    "malformed": "it is malformed",  # JSON in a column too
+    "file is not a database": "it is no database",
+    NO_UTF8: "a text in it is no UTF-8",
+    "user-defined function raised exception": "a value in it is of the wrong kind",
+    "no such table": "a table is missing",
+    "no such column": "a column is missing",
+}
 
 
 class NewerDatabase(Exception):
@@ -30,39 +59,80 @@ class TooSlow(Exception):
 class Database:
     """One open database."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open and migrate; None is a database in memory. Raises NewerDatabase, sqlite3.Error."""
-        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        for name, function in ((TWIN_ETAG, twin_etag), (IDENTITY_ETAG, identity_etag)):
-            self._connection.create_function(name, 1, function, deterministic=True)
-        install(self._connection)
+    def __init__(self, path: Path | None, troubles: Troubles | None = None) -> None:
+        """Open and migrate; None is a database in memory.
+
+        troubles: where to say what does not work.
+        Raises NewerDatabase, StoreTrouble, StoreDamaged, sqlite3.Error.
+        """
+        self.troubles = Troubles() if troubles is None else troubles
+        self._name = "The database in memory" if path is None else str(path)
+        self._is_in_trouble = False
         self._depth = 0
-        self._migrate()
+        self._when_stored: list[Callable[[], None]] = []
+        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
+        try:
+            self._connection.row_factory = sqlite3.Row
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=NORMAL",
+                "foreign_keys=ON",
+                f"busy_timeout={LOCK_LIMIT_MS}",
+            ):
+                self._connection.execute(f"PRAGMA {pragma}")
+            for name, function in ((TWIN_ETAG, twin_etag), (IDENTITY_ETAG, identity_etag)):
+                self._connection.create_function(name, 1, function, deterministic=True)
+            install(self._connection)
+            self._migrate()
+        except BaseException as err:
+            self._connection.close()
+            if isinstance(err, sqlite3.Error):
+                raise _translated(err) from err
+            raise
+
+    async def run(self) -> None:
+        """Notice the end of a trouble, also when nobody writes; until cancelled."""
+        await take_turns("the look at the database", self._look, self.troubles)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing; one inside another is part of it."""
+        """All of it or nothing; one inside another is part of it. Raises StoreTrouble, StoreDamaged."""
         if self._depth:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:
             yield
+            self._execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._when_stored.clear()
+            if self._connection.in_transaction:  # a full disk ends it by itself
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
             raise
-        else:
-            self._connection.execute("COMMIT")
         finally:
             self._depth -= 1
+        self._note_success()
+        told, self._when_stored = self._when_stored, []
+        for tell in told:
+            tell()
+
+    def when_stored(self, tell: Callable[[], None]) -> None:
+        """Do something once what was written is there for good: at once, or when the transaction has ended well."""
+        if self._depth:
+            self._when_stored.append(tell)
+        else:
+            tell()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a SELECT."""
-        return self._connection.execute(sql, values).fetchall()
+        """The rows of a SELECT. Raises StoreTrouble, StoreDamaged."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as err:
+            if NO_UTF8 in str(err) and sql.startswith("SELECT"):
+                return self._rows_as_they_are(sql, values)
+            raise self._translated(err) from err
 
     def rows_within(self, limit_s: float, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a SELECT that somebody else thought of. Raises TooSlow.
@@ -81,17 +151,26 @@ class Database:
             self._connection.set_progress_handler(None, 0)
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
-        """The first row of a SELECT, or None."""
-        found: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
+        """The first row of a SELECT, or None. Raises StoreTrouble, StoreDamaged."""
+        try:
+            found: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
         return found
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Carry out a change; gives how many rows it touched."""
-        return self._connection.execute(sql, values).rowcount
+        """Carry out a change; gives how many rows it touched. Raises StoreTrouble, StoreDamaged."""
+        count = self._execute(sql, values).rowcount
+        if not self._depth:
+            self._note_success()
+        return count
 
     def change_many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
-        """Carry out one change for each of `values`."""
-        self._connection.executemany(sql, values)
+        """Carry out one change for each of `values`. Raises StoreTrouble, StoreDamaged."""
+        try:
+            self._connection.executemany(sql, values)
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
 
     def empty(self) -> None:
         """Remove every row of every table."""
@@ -104,12 +183,79 @@ class Database:
         """Close; the write-ahead log is folded into the file."""
         self._connection.close()
 
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
+
+    def _rows_as_they_are(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+        """The rows of a SELECT, where a text that is no UTF-8 is bytes: whoever reads that row finds it damaged, and
+        the others are served.
+        """
+        self._connection.text_factory = _text_or_bytes
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
+        finally:
+            self._connection.text_factory = str
+
+    def _translated(self, err: sqlite3.Error) -> Exception:
+        """What an error of SQLite's means, once it is noted when it may pass."""
+        meant = _translated(err)
+        if isinstance(meant, StoreTrouble):
+            self._note_trouble(str(meant))
+        return meant
+
+    def _note_trouble(self, reason: str) -> None:
+        if not self._is_in_trouble:
+            self._is_in_trouble = True
+            self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_IN_TROUBLE_MS}")
+            effect = (
+                "The hub stays up, keeps what it has acknowledged, answers what it cannot store with 503, and goes on "
+                "trying."
+            )
+            self.troubles.begin(self._name, reason, effect)
+
+    def _note_success(self) -> None:
+        if self._is_in_trouble:
+            self._is_in_trouble = False
+            self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_MS}")
+            self.troubles.end(self._name)
+
+    def _look(self) -> float:
+        if self._is_in_trouble:
+            # Written anew with the value that it has: the smallest change that goes to the disk.
+            with self.transaction():
+                self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        return LOOK_INTERVAL_S
+
     def _migrate(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > len(MIGRATIONS):
+        if not 0 <= found <= len(MIGRATIONS):
             raise NewerDatabase(f"its format is {found}, this version knows up to {len(MIGRATIONS)}")
         for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
             with self.transaction():
                 for statement in statements:
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _translated(err: sqlite3.Error) -> Exception:
+    """What an error of SQLite's means; itself, when it is a mistake of ours."""
+    said = str(err)
+    for words, reason in PASSING.items():
+        if words in said:
+            return StoreTrouble(reason)
+    for words, reason in DAMAGE.items():
+        if words in said:
+            return StoreDamaged(f"The hub's database is damaged: {reason}.")
+    return err

@@ -4,10 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from azext_iotjobs.localhub.address import Address
 
 KEPT_EVENTS = 1000
+KEPT_BYTES = 32 * 1024 * 1024  # of bodies and properties; one message may have 256 KB
+ANSWER_BYTES = 4 * 1024 * 1024  # of events that are read at once; one is always given
+EVENT_BYTES = 1024  # what one takes beside that
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,32 +32,51 @@ class DeviceEvent:
     message: DeviceMessage
     received_at: str
 
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        texts = (*self.message.properties.items(), *self.message.system.items())
+        return EVENT_BYTES + len(self.message.body) + sum(len(text or "") for pair in texts for text in pair)
+
 
 class Events:
     """The newest events."""
 
     def __init__(self) -> None:
-        self._kept: deque[DeviceEvent] = deque(maxlen=KEPT_EVENTS)
+        self._kept: deque[DeviceEvent] = deque()
+        self._kept_bytes = 0
         self._count = 0
         self._added = asyncio.Event()
 
     def add(self, address: Address, message: DeviceMessage, now_text: str) -> None:
         """Take a message."""
         self._count += 1
-        self._kept.append(DeviceEvent(number=self._count, address=address, message=message, received_at=now_text))
+        event = DeviceEvent(number=self._count, address=address, message=message, received_at=now_text)
+        self._kept.append(event)
+        self._kept_bytes += event.size_bytes
+        while len(self._kept) > KEPT_EVENTS or (self._kept_bytes > KEPT_BYTES and len(self._kept) > 1):
+            self._kept_bytes -= self._kept.popleft().size_bytes
         self._added.set()
 
     def clear(self) -> None:
         """Forget them."""
         self._kept.clear()
+        self._kept_bytes = 0
 
     def after(self, number: int, count: int) -> list[DeviceEvent]:
-        """At most `count` kept events behind event `number`, oldest first."""
+        """At most `count` kept events behind event `number`, oldest first, and no more than can be sent at once."""
         if number >= self._count:
             return []
         first = self._count - len(self._kept) + 1
         start = max(0, number + 1 - first)
-        return [self._kept[index] for index in range(start, min(start + count, len(self._kept)))]
+        found: list[DeviceEvent] = []
+        left_bytes = ANSWER_BYTES
+        for event in islice(self._kept, start, start + count):
+            left_bytes -= event.size_bytes
+            if found and left_bytes < 0:
+                break
+            found.append(event)
+        return found
 
     async def next(self, limit_s: float) -> None:
         """Wait until another event comes, or for `limit_s`."""

@@ -1,15 +1,16 @@
 """Identities of devices and modules: rows and etags. A twin lives and dies with its identity."""
 
-import json
 import sqlite3
 from dataclasses import dataclass, field, replace
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import NEVER
+from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.presence import Presence
+from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"
@@ -155,13 +156,28 @@ class Identities:
         )
 
 
-def identity_of(row: sqlite3.Row) -> Identity:
-    """The record that a row with the identities' columns and `message_count` holds."""
+def _identity_of(row: sqlite3.Row) -> Identity:
     values = {column: row[column] for column in (*COLUMNS, "message_count")}
     values["module_id"] = values["module_id"] or None
     values["is_edge"] = bool(values["is_edge"])
-    values["parent_scopes"] = tuple(json.loads(values["parent_scopes"]))
+    values["parent_scopes"] = read_texts(values["parent_scopes"])
+    SignInKind(values["sign_in"])
+    if values["etag"] < 0:
+        raise TypeError("etag is negative")
+    check_key(values["primary_key"])
+    check_key(values["secondary_key"])
     return Identity(**values)
+
+
+KINDS: Kinds = {
+    "device_id": TEXT, "module_id": TEXT, "managed_by": TEXT_OR_NULL, "generation_id": TEXT, "etag": NUMBER,
+    "status": TEXT, "status_reason": TEXT_OR_NULL, "status_updated_at": TEXT, "connection_state": TEXT,
+    "connection_updated_at": TEXT, "last_activity_at": TEXT, "sign_in": TEXT, "primary_key": TEXT_OR_NULL,
+    "secondary_key": TEXT_OR_NULL, "primary_thumbprint": TEXT_OR_NULL, "secondary_thumbprint": TEXT_OR_NULL,
+    "is_edge": NUMBER, "device_scope": TEXT_OR_NULL, "parent_scopes": TEXT, "model_id": TEXT,
+}  # fmt: skip
+# The record that a row with the identities' columns and `message_count` holds.
+identity_of = RowReader("device {device_id}, module {module_id}", KINDS, _identity_of)
 
 
 def _values(identity: Identity) -> tuple[object, ...]:

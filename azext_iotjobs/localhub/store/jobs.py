@@ -1,6 +1,5 @@
 """Jobs and what they did to each device: rows."""
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,10 @@ from azext_iotjobs.localhub.rules.job import (
     JobType,
     MethodSpec,
 )
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.jsonvalues import dump_json, parse_json
+from azext_iotjobs.localhub.rules.twin import Change, Whole
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,9 @@ class PendingDevice:
     created_at: str
 
 
+EMPTIED = "emptied"  # in a stored patch: the sections that the job empties
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A job's device comes into another state."""
@@ -87,7 +91,7 @@ class Jobs:
             "response_timeout_s": spec.method.response_timeout_s,
             "connect_timeout_s": spec.method.connect_timeout_s,
         }
-        patch = {"tags": spec.tags, "desired": spec.desired} if spec.type is JobType.TWIN else None
+        patch = _patch_document(spec) if spec.type is JobType.TWIN else None
         self._database.change(
             "INSERT INTO jobs (job_id, type, status, condition, method, patch, created_at, start_at, max_execution_s) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -122,7 +126,7 @@ class Jobs:
         """Jobs that have not ended, oldest first."""
         marks = ", ".join("?" * len(ACTIVE))
         sql = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY row_id"
-        return [_job_of(row) for row in self._database.rows(sql, [each.value for each in ACTIVE])]
+        return _job_of.all(self._database.rows(sql, [each.value for each in ACTIVE]))
 
     def move(
         self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
@@ -144,19 +148,19 @@ class Jobs:
             )
             self.move(job_id, JobStatus.RUNNING)
 
-    def devices_in(self, job_id: str, status: DeviceStatus) -> list[DeviceJob]:
-        """A job's devices in one state."""
-        sql = "SELECT * FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
-        return [device_job_of(row) for row in self._database.rows(sql, (job_id, status.value))]
+    def rows_in(self, job_id: str, status: DeviceStatus) -> list[int]:
+        """The rows of a job's devices in one state."""
+        sql = "SELECT row_id FROM device_jobs WHERE job_id = ? AND status = ? ORDER BY row_id"
+        return [int(row["row_id"]) for row in self._database.rows(sql, (job_id, status.value))]
 
     def pending(self, job_id: str, *, after: int, count: int) -> list[PendingDevice]:
         """At most `count` of the devices that a job has not begun on, from behind row `after`."""
         rows = self._database.rows(
-            "SELECT row_id, device_id, module_id, created_at FROM device_jobs "
+            "SELECT row_id, job_id, device_id, module_id, created_at FROM device_jobs "
             "WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?",
             (job_id, DeviceStatus.PENDING.value, after, count),
         )
-        return [PendingDevice(row_id, Address(device, module or None), at) for row_id, device, module, at in rows]
+        return [_pending_of(row) for row in rows]
 
     def move_devices(self, moves: Sequence[Move]) -> None:
         """Put jobs' devices into other states, all of them or none."""
@@ -180,9 +184,9 @@ class Jobs:
     def tally(self, job_id: str) -> dict[DeviceStatus, int]:
         """How many of a job's devices are in each state."""
         rows = self._database.rows(
-            "SELECT status, count(*) AS devices FROM device_jobs WHERE job_id = ? GROUP BY status", (job_id,)
+            "SELECT job_id, status, count(*) AS devices FROM device_jobs WHERE job_id = ? GROUP BY status", (job_id,)
         )
-        counted = {DeviceStatus(row["status"]): int(row["devices"]) for row in rows}
+        counted = dict(_count_of(row) for row in rows)
         return {status: counted.get(status, 0) for status in DeviceStatus}
 
     def forget_before(self, ended_at: datetime) -> None:
@@ -190,8 +194,7 @@ class Jobs:
         self._database.change("DELETE FROM jobs WHERE ended_at < ?", (render(ended_at),))
 
 
-def device_job_of(row: sqlite3.Row) -> DeviceJob:
-    """The record that a row with the device jobs' columns holds."""
+def _device_job_of(row: sqlite3.Row) -> DeviceJob:
     return DeviceJob(
         row_id=row["row_id"],
         job_id=row["job_id"],
@@ -199,21 +202,31 @@ def device_job_of(row: sqlite3.Row) -> DeviceJob:
         status=DeviceStatus(row["status"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        outcome=json.loads(row["outcome"]),
-        error=json.loads(row["error"]) if row["error"] else None,
+        outcome=parse_json(row["outcome"]),
+        error=read_object(row["error"]) if row["error"] else None,
     )
 
 
-def _job_of(row: sqlite3.Row) -> Job:
-    method = json.loads(row["method"]) if row["method"] else None
-    patch = json.loads(row["patch"]) if row["patch"] else {}
+def _pending(row: sqlite3.Row) -> PendingDevice:
+    return PendingDevice(row["row_id"], Address(row["device_id"], row["module_id"] or None), row["created_at"])
+
+
+def _count(row: sqlite3.Row) -> tuple[DeviceStatus, int]:
+    return DeviceStatus(row["status"]), int(row["devices"])
+
+
+def _read_job(row: sqlite3.Row) -> Job:
+    method = read_object(row["method"]) if row["method"] else None
+    patch = read_object(row["patch"]) if row["patch"] else {}
+    if not 0 < row["max_execution_s"] < 2**31:
+        raise ValueError("max_execution_s is out of range")
     spec = JobSpec(
         job_id=row["job_id"],
         type=JobType(row["type"]),
         condition=row["condition"],
         method=MethodSpec(**method) if method else None,
-        tags=patch.get("tags"),
-        desired=patch.get("desired"),
+        tags=_change(patch, "tags"),
+        desired=_change(patch, "desired"),
         start_at=parse(row["start_at"]),
         max_execution_s=row["max_execution_s"],
     )
@@ -226,3 +239,35 @@ def _job_of(row: sqlite3.Row) -> Job:
         ended_at=parse(row["ended_at"]) if row["ended_at"] else None,
         failure_reason=row["failure_reason"],
     )
+
+
+def _patch_document(spec: JobSpec) -> dict[str, Any]:
+    """What a job does to twins; null is "not touched", as it has always been in this column."""
+    parts: dict[str, Change] = {"tags": spec.tags, "desired": spec.desired}
+    emptied = [name for name, change in parts.items() if change is Whole.EMPTIED]
+    return {**{name: None if name in emptied else change for name, change in parts.items()}, EMPTIED: emptied}
+
+
+def _change(patch: dict[str, Any], name: str) -> Change:
+    return Whole.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
+
+
+DEVICE = "device {device_id}, module {module_id}, of job {job_id}"
+DEVICE_KINDS: Kinds = dict.fromkeys(("job_id", "device_id", "module_id", "created_at"), TEXT)
+# The record that a row with the device jobs' columns holds.
+device_job_of = RowReader(
+    DEVICE,
+    {**DEVICE_KINDS, **dict.fromkeys(("status", "updated_at", "outcome"), TEXT), "error": TEXT_OR_NULL},
+    _device_job_of,
+)
+_pending_of = RowReader(DEVICE, DEVICE_KINDS, _pending)
+_count_of = RowReader("a device of job {job_id}", {"status": TEXT}, _count)
+_job_of = RowReader(
+    "job {job_id}",
+    {
+        **dict.fromkeys(("job_id", "type", "status", "condition", "created_at", "start_at"), TEXT),
+        **dict.fromkeys(("method", "patch", "ended_at", "failure_reason"), TEXT_OR_NULL),
+        "max_execution_s": NUMBER,
+    },
+    _read_job,
+)

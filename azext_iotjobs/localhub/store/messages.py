@@ -4,16 +4,17 @@ A locked message belongs to whom it was given: over MQTT until the connection en
 HTTPS until the lock's time is up.
 """
 
-import json
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.message import Ack, Fate, NewMessage
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.reading import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 
 AT = "device_id = ? AND module_id = ?"
 
@@ -93,17 +94,17 @@ class Messages:
         """Messages that MQTT connections hold: a device's, or all."""
         where, values = ("TRUE", ()) if address is None else (AT, address.key)
         sql = f"SELECT * FROM messages WHERE {where} AND lock_token IS NOT NULL AND locked_until IS NULL"
-        return [_message_of(row) for row in self._database.rows(sql, values)]
+        return _message_of.all(self._database.rows(sql, values))
 
     def overdue_locks(self, now: datetime) -> list[Message]:
         """Messages whose lock has ended."""
         rows = self._database.rows("SELECT * FROM messages WHERE locked_until <= ?", (render(now),))
-        return [_message_of(row) for row in rows]
+        return _message_of.all(rows)
 
     def expired(self, now: datetime) -> list[Message]:
         """Messages whose life has ended."""
         rows = self._database.rows("SELECT * FROM messages WHERE expires_at <= ?", (render(now),))
-        return [_message_of(row) for row in rows]
+        return _message_of.all(rows)
 
     def unlock(self, message: Message) -> None:
         """Put a message back into its queue, at its old place."""
@@ -157,12 +158,12 @@ def _document(sent: NewMessage) -> str:
     )
 
 
-def _message_of(row: sqlite3.Row) -> Message:
+def _read_message(row: sqlite3.Row) -> Message:
     return Message(
         sequence_number=row["row_id"],
         address=Address(row["device_id"], row["module_id"] or None),
         sent=NewMessage(
-            **json.loads(row["message"]),
+            **_described(row["message"]),
             body=row["body"],
             ack=Ack(row["ack"]),
             expires_at=parse(row["expires_at"]),
@@ -173,7 +174,7 @@ def _message_of(row: sqlite3.Row) -> Message:
     )
 
 
-def _feedback_of(row: sqlite3.Row) -> Feedback:
+def _read_feedback(row: sqlite3.Row) -> Feedback:
     return Feedback(
         message_id=row["message_id"],
         device_id=row["device_id"],
@@ -181,3 +182,32 @@ def _feedback_of(row: sqlite3.Row) -> Feedback:
         fate=Fate(row["fate"]),
         at=row["at"],
     )
+
+
+def _described(text: str) -> dict[str, Any]:
+    """What `_document` wrote. Raises ValueError, TypeError."""
+    described = read_object(text)
+    properties = described.get("properties")
+    plain = [value for name, value in described.items() if name not in ("properties", "is_expiry_asked")]
+    if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):
+        raise TypeError("properties are no texts")
+    if not all(value is None or isinstance(value, str) for value in plain):
+        raise TypeError("a member is no text")
+    return described
+
+
+_message_of = RowReader(
+    "message {row_id} to device {device_id}, module {module_id}",
+    {
+        **dict.fromkeys(("device_id", "module_id", "message", "ack", "enqueued_at", "expires_at"), TEXT),
+        **dict.fromkeys(("lock_token", "locked_until"), TEXT_OR_NULL),
+        "body": BYTES,
+        "delivery_count": NUMBER,
+    },
+    _read_message,
+)
+_feedback_of = RowReader(
+    "feedback {row_id} of device {device_id}",
+    dict.fromkeys(("message_id", "device_id", "generation_id", "fate", "at"), TEXT),
+    _read_feedback,
+)

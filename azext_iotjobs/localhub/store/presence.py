@@ -5,19 +5,16 @@ than the rest of the message. What is read is always the newest: `Identities` la
 written first. A crash loses what the last second brought; after one, nobody is connected anyway.
 """
 
-import asyncio
-import logging
-import sqlite3
 from dataclasses import dataclass
 from itertools import islice
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.turns import take_turns
 
 WRITE_INTERVAL_S = 1.0
 ROWS_AT_ONCE = 1000  # some milliseconds; then others have their turn
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -35,7 +32,6 @@ class Presence:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen: dict[tuple[str, str], Seen] = {}
-        self._has_failed = False
 
     def note_connection(self, address: Address, state: str, now_text: str) -> None:
         """A device or module connected or disconnected; its etag does not move."""
@@ -58,16 +54,17 @@ class Presence:
         self._seen.pop(address.key, None)
 
     def write(self) -> None:
-        """Write all of it. It stays in memory, and is logged, where the database cannot be written."""
+        """Write all of it; it stays in memory where the database cannot be written."""
         while self._seen and self._write_some():
             pass
 
     async def run(self) -> None:
         """Write every second, until cancelled."""
-        while True:
-            await asyncio.sleep(WRITE_INTERVAL_S)
-            while self._seen and self._write_some():
-                await asyncio.sleep(0)
+        await take_turns("writing who is connected", self._turn, self._database.troubles)
+
+    def _turn(self) -> float:
+        is_written = not self._seen or self._write_some()
+        return 0.0 if self._seen and is_written else WRITE_INTERVAL_S
 
     def _write_some(self) -> bool:
         """Write the oldest; gives whether that went well."""
@@ -83,12 +80,8 @@ class Presence:
                     "WHERE device_id = ? AND module_id = ?",
                     values,
                 )
-        except sqlite3.OperationalError as err:  # a full disk, which may have room again
-            if not self._has_failed:
-                logger.warning("connection states and activity times cannot be written: %s", err)
-            self._has_failed = True
+        except (StoreTrouble, StoreDamaged):  # the store has said so; or says it to those who ask for these devices
             return False
-        self._has_failed = False
         for key, _ in some:
             del self._seen[key]
         return True

@@ -1,10 +1,11 @@
 """What devices listened to when they were here last: rows. They outlive the hub, as MQTT's kept sessions do."""
 
-import json
+import sqlite3
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.reading import TEXT, RowReader, read_object
 
 Filters = dict[str, int]  # topic filter -> QoS
 
@@ -17,9 +18,9 @@ class Sessions:
 
     def get(self, address: Address) -> Filters | None:
         """What was kept for a device; None for nothing."""
-        sql = "SELECT filters FROM sessions WHERE device_id = ? AND module_id = ?"
+        sql = "SELECT * FROM sessions WHERE device_id = ? AND module_id = ?"
         row = self._database.row(sql, address.key)
-        return {str(name): int(qos) for name, qos in json.loads(row["filters"]).items()} if row else None
+        return _filters_of(row) if row else None
 
     def keep(self, address: Address, filters: Filters) -> None:
         """Remember what a device listens to, for its next connection."""
@@ -32,3 +33,10 @@ class Sessions:
     def forget(self, address: Address) -> None:
         """Keep nothing for a device: it begins anew."""
         self._database.change("DELETE FROM sessions WHERE device_id = ? AND module_id = ?", address.key)
+
+
+def _read(row: sqlite3.Row) -> Filters:
+    return {name: int(qos) for name, qos in read_object(row["filters"]).items()}
+
+
+_filters_of = RowReader("the session of device {device_id}, module {module_id}", {"filters": TEXT}, _read)

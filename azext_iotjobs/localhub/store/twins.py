@@ -1,12 +1,13 @@
 """Twins: rows <-> states."""
 
-import json
 import sqlite3
+from collections.abc import Callable
 
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader, read_object
 
 STATE_COLUMNS = (
     "twin_etag", "version", "tags", "desired", "desired_metadata", "desired_version", "reported", "reported_metadata",
@@ -40,16 +41,33 @@ class Twins:
             f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ?", (*_values(twin), *address.key)
         )
 
+    def when_saved(self, tell: Callable[[], None]) -> None:
+        """Do something once what was saved is there for good."""
+        self._database.when_stored(tell)
 
-def twin_of(row: sqlite3.Row) -> TwinState:
-    """The state that a row with the twins' columns holds."""
+
+COUNTERS = ("twin_etag", "version", "desired_version", "reported_version")
+
+
+def _twin_of(row: sqlite3.Row) -> TwinState:
+    if min(row[name] for name in COUNTERS) < 0:
+        raise TypeError("a counter is negative")
     return TwinState(
-        tags=json.loads(row["tags"]),
-        desired=Section(json.loads(row["desired"]), json.loads(row["desired_metadata"]), row["desired_version"]),
-        reported=Section(json.loads(row["reported"]), json.loads(row["reported_metadata"]), row["reported_version"]),
+        tags=read_object(row["tags"]),
+        desired=Section(read_object(row["desired"]), read_object(row["desired_metadata"]), row["desired_version"]),
+        reported=Section(read_object(row["reported"]), read_object(row["reported_metadata"]), row["reported_version"]),
         etag=row["twin_etag"],
         version=row["version"],
     )
+
+
+# The state that a row with the twins' columns holds.
+twin_of = RowReader(
+    "the twin of device {device_id}, module {module_id}",
+    dict.fromkeys(COUNTERS, NUMBER)
+    | dict.fromkeys(("tags", "desired", "desired_metadata", "reported", "reported_metadata"), TEXT),
+    _twin_of,
+)
 
 
 def _values(twin: TwinState) -> tuple[object, ...]:

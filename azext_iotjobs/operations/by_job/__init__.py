@@ -28,10 +28,12 @@ from azext_iotjobs.model.errors import (
 from azext_iotjobs.model.fleet import Definition
 from azext_iotjobs.model.fleet_events import HubJobMoved, Said
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
+from azext_iotjobs.model.job_limit import job_limit_s
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.run import Attempt, Batch, Run
 from azext_iotjobs.operations.by_job.job_rows import Closing, JobRows
 from azext_iotjobs.operations.by_job.looks import FIRST_LOOK_S, Looks
+from azext_iotjobs.operations.by_job.open_devices import OpenDevices
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 NAP_S = 0.5
@@ -60,7 +62,8 @@ class ByJob:
         self._clock = clock
         self._leased = leased
         self._run = run
-        self._action = definition.action
+        self._action = definition.action.within(run.delivery)
+        self._batch_size = 0
         self._has_threshold = definition.rollout.threshold is not None
         self._hear = hear
         self._steady = Steady(lambda: leased.beat(clock.now()))
@@ -72,6 +75,7 @@ class ByJob:
         self._ended: set[str] = set()  # jobs that have, and whose rows are read next
         self._looks: dict[str, Looks] = {}
         self._tallies: dict[str, JobTally | None] = {}  # as last heard of
+        self._open_devices = OpenDevices(client, self._steady)
         self._slot = Looks()
         self._slot_said = False
         self._trouble: IotJobsError | None = None
@@ -90,6 +94,7 @@ class ByJob:
     def turn(self, batch: Batch, drain: Drain) -> None:
         """Go on with each of the batch's jobs as far as it goes now; wait a little when none does."""
         now = self._clock.monotonic()
+        self._batch_size = batch.size
         if drain is Drain.NO and not self._parts and self._trouble is None:
             self._plan(batch)
         if drain is Drain.STOP and self._patience.passing is not None:
@@ -186,7 +191,10 @@ class ByJob:
         match step:
             case PartStep.INTEND:
                 self._own_intents.add(part.job_id)
-                self._submit(self._saved(replace(part, state=PartState.SUBMITTING, intended_at=self._clock.now())))
+                intended = replace(
+                    part, state=PartState.SUBMITTING, intended_at=self._clock.now(), limit_s=self._limit_s(part)
+                )
+                self._submit(self._saved(intended))
             case PartStep.SUBMIT:
                 self._submit(part)
             case PartStep.CONFIRM:
@@ -218,7 +226,7 @@ class ByJob:
             method=self._action.method,
             patch=self._action.patch,
             start_at=None,
-            max_execution_s=self._run.delivery.job_limit_s,
+            max_execution_s=part.limit_s or self._limit_s(part),
         )
         try:
             self._steady.ask(lambda: self._client.jobs.create(request))
@@ -239,6 +247,13 @@ class ByJob:
         self._slot = Looks()
         self._slot_said = False
         self._submitted(part, "created")
+
+    def _limit_s(self, part: Part) -> int:
+        """How long the hub tries a job: as it was asked for, or else as its devices can need."""
+        typed = self._run.delivery.job_limit_s
+        if typed is not None:
+            return typed
+        return job_limit_s(self._leased.size_of(part), self._batch_size, self._action, self._run.tier)
 
     def _wait_for_slot(self, part: Part, *, is_first: bool) -> None:
         """All of the hub's job slots are taken; when ours may hold one of them, its intent stands."""
@@ -284,9 +299,12 @@ class ByJob:
             part = self._saved(replace(part, status=status))
             self._looks_of(part).odd_since = None
             self._tallies.pop(part.job_id, None)
-        if part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally:
+        is_news = part.job_id not in self._tallies or self._tallies[part.job_id] != job.tally
+        if is_news:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
+        if not job.status.is_terminal:
+            self._note(part, job, is_news=is_news)
         if job.status.is_terminal and self._is_another_first(part):
             self._ended.add(part.job_id)
             self._slot.next_at = self._looks_of(part).next_at = 0.0  # the slot is free
@@ -296,6 +314,16 @@ class ByJob:
                 self._close(part, closing)
         else:
             self._looks_of(part).odd_since = None
+
+    def _note(self, part: Part, job: Job, *, is_news: bool) -> None:
+        """Keep what the hub says of a job that goes on: its counts and, when nothing moves, who is awaited."""
+        passed = self._clock.monotonic()
+        if is_news:
+            self._open_devices.moved(part.job_id, passed)
+        has_asked = job.status is JobStatus.RUNNING and self._open_devices.looked(part, passed)
+        if is_news or has_asked:
+            now = self._clock.now()
+            self._leased.save_seen(part, job.tally, self._open_devices.of(part.job_id), now, now)
 
     def _is_another_first(self, ended: Part) -> bool:
         """Whether another job is sent before the rows of one that has ended are read. A threshold needs them before."""
@@ -345,6 +373,7 @@ class ByJob:
         self._tallies.pop(part.job_id, None)
         self._own_intents.discard(part.job_id)
         self._ended.discard(part.job_id)
+        self._open_devices.forget(part.job_id)
         self._slot.next_at = 0.0  # the slot that it held may be free
 
     def _heard_of(self, part: Part, status: str, tally: JobTally | None = None) -> None:

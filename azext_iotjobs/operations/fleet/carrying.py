@@ -4,9 +4,10 @@
 from stored rows, and from the driver alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from azext_iotjobs.fleet.awaited import awaited
 from azext_iotjobs.fleet.driver import BatchDriver, MakeDriver
 from azext_iotjobs.fleet.engine import (
     Begin,
@@ -31,6 +32,7 @@ from azext_iotjobs.model.fleet import Definition, Delivery
 from azext_iotjobs.model.fleet_events import (
     BatchBegan,
     BatchEnded,
+    InOrder,
     Listener,
     Progressed,
     RunBegan,
@@ -38,6 +40,7 @@ from azext_iotjobs.model.fleet_events import (
     Said,
     Waiting,
 )
+from azext_iotjobs.model.job import added
 from azext_iotjobs.model.run import Asked, Run, RunEvent, RunState, Wish, moved
 
 NAP_S = 0.5  # then the row is looked at again: whoever asks for a stop waits a second at most
@@ -91,8 +94,10 @@ def resume(run: Run, own: Hands, delivery: Delivery | None = None) -> Run:
 def stop(store: FleetStore, run: Run, holder: Holder, *, by: str, reason: str | None, clock: Clock) -> Run:
     """Ask for a stop. Whoever carries the run on sees it within a second; when nobody does, it is stopped here.
 
-    Raises WrongState for a run that is stopped already or has ended.
+    A run that is stopped already is given back as it is. Raises WrongState for one that has ended or has failed.
     """
+    if run.state is RunState.STOPPED:
+        return run
     moved(run, RunEvent.STOP)
     asked = Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now())
     try:
@@ -110,8 +115,10 @@ def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
     Hub jobs that run are awaited: what they do cannot be taken back, and has to be recorded. Without any the hub is not
     asked, and may be gone.
 
-    Raises WrongState for a run that has ended.
+    A run that is canceled already is given back as it is. Raises WrongState for one that is completed.
     """
+    if run.state is RunState.CANCELED:
+        return run
     moved(run, RunEvent.CANCEL)
     asked = Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now())
     own.store.ask(run, asked)
@@ -158,7 +165,7 @@ class _Carrier:
     """Carries out one step after the other."""
 
     def __init__(self, own: Hands, leased: LeasedRun, definition: Definition) -> None:
-        self._own = own
+        self._own = replace(own, listener=InOrder(own.listener))
         self._clock = own.clock
         self._leased = leased
         self._definition = definition
@@ -266,11 +273,15 @@ class _Carrier:
             return
         self._told_at = passed
         seen = self._leased.look(None)
+        jobs = self._own.store.hub_jobs(seen.run)
         self._own.listener.heard(
             Progressed(
                 at=self._clock.now(),
                 run=seen.run.tally,
                 batch=seen.batch,
                 in_flight_count=driver.in_flight_count(Drain.CANCEL),
+                hub=added(each.tally for each in jobs if each.tally is not None),
+                hub_ended_count=sum(each.ended_count for each in jobs),
+                awaited=tuple(awaited(self._own.store, seen.run, self._definition)),
             )
         )

@@ -1,17 +1,19 @@
 """Which devices a run of a fleet job has, and in which batches: looked at, or made. Nothing is sent to a device."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet import plan
-from azext_iotjobs.fleet.store import FleetStore, NewRun, check_ended
+from azext_iotjobs.fleet.store import FleetStore, NewRun
+from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
 from azext_iotjobs.model.host_names import canonical_authority
-from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
@@ -20,9 +22,10 @@ TOLD_EVERY = 100  # devices that a hub gives; its pages have as many
 
 Device = tuple[str, str | None]  # and its module
 TellCount = Callable[[int], None]
+TellIdle = Callable[[Sequence[str]], None]
 
 
-def _tell_nobody(count: int) -> None:
+def _tell_nobody(_: object) -> None:
     pass
 
 
@@ -55,15 +58,20 @@ def host_of(client: HubClient) -> str:
 
 
 def preview(
-    store: FleetStore, client: HubClient, job: FleetJob, tier: TierFacts | None, chosen: TellCount = _tell_nobody
-) -> Preview:  # fmt: skip
+    store: FleetStore,
+    client: HubClient,
+    job: FleetJob,
+    tier: TierFacts | None,
+    chosen: TellCount = _tell_nobody,
+    idle: TellIdle = _tell_nobody,
+) -> Preview:
     """What a run of a fleet job, saved or not, would be now.
 
-    chosen: told now and then how many devices have been found.
+    chosen: told now and then how many devices have been found.  idle: told which excluded ids leave nobody out.
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
     definition = job.definition
-    count = _choose(store, client, definition.targets, job.host, chosen)
+    count = _choose(store, client, definition.targets, job.host, chosen, idle)
     sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
@@ -92,22 +100,31 @@ def new_run(
     at: datetime,
     tier: TierFacts | None = None,
     delivery: Delivery | None = None,
+    narrowed: Narrowed | None = None,
     chosen: TellCount = _tell_nobody,
+    idle: TellIdle = _tell_nobody,
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
-    delivery: how devices are reached this time; None: as the definition says.  tier: for `auto`, if it is known.
-    chosen: told now and then how many devices have been found.
+    delivery: how devices are reached this time; None: as the definition says.  tier: if it is known.
+    narrowed: which of the devices this time; None: as the definition says.
+    chosen: told now and then how many devices have been found.  idle: told which excluded ids leave nobody out.
     A run that has no device can be made; `carry_on` completes it.
-    Raises WrongState while another run of it has not ended; NotFound; BadValue for more devices than allowed;
-    HubAnswer, LinkError, StateError.
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
+    ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
+    used = delivery or job.definition.delivery
+    job.definition.action.within(used)
     last = store.last_run(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is asked; again when it is made
-    count = _choose(store, client, job.definition.targets, job.host, chosen)
-    used = delivery or job.definition.delivery
+    targets = job.definition.targets
+    if narrowed is not None:
+        targets = replace(
+            targets, limit=narrowed.limit, sample_percent=narrowed.sample_percent, seed=narrowed.seed
+        )  # fmt: skip
+    count = _choose(store, client, targets, job.host, chosen, idle)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     # A definition with another driver is checked as a whole: not every action has a job.
     Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
@@ -122,21 +139,27 @@ def new_run(
             sizes=job.definition.rollout.sizes,
             at=at,
             by=by,
+            tier=tier,
+            narrowed=narrowed,
         )
     )
 
 
-def _choose(store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount) -> int:
+def _choose(
+    store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount, idle: TellIdle
+) -> int:  # fmt: skip
     """Note in the store which devices a run has; gives how many."""
     if targets.of_run is not None:
         parent = _parent(store, targets.of_run)
         count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
         if targets.excluded:
+            idle(idle_exclusions(targets.excluded, store.chosen_of))
             count = store.leave_out(targets.excluded)
     else:
         selection = targets.selection or Selection(
             condition=store.group(host, targets.group or ""), excluded=targets.excluded
         )
+        idle(idle_exclusions(selection.excluded, lambda ids: client.selections.which_of(selection, ids)))
         if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
             client.selections.check_at_most(selection, targets.max_devices)
         count = store.choose(_told_of(_devices(client, selection), chosen), targets.seed)

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import IotJobsError
+from azext_iotjobs.model.device_topics import not_in_topics, reason_against
+from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.device import Device
 from azext_iotjobs.operations.simulate.sign_in import SimulatedDevice
 from azext_iotjobs.operations.simulate.surroundings import Around, Line, Reporter
 from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.open_files import make_room
@@ -56,7 +58,8 @@ def run(
     seed: of the devices' chance: the same one gives the same behaviour.
     ramp_per_s: connections begun in a second, first ones and later ones together; more than 0.
     Raises BadValue when there are more devices than this process may open files. When every device gave up, the first
-    one's error: Unauthorized, LinkError, BadValue for a certificate that cannot be used.
+    one's error: Unauthorized, LinkError, BadValue for a certificate that cannot be used and for an id or topic that
+    MQTT cannot carry.
     """
     make_room(len(devices))
     of_devices = target.for_devices
@@ -84,12 +87,20 @@ def run_over(
         links=links, target=target, reporter=reporter, clock=clock, seed=seed, line=line, dice=dice,
         is_fleet=len(devices) > 1,
     )  # fmt: skip
-    running = {device.device_id: Device(device, around) for device in devices}
+    failures: dict[str, IotJobsError] = {
+        device.device_id: BadValue(reason)
+        for device in devices
+        if (reason := reason_against(device.device_id)) is not None
+    }
+    for name in failures:  # they fail alone, and before anything is connected
+        reason = f"MQTT topics hold no {not_in_topics(name)}"  # without the id: many may have the same
+        reporter(name, Seen(what=What.REFUSED, details={"reason": reason}))
+    running = {device.device_id: Device(device, around) for device in devices if device.device_id not in failures}
     _loop(running, around, stop)
     if around.unreached is not None:
         raise around.unreached
-    failures = {name: device.failure for name, device in running.items() if device.failure is not None}
-    if failures and len(failures) == len(running):
+    failures |= {name: device.failure for name, device in running.items() if device.failure is not None}
+    if failures and len(failures) == len(devices):
         raise next(iter(failures.values()))
     return Summary(
         sent_count=sum(device.sent_count for device in running.values()),

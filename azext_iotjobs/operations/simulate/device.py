@@ -2,6 +2,8 @@
 
 import math
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -79,8 +81,11 @@ class Device:
 
     def on(self, event: wire.Event) -> None:
         """Take in what the connection says."""
-        if self.is_over:
-            return
+        with self._failing_alone():
+            if not self.is_over:
+                self._on(event)
+
+    def _on(self, event: wire.Event) -> None:
         match event:
             case wire.Connected():
                 self._around.was_reached = True
@@ -100,8 +105,11 @@ class Device:
 
     def tend(self, now: float) -> None:
         """Do what is due at `now`."""
-        if self.is_over:
-            return
+        with self._failing_alone():
+            if not self.is_over:
+                self._tend(now)
+
+    def _tend(self, now: float) -> None:
         if self._session.next_at <= now:
             self._act(mind.Due())
         if self._connect_at <= now or (self._session.state is State.READY and self._renew_at <= now):
@@ -136,10 +144,16 @@ class Device:
             self._leave()
         self._is_linked = self._is_under_way = True
         self._around.line.pacer.begin(now)
-        try:
+        with self._failing_alone():
             self._around.links.connect(self.device_id, self._login())
+
+    @contextmanager
+    def _failing_alone(self) -> Iterator[None]:
+        """What the connection cannot carry or begin with ends this device, not the others."""
+        try:
+            yield
         except BadValue as err:
-            self._decided()
+            self._around.links.drop(self.device_id)
             self._give_up(err)
 
     def _join_line(self) -> None:

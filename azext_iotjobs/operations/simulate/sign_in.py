@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from azext_iotjobs.model.device_certificate import DeviceCertificate
@@ -17,6 +17,22 @@ from azext_iotjobs.transport.http import API_VERSION
 from azext_iotjobs.transport.mqtt_events import MqttLogin
 
 TOKEN_LIFE_S = 3600  # as the official device SDKs have it
+
+
+class Caller(Protocol):
+    """A device that signs in over MQTT."""
+
+    @property
+    def device_id(self) -> str:
+        """Its name."""
+
+    @property
+    def credential(self) -> DeviceKey | DeviceCertificate:
+        """What it shows."""
+
+    @property
+    def model_id(self) -> str | None:
+        """The DTMI that it announces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +48,7 @@ class SimulatedDevice:
     tags: Mapping[str, Any] = field(default_factory=dict)
 
 
-def login_of(device: SimulatedDevice, target: HubTarget, now: datetime) -> tuple[MqttLogin, float]:
+def login_of(device: Caller, target: HubTarget, now: datetime) -> tuple[MqttLogin, float]:
     """What a device connects with, and for how many seconds at most before it needs another; inf for a certificate."""
     model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
     username = f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}"

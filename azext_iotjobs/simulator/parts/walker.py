@@ -103,7 +103,8 @@ class _Walk:
 
 def as_body(value: Any) -> bytes:
     """A JSON value as the body of a message."""
-    return json.dumps(value, ensure_ascii=False).encode()
+    # What has no UTF-8 form is written as JSON writes it too.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def as_text(value: Any) -> str:

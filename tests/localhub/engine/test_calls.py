@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobType, MethodSpec
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import Jobs
+from tests.helpers.job_devices import devices_in
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 REBOOT = MethodSpec(name="reboot", payload=None, response_timeout_s=300, connect_timeout_s=0)
@@ -44,7 +45,7 @@ class Fleet:
         self.in_flight: dict[str, str] = {}  # device -> request id
         self.most_in_flight = 0
         self.states_at_call: Counter[str] = Counter()
-        self._database = database
+        self.database = database
         spec = JobSpec(
             job_id="job", type=JobType.METHOD, condition="*", method=REBOOT, tags=None, desired=None, start_at=None,
             max_execution_s=MAX_EXECUTION_S,
@@ -71,7 +72,7 @@ class Fleet:
         self.links.answer(Address(device_id), rid, MethodAnswer(200, {"from": device_id}))
 
     def called(self, device_id: str, rid: str) -> None:
-        row = self._database.row("SELECT status FROM device_jobs WHERE device_id = ?", (device_id,))
+        row = self.database.row("SELECT status FROM device_jobs WHERE device_id = ?", (device_id,))
         assert row is not None
         self.states_at_call[row["status"]] += 1
         self.calls[device_id] += 1
@@ -79,7 +80,7 @@ class Fleet:
         self.most_in_flight = max(self.most_in_flight, len(self.in_flight))
 
     def count(self, status: DeviceStatus) -> int:
-        return len(self.jobs.devices_in("job", status))
+        return len(devices_in(self.database, "job", status))
 
 
 class Device:
@@ -135,7 +136,7 @@ def test_every_device_is_called_once_after_its_row_says_so_and_writes_come_toget
     assert fleet.calls == Counter(fleet.ids)
     assert fleet.states_at_call == {RUNNING.value: len(fleet.ids)}
     assert fleet.most_in_flight == CALLS_AT_ONCE
-    rows = fleet.jobs.devices_in("job", COMPLETED)
+    rows = devices_in(fleet.database, "job", COMPLETED)
     assert [row.outcome["deviceMethodResponse"]["payload"]["from"] for row in rows] == fleet.ids
     assert database.commits < len(fleet.ids) / 10
 
@@ -181,7 +182,7 @@ def test_a_device_that_goes_before_its_turn_and_after_the_end_fails(database: Co
         await within_limit(_of(running))
 
     run(main)
-    (failed,) = fleet.jobs.devices_in("job", FAILED)
+    (failed,) = devices_in(fleet.database, "job", FAILED)
     assert (failed.address.device_id, fleet.calls[last], fleet.count(COMPLETED)) == (last, 0, CALLS_AT_ONCE)
 
 
@@ -204,7 +205,7 @@ def test_when_time_is_up_those_away_fail_and_those_being_called_are_waited_for(d
         await within_limit(_of(running))
 
     run(main)
-    failed = fleet.jobs.devices_in("job", FAILED)
+    failed = devices_in(fleet.database, "job", FAILED)
     assert {row.error["code"] for row in failed} == {"JobRunPreconditionFailed"}
     assert (len(failed), fleet.count(COMPLETED)) == (len(fleet.ids) - 1, 1)
 

@@ -21,6 +21,7 @@ from azext_iotjobs.localhub.store.jobs import DeviceJob, Jobs
 from azext_iotjobs.localhub.store.twins import Twins
 from tests.helpers.answering_device import LIMIT_S, MqttDevice
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.job_devices import devices_in
 from tests.helpers.waiting import wait_until
 
 START = datetime(2026, 5, 1, 8, 0, tzinfo=timezone.utc)
@@ -69,6 +70,7 @@ class House:
 
     def __init__(self, database: Database, clock: HandClock, quotas: Quotas | None = None) -> None:
         self.clock = clock
+        self.database = database
         self.links = Links()
         self.jobs = Jobs(database)
         rows = Twins(database)
@@ -110,7 +112,7 @@ class House:
         return job.status if job else None
 
     def rows(self, status: DeviceStatus, job_id: str = "job") -> list[DeviceJob]:
-        return self.jobs.devices_in(job_id, status)
+        return devices_in(self.database, job_id, status)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let the loop go on until something holds: turns of the loop, not seconds."""

@@ -1,0 +1,35 @@
+"""Whether a database that was found is whole: its pages, indices and tables.
+
+What is wrong with a row is found when it is read.
+"""
+
+from azext_iotjobs.localhub.errors import StoreDamaged
+from azext_iotjobs.localhub.store.database import Database
+
+
+def check_whole(database: Database) -> None:
+    """Raise StoreDamaged unless a database is whole and has the tables of a local hub."""
+    found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
+    if found != "ok":
+        raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")
+    have, need = _columns(database), _columns(_empty())
+    for table, columns in need.items():
+        if table not in have:
+            raise StoreDamaged(f"the table {table} is missing")
+        if missing := columns - have[table]:
+            raise StoreDamaged(f"the table {table} has no column {min(missing)}")
+
+
+def _empty() -> Database:
+    return Database(None)
+
+
+def _columns(database: Database) -> dict[str, set[str]]:
+    tables: dict[str, set[str]] = {}
+    sql = (
+        "SELECT tables.name AS table_name, columns.name AS column_name FROM sqlite_master AS tables "
+        "JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+    )
+    for row in database.rows(sql):
+        tables.setdefault(row["table_name"], set()).add(row["column_name"])
+    return tables

@@ -1,0 +1,32 @@
+"""Which device ids MQTT can carry. Pure.
+
+Topics hold a device's id as it is, so an id cannot hold what is a wildcard, a separator or no text there.
+Source: IoT Hub "communicate using MQTT"; MQTT 3.1.1, 1.5.3 and 4.7.1.
+"""
+
+from collections.abc import Iterable
+
+NOT_IN_AN_ID = "+#/\0"
+HALVES = ("\ud800", "\udfff")  # of a character: no UTF-8 holds them
+
+
+def not_in_topics(device_id: str) -> str | None:
+    """What of an id cannot stand in a topic, each once, for people; None: nothing."""
+    bad = dict.fromkeys(each for each in device_id if each in NOT_IN_AN_ID or HALVES[0] <= each <= HALVES[1])
+    shown = " and ".join(each if each.isprintable() else ascii(each)[1:-1] for each in bad)
+    return shown or None
+
+
+def reason_against(device_id: str) -> str | None:
+    """Why MQTT cannot carry a device; None: it can."""
+    bad = not_in_topics(device_id)
+    return None if bad is None else f"MQTT cannot carry the device id {ascii(device_id)[1:-1]}: topics hold no {bad}."
+
+
+def over_mqtt(device_ids: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Those that MQTT can carry, and those that it cannot."""
+    fit: list[str] = []
+    unfit: list[str] = []
+    for each in device_ids:
+        (fit if not_in_topics(each) is None else unfit).append(each)
+    return fit, unfit

@@ -1,0 +1,45 @@
+"""Devices that are to be left out, and leave nobody out: said, and refused where another device must be meant. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import DEVICE, can_be
+
+MOST_JOINED = 8  # neighbours in a list that may have been one id
+
+WhichOf = Callable[[Sequence[str]], Iterable[str]]  # ids -> those of them that are selected
+
+
+def idle_exclusions(excluded: Sequence[str], which_of: WhichOf) -> list[str]:
+    """The excluded ids that leave no selected device out.
+
+    excluded: as they were read out of a list.  which_of: looks ids up among the devices that are selected.
+    Raises BadValue where a selected device is called as some of them together: then its id was taken apart at its
+    commas, and it would be operated although it was to be left out.
+    """
+    if not excluded:
+        return []
+    hits = frozenset(which_of(excluded))
+    idle = [each for each in excluded if each not in hits]
+    joined = _joined(excluded, frozenset(idle))
+    meant = next(iter(which_of(joined)), None) if joined else None
+    if meant is not None:
+        raise BadValue(
+            f"--exclude: {meant!r} is one device, and was read as {meant.count(',') + 1}. Nothing was sent.",
+            hint=f"An id with a comma in it stands between double quotes: --exclude '\"{meant}\"'",
+        )
+    return idle
+
+
+def _joined(excluded: Sequence[str], idle: frozenset[str]) -> list[str]:
+    """What neighbours make with commas between them, where at least one of them leaves nobody out."""
+    found: dict[str, None] = {}
+    for first in range(len(excluded)):
+        for last in range(first + 2, min(first + MOST_JOINED, len(excluded)) + 1):
+            parts = excluded[first:last]
+            text = ",".join(parts)
+            if not can_be(DEVICE, text):
+                break
+            if not idle.isdisjoint(parts):
+                found[text] = None
+    return list(found)

@@ -1,0 +1,100 @@
+"""What may be the id of a device, a module, a job and the like, and what an etag may be. Pure.
+
+Strategy: alphabets and lengths as the service documents them, and never dots alone: an HTTP library takes `.` and `..`
+out of a path before it sends it, so that a request about a module would be one about its device.
+"""
+
+from typing import NamedTuple
+
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.target import looks_like_connection_string
+
+MAX_SHOWN = 60
+MAX_ETAG_CHARACTERS = 256  # the service's own have about 16
+DIGITS = "0123456789"
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+STEPS = (".", "..")  # of a path: this level, and the one above
+
+
+class IdKind(NamedTuple):
+    """What an id of this kind is made of."""
+
+    name: str
+    signs: str  # beside letters and digits
+    alphabet: frozenset[str]
+    most: int  # characters
+    taken: tuple[str, ...]  # in small letters: what stands for something else where such an id would stand
+
+    @property
+    def rule(self) -> str:
+        """For people."""
+        return f"A {self.name} has 1 to {self.most} of A-Z, a-z, 0-9 and {' '.join(self.signs)}"
+
+
+def _kind(name: str, signs: str, most: int, taken: tuple[str, ...] = ()) -> IdKind:
+    return IdKind(name, signs, frozenset(LETTERS + DIGITS + signs), most, taken)
+
+
+DEVICE = _kind("device id", "-:;.+%_#*?!(),=@$'", 128)  # IoT Hub devguide "identity registry"; swagger has : and ;
+MODULE = _kind("module id", DEVICE.signs, 128)
+# IoT Hub devguide "jobs": letters, digits, dash; live hubs take ' too. GET /jobs/v2/query lists all jobs.
+JOB = _kind("job id", "-'", 64, taken=("query",))
+LOCK_TOKEN = _kind("lock token", "-_.~=+", 256)  # a UUID so far
+CERTIFICATE = _kind("certificate name", "-_.", 64)  # of a local hub
+
+
+def can_be(kind: IdKind, text: str) -> bool:
+    """Whether a text can be an id of this kind."""
+    return (
+        0 < len(text) <= kind.most
+        and text not in STEPS
+        and text.lower() not in kind.taken
+        and kind.alphabet.issuperset(text)
+    )
+
+
+def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
+    """Raise BadValue for a text that is no id of this kind.
+
+    where: what gave it, such as an option, for the error; None: the error names the kind alone.
+    """
+    start = "" if where is None else f"{where}: "
+    if not text:
+        raise BadValue(f"{where or f'The {kind.name}'} is empty.", hint=f"{kind.rule}.")
+    if looks_like_connection_string(text):  # it may hold a key, and a short one could pass for an id
+        raise BadValue(
+            f"{start}this is a connection string, not a {kind.name}.",
+            hint="The connection strings of devices go into a file: --devices-file FILE"
+            if kind is DEVICE
+            else f"{kind.rule}.",
+        )
+    if can_be(kind, text):
+        return
+    shown = repr(text[:MAX_SHOWN])
+    if text in STEPS:
+        raise BadValue(
+            f"{start}{shown} is no {kind.name}: in a path it means "
+            f"{'the same level' if text == '.' else 'the level above'}.",
+            hint="More dots, or others with them, are an id: .x",
+        )
+    if text.lower() in kind.taken:
+        raise BadValue(f"{start}{shown} is no {kind.name}: the hub has that word for something else.")
+    length = f" It has {len(text)} characters." if len(text) > kind.most else ""
+    raise BadValue(f"{start}{shown} is no {kind.name}.{length}", hint=kind.rule)
+
+
+def check_etag(text: str, where: str | None = None) -> None:
+    """Raise BadValue for what a header cannot carry as an etag; it may stand in quotes.
+
+    Source: RFC 9110 8.8.3, without what is not ASCII.
+    """
+    bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if not bare:
+        raise BadValue(
+            f"{where or 'The etag'} is empty.", hint="Give the etag that the hub showed; * is any, and so is none."
+        )
+    if len(bare) > MAX_ETAG_CHARACTERS or any(not "!" <= each <= "~" or each == '"' for each in bare):
+        raise BadValue(
+            f"{where or 'The etag'}: {text[:MAX_SHOWN]!r} is no etag.",
+            hint="Give it as the hub showed it: printable ASCII without spaces and quotes; * is any.",
+        )
