@@ -22,8 +22,12 @@ SOURCES := setup.py README.md $(shell find azext_iotjobs -type f ! -name '*.pyc'
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
 
+# A file of tests is one worker's: what its tests share is theirs. Most wait for hubs and for az, so that there may be
+# more workers than cores. `make test WORKERS=0` runs all in one process.
+WORKERS := 4
+
 test: check $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
 torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node

@@ -6,6 +6,7 @@ import requests
 import urllib3.exceptions
 
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
+from azext_iotjobs.model.host_names import HostKind, host_of_kind, kind_of
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.environment import PROXY_HINT, Bundle, ca_bundle, proxy_scheme
 from azext_iotjobs.transport.open_files import LACK_HINT, lack_of_files
@@ -45,11 +46,22 @@ def link_error(
             return CannotConnect(f"{where} was not reached through the SOCKS proxy that is set.", hint=PROXY_HINT)
         return CannotConnect(
             f"{where} was not reached: no such host, or nothing listens there.",
-            hint="Check the hub's name." if not target.is_local else "Is it still running? az iot local-hub show",
+            hint=_where_to_look(target),
         )
     if isinstance(err, requests.exceptions.InvalidURL):
         return BadValue(f"{target.host!r} is no host name.")
     return LinkLost(f"The connection to {where} broke before the answer was complete.", hint=hint)
+
+
+def _where_to_look(target: HubTarget) -> str:
+    if target.is_local:
+        return "Is it still running? az iot local-hub show"
+    if kind_of(target.host) is HostKind.CLASSIC:
+        return "Check the hub's name."
+    return (
+        "Check the hub's name. Only a hub on a newer gateway has one for devices and one for services; every hub has "
+        f"{host_of_kind(target.host, HostKind.CLASSIC)}."
+    )
 
 
 def _tls_error(err: requests.exceptions.SSLError, target: HubTarget) -> CannotConnect:

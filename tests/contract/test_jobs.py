@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.waiting import looks, wait_until
 
 Connect = Callable[..., MqttDevice]
 METHOD = {"methodName": "reboot", "payload": {"delay": 5}, "responseTimeoutInSeconds": 10, "connectTimeoutInSeconds": 0}
@@ -92,8 +93,10 @@ def test_a_device_that_comes_back_in_time_is_called(hub: HubProcess, name: str, 
 
 def test_a_scheduled_job_waits_runs_at_its_time_and_sees_the_devices_of_then(hub: HubProcess, name: str) -> None:
     hub.ok("PUT", f"/jobs/v2/{name}", twin_job(f"STARTSWITH(deviceId, '{name}')", startTime=ahead(seconds=2)))
-    while (job := hub.ok("GET", f"/jobs/v2/{name}"))["status"] == "queued":
-        pass
+    for _ in looks("the job is no longer queued"):
+        job = hub.ok("GET", f"/jobs/v2/{name}")
+        if job["status"] != "queued":
+            break
     assert job["status"] == "scheduled"
     assert job["endTime"].startswith("9999-12-31")
     assert "deviceJobStatistics" not in job
@@ -119,8 +122,7 @@ def test_cancelling_is_for_what_has_not_begun(hub: HubProcess, name: str) -> Non
     hub.new_device(name)
     running = f"{name}-running"
     hub.ok("PUT", f"/jobs/v2/{running}", method_job(f"deviceId = '{name}'", maxExecutionTimeInSeconds=2))
-    while hub.ok("GET", f"/jobs/v2/{running}")["status"] != "running":
-        pass
+    wait_until("the job runs", lambda: hub.ok("GET", f"/jobs/v2/{running}")["status"] == "running")
     assert hub.refused("POST", f"/jobs/v2/{running}/cancel") == refusal
     assert hub.wait_for_job(running)["status"] == "completed"
     assert hub.refused("POST", "/jobs/v2/nobody-knows-it/cancel") == (404, "JobNotFound")
@@ -198,7 +200,7 @@ def test_the_list_is_filtered_in_any_case_and_paged(hub: HubProcess, name: str) 
     ids = {job["jobId"] for job in everything.json()}
     assert {f"{name}-{number}" for number in range(3)} <= ids
     paged, token = set(), ""
-    while True:
+    for _ in looks("the list's last page"):
         headers = {"x-ms-max-item-count": "2", **({"x-ms-continuation": token} if token else {})}
         page = hub.request("GET", "/jobs/v2/query?jobType=scheduleUpdateTwin&jobStatus=completed", headers=headers)
         assert len(page.json()) <= 2

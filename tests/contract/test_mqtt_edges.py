@@ -93,7 +93,7 @@ def test_mqtt_5_is_refused_and_let_go(hub: HubProcess, name: str) -> None:
     client.connect("localhost", hub.ports[1])
     wait_until("it is over", lambda: ended or client.loop(0.1) != paho.MQTT_ERR_SUCCESS, limit_s=LIMIT_S)
     client.disconnect()
-    assert all(ended)
+    assert ended and all(ended)
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 

@@ -24,6 +24,7 @@ from tests.helpers.restart_actors import (
     TwinWriter,
     key_of,
 )
+from tests.helpers.waiting import looks, wait_until
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 KILLS = 50 if TORTURE else 3
@@ -95,8 +96,7 @@ def test_a_running_job_goes_on_with_the_devices_that_it_had(start: Callable[[], 
     first = start()
     first.new_device("d1")
     first.ok("PUT", "/jobs/v2/waits", method_job("STARTSWITH(deviceId, 'd')", maxExecutionTimeInSeconds=120))
-    while first.ok("GET", "/jobs/v2/waits")["status"] != "running":
-        pass
+    wait_until("the job runs", lambda: first.ok("GET", "/jobs/v2/waits")["status"] == "running")
     first.kill()
     second = start()
     second.new_device("d2")  # too late for this job
@@ -166,7 +166,7 @@ def kill_while_starting(data_dir: Path, chance: random.Random) -> None:
 
 def act_until_gone(actor: Actor, hub: HubProcess, chance: random.Random) -> None:
     try:
-        while True:
+        for _ in looks("the hub is killed"):
             actor.act(hub, chance)
     except OSError:  # requests' errors are: the hub is gone
         pass

@@ -219,6 +219,7 @@ def first_flight(hub: HubProcess, port: int) -> list[int]:
         messages, kinds = b"", []
         while HELLO_DONE not in kinds:
             head = stream.read(5)
+            assert len(head) == 5, f"the hub has ended the connection after messages of kinds {kinds}"
             messages += stream.read(int.from_bytes(head[3:], "big"))
             while len(messages) >= 4 and len(messages) >= (size := 4 + int.from_bytes(messages[1:4], "big")):
                 kinds.append(messages[0])

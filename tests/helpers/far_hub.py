@@ -7,6 +7,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.helpers.waiting import looks
+
 CHUNK = 64 * 1024
 
 
@@ -55,7 +57,9 @@ def far_hub(
         await ended.wait()
         await asyncio.sleep(0.05)  # asyncio leaves the socket open of who was accepted just before a server's end
         server.close()
-        while here._open:
+        for _ in looks("the end of all connections"):
+            if not here._open:
+                break
             for each in tuple(here._open):
                 each.transport.abort()  # and not `cancel`: that may lose a connection which has just come about
             await asyncio.sleep(0.02)

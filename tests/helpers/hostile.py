@@ -63,7 +63,10 @@ class Target:
             sock.sendall(self.head("GET", "/$iothub/websocket", *WEBSOCKET, "Sec-WebSocket-Protocol: mqtt"))
             head = b""
             while b"\r\n\r\n" not in head:
-                head += sock.recv(1)
+                data = sock.recv(1)
+                if not data:
+                    raise ConnectionError("the hub has ended the connection")
+                head += data
             assert head.startswith(b"HTTP/1.1 101 "), head
             yield sock
 

@@ -125,7 +125,8 @@ class HubProcess:
     def events(self) -> list[dict[str, Any]]:
         """All that devices sent and the hub still keeps, page by page, oldest first."""
         found: list[dict[str, Any]] = []
-        while page := self.ok("GET", f"/_local/events?after={found[-1]['number'] if found else 0}"):
+        while page := self.ok("GET", f"/_local/events?after={(last := found[-1]['number'] if found else 0)}"):
+            assert page[0]["number"] > last, "a page that was there already"
             found += page
         return found
 

@@ -17,7 +17,7 @@ import requests
 
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import looks, wait_until
 
 FEW, MANY = 10, 30
 JOB_LIMIT_S = 300
@@ -199,7 +199,9 @@ class TwinWriter(Actor):
     def _report(self, number: int) -> int:
         assert self.device is not None
         self.device.publish(f"$iothub/twin/PATCH/properties/reported/?$rid={number}", {"n": number})
-        while self.device.lost.empty():
+        for _ in looks(f"the hub's answer to report {number}, or its end"):
+            if not self.device.lost.empty():
+                break
             try:
                 topic, _ = self.device.arrived.get(timeout=0.05)
             except queue.Empty:

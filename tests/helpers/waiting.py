@@ -1,7 +1,7 @@
-"""Wait for what another process brings about."""
+"""Wait for what another process brings about, and for what comes page by page: never for ever."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 LIMIT_S = 60.0
 
@@ -12,3 +12,12 @@ def wait_until(what: str, condition: Callable[[], object], *, limit_s: float = L
     while not condition():
         assert time.monotonic() < deadline, f"not seen within {limit_s:.0f} s: {what}"
         time.sleep(0.05)
+
+
+def looks(what: str, *, limit_s: float = LIMIT_S) -> Iterator[int]:
+    """To loop over, in place of `while True`: counts, and fails with `what` when the loop is not left in time."""
+    deadline, number = time.monotonic() + limit_s, 0
+    while time.monotonic() < deadline:
+        yield number
+        number += 1
+    raise AssertionError(f"not over within {limit_s:.0f} s: {what}")

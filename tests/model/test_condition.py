@@ -86,4 +86,5 @@ def test_no_text_breaks_the_look_at_it(condition: str) -> None:
         check_condition(condition, OPTION)
     except BadValue as err:
         assert str(err).startswith(OPTION)
-    assert all(isinstance(doubt, str) for doubt in doubts(condition))
+    for doubt in doubts(condition):
+        assert doubt.strip().endswith("."), "a sentence"

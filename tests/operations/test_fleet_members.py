@@ -14,6 +14,7 @@ from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_members import Creation, Deletion, create, delete, find
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.fleet_registry_double import RUN, Died, Doom, FleetRegistry, ListDouble
+from tests.helpers.waiting import looks
 
 TARGET = HubTarget(host="hub.example")
 TAGS = {SIMULATED_TAG: True, RUN_TAG: RUN}
@@ -135,7 +136,7 @@ def test_wherever_the_process_dies_nothing_is_forgotten_and_nothing_of_others_re
     """At every request, before it and before its answer, and at every line of the list, in it and behind it; in the
     creation, in the removal, and then again in the removal that comes after."""
     moment = 0
-    while True:
+    for _ in looks("a moment after the last request and the last line of the list"):
         doom = Doom(at=moment)
         registry = FleetRegistry("p001", "p101", "other", doom=doom, loses_first_answers=loses)
         theirs = {name: dict(each) for name, each in registry.devices.items()}

@@ -207,7 +207,7 @@ def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: Place,
     )
     run = place.run(Driver.CALLS, ids(2))
     assert (run.tally.completed, place.rows["d001"].method_status, place.rows["d001"].payload) == (2, 200, None)
-    assert all(each.result.payload in (None, {"n": 1}) for each in place.seen(DeviceEnded))
+    assert {each.result.payload is None for each in place.seen(DeviceEnded)} == {True, False}
 
 
 def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(place: Place) -> None:

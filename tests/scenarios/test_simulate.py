@@ -11,7 +11,7 @@ import requests
 
 from tests.conftest import ScenarioHub
 from tests.helpers.hub_process import sas
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import looks, wait_until
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
@@ -20,7 +20,7 @@ def events(hub: ScenarioHub, device: str) -> list[dict]:
     """What the hub received from a device."""
     key = hub.document["connectionString"].split("SharedAccessKey=")[1]
     found, number = [], 0
-    while True:
+    for _ in looks(f"the last event of {device}"):
         page = requests.get(
             f"https://{hub.name}/_local/events?after={number}",
             headers={"Authorization": sas(key, "localhost", policy="iothubowner")},
@@ -32,6 +32,7 @@ def events(hub: ScenarioHub, device: str) -> list[dict]:
             return found
         found += [event for event in page if event["deviceId"] == device]
         number = page[-1]["number"]
+    return found
 
 
 def test_messages_are_sent_and_the_command_ends(hub: ScenarioHub) -> None:

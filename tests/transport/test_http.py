@@ -269,6 +269,26 @@ def test_a_host_that_cannot_be_is_an_error_of_ours(serve: Serve, host: str, monk
         Hub(serve(answer_with(200)), host=host, https_port=443).transport.send(GET)
 
 
+def test_a_name_below_localhost_is_reached_without_being_looked_up_and_proved_by_tls(serve: Serve) -> None:
+    server = serve(answer_with(200), names=("h.service.localhost",))
+    assert Hub(server, host="h.service.localhost").transport.send(GET).status == 200
+    (seen,) = server.seen
+    assert seen.headers["host"] == f"h.service.localhost:{server.port}"
+    assert seen.headers["authorization"].startswith("SharedAccessSignature sr=h.service.localhost&")
+    with pytest.raises(CannotConnect, match=r"h\.device\.localhost.* not trusted"):
+        Hub(server, host="h.device.localhost").transport.send(GET)
+
+
+def test_where_a_name_for_services_is_not_found_the_classic_one_is_named(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(CannotConnect) as raised:
+        Hub(serve(answer_with(200)), host="h.service.azure-devices.invalid", https_port=443).transport.send(GET)
+    assert "every hub has h.azure-devices.invalid" in str(raised.value.hint)
+
+
 def test_a_missing_ca_file_is_said_before_anything_is_sent(serve: Serve) -> None:
     server = serve(answer_with(200))
     with pytest.raises(BadValue, match="CA file"):

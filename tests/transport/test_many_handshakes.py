@@ -25,6 +25,7 @@ from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.device_certificates import make
 from tests.helpers.far_hub import far_hub
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.waiting import looks
 
 CLOCK = SystemClock()
 DEVICES = [f"far-{number}" for number in range(150)]
@@ -50,6 +51,11 @@ def login(hub: HubProcess, device: str) -> MqttLogin:
     password = device_password(target(hub, 1), policy, CLOCK.now(), 600)
     username = f"localhost/{device}/?api-version=2021-04-12"
     return MqttLogin(client_id=device, username=username, password=password.text)
+
+
+def first_events(transport: MqttTransport) -> list[Event]:
+    """The first that come."""
+    return next(seen for _ in looks("an event") if (seen := transport.receive(5)))
 
 
 def until_connected(transport: MqttTransport, count: int, limit_s: float) -> list[Event]:
@@ -80,9 +86,8 @@ def test_a_hub_that_takes_tcp_and_says_nothing_is_given_up_in_time(hub: HubProce
         transport = MqttTransport(target(hub, silent.port), CLOCK, connect_timeout_s=0.5)
         try:
             transport.connect("far-0", login(hub, "far-0"))
-            before, seen = time.monotonic(), list[Event]()
-            while not seen:
-                seen = transport.receive(5)
+            before = time.monotonic()
+            seen = first_events(transport)
             assert 0.4 < time.monotonic() - before < 3
             (failed,) = seen
             assert isinstance(failed, Failed) and "no answer" in str(failed.error)
@@ -111,7 +116,9 @@ def test_an_address_where_nobody_listens_gives_way_to_the_next_one(hub: HubProce
     addresses = [(socket.AF_INET, 0, dead), (socket.AF_INET, 0, ("127.0.0.1", hub.ports[1]))]
     handshake = Handshake(addresses, lambda: tls_context(hub.ca), "localhost", None)
     number, wanted = handshake.begin(), WRITE
-    while wanted:
+    for _ in looks("the end of the handshake"):
+        if not wanted:
+            break
         select.select([number] if wanted == READ else [], [number] if wanted == WRITE else [], [], 5)
         try:
             wanted = handshake.advance()
@@ -148,9 +155,7 @@ def test_a_host_without_a_name_is_told_as_an_event(hub: HubProcess) -> None:
     transport = MqttTransport(nowhere, CLOCK)
     try:
         transport.connect("far-0", login(hub, "far-0"))
-        seen: list[Event] = []
-        while not seen:
-            seen = transport.receive(5)
+        seen = first_events(transport)
         (failed,) = seen
         assert isinstance(failed, Failed) and "was not reached" in str(failed.error)
     finally:
@@ -181,9 +186,7 @@ def test_each_device_shows_its_own_certificate_whatever_is_under_way_beside_it(h
             gone = "x509-1"
             Path(logins[gone].certificate.key_file).unlink()
             transport.connect(gone, logins[gone])
-            seen: list[Event] = []
-            while not seen:
-                seen = transport.receive(5)
+            seen = first_events(transport)
             (failed,) = seen
             assert isinstance(failed, Failed) and "cannot be read" in str(failed.error)
         finally:

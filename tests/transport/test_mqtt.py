@@ -33,6 +33,7 @@ from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.tls_server import answer_with, self_signed, serving
+from tests.helpers.waiting import looks
 
 LIMIT_S = 30
 CLOCK = SystemClock()
@@ -195,7 +196,9 @@ def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess, 
         port = silent.getsockname()[1]
         transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, way)
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
-        while not select.select([silent], [], [], 0)[0]:
+        for _ in looks("the connection"):
+            if select.select([silent], [], [], 0)[0]:
+                break
             assert transport.receive(0.05) == []
         accepted, _ = silent.accept()
         before = time.monotonic()

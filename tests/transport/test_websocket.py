@@ -16,6 +16,7 @@ from azext_iotjobs.transport.websocket import (
     rest_after_upgrade,
     upgrade_request,
 )
+from tests.helpers.waiting import looks
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = new_key()
@@ -78,7 +79,7 @@ def unmasked(data: bytes) -> tuple[int, bytes, bytes]:
 def read_all(given: WebSocketStream, limit: int = 7) -> bytes:
     """What is there, asked for in small pieces, as MQTT's heads are."""
     found = b""
-    while True:
+    for _ in looks("the end of what is there"):
         try:
             piece = given.recv(limit)
         except ssl.SSLWantReadError:
@@ -86,6 +87,7 @@ def read_all(given: WebSocketStream, limit: int = 7) -> bytes:
         if not piece:
             return found
         found += piece
+    return found
 
 
 def test_the_upgrade_asks_for_mqtt_and_its_answer_must_prove_the_key() -> None:

@@ -57,6 +57,7 @@ def test_pages_of_groups_are_the_whole_in_parts(query: Query, documents: list[di
         found: list[dict[str, Any]] = []
         rows = page(query, database, count=size)
         while rows:
+            assert len(found) <= len(documents), "more groups than documents"
             found += [grouped_result(query, row) for row in rows]
             rows = page(query, database, after=rows[-1][PLACE], count=size)
     assert json.dumps(found) == json.dumps(answer(query, documents))
