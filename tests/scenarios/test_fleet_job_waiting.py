@@ -40,7 +40,7 @@ def test_by_hub_jobs_a_device_that_is_away_is_named_and_nothing_false_is_shown(
     named = (*ALL[:4], "away-1", *ALL[4:12])
     words = ("--mn", "ping", "--device-ids", ",".join(named), "--batch", "5", *BY_JOBS, "--events", str(events))
     with going(kept, name, tmp_path, *words) as running:
-        told = "for 1 device: away-1. It ends when they have answered, or at "
+        told = "for 1 device: away-1. It ends when it has answered, or at "
         wait_until("who is awaited is said", lambda: told in said(tmp_path) or running.poll() is not None, limit_s=60)
         assert told in said(tmp_path) and "Batch 1: hub job night-fw-1-" in said(tmp_path)
         shown = kept.ok("show", "-j", name)["lastRun"]
