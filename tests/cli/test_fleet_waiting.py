@@ -16,7 +16,7 @@ from azext_iotjobs.cli.tables import table_of
 from azext_iotjobs.clients.fleet_codec import render_event
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import Progressed, RunBegan, Said
+from azext_iotjobs.model.fleet_events import BatchBegan, Progressed, RunBegan, Said
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, RunState, Tally
 from tests.cli.test_fleet_runs import NOW, a_run
@@ -184,6 +184,19 @@ def test_who_is_awaited_is_said_once_until_something_ends(told: pytest.LogCaptur
         clock.passed_s = float(second)
         progress.heard(progressed(10, 0, 150, JOB))
     assert told.text.count("hub job x-b2 waits for 1 device: d-007") == 2
+
+
+def test_after_a_pause_between_batches_nothing_is_said_to_have_stood_still(told: pytest.LogCaptureFixture) -> None:
+    clock = ClockDouble()
+    progress = Progress(clock, is_silent=True)
+    progress.heard(RunBegan(at=NOW, run=a_run(RunState.RUNNING, pending=150)))
+    progress.heard(progressed(10, 0, 150, CALLS))
+    clock.passed_s = 300
+    event = progressed(10, 0, 150, CALLS)
+    assert event.batch is not None
+    progress.heard(BatchBegan(at=NOW, batch=event.batch))
+    progress.heard(event)
+    assert "under way" not in told.text and "nothing has ended" not in told.text
 
 
 def test_progress_is_told_with_the_hubs_counts_and_who_is_awaited() -> None:
