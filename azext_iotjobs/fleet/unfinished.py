@@ -18,8 +18,8 @@ def check_ended(run: Run, now: datetime) -> None:
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another begins when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
-        hint=f"{first}. Or end it: az iot hub fleet-job cancel {job}. A run that sees to it itself: az iot hub fleet-job "
-        f"run {job} --if-unfinished resume, or: az iot hub fleet-job run {job} --if-unfinished cancel",
+        hint=f"{first}. Or end it: az iot hub fleet-job cancel {job}. A run that sees to it itself: az iot hub "
+        f"fleet-job run {job} --if-unfinished resume, or: az iot hub fleet-job run {job} --if-unfinished cancel",
     )
 
 
