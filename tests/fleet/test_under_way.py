@@ -81,7 +81,9 @@ def words(store: FleetStore) -> dict[str, int]:
         for row in page.rows:
             found[row.status] = found.get(row.status, 0) + 1
             assert row.device_id in [
-                each.device_id for one in store.results(run, RowFilter(state=row.status)) for each in one.rows
+                each.device_id
+                for one in store.results(run, RowFilter(words=frozenset({row.status})))
+                for each in one.rows
             ]
     return found
 
