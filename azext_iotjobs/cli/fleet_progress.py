@@ -66,6 +66,8 @@ class Progress:
             if self._driver is Driver.JOBS:
                 what = "hub jobs that have not begun are cancelled, those that run go on in the hub"
             self.say(f"Stopping: nothing else begins, {what}. Ctrl-C again leaves at once.")
+        if isinstance(event, BatchBegan):
+            self._speed.begin(self._clock.monotonic())
         match event:
             case RunBegan(run=run):
                 self._begin(run)
@@ -180,6 +182,10 @@ class Speed:
     def __init__(self, began_at: float, ended: int) -> None:
         self._began_at = self._moved_at = began_at
         self._ended = self._ended_first = ended
+
+    def begin(self, now: float) -> None:
+        """Something begins after a pause, in which nothing could end."""
+        self._moved_at = now
 
     def saw(self, ended: int, now: float) -> bool:
         """So many devices have ended; gives whether that is news."""

@@ -35,8 +35,9 @@ def in_full(each: Awaited) -> str:
         return f"Batch {each.batch}: {calls}{who}. {verb}{limit}."
     limit = f", or{_at(until)}, when the hub gives up (--ttl)" if until is not None else ""
     whom = who or f"; {NOT_SAID}"
+    whose = "it has" if each.count == 1 else "they have"
     return (
-        f"Batch {each.batch}: hub job {each.job_id} waits for {_devices(each.count)}{whom}. It ends when they have "
+        f"Batch {each.batch}: hub job {each.job_id} waits for {_devices(each.count)}{whom}. It ends when {whose} "
         f"answered{limit}. A hub's job that runs cannot be ended before."
     )
 

@@ -25,6 +25,7 @@ from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.model.twin import TwinPatch
 
 Document = dict[str, Any]
+OLD_JOB_LIMIT_S = 3600
 
 
 def render_definition(definition: Definition) -> str:
@@ -217,7 +218,10 @@ def _delivery(delivery: Delivery) -> Document:
 
 
 def _read_delivery(document: Mapping[str, Any]) -> Delivery:
-    return Delivery(**{**document, "driver": Driver(document["driver"])})
+    known = dict(document)
+    if "connect_timeout_s" not in known and known["job_limit_s"] == OLD_JOB_LIMIT_S:
+        known["job_limit_s"] = None  # written by a version whose default it was: nobody has typed it
+    return Delivery(**{**known, "driver": Driver(known["driver"])})
 
 
 def _share(share: Share) -> list[str]:

@@ -16,14 +16,14 @@ def check_ended(run: Run, now: datetime) -> None:
     if not is_free:
         first = f"Watch it: az iot hub fleet-job show {job}"
     raise RunUnfinished(
-        f"{run.name} is {run.state.value}{_by_whom(run, now)}; another begins when it has ended."
+        f"{run.name} is {run.state.value}{by_whom(run, now)}; another begins when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
-        hint=f"{first}. Or end it: az iot hub fleet-job cancel {job}. Or have run do either: az iot hub fleet-job run "
-        f"{job} --if-unfinished resume|cancel",
+        hint=f"{first}. Or end it: az iot hub fleet-job cancel {job}. A run that sees to it itself: az iot hub "
+        f"fleet-job run {job} --if-unfinished resume, or: az iot hub fleet-job run {job} --if-unfinished cancel",
     )
 
 
-def _by_whom(run: Run, now: datetime) -> str:
+def by_whom(run: Run, now: datetime) -> str:
     """Who has it, or had it last, in words."""
     if run.lease is not None and not run.is_left_alone(now):
         return f", carried on by {run.lease.owner}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet.unfinished import by_whom
 from azext_iotjobs.model.errors import BadValue, NotFound, RunUnfinished
 from azext_iotjobs.model.fleet import (
     MAX_NAME_CHARACTERS,
@@ -116,7 +117,7 @@ def rerun(
     """
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
-            f"{run.name} is {run.state.value}: which devices fail is not known yet.",
+            f"{run.name} is {run.state.value}{by_whom(run, at)}; which devices fail is not known yet.",
             hint=Hint("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
         )
     parent = store.fleet_job(run.fleet_job_id, run.version)

@@ -14,6 +14,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
+from azext_iotjobs.model.run import Narrowed
 
 SOME: dict[str, Any] = {"method": "reboot", "named_devices": "a,b"}
 
@@ -197,3 +198,82 @@ def test_every_option_of_a_definition_has_its_field() -> None:
     fields = set(TypedDefinition.__dataclass_fields__)
     around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}
     assert context.names - around == fields
+
+
+def test_the_timeouts_of_one_run_are_its_deliverys_and_the_definition_keeps_its_own() -> None:
+    saved = new(connect_timeout=40, response_timeout=60)
+    typed = TypedDefinition(response_timeout=90, ttl_s=200)
+    delivery = typed.delivery_of_run(saved.delivery, saved.action)
+    assert (delivery.connect_timeout_s, delivery.response_timeout_s, delivery.job_limit_s) == (None, 90, 200)
+    used = saved.action.within(delivery).method
+    assert used is not None and (used.connect_timeout_s, used.response_timeout_s) == (40, 90)
+    later = TypedDefinition(connect_timeout=5).delivery_of_run(delivery, saved.action)
+    assert (later.connect_timeout_s, later.response_timeout_s) == (5, 90), "a resume keeps what the run had"
+    assert TypedDefinition(ttl_s=0).delivery_of_run(delivery, saved.action).job_limit_s is None
+    assert saved.action.method is not None and saved.action.method.response_timeout_s == 60
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"response_timeout": 301}, "--method-response-timeout 301"),
+        ({"response_timeout": 10}, "longer than --method-response-timeout 10"),
+        ({"connect_timeout": -1}, "--method-connect-timeout -1"),
+        ({"connect_timeout": 31}, "longer than --method-response-timeout 30"),
+        ({"ttl_s": -1}, "--ttl -1"),
+    ],
+)
+def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(
+    typed: dict[str, Any], said: str
+) -> None:
+    saved = new()
+    with pytest.raises(UserError, match=said):
+        TypedDefinition(**typed).delivery_of_run(saved.delivery, saved.action)
+
+
+def test_timeouts_go_with_a_method() -> None:
+    twins = TypedDefinition(desired_json=["a=1"], named_devices="a").onto(None)
+    for typed in (TypedDefinition(response_timeout=30), TypedDefinition(connect_timeout=3)):
+        with pytest.raises(ConflictingChoice, match="go with a method"):
+            typed.delivery_of_run(twins.delivery, twins.action)
+        with pytest.raises(ConflictingChoice, match="go with a method"):
+            typed.onto(twins)
+    assert edited(twins, method="reboot", response_timeout=40).action.kind is ActionKind.METHOD
+
+
+@pytest.mark.parametrize(
+    ("saved", "typed", "narrowed"),
+    [
+        ({}, {}, None),
+        ({"first_devices": 5}, {}, None),
+        ({}, {"first_devices": 3}, Narrowed(limit=3)),
+        ({"first_devices": 5}, {"share_of_devices": "5%"}, Narrowed(sample_percent=Fraction(5))),
+        ({"share_of_devices": "5%", "sample_seed": 3}, {"first_devices": 2}, Narrowed(limit=2, seed=3)),
+        ({"share_of_devices": "5%"}, {"sample_seed": 9}, Narrowed(sample_percent=Fraction(5), seed=9)),
+        ({"first_devices": 5}, {"first_devices": 0}, Narrowed()),
+    ],
+)
+def test_one_run_may_have_fewer_devices_or_all(
+    saved: dict[str, Any], typed: dict[str, Any], narrowed: Narrowed | None
+) -> None:
+    assert TypedDefinition(**typed).narrowed(new(**saved).targets) == narrowed
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"sample_seed": 1},
+        {"first_devices": -1},
+        {"share_of_devices": "0"},
+        {"first_devices": 1, "share_of_devices": "5%"},
+    ],
+)
+def test_fewer_devices_of_one_run_are_checked_as_those_of_a_definition(typed: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        TypedDefinition(**typed).narrowed(new().targets)
+
+
+def test_a_time_limit_that_was_typed_is_taken_away() -> None:
+    assert new().delivery.job_limit_s is None
+    assert edited(new(ttl_s=90), described="x").delivery.job_limit_s == 90
+    assert edited(new(ttl_s=90), ttl_s=0).delivery.job_limit_s is None

@@ -1,5 +1,6 @@
 """A definition comes back as it was written, whatever is in it."""
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -69,3 +70,11 @@ def test_there_and_back(definition: Definition) -> None:
 def test_origins() -> None:
     for origin in (None, Origin(fleet_job_id="a", run_number=3, how="rerun")):
         assert parse_origin(render_origin(origin)) == origin
+
+
+def test_the_time_limit_that_an_older_version_wrote_for_everybody_was_typed_by_nobody() -> None:
+    old = {"driver": "jobs", "concurrency": 10, "rate": None}
+    assert parse_delivery(json.dumps({**old, "job_limit_s": 3600})).job_limit_s is None
+    assert parse_delivery(json.dumps({**old, "job_limit_s": 120})).job_limit_s == 120
+    typed = Delivery(job_limit_s=3600)
+    assert parse_delivery(render_delivery(typed)) == typed

@@ -49,3 +49,14 @@ def test_what_is_asked_for_is_taken_and_what_is_not_known_is_called() -> None:
 def test_other_tiers_are_refused(sku: str, units: int) -> None:
     with pytest.raises(BadValue):
         TierFacts(sku, units)
+
+
+def test_a_hub_without_a_tier_is_known_and_not_paced() -> None:
+    tier = TierFacts("unlimited")
+    assert str(tier) == "a hub without a tier" and tier.is_unlimited and not TierFacts("S1").is_unlimited
+    assert [(each.seconds, each.operations) for each in estimates(tier, TWIN, 100)] == [(None, 100), (None, 100)]
+    choice = choose_driver(Driver.AUTO, tier, TWIN, 100)
+    assert choice.driver is Driver.CALLS and "no tier, and so no quotas" in choice.reason
+    assert choose_driver(Driver.JOBS, tier, TWIN, 100).driver is Driver.JOBS
+    with pytest.raises(BadValue):
+        TierFacts("unlimited", 2)

@@ -116,7 +116,7 @@ def test_stop_a_running_job_and_continue_it(
     with running:
         wait_until("it goes on", lambda: len(calls) >= 80)
         refused = kept.run("resume", "-j", "halfway")
-        assert refused.code == 1 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
+        assert refused.code == 9 and f"process {running.pid}" in refused.stderr and "UTC" in refused.stderr
         assert [each["id"] for each in kept.ok("list", "--state", "running")] == ["halfway"]
         asked = kept.ok("stop", "-j", "halfway", "--reason", "enough for today", "--poll-duration", "1", code=7)
         assert asked["status"] == "running" and asked["asked"]["what"] == "stop"

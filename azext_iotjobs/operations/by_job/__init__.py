@@ -303,8 +303,7 @@ class ByJob:
         if is_news:
             self._tallies[part.job_id] = job.tally
             self._heard_of(part, status, job.tally)
-        if not job.status.is_terminal:
-            self._note(part, job, is_news=is_news)
+        self._note(part, job, is_news=is_news)
         if job.status.is_terminal and self._is_another_first(part):
             self._ended.add(part.job_id)
             self._slot.next_at = self._looks_of(part).next_at = 0.0  # the slot is free
@@ -316,7 +315,9 @@ class ByJob:
             self._looks_of(part).odd_since = None
 
     def _note(self, part: Part, job: Job, *, is_news: bool) -> None:
-        """Keep what the hub says of a job that goes on: its counts and, when nothing moves, who is awaited."""
+        """Keep what the hub says of a job whose rows are not read yet: its counts and, when nothing moves, who is
+        awaited.
+        """
         passed = self._clock.monotonic()
         if is_news:
             self._open_devices.moved(part.job_id, passed)
