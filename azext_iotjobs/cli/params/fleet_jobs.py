@@ -95,7 +95,8 @@ def _devices(c: Context) -> None:
 
 def _fewer(c: Context) -> None:
     c.extra("left_out", options_list=["--exclude"], arg_group=WHO,
-            help="Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
+            help="Device ids to leave out, with commas between them; one that holds a comma stands in double "
+                 "quotes.")  # fmt: skip
     c.extra("first_devices", options_list=["--limit"], type=int, arg_group=WHO,
             help="Only the first so many of them, in the order in which they are named, of a condition in that of "
                  "their ids. 0 takes a limit away.")  # fmt: skip
