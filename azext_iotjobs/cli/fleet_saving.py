@@ -8,6 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_definitions import TypedDefinition
 from azext_iotjobs.cli.fleet_jobs import shown
 from azext_iotjobs.cli.fleet_place import FleetPlace
+from azext_iotjobs.cli.selections import check_exclusions
 from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet.holder import who
@@ -117,7 +118,9 @@ def _say_how_many(hub: HubClient, store: FleetStore, targets: Targets) -> None:
     """
     selection = targets.selection
     if targets.group is not None:
-        selection = Selection(condition=store.group(host_of(hub), targets.group))
+        selection = Selection(condition=store.group(host_of(hub), targets.group), excluded=targets.excluded)
+    if selection is not None:
+        check_exclusions(hub, selection)
     if selection is None or selection.condition is None:
         return
     count = hub.selections.count(selection, MANY)

@@ -22,8 +22,8 @@ EVERY = {
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.streams", "cli.target", "cli.typed", "clients",
     "clients.answer", "clients.hub", "clients.paths", "model", "model.clock", "model.errors", "model.hints",
     "model.host_names", "model.ids", "model.target", "transport", "transport.auth", "transport.environment",
-    "transport.http", "transport.link_errors", "transport.masking", "transport.named_adapter", "transport.open_files", "transport.retry",
-    "transport.sas", "transport.trust",
+    "transport.http", "transport.link_errors", "transport.masking", "transport.named_adapter", "transport.open_files",
+    "transport.retry", "transport.sas", "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
     "cli.params.jobs", "clients.job_codec", "clients.jobs", "model.job", "model.outcome", "model.query", "operations",

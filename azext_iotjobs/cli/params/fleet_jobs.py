@@ -102,7 +102,8 @@ def _devices(c: Context) -> None:
 
 def _fewer(c: Context) -> None:
     c.extra("left_out", options_list=["--exclude"], arg_group=WHO,
-            help="Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
+            help="Device ids to leave out, with commas between them; one that holds a comma stands in double "
+                 "quotes.")  # fmt: skip
     _narrower(c)
 
 

@@ -19,7 +19,8 @@ def members(c: Context) -> None:
             help="File of devices: an id or a device's connection string in each line, a table with a deviceId or "
                  "connectionString column, JSON or JSON lines. - is standard input.")  # fmt: skip
     c.extra("left_out", options_list=["--exclude"], arg_group=MEMBERS,
-            help="Ids to leave out, with commas between them; one that holds a comma stands in double quotes.")  # fmt: skip
+            help="Ids to leave out, with commas between them; one that holds a comma stands in double "
+                 "quotes.")  # fmt: skip
     c.extra("devices_at_most", options_list=["--max-devices"], type=int, arg_group=MEMBERS,
             help="Refuse when more devices are meant. iotjobs.max_devices of az config keeps a limit.")  # fmt: skip
     c.extra("only_plans", options_list=["--dry-run"], action="store_true", arg_group=MEMBERS,
