@@ -55,7 +55,7 @@ command(
     ),
     ("Renew the primary key of every device.", "az iot hub device-identity renew-key -n localhost -d '*' --kt primary"),
     long="For one device, its registration is printed, keys included. For several, for '*' and with --include-modules "
-    "the hub renews them, 100 with each request, and the result says which it renewed (`rotatedKeys`, with the new keys "
+    "the hub renews them, 100 with each request, and the result says which it renewed (`rotatedKeys`, with new keys "
     "where the hub tells them) and which not (`errors`); the exit code is then 4. Who is connected stays connected "
     "until its token ends.",
 )  # fmt: skip
