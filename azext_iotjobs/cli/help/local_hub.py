@@ -5,7 +5,8 @@ from azext_iotjobs.cli.help.writing import command, group
 group(
     "iot local-hub",
     "Run an IoT Hub on this machine: devices, twins, direct methods, jobs and queries without Azure.",
-    "It listens on loopback addresses only. Every command reaches it with -n localhost; where several run, with -n localhost:PORT or -n 127.0.0.N:PORT.",
+    "It listens on loopback addresses only. Every command reaches it with -n localhost; where several run, with "
+    "-n localhost:PORT or -n 127.0.0.N:PORT.",
 )
 command(
     "iot local-hub start",
@@ -19,8 +20,8 @@ command(
         "One that throttles, and runs one job at a time, as two units of S1 do.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
-    long="Its log is hub.log in the data folder; --verbose and --debug say more there. Without --detach it ends with this "
-    "command, however that ends.",
+    long="Its log is hub.log in the data folder; --verbose and --debug say more there. Without --detach it ends with "
+    "this command, however that ends.",
 )
 command(
     "iot local-hub stop",
@@ -76,8 +77,8 @@ command(
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in place of the event "
-    "hub that Azure has; --output and --query do not apply.",
+    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in place "
+    "of the event hub that Azure has; --output and --query do not apply.",
 )
 command(
     "iot local-hub send",
