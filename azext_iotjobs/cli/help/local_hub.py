@@ -77,8 +77,8 @@ command(
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in place "
-    "of the event hub that Azure has; --output and --query do not apply.",
+    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in "
+    "place of the event hub that Azure has; --output and --query do not apply.",
 )
 command(
     "iot local-hub send",
