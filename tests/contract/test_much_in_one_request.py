@@ -35,7 +35,7 @@ def test_a_wide_or_deep_content_of_an_edge_device_is_refused_and_changes_nothing
 def test_repeated_query_parameters_and_headers_are_bounded(hub: HubProcess) -> None:
     many = "&".join(["top=1"] * MANY)
     assert hub.request("GET", f"/devices?{many}").status_code == 400
-    assert hub.request("GET", "/devices", headers={f"x{number}": "1" for number in range(MANY)}).status_code == 400
+    assert hub.request("GET", "/devices", headers={f"x{number}": "1" for number in range(500)}).status_code == 400
     assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
 
 

@@ -5,7 +5,8 @@ from azext_iotjobs.cli.help.writing import command, group
 group(
     "iot local-hub",
     "Run an IoT Hub on this machine: devices, twins, direct methods, jobs and queries without Azure.",
-    "It listens on loopback addresses only. Every command reaches it with -n localhost.",
+    "It listens on loopback addresses only. Every command reaches it with -n localhost; where several run, with "
+    "-n localhost:PORT or -n 127.0.0.N:PORT.",
 )
 command(
     "iot local-hub start",
@@ -19,11 +20,15 @@ command(
         "One that throttles, and runs one job at a time, as two units of S1 do.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
+    long="Its log is hub.log in the data folder; --verbose and --debug say more there. Without --detach it ends with "
+    "this command, however that ends.",
 )
 command(
     "iot local-hub stop",
     "End a local hub cleanly.",
     ("End the one that runs.", "az iot local-hub stop"),
+    ("End the one at an address of its own.", "az iot local-hub stop -n 127.0.0.2:8443"),
+    long="Comes back when its process is gone.",
 )
 command(
     "iot local-hub show",
@@ -33,11 +38,14 @@ command(
         "What was used of the throttles of its tier.",
         "az iot local-hub show --query throttles -o table",
     ),
+    ("Read its log.", "less $(az iot local-hub show --query logFile -o tsv)"),
+    long="While something does not work, such as a disk that is full, `trouble` says what, why and since when.",
 )
 command(
     "iot local-hub reset",
     "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
     ("Without being asked.", "az iot local-hub reset --yes"),
+    ("Set the damaged database of one that does not start aside.", "az iot local-hub reset --data-dir hub-2 --yes"),
     long="Its policies' keys and its own server certificate stay.",
 )
 group(
@@ -69,8 +77,8 @@ command(
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="Begins with what the hub still keeps: the newest 1,000 messages since its start. Ours, in place of the event "
-    "hub that Azure has; --output and --query do not apply.",
+    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in "
+    "place of the event hub that Azure has; --output and --query do not apply.",
 )
 command(
     "iot local-hub send",

@@ -86,6 +86,8 @@ class Mailbox:
             self._deliver(address)
         except StoreTrouble:
             self._to_deliver.add(address)
+        except StoreDamaged as err:  # it is locked, and out of the way of the next
+            say_once(err)
 
     def _deliver(self, address: Address) -> None:
         while self._links.accepts_messages(address):
