@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -21,10 +22,10 @@ def written(value: object, output: str, encoding: str = "utf-8") -> bytes:
     """What az would write on a stdout of this encoding, by its own way out; the encoding's errors are real."""
     stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
     plain: Callable[[str], Callable[[CommandResultItem], str]] = OutputProducer._FORMAT_DICT.__getitem__
-    out = OutputProducer.out
-    cli = SimpleNamespace(output=SimpleNamespace(get_formatter=plain), out_file=stdout, enable_color=True)
+    producer = SimpleNamespace(get_formatter=plain, out=partial(OutputProducer.out, None))
+    cli = SimpleNamespace(output=producer, out_file=stdout, enable_color=True)
     keep_terminals_safe(cli)
-    out(cli.output, CommandResultItem(value), formatter=cli.output.get_formatter(output), out_file=stdout)
+    cli.output.out(CommandResultItem(value), formatter=cli.output.get_formatter(output), out_file=stdout)
     stdout.flush()
     return stdout.buffer.getvalue()  # type: ignore[attr-defined,no-any-return]
 
