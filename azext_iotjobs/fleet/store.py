@@ -4,7 +4,6 @@ What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in ch
 a run on may change is in leased.py.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
-from azext_iotjobs.fleet.database import Database
+from azext_iotjobs.fleet.database import Access, Database
 from azext_iotjobs.fleet.definitions import render_delivery
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
+from azext_iotjobs.fleet.state_errors import damaged
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.result import DeviceResult
@@ -60,9 +60,9 @@ class NewRun:
 class FleetStore(KeptJobs, Choosing):
     """One open state folder. Raises StateError from every method."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open it, and make it if there is none. Raises StateTooNew, StateDamaged and other StateErrors."""
-        self.database = Database(folder)
+    def __init__(self, folder: Path, access: Access = Access.MAKE) -> None:
+        """Open it. Raises StateTooNew, StateDamaged and other StateErrors."""
+        self.database = Database(folder, access)
 
     def close(self) -> None:
         """Close the file."""
@@ -112,7 +112,7 @@ class FleetStore(KeptJobs, Choosing):
         self.database.change("UPDATE fleet_job SET last_run = last_run + 1 WHERE id = ?", (fleet_job_id,))
         row = self.database.row("SELECT last_run FROM fleet_job WHERE id = ?", (fleet_job_id,))
         assert row is not None
-        return int(row["last_run"])
+        return rows.number(row, "last_run") or 1
 
     def _add_batches(self, key: int, total: int, sizes: BatchSizes) -> None:
         change = self.database
@@ -148,7 +148,7 @@ class FleetStore(KeptJobs, Choosing):
             else:
                 which, verb = f"has no run {number}", "list-runs"
             raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
-        return rows.run_of(row, row["host"], self.tally(row["key"], 0))
+        return rows.run_of(row, row["host"], self.tally(rows.key_of(row), 0))
 
     def run_by_key(self, key: int) -> Run:
         """The same by its key in this store. Raises NotFound."""
@@ -165,7 +165,7 @@ class FleetStore(KeptJobs, Choosing):
             "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job WHERE fleet_job = ? ORDER BY number DESC",
             (fleet_job_id,),
         )
-        return [rows.run_of(each, each["host"], self.tally(each["key"], 0)) for each in found]
+        return [rows.run_of(each, each["host"], self.tally(rows.key_of(each), 0)) for each in found]
 
     def last_run(self, fleet_job_id: str) -> Run | None:
         """The last run; None: it has not run yet."""
@@ -218,9 +218,9 @@ class FleetStore(KeptJobs, Choosing):
         """Rows of a run, page by page, from the one that `token` leads to."""
         for page in self._pages(run, wanted, int(token or 0), "*"):
             found = [rows.result_of(each, has_runner=run.has_runner) for each in page]
-            yield ResultPage(found, str(page[-1]["seq"]) if len(page) == PAGE_ROWS else "")
+            yield ResultPage(found, str(rows.number(page[-1], "seq")) if len(page) == PAGE_ROWS else "")
 
-    def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[sqlite3.Row]]:
+    def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[rows.StoredRow]]:
         condition, values = _where(wanted, has_runner=run.has_runner)
         while True:
             page = self.database.rows(
@@ -231,7 +231,10 @@ class FleetStore(KeptJobs, Choosing):
                 yield page
             if len(page) < PAGE_ROWS:
                 return
-            after = page[-1]["seq"]
+            last = rows.number(page[-1], "seq") or 0
+            if last <= after:  # in a damaged file the order may lead in circles
+                raise damaged(page[-1].path, f"device rows of {run.name} are not in their order")
+            after = last
 
     # -- history ------------------------------------------------------------------------------------------------------
 
