@@ -42,7 +42,7 @@ class FleetPlace:
         tier: TierFacts | None,
         access: Access = Access.MAKE,
     ) -> None:
-        """tier: as it was typed; None: what is known of the hub counts.  access: what the state folder is opened for."""
+        """tier: as it was typed; None: what is known of the hub counts.  access: what the folder is opened for."""
         self._cli_ctx = cli_ctx
         self._arguments = arguments
         self._folder = folder

@@ -58,7 +58,11 @@ def show_results(
             for row in rows
         ]
     target = result_files.Target(
-        path=rows_file, form=rows_form or "csv", columns=columns, asked=f"{run.run_key} {wanted}", overwrites=overwrites
+        path=rows_file,
+        form=result_files.form_of(rows_file, rows_form),
+        columns=columns,
+        asked=f"{run.run_key} {wanted}",
+        overwrites=overwrites,
     )
     result_files.check(target)
     count = result_files.write(target, lambda token: _pages(client, run, wanted, token, registry))

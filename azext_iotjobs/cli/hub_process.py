@@ -12,6 +12,7 @@ from typing import Any
 
 from azure.cli.core._environment import get_config_dir
 
+from azext_iotjobs.cli.file_writing import NO_FOLLOW
 from azext_iotjobs.cli.running_hubs import state_folder
 from azext_iotjobs.model.errors import BadValue, StateError
 
@@ -151,4 +152,4 @@ def _refusal(code: int, said: str) -> BadValue | StateError:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | NO_FOLLOW, 0o600)

@@ -10,7 +10,7 @@ from azext_iotjobs.cli.exit import end_without_result, leave_with
 from azext_iotjobs.cli.json_values import Given, json_or_file
 from azext_iotjobs.cli.plans import show_plan
 from azext_iotjobs.cli.result_columns import chosen_columns
-from azext_iotjobs.cli.result_files import Target
+from azext_iotjobs.cli.result_files import Target, form_of
 from azext_iotjobs.cli.selections import TypedSelection, most_devices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS
@@ -78,7 +78,7 @@ class ForMany:
             )
         return Target(
             path=self.rows_file,
-            form=self.rows_form or "csv",
+            form=form_of(self.rows_file, self.rows_form),
             columns=columns,
             asked="calls",
             overwrites=self.overwrites,

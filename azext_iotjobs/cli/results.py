@@ -48,7 +48,11 @@ def show_results(
     if rows_file is None:
         return _as_result(client, query, columns, _expected(client, query))
     target = result_files.Target(
-        path=rows_file, form=rows_form or "csv", columns=columns, asked=_asked(client, query), overwrites=overwrites
+        path=rows_file,
+        form=result_files.form_of(rows_file, rows_form),
+        columns=columns,
+        asked=_asked(client, query),
+        overwrites=overwrites,
     )
     result_files.check(target)
     _expected(client, query)

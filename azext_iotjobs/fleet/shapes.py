@@ -17,7 +17,8 @@ SHOWN_CHARACTERS = 40
 
 def check_shape(value: Any) -> None:
     """Raise BadField for a dataclass, or one within it, with a member that is not of its type."""
-    for name, fits in _members(type(value)):
+    kind: Any = type(value)
+    for name, fits in _members(kind):
         member = getattr(value, name)
         if not fits(member):
             raise BadField(f"{name} is {shown(member)}")
