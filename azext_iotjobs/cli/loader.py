@@ -29,9 +29,11 @@ class IotJobsCommandsLoader(AzCommandsLoader):
 
         params.load_arguments(self, command)
         if params.options_of(command):
+            from azext_iotjobs.cli import terminals
             from azext_iotjobs.cli.output import keep_terminals_safe
 
             keep_terminals_safe(self.cli_ctx)
+            terminals.set_up(self.cli_ctx)
 
 
 class HelpOnDemand:

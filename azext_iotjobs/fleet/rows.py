@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from azext_iotjobs.fleet.definitions import parse_definition, parse_delivery, parse_origin, read_json
 from azext_iotjobs.fleet.holder import Holder, is_gone
@@ -39,6 +39,13 @@ class StoredRow(sqlite3.Row):
     """A row that knows its file, for errors."""
 
     path: Path
+
+    def __getitem__(self, key: Any) -> Any:
+        """A column. Raises StateDamaged where there is none."""
+        try:
+            return super().__getitem__(key)
+        except IndexError as err:
+            raise damaged(self.path, f"there is no column {key}") from err
 
 
 Given = ParamSpec("Given")
@@ -76,17 +83,10 @@ def stored(
 
 def number(row: StoredRow, name: str) -> int | None:
     """A whole number of a row; None where there is none. Raises StateDamaged."""
-    if name not in row.keys():
-        raise damaged(row.path, f"there is no column {name}")
     value = row[name]
     if value is not None and not isinstance(value, int):
         raise damaged(row.path, f"{name} is {shown(value)}, not a number")
     return value
-
-
-def key_of(row: StoredRow) -> int:
-    """The key of a row of run."""
-    return number(row, "key") or 0
 
 
 def _refuse(table: str, row: StoredRow, err: Exception) -> NoReturn:

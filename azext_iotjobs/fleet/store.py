@@ -148,7 +148,7 @@ class FleetStore(KeptJobs, Choosing):
             else:
                 which, verb = f"has no run {number}", "list-runs"
             raise NotFound(f"Fleet job {fleet_job_id} {which}.", hint=f"az iot hub fleet-job {verb} -j {fleet_job_id}")
-        return rows.run_of(row, row["host"], self.tally(rows.key_of(row), 0))
+        return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
     def run_by_key(self, key: int) -> Run:
         """The same by its key in this store. Raises NotFound."""
@@ -165,7 +165,7 @@ class FleetStore(KeptJobs, Choosing):
             "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job WHERE fleet_job = ? ORDER BY number DESC",
             (fleet_job_id,),
         )
-        return [rows.run_of(each, each["host"], self.tally(rows.key_of(each), 0)) for each in found]
+        return [rows.run_of(each, each["host"], self.tally(each["key"], 0)) for each in found]
 
     def last_run(self, fleet_job_id: str) -> Run | None:
         """The last run; None: it has not run yet."""

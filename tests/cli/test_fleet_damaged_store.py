@@ -3,6 +3,7 @@
 The short form is the same on every run; IOTJOBS_TORTURE=1 flips many more bytes. A failure prints the mutation.
 """
 
+import itertools
 import json
 import os
 import random
@@ -33,7 +34,8 @@ from tests.helpers.fleet_hub_double import StopDouble, World, definition_of
 from tests.helpers.fleet_place import METHOD, failing, ids, threshold
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-FLIPS, CUTS = (2_000, 60) if TORTURE else (40, 6)
+FLIPS, CUTS, DOCUMENTS = (2_000, 60, 10_000) if TORTURE else (16, 3, 12)
+NAMES = itertools.cycle(["job", "other"])  # by calls, by jobs: in turn, where both would take long
 CMD = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True, config=SimpleNamespace(get=lambda *_, **__: None)))
 ODD_VALUES: list[Any] = [
     None, -1, 10**15, 1.5, float("inf"), "", "stepping", "\x00", b"\xff\xfe", "{", "[]", "{}", "[1, 2]", '"text"',
@@ -86,7 +88,7 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
         def run() -> Any:
             copy = tmp_path / "copy"
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(folder, copy)
+            shutil.copytree(folder, copy, symlinks=True)
             world = World(copy)
             store = FleetStore(copy, Access.CHANGE)
             store.database.change("PRAGMA synchronous=OFF")  # no machine loses its power here
@@ -142,7 +144,7 @@ def try_all(folder: Path, tmp_path: Path, what: str) -> int:
     errors = 0
     path = folder / FILE_NAME
     before = path.read_bytes() if path.is_file() else b""
-    for name in ("job", "other"):
+    for name in ("job", "other") if TORTURE else (next(NAMES),):
         for verb, command in [*reading(folder, name), *changing(folder, name, tmp_path)]:
             try:
                 result = command()
@@ -202,7 +204,8 @@ def copied(folder: Path, tmp_path: Path) -> Callable[[], Path]:
 
 def test_the_store_that_is_damaged_here_is_whole_before(copied: Callable[[], Path], tmp_path: Path) -> None:
     target = copied()
-    assert try_all(target, tmp_path, "nothing") == 2  # the pending runs of the two reruns refuse another one
+    for _ in ("job", "other"):  # the pending run of the rerun refuses another one
+        assert try_all(target, tmp_path, "nothing") == (2 if TORTURE else 1)
     store = FleetStore(target)
     assert {run.state for name in ("job", "other") for run in store.runs(name)} == {
         RunState.COMPLETED, RunState.STOPPED,
@@ -217,7 +220,7 @@ def test_a_value_of_another_kind_in_any_column_is_no_raw_exception(
     dice = random.Random(seed)
     errors = 0
     for table, column in fields(folder):
-        for value in ODD_VALUES if TORTURE else dice.sample(ODD_VALUES, 2):
+        for value in ODD_VALUES if TORTURE else dice.sample(ODD_VALUES, 1):
             target = copied()
             loosened(target / FILE_NAME)
             what = f"seed {seed}: {table}.{column} = {value!r:.40}"
@@ -226,7 +229,7 @@ def test_a_value_of_another_kind_in_any_column_is_no_raw_exception(
             except sqlite3.Error:  # its triggers need the other one
                 continue
             errors += try_all(target, tmp_path, what)
-    assert errors > 100
+    assert errors > 50
 
 
 def documents(value: Any) -> Iterator[Any]:
@@ -254,14 +257,13 @@ def test_a_document_with_a_member_of_another_kind_is_no_raw_exception(
     with closing(sqlite3.connect(folder / FILE_NAME)) as raw:
         text = raw.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]
     changed = [json.dumps(each) for each in documents(json.loads(text))]
-    if not TORTURE:
-        changed = random.Random(2).sample(changed, min(60, len(changed)))
+    changed = random.Random(2).sample(changed, min(DOCUMENTS, len(changed)))
     errors = 0
     for each in changed:
         target = copied()
         altered(target / FILE_NAME, (f"UPDATE {table} SET {column} = ?", (each,)))
         errors += try_all(target, tmp_path, f"{table}.{column} = {each}")
-    assert errors > len(changed)
+    assert errors > len(changed) / 2
 
 
 def test_flipped_bytes_and_cut_files_are_no_raw_exception(
@@ -313,7 +315,7 @@ def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
                 fleet_jobs.list_fleet_jobs(CMD, place(target))
             continue
         errors += try_all(target, tmp_path, what)
-    assert errors > 300
+    assert errors > 100
 
 
 def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[], Path], tmp_path: Path) -> None:
