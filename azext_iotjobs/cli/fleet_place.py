@@ -89,10 +89,14 @@ class FleetPlace:
     def hub_of(self, job: FleetJob) -> "HubClient":
         """The client of a fleet job's hub. Raises ConflictingChoice when another one is typed; UserError, HubAnswer."""
         self.check(job)
-        client = self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": job.host})
+        client = self.hub_at(job.host)
         if client.target.authority.lower() != job.host:
             raise _other_hub(job, client.target.authority)
         return client
+
+    def hub_at(self, host: str) -> "HubClient":
+        """The client of the hub that is typed, or else of the one that is stored as `host`."""
+        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": host})
 
     def check(self, job: FleetJob) -> None:
         """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""

@@ -13,7 +13,7 @@ from azext_iotjobs.cli.result_columns import chosen_columns
 from azext_iotjobs.cli.result_files import Target, form_of
 from azext_iotjobs.cli.selections import TypedSelection, most_devices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS
+from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
 from azext_iotjobs.model.method import OF_A_CALL, MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, SuccessStatus, parse_success_status
@@ -224,7 +224,7 @@ def _many(
 ) -> Any:
     """A row for each device."""
     success: SuccessStatus = parse_success_status(guards.success)
-    columns = chosen_columns(cmd, for_many.shown_columns, CALL_COLUMNS, elsewhere=COLUMNS)
+    columns = chosen_columns(cmd, for_many.shown_columns, CALL_COLUMNS, elsewhere=ALL_COLUMNS)
     manner = calls.Manner(
         plan=Plan(
             call=call,

@@ -20,9 +20,9 @@ SHORT = 18  # a text is made no shorter than this; a column that would have to b
 WHOLE = ("Id", "JobId", "ParentJobId", "DeviceId", "ModuleId", "HostName", "Name", "Etag", "DataDirectory", "Hub")
 # What matters most first. Columns that are not named here follow, in the order in which they stand.
 IMPORTANT = (
-    "Id", "JobId", "DeviceId", "Name", "Batch", "Run", "ModuleId", "Status", "Failed", "Completed", "Succeeded", "Uncertain",
-    "Devices", "Pending", "Running", "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload", "Seconds",
-    "HostName", "HttpsPort", "MqttPort", "QueryCondition",
+    "Id", "JobId", "DeviceId", "Name", "Batch", "Run", "ModuleId", "Status", "Failed", "Completed", "Succeeded",
+    "Uncertain", "Devices", "Pending", "Running", "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload",
+    "Seconds", "HostName", "HttpsPort", "MqttPort", "QueryCondition",
 )  # fmt: skip
 LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Finished", "Ended", "End")
 

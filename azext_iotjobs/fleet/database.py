@@ -76,7 +76,7 @@ class Database:
         """
         waiting = [f"{self.path}{suffix}" for suffix in ("-journal", "-wal")]
         if any(os.path.exists(each) and os.path.getsize(each) for each in waiting):
-            if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            if _may_write(self.path) and _may_write(self.path.parent):
                 return _connect(str(self.path))
             raise StateUnusable(
                 f"The state file {self.path} was left in the middle of a change, and cannot be read before that is "
@@ -189,6 +189,10 @@ def _connect(name: str) -> sqlite3.Connection:
     return sqlite3.connect(
         name, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=name.startswith("file:")
     )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _prepare(folder: Path, path: Path) -> None:

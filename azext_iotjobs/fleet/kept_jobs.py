@@ -1,5 +1,6 @@
 """What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
 
+import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -93,6 +94,21 @@ class KeptJobs:
             self.database.change(
                 "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, rows.text(name), rows.text(condition))
             )
+
+    def add_group(self, host: str, name: str, condition: str) -> None:
+        """Keep a condition under a new name. Raises ConflictingChoice when it is taken."""
+        with self.database.transaction():
+            if any((each.host, each.name) == (host, name) for each in self.groups()):
+                raise ConflictingChoice(
+                    f"There is a device group {name!r} of {host} already.",
+                    hint="Give another name, or change it: az iot hub fleet-job group update --group "
+                    f"{shlex.quote(name)}",
+                )
+            self.save_group(host, name, condition)
+
+    def jobs_of_group(self, host: str, name: str) -> list[str]:
+        """The ids of the fleet jobs whose next run asks for a group's devices."""
+        return sorted(job.fleet_job_id for job in self.fleet_jobs(host) if job.definition.targets.group == name)
 
     def group(self, host: str, name: str) -> str:
         """The condition that has a name. Raises NotFound."""

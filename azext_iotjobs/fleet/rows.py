@@ -230,6 +230,8 @@ def result_of(row: StoredRow, *, has_runner: bool) -> DeviceResult:
         payload=None if row["payload"] is None else read_json(row["payload"]),
         started_at=instant(row["began_at"]),
         finished_at=instant(row["ended_at"]) if state.has_ended else None,
+        batch=row["batch"],
+        tries=row["tries"],
     )
 
 

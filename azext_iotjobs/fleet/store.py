@@ -22,6 +22,7 @@ from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Asked, Batch, Run, RunState, Tally
 
 PAGE_ROWS = 500
+IS_OLD = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,8 @@ class RowFilter:
     """Which devices of a run; None and empty are any."""
 
     words: frozenset[str] = frozenset()  # of plan.WORDS; one of them has to fit
-    state: str | None = None  # a word of plan.STATE_WORDS
-    error_class: str | None = None
+    states: frozenset[str] = frozenset()  # of plan.STATE_WORDS
+    error_classes: frozenset[str] = frozenset()  # of those that failed
     device_id: str | None = None
 
 
@@ -212,6 +213,15 @@ class FleetStore(KeptJobs, Choosing):
             self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
         )
 
+    def check_device(self, run: Run, device_id: str) -> None:
+        """Raise NotFound for a device that a run does not have."""
+        if self.database.row("SELECT 1 FROM device WHERE run = ? AND device_id = ?", (run.key, device_id)) is None:
+            raise NotFound(
+                f"{run.name} has no device {device_id[:128]!r}.",
+                hint=f"Its devices: az iot hub fleet-job results -j {run.fleet_job_id} --run {run.number} --columns "
+                "deviceId",
+            )
+
     # -- results ------------------------------------------------------------------------------------------------------
 
     def results(self, run: Run, wanted: RowFilter, token: str = "") -> Iterator[ResultPage]:
@@ -240,30 +250,29 @@ class FleetStore(KeptJobs, Choosing):
 
     def prune(self, before: datetime, host: str | None = None) -> int:
         """Remove runs that ended before an instant, with their results; gives how many. Saved fleet jobs stay."""
-        is_old = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
-        old = self.database.rows(
-            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {is_old} AND (? IS NULL OR host = ?)",
-            (before.timestamp(), host, host),
-        )
         count = 0
-        for each in old:
+        for key in self.old_runs(before, host):
             with self.database.transaction():  # one each: whoever carries on another run does not wait for all of them
-                values = (each["key"], before.timestamp())
-                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {is_old}", values) is not None:
-                    self._delete_run(each["key"])
+                values = (key, before.timestamp())
+                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {IS_OLD}", values) is not None:
+                    self._delete_run(key)
                     count += 1
         return count
+
+    def old_runs(self, before: datetime, host: str | None = None) -> list[int]:
+        """The keys of runs that ended before an instant."""
+        found = self.database.rows(
+            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {IS_OLD} AND (? IS NULL OR host = ?)",
+            (before.timestamp(), host, host),
+        )
+        return [each["key"] for each in found]
 
     def delete_fleet_job(self, fleet_job_id: str) -> None:
         """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
         with self.database.transaction():
             self.fleet_job(fleet_job_id)
             for run in self.runs(fleet_job_id):
-                if run.state is RunState.RUNNING:
-                    raise WrongState(
-                        f"{run.name} is running; its record is kept until it has ended.",
-                        hint=f"az iot hub fleet-job cancel -j {fleet_job_id}",
-                    )
+                check_not_running(run)
                 self._delete_run(run.key)
             self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
 
@@ -282,16 +291,25 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
         marks = ", ".join("?" * len(words))
         parts.append(f"({state} IN ({marks}) OR (state = 'failed' AND error_class IN ({marks})))")
         values += 2 * sorted(words)
-    if wanted.state is not None:
-        parts.append(f"{state} = ?")
-        values.append(wanted.state)
-    if wanted.error_class is not None:
-        parts.append("state = 'failed' AND error_class = ?")
-        values.append(wanted.error_class)
+    if wanted.states:
+        parts.append(f"{state} IN ({', '.join('?' * len(wanted.states))})")
+        values += sorted(wanted.states)
+    if wanted.error_classes:
+        parts.append(f"state = 'failed' AND error_class IN ({', '.join('?' * len(wanted.error_classes))})")
+        values += sorted(wanted.error_classes)
     if wanted.device_id is not None:
         parts.append("device_id = ?")
         values.append(wanted.device_id)
     return "".join(f" AND {each}" for each in parts), values
+
+
+def check_not_running(run: Run) -> None:
+    """Raise WrongState for a run that is running: its record is kept."""
+    if run.state is RunState.RUNNING:
+        raise WrongState(
+            f"{run.name} is running; its record is kept until it has ended.",
+            hint=f"az iot hub fleet-job cancel -j {run.fleet_job_id}",
+        )
 
 
 def check_ended(run: Run, now: datetime) -> None:
