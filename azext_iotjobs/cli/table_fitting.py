@@ -15,6 +15,7 @@ from azext_iotjobs.cli.cells import shortened
 logger = get_logger(__name__)
 
 GAP = 2  # between two columns, as az prints them
+AIR = 2  # by which a column is at least wider than its name
 SHORT = 18  # a text is made no shorter than this; a column that would have to be is left out
 # Never shortened: half of an id, of a name or of an instant is none.
 WHOLE = ("Id", "JobId", "ParentJobId", "DeviceId", "ModuleId", "HostName", "Name", "Etag", "DataDirectory", "Hub")
@@ -62,8 +63,8 @@ def narrowed(rows: Rows, width: int) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _widths_for(rows: Rows, names: Sequence[str], width: int) -> dict[str, int] | None:
     """How wide each column becomes; None: they do not fit, however short their texts are."""
-    widths = {name: max(len(name), *(len(str(row.get(name, ""))) for row in rows)) for name in names}
-    least = {name: widths[name] if name in WHOLE else max(len(name), min(widths[name], SHORT)) for name in names}
+    widths = {name: max(len(name) + AIR, *(len(str(row.get(name, ""))) for row in rows)) for name in names}
+    least = {name: widths[name] if name in WHOLE else max(len(name) + AIR, min(widths[name], SHORT)) for name in names}
     too_much = sum(widths.values()) + GAP * (len(names) - 1) - width
     while too_much > 0:
         name = max(names, key=lambda each: widths[each] - least[each])

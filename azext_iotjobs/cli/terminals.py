@@ -12,7 +12,7 @@ from typing import Any
 
 DEFAULT_WIDTH = 80
 OUR_MESSAGES = "cli.azext_iotjobs"  # knack puts "cli." before a module's name
-COMMAND = re.compile(r"\s*\b(?=az (?:iot|config|extension) )")
+COMMAND = re.compile(r"\s+(?=az (?:iot|config|extension) )")
 
 
 def wants_no_color() -> bool:
