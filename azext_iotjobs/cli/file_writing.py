@@ -6,7 +6,6 @@ overwritten. Our own names are made exclusively; a typed name that is a link to 
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
@@ -17,6 +16,8 @@ PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 def write_beside(path: Path, content: bytes) -> None:
     """Put a file of ours in the place of `path`, whole or not at all; for its owner alone. Raises OSError."""
+    import tempfile  # with what it needs, far more than this module
+
     handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)  # exclusively, 0600
     try:
         with os.fdopen(handle, "wb") as file:

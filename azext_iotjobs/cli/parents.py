@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.file_writing import write_beside
 from azext_iotjobs.cli.running_hubs import state_folder
 
 logger = get_logger(__name__)
@@ -22,6 +21,8 @@ KEPT_S = 31 * 24 * 3600  # a hub keeps jobs for 30 days
 
 def note(authority: str, job_id: str, condition: str, parent_id: str) -> None:
     """Note a job's parent; not being able to must not stop a job that is made already."""
+    from azext_iotjobs.cli.file_writing import write_beside
+
     path = _path(authority, job_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
