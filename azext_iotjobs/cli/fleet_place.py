@@ -62,13 +62,14 @@ class FleetPlace:
         folder = Path(self._folder)
         if folder.exists() and not folder.is_dir():
             raise BadValue(f"--state-dir {folder} is no folder.", hint="Name the folder that the file is in.")
-        if self._access is not Access.MAKE and not folder.exists():
+        is_needed = self._access in (Access.CHANGE, Access.READ)
+        if is_needed and not folder.exists():
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
                 hint="Name the folder in which the fleet jobs are kept; `create` makes one.",
             )
         store = FleetStore(folder, self._access)
-        if self._access is not Access.MAKE and not store.database.is_there:
+        if is_needed and not store.database.is_there:
             logger.warning("No fleet jobs are kept in %s.", folder)
         return store
 
@@ -124,7 +125,7 @@ def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access) -> F
     access: what the command does; one that only plans reads.
     """
     if command_args.get("only_plans"):
-        access = Access.READ
+        access = Access.PLAN if access is Access.MAKE else Access.READ
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
     sku, units = command_args.pop("hub_tier", None), command_args.pop("hub_units", None)
     if sku is None and units is not None:

@@ -23,6 +23,7 @@ from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
 
 FILE_NAME = "fleet-jobs.db"
 CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
+WANTS_TO_WRITE = ("readonly", "unable to open")  # what SQLite says then of a file that it may only read
 PRIVATE = ""  # SQLite's name for a database that goes with its connection; it spills to a temporary file
 
 
@@ -32,6 +33,12 @@ class Access(Enum):
     MAKE = "make"  # folder and file are made when they are missing
     CHANGE = "change"  # what is not there is empty, and is not made
     READ = "read"  # the same, and nothing is written
+    PLAN = "plan"  # the same, for what would make it
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written."""
+        return self in (Access.MAKE, Access.CHANGE)
 
 
 class Database:
@@ -60,13 +67,15 @@ class Database:
     def _connected(self, access: Access) -> sqlite3.Connection:
         if not self.is_there:
             return _connect(PRIVATE)
-        if access is not Access.READ:
+        if access.writes:
             return _connect(str(self.path))
         connection = _connect(f"{self.path.absolute().as_uri()}?mode=ro")
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as err:
             connection.close()
+            if not any(each in str(err) for each in WANTS_TO_WRITE):
+                raise
             return self._reading_what_others_left()
         return connection
 
@@ -88,11 +97,11 @@ class Database:
     def _set_up(self, access: Access) -> None:
         self._connection.row_factory = type("RowOfFile", (StoredRow,), {"path": self.path})
         caches = (f"main.cache_size=-{CACHE_KIB}", f"temp.cache_size=-{CACHE_KIB}")
-        modes = () if access is Access.READ else ("journal_mode=DELETE", "synchronous=FULL")
+        modes = ("journal_mode=DELETE", "synchronous=FULL") if access.writes else ()
         for pragma in (*modes, "foreign_keys=ON", *caches):
             self._connection.execute(f"PRAGMA {pragma}")
         self._check_version()
-        if access is Access.READ and self._version() < len(MIGRATIONS):
+        if not access.writes and self._version() < len(MIGRATIONS):
             self._read_a_copy()
         self._migrate()
 

@@ -124,9 +124,12 @@ def test_the_default_place_is_empty_before_anything_is_saved_and_is_not_made(
 
 
 def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
-    arguments = {"only_plans": True, "state_path": str(tmp_path / "wrong")}
+    def planning(access: Access) -> FleetPlace:
+        return fleet_place(None, {"only_plans": True, "state_path": str(tmp_path / "wrong")}, access)
+
     with pytest.raises(BadValue, match="no such folder"):
-        _ = fleet_place(None, arguments, Access.MAKE).store
+        _ = planning(Access.CHANGE).store
+    assert planning(Access.MAKE).store.choose([("d1", None), ("d2", None)], seed=0) == 2  # what `create` would be
     assert not (tmp_path / "wrong").exists()
 
 

@@ -21,7 +21,8 @@ EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.target", "cli.terminals", "clients", "clients.answer",
     "clients.hub", "model", "model.clock", "model.errors", "model.target", "transport", "transport.auth",
-    "transport.http", "transport.link_errors", "transport.masking", "transport.retry", "transport.sas", "transport.trust",
+    "transport.http", "transport.link_errors", "transport.masking", "transport.retry", "transport.sas",
+    "transport.trust",
 }  # fmt: skip
 OF_JOBS = {
     "cli.params.jobs", "clients.job_codec", "clients.jobs", "model.job", "model.outcome", "model.query", "operations",
