@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import sys
-import textwrap
 from typing import Any
 
 DEFAULT_WIDTH = 80
@@ -42,20 +41,28 @@ def cut_between_words(line: str, width: int) -> str:
     )
 
 
-def set_up(cli_ctx: Any) -> None:
-    """Have az's own output, with our messages in it, heed all that."""
-    handlers = [*logging.getLogger().handlers, *logging.getLogger("cli").handlers]
-    if wants_no_color():
-        cli_ctx.enable_color = False
-        for handler in handlers:
-            if hasattr(handler, "enable_color"):
-                handler.enable_color = False
-        from azure.cli.core.style import format_styled_text
+def heed_no_color(cli_ctx: Any) -> None:
+    """Have az print what is ours without color where that is wanted: results, messages, errors, help."""
+    if not wants_no_color():
+        return
+    cli_ctx.enable_color = False
+    for handler in _handlers():
+        if hasattr(handler, "enable_color"):
+            handler.enable_color = False
+    from azure.cli.core.style import format_styled_text
 
-        format_styled_text.theme = "none"
-    for handler in handlers:
+    format_styled_text.theme = "none"
+
+
+def fit_messages() -> None:
+    """Have az print our messages so that they fit the terminal."""
+    for handler in _handlers():
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler.formatter, _Fitting):
             handler.setFormatter(_Fitting(handler.formatter or logging.Formatter()))
+
+
+def _handlers() -> list[logging.Handler]:
+    return [*logging.getLogger().handlers, *logging.getLogger("cli").handlers]
 
 
 class _Fitting(logging.Formatter):
@@ -77,6 +84,8 @@ def broken(line: str, width: int) -> str:
     """A line as several that fit; a command that would be broken begins a line of its own."""
     if len(line) <= width:
         return line
+    import textwrap  # most messages fit
+
     words, *commands = COMMAND.split(line)
     lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
     return "\n".join([*lines, *commands])

@@ -196,7 +196,7 @@ def test_messages_break_between_words_and_commands_stay_whole(
     parent = logging.getLogger("cli")
     parent.addHandler(handler)
     try:
-        terminals.set_up(SimpleNamespace(enable_color=True))
+        terminals.fit_messages()
         ours.warning("Run 12 of fleet job firmware-7-south on myhub is stopped; 103 devices: 90 completed, 13 pending.")
         ours.warning("Not all devices succeeded, as is said above in many words. Go on with it: %s", command)
         theirs.warning("x " * 100)
@@ -219,7 +219,7 @@ def test_a_message_that_fits_and_one_that_goes_elsewhere_are_as_they_were() -> N
     record = logging.LogRecord("cli.azext_iotjobs.x", logging.WARNING, "", 0, "word " * 100, None, None)
     logging.getLogger("cli").addHandler(handler)
     try:
-        terminals.set_up(SimpleNamespace(enable_color=True))
+        terminals.fit_messages()
         assert handler.format(record) == "word " * 100  # pytest's stderr is no terminal
     finally:
         logging.getLogger("cli").removeHandler(handler)
@@ -260,9 +260,10 @@ def test_no_color_and_a_dumb_terminal_are_heeded_in_all_that_az_colors(
     handler = _CustomStreamHandler(logging.WARNING, "%(message)s", True)
     context = SimpleNamespace(enable_color=True)
     theme = getattr(format_styled_text, "theme", None)
+    format_styled_text.theme = "dark"
     logging.getLogger("cli").addHandler(handler)
     try:
-        terminals.set_up(context)
+        terminals.heed_no_color(context)
         get_logger("azext_iotjobs.cli.test").warning("in color or not")
         get_logger("azure.cli.core.azclierror").error("an error of az's")
         assert (context.enable_color is False) is is_plain and (format_styled_text.theme == "none") is is_plain
