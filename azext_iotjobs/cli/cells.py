@@ -40,8 +40,16 @@ def cell(value: Any, width: int = CELL) -> str:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    shown = printable(text[: width + 1])
-    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+    return shortened(printable(text[: width + 1]), width)
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most `width` characters; one that is longer ends between two words, where it has any."""
+    if len(text) <= width:
+        return text
+    room = text[: width - 1]
+    ends = [place.end() for place in re.finditer(r"[^\s,;|]+(?=[\s,;|])", text[:width])]
+    return f"{room[: ends[-1]] if ends and ends[-1] > width // 3 else room}…"
 
 
 def time_cell(value: Any) -> str:

@@ -49,10 +49,26 @@ def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
 
 def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """Where fleet jobs are kept, and the hub arguments: handlers decide when a hub is needed."""
-    from azext_iotjobs.cli.fleet_place import fleet_place
+    from azext_iotjobs.cli.fleet_place import Access, fleet_place
 
     note(typed_in(command_args))
-    return fleet_place(cli_ctx, command_args)
+    return fleet_place(cli_ctx, command_args, Access.CHANGE)
+
+
+def new_fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The same, made if it is not there."""
+    from azext_iotjobs.cli.fleet_place import Access, fleet_place
+
+    note(typed_in(command_args))
+    return fleet_place(cli_ctx, command_args, Access.MAKE)
+
+
+def read_fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
+    """The same for a command that only looks: it makes nothing, and needs no right to write."""
+    from azext_iotjobs.cli.fleet_place import Access, fleet_place
+
+    note(typed_in(command_args))
+    return fleet_place(cli_ctx, command_args, Access.READ)
 
 
 def _table_of(command: str) -> Callable[[Any], Any]:
@@ -180,14 +196,14 @@ def _load_fleet_jobs(loader: Any) -> None:
         return _room(name, fleet_place)
 
     with loader.command_group("iot hub fleet-job", room("fleet_saving")) as group:
-        group.command("create", "create")
+        group.command("create", "create", client_factory=new_fleet_place)
         group.command("copy", "copy")
         group.command("update", "update")
 
     with loader.command_group("iot hub fleet-job", room("fleet_jobs")) as group:
-        group.show_command("show", "show")
-        group.command("list", "list_fleet_jobs")
-        group.command("list-runs", "list_runs")
+        group.show_command("show", "show", client_factory=read_fleet_place)
+        group.command("list", "list_fleet_jobs", client_factory=read_fleet_place)
+        group.command("list-runs", "list_runs", client_factory=read_fleet_place)
         group.command("delete", "delete")
 
     with loader.command_group("iot hub fleet-job", room("fleet_runs")) as group:
@@ -198,9 +214,11 @@ def _load_fleet_jobs(loader: Any) -> None:
         group.command("cancel", "cancel")
 
     with loader.command_group("iot hub fleet-job", room("fleet_results")) as group:
-        group.command("results", "show_results")
+        group.command("results", "show_results", client_factory=read_fleet_place)
 
     with loader.command_group("iot hub fleet-job group", room("fleet_groups")) as group:
-        group.command("create", "create")
-        group.command("list", "list_groups")
+        group.command("create", "create", client_factory=new_fleet_place)
+        group.show_command("show", "show", client_factory=read_fleet_place)
+        group.command("list", "list_groups", client_factory=read_fleet_place)
+        group.command("update", "update")
         group.command("delete", "delete")

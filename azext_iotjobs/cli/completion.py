@@ -111,7 +111,7 @@ def _offered(prefix: str, find: Callable[[], Iterable[str]]) -> list[str]:
 
 def _fleet_place(cmd: Any, namespace: Any) -> Any:
     from azext_iotjobs.cli.fleet_place import HUB_ARGUMENTS as ALL_ARGUMENTS
-    from azext_iotjobs.cli.fleet_place import FleetPlace
+    from azext_iotjobs.cli.fleet_place import Access, FleetPlace
 
     typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
-    return FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None)
+    return FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None, Access.READ)

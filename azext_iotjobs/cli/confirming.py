@@ -6,11 +6,27 @@ from knack.log import get_logger
 from knack.prompting import NoTTYException, prompt_y_n
 
 from azext_iotjobs.cli.streams import wrote
+from azext_iotjobs.model.errors import MissingChoice
 from azext_iotjobs.model.target import HubTarget
 
 logger = get_logger(__name__)
 
 MANY = 100  # devices
+
+
+def agreed(question: str, why: str, *, sure: bool) -> bool:
+    """Whether a person agrees, before something is lost. Raises MissingChoice with `why`, where nobody can be asked."""
+    if sure:
+        return True
+    try:
+        return bool(prompt_y_n(question))
+    except (KeyboardInterrupt, EOFError):
+        print(file=sys.stderr)
+        return False
+    except NoTTYException as err:
+        raise MissingChoice(
+            f"{why}, and there is no terminal to ask on.", hint="Give --yes to go on without being asked."
+        ) from err
 
 
 def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
+from azext_iotjobs.cli.file_writing import NO_FOLLOW
 from azext_iotjobs.model.created import Created, head, hub_name, read_list
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
@@ -80,7 +81,7 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
         if created is None or created.hub != name_of(target):
             continue
         try:
-            file = os.open(path, os.O_RDWR | os.O_APPEND)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW)
         except FileNotFoundError:  # that run has ended just now, and left nothing
             continue
         except OSError as err:

@@ -58,6 +58,7 @@ def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, sto
     if not found.missing:
         yield Made(fleet=found)
         return
+    more_tags = options.tags
     target = client.target
     if not target.is_local:
         again = " Removing them takes as long again." if options.deletes_after else ""
@@ -66,11 +67,11 @@ def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, sto
     result = Made(fleet=found, run=log.created.run)
     leaves_at_once = False
     try:
-        new = [ways.new_device(name, log.created.run) for name in found.missing]
+        new = [ways.new_device(name, log.created.run, more_tags) for name in found.missing]
         creation = operation.create(client, new, log, SystemClock(), stop, _say("registered"))
         fleet_members.check(client, creation.there, options, fleet_size=found.size, is_single=False)
         kind = BY_KEY if ways.certificates is None else ways.certificates.kind.value
-        tags = {SIMULATED_TAG: True, RUN_TAG: log.created.run}
+        tags = {**more_tags, SIMULATED_TAG: True, RUN_TAG: log.created.run}
         fresh = tuple(
             DeviceFacts(device_id=name, etag="", is_connected=False, sign_in=kind, tags=tags) for name in creation.made
         )

@@ -8,15 +8,17 @@ form of the lines.
 import base64
 import json
 import os
-import stat
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from azext_iotjobs.cli.file_writing import check_link, is_file, open_new, open_there
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.expectations import Verdict
 
+OPTION = "--events"
+ENDINGS = (".jsonl", ".ndjson", ".log", ".txt")  # the last two of what is read line by line, whatever it is
 MAX_VALUE = 8192  # characters of one value's JSON; a method's payload may have 128 KB
 MAX_KEPT = 64 * 1024  # characters that wait for the file
 RECEIVED = frozenset({What.METHOD, What.DESIRED, What.MESSAGE})
@@ -98,7 +100,16 @@ def check(path: str, *, overwrites: bool) -> None:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise BadValue(f"--events {path} cannot be written: there is no folder {folder}.")
-    if os.path.isfile(path) and not overwrites:
+    check_link(path, OPTION)
+    if os.path.exists(path) and not is_file(path):
+        return  # a pipe to another program: it has no form of its own
+    ending = os.path.splitext(path)[1]
+    if ending and ending.lower() not in ENDINGS:
+        raise BadValue(
+            f"--events {path}: events are JSON lines, and no name of theirs ends in {ending}.",
+            hint=f"Give a name that ends in {' or '.join(ENDINGS)}, or in nothing.",
+        )
+    if os.path.exists(path) and not overwrites:
         raise _is_there(path)
 
 
@@ -108,18 +119,12 @@ def _is_there(path: str) -> ConflictingChoice:
 
 def opened(path: str, overwrites: bool) -> int:
     """A file descriptor. What is no file, such as a pipe to another program, is written to as it is."""
-    flags = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        return open_new(path)
     except FileExistsError:
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
-        if is_file and not overwrites:
+        if is_file(path) and not overwrites:
             raise _is_there(path) from None
-    if is_file:
-        return os.open(path, flags | os.O_TRUNC)
-    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody reads is an error, not a wait
-    os.set_blocking(file, True)
-    return file
+    return open_there(path, OPTION, os.O_TRUNC)
 
 
 def _values(details: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Handlers of az iot hub fleet-job show | list | list-runs | delete: what is kept. No hub is asked."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.cli.typed import suggestion
+from azext_iotjobs.cli.values import wanted_labels
 from azext_iotjobs.clients.fleet_codec import (
     render_awaited,
     render_batch,
@@ -40,14 +42,22 @@ def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = 
 
 
 def list_fleet_jobs(
-    cmd: Any, client: FleetPlace, run_state: str | None = None, since: str | None = None, only_saved: bool = False
-) -> list[dict[str, Any]]:  # fmt: skip
+    cmd: Any,
+    client: FleetPlace,
+    run_state: str | None = None,
+    since: str | None = None,
+    only_saved: bool = False,
+    label_pairs: Sequence[str] | None = None,
+    text: str | None = None,
+) -> list[dict[str, Any]]:
     """List fleet jobs, the newest first."""
     now = CLOCK.now()
     wanted = operation.ListFilter(
         state=None if run_state is None else RunState(run_state),
         since=None if since is None else now - timedelta(seconds=span_s(since, "--since")),
         only_saved=only_saved,
+        labels=wanted_labels(label_pairs or ()),
+        text="" if text is None else text,
     )
     found = [each for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
     for each in found:
@@ -63,7 +73,7 @@ def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, An
 
 
 def delete(
-    cmd: Any, client: FleetPlace, fleet_job: str | None = None, older_than: str | None = None
+    cmd: Any, client: FleetPlace, fleet_job: str | None = None, older_than: str | None = None, sure: bool = False
 ) -> dict[str, Any] | None:  # fmt: skip
     """Delete a fleet job with its history, or the history of all that is older than so many days."""
     if fleet_job is None and older_than is None:
@@ -72,13 +82,25 @@ def delete(
         raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
     if fleet_job is not None:
         client.check(client.store.fleet_job(fleet_job))
+        operation.check_deletable(client.store, fleet_job)
+        _confirm(f"fleet job {fleet_job} with its runs and results", sure=sure)
         operation.delete(client.store, fleet_job)
         return None
     days = span_s(older_than or "", "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
     hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
+    count = sum(operation.count_old(client.store, int(days), CLOCK.now(), host) for host in hosts)
+    if count:
+        _confirm(f"the records of {count} runs with their results", sure=sure)
     return {"runs": sum(operation.prune(client.store, int(days), CLOCK.now(), host) for host in hosts)}
+
+
+def _confirm(what: str, *, sure: bool) -> None:
+    from azext_iotjobs.cli.confirming import agreed
+
+    if not agreed(f"Delete {what}?", f"What would be deleted is {what}", sure=sure):
+        raise BadValue("Nothing was deleted.")
 
 
 def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None) -> dict[str, Any]:

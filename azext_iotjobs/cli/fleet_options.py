@@ -3,9 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
+from azext_iotjobs.cli.json_values import Given, json_object_or_file
+from azext_iotjobs.cli.values import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
@@ -38,6 +42,7 @@ class FleetOptions:
     shard: str | None = _member("--shard")
     creates: bool = _member("--create", False)
     deletes_after: bool = _member("--delete-after", False)
+    tags_json: Given | None = _member("--tags")
     cleans_up: str | None = _member("--clean-up")
     devices_at_most: int | None = _other("--max-devices")
     only_plans: bool = _other("--dry-run", False)
@@ -76,6 +81,20 @@ class FleetOptions:
                 f"{MAX_RAMP_PER_S} a second."
             )
         return per_s
+
+    @cached_property
+    def tags(self) -> Mapping[str, Any]:
+        """Of the devices that are made, beside those of a simulation. Raises BadValue."""
+        if self.tags_json is None:
+            return {}
+        tags = json_object_or_file(self.tags_json, "--tags")
+        ours = sorted({SIMULATED_TAG, RUN_TAG} & tags.keys())
+        if ours:
+            raise BadValue(f"--tags: {ours[0]} is set by --create itself.", hint="Give other tags: --tags site=north")
+        empty = [name for name, value in tags.items() if value is None]
+        if empty:
+            raise BadValue(f"--tags: {shown(empty[0])} is null; a device that is made has no tag to take away.")
+        return tags
 
     def typed(self, *, members_only: bool = False) -> Mapping[str, Any]:
         """What was typed, by option."""
@@ -123,6 +142,12 @@ class FleetOptions:
             raise ConflictingChoice("--prefix and --count name the devices; so does another option. Which are meant?")
         if self.creates and self.id_prefix is None:
             raise MissingChoice("--create registers the devices of --prefix and --count, which are missing.")
+        if self.tags_json is not None and not self.creates:
+            raise ConflictingChoice(
+                "--tags are those of the devices that --create makes, which is missing.",
+                hint="Devices that are there: az iot hub device-twin update --tags, or a job on many.",
+            )
+        _ = self.tags  # what cannot be read is said before anything is asked of the hub
         if self.deletes_after and not self.creates:
             raise ConflictingChoice(
                 "--delete-after removes what --create made, which is missing.",

@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from knack.log import get_logger
+
 from azext_iotjobs.cli import running_hubs
+from azext_iotjobs.fleet.database import Access
 from azext_iotjobs.fleet.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
@@ -21,6 +24,8 @@ if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way t
     from azext_iotjobs.cli.target import ChosenHub
     from azext_iotjobs.clients.hub import HubClient
 
+logger = get_logger(__name__)
+
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
@@ -31,12 +36,20 @@ class FleetPlace:
     Handlers call it `client`: az takes every other name for an option's.
     """
 
-    def __init__(self, cli_ctx: Any, arguments: dict[str, Any], folder: str | None, tier: TierFacts | None) -> None:
-        """tier: as it was typed; None: what is known of the hub counts."""
+    def __init__(
+        self,
+        cli_ctx: Any,
+        arguments: dict[str, Any],
+        folder: str | None,
+        tier: TierFacts | None,
+        access: Access = Access.MAKE,
+    ) -> None:
+        """tier: as it was typed; None: what is known of the hub counts.  access: what the folder is opened for."""
         self._cli_ctx = cli_ctx
         self._arguments = arguments
         self._folder = folder
         self._tier = tier
+        self._access = access
         for option, dest in (("--hub-name", "hub"), ("--login", "hub_login")):
             if arguments.get(dest) is not None and not arguments[dest].strip():
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
@@ -45,10 +58,22 @@ class FleetPlace:
     def store(self) -> FleetStore:
         """The open state folder. Raises BadValue, StateError."""
         if self._folder is None:
-            return FleetStore(running_hubs.state_folder().parent / FOLDER)
+            return FleetStore(running_hubs.state_folder().parent / FOLDER, self._access)
         if not self._folder.strip():
-            raise BadValue("--state-dir is empty.", hint="Name a folder; it is made if there is none.")
-        return FleetStore(Path(self._folder))
+            raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
+        folder = Path(self._folder)
+        if folder.exists() and not folder.is_dir():
+            raise BadValue(f"--state-dir {folder} is no folder.", hint="Name the folder that the file is in.")
+        is_needed = self._access in (Access.CHANGE, Access.READ)
+        if is_needed and not folder.exists():
+            raise BadValue(
+                f"--state-dir {folder}: there is no such folder.",
+                hint="Name the folder in which the fleet jobs are kept; `create` makes one.",
+            )
+        store = FleetStore(folder, self._access)
+        if is_needed and not store.database.is_there:
+            logger.warning("No fleet jobs are kept in %s.", folder)
+        return store
 
     @property
     def names_hub(self) -> bool:
@@ -67,10 +92,14 @@ class FleetPlace:
     def hub_of(self, job: FleetJob) -> "HubClient":
         """The client of a fleet job's hub. Raises ConflictingChoice when another one is typed; UserError, HubAnswer."""
         self.check(job)
-        client = self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": job.host})
+        client = self.hub_at(job.host)
         if client.target.canonical != canonical_authority(job.host):
             raise _other_hub(job, client.target.authority)
         return client
+
+    def hub_at(self, host: str) -> "HubClient":
+        """The client of the hub that is typed, or else of the one that is stored as `host`."""
+        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": host})
 
     def check(self, job: FleetJob) -> None:
         """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""
@@ -92,14 +121,19 @@ class FleetPlace:
         return client_of(chosen)
 
 
-def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> FleetPlace:
-    """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory."""
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access) -> FleetPlace:
+    """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
+
+    access: what the command does; one that only plans reads.
+    """
+    if command_args.get("only_plans"):
+        access = Access.PLAN if access is Access.MAKE else Access.READ
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
     sku, units = command_args.pop("hub_tier", None), command_args.pop("hub_units", None)
     if sku is None and units is not None:
         raise MissingChoice("--units goes with --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
-    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier)
+    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier, access)
 
 
 def _tier_of(chosen: "ChosenHub") -> TierFacts | None:

@@ -1,6 +1,6 @@
 """Handler of az iot hub fleet-job results: a row for each device of a run, as az's result or into a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,12 @@ from knack.log import get_logger
 from azext_iotjobs.cli import result_files
 from azext_iotjobs.cli.fleet_place import FleetPlace
 from azext_iotjobs.cli.result_columns import chosen_columns
-from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS, render_result
+from azext_iotjobs.cli.values import chosen_words
+from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
+from azext_iotjobs.fleet.plan import STATE_WORDS
 from azext_iotjobs.fleet.store import RowFilter
 from azext_iotjobs.model.errors import ConflictingChoice
+from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
 
@@ -28,8 +31,8 @@ def show_results(
     client: FleetPlace,
     fleet_job: str,
     run_number: int | None = None,
-    device_state: str | None = None,
-    error_kind: str | None = None,
+    device_states: Sequence[str] | None = None,
+    error_kinds: Sequence[str] | None = None,
     one_device: str | None = None,
     shown_columns: str | None = None,
     rows_file: str | None = None,
@@ -38,14 +41,21 @@ def show_results(
     asks_registry: bool = False,
 ) -> list[dict[str, Any]] | None:
     """Show what a run did to each device."""
-    columns = chosen_columns(cmd, shown_columns, COLUMNS if asks_registry else CALL_COLUMNS, elsewhere=COLUMNS)
+    there = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if asks_registry else ()))
+    columns = chosen_columns(cmd, shown_columns, there, elsewhere=ALL_COLUMNS)
+    wanted = RowFilter(
+        states=chosen_words(device_states, STATE_WORDS, "--status"),
+        error_classes=chosen_words(error_kinds, tuple(each.value for each in ErrorClass), "--error-class"),
+        device_id=one_device,
+    )
     if rows_file is None and (rows_form is not None or overwrites):
         raise ConflictingChoice("--format and --overwrite go with --output-file only.")
     job = client.store.fleet_job(fleet_job)
     client.check(job)
     registry = client.hub_of(job).selections if asks_registry else None
     run = client.store.run(fleet_job, run_number)
-    wanted = RowFilter(state=device_state, error_class=error_kind, device_id=one_device)
+    if one_device is not None:
+        client.store.check_device(run, one_device)
     if rows_file is None:
         if run.device_count > MANY_ROWS:
             logger.warning(
@@ -58,12 +68,21 @@ def show_results(
             for row in rows
         ]
     target = result_files.Target(
-        path=rows_file, form=rows_form or "csv", columns=columns, asked=f"{run.run_key} {wanted}", overwrites=overwrites
+        path=rows_file,
+        form=result_files.form_of(rows_file, rows_form),
+        columns=columns,
+        asked=_asked(run, wanted),
+        overwrites=overwrites,
     )
     result_files.check(target)
     count = result_files.write(target, lambda token: _pages(client, run, wanted, token, registry))
     logger.warning("%d rows written to %s.", count, "stdout" if rows_file == result_files.STDOUT else rows_file)
     return None
+
+
+def _asked(run: Run, wanted: RowFilter) -> str:
+    """The same for the same rows: a set's own text is another one in each process."""
+    return f"{run.run_key} {sorted(wanted.states)} {sorted(wanted.error_classes)} {wanted.device_id}"
 
 
 def _pages(
@@ -74,4 +93,4 @@ def _pages(
         if registry is not None and rows:
             there = frozenset(registry.device_ids(Selection(device_ids=tuple({row.device_id: None for row in rows}))))
             rows = [replace(row, is_deleted=row.device_id not in there) for row in rows]
-        yield [render_result(row) for row in rows], page.next_token
+        yield [render_run_result(row) for row in rows], page.next_token

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.file_writing import open_new, open_there
+from azext_iotjobs.cli.fleet_events import OPTION, opened
 from azext_iotjobs.cli.fleet_events import check as check_new
-from azext_iotjobs.cli.fleet_events import opened
 from azext_iotjobs.cli.fleet_progress import Progress
 from azext_iotjobs.clients.fleet_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
@@ -95,5 +96,7 @@ def _last_instant(path: str) -> datetime | None:
 
 
 def _behind(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    return os.open(path, flags, 0o666)
+    try:
+        return open_new(path)
+    except FileExistsError:
+        return open_there(path, OPTION, os.O_APPEND)

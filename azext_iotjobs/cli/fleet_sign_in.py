@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from knack.log import get_logger
 
@@ -97,9 +98,9 @@ class Ways:
                 hint="Leave them out, or have the devices made with --create.",
             )
 
-    def new_device(self, device_id: str, run: str) -> NewDevice:
+    def new_device(self, device_id: str, run: str, more_tags: Mapping[str, Any] | None = None) -> NewDevice:
         """A device as this run registers it."""
-        tags = {SIMULATED_TAG: True, RUN_TAG: run}
+        tags = {**(more_tags or {}), SIMULATED_TAG: True, RUN_TAG: run}
         if self.certificates is not None:
             thumbprint = self.certificates.thumbprint(device_id)
             return NewDevice(device_id=device_id, sign_in=self.certificates.kind, thumbprint=thumbprint, tags=tags)

@@ -5,8 +5,7 @@ import sys
 from typing import ClassVar
 
 from azext_iotjobs.cli.streams import wrote
-
-DEFAULT_WIDTH = 80
+from azext_iotjobs.cli.terminals import cut_between_words, is_dumb, width_of_stderr
 
 
 class LiveLine:
@@ -16,19 +15,20 @@ class LiveLine:
 
     def __init__(self, *, is_silent: bool = False) -> None:
         """is_silent: nobody wants to see it."""
-        self.is_live = sys.stderr.isatty() and not is_silent
+        self.is_live = sys.stderr.isatty() and not is_dumb() and not is_silent
+        self._width = 0  # of what is shown
 
     def show(self, line: str) -> None:
-        """Put `line` where the last one is; what is wider than the terminal is cut off."""
+        """Put `line` where the last one is; of what is wider than the terminal its first words stay."""
         if self.is_live:
             LiveLine._shown = self
-            _write(f"\r{line[: _width() - 1]}\x1b[K")
+            self._put(cut_between_words(line, width_of_stderr() - 1))
 
     def clear(self) -> None:
         """Leave nothing of it."""
         if self.is_live:
             LiveLine._shown = None
-            _write("\r\x1b[K")
+            self._put("")
 
     @classmethod
     def clear_any(cls) -> None:
@@ -36,13 +36,8 @@ class LiveLine:
         if cls._shown is not None:
             cls._shown.clear()
 
-
-def _write(text: str) -> None:
-    wrote(sys.stderr, text)
-
-
-def _width() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
-    except (OSError, ValueError):  # what stands for stderr may have no number
-        return DEFAULT_WIDTH
+    def _put(self, text: str) -> None:
+        # NO_COLOR is about color alone; who sets it may still be spared what a log would show as rubbish.
+        rest = " " * (self._width - len(text)) + "\r" if os.environ.get("NO_COLOR") else "\x1b[K"
+        self._width = len(text)
+        wrote(sys.stderr, f"\r{text}{rest}")

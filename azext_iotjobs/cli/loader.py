@@ -13,8 +13,9 @@ class IotJobsCommandsLoader(AzCommandsLoader):
     __module__ = "azext_iotjobs"
 
     def load_command_table(self, args: Any) -> Any:
-        from azext_iotjobs.cli import commands
+        from azext_iotjobs.cli import commands, terminals
 
+        terminals.heed_no_color(self.cli_ctx)
         commands.load_command_table(self)
         # Who loads everything, such as a linter or a program that writes documents, reads knack's table by itself.
         readers = getattr(getattr(self.cli_ctx.invocation, "help", None), "versioned_loaders", None)
@@ -29,11 +30,13 @@ class IotJobsCommandsLoader(AzCommandsLoader):
 
         params.load_arguments(self, command)
         if params.options_of(command):
+            from azext_iotjobs.cli import terminals
             from azext_iotjobs.cli.output import keep_terminals_safe
             from azext_iotjobs.cli.streams import open_what_is_closed
 
             open_what_is_closed(self.cli_ctx)
             keep_terminals_safe(self.cli_ctx)
+            terminals.fit_messages()
 
 
 class HelpOnDemand:

@@ -10,10 +10,10 @@ from azext_iotjobs.cli.exit import end_without_result, leave_with
 from azext_iotjobs.cli.json_values import Given, json_or_file
 from azext_iotjobs.cli.plans import show_plan
 from azext_iotjobs.cli.result_columns import chosen_columns
-from azext_iotjobs.cli.result_files import Target
+from azext_iotjobs.cli.result_files import Target, form_of
 from azext_iotjobs.cli.selections import TypedSelection, most_devices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import CALL_COLUMNS, COLUMNS
+from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import OF_A_CALL, MethodCall
@@ -79,7 +79,7 @@ class ForMany:
             )
         return Target(
             path=self.rows_file,
-            form=self.rows_form or "csv",
+            form=form_of(self.rows_file, self.rows_form),
             columns=columns,
             asked="calls",
             overwrites=self.overwrites,
@@ -225,7 +225,7 @@ def _many(
 ) -> Any:
     """A row for each device."""
     success: SuccessStatus = parse_success_status(guards.success)
-    columns = chosen_columns(cmd, for_many.shown_columns, CALL_COLUMNS, elsewhere=COLUMNS)
+    columns = chosen_columns(cmd, for_many.shown_columns, CALL_COLUMNS, elsewhere=ALL_COLUMNS)
     manner = calls.Manner(
         plan=Plan(
             call=call,

@@ -5,7 +5,6 @@ is noted too, and a note counts only for a job that has it.
 """
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,13 @@ KEPT_S = 31 * 24 * 3600  # a hub keeps jobs for 30 days
 
 def note(authority: str, job_id: str, condition: str, parent_id: str) -> None:
     """Note a job's parent; not being able to must not stop a job that is made already."""
+    from azext_iotjobs.cli.file_writing import write_beside
+
     path = _path(authority, job_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _forget_old(path.parent)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({"parentJobId": parent_id, "queryCondition": condition}), encoding="utf-8")
-        os.replace(fresh, path)
+        write_beside(path, json.dumps({"parentJobId": parent_id, "queryCondition": condition}).encode())
     except OSError as err:
         logger.warning("That %s repeats %s could not be noted in %s: %s.", job_id, parent_id, path, err.strerror)
 

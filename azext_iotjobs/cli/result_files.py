@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from azext_iotjobs.cli.csv_cells import cell
+from azext_iotjobs.cli.file_writing import check_link, open_new, open_there, write_beside
 from azext_iotjobs.cli.streams import give_up
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("csv", "jsonl", "json")
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"}
 STDOUT = "-"
+OPTION = "--output-file"
 
 Row = Mapping[str, Any]
 Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
@@ -37,15 +40,32 @@ class Target:
     overwrites: bool
 
 
+def form_of(path: str, typed: str | None) -> str:
+    """The form of a file: the one that is typed, or that its name ends with. Raises BadValue for an unknown ending."""
+    if typed is not None:
+        return typed
+    ending = Path(path).suffix
+    if path == STDOUT or not ending:
+        return "csv"
+    form = ENDINGS.get(ending.lower())
+    if form is None:
+        raise BadValue(
+            f"{OPTION} {path}: no form is known that ends in {ending}; known are {', '.join(ENDINGS)}.",
+            hint=f"Give another name, or say the form: --format {' | '.join(FORMATS)}",
+        )
+    return form
+
+
 def check(target: Target) -> None:
     """Raise what `write` would for a file that cannot be written, before anything is asked of the hub."""
     if target.path == STDOUT:
         return
     path = Path(target.path)
     if path.is_dir():
-        raise BadValue(f"--output-file {path} cannot be written: it is a folder.")
+        raise BadValue(f"{OPTION} {path} cannot be written: it is a folder.")
     if not path.parent.is_dir():
-        raise BadValue(f"--output-file {path} cannot be written: there is no folder {path.parent}.")
+        raise BadValue(f"{OPTION} {path} cannot be written: there is no folder {path.parent}.")
+    check_link(path, OPTION)
     _note_of(path, target)
 
 
@@ -63,11 +83,11 @@ def write(target: Target, read: Callable[[str], Pages]) -> int:
     path = Path(target.path)
     try:
         note = _note_of(path, target)
-        with open(path, "wb" if note is None else "r+b") as file:
+        with os.fdopen(_opened(target, is_begun=note is not None), "r+b") as file:
             count = _write_on(file, target, note or _begin(file, target), read)
         _unfinished(path).unlink(missing_ok=True)
     except OSError as err:
-        raise BadValue(f"--output-file {path} cannot be written: {err.strerror}.") from err
+        raise BadValue(f"{OPTION} {path} cannot be written: {err.strerror}.") from err
     return count
 
 
@@ -76,12 +96,13 @@ def check_new(target: Target) -> None:
     path = Path(target.path)
     if target.path == STDOUT:
         return
+    check_link(path, OPTION)
     if path.exists() and not target.overwrites:
         raise ConflictingChoice(
-            f"--output-file {path} is there already.", hint="Give another name, or --overwrite."
+            f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite."
         ) from None
     if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise BadValue(f"--output-file {path} cannot be written.")
+        raise BadValue(f"{OPTION} {path} cannot be written.")
 
 
 @contextmanager
@@ -96,12 +117,24 @@ def new_rows(target: Target) -> Iterator[Callable[[Row], bool]]:
         if target.path == STDOUT:
             yield from _rows_onto(sys.stdout.buffer, target)
             return
-        with open(target.path, "wb" if target.overwrites else "xb") as file:
+        with os.fdopen(_opened(target, is_begun=False), "wb") as file:
             _begin(file, target)
             yield from _rows_onto(file, target)
         _unfinished(Path(target.path)).unlink(missing_ok=True)
     except OSError as err:
-        raise BadValue(f"--output-file {target.path} cannot be written: {err.strerror}.") from err
+        raise BadValue(f"{OPTION} {target.path} cannot be written: {err.strerror}.") from err
+
+
+def _opened(target: Target, *, is_begun: bool) -> int:
+    """is_begun: it is there, and is gone on with."""
+    check_link(target.path, OPTION)
+    try:
+        if not is_begun:
+            return open_new(target.path)
+    except FileExistsError:
+        if not target.overwrites:
+            raise
+    return open_there(target.path, OPTION, 0 if is_begun else os.O_TRUNC)
 
 
 def _rows_onto(file: BinaryIO, target: Target) -> Iterator[Callable[[Row], bool]]:
@@ -174,10 +207,8 @@ def _noted(file: BinaryIO, target: Target, note: Note) -> Note:
     """Write a note whole before the old one goes: one that is cut off would cost all that was read."""
     file.flush()
     path = Path(target.path)
-    fresh = path.with_name(f"{path.name}.unfinished.new")
     document = {"asked": _asked(target), "bytes": note.size_bytes, "token": note.token, "hasRows": note.has_rows}
-    fresh.write_text(json.dumps(document), encoding="utf-8")
-    os.replace(fresh, _unfinished(path))
+    write_beside(_unfinished(path), json.dumps(document).encode())
     return note
 
 
@@ -219,13 +250,13 @@ def _note_of(path: Path, target: Target) -> Note | None:
         is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
         raise ConflictingChoice(
-            f"--output-file {path} is there already, and whole.", hint="Give another name, or --overwrite."
+            f"{OPTION} {path} is there already, and whole.", hint="Give another name, or --overwrite."
         ) from None
     except (ValueError, KeyError, TypeError):
         is_same = False
     if not is_same:
         raise ConflictingChoice(
-            f"--output-file {path} is unfinished, but of other rows or in another form.",
+            f"{OPTION} {path} is unfinished, but of other rows or in another form.",
             hint="Give another name, or --overwrite.",
         )
     return note

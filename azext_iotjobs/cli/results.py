@@ -8,7 +8,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli import result_files
 from azext_iotjobs.cli.result_columns import chosen_columns
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import COLUMNS, render_result
+from azext_iotjobs.clients.result_codec import ALL_COLUMNS, COLUMNS, render_result
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ErrorClass
@@ -35,7 +35,7 @@ def show_results(
     success: str = DEFAULT_SUCCESS_STATUS,
 ) -> list[dict[str, Any]] | None:
     """Show what a job did to each device."""
-    columns = chosen_columns(cmd, shown_columns, COLUMNS)
+    columns = chosen_columns(cmd, shown_columns, COLUMNS, elsewhere=ALL_COLUMNS)
     if rows_form is not None and rows_file is None:
         raise ConflictingChoice("--format goes with --output-file only; without it, az's own -o says the format.")
     query = ResultQuery(
@@ -48,7 +48,11 @@ def show_results(
     if rows_file is None:
         return _as_result(client, query, columns, _expected(client, query))
     target = result_files.Target(
-        path=rows_file, form=rows_form or "csv", columns=columns, asked=_asked(client, query), overwrites=overwrites
+        path=rows_file,
+        form=result_files.form_of(rows_file, rows_form),
+        columns=columns,
+        asked=_asked(client, query),
+        overwrites=overwrites,
     )
     result_files.check(target)
     _expected(client, query)

@@ -12,6 +12,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.cells import NOISE, cell, heading, printable, time_cell, value_cell
 from azext_iotjobs.cli.fleet_job_tables import VIEWS as FLEET_JOB_VIEWS
 from azext_iotjobs.cli.fleet_table import rows_of
+from azext_iotjobs.cli.table_fitting import fitted
 from azext_iotjobs.model.job import JobType
 
 logger = get_logger(__name__)
@@ -30,7 +31,8 @@ def table_of(command: str, result: Any) -> Any:
     if not isinstance(result, dict | list):
         return printable(result)
     documents = [each if isinstance(each, dict) else {"result": each} for each in _listed(result)]
-    return printable(_without_empty_columns(VIEWS.get(command, any_documents)(documents)))
+    rows = printable(_without_empty_columns(VIEWS.get(command, any_documents)(documents)))
+    return rows if VIEWS.get(command) is whole else fitted(rows)
 
 
 def jobs(documents: Iterable[Any]) -> list[Row]:

@@ -1,6 +1,7 @@
 """What a user types -> values: files, key=value text, whole numbers. JSON is read by json_values.py."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
@@ -93,3 +94,30 @@ def shown(text: str) -> str:
     """A text as it may stand in an error: one line, escaped, not long."""
     shown = repr(text)
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
+
+
+def chosen_words(typed: Sequence[str] | None, known: Sequence[str], option: str) -> frozenset[str]:
+    """Words out of those that there are, each typed alone or several with commas between them; none typed: none.
+
+    Raises BadValue.
+    """
+    if typed is None:
+        return frozenset()
+    words = [word.strip().lower() for each in typed for word in each.split(",")]
+    unknown = [word for word in words if word not in known]
+    if unknown:
+        raise BadValue(f"{option} {shown(unknown[0])}: give words out of {', '.join(known)}, with commas between them.")
+    return frozenset(words)
+
+
+def wanted_labels(pairs: Sequence[str]) -> Mapping[str, str | None]:
+    """Labels to look for: name=value, or a name alone, whose value may be any (None). Raises BadValue."""
+    wanted: dict[str, str | None] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name.strip():
+            raise BadValue(f"--labels: {shown(pair)} names no label.", hint="--labels ring=2 owner")
+        if name in wanted:
+            raise BadValue(f"--labels: {shown(name)} is given twice.", hint="A fleet job has one value of each label.")
+        wanted[name] = value if equals else None
+    return wanted

@@ -19,6 +19,8 @@ COLUMNS = (
     "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload", "started",
     "finished", "durationSeconds", "deleted",
 )  # fmt: skip
+RUN_COLUMNS = ("batch", "tries")  # of fleet jobs' runs alone
+ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
 
@@ -55,6 +57,11 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
         result.duration_s, result.is_deleted,
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def render_run_result(result: DeviceResult) -> dict[str, Any]:
+    """The same of a fleet job's run, with its columns."""
+    return {**render_result(result), "batch": result.batch, "tries": result.tries}
 
 
 def render_group(group: Group) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from azext_iotjobs.fleet.shapes import shown
+from azext_iotjobs.fleet.state_errors import BadField
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
@@ -44,7 +46,7 @@ def render_definition(definition: Definition) -> str:
 
 def parse_definition(text: str) -> Definition:
     """What `render_definition` gave."""
-    document = json.loads(text)
+    document = read_json(text)
     return Definition(
         action=_read_action(document["action"]),
         targets=_read_targets(document["targets"]),
@@ -63,7 +65,7 @@ def render_delivery(delivery: Delivery) -> str:
 
 def parse_delivery(text: str) -> Delivery:
     """What `render_delivery` gave."""
-    return _read_delivery(json.loads(text))
+    return _read_delivery(read_json(text))
 
 
 def render_tier(tier: TierFacts | None) -> str | None:
@@ -73,7 +75,7 @@ def render_tier(tier: TierFacts | None) -> str | None:
 
 def parse_tier(text: str | None) -> TierFacts | None:
     """What `render_tier` gave."""
-    return None if text is None else TierFacts(*json.loads(text))
+    return None if text is None else TierFacts(*read_json(text))
 
 
 def render_narrowed(narrowed: Narrowed | None) -> str | None:
@@ -88,7 +90,7 @@ def parse_narrowed(text: str | None) -> Narrowed | None:
     """What `render_narrowed` gave."""
     if text is None:
         return None
-    limit, percent, seed = json.loads(text)
+    limit, percent, seed = read_json(text)
     return Narrowed(limit=limit, sample_percent=None if percent is None else Fraction(percent), seed=seed)
 
 
@@ -101,8 +103,18 @@ def parse_origin(text: str | None) -> Origin | None:
     """What `render_origin` gave."""
     if text is None:
         return None
-    fleet_job_id, run_number, how = json.loads(text)
+    fleet_job_id, run_number, how = read_json(text)
     return Origin(fleet_job_id=fleet_job_id, run_number=run_number, how=how)
+
+
+def read_json(text: str) -> Any:
+    """What was stored as JSON. Raises BadField for what is none."""
+    if not isinstance(text, str):
+        raise BadField(f"a document is {shown(text)}")
+    try:
+        return json.loads(text)
+    except ValueError as err:
+        raise BadField(f"{shown(text)} is no JSON") from err
 
 
 def _action(action: Action) -> Document:

@@ -1,12 +1,12 @@
 """What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
 
-import sqlite3
+import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet import rows
 from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.definitions import parse_definition, render_definition, render_origin
+from azext_iotjobs.fleet.definitions import render_definition, render_origin
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
 from azext_iotjobs.model.hints import Hint, command
@@ -20,6 +20,11 @@ class DeviceGroup:
     host: str
     name: str
     condition: str
+
+
+@rows.stored("device_group")
+def _group_of(row: rows.StoredRow) -> DeviceGroup:
+    return DeviceGroup(host=row["host"], name=row["name"], condition=row["condition"])
 
 
 JOINED = """
@@ -37,18 +42,14 @@ class KeptJobs:
         self, fleet_job_id: str, host: str, definition: Definition, *, at: datetime, by: str, origin: Origin | None
     ) -> FleetJob:
         """Store a new fleet job, version 1. Raises ConflictingChoice when the id is taken."""
-        try:
-            with self.database.transaction():
-                if self._row_of(fleet_job_id) is not None:
-                    raise _taken(fleet_job_id)
-                self.database.change(
-                    "INSERT INTO fleet_job (id, host, version, created_at, created_by, origin) "
-                    "VALUES (?, ?, 1, ?, ?, ?)",
-                    (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
-                )
-                self._add_version(fleet_job_id, 1, definition, at, by)
-        except sqlite3.IntegrityError as err:
-            raise _taken(fleet_job_id) from err
+        with self.database.transaction():
+            if self._row_of(fleet_job_id) is not None:
+                raise _taken(fleet_job_id)
+            self.database.change(
+                "INSERT INTO fleet_job (id, host, version, created_at, created_by, origin) VALUES (?, ?, 1, ?, ?, ?)",
+                (fleet_job_id, host, at.timestamp(), rows.text(by), render_origin(origin)),
+            )
+            self._add_version(fleet_job_id, 1, definition, at, by)
         return self.fleet_job(fleet_job_id)
 
     def fleet_job(self, fleet_job_id: str, version: int | None = None) -> FleetJob:
@@ -84,11 +85,11 @@ class KeptJobs:
     def definition_of(self, run: Run) -> Definition:
         """What a run carries out."""
         row = self.database.row(
-            "SELECT document FROM definition WHERE fleet_job = ? AND version = ?", (run.fleet_job_id, run.version)
+            "SELECT * FROM definition WHERE fleet_job = ? AND version = ?", (run.fleet_job_id, run.version)
         )
         if row is None:
             raise NotFound(f"There is no fleet job {run.fleet_job_id} in version {run.version}.")
-        return parse_definition(row["document"])
+        return rows.definition_of(row)
 
     def save_group(self, host: str, name: str, condition: str) -> None:
         """Keep a condition under a name, in place of the one that had it."""
@@ -97,21 +98,36 @@ class KeptJobs:
                 "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, rows.text(name), rows.text(condition))
             )
 
+    def add_group(self, host: str, name: str, condition: str) -> None:
+        """Keep a condition under a new name. Raises ConflictingChoice when it is taken."""
+        with self.database.transaction():
+            if any((each.host, each.name) == (host, name) for each in self.groups()):
+                raise ConflictingChoice(
+                    f"There is a device group {name!r} of {host} already.",
+                    hint="Give another name, or change it: az iot hub fleet-job group update --group "
+                    f"{shlex.quote(name)}",
+                )
+            self.save_group(host, name, condition)
+
+    def jobs_of_group(self, host: str, name: str) -> list[str]:
+        """The ids of the fleet jobs whose next run asks for a group's devices."""
+        return sorted(job.fleet_job_id for job in self.fleet_jobs(host) if job.definition.targets.group == name)
+
     def group(self, host: str, name: str) -> str:
         """The condition that has a name. Raises NotFound."""
-        row = self.database.row("SELECT condition FROM device_group WHERE host = ? AND name = ?", (host, name))
+        row = self.database.row("SELECT * FROM device_group WHERE host = ? AND name = ?", (host, name))
         if row is None:
             known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
             raise NotFound(
                 f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
                 hint=Hint("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
             )
-        return str(row["condition"])
+        return _group_of(row).condition
 
     def groups(self) -> list[DeviceGroup]:
         """Those of all hubs, by name."""
         found = self.database.rows("SELECT * FROM device_group ORDER BY name, host")
-        return [DeviceGroup(each["host"], each["name"], each["condition"]) for each in found]
+        return [_group_of(each) for each in found]
 
     def delete_group(self, host: str, name: str) -> None:
         """Forget a condition. Raises NotFound."""
@@ -119,7 +135,7 @@ class KeptJobs:
             self.group(host, name)
             self.database.change("DELETE FROM device_group WHERE host = ? AND name = ?", (host, name))
 
-    def _row_of(self, fleet_job_id: str, version: int | None = None) -> sqlite3.Row | None:
+    def _row_of(self, fleet_job_id: str, version: int | None = None) -> rows.StoredRow | None:
         return self.database.row(
             f"{JOINED} WHERE id = ? AND definition.version = coalesce(?, fleet_job.version)", (fleet_job_id, version)
         )

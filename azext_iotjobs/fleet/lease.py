@@ -41,21 +41,19 @@ class Lease:
             if row is None:
                 store.run_by_key(run.key)
             assert row is not None
-            if row["lease_owner"] is not None and row["lease_until"] > now.timestamp():
-                other = Holder(row["lease_owner"], row["lease_machine"], row["lease_pid"])
-                if not is_gone(other):
-                    until = rows.instant(row["lease_until"])
-                    raise LeaseHeld(
-                        f"{run.name} is carried on by {other.owner}; its lease holds until {until:%H:%M:%S} UTC, and "
-                        "longer while it lives.",
-                        hint=Hint(
-                            "Watch it: ",
-                            command("iot hub fleet-job show", "-j", run.fleet_job_id),
-                            ". End it: ",
-                            command("iot hub fleet-job stop", "-j", run.fleet_job_id),
-                        ),
-                    )
-            epoch = row["epoch"] + 1
+            held = rows.holder_of(row)
+            if held is not None and held[1] > now and not is_gone(held[0]):
+                raise LeaseHeld(
+                    f"{run.name} is carried on by {held[0].owner}; its lease holds until {held[1]:%H:%M:%S} UTC, and "
+                    "longer while it lives.",
+                    hint=Hint(
+                        "Watch it: ",
+                        command("iot hub fleet-job show", "-j", run.fleet_job_id),
+                        ". End it: ",
+                        command("iot hub fleet-job stop", "-j", run.fleet_job_id),
+                    ),
+                )
+            epoch = rows.epoch_of(row) + 1
             store.database.change(
                 "UPDATE run SET epoch = ?, lease_owner = ?, lease_machine = ?, lease_pid = ?, lease_until = ?, "
                 "lease_beat_at = ? WHERE key = ?",

@@ -143,7 +143,7 @@ class LeasedRun(PartRows):
         """Put the devices that are tried again into a batch of their own, behind the others."""
         with self._ours(now):
             row = self._database.row("SELECT max(ordinal) AS last FROM batch WHERE run = ?", (self.key,))
-            ordinal = (row["last"] if row else 0) + 1
+            ordinal = ((rows.number(row, "last") if row else 0) or 0) + 1
             condition, values = _again(retry)
             count = self._database.change(
                 "UPDATE device SET batch = ?, state = 'pending', part = NULL, due_at = NULL, was_cut_off = 0 "

@@ -13,6 +13,22 @@ from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Attempt, Ended
 
 
+@rows.stored("part")
+def _part_of(row: rows.StoredRow) -> Part:
+    return Part(
+        batch=row["batch"],
+        number=row["number"],
+        job_id=row["job_id"],
+        condition=row["condition"],
+        state=rows.word(PartState, row, "state"),
+        intended_at=rows.instant(row["intended_at"]),
+        submitted_at=rows.instant(row["submitted_at"]),
+        status=row["status"],
+        was_cancel_asked=bool(row["was_cancel_asked"]),
+        limit_s=row["limit_s"],
+    )
+
+
 class PartRows(DeviceRows):
     """Part of LeasedRun."""
 
@@ -21,26 +37,12 @@ class PartRows(DeviceRows):
         found = self._database.rows(
             "SELECT * FROM part WHERE run = ? AND state <> 'closed' ORDER BY batch, number", (self.key,)
         )
-        return [
-            Part(
-                batch=each["batch"],
-                number=each["number"],
-                job_id=each["job_id"],
-                condition=each["condition"],
-                state=PartState(each["state"]),
-                intended_at=rows.instant(each["intended_at"]),
-                submitted_at=rows.instant(each["submitted_at"]),
-                status=each["status"],
-                was_cancel_asked=bool(each["was_cancel_asked"]),
-                limit_s=each["limit_s"],
-            )
-            for each in found
-        ]
+        return [_part_of(each) for each in found]
 
     def next_part_number(self, batch: int) -> int:
         """The number that no part of a batch had yet."""
         row = self._database.row("SELECT max(number) AS last FROM part WHERE run = ? AND batch = ?", (self.key, batch))
-        return 1 + ((row["last"] if row else None) or 0)
+        return 1 + ((rows.number(row, "last") if row else None) or 0)
 
     def add_part(self, part: Part, planned: PlannedPart, now: datetime) -> None:
         """Plan a hub's job for some devices: they are its own until it is closed."""

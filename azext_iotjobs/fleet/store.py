@@ -4,7 +4,6 @@ What is kept of fleet jobs themselves is in kept_jobs.py, choosing devices in ch
 a run on may change is in leased.py.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,10 @@ from pathlib import Path
 
 from azext_iotjobs.fleet import plan, rows
 from azext_iotjobs.fleet.choosing import Choosing
-from azext_iotjobs.fleet.database import Database
+from azext_iotjobs.fleet.database import Access, Database
 from azext_iotjobs.fleet.definitions import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet.kept_jobs import KeptJobs
+from azext_iotjobs.fleet.state_errors import damaged
 from azext_iotjobs.fleet.under_way import UnderWay, shown_state
 from azext_iotjobs.fleet.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound, WrongState
@@ -26,6 +26,7 @@ from azext_iotjobs.model.run import Asked, Batch, Narrowed, Run, RunState, Tally
 from azext_iotjobs.model.tier import TierFacts
 
 PAGE_ROWS = 500
+IS_OLD = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,8 @@ class RowFilter:
     """Which devices of a run; None and empty are any."""
 
     words: frozenset[str] = frozenset()  # of plan.WORDS; one of them has to fit
-    state: str | None = None  # a word of plan.STATE_WORDS
-    error_class: str | None = None
+    states: frozenset[str] = frozenset()  # of plan.STATE_WORDS
+    error_classes: frozenset[str] = frozenset()  # of those that failed
     device_id: str | None = None
 
 
@@ -66,9 +67,9 @@ class NewRun:
 class FleetStore(KeptJobs, Choosing, UnderWay):
     """One open state folder. Raises StateError from every method."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open it, and make it if there is none. Raises StateTooNew, StateDamaged and other StateErrors."""
-        self.database = Database(folder)
+    def __init__(self, folder: Path, access: Access = Access.MAKE) -> None:
+        """Open it. Raises StateTooNew, StateDamaged and other StateErrors."""
+        self.database = Database(folder, access)
 
     def close(self) -> None:
         """Close the file."""
@@ -119,7 +120,7 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
         self.database.change("UPDATE fleet_job SET last_run = last_run + 1 WHERE id = ?", (fleet_job_id,))
         row = self.database.row("SELECT last_run FROM fleet_job WHERE id = ?", (fleet_job_id,))
         assert row is not None
-        return int(row["last_run"])
+        return rows.number(row, "last_run") or 1
 
     def _add_batches(self, key: int, total: int, sizes: BatchSizes) -> None:
         change = self.database
@@ -221,6 +222,15 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
         counted = self.database.rows("SELECT state, class, count FROM tally WHERE run = ? AND batch = ?", (key, batch))
         return rows.tally_of(counted, self.in_hub_jobs(key, batch))
 
+    def check_device(self, run: Run, device_id: str) -> None:
+        """Raise NotFound for a device that a run does not have."""
+        if self.database.row("SELECT 1 FROM device WHERE run = ? AND device_id = ?", (run.key, device_id)) is None:
+            raise NotFound(
+                f"{run.name} has no device {device_id[:128]!r}.",
+                hint=f"Its devices: az iot hub fleet-job results -j {run.fleet_job_id} --run {run.number} --columns "
+                "deviceId",
+            )
+
     # -- results ------------------------------------------------------------------------------------------------------
 
     def results(self, run: Run, wanted: RowFilter, token: str = "") -> Iterator[ResultPage]:
@@ -228,9 +238,9 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
         columns = f"*, {shown_state(has_runner=run.has_runner)} AS shown_state"
         for page in self._pages(run, wanted, int(token or 0), columns):
             found = [rows.result_of(each) for each in page]
-            yield ResultPage(found, str(page[-1]["seq"]) if len(page) == PAGE_ROWS else "")
+            yield ResultPage(found, str(rows.number(page[-1], "seq")) if len(page) == PAGE_ROWS else "")
 
-    def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[sqlite3.Row]]:
+    def _pages(self, run: Run, wanted: RowFilter, after: int, columns: str) -> Iterator[list[rows.StoredRow]]:
         condition, values = _where(wanted, has_runner=run.has_runner)
         while True:
             page = self.database.rows(
@@ -241,36 +251,38 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
                 yield page
             if len(page) < PAGE_ROWS:
                 return
-            after = page[-1]["seq"]
+            last = rows.number(page[-1], "seq") or 0
+            if last <= after:  # in a damaged file the order may lead in circles
+                raise damaged(page[-1].path, f"device rows of {run.name} are not in their order")
+            after = last
 
     # -- history ------------------------------------------------------------------------------------------------------
 
     def prune(self, before: datetime, host: str | None = None) -> int:
         """Remove runs that ended before an instant, with their results; gives how many. Saved fleet jobs stay."""
-        is_old = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
-        old = self.database.rows(
-            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {is_old} AND (? IS NULL OR host = ?)",
-            (before.timestamp(), host, host),
-        )
         count = 0
-        for each in old:
+        for key in self.old_runs(before, host):
             with self.database.transaction():  # one each: whoever carries on another run does not wait for all of them
-                values = (each["key"], before.timestamp())
-                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {is_old}", values) is not None:
-                    self._delete_run(each["key"])
+                values = (key, before.timestamp())
+                if self.database.row(f"SELECT key FROM run WHERE key = ? AND {IS_OLD}", values) is not None:
+                    self._delete_run(key)
                     count += 1
         return count
+
+    def old_runs(self, before: datetime, host: str | None = None) -> list[int]:
+        """The keys of runs that ended before an instant."""
+        found = self.database.rows(
+            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {IS_OLD} AND (? IS NULL OR host = ?)",
+            (before.timestamp(), host, host),
+        )
+        return [each["key"] for each in found]
 
     def delete_fleet_job(self, fleet_job_id: str) -> None:
         """Remove a fleet job, its runs and results. Raises NotFound; WrongState while a run has not ended."""
         with self.database.transaction():
             self.fleet_job(fleet_job_id)
             for run in self.runs(fleet_job_id):
-                if run.state is RunState.RUNNING:
-                    raise WrongState(
-                        f"{run.name} is running; its record is kept until it has ended.",
-                        hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", fleet_job_id)),
-                    )
+                check_not_running(run)
                 self._delete_run(run.key)
             self.database.change("DELETE FROM fleet_job WHERE id = ?", (fleet_job_id,))
 
@@ -289,13 +301,22 @@ def _where(wanted: RowFilter, *, has_runner: bool) -> tuple[str, Sequence[str]]:
         marks = ", ".join("?" * len(words))
         parts.append(f"({state} IN ({marks}) OR (state = 'failed' AND error_class IN ({marks})))")
         values += 2 * sorted(words)
-    if wanted.state is not None:
-        parts.append(f"{state} = ?")
-        values.append(wanted.state)
-    if wanted.error_class is not None:
-        parts.append("state = 'failed' AND error_class = ?")
-        values.append(wanted.error_class)
+    if wanted.states:
+        parts.append(f"{state} IN ({', '.join('?' * len(wanted.states))})")
+        values += sorted(wanted.states)
+    if wanted.error_classes:
+        parts.append(f"state = 'failed' AND error_class IN ({', '.join('?' * len(wanted.error_classes))})")
+        values += sorted(wanted.error_classes)
     if wanted.device_id is not None:
         parts.append("device_id = ?")
         values.append(wanted.device_id)
     return "".join(f" AND {each}" for each in parts), values
+
+
+def check_not_running(run: Run) -> None:
+    """Raise WrongState for a run that is running: its record is kept."""
+    if run.state is RunState.RUNNING:
+        raise WrongState(
+            f"{run.name} is running; its record is kept until it has ended.",
+            hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
+        )

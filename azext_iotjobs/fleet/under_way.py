@@ -21,6 +21,11 @@ class CallUnderWay:
     began_at: datetime | None
 
 
+@rows.stored("device")
+def _call_of(row: rows.StoredRow) -> CallUnderWay:
+    return CallUnderWay(row["device_id"], row["module_id"], row["batch"], rows.instant(row["began_at"]))
+
+
 class UnderWay:
     """Part of FleetStore."""
 
@@ -42,10 +47,7 @@ class UnderWay:
             "WHERE run = ? AND state = 'calling' ORDER BY began_at, seq",
             (run.key,),
         )
-        return [
-            CallUnderWay(each["device_id"], each["module_id"], each["batch"], rows.instant(each["began_at"]))
-            for each in found
-        ]
+        return [_call_of(each) for each in found]
 
     def in_hub_jobs(self, key: int, batch: int) -> int:
         """How many devices of a batch (0: of all) hub jobs operate, or may."""

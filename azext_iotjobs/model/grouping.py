@@ -23,6 +23,19 @@ class Group:
     devices: list[str] = field(default_factory=list)  # the first SHOWN_DEVICES
 
 
+# What a simulated device answers that no rule tells otherwise, the reference's as ours. The id is of the call, another
+# one for each: with it no two answers would be equal.
+TOLD_BACK = frozenset({"methodName", "methodRequestId", "methodRequestPayload"})
+ID_OF_CALL = "methodRequestId"
+
+
+def outcome_of(payload: Any) -> Any:
+    """A device's answer without what only names the call."""
+    if isinstance(payload, dict) and payload.keys() == TOLD_BACK:
+        return {name: value for name, value in payload.items() if name != ID_OF_CALL}
+    return payload
+
+
 class Groups:
     """Takes rows one by one."""
 
@@ -33,7 +46,7 @@ class Groups:
     def add(self, row: DeviceResult) -> None:
         """Count a device."""
         # As text: 1 and true are equal in Python, and are not the same answer.
-        key = (row.method_status, json.dumps(row.payload, sort_keys=True), row.error_class, row.error_code)
+        key = (row.method_status, json.dumps(outcome_of(row.payload), sort_keys=True), row.error_class, row.error_code)
         group = self._by_answer.get(key)
         if group is None and len(self._by_answer) < MAX_GROUPS:
             group = self._by_answer[key] = _group_of(row)
@@ -54,5 +67,8 @@ def _group_of(row: DeviceResult | None) -> Group:
     if row is None:
         return Group(method_status=None, payload=None, error_class=None, error_code=None)
     return Group(
-        method_status=row.method_status, payload=row.payload, error_class=row.error_class, error_code=row.error_code
+        method_status=row.method_status,
+        payload=outcome_of(row.payload),
+        error_class=row.error_class,
+        error_code=row.error_code,
     )

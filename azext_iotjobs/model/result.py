@@ -45,6 +45,8 @@ class DeviceResult:
     payload: Any  # of the device's answer; None also for an answer of null
     started_at: datetime | None  # the job's start
     finished_at: datetime | None
+    batch: int | None = None  # of a fleet job's run, 1 or more
+    tries: int | None = None  # that a fleet job's run made
     is_deleted: bool | None = None  # whether the device is gone from the registry; None: nobody has looked
 
     @property

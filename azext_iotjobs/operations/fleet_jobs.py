@@ -1,9 +1,10 @@
 """What is kept of fleet jobs: create, show, list, edit, copy, rerun, delete, prune. Nothing here operates a device."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet.store import FleetStore, check_not_running
 from azext_iotjobs.fleet.unfinished import by_whom
 from azext_iotjobs.model.errors import BadValue, NotFound, RunUnfinished
 from azext_iotjobs.model.fleet import (
@@ -45,6 +46,8 @@ class ListFilter:
     state: RunState | None = None
     since: datetime | None = None  # made, edited or run since
     only_saved: bool = False  # those that have not run
+    labels: Mapping[str, str | None] = field(default_factory=dict)  # it has all of them; None: with any value
+    text: str = ""  # in its id, its name, its description or a label, in capitals or not
 
 
 def create(
@@ -70,6 +73,8 @@ def _is_wanted(kept: Kept, wanted: ListFilter) -> bool:
         return False
     if wanted.only_saved and kept.run is not None:
         return False
+    if not _has_labels(kept.job, wanted.labels) or not _says(kept.job, wanted.text):
+        return False
     if wanted.since is None:
         return True
     run = kept.run
@@ -77,6 +82,18 @@ def _is_wanted(kept: Kept, wanted: ListFilter) -> bool:
         return True
     instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.created_at])]
     return max(instants) >= wanted.since
+
+
+def _has_labels(job: FleetJob, wanted: Mapping[str, str | None]) -> bool:
+    labels = job.definition.labels
+    return all(name in labels and value in (None, labels[name]) for name, value in wanted.items())
+
+
+def _says(job: FleetJob, text: str) -> bool:
+    definition = job.definition
+    labels = (f"{name}={value}" for name, value in definition.labels.items())
+    texts = (job.fleet_job_id, job.display_name, definition.description, *labels)
+    return any(text.casefold() in each.casefold() for each in texts)
 
 
 def edit(store: FleetStore, fleet_job_id: str, definition: Definition, *, by: str, at: datetime) -> FleetJob:
@@ -128,6 +145,18 @@ def rerun(
     return store.add_fleet_job(free, parent.host, definition, at=at, by=by, origin=origin)
 
 
+def check_deletable(store: FleetStore, fleet_job_id: str) -> None:
+    """Raise what `delete` would: NotFound; WrongState while a run of it is running."""
+    store.fleet_job(fleet_job_id)
+    for run in store.runs(fleet_job_id):
+        check_not_running(run)
+
+
+def count_old(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
+    """How many runs `prune` would remove. Raises BadValue for under 30 days."""
+    return len(store.old_runs(_before(older_than_days, now), host))
+
+
 def delete(store: FleetStore, fleet_job_id: str) -> None:
     """Remove a fleet job with its runs and results. Raises NotFound; WrongState while a run of it is running."""
     store.delete_fleet_job(fleet_job_id)
@@ -135,12 +164,16 @@ def delete(store: FleetStore, fleet_job_id: str) -> None:
 
 def prune(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
     """Remove runs, with their results, that ended so long ago; gives how many. Raises BadValue for under 30 days."""
+    return store.prune(_before(older_than_days, now), host)
+
+
+def _before(older_than_days: int, now: datetime) -> datetime:
     if older_than_days < KEPT_DAYS:
         raise BadValue(
             f"--older-than {older_than_days}d: history is kept for {KEPT_DAYS} days at least.",
             hint=f"--older-than {KEPT_DAYS}d",
         )
-    return store.prune(now - timedelta(days=older_than_days), host)
+    return now - timedelta(days=older_than_days)
 
 
 def _free_id(store: FleetStore, fleet_job_id: str, suffix: str, begins_at: int | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
+from azext_iotjobs.model.grouping import outcome_of
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.query import in_lists, quoted, rows_of_job
 from azext_iotjobs.model.rerun import Chosen, Target
@@ -104,7 +105,7 @@ def summarise(client: HubClient, query: ResultQuery) -> ResultSummary:
                 by_class[row.error_class] += 1
             if row.method_status is None:
                 continue
-            key = (row.method_status, json.dumps(row.payload, sort_keys=True))
+            key = (row.method_status, json.dumps(outcome_of(row.payload), sort_keys=True))
             if key in answers or len(answers) < MAX_ANSWERS:
                 answers[key] += 1
             else:

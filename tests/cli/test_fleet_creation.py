@@ -64,6 +64,17 @@ def test_however_a_run_ends_what_it_made_is_removed(end: Exception | None) -> No
     assert list(created_lists.folder().iterdir()) == []
 
 
+def test_what_is_made_has_the_typed_tags_beside_those_of_a_simulation() -> None:
+    registry = FleetRegistry()
+    options = FleetOptions(id_prefix="P", fleet_size=2, creates=True, tags_json=["site=north", "place.floor=2"])
+    with making(registry, options) as fleet:
+        for facts in fleet.fleet.there:
+            assert facts.tags == {
+                "site": "north", "place": {"floor": 2}, "simulated": True, "simulatedRun": fleet.run,
+            }  # fmt: skip
+            assert registry.devices[facts.device_id]["tags"] == facts.tags
+
+
 def test_a_second_ctrl_c_leaves_at_once_and_says_how_to_clean_up(caplog: pytest.LogCaptureFixture) -> None:
     registry = FleetRegistry()
     with pytest.raises(KeyboardInterrupt), making(registry, TEMPORARY):

@@ -261,19 +261,23 @@ def test_rows_are_read_page_by_page_and_filtered(store: FleetStore, leased: Leas
     )
     run = store.run("job")
 
-    def ids(**wanted: Any) -> list[str]:
+    def ids(*states: str, classes: tuple[str, ...] = (), **wanted: Any) -> list[str]:
+        wanted = {**wanted, "states": frozenset(states), "error_classes": frozenset(classes)}
         return [row.device_id for page in store.results(run, RowFilter(**wanted)) for row in page.rows]
 
-    assert ids(state="completed") == ["d00"] and ids(error_class="offline") == ["d01"]
-    assert ids(state="uncertain") == ["d02"] and ids(device_id="d05") == ["d05"] and len(ids(state="pending")) == 6
-    assert ids(state="in-progress") == ["d03"] == ids(words=frozenset({"in-progress"}))
+    assert ids("completed") == ["d00"] and ids(classes=("offline",)) == ["d01"] and ids(classes=("other",)) == []
+    assert ids("uncertain") == ["d02"] and ids(device_id="d05") == ["d05"] and len(ids("pending")) == 6
+    assert ids("in-progress") == ["d03"] == ids(words=frozenset({"in-progress"}))
+    assert ids("completed", "uncertain") == ["d00", "d02"] and ids(classes=("timeout", "offline")) == ["d01"]
+    assert ids("failed", "uncertain", classes=("offline",)) == ["d01"] and ids("completed", classes=("offline",)) == []
     assert ids(words=frozenset({"failed", "uncertain"})) == ["d01", "d02"] and len(ids(words=frozenset({"all"}))) == 10
     assert ids(words=frozenset({"rejected"})) == []
     (page,) = store.results(run, RowFilter(device_id="d00"))
     assert (page.rows[0].payload, page.rows[0].method_status, page.rows[0].duration_s) == ({"é": [1]}, 200, 0)
+    assert (page.rows[0].batch, page.rows[0].tries) == (1, 1)
     leased.release()
     run = store.run("job")
-    assert ids(state="uncertain") == ["d02", "d03"]  # nobody is there to hear how that call ends
+    assert ids("uncertain") == ["d02", "d03"]  # nobody is there to hear how that call ends
 
 
 def test_a_page_leads_to_the_next(store: FleetStore) -> None:

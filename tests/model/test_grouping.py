@@ -44,3 +44,22 @@ def test_groups_and_their_devices_have_bounds() -> None:
     assert len(found) == MAX_GROUPS + 1
     assert found[-1] == (None, None, None, 33, [f"d{20 * MAX_GROUPS + n}" for n in range(SHOWN_DEVICES)])
     assert {count for *_, count, _ in found[:-1]} == {20}
+
+
+def test_what_simulated_devices_tell_back_by_default_is_one_group_whatever_the_calls_ids() -> None:
+    groups = Groups()
+    for number in range(30):
+        told = {"methodName": "ping", "methodRequestId": str(number), "methodRequestPayload": {"n": 1}}
+        groups.add(row(f"d{number}", 200, told))
+    (group,) = groups.ranked()
+    assert (group.count, group.payload) == (30, {"methodName": "ping", "methodRequestPayload": {"n": 1}})
+
+
+def test_another_answer_that_has_such_an_id_is_grouped_as_it_is() -> None:
+    groups = Groups()
+    for number in range(2):
+        groups.add(row(f"a{number}", 200, {"methodRequestId": number}))
+        groups.add(row(f"b{number}", 200, {"methodName": "ping", "methodRequestId": number, "ok": True}))
+        told = {"methodName": "ping", "methodRequestId": "1", "methodRequestPayload": number}
+        groups.add(row(f"c{number}", 200, told))
+    assert [each.count for each in groups.ranked()] == [1] * 6

@@ -140,6 +140,14 @@ def test_a_summary_counts_states_reasons_and_equal_answers() -> None:
     assert found.other_answer_count == 0
 
 
+def test_what_simulated_devices_tell_back_by_default_is_one_answer_whatever_the_calls_ids() -> None:
+    told = [{"methodName": "ping", "methodRequestId": str(number), "methodRequestPayload": 7} for number in range(3)]
+    client, _ = hub(response([answered(200, each) for each in told]))
+    assert [(each.payload, each.count) for each in summarise(client, ask()).answers] == [
+        ({"methodName": "ping", "methodRequestPayload": 7}, 3),
+    ]  # fmt: skip
+
+
 def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
     client, _ = hub(response([answered(200, number) for number in range(MAX_ANSWERS + 7)]))
     found = summarise(client, ask())

@@ -182,6 +182,18 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     failed = kept.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
     assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
     assert {row["status"] for row in failed} == {"failed"} and "payload" in failed[0]
+    several = kept.ok("results", "-j", "threshold-5", "--status", "failed,uncertain", "pending", "--status", "failed")
+    assert Counter(row["status"] for row in several) == {"failed": 6, "pending": 14}
+    assert {(row["batch"], row["tries"]) for row in several if row["status"] == "failed"} <= {
+        (batch, 1) for batch in range(1, 12)
+    }
+    unknown = kept.run("results", "-j", "threshold-5", "--device-id", "nobody")
+    assert unknown.code == 3 and "has no device 'nobody'" in unknown.stderr
+    refused = kept.run("results", "-j", "threshold-5", "--output-file", str(tmp_path / "r.xml"))
+    assert refused.code == 1 and ".jsonl" in refused.stderr and not (tmp_path / "r.xml").exists()
+    kept.ok("results", "-j", "threshold-5", "--output-file", str(tmp_path / "r.jsonl"), "--status", "failed")
+    lines = (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["deviceId"] for line in lines] == FAILING
     (one,) = kept.ok("results", "-j", "threshold-5", "--device-id", ALL[99])
     assert (one["status"], one["started"]) == ("pending", None)
     chosen = {"AZURE_IOTJOBS_COLUMNS": "deviceId,status"}  # as az config set iotjobs.columns=… keeps them
@@ -207,6 +219,8 @@ def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_
     assert [each["id"] for each in canceled] == ["threshold-5-jobs", "threshold-5"], "the newest first"
     assert [each["lastRun"]["progress"]["failed"] for each in canceled] == [6, 6]
     assert kept.ok("list", "-n", "somewhere-else") == []
+    assert [each["id"] for each in kept.ok("list", "--contains", "THRESHOLD-5-j")] == ["threshold-5-jobs"]
+    assert kept.ok("list", "--labels", "nobody=has", "this") == []
     (run,) = kept.ok("list-runs", "-j", "threshold-5")
     assert run["started"] < run["ended"] and run["durationSeconds"] > 0
     line = f"az iot hub fleet-job show --state-dir {kept.folder} -n {kept.hub.name} -j thresh"
@@ -214,7 +228,9 @@ def test_the_jobs_page_shows_running_jobs_and_the_history_of_any_previously_run_
     other = kept.run("show", "-j", "threshold-5", "-n", "somewhere-else")
     assert other.code == 1 and f"belongs to {kept.hub.name}" in other.stderr
     kept.ok("copy", "-j", "threshold-5", "--new-fleet-job-id", "not-for-long")
-    kept.ok("delete", "-j", "not-for-long")
+    asked = kept.run("delete", "-j", "not-for-long")
+    assert asked.code == 1 and "Give --yes" in asked.stderr and kept.ok("show", "-j", "not-for-long")
+    kept.ok("delete", "-j", "not-for-long", "--yes")
     assert kept.run("show", "-j", "not-for-long").code == 3
     kept_history = kept.run("delete", "--older-than", "29d")
     assert kept_history.code == 1 and "30" in kept_history.stderr
@@ -245,7 +261,14 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     assert [each["name"] for each in kept.ok("group list", *hub)] == ["first ten"]
     copied = kept.ok("copy", "-j", "of-a-group")
     assert (copied["targets"]["group"], copied["status"]) == ("first ten", "pending")
-    kept.ok("group create", *hub, "--group", "first ten", "-q", "deviceId IN ['d-050', 'd-051', 'd-052', 'd-053']")
+    fifties = "deviceId IN ['d-050', 'd-051', 'd-052', 'd-053']"
+    taken = kept.run("group create", *hub, "--group", "first ten", "-q", fifties)
+    assert taken.code == 1 and "already" in taken.stderr and "group update --group 'first ten'" in taken.stderr
+    assert kept.ok("group update", "--group", "first ten", "-q", fifties)["deviceCount"] == 4  # it knows its hub
+    shown = kept.ok("group show", "--group", "first ten")
+    assert (shown["queryCondition"], shown["fleetJobs"]) == (fifties, ["of-a-group", "of-a-group-copy"])
+    used = kept.run("group delete", "--group", "first ten")
+    assert used.code == 1 and "of-a-group, of-a-group-copy" in used.stderr and "--yes" in used.stderr
     kept.ok("run", "-j", "of-a-group-copy")
     assert len(calls) == 7 and calls[6] > "d-049", "what changed in the group is reflected in the copy"
 

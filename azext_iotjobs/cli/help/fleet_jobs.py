@@ -124,6 +124,7 @@ command(
     ("What ran in the last 30 days.", "az iot hub fleet-job list --since 30d -o table"),
     ("What is running on one hub.", "az iot hub fleet-job list -n localhost --state running"),
     ("What is saved and has not run.", "az iot hub fleet-job list --saved"),
+    ("Those of ring 2 that speak of the south.", "az iot hub fleet-job list --labels ring=2 --contains south"),
     long="No hub is needed; one that is typed picks its own fleet jobs.",
 )
 command(
@@ -141,9 +142,13 @@ command(
         "-o table",
     ),
     ("All rows into a file that a spreadsheet opens.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
+    (
+        "Those that were not reached, and those of which nobody knows.",
+        "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
+    ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
     long="A device is completed, failed, pending or uncertain: whether that one was operated cannot be known, because "
-    "the process or the connection broke in the call. Rows have the columns of `job results`; "
+    "the process or the connection broke in the call. Rows have the columns of `job results`, batch and tries; "
     f"deleted is there with --check-registry, which asks the hub. {NO_HUB}",
 )
 command(
@@ -169,17 +174,37 @@ command(
     "iot hub fleet-job delete",
     "Delete a fleet job with its runs and results, or old runs of all of them.",
     ("Delete one.", "az iot hub fleet-job delete -j fw-7"),
-    ("Forget runs that ended more than 90 days ago.", "az iot hub fleet-job delete --older-than 90d"),
-    long="A fleet job that runs is refused. Nothing is done to devices.",
+    (
+        "Forget runs that ended more than 90 days ago, without being asked.",
+        "az iot hub fleet-job delete --older-than 90d --yes",
+    ),
+    long="A fleet job that runs is refused. It asks first, and without a terminal it is an error, unless --yes is "
+    "given. Nothing is done to devices.",
 )
 command(
     "iot hub fleet-job group create",
-    "Save a condition under a name, in place of the one that has it.",
+    "Save a condition under a new name.",
     (
         "Save a site's devices.",
         "az iot hub fleet-job group create -n localhost --group north --query-condition \"tags.site = 'north'\"",
     ),
-    long="Which devices are in the group is asked of the hub when a run starts.",
+    long="Which devices are in the group is asked of the hub when a run starts. A name that is taken is refused: "
+    "`group update` changes its condition.",
+)
+command(
+    "iot hub fleet-job group show",
+    "Show a device group, and which fleet jobs use it. No hub is asked.",
+    ("Show one.", "az iot hub fleet-job group show --group north"),
+)
+command(
+    "iot hub fleet-job group update",
+    "Save another condition under the name of a device group.",
+    (
+        "Leave out what is being repaired.",
+        "az iot hub fleet-job group update --group north --query-condition \"tags.site = 'north' AND tags.repair != "
+        'true"',
+    ),
+    long="Fleet jobs that use it mean other devices in their next run; runs that there are keep theirs.",
 )
 command(
     "iot hub fleet-job group list",
@@ -190,4 +215,6 @@ command(
     "iot hub fleet-job group delete",
     "Delete a device group; no device is touched, and no hub is asked.",
     ("Delete one.", "az iot hub fleet-job group delete --group north"),
+    long="Where saved fleet jobs use it, it asks first, naming them; without a terminal that is an error, unless --yes "
+    "is given.",
 )

@@ -7,9 +7,10 @@ MANY_CALLS = (
     "columns of `job results` without deleted; a short row of each goes to stderr as it answers. A call that may have "
     "reached its device is never made again; throttling (429) is waited out. Ctrl-C: no further device is called, "
     "calls under way are awaited, the rows so far are the result; a second Ctrl-C leaves at once. --group-output gives "
-    "status, payload, errorClass, errorCode, count and the first devices; of more than 100 different answers the rest "
-    "is one entry without a status and an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not "
-    "called, 8 no device matched the condition."
+    "status, payload, errorClass, errorCode, count and the first devices; what a simulated device answers by default "
+    "counts without its methodRequestId; of more than 100 different answers the rest is one entry without a status and "
+    "an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
+    "condition."
 )
 
 group(

@@ -241,15 +241,22 @@ def _list(c: Context) -> None:
     c.argument("since", options_list=["--since"],
                help="Only those made, edited or run in this time, such as 30d or 12h.")  # fmt: skip
     c.argument("only_saved", options_list=["--saved"], action="store_true", help="Only those that have not run.")
+    c.argument("label_pairs", options_list=["--labels", "--label"], nargs="+", action="extend",
+               help="Only those with all of these labels: name=value, or a name alone for any value.")  # fmt: skip
+    c.argument("text", options_list=["--contains"],
+               help="Only those with this text in their id, display name, description or a label, in capitals or "
+                    "not.")  # fmt: skip
 
 
 def _results(c: Context) -> None:
-    c.argument("device_state", options_list=["--status"],
-               arg_type=get_enum_type(["pending", "in-progress", "completed", "failed", "uncertain"]),
-               help="Only devices in this state.")  # fmt: skip
-    c.argument("error_kind", options_list=["--error-class"], arg_type=get_enum_type(ERROR_CLASSES),
-               help="Only devices that failed in this way.")  # fmt: skip
-    c.argument("one_device", options_list=["--device-id", "-d"], help="Only this device.")
+    c.argument("device_states", options_list=["--status"], nargs="+", action="extend",
+               help="Only devices in one of these states: pending, in-progress, completed, failed, uncertain, with "
+                    "commas between them.")  # fmt: skip
+    c.argument("error_kinds", options_list=["--error-class"], nargs="+", action="extend",
+               help="Only devices that failed in one of these ways, with commas between them: "
+                    f"{', '.join(ERROR_CLASSES)}.")  # fmt: skip
+    c.argument("one_device", options_list=["--device-id", "-d"],
+               help="Only this device; an error where the run does not have it.")  # fmt: skip
     rows("File for the rows; - is stdout.")(c)
     c.argument("asks_registry", options_list=["--check-registry"], action="store_true",
                help="Ask the hub which of the devices are gone from its registry: the column deleted.")  # fmt: skip
@@ -259,6 +266,10 @@ def _older(c: Context) -> None:
     c.argument("older_than", options_list=["--older-than"],
                help="In place of one fleet job: the runs of all that ended so long ago, with their results; 30d or "
                     "more. Fleet jobs themselves stay.")  # fmt: skip
+
+
+def _sure(c: Context) -> None:
+    c.argument("sure", options_list=["--yes", "-y"], action="store_true", help="Do not ask before it is deleted.")
 
 
 def _group(c: Context) -> None:
@@ -294,8 +305,10 @@ OPTIONS: Options = {
     "iot hub fleet-job results": (*_HUB, _id, _run_number, _results),
     "iot hub fleet-job copy": (*_HUB, _id, _other_id("its own, and -copy"), *_DEFINITION),
     "iot hub fleet-job update": (*_HUB, _id, *_DEFINITION),
-    "iot hub fleet-job delete": (*_HUB, _id, _older),
+    "iot hub fleet-job delete": (*_HUB, _id, _older, _sure),
     "iot hub fleet-job group create": (*_HUB, _group, _group_condition),
+    "iot hub fleet-job group show": (*_HUB, _group),
     "iot hub fleet-job group list": _HUB,
-    "iot hub fleet-job group delete": (*_HUB, _group),
+    "iot hub fleet-job group update": (*_HUB, _group, _group_condition),
+    "iot hub fleet-job group delete": (*_HUB, _group, _sure),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 They are extra arguments: az gives them to the handler as keywords, where `cli/fleet_options.py` has their names.
 """
 
-from azext_iotjobs.cli.params.shared import Context
+from azext_iotjobs.cli.params.shared import JSON_FORMS, Context
 
 MEMBERS = "Fleet"
 SIGHT = "Verdict and Sight"
@@ -33,6 +33,8 @@ def members(c: Context) -> None:
     c.extra("creates", options_list=["--create"], action="store_true", arg_group=MEMBERS,
             help="Register those of --prefix and --count that are not there, with the tag "
                  "simulated: true.")  # fmt: skip
+    c.extra("tags_json", options_list=["--tags"], nargs="+", arg_group=MEMBERS,
+            help=f"With --create: tags of the devices that are made, beside those: {JSON_FORMS}.")  # fmt: skip
     c.extra("deletes_after", options_list=["--delete-after"], action="store_true", arg_group=MEMBERS,
             help="At the end, remove the devices that --create has registered in this run, and no others.")  # fmt: skip
     c.extra("cleans_up", options_list=["--clean-up"], nargs="?", const="", arg_group=MEMBERS,

@@ -41,7 +41,8 @@ def rows(file_help: str, group: str | None = None) -> AddOptions:
                         "Default: all.")  # fmt: skip
         c.argument("rows_file", options_list=["--output-file"], arg_group=group, help=file_help)
         c.argument("rows_form", options_list=["--format"], arg_type=get_enum_type(["csv", "jsonl", "json"]),
-                   arg_group=group, help="Form of --output-file. Default: csv.")  # fmt: skip
+                   arg_group=group, help="Form of --output-file. Default: as its name ends: .csv, .json, .jsonl or "
+                                        ".ndjson; csv where it ends in none.")  # fmt: skip
         c.argument("overwrites", options_list=["--overwrite"], action="store_true", arg_group=group,
                    help="Write --output-file anew, whatever is in it.")  # fmt: skip
 

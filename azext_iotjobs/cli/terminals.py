@@ -1,0 +1,91 @@
+"""What a person's terminal can do, and wants: how wide it is, whether lines may change in place, whether in colour.
+
+NO_COLOR (no-color.org) and TERM=dumb are what other programs heed too; az knows a setting of its own alone.
+"""
+
+import logging
+import os
+import re
+import sys
+from typing import Any
+
+DEFAULT_WIDTH = 80
+OUR_MESSAGES = "cli.azext_iotjobs"  # knack puts "cli." before a module's name
+COMMAND = re.compile(r"\s+(?=az (?:iot|config|extension) )")
+
+
+def wants_no_color() -> bool:
+    """Whether the user wants none, or the terminal knows none."""
+    return bool(os.environ.get("NO_COLOR")) or is_dumb()
+
+
+def is_dumb() -> bool:
+    """Whether the terminal knows no control sequences."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def width_of_stderr() -> int:
+    """Its columns, or as many as a terminal has that does not say."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):  # what stands for stderr may have no number
+        return DEFAULT_WIDTH
+
+
+def cut_between_words(line: str, width: int) -> str:
+    """As much of a line as fits, without half a word at its end; a first word that is too long alone is cut."""
+    if len(line) <= width:
+        return line
+    return (
+        line[:width].rstrip() if line[width] == " " else line[:width].rpartition(" ")[0].rstrip(" ,;|(") or line[:width]
+    )
+
+
+def heed_no_color(cli_ctx: Any) -> None:
+    """Have az print what is ours without color where that is wanted: results, messages, errors, help."""
+    if not wants_no_color():
+        return
+    cli_ctx.enable_color = False
+    for handler in _handlers():
+        if hasattr(handler, "enable_color"):
+            handler.enable_color = False
+    from azure.cli.core.style import format_styled_text
+
+    format_styled_text.theme = "none"
+
+
+def fit_messages() -> None:
+    """Have az print our messages so that they fit the terminal."""
+    for handler in _handlers():
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler.formatter, _Fitting):
+            handler.setFormatter(_Fitting(handler.formatter or logging.Formatter()))
+
+
+def _handlers() -> list[logging.Handler]:
+    return [*logging.getLogger().handlers, *logging.getLogger("cli").handlers]
+
+
+class _Fitting(logging.Formatter):
+    """Breaks our messages between words where stderr is a terminal, and leaves commands whole: they are there to be
+    copied."""
+
+    def __init__(self, plain: logging.Formatter) -> None:
+        super().__init__()
+        self._plain = plain
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self._plain.format(record)
+        if not record.name.startswith(OUR_MESSAGES) or record.levelno < logging.WARNING or not sys.stderr.isatty():
+            return text
+        return "\n".join(broken(line, width_of_stderr()) for line in text.split("\n"))
+
+
+def broken(line: str, width: int) -> str:
+    """A line as several that fit; a command that would be broken begins a line of its own."""
+    if len(line) <= width:
+        return line
+    import textwrap  # most messages fit
+
+    words, *commands = COMMAND.split(line)
+    lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
+    return "\n".join([*lines, *commands])

@@ -1,0 +1,166 @@
+"""Files that we write: no link is written through, whoever has put it where we write."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.cli import parents
+from azext_iotjobs.cli.fleet_events import EventFile as SimulatedEvents
+from azext_iotjobs.cli.fleet_events import check as check_events
+from azext_iotjobs.cli.fleet_run_events import EventFile
+from azext_iotjobs.cli.result_files import Target, check, check_new, form_of, new_rows, write
+from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
+
+
+def target(path: Path, *, overwrites: bool = False, form: str = "csv") -> Target:
+    return Target(path=str(path), form=form, columns=("id",), asked="job j", overwrites=overwrites)
+
+
+def read(token: str) -> list[tuple[list[dict[str, str]], str]]:
+    return [([{"id": "d1"}], "")]
+
+
+def write_results(path: Path, *, overwrites: bool) -> None:
+    write(target(path, overwrites=overwrites), read)
+
+
+def write_new_rows(path: Path, *, overwrites: bool) -> None:
+    with new_rows(target(path, overwrites=overwrites)) as add:
+        add({"id": "d1"})
+
+
+def write_run_events(path: Path, *, overwrites: bool) -> None:
+    EventFile(str(path), overwrites=overwrites, adds=False).close()
+
+
+def add_run_events(path: Path, *, overwrites: bool) -> None:
+    EventFile(str(path), overwrites=False, adds=True).close()
+
+
+def write_simulated_events(path: Path, *, overwrites: bool) -> None:
+    SimulatedEvents(str(path), overwrites=overwrites).close()
+
+
+WRITERS = [write_results, write_new_rows, write_run_events, add_run_events, write_simulated_events]
+Writer = Callable[..., None]
+
+
+@pytest.mark.parametrize("overwrites", [False, True])
+@pytest.mark.parametrize("there", [True, False], ids=["to a file", "to nothing"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_typed_name_that_is_a_link_is_refused_and_its_target_is_as_it_was(
+    tmp_path: Path, writer: Writer, there: bool, overwrites: bool
+) -> None:
+    victim = tmp_path / "victim"
+    if there:
+        victim.write_text("precious")
+    link = tmp_path / "r"
+    link.symlink_to(victim)
+    with pytest.raises((BadValue, ConflictingChoice), match="symbolic link|there already"):
+        writer(link, overwrites=overwrites)
+    assert (victim.read_text() == "precious") if there else not victim.exists()
+
+
+@pytest.mark.parametrize("name", ["r.unfinished", "r.unfinished.new"])
+@pytest.mark.parametrize("writer", [write_results, write_new_rows])
+def test_a_link_where_a_name_of_our_own_would_be_is_not_written_through(
+    tmp_path: Path, writer: Writer, name: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / name).symlink_to(victim)
+    writer(tmp_path / "r", overwrites=False)
+    assert victim.read_text() == "precious" and (tmp_path / "r").read_bytes() == b"id\r\nd1\r\n"
+
+
+def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").symlink_to(tmp_path / "victim.csv")
+    for refuse in (
+        lambda: check(target(tmp_path / "r.csv")),
+        lambda: check_new(target(tmp_path / "r.csv")),
+        lambda: check_events(str(tmp_path / "r.csv"), overwrites=False),
+    ):
+        with pytest.raises(BadValue, match="is a symbolic link") as raised:
+            refuse()
+        assert str(tmp_path / "victim.csv") in str(raised.value.hint)
+
+
+def test_a_link_to_what_is_no_file_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "r").symlink_to("/dev/null")
+    for writer in (write_run_events, add_run_events, write_simulated_events):
+        writer(tmp_path / "r", overwrites=False)
+    write_new_rows(tmp_path / "r", overwrites=True)
+
+
+def test_a_note_is_its_owners_alone_and_is_whole_or_not_there(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def break_off(token: str) -> list[tuple[list[dict[str, str]], str]]:
+        raise Stopped
+
+    before = os.umask(0)
+    try:
+        with pytest.raises(Stopped):
+            write(target(tmp_path / "r"), break_off)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "r.unfinished").stat().st_mode) == 0o600
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["r", "r.unfinished"]
+
+
+def test_a_jobs_parent_is_not_noted_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parents, "state_folder", lambda: tmp_path / "config" / "hubs")
+    folder = tmp_path / "config" / "parents" / "h"
+    folder.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("j.json", "j.new"):
+        (folder / name).symlink_to(victim)
+    parents.note("h", "j", "*", "p")
+    assert victim.read_text() == "precious"
+    assert parents.with_parent("h", {"jobId": "j", "queryCondition": "*"})["parentJobId"] == "p"
+
+
+def test_a_state_file_is_not_made_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "fleet-jobs.db").symlink_to(tmp_path / "victim")
+    with pytest.raises(StateError):
+        FleetStore(tmp_path / "state")
+    assert not (tmp_path / "victim").exists()
+
+
+# -- forms -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "form"),
+    [
+        ("r.csv", None, "csv"), ("r.json", None, "json"), ("r.jsonl", None, "jsonl"), ("r.ndjson", None, "jsonl"),
+        ("R.JSON", None, "json"), ("a.b/r", None, "csv"), ("r", None, "csv"), ("-", None, "csv"), (".r", None, "csv"),
+        ("a.xml/r.jsonl", None, "jsonl"), ("r.xml", "jsonl", "jsonl"), ("r.csv", "json", "json"), ("-", "json", "json"),
+    ],
+)  # fmt: skip
+def test_the_form_follows_the_files_name_unless_it_is_typed(name: str, typed: str | None, form: str) -> None:
+    assert form_of(name, typed) == form
+
+
+@pytest.mark.parametrize("name", ["r.xml", "r.csv.gz", "r.xlsx", "r.tsv", "a.csv/r.yaml", "r.csv ", "r.2026"])
+def test_an_unknown_ending_is_refused_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(BadValue, match=r"known are \.csv, \.jsonl, \.ndjson, \.json") as raised:
+        form_of(name, None)
+    assert "--format" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("name", ["e.csv", "e.json", "e.xml"])
+def test_events_are_json_lines_and_another_ending_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadValue, match="events are JSON lines"):
+        check_events(str(tmp_path / name), overwrites=True)
+    for known in ("e.jsonl", "E.NDJSON", "e", "e.log"):
+        check_events(str(tmp_path / known), overwrites=False)

@@ -1,0 +1,296 @@
+"""What fits a terminal: tables, messages and the line that changes, on real ptys of several widths; and NO_COLOR."""
+
+import fcntl
+import logging
+import os
+import pty
+import re
+import select
+import struct
+import termios
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, TextIO
+
+import pytest
+from azure.cli.core.style import format_styled_text
+from knack.log import _CustomStreamHandler, get_logger
+from knack.output import format_table
+from knack.util import CommandResultItem
+
+from azext_iotjobs.cli import terminals
+from azext_iotjobs.cli.cells import cell, shortened
+from azext_iotjobs.cli.live_line import LiveLine
+from azext_iotjobs.cli.table_fitting import narrowed
+from azext_iotjobs.cli.tables import VIEWS, table_of
+from azext_iotjobs.cli.terminals import broken, cut_between_words
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
+
+WIDTHS = (60, 80, 100, 120)
+LINE = "batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left, and more that nobody can see here"
+COUNTS = {"total": 103, "pending": 4, "completed": 90, "failed": 6, "uncertain": 3, "byErrorClass": {"offline": 6}}
+RUN: dict[str, Any] = {
+    "id": "firmware-7-south", "run": 12, "version": 3, "status": "completed", "driver": "calls", "progress": COUNTS,
+    "started": "2026-05-01T08:00:00.000Z", "ended": "2026-05-01T08:10:00.000Z", "durationSeconds": 600.0,
+    "reason": "more devices failed than its threshold allows, which were 5 of 103",
+}  # fmt: skip
+JOB = {
+    **RUN, "displayName": "Firmware of the southern pumps", "hub": "myhub.azure-devices.net", "action": "method",
+    "lastRun": {**RUN, "batchList": [{**RUN, "batch": number} for number in (1, 2, 3)]},
+}  # fmt: skip
+ROW = {
+    "deviceId": "pump-south-0001", "moduleId": "sensor", "status": "failed", "errorClass": "offline",
+    "errorCode": "DeviceNotOnline", "errorText": "The device was not online when it was called for the last time.",
+    "methodStatus": 504, "payload": {"version": 7, "text": "a long answer of a device"}, "durationSeconds": 12.5,
+    "started": "2026-05-01T08:00:00Z", "finished": "2026-05-01T08:00:12Z", "batch": 3, "tries": 2,
+}  # fmt: skip
+HUB_JOB = {
+    "jobId": "firmware-7-south-abcdefgh-b12", "type": "scheduleDeviceMethod", "status": "completed",
+    "startTime": "2026-05-01T08:00:00Z", "endTime": "2026-05-01T08:10:00Z",
+    "deviceJobStatistics": {"deviceCount": 103, "succeededCount": 90, "failedCount": 13, "runningCount": 0},
+}  # fmt: skip
+LOCAL_HUB = {
+    "hostName": "localhost:8443", "httpsPort": 8443, "mqttPort": 8883, "pid": 123456, "inMemory": True,
+    "startedAt": "2026-05-01T08:00:00Z", "dataDirectory": "/home/operator/.azure/iotjobs/local-hub",
+}  # fmt: skip
+SHOWN = [
+    ("iot hub fleet-job list", [JOB], ("Id", "Status", "Failed")),
+    ("iot hub fleet-job show", JOB, ("Id", "Batch", "Status", "Failed")),
+    ("iot hub fleet-job list-runs", [RUN], ("Id", "Run", "Status", "Failed")),
+    ("iot hub fleet-job run", RUN, ("Id", "Run", "Status", "Failed")),
+    ("iot hub fleet-job results", [ROW], ("DeviceId", "Status", "ErrorClass")),
+    ("iot hub job list", [HUB_JOB], ("JobId", "Status", "Failed")),
+    ("iot hub job show", HUB_JOB, ("JobId", "Status", "Failed")),
+    ("iot local-hub show", LOCAL_HUB, ("HostName", "HttpsPort")),
+    ("iot hub device-identity list", [ROW | {"authenticationType": "sas"}], ("DeviceId", "Status")),
+]
+
+
+class Terminal:
+    """A pty of some width in the place of a stream of this process; `text` is what came to it."""
+
+    def __init__(self, width: int) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        self.stream: TextIO = os.fdopen(theirs, "w")
+
+    @property
+    def text(self) -> str:
+        self.stream.flush()
+        parts = []
+        while select.select([self._ours], [], [], 0.1)[0]:
+            parts.append(os.read(self._ours, 65536).decode())
+        return "".join(parts).replace("\r\n", "\n")
+
+    def close(self) -> None:
+        self.stream.close()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], Terminal]]:
+    made: list[Terminal] = []
+
+    def make(width: int, name: str) -> Terminal:
+        made.append(Terminal(width))
+        monkeypatch.setattr(f"sys.{name}", made[-1].stream)
+        return made[-1]
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    yield make
+    monkeypatch.undo()
+    for each in made:
+        each.close()
+
+
+def printed(command: str, result: Any) -> list[str]:
+    item = CommandResultItem(result, table_transformer=lambda rows: table_of(command, rows), is_query_active=False)
+    return str(format_table(item)).splitlines()
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("command", "result", "first"), SHOWN)
+def test_a_table_fits_the_terminal_and_has_what_matters_most(
+    terminal: Callable[[int, str], Terminal], width: int, command: str, result: Any, first: tuple[str, ...]
+) -> None:
+    terminal(width, "stdout")
+    lines = printed(command, result)
+    assert max(map(len, lines)) <= width, "\n".join(lines)
+    assert set(first) <= set(lines[0].split()), lines[0]
+
+
+@pytest.mark.parametrize(("command", "result", "first"), SHOWN)
+def test_a_table_that_goes_elsewhere_has_its_full_width(command: str, result: Any, first: tuple[str, ...]) -> None:
+    headings = printed(command, result)[0].split()
+    wanted = VIEWS[command]([result] if isinstance(result, dict) else result)
+    assert headings == [
+        name for name, value in wanted[0].items() if any(row.get(name) not in ("", None) for row in wanted)
+    ]
+
+
+def test_what_is_left_out_is_said_and_a_wider_terminal_leaves_out_less(
+    terminal: Callable[[int, str], Terminal], caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = []
+    for width in (*WIDTHS, 250):
+        caplog.clear()
+        terminal(width, "stdout")
+        counts.append(len(printed("iot hub fleet-job list", [JOB])[0].split()))
+        assert ("too narrow for: " in caplog.text) is (width < 250)
+    assert counts == sorted(counts) and counts[0] < counts[-1]
+
+
+@pytest.mark.parametrize("width", [1, 5, 20, 40, *WIDTHS, 300])
+def test_ids_are_never_cut_and_texts_are_cut_between_words(width: int) -> None:
+    row = {"DeviceId": "d" * 30, "Status": "failed", "ErrorText": "one two three four five six seven eight", "N": 7}
+    rows, left_out = narrowed([row, {**row, "ErrorText": ""}], width)
+    assert rows[0]["DeviceId"] == row["DeviceId"] and set(rows[0]) | set(left_out) == set(row)
+    text = rows[0].get("ErrorText", "")
+    assert (
+        text in ("", row["ErrorText"]) or re.fullmatch(r"(\w+ )*\w+…", text) and row["ErrorText"].startswith(text[:-1])
+    )
+    words = text.removesuffix("…").split()
+    assert words == row["ErrorText"].split()[: len(words)]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("one two three", 13, "one two three"), ("one two three", 12, "one two…"), ("one two three", 8, "one two…"),
+        ("one two three", 7, "one…"), ("x" * 20, 10, "x" * 9 + "…"), ('{"a":1,"bcd":2}', 12, '{"a":1…'),
+        ("a bbbbbbbbbbbbbbbbbbbbb", 12, "a bbbbbbbbb…"),
+    ],
+)  # fmt: skip
+def test_a_cell_ends_between_words_where_it_has_any(text: str, width: int, shown: str) -> None:
+    assert shortened(text, width) == shown and len(shown) <= width
+    assert cell(text, width) == shown
+
+
+# -- messages and the line that changes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_line_that_changes_ends_with_a_whole_word(terminal: Callable[[int, str], Terminal], width: int) -> None:
+    seen = terminal(width, "stderr")
+    line = LiveLine()
+    line.show(LINE)
+    shown = seen.text.strip("\r").removesuffix("\x1b[K")
+    assert len(shown) < width and LINE.startswith(shown) and re.match(r"[ ,|]|$", LINE[len(shown) :])
+    assert len(shown) > width - 20
+    line.clear()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_messages_break_between_words_and_commands_stay_whole(
+    terminal: Callable[[int, str], Terminal], width: int
+) -> None:
+    seen = terminal(width, "stderr")
+    handler = _CustomStreamHandler(logging.WARNING, "%(levelname)s: %(message)s", False)
+    ours, theirs = get_logger("azext_iotjobs.cli.test"), get_logger("azure.cli.test")
+    command = "az iot hub fleet-job resume -j firmware-7-south --state-dir /a/rather/long/folder/of/states"
+    parent = logging.getLogger("cli")
+    parent.addHandler(handler)
+    try:
+        terminals.fit_messages()
+        ours.warning("Run 12 of fleet job firmware-7-south on myhub is stopped; 103 devices: 90 completed, 13 pending.")
+        ours.warning("Not all devices succeeded, as is said above in many words. Go on with it: %s", command)
+        theirs.warning("x " * 100)
+    finally:
+        parent.removeHandler(handler)
+    lines = seen.text.splitlines()
+    assert command in (each.removeprefix("WARNING: ") for each in lines) or any(
+        each.endswith(command) for each in lines
+    )
+    of_ours = [each for each in lines if "x x" not in each and command not in each]
+    assert max(map(len, of_ours)) <= width
+    assert " ".join(of_ours).split()[:8] == "WARNING: Run 12 of fleet job firmware-7-south on".split()
+
+
+def test_a_message_that_fits_and_one_that_goes_elsewhere_are_as_they_were() -> None:
+    text = "Not all succeeded. Once more: az iot hub fleet-job rerun -j a"
+    assert broken(text, len(text)) == text
+    assert broken(text, 40) == "Not all succeeded. Once more:\naz iot hub fleet-job rerun -j a"
+    handler = _CustomStreamHandler(logging.WARNING, "%(message)s", False)
+    record = logging.LogRecord("cli.azext_iotjobs.x", logging.WARNING, "", 0, "word " * 100, None, None)
+    logging.getLogger("cli").addHandler(handler)
+    try:
+        terminals.fit_messages()
+        assert handler.format(record) == "word " * 100  # pytest's stderr is no terminal
+    finally:
+        logging.getLogger("cli").removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "cut"),
+    [
+        ("one two", 7, "one two"),
+        ("one two", 6, "one"),
+        ("one two", 3, "one"),
+        ("one, two", 5, "one"),
+        ("onetwo", 4, "onet"),
+    ],
+)
+def test_a_line_is_cut_between_words(line: str, width: int, cut: str) -> None:
+    assert cut_between_words(line, width) == cut
+
+
+# -- color -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_plain"),
+    [
+        ("NO_COLOR", "1", True),
+        ("NO_COLOR", "0", True),
+        ("NO_COLOR", "", False),
+        ("TERM", "dumb", True),
+        ("TERM", "xterm", False),
+    ],
+)
+def test_no_color_and_a_dumb_terminal_are_heeded_in_all_that_az_colors(
+    terminal: Callable[[int, str], Terminal], monkeypatch: pytest.MonkeyPatch, name: str, value: str, is_plain: bool
+) -> None:
+    seen = terminal(80, "stderr")
+    monkeypatch.setenv(name, value)
+    handler = _CustomStreamHandler(logging.WARNING, "%(message)s", True)
+    context = SimpleNamespace(enable_color=True)
+    theme = getattr(format_styled_text, "theme", None)
+    format_styled_text.theme = "dark"
+    logging.getLogger("cli").addHandler(handler)
+    try:
+        terminals.heed_no_color(context)
+        get_logger("azext_iotjobs.cli.test").warning("in color or not")
+        get_logger("azure.cli.core.azclierror").error("an error of az's")
+        assert (context.enable_color is False) is is_plain and (format_styled_text.theme == "none") is is_plain
+    finally:
+        logging.getLogger("cli").removeHandler(handler)
+        format_styled_text.theme = theme
+    assert ("\x1b" not in seen.text) is is_plain
+
+
+def test_a_dumb_terminal_has_no_line_that_changes(
+    terminal: Callable[[int, str], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = terminal(80, "stderr")
+    monkeypatch.setenv("TERM", "dumb")
+    line = LiveLine()
+    line.show("10 of 20")
+    line.clear()
+    assert seen.text == "" and not line.is_live
+
+
+def test_with_no_color_the_line_changes_without_control_sequences(
+    terminal: Callable[[int, str], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = terminal(80, "stderr")
+    monkeypatch.setenv("NO_COLOR", "1")
+    line = LiveLine()
+    line.show("10 of 20")
+    line.show("9 of 2")
+    line.clear()
+    assert seen.text == "\r10 of 20\r" + "\r9 of 2  \r" + "\r      \r"
