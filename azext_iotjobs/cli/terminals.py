@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 DEFAULT_WIDTH = 80
-OUR_MESSAGES = "cli.azext_iotjobs"  # knack puts "cli." before a module's name
+# Loggers by name; knack puts "cli." before a module's. The second tells what ended one of our commands.
+OUR_MESSAGES = ("cli.azext_iotjobs", "cli.azure.cli.core.azclierror")
 COMMAND = re.compile(r"\s+(?=az (?:iot|config|extension) )")
 
 

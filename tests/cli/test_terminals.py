@@ -200,6 +200,7 @@ def test_messages_break_between_words_and_commands_stay_whole(
         ours.warning("Run 12 of fleet job firmware-7-south on myhub is stopped; 103 devices: 90 completed, 13 pending.")
         ours.warning("Not all devices succeeded, as is said above in many words. Go on with it: %s", command)
         theirs.warning("x " * 100)
+        get_logger("azure.cli.core.azclierror").error("An error in so many words that they do not fit a line. " * 2)
     finally:
         parent.removeHandler(handler)
     lines = seen.text.splitlines()
