@@ -9,7 +9,6 @@ from azure.cli.core import azclierror as az
 
 from azext_iotjobs.cli.typed import pasteable
 from azext_iotjobs.model import errors as ours
-from azext_iotjobs.model.outcome import Outcome
 
 # First match wins: children stand above their parents.
 AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
@@ -30,10 +29,7 @@ AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
 
 
 # az gives errors no codes of their own: these are printed as az does, and end here.
-OWN_CODES: tuple[tuple[type[ours.IotJobsError], Outcome], ...] = (
-    (ours.RunUnfinished, Outcome.RUN_UNFINISHED),
-    (ours.LeaseHeld, Outcome.RUN_UNFINISHED),
-)
+UNFINISHED: tuple[type[ours.IotJobsError], ...] = (ours.RunUnfinished, ours.LeaseHeld)
 
 
 def to_az_error(error: Exception) -> NoReturn:
@@ -45,9 +41,10 @@ def to_az_error(error: Exception) -> NoReturn:
         raise error
     az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
     az_error = az_class(str(error), recommendation=None if error.hint is None else pasteable(error.hint))
-    code = next((code for kind, code in OWN_CODES if isinstance(error, kind)), None)
-    if code is None:
+    if not isinstance(error, UNFINISHED):
         raise az_error from error
+    from azext_iotjobs.model.outcome import Outcome  # here, so that others start without it
+
     az_error.print_error()
     az_error.send_telemetry()
-    raise SystemExit(int(code)) from error
+    raise SystemExit(int(Outcome.RUN_UNFINISHED)) from error
