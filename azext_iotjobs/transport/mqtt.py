@@ -71,7 +71,7 @@ class MqttTransport:
         takes_messages: False leaves what arrives at QoS 1 unacknowledged, so that the hub keeps it for another.
         """
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
-        self._target = target
+        self._target = target = target.for_devices  # nobody else speaks MQTT
         self._clock = clock
         self._takes_messages = takes_messages
         self._port = target.mqtt_port if way is Way.TLS else target.https_port

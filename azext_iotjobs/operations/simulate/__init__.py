@@ -62,10 +62,9 @@ def run(
     MQTT cannot carry.
     """
     make_room(len(devices))
-    of_devices = target.for_devices
-    links = MqttTransport(of_devices, clock, way)
+    links = MqttTransport(target, clock, way)
     try:
-        return run_over(links, of_devices, devices, reporter, clock, stop, seed, ramp_per_s)
+        return run_over(links, target, devices, reporter, clock, stop, seed, ramp_per_s)
     finally:
         links.close()
 

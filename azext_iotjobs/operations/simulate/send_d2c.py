@@ -79,7 +79,7 @@ class _Sending:
         self, links: DeviceLinks, target: HubTarget, sender: Sender, message: DeviceMessage, count: int, clock: Clock
     ) -> None:
         self._links = links
-        self._target = target
+        self._target = target.for_devices
         self._sender = sender
         self._topic, self._body = topics.render_telemetry(
             sender.device_id, SendTelemetry(properties=message.properties, body=message.body)

@@ -51,6 +51,7 @@ class SimulatedDevice:
 
 def login_of(device: Caller, target: HubTarget, now: datetime) -> tuple[MqttLogin, float]:
     """What a device connects with, and for how many seconds at most before it needs another; inf for a certificate."""
+    target = target.for_devices
     model = f"&model-id={quote(device.model_id, safe='')}" if device.model_id else ""
     username = f"{target.host}/{device.device_id}/?api-version={API_VERSION}{model}"
     if isinstance(device.credential, DeviceCertificate):
