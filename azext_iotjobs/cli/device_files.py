@@ -35,7 +35,7 @@ def rows_of(path: str, option: str) -> Iterator[Row]:
     elif start == "{":
         yield from _json_line_rows(text, where)
     else:
-        yield from _line_rows(text, where)
+        yield from line_rows(text, where)
 
 
 def _text_of(content: bytes, option: str, name: str) -> str:
@@ -76,7 +76,8 @@ def _json_rows(items: Any, where: str, first: int = 1) -> Iterator[Row]:
         yield found
 
 
-def _line_rows(text: str, where: str) -> Iterator[Row]:
+def line_rows(text: str, where: str) -> Iterator[Row]:
+    """The rows of a table, or of lines with an id or a connection string each. Raises as `rows_of`."""
     for line, cells in rows_in(text, where):
         found = _with_id(cells, f"{where}, line {line}")
         assert found is not None  # rows_in gives none without

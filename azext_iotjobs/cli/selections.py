@@ -73,17 +73,27 @@ def most_devices(cmd: Any, typed: int | None) -> int | None:
 def listed(text: str, option: str) -> tuple[str, ...]:
     """Ids with commas or white space between them: az itself puts a file's text where @file was typed.
 
-    An id that holds a comma stands between double quotes, as in CSV.
+    An id that holds a comma stands between double quotes, as in CSV. A table is read as in a file of devices.
     Raises BadValue, naming the option, for none and for what is no id.
     """
     if text.startswith("@"):  # az would have put its text here, had there been such a file
         raise BadValue(
             f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can stand in --devices-file."
         )
-    found = device_ids(_pieces(text, option), option)
+    found = device_ids(_of_table(text, option) or _pieces(text, option), option)
     if not found:
         raise BadValue(f"{option} is empty.", hint=f"Give ids with commas between them: {option} pump-1,pump-2")
     return found
+
+
+def _of_table(text: str, option: str) -> list[str]:
+    """The ids of a table whose text az put where @file was typed: other cells of it are none. [] for a list."""
+    if "\n" not in text.strip():
+        return []
+    from azext_iotjobs.cli.device_files import line_rows  # here: few lists come out of files
+    from azext_iotjobs.cli.device_tables import is_table
+
+    return [row["deviceid"] for row in line_rows(text, option)] if is_table(text) else []
 
 
 def _pieces(text: str, option: str) -> Iterator[str]:

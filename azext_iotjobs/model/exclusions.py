@@ -6,6 +6,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import DEVICE, can_be
 
 MOST_JOINED = 8  # neighbours in a list that may have been one id
+MOST_CHARACTERS = 6000  # of all that is looked up: one query, which holds 8192; a hub grants few in a minute
 
 WhichOf = Callable[[Sequence[str]], Iterable[str]]  # ids -> those of them that are selected
 
@@ -32,14 +33,17 @@ def idle_exclusions(excluded: Sequence[str], which_of: WhichOf) -> list[str]:
 
 
 def _joined(excluded: Sequence[str], idle: frozenset[str]) -> list[str]:
-    """What neighbours make with commas between them, where at least one of them leaves nobody out."""
+    """What neighbours make with commas between them, where at least one of them leaves nobody out; short ones first."""
     found: dict[str, None] = {}
-    for first in range(len(excluded)):
-        for last in range(first + 2, min(first + MOST_JOINED, len(excluded)) + 1):
-            parts = excluded[first:last]
+    left = MOST_CHARACTERS
+    for count in range(2, MOST_JOINED + 1):
+        for first in range(len(excluded) - count + 1):
+            parts = excluded[first : first + count]
             text = ",".join(parts)
-            if not can_be(DEVICE, text):
-                break
-            if not idle.isdisjoint(parts):
-                found[text] = None
+            if idle.isdisjoint(parts) or not can_be(DEVICE, text):
+                continue
+            left -= len(text) + 4
+            if left < 0:
+                return list(found)
+            found[text] = None
     return list(found)

@@ -135,3 +135,16 @@ def test_an_id_with_a_comma_stands_between_double_quotes(option: str, text: str,
 def test_a_quote_that_is_not_around_a_whole_id_is_refused(option: str, text: str) -> None:
     with pytest.raises(BadValue, match="--device-ids" if option == "ids" else "--exclude"):
         typed(**{"ids": "t9", option: text})
+
+
+@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize(
+    "text",
+    ["deviceId,status\npump-1,failed\npump-2,\n", "sep=;\nname;Device ID\nx;pump-1\ny;pump-2", "id\npump-1\npump-2"],
+)
+def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, text: str) -> None:
+    condition = {"condition": "*"} if option == "excluded" else {}
+    selection = typed(**{option: text}, **condition)
+    assert (selection.excluded if option == "excluded" else selection.device_ids) == ("pump-1", "pump-2")
+    with pytest.raises(BadValue, match="line 3"):
+        typed(**{option: "deviceId,status\npump-1,a\npump-2,b,c\n"}, **condition)
