@@ -87,6 +87,7 @@ def make_application(
             logger.exception("request failed, tracking id %s", tracking_id)
             response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
         response.headers["x-ms-request-id"] = tracking_id
+        logger.debug("%s %a: %d", request.method, request.path, response.status)
         await send(request, response)
         return response
 
