@@ -10,6 +10,7 @@ from azext_iotjobs.cli.json_values import Given, json_object_or_file
 from azext_iotjobs.cli.values import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
@@ -145,7 +146,9 @@ class FleetOptions:
         if self.tags_json is not None and not self.creates:
             raise ConflictingChoice(
                 "--tags are those of the devices that --create makes, which is missing.",
-                hint="Devices that are there: az iot hub device-twin update --tags, or a job on many.",
+                hint=Hint(
+                    "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
+                ),
             )
         _ = self.tags  # what cannot be read is said before anything is asked of the hub
         if self.deletes_after and not self.creates:

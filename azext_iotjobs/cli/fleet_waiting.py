@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.run import Awaited, HubJob, Run
 
@@ -56,7 +57,8 @@ def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
             f"{_devices(job.open_count)} in progress{seen}. A resume reads what it did."
         )
     if len(jobs) > SHOWN_IN_LINE:
-        said.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: az iot hub fleet-job show -j {run.fleet_job_id}")
+        show = suggestion("iot hub fleet-job show", "-j", run.fleet_job_id)
+        said.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: {show}")
     return said
 
 

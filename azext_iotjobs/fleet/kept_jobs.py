@@ -1,6 +1,5 @@
 """What is kept of fleet jobs themselves: their versions, and device groups, which are saved conditions."""
 
-import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -104,8 +103,9 @@ class KeptJobs:
             if any((each.host, each.name) == (host, name) for each in self.groups()):
                 raise ConflictingChoice(
                     f"There is a device group {name!r} of {host} already.",
-                    hint="Give another name, or change it: az iot hub fleet-job group update --group "
-                    f"{shlex.quote(name)}",
+                    hint=Hint(
+                        "Give another name, or change it: ", command("iot hub fleet-job group update", "--group", name)
+                    ),
                 )
             self.save_group(host, name, condition)
 

@@ -227,8 +227,18 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
         if self.database.row("SELECT 1 FROM device WHERE run = ? AND device_id = ?", (run.key, device_id)) is None:
             raise NotFound(
                 f"{run.name} has no device {device_id[:128]!r}.",
-                hint=f"Its devices: az iot hub fleet-job results -j {run.fleet_job_id} --run {run.number} --columns "
-                "deviceId",
+                hint=Hint(
+                    "Its devices: ",
+                    command(
+                        "iot hub fleet-job results",
+                        "-j",
+                        run.fleet_job_id,
+                        "--run",
+                        str(run.number),
+                        "--columns",
+                        "deviceId",
+                    ),
+                ),
             )
 
     # -- results ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from azext_iotjobs.model.errors import RunUnfinished
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run, RunState
 
 
@@ -10,16 +11,21 @@ def check_ended(run: Run, now: datetime) -> None:
     """Raise RunUnfinished for a run that has not ended: another one begins after it."""
     if run.state.has_ended:
         return
-    job = f"-j {run.fleet_job_id}"
-    is_free = run.is_left_alone(now)
-    first = f"Go on with it: az iot hub fleet-job resume {job}"
-    if not is_free:
-        first = f"Watch it: az iot hub fleet-job show {job}"
+    job = ("-j", run.fleet_job_id)
+    first, verb = ("Go on with it: ", "resume") if run.is_left_alone(now) else ("Watch it: ", "show")
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another begins when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
-        hint=f"{first}. Or end it: az iot hub fleet-job cancel {job}. A run that sees to it itself: az iot hub "
-        f"fleet-job run {job} --if-unfinished resume, or: az iot hub fleet-job run {job} --if-unfinished cancel",
+        hint=Hint(
+            first,
+            command(f"iot hub fleet-job {verb}", *job),
+            ". Or end it: ",
+            command("iot hub fleet-job cancel", *job),
+            ". A run that sees to it itself: ",
+            command("iot hub fleet-job run", *job, "--if-unfinished", "resume"),
+            ", or: ",
+            command("iot hub fleet-job run", *job, "--if-unfinished", "cancel"),
+        ),
     )
 
 

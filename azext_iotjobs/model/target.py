@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import (
     HostKind,
     HostNames,
@@ -220,7 +221,7 @@ def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
         raise BadValue(
             f"SharedAccessSignature is for {resource}, which devices call; services call "
             f"{host_of_kind(resource, HostKind.SERVICE)}.",
-            hint="Make one for that: az iot hub generate-sas-token --hostname-type service",
+            hint=Hint("Make one for that: ", command("iot hub generate-sas-token", "--hostname-type", "service")),
         )
     ends = datetime.fromtimestamp(min(int(fields["se"]), LAST_SECOND), tz=timezone.utc)
     return resource, SasToken(policy=fields["skn"], expires_at=ends, text=text)

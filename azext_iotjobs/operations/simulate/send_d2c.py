@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate.sign_in import login_of, refusal
@@ -22,7 +24,6 @@ from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
 
 MAX_MESSAGE_BYTES = 256 * 1024  # IoT Hub "quotas and throttling": device-to-cloud messages
-NOT_IN_TOPICS = "+#"  # MQTT 3.1.1 4.7.1: wildcards
 MOST_UNDER_WAY = 50  # messages sent and not yet acknowledged
 LONGEST_SILENCE_S = 30.0  # without an acknowledgement, while some are missing
 LONGEST_TURN_S = 0.5
@@ -39,10 +40,9 @@ class Sender:
 
 def check(device_id: str, message: DeviceMessage) -> None:
     """Raise BadValue for a device that cannot speak MQTT, and for a message that is too large."""
-    if any(each in device_id for each in NOT_IN_TOPICS):
+    if (reason := reason_against(device_id)) is not None:
         raise BadValue(
-            f"Device {device_id} cannot speak MQTT: its topics hold its id, and no topic holds + or #.",
-            hint="Over HTTPS: az iot device simulate --protocol http.",
+            reason, hint=Hint("Over HTTPS: ", command("iot device simulate", "--protocol", "http", "-d", device_id))
         )
     if len(message.body) > MAX_MESSAGE_BYTES:
         raise BadValue(f"The message has {len(message.body)} bytes; a hub takes {MAX_MESSAGE_BYTES}.")
