@@ -91,7 +91,10 @@ def is_shallow(payload: Any) -> bool:
 
 def _kept(text: str | None) -> str | None:
     """What the hub or a device said, as it can be kept: not long, and without halves of characters."""
-    return None if text is None else text[:MAX_TEXT_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    if text is None:
+        return None
+    # Cut before, as it may be long, and after, as escapes make it longer.
+    return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:MAX_TEXT_CHARACTERS]
 
 
 def result_of(attempt: Attempt, ended: Ended) -> DeviceResult:

@@ -24,18 +24,20 @@ def failed(code: str, *looks: Response) -> tuple[DeviceFailed, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("twin", "said"),
+    ("twin", "said", "advised"),
     [
-        ({"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"}, "at 2026-01-02T03:04:05Z"),
-        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "was never heard of"),
-        ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods"),
-        ({"connectionState": "Disconnected", "status": "disabled"}, "It is disabled"),
+        ({"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"}, "at 2026-01-02T03:04:05Z",
+         "--timeout"),
+        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "was never heard of", "--timeout"),
+        ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods", "--timeout"),
+        ({"connectionState": "Disconnected", "status": "disabled"}, "It is disabled",
+         "az iot hub device-identity update -d d --status enabled"),
     ],
-)
-def test_a_device_that_was_not_reached_is_looked_at(twin: dict[str, Any], said: str) -> None:
+)  # fmt: skip
+def test_a_device_that_was_not_reached_is_looked_at(twin: dict[str, Any], said: str, advised: str) -> None:
     error, methods = failed("DeviceNotOnline", response(twin))
     assert said in str(error)
-    assert "DeviceNotOnline" in str(error) and "--timeout" in str(error.hint)
+    assert "DeviceNotOnline" in str(error) and advised in str(error.hint)
     assert methods == ["POST", "GET"], "it is called once"
 
 
