@@ -41,8 +41,7 @@ def _fits(kind: Any) -> Fits:
     if kind is Any or kind is object:
         return lambda _: True
     if origin in (Union, types.UnionType):
-        choices = tuple(map(_fits, inner))
-        return lambda value: any(fits(value) for fits in choices)
+        return _fits_one_of(inner)
     if origin is tuple:
         return _fits_tuple(inner)
     if origin is not None and issubclass(origin, Mapping):
@@ -57,6 +56,15 @@ def _fits(kind: Any) -> Fits:
     if is_dataclass(kind) and isinstance(kind, type):
         return lambda value: isinstance(value, kind) and _is_whole(value)
     return lambda value: isinstance(value, kind)
+
+
+def _fits_one_of(inner: tuple[Any, ...]) -> Fits:
+    choices = tuple(_fits(each) for each in inner if each is not type(None))
+    if len(choices) == 1 and len(inner) == 2:  # None or something: most members, and rows are many
+        something = choices[0]
+        return lambda value: value is None or something(value)
+    may_be_none = len(choices) < len(inner)
+    return lambda value: (may_be_none and value is None) or any(fits(value) for fits in choices)
 
 
 def _fits_tuple(inner: tuple[Any, ...]) -> Fits:
