@@ -21,7 +21,7 @@ def test_a_new_twin_has_the_services_fields(hub: HubProcess, device: str) -> Non
     twin = answer.json()
     assert list(twin) == [
         "deviceId", "etag", "deviceEtag", "status", "statusUpdateTime", "connectionState", "lastActivityTime",
-        "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version", "tags", "properties",
+        "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version", "properties",
         "capabilities",
     ]  # fmt: skip
     assert (twin["etag"], twin["version"], "tags" in twin) == ("AAAAAAAAAAE=", 2, False)
