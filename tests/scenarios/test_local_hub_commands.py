@@ -255,7 +255,7 @@ def test_a_stale_state_file_is_no_hub_and_whoever_has_its_process_id_is_left_alo
     (state,) = own.config_dir.glob("iotjobs/hubs/*.json")
     kept = state.read_text()
     assert own.run("iot", "local-hub", "stop").code == 0
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen(["sleep", "3600"])
     try:
         with socket.create_server(("127.0.0.1", hub["httpsPort"])):  # even with something that listens there
             state.write_text(json.dumps({**json.loads(kept), "pid": stranger.pid}))
