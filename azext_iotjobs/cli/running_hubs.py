@@ -80,6 +80,10 @@ class RunningHub(NamedTuple):
             known_names=None if is_below_localhost(host) else self._names(host),
         )
 
+    def target_as(self, typed: str) -> HubTarget:
+        """The way to it for who typed `typed`: under that name where it is one of three, else under its own."""
+        return self.target(typed if is_below_localhost(typed) else split_port(self.host_name)[0])
+
     def _names(self, host: str) -> HostNames:
         """`host`, and the names below `localhost` that it has too, unless it listens where they do not lead."""
         device, service = (self.document.get(member) for member in ("deviceHostName", "serviceHostName"))
