@@ -1,4 +1,7 @@
-"""Ask before much is done to devices that are not a local hub's; where nobody can be asked, say it and go on."""
+"""Ask before something is lost, and before much is done to devices that are not a local hub's.
+
+Where nobody can be asked, the first is an error; the second is said, and goes on.
+"""
 
 import sys
 
@@ -21,7 +24,7 @@ def agreed(question: str, why: str, *, sure: bool) -> bool:
     try:
         return bool(prompt_y_n(question))
     except (KeyboardInterrupt, EOFError):
-        print(file=sys.stderr)
+        wrote(sys.stderr, "\n")
         return False
     except NoTTYException as err:
         raise MissingChoice(

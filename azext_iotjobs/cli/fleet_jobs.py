@@ -92,14 +92,14 @@ def delete(
     hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
     count = sum(operation.count_old(client.store, int(days), CLOCK.now(), host) for host in hosts)
     if count:
-        _confirm(f"the records of {count} runs with their results", sure=sure)
+        _confirm(f"the records of {count} {'run' if count == 1 else 'runs'} with their results", sure=sure)
     return {"runs": sum(operation.prune(client.store, int(days), CLOCK.now(), host) for host in hosts)}
 
 
 def _confirm(what: str, *, sure: bool) -> None:
     from azext_iotjobs.cli.confirming import agreed
 
-    if not agreed(f"Delete {what}?", f"What would be deleted is {what}", sure=sure):
+    if not agreed(f"Delete {what}?", f"This deletes {what}", sure=sure):
         raise BadValue("Nothing was deleted.")
 
 

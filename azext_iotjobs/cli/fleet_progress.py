@@ -9,7 +9,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.call_progress import HEARTBEAT_S, MAX_FAILURES, short_row
-from azext_iotjobs.cli.fleet_waiting import in_full, in_short
+from azext_iotjobs.cli.fleet_waiting import devices, in_full, in_short
 from azext_iotjobs.cli.live_line import LiveLine
 from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.answer import printable
@@ -254,11 +254,6 @@ def counts(tally: Tally) -> str:
     if tally.waiting:
         parts.append(f"{tally.waiting} pending")
     return f"{devices(tally.total)}: {', '.join(parts)}"
-
-
-def devices(count: int) -> str:
-    """1 device, 2 devices."""
-    return f"{count} {'device' if count == 1 else 'devices'}"
 
 
 def ended_line(run: Run) -> str:

@@ -61,9 +61,7 @@ def run(
     targets = definition.targets
     narrowed = typed.narrowed(targets)
     if narrowed is not None:
-        targets = replace(
-            targets, limit=narrowed.limit, sample_percent=narrowed.sample_percent, seed=narrowed.seed
-        )  # fmt: skip
+        targets = narrowed.of(targets)
     if typed.devices_at_most is not None:
         targets = replace(targets, max_devices=typed.devices_at_most)
     delivery = typed.delivery_of_run(definition.delivery, definition.action)

@@ -19,7 +19,7 @@ def in_short(awaited: Sequence[Awaited]) -> str:
         return ""
     shown = names[: min(SHOWN_IN_LINE, count)]
     more = count - len(shown)
-    who = ", ".join(shown) if shown else _devices(count)
+    who = ", ".join(shown) if shown else devices(count)
     rest = f" and {more} more" if shown and more else ""
     return f"waiting for {who}{rest}{_until(_last(awaited))}"
 
@@ -38,7 +38,7 @@ def in_full(each: Awaited) -> str:
     whom = who or f"; {NOT_SAID}"
     whose = "it has" if each.count == 1 else "they have"
     return (
-        f"Batch {each.batch}: hub job {each.job_id} waits for {_devices(each.count)}{whom}. It ends when {whose} "
+        f"Batch {each.batch}: hub job {each.job_id} waits for {devices(each.count)}{whom}. It ends when {whose} "
         f"answered{limit}. A hub's job that runs cannot be ended before."
     )
 
@@ -54,7 +54,7 @@ def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
         )
         said.append(
             f"Hub job {job.job_id} of batch {job.batch} goes on by itself{_until(job.until)}: "
-            f"{_devices(job.open_count)} in progress{seen}. A resume reads what it did."
+            f"{devices(job.open_count)} in progress{seen}. A resume reads what it did."
         )
     if len(jobs) > SHOWN_IN_LINE:
         show = suggestion("iot hub fleet-job show", "-j", run.fleet_job_id)
@@ -86,5 +86,6 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(timezone.utc):%H:%M:%S} UTC"
 
 
-def _devices(count: int) -> str:
+def devices(count: int) -> str:
+    """1 device, 2 devices."""
     return f"{count} {'device' if count == 1 else 'devices'}"

@@ -22,7 +22,7 @@ from azext_iotjobs.cli.target import (
 )
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.host_names import is_below_localhost, is_loopback
+from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
 
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
@@ -161,7 +161,7 @@ def the_policy(policies: Sequence[HubPolicy], name: str, default: str) -> HubPol
 
 
 def _of_local_hub(hub: running_hubs.RunningHub, typed: str) -> list[HubPolicy]:
-    target = hub.target(typed if is_below_localhost(typed) else parse_connection_string(hub.connection_string).host)
+    target = hub.target_as(typed)
     return [
         HubPolicy(target=target, name=name, source="a local hub", primary=key)
         for name, key in hub.policy_keys().items()

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from knack.log import CliLogLevel, get_logger
-from knack.prompting import NoTTYException, prompt_y_n
 
 from azext_iotjobs.cli import hub_process
+from azext_iotjobs.cli.confirming import agreed
 from azext_iotjobs.cli.output import print_now
 from azext_iotjobs.cli.running_hubs import RunningHub, pick_typed, running_hubs
 from azext_iotjobs.cli.values import bytes_of_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, MissingChoice, StateError
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, StateError
 from azext_iotjobs.model.target import parse_connection_string
 
 logger = get_logger(__name__)
@@ -99,7 +99,8 @@ def reset(
         _reset_folder(Path(data_folder).absolute(), sure)
         return
     running = pick_typed(hub, secure_port)
-    if sure or _agreed(f"Remove {EVERYTHING} of the local hub at {running.selector}?"):
+    what = f"{EVERYTHING} of the local hub at {running.selector}"
+    if agreed(f"Remove {what}?", f"This removes {what}", sure=sure):
         client_of(running).reset()
 
 
@@ -155,20 +156,14 @@ def _reset_folder(folder: Path, sure: bool) -> None:
             )
     if not database.exists():
         raise BadValue(f"--data-dir {folder}: no local hub has kept anything there (there is no hub.db).")
-    if not (sure or _agreed(f"Set {EVERYTHING} in {database} aside?")):
+    what = f"{EVERYTHING} in {database}"
+    if not agreed(f"Set {what} aside?", f"This sets {what} aside", sure=sure):
         return
     mark = time.strftime("set-aside-%Y%m%dT%H%M%SZ", time.gmtime())
     for path in (database, folder / "hub.db-wal", folder / "hub.db-shm"):
         if path.exists():
             path.rename(path.with_name(path.name.replace("hub.db", f"hub.db.{mark}")))
     logger.warning("What was there is in %s now; remove it when you need it no more.", f"{database}.{mark}")
-
-
-def _agreed(question: str) -> bool:
-    try:
-        return bool(prompt_y_n(question))
-    except NoTTYException as err:
-        raise MissingChoice("There is no terminal to ask on.", hint="Give --yes to go on without being asked.") from err
 
 
 def _say_how_to_use(document: dict[str, Any]) -> None:

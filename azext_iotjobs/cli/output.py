@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from azure.cli.core.azclierror import FileOperationError
 from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.streams import give_up, wrote
+from azext_iotjobs.cli.streams import HOW_TO_GO_ON, NOT_WRITTEN, give_up, is_full, wrote
 
 DELETE = 0x7F
 BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
@@ -34,13 +35,15 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
     plain_formatter, plain_out = cli_ctx.output.get_formatter, cli_ctx.output.out
 
     def out(item: Any, formatter: Any = None, out_file: Any = None) -> None:
-        """A result whose reader has left is no failure of the command, nor of what it did."""
+        """A result whose reader has left is no failure of the command, nor of what it did; one that is lost is."""
         file = cli_ctx.out_file if out_file is None else out_file
         try:
             plain_out(item, formatter=formatter, out_file=file)
             file.flush()
-        except OSError:
+        except OSError as err:
             give_up(file)
+            if is_full(err):
+                raise FileOperationError(NOT_WRITTEN, recommendation=HOW_TO_GO_ON) from err
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)

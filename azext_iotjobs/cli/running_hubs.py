@@ -16,7 +16,7 @@ from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost, is_loopback
-from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.target import HubTarget, looks_like_connection_string
 
 DEFAULT_BIND = "127.0.0.1"
 HUB_MODULE = b"azext_iotjobs.localhub"  # in the command line of every hub's process
@@ -80,6 +80,10 @@ class RunningHub(NamedTuple):
             known_names=None if is_below_localhost(host) else self._names(host),
         )
 
+    def target_as(self, typed: str) -> HubTarget:
+        """The way to it for who typed `typed`: under that name where it is one of three, else under its own."""
+        return self.target(typed if is_below_localhost(typed) else split_port(self.host_name)[0])
+
     def _names(self, host: str) -> HostNames:
         """`host`, and the names below `localhost` that it has too, unless it listens where they do not lead."""
         device, service = (self.document.get(member) for member in ("deviceHostName", "serviceHostName"))
@@ -105,9 +109,8 @@ def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHu
     """
     hubs = running_hubs()
     fitting = [hub for hub in hubs if _fits(hub, host, https_port)]
-    if (
-        https_port is not None and host is not None
-    ):  # "localhost" with a port means the hub at that address, if there is one
+    if https_port is not None and host is not None:
+        # "localhost" with a port means the hub at that address, if there is one.
         fitting = [hub for hub in fitting if _answers_at(hub, host)] or fitting
     if len(fitting) == 1:
         return fitting[0]
@@ -149,8 +152,13 @@ def local_login(host: str, https_port: int) -> RunningHub | None:
 def split_port(text: str) -> tuple[str, int | None]:
     """Split "localhost:8443" into ("localhost", 8443); the port is None when there is none.
 
-    Raises BadValue for a port that is not a number from 1 to 65535.
+    Raises BadValue for a port that is not a number from 1 to 65535, and for a connection string without showing it.
     """
+    if looks_like_connection_string(text):
+        raise BadValue(
+            "--hub-name takes the name of a hub; a connection string was given.",
+            hint="Give a name such as my-hub or localhost:8443; a connection string goes behind --login.",
+        )
     host, colon, port = text.rpartition(":")
     if not colon or host.endswith(":") or text.endswith("]"):  # no port, or the colons of an IPv6 address
         return text, None

@@ -1,12 +1,20 @@
 """Standard streams that somebody has closed, or whose reader has left: neither costs a command its work.
 
 Strategy: what is closed is opened on the null device, so that no file or socket of ours takes its number. What breaks
-later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails.
+later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails. A disk that is full
+is another matter: somebody waits for the result that is lost then, and is told.
 """
 
+import errno
 import os
 import sys
 from typing import Any, TextIO
+
+from azext_iotjobs.model.errors import BadValue
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_WRITTEN = "stdout cannot be written: there is no room on its disk."
+HOW_TO_GO_ON = "Make room, or write to another disk. What the command has done stays done."
 
 
 def open_what_is_closed(cli_ctx: Any) -> None:
@@ -27,14 +35,24 @@ def open_what_is_closed(cli_ctx: Any) -> None:
 
 
 def wrote(file: TextIO, text: str) -> bool:
-    """Write a text at once; whether there is still somebody to read it. If not, later writes go nowhere."""
+    """Write a text at once; whether there is still somebody to read it. If not, later writes go nowhere.
+
+    Raises BadValue for stdout on a full disk.
+    """
     try:
         file.write(text)
         file.flush()
-    except (OSError, ValueError):  # ValueError: Python itself has closed it
+    except (OSError, ValueError) as err:  # ValueError: Python itself has closed it
         give_up(file)
+        if file is sys.stdout and is_full(err):
+            raise BadValue(NOT_WRITTEN, hint=HOW_TO_GO_ON) from err
         return False
     return True
+
+
+def is_full(err: Exception) -> bool:
+    """Whether a write has failed for want of room."""
+    return isinstance(err, OSError) and err.errno in FULL
 
 
 def give_up(file: TextIO) -> None:

@@ -15,7 +15,7 @@ from azext_iotjobs.cli.rights import ALL, needed_rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.host_names import is_below_localhost, is_loopback, is_name_of
+from azext_iotjobs.model.host_names import is_loopback, is_name_of
 from azext_iotjobs.model.target import (
     HTTPS_PORT,
     ConnectionString,
@@ -154,9 +154,8 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
                 hint="Leave --auth-type out: its key is found by itself.",
             )
         running = running_hubs.pick(https_port=port, host=host)
-        local = parse_connection_string(running.connection_string)
-        name = host if is_below_localhost(host) else local.host
-        return ChosenHub(target=running.target(name), credential=local.sas_key())
+        key = parse_connection_string(running.connection_string).sas_key()
+        return ChosenHub(target=running.target_as(host), credential=key)
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and around.from_environment and around.from_environment.strip():

@@ -1,4 +1,4 @@
-"""What a person's terminal can do, and wants: how wide it is, whether lines may change in place, whether in colour.
+"""What a person's terminal can do, and wants: how wide it is, whether lines may change in place, whether in color.
 
 NO_COLOR (no-color.org) and TERM=dumb are what other programs heed too; az knows a setting of its own alone.
 """

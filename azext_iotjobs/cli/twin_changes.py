@@ -32,14 +32,13 @@ def update_twin(client: HubClient, of: Address, change: Change, if_match: str | 
     if patch:
         TwinPatch(document=patch)  # checks itself before anything is fetched
     if any(change.edits.values()):
-        twin = client.twins.get(of.device_id, of.module_id).document
-        before = {"tags": {}, **twin}  # a twin without tags has no such member, and --set tags.a=1 needs one
+        before = client.twins.get(of.device_id, of.module_id).document
         after = apply_edits(before, change.edits, keep_text=change.keep_text)
         _combine(patch, _editable_difference(before, after))
         # The edits were made on the twin as it was read: it must not have moved, unless the user says what it must be.
         if_match = if_match or before["etag"]
         if not patch:
-            return twin  # every edit left the twin as it is
+            return before  # every edit left the twin as it is
     return client.twins.patch(of.device_id, TwinPatch(document=patch, etag=if_match or "*"), of.module_id).document
 
 

@@ -2,7 +2,8 @@
 
 A hub on a newer gateway has three names: `{hub}.azure-devices.net`, `{hub}.device.azure-devices.net` for devices and
 `{hub}.service.azure-devices.net` for services. Here they end in `localhost`, whose names all mean this machine, RFC
-6761 6.3. Which of them takes whose calls is published for none but the one that a name says; so here each takes those.
+6761 6.3. What is published says only whom each of the two is for, not that it refuses the others. Here it does, so that
+a client that calls the wrong one is noticed.
 """
 
 import re

@@ -47,7 +47,7 @@ def begin_log(level: str, path: Path | None) -> None:
 
 def leave_stderr() -> None:
     """Write to the log file alone from now on: whoever reads stderr goes."""
-    for handler in logging.getLogger().handlers:
+    for handler in list(logging.getLogger().handlers):
         if type(handler) is logging.StreamHandler:
             logging.getLogger().removeHandler(handler)
     nowhere = os.open(os.devnull, os.O_WRONLY)

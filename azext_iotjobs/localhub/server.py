@@ -156,7 +156,7 @@ def _open_keys(
 
 
 def _open_database(config: LocalHubConfig, troubles: Troubles) -> Database:
-    path = None if config.in_memory else config.data_dir / "hub.db"
+    path = _database_file(config)
     try:
         if path is not None and not path.exists():
             write_private(path, b"")
@@ -172,8 +172,12 @@ def _open_database(config: LocalHubConfig, troubles: Troubles) -> Database:
     return database
 
 
+def _database_file(config: LocalHubConfig) -> Path | None:
+    return None if config.in_memory else config.data_dir / "hub.db"
+
+
 def _unusable_database(path: Path | None, err: Exception) -> FolderUnusable:
-    text = f"The database {path} cannot be used: {str(err).rstrip('.')}."
+    text = f"The database {path or 'in memory'} cannot be used: {str(err).rstrip('.')}."
     if not isinstance(err, (StoreTrouble, NewerDatabase, OSError)) and path is not None:
         text += (
             f" Its devices, twins, jobs and messages are lost unless you have a copy of it; policies.json and the "
@@ -195,7 +199,7 @@ def _assemble(
     try:
         return assemble(config, database, identities, gate, clock, secret, stop.set)
     except (StoreTrouble, StoreDamaged) as err:
-        raise FolderUnusable(f"The database in {config.data_dir} cannot be used: {err}.") from err
+        raise _unusable_database(_database_file(config), err) from err
 
 
 def _write_state(path: Path, document: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ class Troubles:
         self.serves = serves
         self._now_s = now_s
         self._current: dict[str, Trouble] = {}
-        self._began_s: dict[str, float] = {}
+        self._began_s: dict[str, float] = {}  # of those whose beginning was logged
         self._said_s: dict[tuple[str, str], float] = {}
 
     def begin(self, what: str, reason: str, effect: str) -> bool:
@@ -41,18 +41,18 @@ class Troubles:
         if what in self._current or not self.serves:
             return False
         self._current[what] = Trouble(what=what, reason=reason, since=datetime.now(timezone.utc))
-        now_s = self._began_s[what] = self._now_s()
+        now_s = self._now_s()
         if now_s - self._said_s.get((what, reason), -SAY_AGAIN_AFTER_S) < SAY_AGAIN_AFTER_S:
             return False
-        self._said_s[what, reason] = now_s
+        self._said_s[what, reason] = self._began_s[what] = now_s
         logger.error("%s: %s. %s", what, reason, effect)
         return True
 
     def end(self, what: str) -> None:
-        """It works again."""
-        trouble = self._current.pop(what, None)
-        if trouble is not None:
-            lasted_s = self._now_s() - self._began_s.pop(what)
+        """It works again; that is logged when its beginning was."""
+        trouble, began_s = self._current.pop(what, None), self._began_s.pop(what, None)
+        if trouble is not None and began_s is not None:
+            lasted_s = self._now_s() - began_s
             logger.warning("%s: works again, after %.1f s (%s)", what, lasted_s, trouble.reason)
 
     def current(self) -> list[Trouble]:

@@ -226,7 +226,7 @@ def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
         raise BadValue(
             f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first "
             "a letter or digit.",
-            hint="The ids of the hub's jobs begin with it; a hub takes no more letters in them than these.",
+            hint="The ids of the hub's jobs begin with it, with dashes for dots and underscores.",
         )
     return fleet_job_id
 

@@ -60,13 +60,13 @@ def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
     """
     start = "" if where is None else f"{where}: "
     if not text:
-        raise BadValue(f"{where or f'The {kind.name}'} is empty.", hint=f"{kind.rule}.")
+        raise BadValue(f"{where or f'The {kind.name}'} is empty.", hint=kind.rule)
     if looks_like_connection_string(text):  # it may hold a key, and a short one could pass for an id
         raise BadValue(
             f"{start}this is a connection string, not a {kind.name}.",
             hint="The connection strings of devices go into a file: --devices-file FILE"
             if kind is DEVICE
-            else f"{kind.rule}.",
+            else kind.rule,
         )
     if can_be(kind, text):
         return
@@ -78,7 +78,7 @@ def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
             hint="More dots, or others with them, are an id: .x",
         )
     if text.lower() in kind.taken:
-        raise BadValue(f"{start}{shown} is no {kind.name}: the hub has that word for something else.")
+        raise BadValue(f"{start}{shown} is no {kind.name}: the hub has that word for something else.", hint=kind.rule)
     length = f" It has {len(text)} characters." if len(text) > kind.most else ""
     raise BadValue(f"{start}{shown} is no {kind.name}.{length}", hint=kind.rule)
 

@@ -9,14 +9,14 @@ cancel and exceed (a threshold whose action is cancel) end all but completed and
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.fleet import Delivery, Driver, Targets
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass
@@ -182,6 +182,10 @@ class Narrowed:
     limit: int | None = None
     sample_percent: Fraction | None = None
     seed: int = 0
+
+    def of(self, targets: Targets) -> Targets:
+        """The same targets, with this in place of their own."""
+        return replace(targets, limit=self.limit, sample_percent=self.sample_percent, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,8 +87,8 @@ class Estimate:
 
 def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list[Estimate]:
     """What each driver that can do it would take at least; pauses and slow devices come on top."""
-    paces = tier is not None and not tier.is_unlimited
-    a_second = min(OUR_CALLS_A_SECOND, tier.calls_a_second(action)) if paces and tier is not None else None
+    paced_by = None if tier is None or tier.is_unlimited else tier
+    a_second = None if paced_by is None else min(OUR_CALLS_A_SECOND, paced_by.calls_a_second(action))
     names = {ActionKind.METHOD: "direct methods", ActionKind.TWIN: "twin updates", ActionKind.CONTENT: "registry"}
     by_calls = Estimate(
         driver=Driver.CALLS,
@@ -98,7 +98,7 @@ def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list
     )
     if action.job_type is None:
         return [by_calls]
-    per_second = tier.job_operations_a_second if paces and tier is not None else None
+    per_second = None if paced_by is None else paced_by.job_operations_a_second
     by_jobs = Estimate(
         driver=Driver.JOBS,
         seconds=None if per_second is None else device_count / per_second,

@@ -8,6 +8,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identities import MAX_RENEWED
 from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.identity import Address, Identity, SignIn, WhichKey
 from azext_iotjobs.model.renewal import Renewal
 
@@ -33,8 +34,12 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
     if now.sign_in != SignIn.SAS.value or primary is None or secondary is None:
         raise NoKeys(
             f"The {address} has no keys: it signs in by {now.sign_in}.",
-            hint="Only what signs in with keys (sas) has any to renew; 'device-identity update --auth-method "
-            "shared_private_key' gives a device keys.",
+            hint=Hint(
+                "Only what signs in with keys (sas) has any to renew. A device is given keys by: ",
+                command(
+                    "iot hub device-identity update", "-d", address.device_id, "--auth-method", "shared_private_key"
+                ),
+            ),
         )
     match which:
         case WhichKey.PRIMARY:

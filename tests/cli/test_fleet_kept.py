@@ -30,8 +30,10 @@ from azext_iotjobs.model.fleet import Action, Definition, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations import fleet
 from azext_iotjobs.operations import fleet_jobs as operation
+from tests.fleet.test_store import undo_third
 from tests.helpers.fleet_hub_double import World, definition_of
 from tests.helpers.fleet_place import METHOD, failing, ids
 
@@ -183,6 +185,7 @@ def test_a_store_that_may_not_be_written_is_read(shown_folder: Path, kind: str) 
     keeper = None
     if kind == "of the first format":
         with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as raw:
+            undo_third(raw)
             raw.execute("ALTER TABLE fleet_job DROP COLUMN last_run")
             raw.execute("PRAGMA user_version = 1")
     elif kind.startswith("in WAL mode"):
@@ -323,7 +326,7 @@ def test_without_a_terminal_nothing_is_deleted_and_the_error_says_yes(tmp_path: 
     run_on(tmp_path)
     make_old(tmp_path)
     for given in ({"fleet_job": "job"}, {"older_than": "30d"}):
-        with pytest.raises(MissingChoice, match="would be deleted") as raised:
+        with pytest.raises(MissingChoice, match="This deletes") as raised:
             fleet_jobs.delete(CMD, changing(tmp_path), **given)
         assert "--yes" in str(raised.value.hint)
     assert len(fleet_jobs.list_runs(CMD, reading(tmp_path), "job")) == 1
@@ -362,7 +365,7 @@ class Counting:
     """A hub that counts the devices of every condition as three."""
 
     def __init__(self, host: str) -> None:
-        self.target = SimpleNamespace(authority=host)
+        self.target = HubTarget(host=host)
         self.selections = SimpleNamespace(count=lambda _: 3)
 
 

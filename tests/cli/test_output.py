@@ -5,13 +5,16 @@ import json
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
+from typing import TextIO
 
 import pytest
 import yaml
+from azure.cli.core.azclierror import FileOperationError
 from knack.output import OutputProducer
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.output import keep_terminals_safe
+from azext_iotjobs.cli.output import keep_terminals_safe, print_text
+from azext_iotjobs.model.errors import BadValue
 
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NASTY = f"\x1b[2J\x00\x07\r\x08\x7f\x85\x9b31m{MARKS}gnp.exe"
@@ -21,13 +24,17 @@ FORMATS = ["json", "jsonc", "yaml", "yamlc", "table", "tsv"]
 def written(value: object, output: str, encoding: str = "utf-8") -> bytes:
     """What az would write on a stdout of this encoding, by its own way out; the encoding's errors are real."""
     stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    write(value, output, stdout)
+    stdout.flush()
+    return stdout.buffer.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def write(value: object, output: str, stdout: TextIO) -> None:
     plain: Callable[[str], Callable[[CommandResultItem], str]] = OutputProducer._FORMAT_DICT.__getitem__
     producer = SimpleNamespace(get_formatter=plain, out=partial(OutputProducer.out, None))
     cli = SimpleNamespace(output=producer, out_file=stdout, enable_color=True)
     keep_terminals_safe(cli)
     cli.output.out(CommandResultItem(value), formatter=cli.output.get_formatter(output), out_file=stdout)
-    stdout.flush()
-    return stdout.buffer.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
 def shown(value: object, output: str) -> str:
@@ -85,3 +92,14 @@ def test_what_is_harmless_is_printed_as_az_prints_it() -> None:
     document = [{"deviceId": "ü-1", "payload": "line 1\nline 2\tend"}]
     for output in FORMATS:
         assert shown(document, output) == OutputProducer._FORMAT_DICT[output](CommandResultItem(document))
+
+
+def test_a_result_that_a_full_disk_does_not_take_is_an_error() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as stdout, pytest.raises(FileOperationError, match="no room"):
+        write({"deviceId": "t1"}, "json", stdout)
+
+
+def test_so_is_a_text_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as stdout, pytest.raises(BadValue, match="no room"):
+        monkeypatch.setattr("sys.stdout", stdout)
+        print_text("Device simulation")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.rights import ALL, needed_rights
+from azext_iotjobs.cli.running_hubs import pick_typed
 from azext_iotjobs.cli.target import ChosenHub, HubArguments, Surroundings, choose_hub
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
@@ -51,6 +52,16 @@ def test_a_name_or_host_name_is_looked_up_and_the_answers_host_is_used(name: str
     assert chosen.tier == ("S1", 1)
     assert double.sent == [("GET", LIST), ("POST", LIST_KEYS)]
     assert double.audiences == []
+
+
+@pytest.mark.parametrize("text", [LOGIN, f"x;SharedAccessKey={KEY}"])
+def test_a_connection_string_in_place_of_a_name_is_refused_and_not_shown(text: str) -> None:
+    double = azure()
+    for choose_one in (lambda: choose(double, text), lambda: pick_typed(text, None)):
+        with pytest.raises(BadValue, match="a connection string was given") as refused:
+            choose_one()
+        assert KEY not in f"{refused.value} {refused.value.hint}"
+    assert double.sent == []
 
 
 def test_a_resource_group_narrows_the_look_up() -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError, StoreDamaged
 from azext_iotjobs.localhub.http.bounds import make_runner
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
@@ -42,10 +42,13 @@ class Desk:
     kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
     is_shut: bool = False  # lets nobody in
+    is_damaged: bool = False  # cannot read who may come in
     quotas: Quotas | None = None
 
     def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
         """Let in or not."""
+        if self.is_damaged:
+            raise StoreDamaged("The row is damaged.")
         if self.is_shut or token != GOOD_TOKEN:
             raise HubError(UNAUTHORIZED, "Not this token.")
         return self.token_ends

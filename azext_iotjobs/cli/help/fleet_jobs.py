@@ -147,9 +147,9 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
-    long="A device is completed, failed, pending or uncertain: whether that one was operated cannot be known, because "
-    "the process or the connection broke in the call. Rows have the columns of `job results`, batch and tries; "
-    f"deleted is there with --check-registry, which asks the hub. {NO_HUB}",
+    long="A device is pending, in progress, completed, failed or uncertain: whether that one was operated cannot be "
+    "known, because the process or the connection broke in the call. Rows have the columns of `job results`, batch and "
+    f"tries; deleted is there with --check-registry, which asks the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",

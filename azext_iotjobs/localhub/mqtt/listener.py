@@ -155,11 +155,8 @@ class Connection(asyncio.Protocol):
         try:
             for effect in effects:
                 self._carry_out_one(effect)
-        except (
-            StoreTrouble,
-            StoreDamaged,
-        ) as err:  # nothing is acknowledged that is not stored: the device tries again
-            self._end(f"the hub could not do it: {err.text}", is_mistake=False)
+        except (StoreTrouble, StoreDamaged) as err:
+            self._fail(err)
 
     def _carry_out_one(self, effect: session.Effect) -> None:
         match effect:
@@ -194,7 +191,7 @@ class Connection(asyncio.Protocol):
         try:
             then()
         except (StoreTrouble, StoreDamaged) as err:
-            self._end(f"the hub could not do it: {err.text}", is_mistake=False)
+            self._fail(err)
         self._take_turn()
         if not self._is_over:
             self._look()
@@ -275,6 +272,13 @@ class Connection(asyncio.Protocol):
     def _send(self, packet: packets.Packet) -> None:
         if self._transport is not None and not self._is_over:
             self._transport.write(codec.encode(packet))
+
+    def _fail(self, err: StoreTrouble | StoreDamaged) -> None:
+        """End it, and acknowledge nothing that is not stored: the device tries again."""
+        reason = f"the hub could not do it: {err.text}"
+        if isinstance(err, StoreDamaged):  # of the other the store itself tells, once
+            self._ends.note(self._session.client_id, reason)
+        self._end(reason, is_mistake=False)
 
     def _end(self, reason: str, *, at_once: bool = False, is_mistake: bool = True) -> None:
         self._leave(reason, is_mistake=is_mistake)

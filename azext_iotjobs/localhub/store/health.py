@@ -3,6 +3,8 @@
 What is wrong with a row is found when it is read.
 """
 
+from contextlib import closing
+
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.store.database import Database
 
@@ -12,16 +14,13 @@ def check_whole(database: Database) -> None:
     found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
     if found != "ok":
         raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")
-    have, need = _columns(database), _columns(_empty())
+    with closing(Database(None)) as new:
+        have, need = _columns(database), _columns(new)
     for table, columns in need.items():
         if table not in have:
             raise StoreDamaged(f"the table {table} is missing")
         if missing := columns - have[table]:
             raise StoreDamaged(f"the table {table} has no column {min(missing)}")
-
-
-def _empty() -> Database:
-    return Database(None)
 
 
 def _columns(database: Database) -> dict[str, set[str]]:

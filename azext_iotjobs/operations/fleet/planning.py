@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
@@ -122,9 +122,7 @@ def new_run(
         check_ended(last, at)  # before the hub is asked; again when it is made
     targets = job.definition.targets
     if narrowed is not None:
-        targets = replace(
-            targets, limit=narrowed.limit, sample_percent=narrowed.sample_percent, seed=narrowed.seed
-        )  # fmt: skip
+        targets = narrowed.of(targets)
     count = _choose(store, client, targets, job.host, chosen, idle)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     # A definition with another driver is checked as a whole: not every action has a job.

@@ -106,6 +106,21 @@ def test_why_a_device_was_put_out_is_in_the_log(caplog: pytest.LogCaptureFixture
     assert [line.partition(" ended: ")[::2] for line in lines(caplog)] == [("connection of client 'pump-1'", reason)]
 
 
+def test_that_the_hub_cannot_read_what_it_has_of_a_device_is_in_the_log(
+    caplog: pytest.LogCaptureFixture, door: Door
+) -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop, door) as hub:
+            hub.desk.is_damaged = True
+            device = await hub.wire()
+            device.send(hello())
+            assert await device.is_dropped()
+
+    with caplog.at_level(logging.DEBUG, LOGGER):
+        run(main)
+    assert lines(caplog) == ["connection of client 'pump-1' ended: the hub could not do it: The row is damaged."]
+
+
 async def silent(hub: Hub, device: RawDevice) -> None:
     hub.advance(91)
 
