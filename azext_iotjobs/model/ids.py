@@ -1,7 +1,8 @@
 """What may be the id of a device, a module, a job and the like, and what an etag may be. Pure.
 
 Strategy: alphabets and lengths as the service documents them, and never dots alone: an HTTP library takes `.` and `..`
-out of a path before it sends it, so that a request about a module would be one about its device.
+out of a path before it sends it, so that a request about a module would be one about its device. `%2e` is a dot to
+whoever decodes it once more on the way, so that counts as one.
 """
 
 from typing import NamedTuple
@@ -47,10 +48,14 @@ def can_be(kind: IdKind, text: str) -> bool:
     """Whether a text can be an id of this kind."""
     return (
         0 < len(text) <= kind.most
-        and text not in STEPS
+        and not _is_step(text)
         and text.lower() not in kind.taken
         and kind.alphabet.issuperset(text)
     )
+
+
+def _is_step(text: str) -> bool:
+    return text.lower().replace("%2e", ".") in STEPS
 
 
 def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
@@ -71,10 +76,10 @@ def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
     if can_be(kind, text):
         return
     shown = repr(text[:MAX_SHOWN])
-    if text in STEPS:
+    if _is_step(text):
         raise BadValue(
             f"{start}{shown} is no {kind.name}: in a path it means "
-            f"{'the same level' if text == '.' else 'the level above'}.",
+            f"{'the same level' if text in ('.', '%2e', '%2E') else 'the level above'}.",
             hint="More dots, or others with them, are an id: .x",
         )
     if text.lower() in kind.taken:

@@ -191,7 +191,7 @@ class TwinWriter(Actor):
                 writes.append(self.doubt[1])
             assert section["$version"] == 1 + len(writes), f"{what}: {section}, writes {writes[-3:]}, {self.doubt}"
             assert section.get("n") == (writes[-1] if writes else None), f"{what}: {section}, writes {writes[-3:]}"
-        assert twin["tags"].get("n") == desired.get("n"), f"half of a write: {twin}"
+        assert twin.get("tags", {}).get("n") == desired.get("n"), f"half of a write: {twin}"
         assert twin["version"] == 2 + 2 * len(self.served) + len(self.reported), twin
         assert int.from_bytes(base64.b64decode(twin["etag"]), "big") == 1 + len(self.served), twin
         self.doubt = None

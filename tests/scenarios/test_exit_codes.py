@@ -54,7 +54,7 @@ def call(hub: ScenarioHub, device: str, *more: str) -> Ran:
 def test_0_all_went_well(hub: ScenarioHub, asleep: str) -> None:
     ran = twin_job(hub, "exit-0", f"deviceId = '{asleep}'")
     assert (ran.code, ran.json["status"]) == (0, "completed")
-    assert "Job exit-0 is completed: 1 of 1 devices answered" in ran.stderr
+    assert "Job exit-0 is completed: 1 of 1 devices succeeded" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def simulate(hub: ScenarioHub, *options: str) -> Ran:
 def devices(hub: ScenarioHub, prefix: str) -> dict[str, Any]:
     """The tags of the devices whose ids begin so."""
     rows = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", "SELECT deviceId, tags FROM devices")
-    return {each["deviceId"]: each["tags"] for each in rows if each["deviceId"].startswith(prefix)}
+    return {each["deviceId"]: each.get("tags", {}) for each in rows if each["deviceId"].startswith(prefix)}
 
 
 def acknowledged(ran: Ran) -> int:

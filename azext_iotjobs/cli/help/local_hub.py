@@ -38,7 +38,7 @@ command(
         "What was used of the throttles of its tier.",
         "az iot local-hub show --query throttles -o table",
     ),
-    ("Read its log.", "less $(az iot local-hub show --query logFile -o tsv)"),
+    ("The path of its log.", "az iot local-hub show --query logFile -o tsv"),
     long="While something does not work, such as a disk that is full, `trouble` says what, why and since when.",
 )
 command(
