@@ -92,6 +92,10 @@ def test_one_json_object_over_several_lines_is_one_device(tmp_path: Path) -> Non
         ("status,errorClass\nfailed,offline\n", 1, "looks like a row"),
         ('{"deviceId": "pump-1"}\n{"deviceId": \n', 2, "begins as JSON"),
         ("..\n", 1, "no device id"),
+        ("IOTC_DEVICENAME\nPump\n", 1, "column of IoT Central"),
+        ("Export\ndeviceId\npump-1\n", 2, "header, but not in its first line"),
+        ("DeviceId    Status\n--------  ------\npump-1    enabled\n", 1, "header, but"),
+        ("deviceId,id\npump-1,7\n,8\n", 3, "no device id"),
     ],
 )
 def test_what_looks_like_a_table_and_is_none_is_an_error_with_the_line(
