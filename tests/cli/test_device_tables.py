@@ -135,3 +135,16 @@ def test_our_own_results_are_read_back_whatever_their_columns(
     for each in ids:
         writer.writerow([cell(each if name == "deviceId" else note) for name in columns])
     assert [row.cells["deviceid"] for row in rows_in(text.getvalue(), "there")] == ids
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"deviceId": "pump-1", "deviceId": "pump-2"}]',
+        '{"deviceId": "pump-1", "deviceId": "pump-2"}',
+        '[{"deviceId": "pump-1", "Device ID": "pump-2"}]',
+    ],
+)
+def test_of_two_ids_of_one_device_neither_is_taken(tmp_path: Path, content: str) -> None:
+    with pytest.raises(BadValue, match="stands twice|two members"):
+        ids_in(tmp_path, content)
