@@ -4,6 +4,7 @@ import os
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,11 +14,23 @@ from cryptography.x509.oid import NameOID
 from azext_iotjobs.model.errors import BadValue
 
 
-def write_self_signed(device: str, valid_days: int, folder: Path) -> str:
-    """Write <device>-cert.pem and <device>-key.pem (readable by the owner alone) into `folder`; give the thumbprint.
+class WrittenFiles(NamedTuple):
+    """A certificate and its key, in files of their own."""
 
-    valid_days: 1 or more.  Gives the SHA-1 thumbprint in hexadecimal, which is what the registry takes.
-    Raises BadValue when a file exists already or cannot be written: a key is never overwritten.
+    thumbprint: str  # SHA-1 in hexadecimal, which is what the registry takes
+    paths: tuple[Path, ...]
+
+    def remove(self) -> None:
+        """Take the files away again: nobody knows the certificate."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+
+def write_self_signed(device: str, valid_days: int, folder: Path) -> WrittenFiles:
+    """Write <device>-cert.pem and <device>-key.pem (readable by the owner alone) into `folder`.
+
+    valid_days: 1 or more.
+    Raises BadValue when a file exists already or cannot be written: a key is never overwritten, and none stays alone.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device[:64])])  # RFC 5280 upper bound
@@ -36,9 +49,14 @@ def write_self_signed(device: str, valid_days: int, folder: Path) -> str:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )  # fmt: skip
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", device)  # ids may hold characters that a file name may not
-    _write(folder / f"{stem}-key.pem", private, 0o600)
-    _write(folder / f"{stem}-cert.pem", certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-    return certificate.fingerprint(hashes.SHA1()).hex().upper()
+    key_path, certificate_path = folder / f"{stem}-key.pem", folder / f"{stem}-cert.pem"
+    _write(key_path, private, 0o600)
+    try:
+        _write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    except BadValue:
+        key_path.unlink(missing_ok=True)
+        raise
+    return WrittenFiles(certificate.fingerprint(hashes.SHA1()).hex().upper(), (key_path, certificate_path))
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from azext_iotjobs.cli import stdin
 from azext_iotjobs.cli.device_tables import CONNECTION_NAME, ID_NAMES, is_table, plain_name, rows_in
+from azext_iotjobs.cli.json_parsing import NotAllowed, parse_json
 from azext_iotjobs.cli.values import bytes_of_file, text_of
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.ids import DEVICE, check_id
@@ -53,8 +54,10 @@ def _json_line_rows(text: str, where: str) -> Iterator[Row]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     for number, line in lines:
         try:
-            item = json.loads(line)
-        except (ValueError, RecursionError):
+            item = parse_json(line)
+        except NotAllowed as err:
+            raise BadValue(f"{where}, line {number}, begins as JSON, but {err}.") from None
+        except ValueError:
             whole = _parsed(text, where) if number == lines[0][0] else _parsed(line, f"{where}, line {number}")
             yield from _json_rows([whole], where)
             return
@@ -64,7 +67,11 @@ def _json_line_rows(text: str, where: str) -> Iterator[Row]:
 def _json_rows(items: Any, where: str, first: int = 1) -> Iterator[Row]:
     for number, item in enumerate(items, start=first):
         row = item if isinstance(item, dict) else {"deviceId": item}
-        named = {plain_name(name): value for name, value in row.items() if isinstance(value, str) and value}
+        typed = [(plain_name(name), value) for name, value in row.items() if isinstance(value, str) and value]
+        named = dict(typed)
+        twice = next((name for name in ID_NAMES if [each for each, _ in typed].count(name) > 1), None)
+        if twice is not None:  # which of them is meant?
+            raise BadValue(f"{where}, device {number}: two members are called {twice}.")
         found = _with_id(named, f"{where}, device {number}")
         if found is None:
             text = json.dumps(item)
@@ -115,6 +122,8 @@ def _device_of(connection: str, where: str) -> str:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as err:
+        return parse_json(text)
+    except NotAllowed as err:
+        raise BadValue(f"{where} begins as JSON, but {err}.") from None
+    except ValueError as err:
         raise BadValue(f"{where} begins as JSON, but is none: {err}.") from None

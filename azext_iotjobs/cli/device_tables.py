@@ -29,6 +29,15 @@ HOW_TO_NAME_IDS = (
 )
 
 
+HOW_TO_NAME_IDS_OF_LIST = (
+    "A table has a column deviceId (or Device ID, id, IOTC_DEVICEID), and commas, semicolons or tabs between its "
+    "cells. A list has commas between its ids, in one line, or one id in each "
+    "line; an id with a comma or a semicolon stands between double quotes."
+)
+NO_DEVICE = frozenset(ID_NAMES) - {"id"}
+CENTRAL = "iotc"  # so begin the columns of IoT Central's export, and hardly a device's id
+
+
 class TableRow(NamedTuple):
     """What a line holds; without what is empty in it."""
 
@@ -65,6 +74,7 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
     twice = [name for name in form.names if name and form.names.count(name) > 1]
     if twice:
         raise BadValue(f"{where}, line {form.skipped + 1}: two columns are called {shown(twice[0])}.")
+    id_name = next((name for name in ID_NAMES if name in form.names), None)
     records = _records(text, form.delimiter, where)
     for line, cells in records:
         if line <= form.skipped + 1 or not any(each.strip() for each in cells):
@@ -76,9 +86,34 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
             )
         texts = (original(each.strip()) for each in cells)
         row = {name: value for name, value in zip(form.names, texts, strict=False) if name and value}
-        if not {*ID_NAMES, CONNECTION_NAME} & row.keys():
+        if id_name not in row and CONNECTION_NAME not in row:
             raise BadValue(f"{where}, line {line}: it has no device id.", hint="Give it one, or take the line out.")
         yield TableRow(line, row)
+
+
+def check_list(text: str, where: str) -> None:
+    """Raise BadValue for lines of a list of ids that are more likely rows: the same cells in each of them.
+
+    A list that goes on over lines has a comma at their ends, or other numbers of ids in them.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    first = lines[0][1]
+    header = next((each for each in lines if _names_ids(each[1])), None)
+    counts = [{_cell_count(line, delimiter) for _, line in lines} for delimiter in DELIMITERS]
+    has_cells = len(lines) > 1 and any(len(each) == 1 and max(each) > 1 for each in counts)
+    has_cells = has_cells and not first.endswith(DELIMITERS)
+    if header or has_cells or plain_name(first.split(",")[0].strip('"')).startswith(CENTRAL):
+        number, line = header or lines[0]
+        raise BadValue(
+            f"{where}, line {number}: {shown(line.split(',')[0])} begins what looks like a table; none of its "
+            "columns can be told to be that of ids.",
+            hint=HOW_TO_NAME_IDS_OF_LIST,
+        )
+
+
+def _names_ids(line: str) -> bool:
+    """Whether a line holds the name of a column of ids, which is hardly a device's."""
+    return any(plain_name(each) in NO_DEVICE for each in re.split(r"[\s,;|]+", line))
 
 
 def _form_of(text: str) -> _Form | None:
@@ -135,9 +170,18 @@ def _check_no_table(lines: Sequence[tuple[int, str]], where: str) -> None:
             f"{where}, line {number}: {shown(stated[0])} begins a table, but none of its columns is one of ids.",
             hint=HOW_TO_NAME_IDS,
         )
-    if plain_name(first.strip('"')) in RESULT_NAMES:
-        raise BadValue(f"{where}, line {number}: {shown(first)} is a column of results; ids are missing beside it.",
+    name = plain_name(first.strip('"'))
+    if name in RESULT_NAMES or name.startswith(f"{CENTRAL}device"):
+        whose = "results" if name in RESULT_NAMES else "IoT Central's export"
+        raise BadValue(f"{where}, line {number}: {shown(first)} is a column of {whose}; ids are missing beside it.",
                        hint=HOW_TO_NAME_IDS)  # fmt: skip
+    header = next((each for each in lines if _names_ids(each[1])), None)
+    if header is not None:
+        raise BadValue(
+            f"{where}, line {header[0]}: {shown(header[1])} is a table's header, but not in its first line, or without "
+            "commas, semicolons or tabs between its cells.",
+            hint=f"Take out the lines above. {HOW_TO_NAME_IDS}",
+        )
     for delimiter in DELIMITERS:
         rows = [(number, line) for number, line in lines if _cell_count(line, delimiter) > 1]
         if len(rows) > 1 or (rows and delimiter == "\t"):

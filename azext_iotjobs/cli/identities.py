@@ -5,7 +5,7 @@ from typing import Any
 from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
 from azext_iotjobs.cli.host_kinds import AUTO, device_host_for
 from azext_iotjobs.cli.queries import device_rows
-from azext_iotjobs.cli.sign_in import SIGN_IN, changed_sign_in, connection_string, own_certificate
+from azext_iotjobs.cli.sign_in import SIGN_IN, TO_BE_MADE, certificate_to_make, changed_sign_in, connection_string
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import MissingChoice
 from azext_iotjobs.model.identity import NewIdentity, check_status_reason
@@ -27,21 +27,20 @@ def create(
     certificate_dir: str | None = None,
 ) -> dict[str, Any]:
     """Register a device."""
-    if valid_for_days is not None or certificate_dir is not None:
-        first_thumbprint = own_certificate(device, sign_in, first_thumbprint, valid_for_days, certificate_dir)
+    certificate = certificate_to_make(device, sign_in, first_thumbprint, valid_for_days, certificate_dir)
     new = NewIdentity(
         device_id=device,
         sign_in=SIGN_IN[sign_in],
         primary_key=first_key,
         secondary_key=second_key,
-        primary_thumbprint=first_thumbprint,
+        primary_thumbprint=TO_BE_MADE if certificate else first_thumbprint,
         secondary_thumbprint=second_thumbprint,
         is_edge=edge,
         is_enabled=device_status == "enabled",
         status_reason=device_status_reason,
         parent_scope=parent_scope,
     )
-    return client.identities.create(new).document
+    return (certificate.create(client, new) if certificate else client.identities.create(new)).document
 
 
 def show(client: HubClient, device: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from azext_iotjobs.cli.edits import Edit, apply_edits, check_edits
 from azext_iotjobs.cli.host_kinds import AUTO, device_host_for
-from azext_iotjobs.cli.sign_in import SIGN_IN, connection_string, own_certificate
+from azext_iotjobs.cli.sign_in import SIGN_IN, TO_BE_MADE, certificate_to_make, connection_string
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import MissingChoice
@@ -25,19 +25,22 @@ def create(
     certificate_dir: str | None = None,
 ) -> dict[str, Any]:
     """Register a module."""
-    if valid_for_days is not None or certificate_dir is not None:
-        name = f"{device}/{module}"
-        first_thumbprint = own_certificate(name, sign_in, first_thumbprint, valid_for_days, certificate_dir)
+    name = f"{device}/{module}"
+    certificate = certificate_to_make(name, sign_in, first_thumbprint, valid_for_days, certificate_dir)
     new = NewIdentity(
         device_id=device,
         module_id=module,
         sign_in=SIGN_IN[sign_in],
         primary_key=first_key,
         secondary_key=second_key,
-        primary_thumbprint=first_thumbprint,
+        primary_thumbprint=TO_BE_MADE if certificate else first_thumbprint,
         secondary_thumbprint=second_thumbprint,
     )
-    return on_device(client, device, lambda: client.identities.create(new)).document
+    return on_device(
+        client,
+        device,
+        lambda: certificate.create(client, new) if certificate else client.identities.create(new),
+    ).document
 
 
 def show(client: HubClient, device: str, module: str) -> dict[str, Any]:

@@ -87,13 +87,19 @@ def listed(text: str, option: str) -> tuple[str, ...]:
 
 
 def _of_table(text: str, option: str) -> list[str]:
-    """The ids of a table whose text az put where @file was typed: other cells of it are none. [] for a list."""
-    if "\n" not in text.strip():
+    """The ids of a table whose text az put where @file was typed: other cells of it are none. [] for a list.
+
+    Raises BadValue for what is more likely a table without a column of ids: its cells are none.
+    """
+    if "\n" not in text.strip() and "id" not in text.lower():
         return []
     from azext_iotjobs.cli.device_files import line_rows  # here: few lists come out of files
-    from azext_iotjobs.cli.device_tables import is_table
+    from azext_iotjobs.cli.device_tables import check_list, is_table
 
-    return [row["deviceid"] for row in line_rows(text, option)] if is_table(text) else []
+    if "\n" in text.strip() and is_table(text):
+        return [row["deviceid"] for row in line_rows(text, option)]
+    check_list(text, option)
+    return []
 
 
 def _pieces(text: str, option: str) -> Iterator[str]:

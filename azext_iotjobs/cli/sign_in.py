@@ -1,13 +1,17 @@
 """How devices and modules sign in: what was typed about it -> values, and the connection string that they are given."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azext_iotjobs.cli.unreadable import say_if_unreadable
 from azext_iotjobs.cli.values import at_least
 from azext_iotjobs.clients.identity_codec import render_sign_in
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.identity import Identity, SignIn, check_keys
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
+from azext_iotjobs.model.identity import Identity, NewIdentity, SignIn, check_keys
+
+if TYPE_CHECKING:
+    from azext_iotjobs.clients.hub import HubClient
 
 SIGN_IN = {
     "shared_private_key": SignIn.SAS,
@@ -15,6 +19,8 @@ SIGN_IN = {
     "x509_ca": SignIn.CA,
 }
 DEFAULT_VALID_DAYS = 365
+MOST_VALID_DAYS = 365 * 100
+TO_BE_MADE = "0" * 40  # stands for a thumbprint until all else is known to fit
 
 
 def connection_string(host: str, identity: Identity, which_key: str) -> dict[str, str]:
@@ -86,13 +92,31 @@ def _check_whole(
         )
 
 
-def own_certificate(
-    name: str, sign_in: str, thumbprint: str | None, valid_days: int | None, folder: str | None
-) -> str:  # fmt: skip
-    """Make a self-signed certificate and give its thumbprint.
+class CertificateToMake(NamedTuple):
+    """A self-signed certificate that is asked for. It is made last: a refusal leaves no file behind."""
 
-    name: the device's id, or device/module: the certificate's common name; made fit, the start of its files' names.
-    """
+    name: str  # the device's id, or device/module: its common name; made fit, the start of its files' names
+    days: int
+    folder: Path
+
+    def create(self, client: "HubClient", new: NewIdentity) -> Identity:
+        """Register what signs in with it. Raises HubAnswer, and BadValue for files that are there or cannot be made."""
+        from azext_iotjobs.cli.certificate import write_self_signed
+
+        files = write_self_signed(self.name, self.days, self.folder)
+        try:
+            return client.identities.create(replace(new, primary_thumbprint=files.thumbprint))
+        except HubAnswer:
+            files.remove()
+            raise
+
+
+def certificate_to_make(
+    name: str, sign_in: str, thumbprint: str | None, valid_days: int | None, folder: str | None
+) -> CertificateToMake | None:
+    """The certificate that --valid-days and --output-dir ask for; None without them. Raises UserError."""
+    if valid_days is None and folder is None:
+        return None
     if sign_in != "x509_thumbprint" or thumbprint is not None:
         raise ConflictingChoice(
             "--valid-days and --output-dir make a certificate: they go with --auth-method x509_thumbprint, without "
@@ -104,7 +128,7 @@ def own_certificate(
         )
     if not Path(folder).is_dir():
         raise BadValue(f"--output-dir {folder}: there is no such folder.")
-    from azext_iotjobs.cli.certificate import write_self_signed
-
     days = at_least(DEFAULT_VALID_DAYS if valid_days is None else valid_days, 1, "--valid-days")
-    return write_self_signed(name, days, Path(folder))
+    if days > MOST_VALID_DAYS:
+        raise BadValue(f"--valid-days {days}: give at most {MOST_VALID_DAYS}.")
+    return CertificateToMake(name, days, Path(folder))

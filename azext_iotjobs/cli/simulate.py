@@ -1,7 +1,6 @@
 """Handler of az iot device simulate. What the device sees and does is printed on stdout, as it happens."""
 
 import pprint
-import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +29,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.operations import simulate as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
@@ -137,7 +137,11 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
     device = str(one.device)
     if (reason := reason_against(device)) is not None:
         raise BadValue(
-            reason, hint=f"Over HTTPS it sends and receives messages: --protocol http -d {shlex.quote(device)}"
+            reason,
+            hint=Hint(
+                "Over HTTPS it sends and receives messages: ",
+                command("iot device simulate", "--protocol", "http", "-d", device),
+            ),
         )
     credential = credential_of(
         client, device, device_key=one.device_key, certificate_path=one.certificate_path, key_path=one.key_path,

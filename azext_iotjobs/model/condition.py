@@ -113,7 +113,7 @@ def _check_begin(condition: str, tokens: list[Token], option: str) -> None:
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else NOTHING
     if len(tokens) == 1 and first.kind == "string":
         raise BadValue(
-            f"{option} {condition.strip()[:60]} stands in quotes itself: cmd does not take single ones away.",
+            f"{option} {_piece(condition.strip())} stands in quotes itself: cmd does not take single ones away.",
             hint=_shown("Write", option, first.text[1:-1]),
         )
     if second.text == "." or second.text in COMPARISONS:
@@ -169,10 +169,17 @@ def _unquoted(tokens: list[Token]) -> Iterator[str]:
         is_name = here.kind == "name" and here.word not in CONSTANTS | {"NOT"} and here.text.lower() not in ROOTS
         if is_value and is_name and behind.text != "(":
             left = tokens[number - 2].text if number > 1 and before.text in COMPARISONS else "deviceId"
+            name = _piece(here.text)
             yield (
-                f"{here.text[:60]} stands without quotes, so it is a name and no text; a shell may have eaten them. "
-                f"Text: {left[:60]} = '{here.text[:60]}', and double quotes around the whole condition."
+                f"{name} stands without quotes, so it is a name and no text; a shell may have eaten them. "
+                f"Text: {_piece(left)} = '{name}', and double quotes around the whole condition."
             )
+
+
+def _piece(text: str) -> str:
+    """A piece of a condition as it may stand in a message: not long, and without control characters."""
+    piece = text[:60]
+    return piece if piece.isprintable() else repr(piece)[1:-1]
 
 
 def _bracketed(condition: str, names: list[Token]) -> str:

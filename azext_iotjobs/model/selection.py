@@ -14,6 +14,7 @@ from azext_iotjobs.model.whole_condition import check_whole
 
 ALL = "*"
 OF_MODULES = r"(?i)\s*from\s+devices\.modules\b"
+OF_COLLECTION = r"(?i)\s*from\s+devices\b"
 HOW_TO_NAME_DEVICES = (
     "Give --device-ids a,b,c, --devices-file FILE, or --query-condition, for example \"tags.site = 'north'\"; '*' is "
     "all devices."
@@ -52,6 +53,11 @@ class Selection:
             raise ConflictingChoice(
                 "--exclude goes with a condition on devices, not on modules.",
                 hint="Say it in the condition: … AND deviceId NIN ['a','b']",
+            )
+        if self.excluded and re.match(OF_COLLECTION, condition):  # it can only stand at the beginning
+            raise ConflictingChoice(
+                "--exclude goes with what would follow WHERE, and the condition begins with FROM.",
+                hint="Leave out FROM … WHERE, or say it in the condition: … AND deviceId NIN ['a','b']",
             )
 
     @property

@@ -92,6 +92,10 @@ def test_one_json_object_over_several_lines_is_one_device(tmp_path: Path) -> Non
         ("status,errorClass\nfailed,offline\n", 1, "looks like a row"),
         ('{"deviceId": "pump-1"}\n{"deviceId": \n', 2, "begins as JSON"),
         ("..\n", 1, "no device id"),
+        ("IOTC_DEVICENAME\nPump\n", 1, "column of IoT Central"),
+        ("Export\ndeviceId\npump-1\n", 2, "header, but not in its first line"),
+        ("DeviceId    Status\n--------  ------\npump-1    enabled\n", 1, "header, but"),
+        ("deviceId,id\npump-1,7\n,8\n", 3, "no device id"),
     ],
 )
 def test_what_looks_like_a_table_and_is_none_is_an_error_with_the_line(
@@ -131,3 +135,16 @@ def test_our_own_results_are_read_back_whatever_their_columns(
     for each in ids:
         writer.writerow([cell(each if name == "deviceId" else note) for name in columns])
     assert [row.cells["deviceid"] for row in rows_in(text.getvalue(), "there")] == ids
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"deviceId": "pump-1", "deviceId": "pump-2"}]',
+        '{"deviceId": "pump-1", "deviceId": "pump-2"}',
+        '[{"deviceId": "pump-1", "Device ID": "pump-2"}]',
+    ],
+)
+def test_of_two_ids_of_one_device_neither_is_taken(tmp_path: Path, content: str) -> None:
+    with pytest.raises(BadValue, match="stands twice|two members"):
+        ids_in(tmp_path, content)

@@ -30,6 +30,29 @@ def test_ids_stand_between_commas_or_lines(text: str) -> None:
     assert sorted(typed(ids=text).device_ids) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,status\npump,ok",
+        "name;status\npump;ok",
+        "pump-1\tenabled\npump-2\tenabled",
+        "DeviceId    Status\n--------  ------\npump-1    enabled",
+        "Export of today\ndeviceId,name\npump-1,a",
+        "IOTC_DEVICENAME\nPump",
+        "deviceId,name",
+    ],
+)
+def test_rows_in_the_place_of_a_list_are_no_ids(option: str, text: str) -> None:
+    with pytest.raises(BadValue, match=r"line \d: .* looks like a table"):
+        typed(**{"ids": "a", option: text})
+
+
+@pytest.mark.parametrize("text", ["pid-1,pid-2", "pid-1,\npid-2", "pid-1, pid-2,\npid-1, pid-2", "pid-1,pid-2\npid-1"])
+def test_a_list_may_go_on_over_lines(text: str) -> None:
+    assert typed(ids=text).device_ids == ("pid-1", "pid-2")
+
+
 @pytest.mark.parametrize("option", ["ids", "excluded", "condition"])
 @pytest.mark.parametrize("text", ["", " ", "\n"])
 def test_an_empty_option_is_an_error(option: str, text: str) -> None:

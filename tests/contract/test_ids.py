@@ -180,3 +180,9 @@ def test_every_character_that_an_id_may_hold_is_taken_everywhere(
     assert hub.request("DELETE", f"/devices/{path}", headers={"If-Match": "*"}).status_code == 204
     for text in ("...", "..a", ".a", "%", "%2", "a%2e%2e", "$x"):
         assert hub.new_device(text)["deviceId"] == text
+
+
+@pytest.mark.parametrize("word", ["query", "Query"])
+def test_no_job_is_called_as_the_list_of_jobs_is(hub: HubProcess, word: str) -> None:
+    job = BODIES["PUT", "v2"] | {"jobId": word}
+    assert hub.refused("PUT", f"/jobs/v2/{word}", job) == (400, "ArgumentInvalid")

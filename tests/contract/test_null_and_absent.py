@@ -106,6 +106,8 @@ def test_an_absent_section_is_left_alone(hub: HubProcess, name: str, body: dict[
         {"tags": {"a": 2}, "properties": {"desired": {"x": None}}},
         {"tags": {"a": 2}, "properties": {"desired": {"x": {"y": None}}}},
         {"tags": {"a": 2}, "properties": {"desired": {"x": [None]}}},
+        {"tags": {"a": [{"b": None}]}},
+        {"tags": {"a": 2}, "properties": {"desired": {"x": [[{"y": {"z": None}}]]}}},
         {"tags": {"a": 2}, "properties": None},
     ],
 )

@@ -88,3 +88,11 @@ def test_no_text_breaks_the_look_at_it(condition: str) -> None:
         assert str(err).startswith(OPTION)
     for doubt in doubts(condition):
         assert doubt.strip().endswith("."), "a sentence"
+
+
+def test_no_control_character_of_a_condition_reaches_what_is_said_of_it() -> None:
+    told = doubts("'\x1b[2J' = foo AND \x1b = bar")
+    assert len(told) == 2 and all(each.isprintable() for each in told)
+    with pytest.raises(BadValue) as caught:
+        check_condition("'tags.a \x1b[2J'", OPTION)
+    assert str(caught.value).isprintable()

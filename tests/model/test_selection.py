@@ -65,3 +65,9 @@ def test_more_ids_than_one_job_takes_are_what_a_fleet_job_is_for() -> None:
     with pytest.raises(BadValue, match="600 devices") as raised:
         many.as_condition()
     assert "az iot hub fleet-job create -j FLEET-JOB --run" in str(raised.value.hint)
+
+
+@pytest.mark.parametrize("condition", ["FROM devices WHERE tags.a = 1", "from devices", "FROM devices.jobs"])
+def test_a_condition_with_its_collection_is_not_put_beside_an_exclusion(condition: str) -> None:
+    with pytest.raises(ConflictingChoice, match="begins with FROM"):
+        Selection(condition=condition, excluded=("a",))

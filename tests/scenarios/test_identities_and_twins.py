@@ -93,6 +93,23 @@ def test_a_self_signed_certificate_is_made_kept_private_and_never_overwritten(hu
     assert "cannot be written" in again
 
 
+def test_no_certificate_is_left_of_what_was_refused(hub: ScenarioHub, tmp_path: Path) -> None:
+    options = ("--am", "x509_thumbprint", "--output-dir", str(tmp_path))
+    create = ("iot", "hub", "device-identity", "create", *options)
+    assert "shared_private_key only" in refused(hub, *create, "-d", "x509-2", "--pk", KEY, "--sk", KEY)
+    assert "Only one key" in refused(hub, *create, "-d", "x509-2", "--pk", KEY)
+    assert "--status-reason" in refused(hub, *create, "-d", "x509-2", "--status-reason", "x" * 200)
+    assert "at most" in refused(hub, *create, "-d", "x509-2", "--valid-days", "99999999")
+    identity(hub, "create", "x509-taken")
+    assert "DeviceAlreadyExists" in refused(hub, *create, "-d", "x509-taken")
+    modules = ("iot", "hub", "module-identity", "create", *options, "-d", "x509-taken", "-m", "m")
+    assert "shared_private_key only" in refused(hub, *modules, "--pk", KEY, "--sk", KEY)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "x509-2-cert.pem").write_text("of somebody else")
+    assert "cannot be written" in refused(hub, *create, "-d", "x509-2")
+    assert [each.name for each in tmp_path.iterdir()] == ["x509-2-cert.pem"]
+
+
 def test_an_update_of_what_changed_meanwhile_is_refused(hub: ScenarioHub) -> None:
     before = identity(hub, "create", "etags")
     identity(hub, "update", "etags", "--status", "disabled")

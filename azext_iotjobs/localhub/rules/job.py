@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
 from azext_iotjobs.localhub.rules.twin import Change
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
+LIST_OF_JOBS = "query"  # GET /jobs/v2/query: a job of that id could not be read
 HORIZON = timedelta(hours=168)
 DEFAULT_EXECUTION_S = 3600  # what the service assumes is not published
 RESPONSE_TIMEOUT_S = (5, 300)
@@ -123,6 +124,8 @@ def check_job_id(job_id: str) -> None:
         raise HubError(
             ARGUMENT_INVALID, f"{job_id[:66]!a} is no job id: it may hold 1 to 64 letters, digits, dashes and '."
         )
+    if job_id.lower() == LIST_OF_JOBS:
+        raise HubError(ARGUMENT_INVALID, f"{job_id!a} is no job id: that path has the list of jobs.")
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:

@@ -103,12 +103,17 @@ def as_patch(change: Change, data: Tree) -> Tree | None:
 def check_without_null(tree: Tree, name: str) -> None:
     """Raise HubError 400 for null anywhere: in what is to be all of a section it could only be a mistake."""
     for key, value in tree.items():
-        if value is None:
-            raise HubError(
-                ARGUMENT_INVALID, f"{_shown(f'{name}.{key}')} is null. A replacement leaves out what is to be removed."
-            )
-        if isinstance(value, dict):
-            check_without_null(value, f"{name}.{key}")
+        _check_not_null(value, f"{name}.{key}")
+
+
+def _check_not_null(value: Any, path: str) -> None:
+    if value is None:
+        raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is null. A replacement leaves out what is to be removed.")
+    if isinstance(value, dict):
+        check_without_null(value, path)
+    elif isinstance(value, list):
+        for each in value:
+            _check_not_null(each, path)
 
 
 def replacement(old: Tree, new: Tree) -> Tree:
