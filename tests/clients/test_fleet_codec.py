@@ -57,7 +57,8 @@ def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
     shown = render_run(run, NOW + timedelta(seconds=90))
     assert (shown["status"], shown["durationSeconds"], shown["asked"]["by"]) == ("running", 90, "bob")
     assert shown["progress"] == {
-        "total": 4, "pending": 3, "completed": 0, "failed": 1, "uncertain": 0, "byErrorClass": {"offline": 1},
+        "total": 4, "pending": 1, "inProgress": 2, "completed": 0, "failed": 1, "uncertain": 0,
+        "byErrorClass": {"offline": 1},
     }  # fmt: skip
     assert shown["nextBatchNotBefore"] == "2026-05-01T01:00:00.000Z" and shown["runner"]["owner"] == "ann"
     assert render_batch(BATCH, run)["status"] == "running"
@@ -84,7 +85,11 @@ EVENTS: list[tuple[events.Event, dict[str, Any]]] = [
             at=NOW, batch=1, job_id="j", status="running",
             tally=JobTally(device_count=9, failed_count=1, succeeded_count=2, running_count=3, pending_count=3),
         ),
-        {"event": "hub-job", "jobId": "j", "progress": {"total": 9, "completed": 2, "failed": 1}},
+        {
+            "event": "hub-job",
+            "jobId": "j",
+            "progress": {"total": 9, "completed": 2, "failed": 1, "running": 3, "pending": 3},
+        },
     ),
 ]  # fmt: skip
 
