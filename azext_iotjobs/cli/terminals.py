@@ -37,9 +37,9 @@ def cut_between_words(line: str, width: int) -> str:
     """As much of a line as fits, without half a word at its end; a first word that is too long alone is cut."""
     if len(line) <= width:
         return line
-    return (
-        line[:width].rstrip() if line[width] == " " else line[:width].rpartition(" ")[0].rstrip(" ,;|(") or line[:width]
-    )
+    if line[width] == " ":
+        return line[:width].rstrip()
+    return line[:width].rpartition(" ")[0].rstrip(" ,;|(") or line[:width]
 
 
 def heed_no_color(cli_ctx: Any) -> None:
