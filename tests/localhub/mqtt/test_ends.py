@@ -37,6 +37,18 @@ BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
     "PING": (encode(Pingreq()), "a client that had not said who it is ended: it sent PINGREQ before CONNECT"),
     "MQTT 5": (
         b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+    ),
+    "MQTT 5 with properties": (
+        b"\x10\x15\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x0a\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+    ),
+    "MQTT 3.1": (
+        b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 3.1; 3.1.1 is spoken here",
+    ),
+    "MQTT 5, cut short": (
+        b"\x10\x0b\x00\x04MQTT\x05\x02\x00\x3c\xff",
         "a client that had not said who it is ended: it speaks MQTT 5; 3.1.1 is spoken here",
     ),
     "too large": (
