@@ -141,9 +141,10 @@ def _parse_connect(reader: _Reader, _flags: int) -> Connect:
     name, level = reader.text(), reader.number(1)
     require(name in ("MQTT", "MQIsdp"), "unknown protocol name")  # MQIsdp is how MQTT 3.1 called itself, level 3
     if (name, level) != ("MQTT", PROTOCOL_LEVEL):
-        reader.rest()
         require(level != PROTOCOL_LEVEL, "protocol level 4 under another name")  # [MQTT-3.1.2-1]
-        return Connect(protocol_level=level)
+        client_id = _client_id_of_other(reader, level)
+        reader.rest()
+        return Connect(protocol_level=level, client_id=client_id)
     bits = reader.number(1)
     has_will, will_bits = bool(bits & 0x04), bits & 0x38
     require(not bits & 0x01, "reserved CONNECT flag")  # [MQTT-3.1.2-3]
@@ -158,6 +159,31 @@ def _parse_connect(reader: _Reader, _flags: int) -> Connect:
         username=reader.text() if bits & 0x80 else None,
         password=reader.binary() if bits & 0x40 else None,
     )
+
+
+def _client_id_of_other(reader: _Reader, level: int) -> str:
+    """The client id in a CONNECT of MQTT 3.1 or 5, so that the log can name who speaks it; "" where there is none."""
+    if level not in (3, 5):
+        return ""
+    try:
+        reader.take(3)  # flags, keep-alive
+        if level == 5:
+            reader.take(_property_bytes(reader))  # [MQTT 5, 3.1.2.11]
+        client_id = reader.text()
+    except MalformedPacket:  # it is refused for its version, whatever the rest is
+        return ""
+    return "" if "\0" in client_id else client_id
+
+
+def _property_bytes(reader: _Reader) -> int:
+    """How long the properties are, by a length of up to four bytes."""
+    size = 0
+    for place in range(4):
+        byte = reader.number(1)
+        size |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            break
+    return size
 
 
 def _parse_connack(reader: _Reader, _flags: int) -> Connack:

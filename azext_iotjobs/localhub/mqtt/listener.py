@@ -199,10 +199,10 @@ class Connection(asyncio.Protocol):
     def _try_to_admit(self, asked: session.Admit, *, is_counted: bool = False) -> None:
         try:
             self._admit(asked, is_counted=is_counted)
-        except StoreTrouble:
+        except StoreTrouble as err:
             if self._session.state is not session.State.ADMITTING:  # CONNACK is out
                 raise
-            self._carry_out(self._session.put_off())
+            self._carry_out(self._session.put_off(f"the hub could not do it: {err.text}", is_mistake=False))
 
     def _admit(self, asked: session.Admit, *, is_counted: bool) -> None:
         try:
@@ -216,7 +216,8 @@ class Connection(asyncio.Protocol):
                 if self._waits(Throttle.CONNECTIONS, partial(self._try_to_admit, asked, is_counted=True)):
                     return
             except HubError:
-                self._carry_out(self._session.put_off())
+                reason = "throttled: too many new connections at once"
+                self._carry_out(self._session.put_off(reason, is_mistake=True))
                 return
         self.address = asked.address
         # CONNACK has to be the first packet: once attached, a method may follow at once.

@@ -44,8 +44,8 @@ class Will:
 class Connect:
     """The first packet of a client.
 
-    With a protocol_level other than 4 the rest of a received packet follows rules unknown here: it is not read, and the
-    other fields hold their defaults. The answer is CONNACK 1 [MQTT-3.1.2-2].
+    With a protocol_level other than 4 the rest of a received packet follows other rules: at most the client id is read,
+    and the other fields hold their defaults. The answer is CONNACK 1 [MQTT-3.1.2-2].
     """
 
     client_id: str = ""  # an empty one with clean_session=False is for the server to refuse with 2 [MQTT-3.1.3-8]

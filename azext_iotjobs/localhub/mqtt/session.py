@@ -136,11 +136,11 @@ class Session:
             return []
         return self._reject(NOT_AUTHORISED, f"it was not let in: {reason}")
 
-    def put_off(self) -> list[Effect]:
+    def put_off(self, reason: str, *, is_mistake: bool) -> list[Effect]:
         """The device may come in, but not now."""
         if self.state is not State.ADMITTING:
             return []
-        return self._reject(UNAVAILABLE, "throttled: too many new connections at once")
+        return self._reject(UNAVAILABLE, reason, is_mistake=is_mistake)
 
     def acknowledge(self, publish: packets.Publish) -> list[Effect]:
         """What a taken message is answered with."""
@@ -176,6 +176,7 @@ class Session:
 
     def _connect(self, connect: packets.Connect) -> list[Effect]:
         if connect.protocol_level != packets.PROTOCOL_LEVEL:
+            self.client_id = connect.client_id or None
             version = {3: "3.1", 5: "5"}.get(connect.protocol_level, f"level {connect.protocol_level}")
             return self._reject(BAD_PROTOCOL, f"it speaks MQTT {version}; 3.1.1 is spoken here")
         self.client_id = connect.client_id
@@ -243,12 +244,13 @@ class Session:
         self.state = State.CLOSED
         return [Close("DISCONNECT", is_mistake=False)]
 
-    def _reject(self, code: int, reason: str) -> list[Effect]:
-        return [Send(packets.Connack(session_present=False, return_code=code)), *self._close(reason)]
+    def _reject(self, code: int, reason: str, *, is_mistake: bool = True) -> list[Effect]:
+        connack = packets.Connack(session_present=False, return_code=code)
+        return [Send(connack), *self._close(reason, is_mistake=is_mistake)]
 
-    def _close(self, reason: str) -> list[Effect]:
+    def _close(self, reason: str, *, is_mistake: bool = True) -> list[Effect]:
         self.state = State.CLOSED
-        return [Close(reason)]
+        return [Close(reason, is_mistake)]
 
     def _own_address(self) -> Address:
         assert self.address is not None  # a CONNECT that names none goes no further than NEW

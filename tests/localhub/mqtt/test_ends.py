@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.errors import StoreTrouble
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.ends import REFILL_S, REPEAT_S, STOCK, EndLog, LineBudget, shown
 from azext_iotjobs.localhub.mqtt.listener import CONNECT_LIMIT_S, MAX_PACKET_BYTES
-from azext_iotjobs.localhub.mqtt.packets import Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
+from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.raw_device import DOORS, Door, Hub, RawDevice, hello, listening
 from tests.helpers.websocket_wire import TEXT, masked_frame
@@ -37,6 +38,18 @@ BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
     "PING": (encode(Pingreq()), "a client that had not said who it is ended: it sent PINGREQ before CONNECT"),
     "MQTT 5": (
         b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+    ),
+    "MQTT 5 with properties": (
+        b"\x10\x15\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x0a\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+    ),
+    "MQTT 3.1": (
+        b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03abc",
+        "client 'abc' ended: it speaks MQTT 3.1; 3.1.1 is spoken here",
+    ),
+    "MQTT 5, cut short": (
+        b"\x10\x0b\x00\x04MQTT\x05\x02\x00\x3c\xff",
         "a client that had not said who it is ended: it speaks MQTT 5; 3.1.1 is spoken here",
     ),
     "too large": (
@@ -280,3 +293,22 @@ def test_a_packet_after_the_end_changes_nothing(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.DEBUG, LOGGER):
         run(main)
     assert len(lines(caplog)) == 1
+
+
+def test_a_client_that_is_put_off_by_the_hubs_own_trouble_is_not_blamed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, door: Door
+) -> None:
+    def in_trouble(*_: object) -> None:
+        raise StoreTrouble("the disk is full")
+
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop, door) as hub:
+            monkeypatch.setattr(hub.desk, "kept_filters", in_trouble)
+            device = await hub.wire()
+            device.send(hello())
+            assert await device.next() == Connack(session_present=False, return_code=3)
+            assert await device.is_dropped()
+
+    with caplog.at_level(logging.DEBUG, LOGGER):
+        run(main)
+    assert lines(caplog) == []
