@@ -15,7 +15,7 @@ from typing import Any
 from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.streams import give_up, wrote
+from azext_iotjobs.cli.streams import give_up_result, wrote
 
 DELETE = 0x7F
 BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
@@ -39,8 +39,8 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
         try:
             plain_out(item, formatter=formatter, out_file=file)
             file.flush()
-        except OSError:
-            give_up(file)
+        except OSError as err:
+            give_up_result(file, err)
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)
