@@ -285,8 +285,8 @@ def _say_what_is_awaited(place: FleetPlace, run: Run) -> None:
     holder = "whoever goes on with it" if run.lease is None else run.lease.owner
     found = awaited(place.store, run, place.store.definition_of(run))
     logger.warning(
-        "%s was asked to end; %s sees to that, and waits for %s.", run.name, holder,
-        "what is under way:" if found else "its last step",
+        "%s was asked to end; %s sees to that, and waits for %s", run.name, holder,
+        "what is under way:" if found else "its last step.",
     )  # fmt: skip
     for each in found[:MAX_AWAITED_SAID]:
         logger.warning("%s", in_full(each))

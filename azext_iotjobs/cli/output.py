@@ -12,11 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from azure.cli.core.azclierror import FileOperationError
 from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.streams import HOW_TO_GO_ON, NOT_WRITTEN, give_up, is_full, wrote
+from azext_iotjobs.cli.streams import give_up_result, wrote
 
 DELETE = 0x7F
 BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
@@ -41,9 +40,7 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
             plain_out(item, formatter=formatter, out_file=file)
             file.flush()
         except OSError as err:
-            give_up(file)
-            if is_full(err):
-                raise FileOperationError(NOT_WRITTEN, recommendation=HOW_TO_GO_ON) from err
+            give_up_result(file, err)
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)

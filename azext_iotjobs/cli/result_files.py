@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from azext_iotjobs.cli.csv_cells import cell
 from azext_iotjobs.cli.file_writing import check_link, open_new, open_there, write_beside
-from azext_iotjobs.cli.streams import give_up
+from azext_iotjobs.cli.streams import give_up, give_up_result
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("csv", "jsonl", "json")
@@ -77,8 +77,8 @@ def write(target: Target, read: Callable[[str], Pages]) -> int:
     if target.path == STDOUT:
         try:
             return _write_to_stdout(target, read)
-        except BrokenPipeError:  # who reads has had enough; Python would complain of it at its own end
-            give_up(sys.stdout)
+        except OSError as err:  # who reads has had enough, or there is no room
+            give_up_result(sys.stdout, err)
             return 0
     path = Path(target.path)
     try:

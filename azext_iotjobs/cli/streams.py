@@ -1,20 +1,17 @@
 """Standard streams that somebody has closed, or whose reader has left: neither costs a command its work.
 
 Strategy: what is closed is opened on the null device, so that no file or socket of ours takes its number. What breaks
-later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails. A disk that is full
-is another matter: somebody waits for the result that is lost then, and is told.
+later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails. A result that did
+not get into a file, whose disk is full, is another matter: somebody counts on it, and is told.
 """
 
 import errno
 import os
+import stat
 import sys
 from typing import Any, TextIO
 
-from azext_iotjobs.model.errors import BadValue
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-NOT_WRITTEN = "stdout cannot be written: there is no room on its disk."
-HOW_TO_GO_ON = "Make room, or write to another disk. What the command has done stays done."
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota's number
 
 
 def open_what_is_closed(cli_ctx: Any) -> None:
@@ -37,22 +34,41 @@ def open_what_is_closed(cli_ctx: Any) -> None:
 def wrote(file: TextIO, text: str) -> bool:
     """Write a text at once; whether there is still somebody to read it. If not, later writes go nowhere.
 
-    Raises BadValue for stdout on a full disk.
+    Raises what `give_up_result` does for a result.
     """
     try:
         file.write(text)
         file.flush()
-    except (OSError, ValueError) as err:  # ValueError: Python itself has closed it
+    except OSError as err:
+        if file is sys.stderr:
+            give_up(file)
+        else:
+            give_up_result(file, err)
+        return False
+    except ValueError:  # Python itself has closed it
         give_up(file)
-        if file is sys.stdout and is_full(err):
-            raise BadValue(NOT_WRITTEN, hint=HOW_TO_GO_ON) from err
         return False
     return True
 
 
-def is_full(err: Exception) -> bool:
-    """Whether a write has failed for want of room."""
-    return isinstance(err, OSError) and err.errno in FULL
+def give_up_result(file: TextIO, err: OSError) -> None:
+    """The same as `give_up`; raises az's FileOperationError where a result is lost that nobody chose to leave."""
+    is_lost = err.errno in NO_ROOM or _is_file(file)
+    give_up(file)
+    if is_lost:
+        from azure.cli.core.azclierror import FileOperationError  # here: az has loaded it only when something fails
+
+        raise FileOperationError(
+            f"The result could not be written to stdout: {err.strerror}. What was asked for is done all the same.",
+            recommendation="Send it elsewhere; before asking for a change again, see what stands now.",
+        ) from err
+
+
+def _is_file(file: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, ValueError):  # what stands for it has no number
+        return False
 
 
 def give_up(file: TextIO) -> None:

@@ -22,7 +22,8 @@ WHOLE = ("Id", "JobId", "ParentJobId", "DeviceId", "ModuleId", "HostName", "Name
 # What matters most first. Columns that are not named here follow, in the order in which they stand.
 IMPORTANT = (
     "Id", "JobId", "DeviceId", "Name", "Batch", "Run", "ModuleId", "Status", "Failed", "Completed", "Succeeded",
-    "Uncertain", "Devices", "Pending", "Running", "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload",
+    "Uncertain", "InProgress", "EndedByHub", "Devices", "Pending", "Running",
+    "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload",
     "Seconds", "HostName", "HttpsPort", "MqttPort", "QueryCondition",
 )  # fmt: skip
 LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Finished", "Ended", "End")

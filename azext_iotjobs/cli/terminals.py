@@ -34,12 +34,13 @@ def width_of_stderr() -> int:
 
 
 def cut_between_words(line: str, width: int) -> str:
-    """As much of a line as fits, without half a word at its end; a first word that is too long alone is cut."""
+    """As much of a line as fits, without half a word or a sign of division at its end; a first word that is too long
+    alone is cut.
+    """
     if len(line) <= width:
         return line
-    if line[width] == " ":
-        return line[:width].rstrip()
-    return line[:width].rpartition(" ")[0].rstrip(" ,;|(") or line[:width]
+    fits = line[:width] if line[width] == " " else line[:width].rpartition(" ")[0]
+    return fits.rstrip(" ,;|(") or line[:width]
 
 
 def heed_no_color(cli_ctx: Any) -> None:

@@ -158,6 +158,12 @@ def test_ids_are_never_cut_and_texts_are_cut_between_words(width: int) -> None:
     assert words == row["ErrorText"].split()[: len(words)]
 
 
+def test_devices_in_progress_stay_longer_than_how_long_it_took() -> None:
+    row = {"Id": "x", "Status": "stopped", "InProgress": "10", "Seconds": "14.5"}
+    rows, left_out = narrowed([row], 32)
+    assert rows[0]["InProgress"] == "10" and left_out == ["Seconds"]
+
+
 @pytest.mark.parametrize(
     ("text", "width", "shown"),
     [
@@ -234,6 +240,8 @@ def test_a_message_that_fits_and_one_that_goes_elsewhere_are_as_they_were() -> N
         ("one two", 3, "one"),
         ("one, two", 5, "one"),
         ("onetwo", 4, "onet"),
+        ("1/4 | 9 left | waits", 14, "1/4 | 9 left"),
+        ("9 failed (offline 3)", 10, "9 failed"),
     ],
 )
 def test_a_line_is_cut_between_words(line: str, width: int, cut: str) -> None:

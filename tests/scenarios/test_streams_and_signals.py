@@ -74,6 +74,17 @@ def test_a_reader_that_has_left_changes_no_exit_code(
     assert "Traceback" not in ran.stderr and "BrokenPipe" not in ran.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_result_that_finds_no_room_is_an_error(hub: ScenarioHub, commands: dict[str, tuple[str, ...]]) -> None:
+    run = commands["fleet-job run"]
+    assert hub.az.run(*run).code == 0
+    rows = tuple("results" if word == "run" else word for word in run)
+    for command in (commands["query"], (*rows, "--output-file", "-")):
+        ran = shell(hub, '"$0" "$@" > /dev/full', *command)
+        assert ran.returncode == 1 and "could not be written to stdout: No space left" in ran.stderr
+        assert "Traceback" not in ran.stderr and "Exception ignored" not in ran.stderr
+
+
 def test_events_end_when_their_reader_has_had_enough(hub: ScenarioHub, device: str) -> None:
     for _ in range(2):
         send = ("iot", "device", "send-d2c-message", "-n", hub.name, "-d", device, "--data", "x")
