@@ -21,7 +21,8 @@ from azext_iotjobs.model.target import HTTPS_PORT, HubTarget, SasKey, check_key
 logger = get_logger(__name__)
 
 API_VERSION = "2021-07-02"  # in every cloud
-API_VERSION_OF_NAMES = "2026-03-01-preview"  # the first with deviceHostName and serviceHostName
+# With deviceHostName and serviceHostName: the first that is no preview, and the first of all, where that is not yet.
+API_VERSIONS_OF_NAMES = ("2026-11-01", "2026-03-01-preview")
 OLD_GATEWAY = "V1"  # has the classic name alone
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10
@@ -125,18 +126,18 @@ class ResourceManager:
         Raises Unauthorized, Forbidden and other HubAnswers.
         """
         what = f"reading the hubs of {self._place(group)}"
-        first = self._list_url(group, API_VERSION_OF_NAMES)
-        status, document = self._send("GET", first)
-        # Which refusal an unknown version gets is not the same in all clouds. Of one that has another reason, the
-        # older version's answer says it again.
-        if status in (400, 404) or status >= 500:
-            first = self._list_url(group, API_VERSION)
+        for version in (*API_VERSIONS_OF_NAMES, API_VERSION):
+            first = self._list_url(group, version)
             status, document = self._send("GET", first)
-            if 200 <= status < 300:
-                logger.warning(
-                    "Azure Resource Manager did not say which host names the hub has (api-version %s): its classic "
-                    "one is used.", API_VERSION_OF_NAMES,
-                )  # fmt: skip
+            # Which refusal an unknown version gets is not the same in all clouds. Of one that has another reason, the
+            # older version's answer says it again.
+            if not (status in (400, 404) or status >= 500):
+                break
+        if 200 <= status < 300 and version == API_VERSION:
+            logger.warning(
+                "Azure Resource Manager did not say which host names the hub has (api-version %s): its classic one "
+                "is used.", " and ".join(API_VERSIONS_OF_NAMES),
+            )  # fmt: skip
         for item in self._items(first, what, begun=(status, document)):
             yield _hub(item)
 

@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 LOCALHOST = "localhost"
 LOOPBACK_NAMES = (LOCALHOST, "127.0.0.1", "::1", "[::1]")
-# Every cloud has its own end, private ones too: azure-devices.net, .cn, .us. `localhost` is where local hubs are.
-_NAME = re.compile(
-    r"(?P<hub>[^.\s]+)\.(?:(?P<kind>device|service)\.)?(?P<end>azure-devices(?:-[a-z0-9-]+)?(?:\.[a-z0-9-]+)+|localhost)",
-    re.IGNORECASE,
-)
-_LOOPBACK_V4 = re.compile(r"127(\.[0-9]{1,3}){3}")
+KINDS = ("device", "service")
+END = "azure-devices"  # every cloud has its own end, private ones too: azure-devices.net, .cn, .us
+END_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+# Not compiled here, and names are taken apart without `re`: each command does that, and compiling takes milliseconds.
+_LOOPBACK_V4 = r"127(\.[0-9]{1,3}){3}"
 
 
 class HostKind(Enum):
@@ -39,21 +38,46 @@ class HostNames(NamedTuple):
         return {HostKind.CLASSIC: self.classic, HostKind.DEVICE: self.device, HostKind.SERVICE: self.service}[kind]
 
 
+class _Name(NamedTuple):
+    hub: str
+    kind: HostKind
+    end: str
+
+
+def _taken_apart(host: str) -> _Name | None:
+    """The parts of a hub's host name; None of any other."""
+    hub, _, end = host.partition(".")
+    label, _, behind = end.partition(".")
+    kind = HostKind(label.lower()) if behind and label.lower() in KINDS else HostKind.CLASSIC
+    end = end if kind is HostKind.CLASSIC else behind
+    has_hub = bool(hub) and not any(map(str.isspace, hub))
+    return _Name(hub, kind, end) if has_hub and _ends_hubs_names(end.lower()) else None
+
+
+def _ends_hubs_names(end: str) -> bool:
+    """Whether hubs' names end so; `localhost` is where local hubs are."""
+    first, *labels = end.split(".")
+    is_azure = first == END or (first.startswith(f"{END}-") and first != f"{END}-")
+    return end == LOCALHOST or (
+        is_azure and bool(labels) and all(each and END_CHARACTERS.issuperset(each) for each in (first, *labels))
+    )
+
+
 def kind_of(host: str) -> HostKind:
     """What a host name is for; one that has no form of a hub's is for everything."""
-    found = _NAME.fullmatch(host)
-    return HostKind(found["kind"].lower()) if found and found["kind"] else HostKind.CLASSIC
+    found = _taken_apart(host)
+    return HostKind.CLASSIC if found is None else found.kind
 
 
 def host_of_kind(host: str, kind: HostKind) -> str | None:
     """The same hub's name of another kind, with the end that `host` has; None where no other follows from it."""
-    found = _NAME.fullmatch(host)
-    if kind is kind_of(host):
+    found = _taken_apart(host)
+    if kind is (HostKind.CLASSIC if found is None else found.kind):
         return host
     if found is None:
         return None
     label = "" if kind is HostKind.CLASSIC else f"{kind.value}."
-    return f"{found['hub']}.{label}{found['end']}"
+    return f"{found.hub}.{label}{found.end}"
 
 
 def names_that_follow(host: str) -> HostNames:
@@ -63,7 +87,7 @@ def names_that_follow(host: str) -> HostNames:
 
 def is_loopback(host: str) -> bool:
     """Whether a host name means this machine."""
-    return host.lower() in LOOPBACK_NAMES or is_below_localhost(host) or _LOOPBACK_V4.fullmatch(host) is not None
+    return host.lower() in LOOPBACK_NAMES or is_below_localhost(host) or re.fullmatch(_LOOPBACK_V4, host) is not None
 
 
 def is_below_localhost(host: str) -> bool:

@@ -20,7 +20,7 @@ _KEY_FORM = r"(?:[A-Za-z0-9+/]{4}){5,21}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A
 _SECRETS = (
     # JSON within a text of JSON.
     rf'(\\"(?:{"|".join((*KEYS, *ALWAYS))})\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\")?)*',
-    r"(SharedAccessKey=)[^;\"'\s\\]+",
+    r"((?:SharedAccess|Account)Key=)[^;\"'\s\\]+",
     r"\b(sig=)[^&;\"'\s\\]+",
     r"\b(Bearer )[^\s\"']+",
     r"(//)[^/@\s:]+:[^/@\s]+(?=@)",  # of a proxy
@@ -73,6 +73,8 @@ def _begins_users(name: str) -> bool:
 
 
 def _is_secret(name: str, value: str, *, is_users: bool) -> bool:
+    if not value:
+        return False  # of two keys that were renewed, the one that was not; who reads the log must see which
     if name in ALWAYS:
         return True
     if name in KEYS and not is_users:

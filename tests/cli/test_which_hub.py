@@ -18,7 +18,17 @@ from azext_iotjobs.model.errors import (
     Unauthorized,
 )
 from azext_iotjobs.model.target import SasKey, SasToken
-from tests.helpers.azure_double import LIST, OLD_LIST, AzureDouble, hub_item, hub_path, keys, refusal, with_hubs
+from tests.helpers.azure_double import (
+    LIST,
+    OLD_LIST,
+    PREVIEW_LIST,
+    AzureDouble,
+    hub_item,
+    hub_path,
+    keys,
+    refusal,
+    with_hubs,
+)
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 HOST = "myhub-7f.azure-devices.net"  # not the name and the cloud's suffix
@@ -68,7 +78,7 @@ def test_a_resource_group_narrows_the_look_up() -> None:
     path = (
         "/subscriptions/91d12660-3dec-467a-be2a-213b5544ddc0/resourceGroups/a%28b/providers/Microsoft.Devices/IotHubs"
     )
-    url = f"{path}?api-version=2026-03-01-preview"
+    url = f"{path}?api-version=2026-11-01"
     double = AzureDouble({url: (200, {"value": [hub_item("myHub", HOST)]}), LIST_KEYS: (200, keys(KEY))})
     assert choose(double, "myHub", group="a(b").target.host == HOST
     assert double.sent[0] == ("GET", url)
@@ -165,7 +175,7 @@ def test_a_hub_without_a_host_name_yet_is_not_guessed() -> None:
 )
 def test_what_resource_manager_refuses_is_said(status: int, document: Any, kind: type, said: str) -> None:
     with pytest.raises(kind) as raised:
-        choose(AzureDouble(dict.fromkeys((LIST, OLD_LIST), (status, document))), "myHub")
+        choose(AzureDouble(dict.fromkeys((LIST, PREVIEW_LIST, OLD_LIST), (status, document))), "myHub")
     error = raised.value
     assert "Azure Resource Manager" in str(error)
     assert said in str(getattr(error, "hint", ""))
@@ -308,10 +318,23 @@ def test_where_azure_does_not_know_the_names_the_classic_one_is_used_with_a_warn
     status: int, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     double = with_hubs([hub_item("myHub", HOST)], KEY)
-    double = AzureDouble({**double.answers, OLD_LIST: double.answers[LIST], LIST: (status, refusal(code, "No."))})
+    refused = dict.fromkeys((LIST, PREVIEW_LIST), (status, refusal(code, "No.")))
+    double = AzureDouble({**double.answers, OLD_LIST: double.answers[LIST], **refused})
     assert hosts(choose(double, "myHub")) == (HOST, HOST)
-    assert [path for _, path in double.sent] == [LIST, OLD_LIST, LIST_KEYS]
+    assert [path for _, path in double.sent] == [LIST, PREVIEW_LIST, OLD_LIST, LIST_KEYS]
     assert "classic" in caplog.text and KEY not in caplog.text
+
+
+def test_where_azure_has_the_names_in_its_preview_alone_they_come_from_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service, device = SPLIT
+    double = with_hubs([hub_item("myHub", HOST, deviceHostName=device, serviceHostName=service)], KEY)
+    refused = (400, refusal("NoRegisteredProviderFound", "No."))
+    double = AzureDouble({**double.answers, PREVIEW_LIST: double.answers[LIST], LIST: refused})
+    assert hosts(choose(double, "myHub")) == (service, device)
+    assert [path for _, path in double.sent] == [LIST, PREVIEW_LIST, LIST_KEYS]
+    assert "classic" not in caplog.text
 
 
 @pytest.mark.parametrize("name", SPLIT)

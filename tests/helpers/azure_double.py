@@ -10,8 +10,9 @@ from azext_iotjobs.model.entra import BearerToken
 
 SUBSCRIPTION = "91d12660-3dec-467a-be2a-213b5544ddc0"
 ENDPOINT = "https://management.azure.com"
-LIST = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Devices/IotHubs?api-version=2026-03-01-preview"
-OLD_LIST = LIST.replace("2026-03-01-preview", "2021-07-02")
+LIST = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Devices/IotHubs?api-version=2026-11-01"
+PREVIEW_LIST = LIST.replace("2026-11-01", "2026-03-01-preview")
+OLD_LIST = LIST.replace("2026-11-01", "2021-07-02")
 RIGHTS = {
     "iothubowner": "RegistryWrite, ServiceConnect, DeviceConnect",
     "service": "ServiceConnect",

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
@@ -27,6 +28,10 @@ def on_terminal(az: Az, width: int, *words: str, **environment: str) -> tuple[in
         os.close(theirs)
         text = b""
         while True:
+            readable, _, _ = select.select([ours], [], [], TIMEOUT_S)
+            if not readable:
+                ran.kill()
+                raise AssertionError(f"nothing more within {TIMEOUT_S} s, after {text!r}")
             try:
                 part = os.read(ours, 65536)
             except OSError:  # Linux: the other side is closed

@@ -69,6 +69,15 @@ def test_a_quoted_quote_ends_nothing() -> None:
     )
 
 
+def test_which_of_two_keys_was_not_renewed_is_to_be_seen() -> None:
+    text = json.dumps({"rotatedKeys": [{"id": "d", "primaryKey": LONG_KEY, "secondaryKey": ""}]})
+    assert masked(text) == text.replace(LONG_KEY, "***")
+
+
+def test_the_key_of_a_storage_account_is_covered() -> None:
+    assert masked(f"AccountName=a;AccountKey={LONG_KEY};x=y") == "AccountName=a;AccountKey=***;x=y"
+
+
 def test_what_is_no_secret_stays() -> None:
     text = '{"deviceId": "d", "primaryThumbprint": "AB", "keyName": "p"} sr=h&se=1&skn=p SharedAccessKeyName=p'
     assert masked(text) == text
