@@ -41,8 +41,7 @@ class Progress:
 
     def __init__(self, clock: Clock, *, is_silent: bool) -> None:
         self._clock = clock
-        self._began_at = clock.monotonic()
-        self._said_at = self._began_at
+        self._said_at = clock.monotonic()
         self._ended_before = 0  # devices that had ended when this process began
         self._job = ""  # its id
         self._batch_count = 0
@@ -50,7 +49,7 @@ class Progress:
         self._stop: StopFlag | None = None
         self._is_stopping = False
         self._driver = Driver.CALLS
-        self._speed = Speed(self._began_at, 0)
+        self._speed = Speed(self._said_at, 0)
         self._told_of: set[tuple[object, ...]] = set()  # what was said to be awaited, since something last ended
         self._line = LiveLine(is_silent=is_silent)
 
@@ -109,8 +108,7 @@ class Progress:
 
     def _begin(self, run: Run) -> None:
         self._ended_before = run.tally.ended
-        self._began_at = self._clock.monotonic()
-        self._speed = Speed(self._began_at, self._ended_before)
+        self._speed = Speed(self._clock.monotonic(), self._ended_before)
         self._driver = run.driver
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
@@ -146,7 +144,7 @@ class Progress:
         waits = self._is_stopping or still_s > 0
         self._show(
             lambda: how_far(
-                event, self._batch_count, self._ended_before, now - self._began_at, still_s=still_s, waits=waits
+                event, self._batch_count, self._ended_before, self._speed.moving_s, still_s=still_s, waits=waits
             )
         )
 
@@ -194,9 +192,14 @@ class Speed:
         self._ended, self._moved_at = ended, now
         return True
 
+    @property
+    def moving_s(self) -> float:
+        """From the beginning to the last end: what an estimate is made of, which else would grow while nothing ends."""
+        return self._moved_at - self._began_at
+
     def still_for_s(self, now: float) -> float:
         """For how long nothing has ended, when that is much longer than it took before; else 0."""
-        gap_s = (self._moved_at - self._began_at) / max(1, self._ended - self._ended_first)
+        gap_s = self.moving_s / max(1, self._ended - self._ended_first)
         still_s = now - self._moved_at
         return still_s if still_s > max(STILL_S, STILL_GAPS * gap_s) else 0.0
 
@@ -212,7 +215,7 @@ def how_far(
 ) -> str:
     """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left.
 
-    still_s: for how long nothing has ended; there is no estimate then.  waits: what is awaited is said.
+    passed_s: until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.  waits: what is awaited is said.
     """
     tally, by_hub = event.run, event.hub_ended_count
     ended = tally.ended + by_hub

@@ -83,6 +83,14 @@ def test_nothing_moves_when_it_takes_much_longer_than_before(ends: list[float], 
         assert speed.saw(99, now) and speed.still_for_s(now) == 0
 
 
+def test_an_estimate_does_not_grow_while_nothing_ends() -> None:
+    speed = Speed(0.0, 0)
+    for number in range(1, 11):
+        speed.saw(number, float(number))
+    speed.saw(10, 19.0)
+    assert speed.moving_s == 10.0
+
+
 @pytest.mark.parametrize(
     ("awaited", "said"),
     [
