@@ -170,7 +170,7 @@ def _say(place: FleetPlace, run: Run, outcome: Outcome) -> None:
             tally = run.tally
             counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.waiting}
             logger.warning(
-                "Not all devices succeeded. Which and why: %s. Once more: %s",
+                "Not all devices succeeded. Which and why: %s\nOnce more: %s",
                 suggestion("iot hub fleet-job results", "-j", job),
                 suggestion("iot hub fleet-job rerun", "-j", job, "--on", ",".join(filter(counts.get, counts))),
             )  # fmt: skip

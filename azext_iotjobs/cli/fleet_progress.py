@@ -215,7 +215,8 @@ def how_far(
 ) -> str:
     """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left.
 
-    passed_s: until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.  waits: what is awaited is said.
+    passed_s: until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.
+    waits: what is awaited is said.
     """
     tally, by_hub = event.run, event.hub_ended_count
     ended = tally.ended + by_hub

@@ -46,10 +46,18 @@ def note(typed: Typed) -> None:
 
 
 def pasteable(hint: str) -> str:
-    """A hint whose commands can be pasted."""
+    """A hint whose commands can be pasted: each ends its line, so that no full stop is taken along."""
     if not isinstance(hint, Hint):
         return hint
-    return "".join(each if isinstance(each, str) else _completed(each) for each in hint.parts)
+    text = ""
+    for before, each in zip((None, *hint.parts), hint.parts, strict=False):
+        if isinstance(each, Command):
+            text += _completed(each)
+        elif isinstance(before, Command) and (rest := each.lstrip(" .,;")) != each:
+            text += f"\n{rest}" if rest else ""
+        else:
+            text += each
+    return text
 
 
 def suggestion(words: str, *arguments: str) -> str:

@@ -23,7 +23,15 @@ def forgotten() -> Iterator[None]:
 def test_a_hint_is_a_text_for_whoever_only_shows_it() -> None:
     hint = Hint("Wait: ", command("iot hub job wait", "--job-id", "a b"), ".")
     assert hint == "Wait: az iot hub job wait --job-id 'a b'."
-    assert pasteable(hint) == hint and pasteable("plain") == "plain"
+    assert pasteable("plain") == "plain"
+
+
+def test_a_command_in_a_hint_ends_its_line() -> None:
+    wait, stop = command("iot hub job wait", "--job-id", "a"), command("iot hub job cancel", "--job-id", "a")
+    assert pasteable(Hint("Wait: ", wait, ". Or end it: ", stop, ".")) == (
+        "Wait: az iot hub job wait --job-id a\nOr end it: az iot hub job cancel --job-id a"
+    )
+    assert pasteable(Hint(wait, " helps.")) == "az iot hub job wait --job-id a helps."
 
 
 @pytest.mark.parametrize(
