@@ -53,7 +53,8 @@ def pasteable(hint: str) -> str:
     for before, each in zip((None, *hint.parts), hint.parts, strict=False):
         if isinstance(each, Command):
             text += _completed(each)
-        elif isinstance(before, Command) and (rest := each.lstrip(" .,;")) != each:
+        elif isinstance(before, Command):
+            rest = each.lstrip(" .,;")
             text += f"\n{rest}" if rest else ""
         else:
             text += each

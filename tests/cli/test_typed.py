@@ -31,7 +31,7 @@ def test_a_command_in_a_hint_ends_its_line() -> None:
     assert pasteable(Hint("Wait: ", wait, ". Or end it: ", stop, ".")) == (
         "Wait: az iot hub job wait --job-id a\nOr end it: az iot hub job cancel --job-id a"
     )
-    assert pasteable(Hint(wait, " helps.")) == "az iot hub job wait --job-id a helps."
+    assert pasteable(Hint(wait, ", or look again.")) == "az iot hub job wait --job-id a\nor look again."
 
 
 @pytest.mark.parametrize(
