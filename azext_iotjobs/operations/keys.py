@@ -8,7 +8,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identities import MAX_RENEWED
 from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.identity import Address, Identity, SignIn, WhichKey
 from azext_iotjobs.model.renewal import Renewal
 
@@ -34,12 +34,7 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
     if now.sign_in != SignIn.SAS.value or primary is None or secondary is None:
         raise NoKeys(
             f"The {address} has no keys: it signs in by {now.sign_in}.",
-            hint=Hint(
-                "Only what signs in with keys (sas) has any to renew. A device is given keys by: ",
-                command(
-                    "iot hub device-identity update", "-d", address.device_id, "--auth-method", "shared_private_key"
-                ),
-            ),
+            hint=Hint("Only what signs in with keys (sas) has any to renew. See how it signs in: ", _show(address)),
         )
     match which:
         case WhichKey.PRIMARY:
@@ -52,6 +47,11 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
             primary, secondary = secondary, primary
     record = render_with_keys(now, primary, secondary)
     return client.identities.replace(address.device_id, record, etag=etag or now.etag, module_id=address.module_id)
+
+
+def _show(address: Address) -> Command:
+    kind, module = ("device", ()) if address.module_id is None else ("module", ("-m", address.module_id))
+    return command(f"iot hub {kind}-identity show", "-d", address.device_id, *module)
 
 
 def renew_many(client: HubClient, addresses: Sequence[Address], which: WhichKey, on_batch: OnBatch) -> Renewal:

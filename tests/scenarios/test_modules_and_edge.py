@@ -154,6 +154,7 @@ def test_keys_of_all_devices_are_renewed_but_of_those_that_have_none(hub: Scenar
     assert asked.code == 0 and [each["id"] for each in asked.json["rotatedKeys"]] == ["renew-1"], asked.stderr
     alone = hub.az.run(*words, "-d", "renew-x")
     assert (alone.code, alone.stdout) == (1, "") and "has no keys" in alone.stderr
+    assert f"az iot hub device-identity show -d renew-x -n {hub.name}" in alone.stderr, alone.stderr
     alone = hub.az.run(*words, "-d", "renew-x", "--exit-zero")
     assert (alone.code, alone.stdout) == (0, "") and "has no keys" in alone.stderr
     every = hub.az.run(*words, "-d", "*", "--im")
