@@ -177,6 +177,24 @@ def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -
     assert {name for name in written if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
 
 
+def test_the_readme_makes_the_jobs_and_files_that_its_later_lines_use() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## A real hub")[0].replace("\\\n", " ")
+    made: set[str] = set()
+    used: set[str] = set()
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            jobs = set(re.findall(r"(?:--job-id|-j) (\S+)", line))
+            files = set(re.findall(r"--devices-file (\S+)", line))
+            assert files <= made, line
+            if "job create" not in line:
+                assert jobs <= made, line
+            elif "--dry-run" not in line:
+                made |= jobs
+            made |= set(re.findall(r">>? (\S+)", line))
+            used |= jobs | files
+    assert {"lock-1", "reboot-1", "fw-7", "devices.csv"} <= used
+
+
 def test_the_readme_names_only_options_that_exist() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     joined = text.replace("\\\n", " ")
