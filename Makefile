@@ -58,6 +58,7 @@ clean:
 	rm -rf $(VENV) .venv-sdk requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
+	@echo "Installing az into $(VENV); this takes some minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements/az.txt
 	@mkdir -p $(STAMPS) && touch $@

@@ -4,12 +4,14 @@ import copy
 import re
 import shlex
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from azext_iotjobs.model.fleet import check_id as check_fleet_job_id
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]
@@ -145,6 +147,8 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
         for each in arguments:
             given = [[*words, ""][words.index(option) + 1] for option in each["options"] if option in words]
             assert not each["choices"] or set(given) <= set(each["choices"]), line
+            if "--fleet-job-id" in each["options"]:
+                assert all(map(check_fleet_job_id, given)), line
     assert len(lines) > 30
 
 
@@ -156,6 +160,39 @@ def test_the_page_for_people_from_iot_central_lists_every_scenario_of_fleet_jobs
         for name in re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE)
     }
     assert sorted(listed) == sorted(there), "each once"
+
+
+def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -> None:
+    patterns = [line.lstrip("/") for line in (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()]
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    commands = [
+        line
+        for page in pages
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    option = r"(?:--output-file|--events|--certificate-file-path|--key-file-path|-keyout|-out|>>?)"
+    written = {name for line in commands for name in re.findall(rf"(?<=\s){option} ([\w.-]+\.\w+)", line)}
+    assert {"devices.csv", "reboot-1.csv", "ca.key", "pump-1-key.pem"} <= written
+    assert {name for name in written if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
+
+
+def test_the_readme_makes_the_jobs_and_files_that_its_later_lines_use() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## A real hub")[0].replace("\\\n", " ")
+    made: set[str] = set()
+    used: set[str] = set()
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            jobs = set(re.findall(r"(?:--job-id|-j) (\S+)", line))
+            files = set(re.findall(r"--devices-file (\S+)", line))
+            assert files <= made, line
+            if "job create" not in line:
+                assert jobs <= made, line
+            elif "--dry-run" not in line:
+                made |= jobs
+            made |= set(re.findall(r">>? (\S+)", line))
+            used |= jobs | files
+    assert {"lock-1", "reboot-1", "fw-7", "devices.csv"} <= used
 
 
 def test_the_readme_names_only_options_that_exist() -> None:

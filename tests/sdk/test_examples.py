@@ -39,13 +39,39 @@ def test_the_example_runs_both_jobs_on_devices_that_answer(hub: HubProcess) -> N
         ran = ran_without_az(str(EXAMPLE), "deviceId IN ['lock-1','lock-2']", **hub.local.environment())
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert lines[0] == "Started the method job"
+    assert lines[0].startswith("Started the method job")
     assert {"lock-1: completed, answered 200 {'did': 'lockDoor'}", "lock-2: rejected, 503"} <= set(lines)
     assert "Started the twin job" in lines
-    assert lines[-2:] == ["Job status: completed", "2 of 2 twins updated"]
+    assert lines[-2:] == ["Job status: completed, 2 of 2 devices have ended", "2 of 2 twins updated"]
     for device in ("lock-1", "lock-2"):
         twin = hub.ok("GET", f"/twins/{device}")
         assert (twin["properties"]["desired"]["BuildingNo"], twin["tags"]) == (45, {"building": 45})
+
+
+def test_the_example_says_that_it_waits_for_a_device_that_is_off_line_and_says_nothing_twice(hub: HubProcess) -> None:
+    hub.new_device("away-1")
+    ran = ran_without_az(str(EXAMPLE), "deviceId = 'away-1'", "6", **hub.local.environment())
+    assert (ran.returncode, ran.stderr) == (0, "")
+    first, _, second = ran.stdout.partition("Started the twin job\n")
+    lines = first.splitlines()
+    assert lines[0] == "Started the method job; a device that is off line holds it for up to 6 seconds"
+    assert "Job status: running, 0 of 1 devices have ended" in lines
+    assert lines[-1] == "away-1: offline, JobRunPreconditionFailed"
+    for said in (lines, second.splitlines()):
+        assert len(said) == len(set(said)), said
+
+
+def test_the_pages_first_code_runs_where_its_environment_is_set(hub: HubProcess, tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    (tmp_path / "first.py").write_text(code, encoding="utf-8")
+    hub.new_device("gate-1")
+    hub.ok("PATCH", "/twins/gate-1", {"tags": {"site": "north"}})
+    with MqttDevice(hub, "gate-1", lambda *_: (200, "locked")):
+        for _ in range(2):  # again on the same hub, with an id of its own
+            ran = ran_without_az(str(tmp_path / "first.py"), **hub.local.environment())
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert "gate-1 completed None 200 locked" in ran.stdout.splitlines()
 
 
 def test_the_example_says_in_a_line_what_went_wrong(hub: HubProcess) -> None:
