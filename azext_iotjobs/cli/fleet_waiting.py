@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 
 from azext_iotjobs.cli.typed import suggestion
 from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.run import Awaited, HubJob, Run
 
 SHOWN_IN_LINE = 3  # devices that the line that changes names
@@ -13,7 +14,7 @@ NOT_SAID = "the hub has not said which"
 
 def in_short(awaited: Sequence[Awaited]) -> str:
     """waiting for d-007 and 2 more until 12:31:05 UTC"""
-    names = [printable(name) for each in awaited for name in each.device_ids]
+    names = [in_lists(printable(name)) for each in awaited for name in each.device_ids]
     count = sum(each.count for each in awaited)
     if not count:
         return ""
@@ -63,7 +64,7 @@ def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
 
 
 def _named(each: Awaited) -> str:
-    names = ", ".join(map(printable, each.device_ids))
+    names = ", ".join(in_lists(printable(name)) for name in each.device_ids)
     more = each.count - len(each.device_ids)
     return names if more <= 0 else f"{names} and {more} more"
 

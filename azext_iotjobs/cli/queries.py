@@ -4,8 +4,9 @@ from itertools import islice
 from typing import Any
 
 from azext_iotjobs.cli.values import at_least
+from azext_iotjobs.clients.advice import QUERY, WELL_FORMED
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadRequest, BadValue
 from azext_iotjobs.model.query_words import check_words
 
 ALL_DEVICES = "SELECT * FROM devices"
@@ -17,7 +18,12 @@ def query(client: HubClient, query_text: str, limit: int | None = None) -> list[
     if not query_text.strip():
         raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
     check_words(query_text, "--query-command")
-    return rows(client, query_text, limit)
+    try:
+        return rows(client, query_text, limit)
+    except BadRequest as err:
+        if err.hint == QUERY:
+            err.hint = WELL_FORMED  # it would be tried out by this command
+        raise
 
 
 def device_rows(client: HubClient, *, edge: bool, limit: int) -> list[dict[str, Any]]:

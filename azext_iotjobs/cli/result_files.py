@@ -250,7 +250,7 @@ def _note_of(path: Path, target: Target) -> Note | None:
         is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
         raise ConflictingChoice(
-            f"{OPTION} {path} is there already, and whole.", hint="Give another name, or --overwrite."
+            f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite."
         ) from None
     except (ValueError, KeyError, TypeError):
         is_same = False

@@ -9,6 +9,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.values import at_least, not_a_file, whole_number
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.selection import Selection, device_ids
 
 if TYPE_CHECKING:
@@ -135,10 +136,11 @@ def say_idle(excluded: Sequence[str], which_of: "WhichOf") -> None:
 def tell_idle(idle: Sequence[str]) -> None:
     """Say that these leave nobody out."""
     if idle:
-        shown = ", ".join(idle[:MAX_TOLD]) + (", …" if len(idle) > MAX_TOLD else "")
+        shown = ", ".join(map(in_lists, idle[:MAX_TOLD])) + (", …" if len(idle) > MAX_TOLD else "")
         logger.warning(
-            "--exclude: %d %s no selected device: %s.", len(idle), "id is" if len(idle) == 1 else "ids are", shown
-        )
+            "--exclude: %d of these ids %s not among the selected devices: %s.",
+            len(idle), "is" if len(idle) == 1 else "are", shown,
+        )  # fmt: skip
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:

@@ -161,9 +161,15 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
         )
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
-        "%s: %d messages sent%s%s.", device, summary.sent_count,
-        f", {missing} of them not acknowledged" if missing else "", ", stopped" if summary.was_stopped else "",
-    )  # fmt: skip
+        "%s: %d messages sent%s.", device, summary.sent_count, ending(missing, was_stopped=summary.was_stopped)
+    )
+
+
+def ending(missing: int, *, was_stopped: bool) -> str:
+    """What is said behind the count of messages; whoever stops a device often does so before the last answer comes."""
+    if was_stopped:
+        return f", stopped before the hub had answered {missing} of them" if missing else ", stopped"
+    return f", {missing} of them not acknowledged" if missing else ""
 
 
 def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:

@@ -14,6 +14,9 @@ from azext_iotjobs.cli.cells import shortened
 
 logger = get_logger(__name__)
 
+# By command: columns that are there because an option asked for them; they stay as long as the id does.
+ASKED_FOR = {"iot hub fleet-job results": ("Deleted",)}  # --check-registry
+
 GAP = 2  # between two columns, as az prints them
 AIR = 2  # by which a column is at least wider than its name
 SHORT = 18  # a text is made no shorter than this; a column that would have to be is left out
@@ -22,7 +25,7 @@ WHOLE = ("Id", "JobId", "ParentJobId", "DeviceId", "ModuleId", "HostName", "Name
 # What matters most first. Columns that are not named here follow, in the order in which they stand.
 IMPORTANT = (
     "Id", "JobId", "DeviceId", "Name", "Batch", "Run", "ModuleId", "Status", "Failed", "Completed", "Succeeded",
-    "Uncertain", "InProgress", "EndedByHub", "Devices", "Pending", "Running",
+    "Answered", "Uncertain", "InProgress", "EndedByHub", "Devices", "Pending", "Running",
     "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload",
     "Seconds", "HostName", "HttpsPort", "MqttPort", "QueryCondition",
 )  # fmt: skip
@@ -31,29 +34,32 @@ LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Fin
 Rows = Sequence[Mapping[str, Any]]
 
 
-def fitted(rows: Any) -> Any:
-    """The rows of a table, for the terminal that shows them; as they are where there is none."""
+def fitted(rows: Any, command: str = "") -> Any:
+    """The rows of a command's table, for the terminal that shows them; as they are where there is none."""
     width = _terminal_width()
     is_table = isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
     if width is None or not is_table:
         return rows
-    kept, left_out = narrowed(rows, width)
+    kept, left_out = narrowed(rows, width, ASKED_FOR.get(command, ()))
     if left_out:
         logger.warning(
-            "This terminal is too narrow for: %s. With all columns: -o json, or a wider one.", ", ".join(left_out)
+            "This terminal is too narrow for: %s. All columns: a wider terminal, or -o json.", ", ".join(left_out)
         )
     return kept
 
 
-def narrowed(rows: Rows, width: int) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows that have at most `width` characters in a line, if that is possible; and the columns that were left out."""
+def narrowed(rows: Rows, width: int, asked_for: Sequence[str] = ()) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows that have at most `width` characters in a line, if that is possible; and the columns that were left out.
+
+    asked_for: columns that an option brought in.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     left_out: list[str] = []
     while True:
         widths = _widths_for(rows, names, width)
         if widths is not None or len(names) == 1:
             break
-        left_out.append(max(names, key=lambda name: _rank(name, names)))
+        left_out.append(max(names, key=lambda name: _rank(name, names, asked_for)))
         names.remove(left_out[-1])
     widths = widths or {}
     kept = [
@@ -76,8 +82,10 @@ def _widths_for(rows: Rows, names: Sequence[str], width: int) -> dict[str, int] 
     return widths
 
 
-def _rank(name: str, names: Sequence[str]) -> tuple[int, int]:
+def _rank(name: str, names: Sequence[str], asked_for: Sequence[str]) -> tuple[int, int]:
     """The greater, the sooner it is left out."""
+    if name in asked_for:
+        return 0, IMPORTANT.index("DeviceId")
     if name in IMPORTANT:
         return 0, IMPORTANT.index(name)
     return 2 if name in LEAST else 1, names.index(name)

@@ -13,6 +13,7 @@ from azext_iotjobs.cli.cells import NOISE, cell, heading, printable, time_cell, 
 from azext_iotjobs.cli.fleet_job_tables import VIEWS as FLEET_JOB_VIEWS
 from azext_iotjobs.cli.fleet_table import rows_of
 from azext_iotjobs.cli.table_fitting import fitted
+from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.job import JobType
 
 logger = get_logger(__name__)
@@ -32,7 +33,7 @@ def table_of(command: str, result: Any) -> Any:
         return printable(result)
     documents = [each if isinstance(each, dict) else {"result": each} for each in _listed(result)]
     rows = printable(_without_empty_columns(VIEWS.get(command, any_documents)(documents)))
-    return rows if VIEWS.get(command) is whole else fitted(rows)
+    return rows if VIEWS.get(command) is whole else fitted(rows, command)
 
 
 def jobs(documents: Iterable[Any]) -> list[Row]:
@@ -223,7 +224,7 @@ def _plan(document: Row) -> list[Row]:
         {
             "Hub": cell(document.get("hub")),
             "Devices": cell(document.get("deviceCount")),
-            "Sample": cell(", ".join(map(str, document.get("sample") or ())), LONG_CELL),
+            "Sample": cell(", ".join(in_lists(str(each)) for each in document.get("sample") or ()), LONG_CELL),
             "NotRegistered": cell(document.get("notRegisteredCount")),
         }
     ]

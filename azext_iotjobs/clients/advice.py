@@ -63,9 +63,12 @@ NETWORK = "A network rule of the hub (IP filter, private endpoint, no public acc
 HUBS_TROUBLE = (
     "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
 )  # fmt: skip
-QUERY = Hint(
+WELL_FORMED = (
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
-    "[[double brackets]]. One is tried out by: ",
+    "[[double brackets]]."
+)
+QUERY = Hint(
+    f"{WELL_FORMED} One is tried out by: ",
     command("iot hub query", "-q", "SELECT * FROM devices WHERE …"),
 )
 # A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.

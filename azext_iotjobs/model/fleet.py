@@ -223,10 +223,13 @@ class FleetJob:
 def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
     """The id, when it is one. Raises BadValue."""
     if not FLEET_JOB_ID.fullmatch(fleet_job_id):
+        small = fleet_job_id.lower()
+        example = f"For example {option} {small}. " if FLEET_JOB_ID.fullmatch(small) else ""
         raise BadValue(
             f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first "
             "a letter or digit.",
-            hint="The ids of the hub's jobs begin with it, with dashes for dots and underscores.",
+            hint=f"{example}No capitals, so that no two ids differ in them alone. The hub's jobs are named after it, "
+            "with dashes for dots and underscores.",
         )
     return fleet_job_id
 

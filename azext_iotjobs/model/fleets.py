@@ -8,7 +8,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.hints import Hint, command
-from azext_iotjobs.model.ids import DEVICE, can_be
+from azext_iotjobs.model.ids import DEVICE, can_be, in_lists
 
 SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
 RUN_TAG = "simulatedRun"  # which creation made it
@@ -127,7 +127,7 @@ def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_loca
 
 def some(ids: Sequence[str], noun: str = "device") -> str:
     """A number of devices and the first of them, for people."""
-    shown = ", ".join(ids[:TOLD])
+    shown = ", ".join(map(in_lists, ids[:TOLD]))
     more = ", …" if len(ids) > TOLD else ""
     return f"{len(ids)} {noun}{'' if len(ids) == 1 else 's'} ({shown}{more})"
 

@@ -103,3 +103,8 @@ def check_etag(text: str, where: str | None = None) -> None:
             f"{where or 'The etag'}: {text[:MAX_SHOWN]!r} is no etag.",
             hint="Give it as the hub showed it: printable ASCII without spaces and quotes; * is any.",
         )
+
+
+def in_lists(text: str) -> str:
+    """An id as it stands among others with commas between them, typed or shown: in double quotes if it holds one."""
+    return f'"{text}"' if "," in text else text

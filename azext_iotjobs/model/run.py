@@ -17,10 +17,12 @@ from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver, Targets
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.tier import TierFacts
+
+FLEET_JOB = "iot hub fleet-job"
 
 
 class RunState(Enum):
@@ -74,12 +76,25 @@ def moved(run: "Run", event: RunEvent) -> RunState:
     if after is None:
         may = [each.value for before, each in TRANSITIONS if before is state and each in BY_HAND]
         can = f"it can be asked to {' or '.join(may)}" if may else "it has ended"
-        verb, what = (may[0], "") if may else ("rerun", "What failed can be run again: ")
+        next_step = ("", command(f"{FLEET_JOB} {may[0]}", "-j", run.fleet_job_id)) if may else _after_the_end(run)
         raise WrongState(
             f"{run.name} is {state.value}: {event.value} is not possible; {can}.",
-            hint=Hint(what, command(f"iot hub fleet-job {verb}", "-j", run.fleet_job_id)),
+            hint=Hint(*next_step),
         )
     return after
+
+
+def _after_the_end(run: "Run") -> tuple[str, Command]:
+    """What can be done about a run that has ended, and by which command; nothing is run again that has succeeded."""
+    which = ("-j", run.fleet_job_id)
+    if run.tally.failed:
+        return "What failed can be run again: ", command(f"{FLEET_JOB} rerun", *which)
+    left = [word for word, count in (("uncertain", run.tally.uncertain), ("pending", run.tally.pending)) if count]
+    if left:
+        return "What was not completed can be run again: ", command(
+            f"{FLEET_JOB} rerun", *which, "--on", ",".join(left)
+        )
+    return "What came of it: ", command(f"{FLEET_JOB} results", *which)
 
 
 BY_HAND = (RunEvent.STOP, RunEvent.CANCEL, RunEvent.RESUME)

@@ -40,5 +40,6 @@ def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Hint | None]:
         return "It is disabled, so that it cannot connect.", Hint("Let it in again: ", let_in)
     if twin.is_connected:
         return "It is connected, but has no handler for methods (or has just left).", None
-    since = f"was last heard of at {printable(twin.last_active_at)}" if twin.last_active_at else "was never heard of"
-    return f"It is not connected and {since}.", None
+    if not twin.last_active_at:
+        return "It has never connected.", None
+    return f"It is not connected and was last heard of at {printable(twin.last_active_at)}.", None

@@ -77,7 +77,7 @@ def test_a_file_without_rows_is_whole_too(tmp_path: Path, form: str) -> None:
 
 def test_a_whole_file_is_not_written_over_unless_asked(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("mine")
-    with pytest.raises(ConflictingChoice, match="--overwrite|whole"):
+    with pytest.raises(ConflictingChoice, match="is there already\\.$"):
         write(target(tmp_path / "f"), reader())
     assert (tmp_path / "f").read_text() == "mine"
     assert write(target(tmp_path / "f", overwrites=True), reader()) == 7

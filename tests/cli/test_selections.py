@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.cli.csv_cells import cell, original
-from azext_iotjobs.cli.selections import TypedSelection
+from azext_iotjobs.cli.selections import TypedSelection, tell_idle
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.selection import Selection
 
@@ -171,3 +171,18 @@ def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, te
     assert (selection.excluded if option == "excluded" else selection.device_ids) == ("pump-1", "pump-2")
     with pytest.raises(BadValue, match="line 3"):
         typed(**{option: "deviceId,status\npump-1,a\npump-2,b,c\n"}, **condition)
+
+
+@pytest.mark.parametrize(
+    ("idle", "said"),
+    [
+        (["x,y:z=w", "t1"], '2 of these ids are not among the selected devices: "x,y:z=w", t1.'),
+        (["gone"], "1 of these ids is not among the selected devices: gone."),
+        (list("abcdef"), "6 of these ids are not among the selected devices: a, b, c, d, e, …."),
+    ],
+)
+def test_exclusions_that_leave_nobody_out_are_listed_as_they_are_typed(
+    idle: list[str], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell_idle(idle)
+    assert caplog.messages == [f"--exclude: {said}"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.cli.simulate import _print_seen
+from azext_iotjobs.cli.simulate import _print_seen, ending
 from azext_iotjobs.simulator.events import Seen, What
 
 
@@ -31,3 +31,16 @@ def test_a_huge_message_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_twin_patch_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, What.DESIRED, patch={"BuildingNo": 45})
     assert "Twin patch handler" in out and "'BuildingNo': 45" in out
+
+
+@pytest.mark.parametrize(
+    ("missing", "was_stopped", "said"),
+    [
+        (0, False, ""),
+        (0, True, ", stopped"),
+        (1, True, ", stopped before the hub had answered 1 of them"),
+        (2, False, ", 2 of them not acknowledged"),
+    ],
+)
+def test_an_answer_that_a_stop_did_not_wait_for_is_no_fault(missing: int, was_stopped: bool, said: str) -> None:
+    assert ending(missing, was_stopped=was_stopped) == said

@@ -48,7 +48,8 @@ ROW = {
 HUB_JOB = {
     "jobId": "firmware-7-south-abcdefgh-b12", "type": "scheduleDeviceMethod", "status": "completed",
     "startTime": "2026-05-01T08:00:00Z", "endTime": "2026-05-01T08:10:00Z",
-    "deviceJobStatistics": {"deviceCount": 103, "succeededCount": 90, "failedCount": 13, "runningCount": 0},
+    "deviceJobStatistics": {"deviceCount": 103, "succeededCount": 90, "failedCount": 13, "runningCount": 0,
+                            "pendingCount": 0},
 }  # fmt: skip
 LOCAL_HUB = {
     "hostName": "localhost:8443", "httpsPort": 8443, "mqttPort": 8883, "pid": 123456, "inMemory": True,
@@ -60,6 +61,7 @@ SHOWN = [
     ("iot hub fleet-job list-runs", [RUN], ("Id", "Run", "Status", "Failed")),
     ("iot hub fleet-job run", RUN, ("Id", "Run", "Status", "Failed")),
     ("iot hub fleet-job results", [ROW], ("DeviceId", "Status", "ErrorClass")),
+    ("iot hub fleet-job results", [ROW | {"deleted": False}], ("DeviceId", "Deleted", "Status")),
     ("iot hub job list", [HUB_JOB], ("JobId", "Status", "Failed")),
     ("iot hub job show", HUB_JOB, ("JobId", "Status", "Failed")),
     ("iot local-hub show", LOCAL_HUB, ("HostName", "HttpsPort")),
@@ -122,6 +124,18 @@ def test_a_table_fits_the_terminal_and_has_what_matters_most(
     lines = printed(command, result)
     assert max(map(len, lines)) <= width, "\n".join(lines)
     assert set(first) <= set(lines[0].split()), lines[0]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("command", ["list", "show", "create", "wait"])
+@pytest.mark.parametrize(
+    ("kind", "succeeded"), [("scheduleDeviceMethod", "Answered"), ("scheduleUpdateTwin", "Succeeded")]
+)
+def test_how_many_succeeded_is_shown_before_what_is_still_to_come(
+    terminal: Callable[[int, str], Terminal], width: int, command: str, kind: str, succeeded: str
+) -> None:
+    terminal(width, "stdout")
+    assert succeeded in printed(f"iot hub job {command}", [{**HUB_JOB, "type": kind}])[0].split()
 
 
 @pytest.mark.parametrize(("command", "result", "first"), SHOWN)

@@ -101,8 +101,31 @@ def test_the_table_says_what_it_should() -> None:
     with pytest.raises(WrongState, match="it can be asked to resume or stop or cancel"):
         moved(RUN, RunEvent.START)
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
-        moved(replace(RUN, state=RunState.COMPLETED), RunEvent.RESUME)
+        moved(replace(RUN, state=RunState.COMPLETED, tally=Tally(failed=1, uncertain=1)), RunEvent.RESUME)
     assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"
+
+
+RESULTS = "What came of it: az iot hub fleet-job results -j job"
+
+
+@pytest.mark.parametrize(
+    ("state", "event", "tally", "hint"),
+    [
+        (RunState.COMPLETED, RunEvent.STOP, Tally(completed=12), RESULTS),
+        (RunState.COMPLETED, RunEvent.CANCEL, Tally(completed=3), RESULTS),
+        (RunState.COMPLETED, RunEvent.RESUME, Tally(), RESULTS),
+        (RunState.COMPLETED, RunEvent.STOP, Tally(completed=1, uncertain=1),
+         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain"),
+        (RunState.CANCELED, RunEvent.RESUME, Tally(completed=1, uncertain=1, pending=2),
+         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain,pending"),
+    ],
+)  # fmt: skip
+def test_a_run_that_has_ended_is_run_again_on_what_did_not_succeed_alone(
+    state: RunState, event: RunEvent, tally: Tally, hint: str
+) -> None:
+    with pytest.raises(WrongState, match=f"{event.value} is not possible; it has ended") as refused:
+        moved(replace(RUN, state=state, tally=tally), event)
+    assert refused.value.hint == hint
 
 
 def exceeded(action: ThresholdAction) -> Rollout:

@@ -212,6 +212,14 @@ def test_other_ids_are_refused(fleet_job_id: str) -> None:
         check_id(fleet_job_id)
 
 
+@pytest.mark.parametrize("fleet_job_id", ["Reboot-1", "FW_7.A", "A"])
+def test_an_id_with_capitals_is_told_why_and_the_one_without(fleet_job_id: str) -> None:
+    with pytest.raises(BadValue) as refused:
+        check_id(fleet_job_id, "-j")
+    hint = str(refused.value.hint)
+    assert hint.startswith(f"For example -j {fleet_job_id.lower()}. ") and "differ in them alone" in hint
+
+
 def test_devices_in_progress_can_be_meant_by_a_word_of_their_own() -> None:
     assert parse_words("pending,in-progress", "--on") == {"pending", "in-progress"}
 

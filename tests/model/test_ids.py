@@ -3,6 +3,7 @@
 import pytest
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.fleets import some
 from azext_iotjobs.model.ids import CERTIFICATE, DEVICE, JOB, LOCK_TOKEN, MODULE, IdKind, can_be, check_etag, check_id
 
 KINDS = (DEVICE, MODULE, JOB, LOCK_TOKEN, CERTIFICATE)
@@ -71,3 +72,14 @@ def test_what_a_hub_shows_is_an_etag(text: str) -> None:
 def test_what_no_header_carries_is_no_etag(text: str) -> None:
     with pytest.raises(BadValue, match="^--etag"):
         check_etag(text, "--etag")
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown"),
+    [
+        (["x,y:z=w", "t1"], '2 devices ("x,y:z=w", t1)'), (["a"], "1 device (a)"), ([","], '1 device (",")'),
+        (["a=b", "c"], "2 devices (a=b, c)"),
+    ],
+)  # fmt: skip
+def test_an_id_that_holds_a_comma_is_one_among_others_too(ids: list[str], shown: str) -> None:
+    assert some(ids) == shown

@@ -28,7 +28,7 @@ def failed(code: str, *looks: Response) -> tuple[DeviceFailed, list[str]]:
     [
         ({"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"}, "at 2026-01-02T03:04:05Z",
          "--timeout"),
-        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "was never heard of", "--timeout"),
+        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "It has never connected.", "--timeout"),
         ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods", "--timeout"),
         ({"connectionState": "Disconnected", "status": "disabled"}, "It is disabled",
          "az iot hub device-identity update -d d --status enabled"),

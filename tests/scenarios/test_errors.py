@@ -61,7 +61,7 @@ def test_off_line_disabled_and_without_a_handler_are_told_apart(hub: ScenarioHub
     call = ("iot", "hub", "invoke-device-method", "-n", hub.name, "--mn", "m", "--timeout", "5", "-d")
     hub.new_device("off")
     said = refused(hub.az.run(*call, "off"), 4)
-    assert "DeviceNotOnline" in said and "not connected and was never heard of" in said
+    assert "DeviceNotOnline" in said and "It has never connected." in said
     record = hub.az.json(
         "iot", "hub", "device-identity", "update", "-n", hub.name, "-d", "off", "--status", "disabled"
     )  # fmt: skip

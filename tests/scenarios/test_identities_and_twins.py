@@ -190,3 +190,4 @@ def test_a_query_follows_all_pages(hub: ScenarioHub) -> None:
     wrong = hub.az.run("iot", "hub", "query", "-n", hub.name, "-q", "SELECT * FROM nowhere")
     assert wrong.code == 1
     assert "ArgumentInvalid" in wrong.stderr
+    assert "well-formed" in wrong.stderr and "az iot hub query" not in wrong.stderr, "that is what was typed"
