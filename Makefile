@@ -31,7 +31,7 @@ test: check $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
 torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
-	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest
+	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
 # for some seconds, so that none rots.
