@@ -17,6 +17,7 @@ from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
 from azext_iotjobs.cli.streams import HOW_TO_GO_ON, NOT_WRITTEN, give_up, is_full, wrote
+from azext_iotjobs.cli.terminals import fitted
 
 DELETE = 0x7F
 BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
@@ -43,7 +44,7 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
         except OSError as err:
             give_up(file)
             if is_full(err):
-                raise FileOperationError(NOT_WRITTEN, recommendation=HOW_TO_GO_ON) from err
+                raise FileOperationError(NOT_WRITTEN, recommendation=fitted(HOW_TO_GO_ON)) from err
 
     def get_formatter(format_type: str) -> Callable[[Any], str]:
         formatter = plain_formatter(format_type)
