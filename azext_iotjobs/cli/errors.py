@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from azure.cli.core import azclierror as az
 
-from azext_iotjobs.cli.typed import pasteable
+from azext_iotjobs.cli.terminals import fitted
+from azext_iotjobs.cli.typed import commands_in, pasteable
 from azext_iotjobs.model import errors as ours
 
 # First match wins: children stand above their parents.
@@ -39,8 +40,7 @@ def to_az_error(error: Exception) -> NoReturn:
     """
     if not isinstance(error, ours.IotJobsError):
         raise error
-    az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
-    az_error = az_class(str(error), recommendation=None if error.hint is None else pasteable(error.hint))
+    az_error = az_error_of(error)
     if not isinstance(error, UNFINISHED):
         raise az_error from error
     from azext_iotjobs.model.outcome import Outcome  # here, so that others start without it
@@ -48,3 +48,10 @@ def to_az_error(error: Exception) -> NoReturn:
     az_error.print_error()
     az_error.send_telemetry()
     raise SystemExit(int(Outcome.RUN_UNFINISHED)) from error
+
+
+def az_error_of(error: ours.IotJobsError) -> az.AzCLIError:
+    """The error as az's, which prints what was seen in color and the hint below it, both so that they fit."""
+    az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
+    hint = None if error.hint is None else fitted(pasteable(error.hint), commands_in(error.hint))
+    return az_class(str(error), recommendation=hint)

@@ -3,13 +3,10 @@
 from typing import Any, NoReturn
 
 from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
-from knack.log import get_logger
 
-from azext_iotjobs.cli.typed import pasteable
+from azext_iotjobs.cli.errors import az_error_of
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome
-
-logger = get_logger(__name__)
 
 
 def leave_with(cmd: Any, outcome: Outcome, *, always_zero: bool) -> None:
@@ -26,7 +23,5 @@ def leave_with(cmd: Any, outcome: Outcome, *, always_zero: bool) -> None:
 
 def end_without_result(error: IotJobsError, outcome: Outcome, *, always_zero: bool) -> NoReturn:
     """Say what went wrong, as az would, and end with the outcome's code."""
-    logger.error("%s", error)
-    if error.hint:
-        logger.error("%s", pasteable(error.hint))
+    az_error_of(error).print_error()
     raise SystemExit(0 if always_zero else int(outcome))

@@ -7,12 +7,14 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 DEFAULT_WIDTH = 80
 # Loggers by name; knack puts "cli." before a module's. The second tells what ended one of our commands.
 OUR_MESSAGES = ("cli.azext_iotjobs", "cli.azure.cli.core.azclierror")
-COMMAND = re.compile(r"\s+(?=az (?:iot|config|extension) )")
+COMMAND = re.compile(r"(?:^|\s+)(?=az (?:iot|config|extension) )")
+LINE_TO_COPY = re.compile(r"\s|export ")  # how one begins that stands in a message as it is to be typed
 
 
 def wants_no_color() -> bool:
@@ -77,17 +79,42 @@ class _Fitting(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = self._plain.format(record)
-        if not record.name.startswith(OUR_MESSAGES) or record.levelno < logging.WARNING or not sys.stderr.isatty():
+        if not record.name.startswith(OUR_MESSAGES) or record.levelno < logging.WARNING:
             return text
-        return "\n".join(broken(line, width_of_stderr()) for line in text.split("\n"))
+        given = record.args if isinstance(record.args, tuple) else ()
+        return fitted(text, [each for each in given if isinstance(each, str) and each.startswith("az ")])
 
 
-def broken(line: str, width: int) -> str:
-    """A line as several that fit; a command that would be broken begins a line of its own."""
-    if len(line) <= width:
+def fitted(text: str, commands: Sequence[str] = ()) -> str:
+    """What is printed on stderr so that it fits the terminal there; as it is where there is none.
+
+    commands: those in it that are known; of others it is seen where they begin, and they last to the line's end.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return "\n".join(broken(line, width_of_stderr(), commands) for line in text.split("\n"))
+
+
+def broken(line: str, width: int, commands: Sequence[str] = ()) -> str:
+    """A line as several that fit; a command in it has a line of its own, and a line that is to be copied is whole."""
+    if len(line) <= width or LINE_TO_COPY.match(line):
         return line
     import textwrap  # most messages fit
 
-    words, *commands = COMMAND.split(line)
-    lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
-    return "\n".join([*lines, *commands])
+    lines: list[str] = []
+    for piece in _pieces(line, commands):
+        if piece in commands:
+            lines.append(piece)
+            continue
+        # What ends a sentence behind a command would be copied with it, and stands for nothing on a line of its own.
+        words, *more = COMMAND.split(piece.lstrip(" .,;:") if lines else piece)
+        lines += textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
+        lines += more
+    return "\n".join(lines)
+
+
+def _pieces(line: str, commands: Sequence[str]) -> list[str]:
+    if not commands:
+        return [line]
+    longest_first = sorted(commands, key=len, reverse=True)
+    return re.split(f"({'|'.join(map(re.escape, longest_first))})", line)

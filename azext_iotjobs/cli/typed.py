@@ -5,7 +5,7 @@ pasted. A connection string is never repeated: a placeholder stands for it.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from azext_iotjobs.model.hints import Command, Hint
+from azext_iotjobs.model.hints import Command, Hint, Shell
 
 OF_HUBS = ("iot hub ", "iot device ")
 OF_FLEET_JOBS = "iot hub fleet-job "
@@ -61,9 +61,20 @@ def pasteable(hint: str) -> str:
     return text
 
 
+def commands_in(hint: str) -> list[str]:
+    """The commands of a hint, as `pasteable` has them."""
+    if not isinstance(hint, Hint):
+        return []
+    return [_completed(each) if isinstance(each, Command) else each for each in hint.parts if _is_typed(each)]
+
+
 def suggestion(words: str, *arguments: str) -> str:
     """A command that can be pasted: `words` without az, and its arguments, not yet quoted."""
     return _completed(Command(words, arguments))
+
+
+def _is_typed(part: str | Command) -> bool:
+    return isinstance(part, Command | Shell)
 
 
 def _completed(command: Command) -> str:

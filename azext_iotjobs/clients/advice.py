@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
 from azext_iotjobs.model.entra import AadLogin
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
 from azext_iotjobs.transport.http import Asked
 
@@ -201,10 +201,11 @@ def _role(asked: Asked | None, access: Access | None) -> str | None:
     if access is None or access.action is None:
         return "Assign the role IoT Hub Data Contributor on the hub to whom az is signed in as, or sign in with a key."
     roles = access.roles()
-    return (
+    return Hint(
         f"{asked.method} {asked.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
-        f'which Owner and Contributor do not contain. az role assignment create --role "{roles[0]}" --assignee WHO '
-        "--scope HUB-ID; it takes some minutes to count. Is az signed in to the hub's tenant (az account show)?"
+        "which Owner and Contributor do not contain. ",
+        Shell(f'az role assignment create --role "{roles[0]}" --assignee WHO --scope HUB-ID'),
+        "; it takes some minutes to count. Is az signed in to the hub's tenant (az account show)?",
     )
 
 

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from azext_iotjobs.model.errors import StateBusy, StateDamaged, StateError, StateFull, StateUnusable
+from azext_iotjobs.model.hints import Hint, Shell
 
 BUSY_S = 10.0  # that a lock of another process is waited for
 NOTHING_LOST = "Nothing that was recorded is lost; "
@@ -56,8 +57,9 @@ def no_fleet_database(path: Path, what: str) -> StateDamaged:
     """The file is none of ours, or nothing of it can be read."""
     return StateDamaged(
         f"The state file {path} is no fleet database, or is damaged ({_short(what)}). It was left as it is.",
-        hint="Restore it from a backup, or give another folder: --state-dir. To begin anew, move it away: "
-        f"{_moved(path)}",
+        hint=Hint(
+            "Restore it from a backup, or give another folder: --state-dir. To begin anew, move it away: ", _moved(path)
+        ),
     )
 
 
@@ -65,14 +67,19 @@ def damaged(path: Path, what: str) -> StateDamaged:
     """Something in the file is not what we write; the rest may be as it was."""
     return StateDamaged(
         f"The state file {path} is damaged: {_short(what)}. It was left as it is.",
-        hint=f"Copy it first: cp {_quoted(path)} {_quoted(path)}.copy. What is intact can be saved, run by run: az iot "
-        f"hub fleet-job results -j ID --state-dir {_quoted(path.parent)} --output-file ID.csv. To begin anew, restore "
-        f"it from a backup or move it away: {_moved(path)}",
+        hint=Hint(
+            "Copy it first: ",
+            Shell(f"cp {_quoted(path)} {_quoted(path)}.copy"),
+            ". What is intact can be saved, run by run: ",
+            Shell(f"az iot hub fleet-job results -j ID --state-dir {_quoted(path.parent)} --output-file ID.csv"),
+            ". To begin anew, restore it from a backup or move it away: ",
+            _moved(path),
+        ),
     )
 
 
-def _moved(path: Path) -> str:
-    return f"mv {_quoted(path)} {_quoted(path)}.damaged"
+def _moved(path: Path) -> Shell:
+    return Shell(f"mv {_quoted(path)} {_quoted(path)}.damaged")
 
 
 def _quoted(path: Path) -> str:

@@ -22,6 +22,10 @@ class Command(NamedTuple):
         return " ".join(["az", self.words, *(shlex.quote(each) for each in (*self.arguments, *more))])
 
 
+class Shell(str):
+    """A line for a shell that is typed as it stands, such as another program's command."""
+
+
 class Hint(str):
     """A hint that knows its commands."""
 

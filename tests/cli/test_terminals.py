@@ -20,10 +20,16 @@ from knack.util import CommandResultItem
 
 from azext_iotjobs.cli import terminals
 from azext_iotjobs.cli.cells import cell, shortened
+from azext_iotjobs.cli.errors import az_error_of
+from azext_iotjobs.cli.exit import end_without_result
 from azext_iotjobs.cli.live_line import LiveLine
+from azext_iotjobs.cli.local_hub import how_to_use
 from azext_iotjobs.cli.table_fitting import narrowed
 from azext_iotjobs.cli.tables import VIEWS, table_of
-from azext_iotjobs.cli.terminals import broken, cut_between_words
+from azext_iotjobs.cli.terminals import broken, cut_between_words, fitted
+from azext_iotjobs.model.errors import BadValue, DeviceFailed
+from azext_iotjobs.model.hints import Hint, Shell, command
+from azext_iotjobs.model.outcome import Outcome
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
@@ -232,6 +238,60 @@ def test_messages_break_between_words_and_commands_stay_whole(
     assert " ".join(of_ours).split()[:8] == "WARNING: Run 12 of fleet job firmware-7-south on".split()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lines_for_a_shell_stay_whole(terminal: Callable[[int, str], Terminal], width: int) -> None:
+    seen = terminal(width, "stderr")
+    folder = "/home/an operator with a long name/.azure/iotjobs/local-hub/certificates/of-this-machine"
+    document = {
+        "hostName": "localhost:8443", "caBundlePath": f"{folder}/bundle.pem", "caCertificatePath": f"{folder}/ca.pem",
+    }  # fmt: skip
+    text = how_to_use(document)
+    seen.stream.write(fitted(text))
+    lines = seen.text.splitlines()
+    assert lines[-2:] == text.split("\n")[1:] and all(each.startswith("  export ") for each in lines[-2:])
+    assert broken(f"export A={'x ' * 60}", width) == f"export A={'x ' * 60}"
+
+
+COMMAND = "az iot hub fleet-job results -j firmware-7-south --state-dir '/a/rather long/folder/of/states'"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("hint", "commands"),
+    [
+        ("Text stands in 'single quotes', names that are words of the language in [[double brackets]], always.", []),
+        (Hint("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
+        (Hint(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
+        (Hint("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
+         ["cp a b", COMMAND]),
+        (Hint("Change it, if it is yours and nobody else counts on it: ",
+              command("iot hub device-identity update", "-d", "ID")), ["az iot hub device-identity update -d ID"]),
+    ],
+)  # fmt: skip
+def test_a_hint_fits_as_the_error_above_it_does(
+    terminal: Callable[[int, str], Terminal], width: int, hint: str, commands: list[str]
+) -> None:
+    seen = terminal(width, "stderr")
+    [shown] = az_error_of(BadValue("seen", hint=hint)).recommendations
+    lines = shown.splitlines()
+    assert shown == hint or set(commands) <= set(lines), shown
+    assert all(len(line) <= width or line in commands for line in lines), shown
+    assert not any(line.startswith((".", ";", " ")) for line in lines)
+    assert seen.text == ""
+
+
+def test_a_message_names_two_commands_each_on_a_line_of_its_own(terminal: Callable[[int, str], Terminal]) -> None:
+    seen = terminal(80, "stderr")
+    handler = _CustomStreamHandler(logging.WARNING, "%(message)s", False)
+    logging.getLogger("cli").addHandler(handler)
+    try:
+        terminals.fit_messages()
+        get_logger("azext_iotjobs.cli.test").warning("Which and why: %s. Once more: %s", COMMAND, f"{COMMAND} --on a")
+    finally:
+        logging.getLogger("cli").removeHandler(handler)
+    assert seen.text.splitlines() == ["Which and why:", COMMAND, "Once more:", f"{COMMAND} --on a"]
+
+
 def test_a_message_that_fits_and_one_that_goes_elsewhere_are_as_they_were() -> None:
     text = "Not all succeeded. Once more: az iot hub fleet-job rerun -j a"
     assert broken(text, len(text)) == text
@@ -260,6 +320,15 @@ def test_a_message_that_fits_and_one_that_goes_elsewhere_are_as_they_were() -> N
 )
 def test_a_line_is_cut_between_words(line: str, width: int, cut: str) -> None:
     assert cut_between_words(line, width) == cut
+
+
+def test_a_hint_is_no_part_of_the_red_error_whatever_ends_the_command(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        end_without_result(DeviceFailed("seen", hint="do this"), Outcome.DEVICES_FAILED, always_zero=False)
+    assert raised.value.code == 4
+    assert set(caplog.messages) == {"seen"} and capsys.readouterr().err == "do this\n"
 
 
 # -- color -------------------------------------------------------------------------------------------------------------
