@@ -228,8 +228,8 @@ def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
         raise BadValue(
             f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first "
             "a letter or digit.",
-            hint=f"{example}No capitals, so that no two ids differ in them alone. The hub's jobs are named after it, "
-            "with dashes for dots and underscores.",
+            hint=f"{example}The hub's jobs are named after it, with dashes for dots and underscores; capitals in their "
+            "ids have been refused by hubs.",
         )
     return fleet_job_id
 

@@ -217,7 +217,7 @@ def test_an_id_with_capitals_is_told_why_and_the_one_without(fleet_job_id: str) 
     with pytest.raises(BadValue) as refused:
         check_id(fleet_job_id, "-j")
     hint = str(refused.value.hint)
-    assert hint.startswith(f"For example -j {fleet_job_id.lower()}. ") and "differ in them alone" in hint
+    assert hint.startswith(f"For example -j {fleet_job_id.lower()}. ") and "refused by hubs" in hint
 
 
 def test_devices_in_progress_can_be_meant_by_a_word_of_their_own() -> None:
