@@ -5,6 +5,7 @@ later, a pipe whose reader has left or a terminal that is gone, is pointed there
 not get into a file, whose disk is full, is another matter: somebody counts on it, and is told.
 """
 
+import atexit
 import errno
 import os
 import stat
@@ -29,6 +30,7 @@ def open_what_is_closed(cli_ctx: Any) -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")
     if cli_ctx.out_file is None:
         cli_ctx.out_file = sys.stdout
+    atexit.register(_end_quietly)
 
 
 def wrote(file: TextIO, text: str) -> bool:
@@ -62,6 +64,16 @@ def give_up_result(file: TextIO, err: OSError) -> None:
             f"The result could not be written to stdout: {err.strerror}. What was asked for is done all the same.",
             recommendation="Send it elsewhere; before asking for a change again, see what stands now.",
         ) from err
+
+
+def _end_quietly() -> None:
+    """What az and its log wrote may still wait for a reader that has left: Python would end with 120."""
+    for file in (sys.stdout, sys.stderr):
+        try:
+            file.flush()
+        except (OSError, ValueError) as err:
+            if file is sys.stderr or isinstance(err, BrokenPipeError):
+                give_up(file)
 
 
 def _is_file(file: TextIO) -> bool:
