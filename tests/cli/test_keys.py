@@ -80,12 +80,16 @@ def test_one_without_keys_is_refused(client: HubClient, registry: RegistryDouble
     lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], "both", always_zero=True),
 ])  # fmt: skip
 def test_one_without_keys_is_told_and_ends_with_0_when_that_is_asked_for(
-    client: HubClient, registry: RegistryDouble, caplog: pytest.LogCaptureFixture, renew: Callable[[HubClient], Any]
+    client: HubClient,
+    registry: RegistryDouble,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    renew: Callable[[HubClient], Any],
 ) -> None:
     with pytest.raises(SystemExit) as left:
         renew(client)
     assert left.value.code == 0
-    assert "has no keys" in caplog.text and "--auth-method" in caplog.text
+    assert "has no keys" in caplog.text and "-identity show -d" in capsys.readouterr().err
     assert registry.puts == []
 
 
