@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.fleet_events import Event, HubJobMoved, Progressed, Said
@@ -22,10 +22,11 @@ from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 
 CLOCK = SystemClock()
-DRIVERS = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}
+DRIVERS = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}
 
 
 class Telling:
@@ -58,9 +59,9 @@ def main(told: dict[str, Any]) -> None:
     began = time.monotonic()
     run = store.run(told["job"]) if told["resumes"] else new_run(store, client, told)
     say({"chosen": run.device_count, "seconds": time.monotonic() - began})
-    hands = fleet.hands(store, DRIVERS[run.driver](client, CLOCK), CLOCK, Telling(), threading.Event())
+    hands = run_loop.hands(store, DRIVERS[run.driver](client, CLOCK), CLOCK, Telling(), threading.Event())
     began = time.monotonic()
-    done = fleet.resume(run, hands) if told["resumes"] else fleet.carry_on(run, hands)
+    done = run_loop.resume(run, hands) if told["resumes"] else run_loop.carry_on(run, hands)
     took_s = time.monotonic() - began
     say(
         {
@@ -88,8 +89,8 @@ def new_run(store: FleetStore, client: HubClient, told: dict[str, Any]) -> Run:
         targets=Targets(selection=Selection(condition="*")),
         delivery=Delivery(driver=Driver(told["driver"]), concurrency=told["concurrency"]),
     )
-    job = fleet_jobs.create(store, told["job"], fleet.host_of(client), definition, by="bench", at=CLOCK.now())
-    return fleet.new_run(store, client, job, by="bench", at=CLOCK.now())
+    job = definitions.create(store, told["job"], planning.host_of(client), definition, by="bench", at=CLOCK.now())
+    return planning.new_run(store, client, job, by="bench", at=CLOCK.now())
 
 
 def most_kb() -> int:

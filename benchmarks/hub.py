@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from azext_iotjobs.localhub.isolated import API_VERSION, LocalHub
+from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
 from benchmarks.fleet_of_packets import Door, Fleet
 from benchmarks.method_calls import call_methods
 from tests.helpers.hub_process import sas

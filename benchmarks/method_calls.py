@@ -7,7 +7,7 @@ import time
 from asyncio import sslproto
 from typing import Any
 
-from azext_iotjobs.localhub.isolated import API_VERSION, LocalHub
+from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
 
 
 def call_methods(hub: LocalHub, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:

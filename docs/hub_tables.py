@@ -6,9 +6,9 @@
 import re
 from pathlib import Path
 
+from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Who
 from azext_iotjobs.localhub.mqtt.topics import LISTENED, PUBLISHED
-from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
 PAGE = Path(__file__).with_name("local-hub.md")

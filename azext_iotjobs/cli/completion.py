@@ -62,7 +62,7 @@ def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 @Completer
 def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The names under which local hubs can be reached now."""
-    from azext_iotjobs.cli.running_hubs import running_hubs
+    from azext_iotjobs.cli.hub_access.running_hubs import running_hubs
 
     return _offered(prefix, lambda: dict.fromkeys(["localhost", *(hub.selector for hub in running_hubs())]))
 
@@ -70,18 +70,18 @@ def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
 @Completer
 def https_ports(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The HTTPS ports of local hubs that run now."""
-    from azext_iotjobs.cli.running_hubs import running_hubs
+    from azext_iotjobs.cli.hub_access.running_hubs import running_hubs
 
     return _offered(prefix, lambda: [str(hub.https_port) for hub in running_hubs()])
 
 
 def _client(cmd: Any, namespace: Any) -> Any:
     """The client of the hub that the line so far names; of a local-hub command, the one that runs."""
-    from azext_iotjobs.cli.target import open_client
+    from azext_iotjobs.cli.hub_access.resolve import open_client
 
     typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
     if hasattr(namespace, "secure_port"):
-        from azext_iotjobs.cli.running_hubs import pick_typed
+        from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 
         typed["hub"] = pick_typed(typed["hub"], namespace.secure_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
@@ -110,8 +110,8 @@ def _offered(prefix: str, find: Callable[[], Iterable[str]]) -> list[str]:
 
 
 def _fleet_place(cmd: Any, namespace: Any) -> Any:
-    from azext_iotjobs.cli.fleet_place import HUB_ARGUMENTS as ALL_ARGUMENTS
-    from azext_iotjobs.cli.fleet_place import Access, FleetPlace
+    from azext_iotjobs.cli.fleet_job.context import HUB_ARGUMENTS as ALL_ARGUMENTS
+    from azext_iotjobs.cli.fleet_job.context import Access, FleetPlace
 
     typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
     return FleetPlace(cmd.cli_ctx, typed, getattr(namespace, "state_path", None), None, Access.READ)

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from azure.cli.core import azclierror as az
 
-from azext_iotjobs.cli.terminals import fitted
-from azext_iotjobs.cli.typed import commands_in, pasteable
+from azext_iotjobs.cli.output.hints import commands_in, pasteable
+from azext_iotjobs.cli.output.terminals import fitted
 from azext_iotjobs.model import errors as ours
 
 # First match wins: children stand above their parents.

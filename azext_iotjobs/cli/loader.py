@@ -13,7 +13,8 @@ class IotJobsCommandsLoader(AzCommandsLoader):
     __module__ = "azext_iotjobs"
 
     def load_command_table(self, args: Any) -> Any:
-        from azext_iotjobs.cli import commands, terminals
+        from azext_iotjobs.cli import commands
+        from azext_iotjobs.cli.output import terminals
 
         terminals.heed_no_color(self.cli_ctx)
         commands.load_command_table(self)
@@ -30,9 +31,9 @@ class IotJobsCommandsLoader(AzCommandsLoader):
 
         params.load_arguments(self, command)
         if params.options_of(command):
-            from azext_iotjobs.cli import terminals
-            from azext_iotjobs.cli.output import keep_terminals_safe
-            from azext_iotjobs.cli.streams import open_what_is_closed
+            from azext_iotjobs.cli.output import terminals
+            from azext_iotjobs.cli.output.streams import open_what_is_closed
+            from azext_iotjobs.cli.output.terminal_safe import keep_terminals_safe
 
             open_what_is_closed(self.cli_ctx)
             keep_terminals_safe(self.cli_ctx)

@@ -15,9 +15,9 @@ import sys
 import threading
 from pathlib import Path
 
-from azext_iotjobs.localhub.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.hublog import LEVELS, begin_log, leave_stderr
-from azext_iotjobs.localhub.resources import LoopFaults, allow_many_files, collect_seldom
+from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
+from azext_iotjobs.localhub.process.limits import LoopFaults, allow_many_files, collect_seldom
+from azext_iotjobs.localhub.process.log import LEVELS, begin_log, leave_stderr
 from azext_iotjobs.localhub.rules.quota import Sku
 
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
@@ -46,7 +46,8 @@ def main(words: list[str] | None = None) -> int:
         return _end(BAD_ARGUMENTS, str(err))
     begin_log("debug" if arguments.verbose else arguments.log_level, config.log_file)
     try:
-        from azext_iotjobs.localhub import server, sockets
+        from azext_iotjobs.localhub import server
+        from azext_iotjobs.localhub.process import sockets
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,

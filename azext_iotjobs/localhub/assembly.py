@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.config import LocalHubConfig
 from azext_iotjobs.localhub.engine.device_side import DeviceDesk
-from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
@@ -26,6 +25,7 @@ from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import Desks
 from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
+from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events

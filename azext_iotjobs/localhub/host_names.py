@@ -9,8 +9,8 @@ a client that calls the wrong one is noticed.
 import re
 from enum import Enum
 
-from azext_iotjobs.localhub.config import DEFAULT_BIND
 from azext_iotjobs.localhub.errors import UNAUTHORIZED_ACCESS, HubError
+from azext_iotjobs.localhub.process.config import DEFAULT_BIND
 
 HUB_NAME = "local-hub"  # any other does as well, where the certificate need not name it: `{hub}.localhost`
 CERTIFIED = (

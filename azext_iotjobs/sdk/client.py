@@ -18,7 +18,7 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy
-from azext_iotjobs.operations import jobs, results
+from azext_iotjobs.operations.job import results, run
 from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
 from azext_iotjobs.sdk.wording import parameter_names
 from azext_iotjobs.transport.http import HttpTransport
@@ -148,7 +148,7 @@ class JobClient:
     def get_job(self, job_id: str) -> Job:
         """A job as it stands. Raises BadValue for what is no job id, NotFound; other HubAnswers, LinkError."""
         check_id(JOB, job_id, "job_id")
-        return jobs.show(self._hub, job_id)
+        return run.show(self._hub, job_id)
 
     @parameter_names()
     def list_jobs(
@@ -159,7 +159,7 @@ class JobClient:
         limit: at most so many, 1 or more; None: all.
         Raises BadValue, HubAnswer, LinkError.
         """
-        return jobs.list_jobs(self._hub, job_type, status, limit)
+        return run.list_jobs(self._hub, job_type, status, limit)
 
     @parameter_names()
     def cancel(self, job_id: str) -> Job | None:
@@ -168,7 +168,7 @@ class JobClient:
         Raises NotFound; BadRequest for a job that runs or has ended; other HubAnswers, LinkError.
         """
         check_id(JOB, job_id, "job_id")
-        return jobs.cancel(self._hub, job_id)
+        return run.cancel(self._hub, job_id)
 
     @parameter_names()
     def wait(
@@ -195,7 +195,7 @@ class JobClient:
         if not poll_interval_s >= MIN_WAIT_S:
             raise BadValue(f"poll_interval_s {poll_interval_s}: give 1 or more.")
         policy = WaitPolicy(interval_s=poll_interval_s, limit_s=timeout_s)
-        waited = jobs.wait(self._hub, job_id, policy, self._clock, _Watcher(on_look))
+        waited = run.wait(self._hub, job_id, policy, self._clock, _Watcher(on_look))
         if waited.job is None or not waited.finished:
             state = "was not seen" if waited.job is None else f"is still {waited.job.status.value}"
             raise WaitOver(f"The time for waiting is over; job {job_id} {state}.", job=waited.job)
@@ -228,7 +228,7 @@ class JobClient:
             success=parse_success_status(success_status),
             looks_in_registry=marks_deleted,
         )
-        jobs.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
+        run.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
         return (row for page in results.read(self._hub, query) for row in page.rows)
 
     def _create(
@@ -257,7 +257,7 @@ class JobClient:
             start_at=start_at,
             max_execution_s=max_execution_s,
         )
-        return jobs.create(self._hub, request)
+        return run.create(self._hub, request)
 
 
 class _Watcher:

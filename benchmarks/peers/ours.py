@@ -11,7 +11,7 @@ from typing import Any
 
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.target import DeviceKey, HubTarget
-from azext_iotjobs.operations import simulate
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen
 from azext_iotjobs.transport.mqtt import Way
@@ -22,7 +22,7 @@ def main(told: dict[str, Any]) -> None:
     target = HubTarget(host=told["host"], https_port=told["httpsPort"], mqtt_port=told["mqttPort"], ca_file=told["ca"])
     behaviour = Behaviour()
     devices = [
-        simulate.SimulatedDevice(
+        event_loop.SimulatedDevice(
             device_id=device,
             credential=DeviceKey(device_id=device, key=key),
             behaviour=behaviour,
@@ -51,7 +51,7 @@ def main(told: dict[str, Any]) -> None:
     threading.Thread(target=listen, daemon=True).start()
     begin.wait()
     way = Way.WEBSOCKET if told["isWebSocket"] else Way.TLS
-    simulate.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=told["rampPerSecond"])
+    event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=told["rampPerSecond"])
 
 
 if __name__ == "__main__":

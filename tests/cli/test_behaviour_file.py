@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.cli.behaviour_file import behaviour_file, parse_behaviour, ready_made, ready_made_names
+from azext_iotjobs.cli.simulate.behaviour.file import behaviour_file, parse_behaviour, ready_made, ready_made_names
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import (
     Acknowledge,

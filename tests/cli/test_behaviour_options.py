@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.behaviour_file import ready_made_names
-from azext_iotjobs.cli.behaviour_options import BehaviourOptions
+from azext_iotjobs.cli.simulate.behaviour.file import ready_made_names
+from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.durations import Fixed, Uniform

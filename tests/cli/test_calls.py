@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli import calls
-from azext_iotjobs.cli.call_progress import MAX_FAILURES, MAX_ROWS, SHOWN_CHARACTERS, Progress, how_far, short_row
-from azext_iotjobs.cli.result_files import Target
+from azext_iotjobs.cli.method import invoke_many
+from azext_iotjobs.cli.method.progress import MAX_FAILURES, MAX_ROWS, SHOWN_CHARACTERS, Progress, how_far, short_row
+from azext_iotjobs.cli.output.row_writer import Target
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS
 from azext_iotjobs.model.errors import ConflictingChoice, Unauthorized
@@ -21,7 +21,7 @@ from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.call_many import Plan
+from azext_iotjobs.operations.method.invoke_many import Plan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response
@@ -98,11 +98,11 @@ def test_where_no_line_can_change_it_says_every_half_minute_how_far_it_is(said: 
     ]  # fmt: skip
 
 
-def manner(path: Path, **more: Any) -> calls.Manner:
+def manner(path: Path, **more: Any) -> invoke_many.Manner:
     plan = Plan(call=MethodCall(name="m"), success=parse_success_status("200"), concurrency=1)
     target = Target(path=str(path), form="json", columns=CALL_COLUMNS, asked="calls", overwrites=False)
     given = {"plan": plan, "columns": CALL_COLUMNS, "target": target, "groups_equal": False, "devices_at_most": None}
-    return calls.Manner(**{**given, "only_plans": False, "always_zero": False, **more})
+    return invoke_many.Manner(**{**given, "only_plans": False, "always_zero": False, **more})
 
 
 CMD = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True))
@@ -120,7 +120,7 @@ def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
 
     client = HubClient(HubTarget(host="h"), TransportDouble(answer))
     with pytest.raises(Unauthorized):
-        calls.call(CMD, client, DEVICES, None, manner(tmp_path / "f"))
+        invoke_many.call(CMD, client, DEVICES, None, manner(tmp_path / "f"))
     assert [each["deviceId"] for each in json.loads((tmp_path / "f").read_text())] == list("0123456")
     assert any("13 devices were not called" in each for each in said.messages)
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
@@ -130,5 +130,5 @@ def test_a_file_that_is_there_keeps_everybody_from_being_called(tmp_path: Path) 
     (tmp_path / "f").write_text("mine")
     transport = TransportDouble(lambda _request: response({}))
     with pytest.raises(ConflictingChoice, match="there already"):
-        calls.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, manner(tmp_path / "f"))
+        invoke_many.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, manner(tmp_path / "f"))
     assert transport.requests == [] and (tmp_path / "f").read_text() == "mine"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from azext_iotjobs.cli.confirming import goes_on
+from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.model.target import HubTarget
 
 CLOUD = HubTarget(host="myhub.azure-devices.net")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from azext_iotjobs.cli.ctrl_c import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 
 WISHES = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.cli.csv_cells import cell
-from azext_iotjobs.cli.device_files import rows_of
-from azext_iotjobs.cli.device_tables import rows_in
+from azext_iotjobs.cli.input.device_files import rows_of
+from azext_iotjobs.cli.input.device_tables import rows_in
+from azext_iotjobs.cli.output.csv_cells import cell
 from azext_iotjobs.clients.result_codec import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import DEVICE

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.edits import apply_edits, check_edits
+from azext_iotjobs.cli.input.generic_update import apply_edits, check_edits
 from azext_iotjobs.model.errors import BadValue
 
 TWIN: dict[str, Any] = {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.cli import parents
-from azext_iotjobs.cli.fleet_events import EventFile as SimulatedEvents
-from azext_iotjobs.cli.fleet_events import check as check_events
-from azext_iotjobs.cli.fleet_run_events import EventFile
-from azext_iotjobs.cli.result_files import Target, check, check_new, form_of, new_rows, write
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.cli.fleet_job.event_log import EventFile
+from azext_iotjobs.cli.job import parent_links
+from azext_iotjobs.cli.output.row_writer import Target, check, check_new, form_of, new_rows, write
+from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
+from azext_iotjobs.cli.simulate.event_log import check as check_events
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
@@ -116,16 +116,16 @@ def test_a_note_is_its_owners_alone_and_is_whole_or_not_there(tmp_path: Path) ->
 
 
 def test_a_jobs_parent_is_not_noted_through_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parents, "state_folder", lambda: tmp_path / "config" / "hubs")
+    monkeypatch.setattr(parent_links, "state_folder", lambda: tmp_path / "config" / "hubs")
     folder = tmp_path / "config" / "parents" / "h"
     folder.mkdir(parents=True)
     victim = tmp_path / "victim"
     victim.write_text("precious")
     for name in ("j.json", "j.new"):
         (folder / name).symlink_to(victim)
-    parents.note("h", "j", "*", "p")
+    parent_links.note("h", "j", "*", "p")
     assert victim.read_text() == "precious"
-    assert parents.with_parent("h", {"jobId": "j", "queryCondition": "*"})["parentJobId"] == "p"
+    assert parent_links.with_parent("h", {"jobId": "j", "queryCondition": "*"})["parentJobId"] == "p"
 
 
 def test_a_state_file_is_not_made_through_a_link(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli import created_lists
-from azext_iotjobs.cli.fleet_creation import clean_up, made
-from azext_iotjobs.cli.fleet_members import Fleet
-from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.fleet_sign_in import Ways
+from azext_iotjobs.cli.simulate import created_devices_log
+from azext_iotjobs.cli.simulate.create_devices import clean_up, made
+from azext_iotjobs.cli.simulate.credentials import Ways
+from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice, LinkError, NotFound
 from azext_iotjobs.model.target import HubTarget
@@ -61,7 +61,7 @@ def test_however_a_run_ends_what_it_made_is_removed(end: Exception | None) -> No
     except (LinkError, ValueError) as err:
         assert err is end
     assert registry.devices.keys() == {"P1x"}
-    assert list(created_lists.folder().iterdir()) == []
+    assert list(created_devices_log.folder().iterdir()) == []
 
 
 def test_what_is_made_has_the_typed_tags_beside_those_of_a_simulation() -> None:
@@ -128,7 +128,7 @@ def test_only_runs_that_have_ended_of_this_hub_are_cleaned_up() -> None:
 
 def test_the_list_is_its_owners_alone_and_holds_no_key(config: Path) -> None:
     with making(FleetRegistry(), LASTING):
-        [path] = created_lists.folder().iterdir()
+        [path] = created_devices_log.folder().iterdir()
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert path.is_relative_to(config)
     assert "hub.example" in path.read_text() and "ey" not in path.read_text()

@@ -18,18 +18,18 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli import fleet_groups, fleet_jobs, fleet_results
-from azext_iotjobs.cli.fleet_place import FleetPlace
-from azext_iotjobs.cli.tables import table_of
-from azext_iotjobs.fleet.database import FILE_NAME, Access
-from azext_iotjobs.fleet.schema import MIGRATIONS
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.cli.fleet_job import groups, read, results
+from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.output.tables import table_of
+from azext_iotjobs.fleet_job.store.database import FILE_NAME, Access
+from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
 from azext_iotjobs.model.fleet import Definition, Driver
 from azext_iotjobs.model.rollout import Retry, RetryWhen
 from azext_iotjobs.model.run import RunState
-from azext_iotjobs.operations import fleet
-from azext_iotjobs.operations import fleet_jobs as operation
+from azext_iotjobs.operations.fleet_job import definitions as operation
+from azext_iotjobs.operations.fleet_job import run_loop
 from tests.helpers.fleet_hub_double import StopDouble, World, definition_of
 from tests.helpers.fleet_place import METHOD, failing, ids, threshold
 
@@ -56,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         definition = definition_of(METHOD, ids(6), driver, threshold=threshold("90%", min_sample=2), retry=retry)
         job = world.save(store, definition, name)
         run = world.new_run(store, job)
-        fleet.carry_on(run, world.hands(store, driver))
-        fleet.carry_on(world.new_run(store, job), world.hands(store, driver, StopDouble(after=2)))
+        run_loop.carry_on(run, world.hands(store, driver))
+        run_loop.carry_on(world.new_run(store, job), world.hands(store, driver, StopDouble(after=2)))
         words = frozenset({"failed"})
         made = operation.rerun(store, store.run(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
         world.new_run(store, made)
@@ -73,11 +73,11 @@ def place(folder: Path, *, reads: bool = True) -> FleetPlace:
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
     """The commands that only look."""
     return [
-        ("list", lambda: fleet_jobs.list_fleet_jobs(CMD, place(folder))),
-        ("show", lambda: fleet_jobs.show(CMD, place(folder), name)),
-        ("list-runs", lambda: fleet_jobs.list_runs(CMD, place(folder), name)),
-        ("results", lambda: fleet_results.show_results(CMD, place(folder), name, run_number=1)),
-        ("group list", lambda: fleet_groups.list_groups(CMD, place(folder))),
+        ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
+        ("show", lambda: read.show(CMD, place(folder), name)),
+        ("list-runs", lambda: read.list_runs(CMD, place(folder), name)),
+        ("results", lambda: results.show_results(CMD, place(folder), name, run_number=1)),
+        ("group list", lambda: groups.list_groups(CMD, place(folder))),
     ]
 
 
@@ -104,16 +104,16 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
 
     def resume(world: World, store: FleetStore, _: Path) -> Any:
         run = store.run(name)
-        return fleet.resume(run, world.hands(store, run.driver, StopDouble(after=50)))
+        return run_loop.resume(run, world.hands(store, run.driver, StopDouble(after=50)))
 
     def run_anew(world: World, store: FleetStore, _: Path) -> Any:
         job = store.fleet_job(f"{name}-again")
         run = world.new_run(store, job)
-        return fleet.carry_on(run, world.hands(store, run.driver, StopDouble(after=50)))
+        return run_loop.carry_on(run, world.hands(store, run.driver, StopDouble(after=50)))
 
     def cancel(world: World, store: FleetStore, _: Path) -> Any:
         run = store.run(name)
-        return fleet.cancel(run, world.hands(store, run.driver), by="me", reason=None)
+        return run_loop.cancel(run, world.hands(store, run.driver), by="me", reason=None)
 
     def rerun(world: World, store: FleetStore, _: Path) -> Any:
         words = frozenset({"failed"})
@@ -312,7 +312,7 @@ def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
         mutate(target / FILE_NAME)
         if what == "a pipe":  # it cannot be copied for the commands that change something
             with pytest.raises(IotJobsError, match="it is no file"):
-                fleet_jobs.list_fleet_jobs(CMD, place(target))
+                read.list_fleet_jobs(CMD, place(target))
             continue
         errors += try_all(target, tmp_path, what)
     assert errors > 100
@@ -322,7 +322,7 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
     target = copied()
     altered(target / FILE_NAME, ("UPDATE definition SET document = '{' WHERE fleet_job = 'job'", ()))
     with pytest.raises(StateDamaged) as raised:
-        fleet_jobs.list_fleet_jobs(CMD, place(target))
+        read.list_fleet_jobs(CMD, place(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
     assert f"--state-dir {target}" in str(raised.value.hint) and "results -j ID" in str(raised.value.hint)
-    assert len(fleet_results.show_results(CMD, place(target), "other", run_number=1) or []) == 6
+    assert len(results.show_results(CMD, place(target), "other", run_number=1) or []) == 6

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.fleet_definitions import TypedDefinition
+from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
+from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.params import options_of
-from azext_iotjobs.cli.spans import span_s
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
 from azext_iotjobs.model.method import MethodCall

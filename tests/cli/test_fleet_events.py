@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.fleet_events import MAX_VALUE, EventFile, check
+from azext_iotjobs.cli.simulate.event_log import MAX_VALUE, EventFile, check
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.simulator.claims import parse_expectation
 from azext_iotjobs.simulator.events import Moment, Seen, What

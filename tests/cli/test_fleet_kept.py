@@ -18,21 +18,23 @@ from typing import Any
 import pytest
 from knack.prompting import NoTTYException
 
-from azext_iotjobs.cli import confirming, fleet_groups, fleet_jobs, fleet_results, running_hubs
-from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.fleet_place import FOLDER, Access, FleetPlace, fleet_place
+from azext_iotjobs.cli.fleet_job import groups, read, results
+from azext_iotjobs.cli.fleet_job.context import FOLDER, Access, FleetPlace, fleet_place
+from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.output import confirm
+from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.database import FILE_NAME
-from azext_iotjobs.fleet.schema import MIGRATIONS
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet_job.store.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, StateUnusable, WrongState
 from azext_iotjobs.model.fleet import Action, Definition, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations import fleet
-from azext_iotjobs.operations import fleet_jobs as operation
+from azext_iotjobs.operations.fleet_job import definitions as operation
+from azext_iotjobs.operations.fleet_job import run_loop
 from tests.fleet.test_store import undo_third
 from tests.helpers.fleet_hub_double import World, definition_of
 from tests.helpers.fleet_place import METHOD, failing, ids
@@ -67,19 +69,19 @@ def run_on(folder: Path) -> None:
     from azext_iotjobs.model.rollout import parse_batch_sizes
 
     job = world.save(store, definition_of(METHOD, ids(6), Driver.CALLS, sizes=parse_batch_sizes("4", "--batch")))
-    fleet.carry_on(world.new_run(store, job), world.hands(store, Driver.CALLS))
+    run_loop.carry_on(world.new_run(store, job), world.hands(store, Driver.CALLS))
     store.close()
 
 
 LOOKS: list[Callable[[FleetPlace], Any]] = [
-    lambda where: fleet_jobs.list_fleet_jobs(CMD, where),
-    lambda where: fleet_groups.list_groups(CMD, where),
+    lambda where: read.list_fleet_jobs(CMD, where),
+    lambda where: groups.list_groups(CMD, where),
 ]
 LOOKS_AT_ONE: list[Callable[[FleetPlace], Any]] = [
-    lambda where: fleet_jobs.show(CMD, where, "a"),
-    lambda where: fleet_jobs.list_runs(CMD, where, "a"),
-    lambda where: fleet_results.show_results(CMD, where, "a"),
-    lambda where: fleet_groups.show(CMD, where, "north"),
+    lambda where: read.show(CMD, where, "a"),
+    lambda where: read.list_runs(CMD, where, "a"),
+    lambda where: results.show_results(CMD, where, "a"),
+    lambda where: groups.show(CMD, where, "north"),
 ]
 
 
@@ -112,7 +114,7 @@ def test_a_folder_without_a_store_is_empty_which_is_said_and_stays_empty(
     for one in LOOKS_AT_ONE:
         with pytest.raises(NotFound):
             one(reading(tmp_path))
-    assert fleet_jobs.delete(CMD, changing(tmp_path), older_than="30d") == {"runs": 0}
+    assert read.delete(CMD, changing(tmp_path), older_than="30d") == {"runs": 0}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -172,9 +174,9 @@ def shown_folder() -> Iterator[Path]:
 
 
 def what_is_read(folder: Path) -> tuple[list[str], int, int]:
-    listed = [each["id"] for each in fleet_jobs.list_fleet_jobs(CMD, reading(folder))]
-    failed = fleet_jobs.show(CMD, reading(folder), "job")["lastRun"]["progress"]["failed"]
-    return listed, failed, len(fleet_results.show_results(CMD, reading(folder), "job") or [])
+    listed = [each["id"] for each in read.list_fleet_jobs(CMD, reading(folder))]
+    failed = read.show(CMD, reading(folder), "job")["lastRun"]["progress"]["failed"]
+    return listed, failed, len(results.show_results(CMD, reading(folder), "job") or [])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
@@ -223,14 +225,14 @@ def test_a_store_in_the_middle_of_a_change_is_read_by_whoever_may_settle_it(show
     folder.chmod(0o755)
     for each in folder.iterdir():
         each.chmod(0o644)
-    assert fleet_groups.list_groups(CMD, reading(folder)) == []
+    assert groups.list_groups(CMD, reading(folder)) == []
 
 
 def test_a_store_of_a_newer_version_or_locked_by_a_writer_is_read_or_refused_as_before(tmp_path: Path) -> None:
     run_on(tmp_path)
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        assert fleet_jobs.show(CMD, reading(tmp_path), "job")["status"] == "completed"
+        assert read.show(CMD, reading(tmp_path), "job")["status"] == "completed"
     assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
     assert len(MIGRATIONS) >= 2
 
@@ -250,16 +252,16 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
     run_on(tmp_path)
 
     def devices(**wanted: Any) -> list[str]:
-        return [row["deviceId"] for row in fleet_results.show_results(CMD, reading(tmp_path), "job", **wanted) or []]
+        return [row["deviceId"] for row in results.show_results(CMD, reading(tmp_path), "job", **wanted) or []]
 
     assert devices(device_states=["failed"]) == ["d001", "d003"]
     assert devices(device_states=["failed,uncertain", "Completed"]) == list(ids(6))
     assert devices(error_kinds=["offline", "timeout, rejected"]) == ["d001", "d003"]
     assert devices(error_kinds=["timeout"]) == [] and devices(one_device="d002") == ["d002"]
     assert devices(one_device="d002", device_states=["failed"]) == []
-    rows = fleet_results.show_results(CMD, reading(tmp_path), "job", shown_columns="deviceId,batch,tries") or []
+    rows = results.show_results(CMD, reading(tmp_path), "job", shown_columns="deviceId,batch,tries") or []
     assert [(row["batch"], row["tries"]) for row in rows] == [(1, 1)] * 4 + [(2, 1)] * 2
-    row = (fleet_results.show_results(CMD, reading(tmp_path), "job") or [{}])[0]
+    row = (results.show_results(CMD, reading(tmp_path), "job") or [{}])[0]
     assert (row["batch"], row["tries"]) == (1, 1)
 
 
@@ -267,14 +269,14 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
 def test_a_word_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path, wanted: dict[str, Any]) -> None:
     run_on(tmp_path)
     with pytest.raises(BadValue, match="give words out of .*(uncertain|rejected)"):
-        fleet_results.show_results(CMD, reading(tmp_path), "job", **wanted)
+        results.show_results(CMD, reading(tmp_path), "job", **wanted)
 
 
 @pytest.mark.parametrize("device", ["nobody", "D001", "", "d001 "])
 def test_a_device_that_the_run_does_not_have_is_an_error(tmp_path: Path, device: str) -> None:
     run_on(tmp_path)
     with pytest.raises(NotFound, match="Run 1 of fleet job job has no device"):
-        fleet_results.show_results(CMD, reading(tmp_path), "job", one_device=device)
+        results.show_results(CMD, reading(tmp_path), "job", one_device=device)
 
 
 # -- list --------------------------------------------------------------------------------------------------------------
@@ -286,7 +288,7 @@ def test_fleet_jobs_are_found_by_their_labels_and_by_text(tmp_path: Path) -> Non
     save(tmp_path, "c", labels={"ring": "2=x"})
 
     def found(**wanted: Any) -> set[str]:
-        return {each["id"] for each in fleet_jobs.list_fleet_jobs(CMD, reading(tmp_path), **wanted)}
+        return {each["id"] for each in read.list_fleet_jobs(CMD, reading(tmp_path), **wanted)}
 
     assert found(label_pairs=["ring=2"]) == {"b"} and found(label_pairs=["ring=2=x"]) == {"c"}
     assert found(label_pairs=["owner=ann", "ring=1"]) == {"a"} and found(label_pairs=["owner"]) == {"a", "b"}
@@ -306,13 +308,13 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(_: str) -> bool:
         raise NoTTYException
 
-    monkeypatch.setattr(confirming, "prompt_y_n", ask)
+    monkeypatch.setattr(confirm, "prompt_y_n", ask)
 
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     given: list[bool] = []
-    monkeypatch.setattr(confirming, "prompt_y_n", lambda _: given.pop())
+    monkeypatch.setattr(confirm, "prompt_y_n", lambda _: given.pop())
     return given
 
 
@@ -327,35 +329,35 @@ def test_without_a_terminal_nothing_is_deleted_and_the_error_says_yes(tmp_path: 
     make_old(tmp_path)
     for given in ({"fleet_job": "job"}, {"older_than": "30d"}):
         with pytest.raises(MissingChoice, match="This deletes") as raised:
-            fleet_jobs.delete(CMD, changing(tmp_path), **given)
+            read.delete(CMD, changing(tmp_path), **given)
         assert "--yes" in str(raised.value.hint)
-    assert len(fleet_jobs.list_runs(CMD, reading(tmp_path), "job")) == 1
-    assert fleet_jobs.delete(CMD, changing(tmp_path), older_than="30d", sure=True) == {"runs": 1}
-    assert fleet_jobs.delete(CMD, changing(tmp_path), older_than="30d") == {"runs": 0}  # nothing is lost: nothing asked
-    assert fleet_jobs.delete(CMD, changing(tmp_path), "job", sure=True) is None
-    assert fleet_jobs.list_fleet_jobs(CMD, reading(tmp_path)) == []
+    assert len(read.list_runs(CMD, reading(tmp_path), "job")) == 1
+    assert read.delete(CMD, changing(tmp_path), older_than="30d", sure=True) == {"runs": 1}
+    assert read.delete(CMD, changing(tmp_path), older_than="30d") == {"runs": 0}  # nothing is lost: nothing asked
+    assert read.delete(CMD, changing(tmp_path), "job", sure=True) is None
+    assert read.list_fleet_jobs(CMD, reading(tmp_path)) == []
 
 
 def test_who_says_no_keeps_it_and_who_says_yes_does_not(tmp_path: Path, answers: list[bool]) -> None:
     save(tmp_path)
     answers[:] = [True, False]
     with pytest.raises(BadValue, match="Nothing was deleted"):
-        fleet_jobs.delete(CMD, changing(tmp_path), "a")
-    fleet_jobs.delete(CMD, changing(tmp_path), "a")
-    assert fleet_jobs.list_fleet_jobs(CMD, reading(tmp_path)) == [] and answers == []
+        read.delete(CMD, changing(tmp_path), "a")
+    read.delete(CMD, changing(tmp_path), "a")
+    assert read.list_fleet_jobs(CMD, reading(tmp_path)) == [] and answers == []
 
 
 @pytest.mark.usefixtures("no_terminal")
 def test_what_cannot_be_deleted_is_said_before_anybody_is_asked(tmp_path: Path) -> None:
     run_on(tmp_path)
     with pytest.raises(NotFound):
-        fleet_jobs.delete(CMD, changing(tmp_path), "other")
+        read.delete(CMD, changing(tmp_path), "other")
     with pytest.raises(BadValue, match="30 days at least"):
-        fleet_jobs.delete(CMD, changing(tmp_path), older_than="29d")
+        read.delete(CMD, changing(tmp_path), older_than="29d")
     with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as raw:
         raw.execute("UPDATE run SET state = ?", (RunState.RUNNING.value,))
     with pytest.raises(WrongState, match="is running"):
-        fleet_jobs.delete(CMD, changing(tmp_path), "job")
+        read.delete(CMD, changing(tmp_path), "job")
 
 
 # -- groups ------------------------------------------------------------------------------------------------------------
@@ -383,23 +385,23 @@ def making(folder: Path, **typed: str) -> FleetPlace:
 
 @pytest.mark.usefixtures("hub")
 def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alone(tmp_path: Path) -> None:
-    made = fleet_groups.create(CMD, making(tmp_path), "north", "tags.site = 'north'")
+    made = groups.create(CMD, making(tmp_path), "north", "tags.site = 'north'")
     assert made["deviceCount"] == 3
     with pytest.raises(ConflictingChoice, match="a device group 'north' of h.example already") as raised:
-        fleet_groups.create(CMD, making(tmp_path), "north", "*")
+        groups.create(CMD, making(tmp_path), "north", "*")
     assert "group update --group north" in str(raised.value.hint)
-    other = fleet_groups.create(CMD, making(tmp_path, hub="other.example"), "north", "*")  # of another hub
+    other = groups.create(CMD, making(tmp_path, hub="other.example"), "north", "*")  # of another hub
     assert other["hub"] == "other.example"
     near = making(tmp_path, hub="h.example")
-    assert fleet_groups.show(CMD, near, "north") == {
+    assert groups.show(CMD, near, "north") == {
         "name": "north", "hub": "h.example", "queryCondition": "tags.site = 'north'", "fleetJobs": [],
     }  # fmt: skip
-    updated = fleet_groups.update(CMD, near, "north", "tags.site = 'n'")
+    updated = groups.update(CMD, near, "north", "tags.site = 'n'")
     assert (updated["queryCondition"], updated["deviceCount"], updated["hub"]) == ("tags.site = 'n'", 3, "h.example")
-    assert fleet_groups.show(CMD, near, "north")["queryCondition"] == "tags.site = 'n'"
+    assert groups.show(CMD, near, "north")["queryCondition"] == "tags.site = 'n'"
     with pytest.raises(ConflictingChoice, match="2 hubs have a device group"):
-        fleet_groups.show(CMD, reading(tmp_path), "north")
-    for missing in (fleet_groups.show, lambda *given: fleet_groups.update(*given, "*")):
+        groups.show(CMD, reading(tmp_path), "north")
+    for missing in (groups.show, lambda *given: groups.update(*given, "*")):
         with pytest.raises(NotFound, match="no device group 'west'"):
             missing(CMD, making(tmp_path), "west")
 
@@ -412,17 +414,17 @@ def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_pa
     store.close()
     save(tmp_path, "a", targets=Targets(group="north"))
     save(tmp_path, "b", targets=Targets(group="north"))
-    fleet_groups.delete(CMD, changing(tmp_path), "unused")
-    assert fleet_groups.show(CMD, reading(tmp_path), "north")["fleetJobs"] == ["a", "b"]
+    groups.delete(CMD, changing(tmp_path), "unused")
+    assert groups.show(CMD, reading(tmp_path), "north")["fleetJobs"] == ["a", "b"]
     with pytest.raises(MissingChoice, match="use the device group 'north': a, b"):
-        fleet_groups.delete(CMD, changing(tmp_path), "north")
+        groups.delete(CMD, changing(tmp_path), "north")
     store = FleetStore(tmp_path)  # what another version used does not count
     operation.edit(store, "a", DEFINITION, by="me", at=NOW)
     store.close()
     with pytest.raises(MissingChoice, match="'north': b,"):
-        fleet_groups.delete(CMD, changing(tmp_path), "north")
-    fleet_groups.delete(CMD, changing(tmp_path), "north", sure=True)
-    assert fleet_groups.list_groups(CMD, reading(tmp_path)) == []
+        groups.delete(CMD, changing(tmp_path), "north")
+    groups.delete(CMD, changing(tmp_path), "north", sure=True)
+    assert groups.list_groups(CMD, reading(tmp_path)) == []
 
 
 # -- simulate --create --tags ------------------------------------------------------------------------------------------

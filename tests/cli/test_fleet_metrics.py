@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 import pytest
 import requests
 
-from azext_iotjobs.cli import fleet_metrics
-from azext_iotjobs.cli.fleet_metrics import CONTENT_TYPE, MAX_REQUESTS, MetricsServer, render
+from azext_iotjobs.cli.simulate import metrics
+from azext_iotjobs.cli.simulate.metrics import CONTENT_TYPE, MAX_REQUESTS, MetricsServer, render
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import Statistics
@@ -90,7 +90,7 @@ def test_heads_without_end_are_cut_off_and_others_are_served(server: MetricsServ
 def test_readers_that_say_nothing_neither_pile_up_nor_stay(
     server: MetricsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet_metrics, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(metrics, "REQUEST_TIMEOUT_S", 0.5)
     before = threading.active_count()
     host, port = server.url.split("/")[2].split(":")
     silent = [socket.create_connection((host, int(port)), timeout=10) for _ in range(3 * MAX_REQUESTS)]

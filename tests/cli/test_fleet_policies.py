@@ -4,7 +4,7 @@ import threading
 import time
 from pathlib import Path
 
-from azext_iotjobs.cli.fleet_sign_in import CONNECTS_DEVICES, may_connect
+from azext_iotjobs.cli.simulate.credentials import CONNECTS_DEVICES, may_connect
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.mqtt import Way

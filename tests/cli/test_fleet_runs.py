@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 from knack.config import CLIConfig
 
-from azext_iotjobs.cli import fleet_jobs as kept_jobs
-from azext_iotjobs.cli import fleet_results, fleet_runs, fleet_saving
-from azext_iotjobs.cli.call_progress import HEARTBEAT_S
-from azext_iotjobs.cli.fleet_carrying import Manner, judge, say_what_is_not_used, start
-from azext_iotjobs.cli.fleet_groups import delete as delete_group
-from azext_iotjobs.cli.fleet_groups import list_groups
-from azext_iotjobs.cli.fleet_place import FleetPlace
-from azext_iotjobs.cli.fleet_progress import Progress, ended_line, how_far
-from azext_iotjobs.cli.fleet_run_events import EventFile, Told
-from azext_iotjobs.cli.fleet_runs import _until_ended
+from azext_iotjobs.cli.fleet_job import read as kept_jobs
+from azext_iotjobs.cli.fleet_job import results, save
+from azext_iotjobs.cli.fleet_job import run as verbs
+from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
+from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
+from azext_iotjobs.cli.fleet_job.groups import list_groups
+from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
+from azext_iotjobs.cli.fleet_job.run import _until_ended
+from azext_iotjobs.cli.fleet_job.run_foreground import Manner, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.method.progress import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.holder import this_process
+from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, WrongState
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
@@ -36,7 +37,7 @@ from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.operations import fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from tests.helpers.clock_double import ClockDouble
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
@@ -135,16 +136,16 @@ def test_an_option_of_the_other_driver_is_named(
 
 
 HANDLERS: list[Callable[[FleetPlace], Any]] = [
-    lambda where: fleet_runs.run(CMD, where, "a"),
-    lambda where: fleet_runs.resume(CMD, where, "a"),
-    lambda where: fleet_runs.rerun(CMD, where, "a"),
-    lambda where: fleet_runs.stop(CMD, where, "a"),
-    lambda where: fleet_runs.cancel(CMD, where, "a"),
+    lambda where: verbs.run(CMD, where, "a"),
+    lambda where: verbs.resume(CMD, where, "a"),
+    lambda where: verbs.rerun(CMD, where, "a"),
+    lambda where: verbs.stop(CMD, where, "a"),
+    lambda where: verbs.cancel(CMD, where, "a"),
     lambda where: kept_jobs.show(CMD, where, "a"),
     lambda where: kept_jobs.list_runs(CMD, where, "a"),
     lambda where: kept_jobs.delete(CMD, where, "a"),
-    lambda where: fleet_results.show_results(CMD, where, "a"),
-    lambda where: fleet_saving.update(CMD, where, "a", described="x"),
+    lambda where: results.show_results(CMD, where, "a"),
+    lambda where: save.update(CMD, where, "a", described="x"),
 ]
 
 
@@ -152,9 +153,9 @@ HANDLERS: list[Callable[[FleetPlace], Any]] = [
 def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
     where = place(tmp_path, hub="other")
     job = a_job()
-    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
-    fleet.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
+    planning.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
     before = (where.store.fleet_job("a"), where.store.run("a"))
     with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
         handler(where)
@@ -173,14 +174,14 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
     context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
     where = FleetPlace(context, {"hub_login": LOGIN}, str(tmp_path / "state"), None)
     job = a_job()
-    fleet_jobs.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
-    fleet.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
+    definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    planning.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
     ours, theirs = pty.openpty()
     os.write(ours, b"n\n")
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
-            fleet_runs.resume(CMD, where, "a")
+            verbs.resume(CMD, where, "a")
     os.close(ours)
     assert where.store.run("a").state is RunState.PENDING, "it can be gone on with"
     where.store.close()
@@ -193,7 +194,7 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     where = place(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
-    job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
+    job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
     ours, theirs = pty.openpty()
     os.write(ours, keys)
     with os.fdopen(theirs) as stdin:
@@ -213,7 +214,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
     where, other = place(tmp_path), place(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
-    job = fleet_jobs.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
+    job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
 
     class Person(io.StringIO):
         def isatty(self) -> bool:
@@ -221,7 +222,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
 
         def readline(self, size: int | None = -1) -> str:
             run = other.store.run("a")
-            fleet.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
+            run_loop.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", Person())

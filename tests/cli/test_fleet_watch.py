@@ -12,12 +12,12 @@ import pytest
 from knack.output import format_table
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli import fleet_watch
-from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.tables import table_of
+from azext_iotjobs.cli.output.tables import table_of
+from azext_iotjobs.cli.simulate import monitor
+from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.model.errors import BadValue, Unauthorized, UserError
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.operations.simulate import Summary
+from azext_iotjobs.operations.simulate.event_loop import Summary
 from azext_iotjobs.simulator.events import Seen, What
 from tests.helpers.clock_double import ClockDouble
 
@@ -31,11 +31,11 @@ class Watched:
     def __init__(self, **typed: Any) -> None:
         self.clock = ClockDouble()
         self.stop = threading.Event()
-        plan = fleet_watch.read(FleetOptions(**typed))
+        plan = monitor.read(FleetOptions(**typed))
         plan.check(len(DEVICES))
         self._open = ExitStack()
-        outlets = self._open.enter_context(fleet_watch.opened(plan))
-        self.watch = self._open.enter_context(fleet_watch.watching(plan, outlets, DEVICES, self.clock, self.stop))
+        outlets = self._open.enter_context(monitor.opened(plan))
+        self.watch = self._open.enter_context(monitor.watching(plan, outlets, DEVICES, self.clock, self.stop))
 
     def close(self) -> None:
         self._open.close()

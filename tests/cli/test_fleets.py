@@ -12,12 +12,12 @@ import pytest
 import yaml
 from azure.cli.core.mock import DummyCli
 
-from azext_iotjobs.cli import fleet_members
-from azext_iotjobs.cli.behaviour_options import BehaviourOptions
-from azext_iotjobs.cli.fleet_members import Fleet
-from azext_iotjobs.cli.fleet_options import FleetOptions
-from azext_iotjobs.cli.fleet_sign_in import Ways
-from azext_iotjobs.cli.one_device import OneDevice
+from azext_iotjobs.cli.simulate import select_devices
+from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
+from azext_iotjobs.cli.simulate.credentials import Ways
+from azext_iotjobs.cli.simulate.device_options import OneDevice
+from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
@@ -53,10 +53,10 @@ def fleet(*there: DeviceFacts, missing: tuple[str, ...] = (), **own_keys: Device
     return Fleet(there=there, missing=missing, numbers={}, own_keys=own_keys)
 
 
-def read_file(folder: Path, content: str) -> fleet_members.Meant:
+def read_file(folder: Path, content: str) -> select_devices.Meant:
     path = folder / "devices"
     path.write_text(content)
-    return fleet_members.read(cmd(), TARGET, None, FleetOptions(devices_path=str(path)))
+    return select_devices.read(cmd(), TARGET, None, FleetOptions(devices_path=str(path)))
 
 
 @pytest.mark.parametrize(
@@ -139,27 +139,27 @@ def test_what_is_wrong_in_a_file_is_said_without_its_keys(tmp_path: Path, conten
 
 def test_a_connection_string_in_place_of_ids_is_not_shown() -> None:
     with pytest.raises(IotJobsError, match="this is a connection string") as raised:
-        fleet_members.read(cmd(), TARGET, None, FleetOptions(named_devices=STRING))
+        select_devices.read(cmd(), TARGET, None, FleetOptions(named_devices=STRING))
     assert KEY[:8] not in str(raised.value)
 
 
 def test_devices_that_are_missing_are_named_and_made_only_on_request() -> None:
     client = HubClient(TARGET, FleetRegistry("P1"))
-    meant = fleet_members.read(cmd(), TARGET, None, FleetOptions(id_prefix="P", fleet_size=3))
+    meant = select_devices.read(cmd(), TARGET, None, FleetOptions(id_prefix="P", fleet_size=3))
     with pytest.raises(NotFound, match=r"2 devices \(P2, P3\)"):
-        fleet_members.find(client, meant, FleetOptions(), is_single=False)
+        select_devices.find(client, meant, FleetOptions(), is_single=False)
     with pytest.raises(ConflictingChoice, match=r"1 device \(P1\) is not marked"):
-        fleet_members.find(client, meant, FleetOptions(creates=True), is_single=False)
-    found = fleet_members.find(client, meant, FleetOptions(creates=True, takes_over=True), is_single=False)
+        select_devices.find(client, meant, FleetOptions(creates=True), is_single=False)
+    found = select_devices.find(client, meant, FleetOptions(creates=True, takes_over=True), is_single=False)
     assert found.missing == ("P2", "P3")
 
 
 def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
     client = HubClient(TARGET, FleetRegistry("P1"))
     options = FleetOptions(id_prefix="P", fleet_size=3, creates=True, only_plans=True)
-    meant = fleet_members.read(cmd(), TARGET, None, options)
-    found = fleet_members.find(client, meant, options, is_single=False)
-    plan = fleet_members.show_plan(client, found, options, is_single=False)
+    meant = select_devices.read(cmd(), TARGET, None, options)
+    found = select_devices.find(client, meant, options, is_single=False)
+    plan = select_devices.show_plan(client, found, options, is_single=False)
     assert (plan["deviceCount"], plan["notRegistered"]) == (3, ["P2", "P3"])
     assert "P1" in plan["inTheWay"][0]
     assert "100 a minute" in plan["registryTime"]
@@ -168,11 +168,11 @@ def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
 def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
     client = HubClient(TARGET, FleetRegistry("a+1", "b"))
     options = FleetOptions(named_devices="a+1,b", only_plans=True, takes_over=True)
-    meant = fleet_members.read(cmd(), TARGET, None, options)
-    found = fleet_members.find(client, meant, options, is_single=False)
-    plan = fleet_members.show_plan(client, found, options, is_single=False)
+    meant = select_devices.read(cmd(), TARGET, None, options)
+    found = select_devices.find(client, meant, options, is_single=False)
+    plan = select_devices.show_plan(client, found, options, is_single=False)
     assert (plan["notOverMqttCount"], plan["notOverMqtt"]) == (1, ["a+1"])
-    fleet_members.check_topics(found)
+    select_devices.check_topics(found)
     assert "1 device (a+1)" in caplog.text and "the other 1" in caplog.text.lower()
     assert "--protocol http" in caplog.text
 
@@ -180,7 +180,7 @@ def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.Log
 @pytest.mark.parametrize("creates", [True, False])
 def test_nothing_is_made_or_connected_where_mqtt_carries_no_id(creates: bool) -> None:
     with pytest.raises(BadValue, match=r"a\+1") as raised:
-        fleet_members.check_topics(fleet(missing=("a+1", "a+2")) if creates else fleet(facts("a+1")))
+        select_devices.check_topics(fleet(missing=("a+1", "a+2")) if creates else fleet(facts("a+1")))
     assert "--protocol http" in str(raised.value.hint)
 
 

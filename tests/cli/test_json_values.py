@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.json_parsing import MAX_DEPTH
-from azext_iotjobs.cli.json_values import json_object_or_file, json_or_file
+from azext_iotjobs.cli.input.json_option import json_object_or_file, json_or_file
+from azext_iotjobs.cli.input.strict_json import MAX_DEPTH
 from azext_iotjobs.model.errors import BadValue
 
 OPTION = "--method-payload"
@@ -156,7 +156,7 @@ def test_only_an_object_is_taken_where_an_object_is_needed() -> None:
 
 
 READS_STDIN = """
-from azext_iotjobs.cli.json_values import json_or_file
+from azext_iotjobs.cli.input.json_option import json_or_file
 from azext_iotjobs.model.errors import BadValue
 try:
     print(json_or_file(["-"], "--tags"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.keys import renew_devices, renew_modules
+from azext_iotjobs.cli.identity.renew_keys import renew_devices, renew_modules
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.target import HubTarget

@@ -6,8 +6,8 @@ import select
 
 import pytest
 
-from azext_iotjobs.cli.live_line import LiveLine
-from azext_iotjobs.cli.target import _say_waiting
+from azext_iotjobs.cli.hub_access.resolve import _say_waiting
+from azext_iotjobs.cli.output.status_line import LiveLine
 
 
 def seen(terminal: int) -> str:

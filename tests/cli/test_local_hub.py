@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from azext_iotjobs.cli.local_hub import how_to_use
+from azext_iotjobs.cli.local_hub.command import how_to_use
 
 
 @pytest.mark.parametrize("folder", ["/tmp/hub", "/tmp/my hub", "/tmp/$HOME `id` it's \\"])

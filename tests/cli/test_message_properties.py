@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.cli.message_properties import (
+from azext_iotjobs.cli.input.message_properties import (
     JSON_PROPERTIES,
     read_http_properties,
     read_mqtt_properties,

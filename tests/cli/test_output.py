@@ -13,7 +13,7 @@ from azure.cli.core.azclierror import FileOperationError
 from knack.output import OutputProducer
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.output import keep_terminals_safe, print_text
+from azext_iotjobs.cli.output.terminal_safe import keep_terminals_safe, print_text
 
 MARKS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 NASTY = f"\x1b[2J\x00\x07\r\x08\x7f\x85\x9b31m{MARKS}gnp.exe"

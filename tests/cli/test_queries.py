@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.cli.queries import query
+from azext_iotjobs.cli.query.run import query
 from azext_iotjobs.clients.advice import QUERY
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadRequest

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.result_files import Target, new_rows, write
+from azext_iotjobs.cli.output.row_writer import Target, new_rows, write
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 ROWS = [{"id": f"d{number}", "payload": {"n": number}, "none": None, "ok": True} for number in range(7)]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.cli.csv_cells import cell, original
-from azext_iotjobs.cli.selections import TypedSelection, tell_idle
+from azext_iotjobs.cli.input.device_selection import TypedSelection, tell_idle
+from azext_iotjobs.cli.output.csv_cells import cell, original
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.selection import Selection
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.sign_in import changed_sign_in
+from azext_iotjobs.cli.identity.authentication import changed_sign_in
 from azext_iotjobs.clients.identity_codec import parse_identity
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.identity import Identity

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.cli.simulate import _print_seen, ending
+from azext_iotjobs.cli.simulate.command import _print_seen, ending
 from azext_iotjobs.simulator.events import Seen, What
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from knack.help_files import helps
 
-from azext_iotjobs.cli.params.jobs import RERUN_WORDS
+from azext_iotjobs.cli.job.params import RERUN_WORDS
 from azext_iotjobs.model.rerun import WORDS
 from tests.helpers.surface import generator, our_arguments
 

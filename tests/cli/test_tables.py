@@ -8,8 +8,8 @@ import pytest
 from knack.output import format_table
 from knack.util import CLIError, CommandResultItem
 
-from azext_iotjobs.cli.cells import printable
-from azext_iotjobs.cli.tables import VIEWS, table_of
+from azext_iotjobs.cli.output.cells import printable
+from azext_iotjobs.cli.output.tables import VIEWS, table_of
 from tests.helpers.surface import our_arguments
 
 JOB = {

@@ -18,15 +18,15 @@ from knack.log import _CustomStreamHandler, get_logger
 from knack.output import format_table
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli import terminals
-from azext_iotjobs.cli.cells import cell, shortened
 from azext_iotjobs.cli.errors import az_error_of
-from azext_iotjobs.cli.exit import end_without_result
-from azext_iotjobs.cli.live_line import LiveLine
-from azext_iotjobs.cli.local_hub import how_to_use
-from azext_iotjobs.cli.table_fitting import narrowed
-from azext_iotjobs.cli.tables import VIEWS, table_of
-from azext_iotjobs.cli.terminals import broken, cut_between_words, fitted
+from azext_iotjobs.cli.local_hub.command import how_to_use
+from azext_iotjobs.cli.output import terminals
+from azext_iotjobs.cli.output.cells import cell, shortened
+from azext_iotjobs.cli.output.exit_code import end_without_result
+from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.table_fitting import narrowed
+from azext_iotjobs.cli.output.tables import VIEWS, table_of
+from azext_iotjobs.cli.output.terminals import broken, cut_between_words, fitted
 from azext_iotjobs.model.errors import BadValue, DeviceFailed
 from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.outcome import Outcome

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from azext_iotjobs.cli.hub_keys import TypedHub
-from azext_iotjobs.cli.tokens import generate_sas_token, show_connection_string
+from azext_iotjobs.cli.hub_access.policies import TypedHub
+from azext_iotjobs.cli.identity.tokens import generate_sas_token, show_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
 from tests.helpers.azure_double import LIST, AzureDouble, hub_item, with_hubs
 

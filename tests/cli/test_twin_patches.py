@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from azext_iotjobs.cli.twin_patches import read_twin_patch
+from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.model.errors import BadValue
 
 PATCH = {"tags": {"a": 1}, "properties": {"desired": {"b": None}}}

@@ -7,7 +7,7 @@ import pytest
 from azure.cli.core.azclierror import AzCLIError
 
 from azext_iotjobs.cli.errors import to_az_error
-from azext_iotjobs.cli.typed import Typed, note, pasteable, suggestion, typed_in
+from azext_iotjobs.cli.output.hints import Typed, note, pasteable, suggestion, typed_in
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.hints import Hint, command
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from azext_iotjobs.cli.sign_in import connection_string
-from azext_iotjobs.cli.tokens import show_connection_string
+from azext_iotjobs.cli.identity.authentication import connection_string
+from azext_iotjobs.cli.identity.tokens import show_connection_string
 from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.model.ids import DEVICE
 from azext_iotjobs.model.target import parse_connection_string

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.rights import ALL, needed_rights
-from azext_iotjobs.cli.running_hubs import pick_typed
-from azext_iotjobs.cli.target import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.cli.hub_access.required_rights import ALL, needed_rights
+from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
     BadValue,

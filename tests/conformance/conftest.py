@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.driven import Driven
 from tests.helpers.official_sdks import ADDRESS, HTTPS_PORT, MQTT_PORT, has_https_port, node_program, python_device
 

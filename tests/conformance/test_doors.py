@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.driven import ClientError, Driven
 from tests.helpers.official_sdks import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError
 from tests.helpers.official_sdks import ADDRESS, needs_mqtt_port, needs_node, node_program

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError, Driven
 from tests.helpers.official_sdks import needs_https_port, needs_mqtt_port, needs_node, node_program

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub, LocalHubRefused
+from azext_iotjobs.localhub.testing.process import LocalHub, LocalHubRefused
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError, Driven
 from tests.helpers.official_sdks import (

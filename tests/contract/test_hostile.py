@@ -170,7 +170,7 @@ def test_the_hub_takes_as_many_open_files_as_it_may_have(tmp_path: Path) -> None
 
 
 def test_a_hub_that_may_have_few_open_files_says_so() -> None:
-    program = "import logging; from azext_iotjobs.localhub.resources import allow_many_files; allow_many_files()"
+    program = "import logging; from azext_iotjobs.localhub.process.limits import allow_many_files; allow_many_files()"
     words = ["sh", "-c", 'ulimit -n 300 && exec "$0" -c "$1"', sys.executable, program]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     assert "only 300 files may be open" in done.stderr

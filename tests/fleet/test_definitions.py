@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from azext_iotjobs.fleet.definitions import (
+from azext_iotjobs.fleet_job.store.definition_codec import (
     parse_definition,
     parse_delivery,
     parse_origin,

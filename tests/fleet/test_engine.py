@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet.engine import (
+from azext_iotjobs.fleet_job.engine import (
     Begin,
     BeginBatch,
     BeginRetries,

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from azext_iotjobs.fleet.engine import Drain
-from azext_iotjobs.fleet.parts import Part, PartState, PartStep, is_ours, next_step
+from azext_iotjobs.fleet_job.engine import Drain
+from azext_iotjobs.fleet_job.hub_job import Part, PartState, PartStep, is_ours, next_step
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from tests.fleet.test_engine import NOW
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.fleet import plan
+from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
 from azext_iotjobs.model.rollout import BatchSizes, Share, Unit, parse_batch_sizes

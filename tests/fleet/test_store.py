@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet import database
-from azext_iotjobs.fleet.database import FILE_NAME
-from azext_iotjobs.fleet.holder import Holder, is_gone, this_process
-from azext_iotjobs.fleet.lease import LEASE_S
-from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.schema import MIGRATIONS
-from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
+from azext_iotjobs.fleet_job.store import database
+from azext_iotjobs.fleet_job.store.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.holder import Holder, is_gone, this_process
+from azext_iotjobs.fleet_job.store.lease import LEASE_S
+from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (
     BadValue,
     ConflictingChoice,
@@ -521,7 +521,7 @@ def test_several_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
 def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> None:
     FleetStore(tmp_path).close()
     program = (
-        "import os, sys; from pathlib import Path; from azext_iotjobs.fleet.store import FleetStore\n"
+        "import os, sys; from pathlib import Path; from azext_iotjobs.fleet_job.store.sqlite import FleetStore\n"
         "database = FleetStore(Path(sys.argv[1])).database\n"
         "with database.transaction():\n"
         "    database.change(\"INSERT INTO device_group VALUES ('h', 'n', 'c')\")\n"

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from azext_iotjobs.fleet.holder import Holder
-from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.parts import Part, PartState
-from azext_iotjobs.fleet.plan import PlannedPart
-from azext_iotjobs.fleet.store import FleetStore, NewRun
+from azext_iotjobs.fleet_job.hub_job import Part, PartState
+from azext_iotjobs.fleet_job.plan import PlannedPart
+from azext_iotjobs.fleet_job.store.holder import Holder
+from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import parse_batch_sizes

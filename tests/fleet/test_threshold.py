@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.fleet.threshold import counted, verdict
+from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.rollout import Scope, Share, Threshold, Unit, parse_share
 from azext_iotjobs.model.run import Batch, BatchState, Tally

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.clients.fleet_codec import render_batch, render_run
-from azext_iotjobs.fleet.database import FILE_NAME
-from azext_iotjobs.fleet.holder import Holder, this_process
-from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.parts import Part, PartState
-from azext_iotjobs.fleet.plan import PlannedPart, hub_job_id, parse_words
-from azext_iotjobs.fleet.store import FleetStore, NewRun, RowFilter
+from azext_iotjobs.fleet_job.hub_job import Part, PartState
+from azext_iotjobs.fleet_job.plan import PlannedPart, hub_job_id, parse_words
+from azext_iotjobs.fleet_job.store.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.holder import Holder, this_process
+from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import BadValue, RunUnfinished
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets, check_id
 from azext_iotjobs.model.ids import JOB, can_be

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from azext_iotjobs.cli.az_login import AzLogin
+from azext_iotjobs.cli.hub_access.az_login import AzLogin
 from azext_iotjobs.model.entra import BearerToken
 
 SUBSCRIPTION = "91d12660-3dec-467a-be2a-213b5544ddc0"

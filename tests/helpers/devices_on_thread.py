@@ -10,7 +10,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.operations import simulate
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -51,12 +51,12 @@ class SimulatedFleet:
             key = hub.identities.create(NewIdentity(device_id=device)).primary_key
             assert key is not None
             devices.append(
-                simulate.SimulatedDevice(
+                event_loop.SimulatedDevice(
                     device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=Behaviour(), plan=plan
                 )
             )
         self._thread = ThreadPoolExecutor(1)
-        self._end = self._thread.submit(simulate.run, hub.target, devices, self._report, SystemClock(), self.stop)
+        self._end = self._thread.submit(event_loop.run, hub.target, devices, self._report, SystemClock(), self.stop)
         for _ in ids:
             assert self._left.acquire(timeout=READY_LIMIT_S)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.database import Database
-from azext_iotjobs.fleet.holder import Holder, this_process
-from azext_iotjobs.fleet.store import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.database import Database
+from azext_iotjobs.fleet_job.store.holder import Holder, this_process
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
 from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import LinkLost
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
@@ -28,7 +28,8 @@ from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import response
@@ -289,14 +290,14 @@ class World:
 
     def save(self, store: FleetStore, definition: Definition, name: str = "job") -> FleetJob:
         at = self.clock.now_of_hub()
-        return fleet_jobs.create(store, name, fleet.host_of(self.client), definition, by="me", at=at)
+        return definitions.create(store, name, planning.host_of(self.client), definition, by="me", at=at)
 
     def new_run(self, store: FleetStore, job: FleetJob) -> Run:
-        return fleet.new_run(store, self.client, job, by="me", at=self.clock.now_of_hub())
+        return planning.new_run(store, self.client, job, by="me", at=self.clock.now_of_hub())
 
-    def hands(self, store: FleetStore, driver: Driver, stop: Any = None) -> fleet.Hands:
-        module = by_job if driver is Driver.JOBS else by_calls
-        return fleet.Hands(
+    def hands(self, store: FleetStore, driver: Driver, stop: Any = None) -> run_loop.Hands:
+        module = hub_jobs if driver is Driver.JOBS else direct_calls
+        return run_loop.Hands(
             store=store,
             make_driver=module.driver(self.client, self.clock),
             clock=self.clock,
@@ -307,11 +308,11 @@ class World:
 
     def carry_on(self, store: FleetStore, stop: Any = None) -> Run:
         run = store.run("job")
-        return fleet.carry_on(run, self.hands(store, run.driver, stop))
+        return run_loop.carry_on(run, self.hands(store, run.driver, stop))
 
     def resume(self, store: FleetStore, stop: Any = None) -> Run:
         run = store.run("job")
-        return fleet.resume(run, self.hands(store, run.driver, stop))
+        return run_loop.resume(run, self.hands(store, run.driver, stop))
 
 
 def json_copy(request: Request) -> Request:

@@ -8,12 +8,13 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet import Driver
 from azext_iotjobs.model.fleet_events import Event, RunBegan
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.operations import by_calls, by_job, fleet
+from azext_iotjobs.operations.fleet_job import run_loop
+from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 
 
 class Printing:
@@ -34,8 +35,8 @@ def main() -> int:
     run = store.run("job")
     if run.state.has_ended:  # the one before was killed when all was done
         return 0
-    driver = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}[run.driver](client, clock)
-    done = fleet.resume(run, fleet.hands(store, driver, clock, Printing(), threading.Event()))
+    driver = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}[run.driver](client, clock)
+    done = run_loop.resume(run, run_loop.hands(store, driver, clock, Printing(), threading.Event()))
     return 0 if done.state.has_ended else 1
 
 

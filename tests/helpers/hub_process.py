@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import requests
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 60.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.driven import Driven
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
-from azext_iotjobs.operations import simulate
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -36,7 +36,7 @@ class ScenarioDevices:
         self._ready: set[str] = set()
         devices = [self._device(name, behaviour) for name, behaviour in behaviours.items()]
         self._thread = ThreadPoolExecutor(1)
-        self._end = self._thread.submit(simulate.run, target, devices, self.seen, SystemClock(), self._stop)
+        self._end = self._thread.submit(event_loop.run, target, devices, self.seen, SystemClock(), self._stop)
         wait_until("all devices listen", lambda: len(self._ready) == len(devices))
 
     def seen(self, device: str, seen: Seen) -> None:
@@ -52,10 +52,10 @@ class ScenarioDevices:
         self._thread.shutdown()
         assert self._end.result().failures == {}
 
-    def _device(self, name: str, behaviour: Behaviour) -> simulate.SimulatedDevice:
+    def _device(self, name: str, behaviour: Behaviour) -> event_loop.SimulatedDevice:
         key = self.client.identities.create(NewIdentity(device_id=name)).primary_key
         assert key is not None
-        return simulate.SimulatedDevice(
+        return event_loop.SimulatedDevice(
             device_id=name,
             credential=DeviceKey(device_id=name, key=key),
             behaviour=behaviour,

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.waiting import wait_until
 
 

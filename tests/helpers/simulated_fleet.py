@@ -76,7 +76,7 @@ def main(told: dict[str, Any]) -> None:
     """Simulate until standard input ends."""
     from azext_iotjobs.model.clock import SystemClock
     from azext_iotjobs.model.target import DeviceKey, HubTarget
-    from azext_iotjobs.operations import simulate
+    from azext_iotjobs.operations.simulate import event_loop
     from azext_iotjobs.simulator.behaviour import Behaviour
     from azext_iotjobs.simulator.events import Seen, What
     from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -90,7 +90,7 @@ def main(told: dict[str, Any]) -> None:
         plan = TelemetryPlan(text="ping", count=told["messages"], interval_s=told["intervalSeconds"])
     behaviour = Behaviour()
     devices = [
-        simulate.SimulatedDevice(
+        event_loop.SimulatedDevice(
             device_id=each,
             credential=DeviceKey(device_id=each, key=told["key"], policy=told["policy"]),
             behaviour=behaviour,
@@ -126,8 +126,8 @@ def main(told: dict[str, Any]) -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     way = Way.WEBSOCKET if told.get("websocket") else Way.TLS
-    ramp = told.get("rampPerSecond", simulate.RAMP_PER_S)
-    summary = simulate.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=ramp)
+    ramp = told.get("rampPerSecond", event_loop.RAMP_PER_S)
+    summary = event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=ramp)
     say(
         {
             "seen": dict(seen),

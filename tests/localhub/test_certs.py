@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from azext_iotjobs.localhub.certmaking import Pair, make_server
-from azext_iotjobs.localhub.certs import LIFE, Certificates, ensure_certificates
-from azext_iotjobs.localhub.tls import HubContext
+from azext_iotjobs.localhub.tls.certificates import LIFE, Certificates, ensure_certificates
+from azext_iotjobs.localhub.tls.context import HubContext
+from azext_iotjobs.localhub.tls.issue import Pair, make_server
 
 NOW = datetime.now(timezone.utc)
 BIND = "127.0.0.1"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.certs import CertificatesUnusable, ensure_certificates
+from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
@@ -24,8 +24,6 @@ from azext_iotjobs.localhub.engine.targets import Selector
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.http.asked import Asked
 from azext_iotjobs.localhub.http.queries import QueryRoutes
-from azext_iotjobs.localhub.isolated import LocalHubFailed
-from azext_iotjobs.localhub.policies import PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -33,6 +31,8 @@ from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.testing.process import LocalHubFailed
+from azext_iotjobs.localhub.tls.certificates import CertificatesUnusable, ensure_certificates
 from tests.helpers.hub_process import HubProcess
 
 NO_FOLDER = 12

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub, LocalHubFailed, LocalHubRefused
-from azext_iotjobs.localhub.testing import local_hub, local_hub_session
+from azext_iotjobs.localhub.testing.fixtures import local_hub, local_hub_session
+from azext_iotjobs.localhub.testing.process import LocalHub, LocalHubFailed, LocalHubRefused
 from tests.helpers.waiting import wait_until
 
 __all__ = ["local_hub", "local_hub_session"]  # fixtures
@@ -109,7 +109,7 @@ def test_the_answer_that_is_a_mistake_of_the_hub_comes_with_what_it_wrote(tmp_pa
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_it_ends_when_its_owner_is_killed() -> None:
     program = (
-        "import signal; from azext_iotjobs.localhub.isolated import LocalHub;"
+        "import signal; from azext_iotjobs.localhub.testing.process import LocalHub;"
         "hub = LocalHub(); hub.start(); print(hub.process.pid, hub.https_port, flush=True); signal.pause()"
     )
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

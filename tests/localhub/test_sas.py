@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from azext_iotjobs.localhub import sas
+from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.errors import HubError
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # bytes 0 to 31

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHubFailed
+from azext_iotjobs.localhub.testing.process import LocalHubFailed
 from tests.helpers.hub_process import HubProcess
 
 

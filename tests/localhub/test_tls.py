@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from azext_iotjobs.localhub.certs import Certificates, ensure_certificates
-from azext_iotjobs.localhub.openssl_bio import BioTls
-from azext_iotjobs.localhub.tls import HubContext, peer_certificates
+from azext_iotjobs.localhub.tls.certificates import Certificates, ensure_certificates
+from azext_iotjobs.localhub.tls.context import HubContext, peer_certificates
+from azext_iotjobs.localhub.tls.pyopenssl import BioTls
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.moved_loop import MovedLoop, run, turns, within_limit
 from tests.helpers.waiting import looks

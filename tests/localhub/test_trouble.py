@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHubFailed
+from azext_iotjobs.localhub.testing.process import LocalHubFailed
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.small_disk import filled, small_disk

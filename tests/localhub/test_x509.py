@@ -10,8 +10,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from azext_iotjobs.localhub.auth.x509 import MAX_SHOWN, check_chain, check_thumbprint, read_authority
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
-from azext_iotjobs.localhub.x509 import MAX_SHOWN, check_chain, check_thumbprint, read_authority
 from tests.helpers.device_certificates import DAY, Made, key_usage, make
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)

@@ -25,7 +25,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.call_many import CallMany, Plan
+from azext_iotjobs.operations.method.invoke_many import CallMany, Plan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response

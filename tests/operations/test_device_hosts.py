@@ -11,8 +11,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.operations import simulate
-from azext_iotjobs.operations.simulate import send_d2c
+from azext_iotjobs.operations.simulate import event_loop, send_d2c
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
@@ -78,6 +77,6 @@ def test_a_device_sends_over_mqtt(hub: HubProcess, target: HubTarget, key: Devic
 @pytest.mark.parametrize("way", Way)
 def test_a_device_is_simulated(hub: HubProcess, target: HubTarget, key: DeviceKey, way: Way) -> None:
     plan = TelemetryPlan(text="x", count=1, interval_s=1, properties={})
-    device = simulate.SimulatedDevice(device_id=key.device_id, credential=key, behaviour=Behaviour(), plan=plan)
-    summary = simulate.run(target, [device], lambda *_: None, CLOCK, Never(), way)
+    device = event_loop.SimulatedDevice(device_id=key.device_id, credential=key, behaviour=Behaviour(), plan=plan)
+    summary = event_loop.run(target, [device], lambda *_: None, CLOCK, Never(), way)
     assert summary.acknowledged_count == 1

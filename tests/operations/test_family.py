@@ -8,7 +8,7 @@ import pytest
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations import family
+from azext_iotjobs.operations.identity import parents
 from tests.helpers.registry_double import RegistryDouble
 
 GATEWAY = "ms-azure-iot-edge://gate'way-1"
@@ -35,8 +35,8 @@ def client(registry: RegistryDouble) -> HubClient:
 def test_a_leaf_names_its_parent_s_scope_as_its_own_and_the_mirror_is_left_to_the_hub(
     client: HubClient, registry: RegistryDouble
 ) -> None:
-    move = family.adoption(client, "gate'way", ["leaf", "taken"], takes_over=True)
-    assert list(family.carry_out(client, move)) == ["leaf", "taken"]
+    move = parents.adoption(client, "gate'way", ["leaf", "taken"], takes_over=True)
+    assert list(parents.carry_out(client, move)) == ["leaf", "taken"]
     first, second = registry.puts
     assert (first.path, first.headers["If-Match"]) == ("/devices/leaf", '"etag-of-leaf"')
     assert first.body["deviceScope"] == second.body["deviceScope"] == GATEWAY
@@ -45,7 +45,7 @@ def test_a_leaf_names_its_parent_s_scope_as_its_own_and_the_mirror_is_left_to_th
 
 
 def test_an_edge_device_keeps_its_own_scope(client: HubClient, registry: RegistryDouble) -> None:
-    list(family.carry_out(client, family.adoption(client, "gate'way", ["other"], takes_over=False)))
+    list(parents.carry_out(client, parents.adoption(client, "gate'way", ["other"], takes_over=False)))
     (put,) = registry.puts
     assert (put.body["deviceScope"], put.body["parentScopes"]) == (OTHER, [GATEWAY])
 
@@ -53,12 +53,12 @@ def test_an_edge_device_keeps_its_own_scope(client: HubClient, registry: Registr
 @pytest.mark.parametrize(
     ("act", "error"),
     [
-        (lambda client: family.adoption(client, "gate'way", ["leaf", "taken"], takes_over=False), ConflictingChoice),
-        (lambda client: family.adoption(client, "gate'way", ["gate'way"], takes_over=True), BadValue),
-        (lambda client: family.adoption(client, "gate'way", ["leaf", "nobody"], takes_over=True), NotFound),
-        (lambda client: family.adoption(client, "leaf", ["taken"], takes_over=True), BadValue),
-        (lambda client: family.release(client, "gate'way", ["child", "taken"]), BadValue),
-        (lambda client: family.children_of(client, "leaf"), BadValue),
+        (lambda client: parents.adoption(client, "gate'way", ["leaf", "taken"], takes_over=False), ConflictingChoice),
+        (lambda client: parents.adoption(client, "gate'way", ["gate'way"], takes_over=True), BadValue),
+        (lambda client: parents.adoption(client, "gate'way", ["leaf", "nobody"], takes_over=True), NotFound),
+        (lambda client: parents.adoption(client, "leaf", ["taken"], takes_over=True), BadValue),
+        (lambda client: parents.release(client, "gate'way", ["child", "taken"]), BadValue),
+        (lambda client: parents.children_of(client, "leaf"), BadValue),
     ],
 )
 def test_one_that_does_not_fit_refuses_all(
@@ -70,26 +70,26 @@ def test_one_that_does_not_fit_refuses_all(
 
 
 def test_a_parent_that_it_has_already_needs_no_force_and_no_write(client: HubClient) -> None:
-    assert family.adoption(client, "gate'way", ["child"], takes_over=False).children == ()
+    assert parents.adoption(client, "gate'way", ["child"], takes_over=False).children == ()
 
 
 def test_children_are_queried_by_the_scope_with_its_quote_escaped(
     client: HubClient, registry: RegistryDouble
 ) -> None:  # fmt: skip
     registry.rows = [{"deviceId": "child"}, {"deviceId": "gone"}, {"deviceId": "taken"}]
-    assert family.children_of(client, "gate'way") == ["child", "gone", "taken"]
+    assert parents.children_of(client, "gate'way") == ["child", "gone", "taken"]
     text = "SELECT deviceId FROM devices WHERE ARRAY_CONTAINS(parentScopes, 'ms-azure-iot-edge://gate\\'way-1')"
     assert registry.queries == [text]
     # The query may be behind: who is gone, or has another parent by now, is left alone.
-    move = family.release_all(client, "gate'way")
+    move = parents.release_all(client, "gate'way")
     assert [each.device_id for each in move.children] == ["child"]
-    list(family.carry_out(client, move))
+    list(parents.carry_out(client, move))
     assert registry.puts[0].body["deviceScope"] == ""
 
 
 def test_the_parent_is_found_by_the_scope_and_must_still_have_it(client: HubClient) -> None:
-    assert family.parent_of(client, "child").device_id == "gate'way"
+    assert parents.parent_of(client, "child").device_id == "gate'way"
     with pytest.raises(NotFound, match="no parent"):
-        family.parent_of(client, "leaf")
+        parents.parent_of(client, "leaf")
     with pytest.raises(NotFound, match="no device now"):
-        family.parent_of(client, "stray")  # its parent was removed, and registered anew
+        parents.parent_of(client, "stray")  # its parent was removed, and registered anew

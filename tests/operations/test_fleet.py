@@ -19,7 +19,7 @@ from azext_iotjobs.model.rollout import (
     ThresholdAction,
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
-from azext_iotjobs.operations.by_job import ROWS_AHEAD
+from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import ROWS_AHEAD
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import (

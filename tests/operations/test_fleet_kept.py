@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet.store import RowFilter
+from azext_iotjobs.fleet_job.store.sqlite import RowFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound, WrongState
 from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
-from azext_iotjobs.operations import fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
 from tests.helpers.fleet_place import METHOD, Place, by_both, failing, ids
 from tests.helpers.transport_double import response
@@ -32,25 +32,25 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
     run = place.run(driver, ids(20), sizes="5")
     place.world.hub.fails, before = failing(), place.world.hub.operated.copy()
     at = place.world.clock.now()
-    again = fleet_jobs.rerun(place.store, run, frozenset({"failed"}), None, by="ann", at=at)
+    again = definitions.rerun(place.store, run, frozenset({"failed"}), None, by="ann", at=at)
     assert (again.fleet_job_id, again.origin) == ("job-r1", Origin(fleet_job_id="job", run_number=1, how="rerun"))
-    second = fleet.new_run(place.store, place.world.client, again, by="ann", at=at)
-    done = fleet.carry_on(second, place.world.hands(place.store, driver))
+    second = planning.new_run(place.store, place.world.client, again, by="ann", at=at)
+    done = run_loop.carry_on(second, place.world.hands(place.store, driver))
     assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
     assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
     assert place.store.run("job").tally.failed == 2
     fewer = Targets(
         of_run=OfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
     )
-    some = fleet_jobs.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
-    third = fleet.new_run(place.store, place.world.client, some, by="ann", at=at)
+    some = definitions.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
+    third = planning.new_run(place.store, place.world.client, some, by="ann", at=at)
     assert [row.device_id for page in place.store.results(third, RowFilter()) for row in page.rows] == [
         "d001", "d002", "d003",
     ]  # fmt: skip
-    assert fleet_jobs.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
-    fleet_jobs.delete(place.store, "job")
+    assert definitions.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
+    definitions.delete(place.store, "job")
     with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
-        fleet.new_run(place.store, place.world.client, again, by="ann", at=at)
+        planning.new_run(place.store, place.world.client, again, by="ann", at=at)
 
 
 def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
@@ -59,8 +59,8 @@ def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
     with pytest.raises(WrongState, match="stopped; another begins when it has ended"):
         place.world.new_run(place.store, job)
     with pytest.raises(ConflictingChoice, match=r"belongs to h\.example"):
-        fleet.check_host(replace(job, host="h.example"), _other_client(place))
-    fleet.cancel(run, place.world.hands(place.store, Driver.CALLS), by="a", reason=None)
+        planning.check_host(replace(job, host="h.example"), _other_client(place))
+    run_loop.cancel(run, place.world.hands(place.store, Driver.CALLS), by="a", reason=None)
     assert place.world.new_run(place.store, job).number == 2
 
 
@@ -75,13 +75,13 @@ def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
     at = place.world.clock.now()
     definition = replace(definition_of(METHOD, ids(3), Driver.CALLS), display_name="Night")
     place.world.save(place.store, definition)
-    first = fleet_jobs.copy(place.store, "job", None, "h.example", by="ann", at=at)
-    second = fleet_jobs.copy(place.store, "job", None, "h.example", by="ann", at=at, description="other")
+    first = definitions.copy(place.store, "job", None, "h.example", by="ann", at=at)
+    second = definitions.copy(place.store, "job", None, "h.example", by="ann", at=at, description="other")
     assert [first.fleet_job_id, second.fleet_job_id] == ["job-copy", "job-copy2"]
     assert (first.display_name, second.definition.description) == ("Night Copy", "other")
     assert first.definition.action == definition.action and first.origin is not None and first.origin.how == "copy"
-    long = fleet_jobs.create(place.store, "j" * 40, "h.example", definition, by="ann", at=at)
-    assert fleet_jobs.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
+    long = definitions.create(place.store, "j" * 40, "h.example", definition, by="ann", at=at)
+    assert definitions.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
 
 
 def test_lists_by_state_time_and_saved(place: Place) -> None:
@@ -92,19 +92,19 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
     place.world.save(place.store, definition_of(METHOD, ids(1), Driver.CALLS), "saved")
 
     def listed(**wanted: Any) -> list[str]:
-        return [each.job.fleet_job_id for each in fleet_jobs.list_kept(place.store, fleet_jobs.ListFilter(**wanted))]
+        return [each.job.fleet_job_id for each in definitions.list_kept(place.store, definitions.ListFilter(**wanted))]
 
     assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
     assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
     assert listed(since=later) == ["saved"] and listed(since=start) == ["saved", "job"] and listed(host="x") == []
     with pytest.raises(BadValue, match="for 30 days at least"):
-        fleet_jobs.prune(place.store, 29, later)
+        definitions.prune(place.store, 29, later)
 
 
 def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
     definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
     job = place.world.save(place.store, definition)
-    found = fleet.preview(place.store, place.world.client, job, None)
+    found = planning.preview(place.store, place.world.client, job, None)
     assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
     assert (found.driver, found.pauses_s, place.store.last_run("job")) == ("calls", 540, None)
     assert not place.world.hub.operated
@@ -127,7 +127,7 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
     whole = replace(base, targets=Targets(group="north"))
     job = place.world.save(place.store, whole, "many")
     rows += [{"deviceId": f"e{number}"} for number in range(200)]
-    assert fleet.preview(place.store, place.world.client, job, None, told.append).device_count == 240
+    assert planning.preview(place.store, place.world.client, job, None, told.append).device_count == 240
     assert told == [100, 200]
     del rows[40:]
     assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's

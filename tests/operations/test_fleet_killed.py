@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.fleet.store import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import LeaseHeld
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
@@ -21,7 +21,8 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -57,8 +58,8 @@ def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None
         delivery=Delivery(driver=driver, concurrency=3, rate=30, job_limit_s=60),
     )
     with client_of(process) as client:
-        job = fleet_jobs.create(store, "job", fleet.host_of(client), definition, by="me", at=CLOCK.now())
-        fleet.new_run(store, client, job, by="me", at=CLOCK.now())
+        job = definitions.create(store, "job", planning.host_of(client), definition, by="me", at=CLOCK.now())
+        planning.new_run(store, client, job, by="me", at=CLOCK.now())
     store.close()
 
 
@@ -119,10 +120,10 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     store = FleetStore(folder)
     told = KillsHub(process)  # it hears nothing
     with client_of(process) as client:
-        hands = fleet.hands(store, by_calls.driver(client, CLOCK), CLOCK, told, threading.Event())
+        hands = run_loop.hands(store, direct_calls.driver(client, CLOCK), CLOCK, told, threading.Event())
         with pytest.raises(LeaseHeld, match=f"process {running.pid}; its lease holds until"):
-            fleet.resume(store.run("job"), hands)
-    stopping = fleet.stop(store, store.run("job"), hands.holder, by="ann", reason="lunch", clock=CLOCK)
+            run_loop.resume(store.run("job"), hands)
+    stopping = run_loop.stop(store, store.run("job"), hands.holder, by="ann", reason="lunch", clock=CLOCK)
     asked_at = time.monotonic()
     assert stopping.asked is not None
     running.communicate(timeout=LIMIT_S)
@@ -160,10 +161,10 @@ def test_the_hub_dies_and_comes_back_in_the_middle(tmp_path: Path, driver: Drive
         devices = SimulatedFleet(client, DEVICES)
         begin(folder, process, driver, retry=Retry(tries={"offline": 5}, pause_s=2))
         store = FleetStore(folder)
-        module = by_job if driver is Driver.JOBS else by_calls
+        module = hub_jobs if driver is Driver.JOBS else direct_calls
         told = KillsHub(process)
-        hands = fleet.hands(store, module.driver(client, CLOCK), CLOCK, told, threading.Event())
-        run = fleet.carry_on(store.run("job"), hands)
+        hands = run_loop.hands(store, module.driver(client, CLOCK), CLOCK, told, threading.Event())
+        run = run_loop.carry_on(store.run("job"), hands)
         assert told.restarting is not None
         told.restarting.join()
         rows = {row.device_id: row for page in store.results(run, RowFilter()) for row in page.rows}

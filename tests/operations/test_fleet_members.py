@@ -11,7 +11,7 @@ from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG, Shard
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.fleet_members import Creation, Deletion, create, delete, find
+from azext_iotjobs.operations.simulate.provisioning import Creation, Deletion, create, delete, find
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.fleet_registry_double import RUN, Died, Doom, FleetRegistry, ListDouble
 from tests.helpers.waiting import looks

@@ -12,7 +12,7 @@ from azext_iotjobs.model.fleet_events import DeviceEnded
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.operations import fleet
+from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import METHOD, Place, ids
@@ -42,7 +42,7 @@ def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place
     hub.refuses = garbled
     run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_taken))
     hub.refuses = lambda _: None
-    run = fleet.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason=None)
+    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason=None)
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.CANCELED, 3, 1)
 
 

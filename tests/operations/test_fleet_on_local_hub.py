@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet.store import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.fleet_events import Event
@@ -18,7 +18,8 @@ from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.operations import by_calls, by_job, fleet, fleet_jobs
+from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -64,9 +65,9 @@ class Place:
         self.heard = Heard()
         self.stop = threading.Event()
 
-    def hands(self, driver: Driver) -> fleet.Hands:
-        make = {Driver.JOBS: by_job.driver, Driver.CALLS: by_calls.driver}[driver](self.hub, CLOCK)
-        return fleet.hands(self.store, make, CLOCK, self.heard, self.stop)
+    def hands(self, driver: Driver) -> run_loop.Hands:
+        make = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}[driver](self.hub, CLOCK)
+        return run_loop.hands(self.store, make, CLOCK, self.heard, self.stop)
 
     def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:
         definition = Definition(
@@ -75,9 +76,9 @@ class Place:
             rollout=Rollout(**rollout),
             delivery=Delivery(driver=driver, job_limit_s=60),
         )
-        job = fleet_jobs.create(self.store, name, fleet.host_of(self.hub), definition, by="me", at=CLOCK.now())
-        run = fleet.new_run(self.store, self.hub, job, by="me", at=CLOCK.now())
-        return fleet.carry_on(run, self.hands(driver))
+        job = definitions.create(self.store, name, planning.host_of(self.hub), definition, by="me", at=CLOCK.now())
+        run = planning.new_run(self.store, self.hub, job, by="me", at=CLOCK.now())
+        return run_loop.carry_on(run, self.hands(driver))
 
     def results(self, run: Run, **wanted: Any) -> dict[str, Any]:
         pages = self.store.results(run, RowFilter(**wanted))

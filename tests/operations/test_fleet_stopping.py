@@ -7,14 +7,14 @@ from typing import Any, NoReturn
 
 import pytest
 
-from azext_iotjobs.fleet.holder import this_process
-from azext_iotjobs.fleet.leased import LeasedRun
-from azext_iotjobs.fleet.store import FleetStore
+from azext_iotjobs.fleet_job.store.holder import this_process
+from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded, RunEnded, Waiting
 from azext_iotjobs.model.run import BatchState, RunEvent, RunState
-from azext_iotjobs.operations import fleet
+from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import METHOD, Calling, Place, by_both, failing, ids, when_running
@@ -35,7 +35,7 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
     def at_forty(event: Any) -> None:
         run = other.run("job")
         if run.tally.ended >= 40 and run.asked is None and run.state is RunState.RUNNING:
-            fleet.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
+            run_loop.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
 
     place.world.holder = this_process()  # alive
     place.world.events = Calling(at_forty)
@@ -54,7 +54,7 @@ def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
     assert run.state is RunState.STOPPED
     began_at, left = place.world.clock.monotonic(), run.tally.open
     slower = Delivery(driver=Driver.CALLS, concurrency=3, rate=0.5)
-    run = fleet.resume(run, place.world.hands(place.store, Driver.CALLS), slower)
+    run = run_loop.resume(run, place.world.hands(place.store, Driver.CALLS), slower)
     assert run.state is RunState.COMPLETED and place.store.run("job").delivery == slower
     assert place.world.clock.monotonic() - began_at >= (left - 1) / 0.5 > 20
     assert place.store.fleet_job("job").definition.delivery.rate is None  # the definition has its own
@@ -84,19 +84,19 @@ def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> No
     leased.begin_batch(1, place.world.clock.now())
     leased.write(place.world.clock.now(), ended=[], begun=leased.due(1, place.world.clock.now(), 1))
     crashed = place.store.run("job")
-    stopped = fleet.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    stopped = run_loop.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
     assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
-    again = fleet.stop(place.store, stopped, hands.holder, by="bob", reason="me too", clock=place.world.clock)
+    again = run_loop.stop(place.store, stopped, hands.holder, by="bob", reason="me too", clock=place.world.clock)
     assert again == stopped == place.store.run("job"), "asking again is no error, and changes nothing"
 
     def no_hub(*_: object) -> NoReturn:
         raise AssertionError("by calls nothing goes on without a process: the hub is not needed")
 
-    canceled = fleet.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
+    canceled = run_loop.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
     assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
-    assert fleet.cancel(canceled, hands, by="bob", reason=None) == canceled == place.store.run("job")
+    assert run_loop.cancel(canceled, hands, by="bob", reason=None) == canceled == place.store.run("job")
     with pytest.raises(WrongState, match="canceled"):
-        fleet.stop(place.store, canceled, hands.holder, by="ann", reason=None, clock=place.world.clock)
+        run_loop.stop(place.store, canceled, hands.holder, by="ann", reason=None, clock=place.world.clock)
     assert not place.world.hub.operated
 
 
@@ -167,7 +167,7 @@ def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
 
 def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
-    run = fleet.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
+    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 3)
     assert (run.reason, len(place.world.hub.puts)) == ("wrong firmware", 1)
 
@@ -198,7 +198,7 @@ def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: Place
         raise CannotConnect("the hub is gone")
 
     hands = replace(place.world.hands(place.store, driver), make_driver=no_hub)
-    run = fleet.cancel(run, hands, by="ann", reason="enough")
+    run = run_loop.cancel(run, hands, by="ann", reason="enough")
     assert (run.state, run.ended_by, run.reason, run.tally.pending) == (RunState.CANCELED, "ann", "enough", 3)
     assert [each.state for each in place.store.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
     assert run.lease is None and [type(each) for each in place.world.events] == [RunEnded]

@@ -17,7 +17,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, RetryWhen, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.operations import fleet
+from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import Crash, Points, StopDouble, World, definition_of, rows_of
 
@@ -94,7 +94,7 @@ def _process(world: World, chance: random.Random) -> RunState:
         run = world.resume(store, StopDouble(chance.randrange(12)) if fate == "ctrl-c" else None)
         if fate == "stop" and not run.state.has_ended and run.state is not RunState.STOPPED:
             hands = world.hands(store, run.driver)
-            fleet.stop(store, run, hands.holder, by="someone", reason=None, clock=world.clock)
+            run_loop.stop(store, run, hands.holder, by="someone", reason=None, clock=world.clock)
         assert store.run("job").lease is None
         return run.state
     except Crash:

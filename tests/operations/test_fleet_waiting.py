@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet.awaited import MAX_AWAITED, awaited
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, awaited
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.fleet import Delivery, Driver
 from azext_iotjobs.model.fleet_events import HubJobMoved, Progressed
 from azext_iotjobs.model.job_limit import job_limit_s
 from azext_iotjobs.model.run import Narrowed, Run, RunState
 from azext_iotjobs.model.tier import TierFacts
-from azext_iotjobs.operations import fleet
+from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_place import METHOD, Place, failing, ids
@@ -76,8 +76,8 @@ def test_a_time_limit_that_was_typed_is_kept_to_and_the_tier_counts_where_it_is_
     def limits(**more: Any) -> set[int]:
         place.world.hub.jobs.clear()
         at = place.world.clock.now_of_hub()
-        run = fleet.new_run(place.store, place.world.client, job, by="me", at=at, **more)
-        assert fleet.carry_on(run, place.world.hands(place.store, Driver.JOBS)).state is RunState.COMPLETED
+        run = planning.new_run(place.store, place.world.client, job, by="me", at=at, **more)
+        assert run_loop.carry_on(run, place.world.hands(place.store, Driver.JOBS)).state is RunState.COMPLETED
         return {each["maxExecutionTimeInSeconds"] for each in place.world.hub.jobs.values()}
 
     assert limits(delivery=Delivery(driver=Driver.JOBS, job_limit_s=7)) == {7}
@@ -152,12 +152,12 @@ def test_calls_under_way_are_named_with_their_limit(place: Place) -> None:
             own.close()
         return None
 
-    place.world.holder = fleet.carrying.this_process()
+    place.world.holder = run_loop.this_process()
     place.world.hub.refuses = look
     run = by_calls(place)
     began_at = place.world.clock.now()
     slower = Delivery(driver=Driver.CALLS, concurrency=3, response_timeout_s=90)
-    assert fleet.resume(run, place.world.hands(place.store, Driver.CALLS), slower).state is RunState.COMPLETED
+    assert run_loop.resume(run, place.world.hands(place.store, Driver.CALLS), slower).state is RunState.COMPLETED
     (one,) = seen
     assert (one.batch, one.count, one.device_ids, one.job_id) == (1, 3, ("d000", "d001", "d002"), None)
     assert began_at <= one.since <= one.until - timedelta(seconds=90) <= place.world.clock.now()
@@ -174,7 +174,7 @@ def test_a_resume_takes_other_timeouts_and_they_are_recorded(place: Place) -> No
     place.world.hub.refuses = keep
     run = by_calls(place)
     other = Delivery(driver=Driver.CALLS, connect_timeout_s=7, response_timeout_s=11)
-    ended = fleet.resume(run, place.world.hands(place.store, Driver.CALLS), other)
+    ended = run_loop.resume(run, place.world.hands(place.store, Driver.CALLS), other)
     assert {(each["connectTimeoutInSeconds"], each["responseTimeoutInSeconds"]) for each in sent} == {(7, 11)}
     assert ended.delivery == other == place.store.run("job").delivery
     assert place.store.fleet_job("job").definition.action == METHOD, "the definition has its own"
@@ -188,7 +188,7 @@ def test_timeouts_are_refused_where_no_method_is_called(place: Place) -> None:
     job = place.world.save(place.store, definition_of(patch, ids(2), Driver.CALLS))
     at = place.world.clock.now_of_hub()
     with pytest.raises(ConflictingChoice, match="go with a method"):
-        fleet.new_run(
+        planning.new_run(
             place.store, place.world.client, job, by="me", at=at, delivery=Delivery(response_timeout_s=30)
         )  # fmt: skip
     assert place.store.last_run("job") is None
@@ -199,7 +199,7 @@ def test_fewer_devices_of_one_run_are_recorded_and_a_resume_and_the_next_run_kno
     at = place.world.clock.now_of_hub()
 
     def made(narrowed: Narrowed | None) -> Run:
-        return fleet.new_run(place.store, place.world.client, job, by="me", at=at, narrowed=narrowed)
+        return planning.new_run(place.store, place.world.client, job, by="me", at=at, narrowed=narrowed)
 
     first = made(Narrowed(limit=3))
     assert (first.device_count, first.narrowed, place.store.run("job").narrowed) == (
@@ -207,7 +207,7 @@ def test_fewer_devices_of_one_run_are_recorded_and_a_resume_and_the_next_run_kno
         Narrowed(limit=3),
         Narrowed(limit=3),
     )
-    stopped = fleet.carry_on(first, place.world.hands(place.store, Driver.CALLS, StopDouble(after=0)))
+    stopped = run_loop.carry_on(first, place.world.hands(place.store, Driver.CALLS, StopDouble(after=0)))
     ended = place.resume() if stopped.state is RunState.STOPPED else stopped
     assert (ended.tally.completed, ended.device_count) == (3, 3)
     whole = made(None)
@@ -261,7 +261,7 @@ def test_event_times_are_in_order_on_a_clock_that_only_goes_on(tmp_path: Path) -
 def test_asking_a_run_that_is_being_stopped_again_is_no_error(place: Place) -> None:
     run = by_calls(place)
     hands = place.world.hands(place.store, Driver.CALLS)
-    first = fleet.stop(place.store, run, hands.holder, by="ann", reason="lunch", clock=place.world.clock)
-    again = fleet.stop(place.store, first, hands.holder, by="bob", reason=None, clock=place.world.clock)
+    first = run_loop.stop(place.store, run, hands.holder, by="ann", reason="lunch", clock=place.world.clock)
+    again = run_loop.stop(place.store, first, hands.holder, by="bob", reason=None, clock=place.world.clock)
     assert (again.state, again.ended_by, again.reason) == (RunState.STOPPED, "ann", "lunch")
     assert replace(again, lease=None) == replace(first, lease=None)

@@ -14,7 +14,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.waiting import WaitPolicy
-from azext_iotjobs.operations import jobs
+from azext_iotjobs.operations.job import run
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import TransportDouble, in_turn, response
@@ -65,7 +65,7 @@ def test_a_taken_slot_is_said_at_once_with_the_jobs_that_hold_it() -> None:
     ]
     client, transport = hub(in_turn(FULL, response(rows)))
     with pytest.raises(Throttled, match=r"held by b \(scheduled\)"):
-        jobs.create(client, REQUEST)
+        run.create(client, REQUEST)
     assert lines(transport) == ["PUT /jobs/v2/new", "GET /jobs/v2/query"]
 
 
@@ -73,21 +73,21 @@ def test_a_taken_slot_is_said_at_once_with_the_jobs_that_hold_it() -> None:
 def test_not_knowing_who_holds_the_slot_does_not_hide_the_refusal(second: Response) -> None:
     client, _ = hub(in_turn(FULL, second))
     with pytest.raises(Throttled) as raised:
-        jobs.create(client, REQUEST)
+        run.create(client, REQUEST)
     assert raised.value.hub_code == "ThrottlingMaxActiveJobCountExceeded"
 
 
 def test_another_refusal_is_left_as_it_is() -> None:
     client, transport = hub(in_turn(response({"Message": "ErrorCode:JobAlreadyExists;new"}, status=409)))
     with pytest.raises(Conflict):
-        jobs.create(client, REQUEST)
+        run.create(client, REQUEST)
     assert len(transport.requests) == 1
 
 
 def test_waiting_looks_at_once_and_then_ever_more_seldom_until_the_end() -> None:
     clock, told = ClockDouble(), Told()
     client, _ = hub(in_turn(job("queued"), *[job("running")] * 8, job("completed")))
-    waited = jobs.wait(client, "j", WaitPolicy(interval_s=10, limit_s=600), clock, told)
+    waited = run.wait(client, "j", WaitPolicy(interval_s=10, limit_s=600), clock, told)
     assert waited.finished and waited.job is not None and waited.job.status is JobStatus.COMPLETED
     assert told.statuses == [JobStatus.QUEUED, *[JobStatus.RUNNING] * 8, JobStatus.COMPLETED]
     assert clock.slept == pytest.approx([1, 1.5, 2.25, 3.375, 5.0625, 7.59375, 10, 10, 10])
@@ -97,7 +97,7 @@ def test_waiting_looks_at_once_and_then_ever_more_seldom_until_the_end() -> None
 def test_waiting_ends_at_its_limit_with_a_last_look() -> None:
     clock = ClockDouble()
     client, transport = hub(lambda _request: job("running"))
-    waited = jobs.wait(client, "j", WaitPolicy(interval_s=2, limit_s=6), clock, Told())
+    waited = run.wait(client, "j", WaitPolicy(interval_s=2, limit_s=6), clock, Told())
     assert not waited.finished and waited.job is not None
     assert clock.slept == pytest.approx([1, 1.5, 2, 1.5]) and clock.monotonic() == pytest.approx(6)
     assert len(transport.requests) == 5
@@ -115,35 +115,35 @@ def test_a_hub_that_is_busy_or_away_is_asked_again(trouble: Response | LinkLost)
 
     client, _ = hub(answer)
     told = Told()
-    assert jobs.wait(client, "j", WaitPolicy(), ClockDouble(), told).finished
+    assert run.wait(client, "j", WaitPolicy(), ClockDouble(), told).finished
     assert len(told.troubles) == 2
 
 
 def test_a_hub_that_stays_away_is_asked_until_the_limit() -> None:
     clock = ClockDouble()
     client, _ = hub(lambda _request: response(status=503))
-    waited = jobs.wait(client, "j", WaitPolicy(limit_s=30), clock, Told())
-    assert waited == jobs.Waited(job=None, finished=False) and clock.monotonic() == pytest.approx(30)
+    waited = run.wait(client, "j", WaitPolicy(limit_s=30), clock, Told())
+    assert waited == run.Waited(job=None, finished=False) and clock.monotonic() == pytest.approx(30)
 
 
 def test_without_a_limit_a_job_is_waited_for_until_its_own_deadline() -> None:
     clock = ClockDouble()
     begun = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "scheduled", "maxExecutionTimeInSeconds": 100}
     client, _ = hub(lambda _request: response({**begun, "startTime": render_instant(START + timedelta(seconds=50))}))
-    assert not jobs.wait(client, "j", WaitPolicy(limit_s=None), clock, Told()).finished
-    assert clock.monotonic() == pytest.approx(50 + 100 + jobs.GRACE_S)
+    assert not run.wait(client, "j", WaitPolicy(limit_s=None), clock, Told()).finished
+    assert clock.monotonic() == pytest.approx(50 + 100 + run.GRACE_S)
 
 
 def test_waiting_for_a_job_that_nobody_knows_is_an_error() -> None:
     client, _ = hub(in_turn(job("unknown", job_type="unknown")))
     with pytest.raises(NotFound, match="knows no job j"):
-        jobs.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
+        run.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
 
 
 def test_a_refusal_while_waiting_is_not_ridden_out() -> None:
     client, transport = hub(lambda _request: response({"Message": "no right"}, status=401))
     with pytest.raises(Unauthorized):
-        jobs.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
+        run.wait(client, "j", WaitPolicy(), ClockDouble(), Told())
     assert len(transport.requests) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_job_waits_for_a_free_slot_and_says_who_has_it_once() -> None:
     holder = response([{"jobId": "b", "type": "scheduleUpdateTwin", "status": "scheduled"}])
     other = response([{"jobId": "c", "type": "scheduleUpdateTwin", "status": "running"}])
     client, transport = hub(in_turn(FULL, holder, FULL, holder, FULL, other, job("queued", "new")))
-    assert jobs.create_when_free(client, REQUEST, 10, clock, said.append).job_id == "new"
+    assert run.create_when_free(client, REQUEST, 10, clock, said.append).job_id == "new"
     assert clock.slept == [1, 1.5, 2.25]
     assert [("b (scheduled)" in line, "c (running)" in line) for line in said] == [(True, False), (False, True)]
     assert lines(transport).count("PUT /jobs/v2/new") == 4
@@ -167,21 +167,21 @@ def test_a_job_waits_for_a_free_slot_and_says_who_has_it_once() -> None:
 def test_only_a_taken_slot_is_waited_for() -> None:
     client, transport = hub(lambda _request: response({"Message": "busy"}, status=429, iothub_errorcode="Throttling"))
     with pytest.raises(Throttled):
-        jobs.create_when_free(client, REQUEST, 10, ClockDouble(), lambda _reason: None)
+        run.create_when_free(client, REQUEST, 10, ClockDouble(), lambda _reason: None)
     assert len(transport.requests) == 1
 
 
-def ended(status: str = "completed", job_type: str = "scheduleDeviceMethod", **counts: int) -> jobs.Waited:
+def ended(status: str = "completed", job_type: str = "scheduleDeviceMethod", **counts: int) -> run.Waited:
     statistics = {f"{name}Count": count for name, count in {"device": 3, "failed": 0, **counts}.items()}
     document = {"jobId": "j'1", "type": job_type, "status": status, "deviceJobStatistics": statistics}
-    return jobs.Waited(job=parse_job(document), finished=True)
+    return run.Waited(job=parse_job(document), finished=True)
 
 
 @pytest.mark.parametrize(
     ("waited", "outcome"),
     [
-        (jobs.Waited(job=None, finished=False), Outcome.WAIT_OVER),
-        (jobs.Waited(job=ended("running", failed=1).job, finished=False), Outcome.WAIT_OVER),
+        (run.Waited(job=None, finished=False), Outcome.WAIT_OVER),
+        (run.Waited(job=ended("running", failed=1).job, finished=False), Outcome.WAIT_OVER),
         (ended("failed", device=0), Outcome.JOB_FAILED),
         (ended("cancelled"), Outcome.JOB_FAILED),
         (ended(device=0), Outcome.NO_DEVICE),
@@ -189,9 +189,9 @@ def ended(status: str = "completed", job_type: str = "scheduleDeviceMethod", **c
         (ended(job_type="scheduleUpdateTwin"), Outcome.SUCCESS),
     ],
 )
-def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: jobs.Waited, outcome: Outcome) -> None:
+def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: run.Waited, outcome: Outcome) -> None:
     client, transport = hub(lambda _request: response([]))
-    assert jobs.judge(client, waited, SUCCESS, lambda _reason: None) is outcome
+    assert run.judge(client, waited, SUCCESS, lambda _reason: None) is outcome
     assert transport.requests == []
 
 
@@ -202,14 +202,14 @@ def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: jobs.Wai
 def test_a_hub_that_does_not_count_is_asked_for_rows(devices: int, failed: int, outcome: Outcome) -> None:
     client, transport = hub(in_turn(response([{}] * devices), response([{}] * failed)))
     job = parse_job({"jobId": "j", "type": "scheduleUpdateTwin", "status": "completed"})
-    assert jobs.judge(client, jobs.Waited(job=job, finished=True), SUCCESS, lambda _reason: None) is outcome
+    assert run.judge(client, run.Waited(job=job, finished=True), SUCCESS, lambda _reason: None) is outcome
     assert transport.requests[1].body["query"].endswith("AND status = 'failed'")
 
 
 @pytest.mark.parametrize(("rows", "outcome"), [([], Outcome.SUCCESS), ([{"deviceId": "d"}], Outcome.DEVICES_FAILED)])
 def test_answers_of_a_method_job_are_judged_in_one_query(rows: list[Any], outcome: Outcome) -> None:
     client, transport = hub(in_turn(response(rows)))
-    assert jobs.judge(client, ended(), SUCCESS, lambda _reason: None) is outcome
+    assert run.judge(client, ended(), SUCCESS, lambda _reason: None) is outcome
     (request,) = transport.requests
     assert request.body["query"] == (
         "SELECT * FROM devices.jobs WHERE jobId = 'j\\'1' AND NOT ((outcome.deviceMethodResponse.status >= 200 "
@@ -223,26 +223,26 @@ def test_a_hub_that_refuses_that_query_is_asked_for_all_rows_and_it_is_said(stat
     rows.append({"outcome": {"deviceMethodResponse": {"status": status}}})
     client, _ = hub(in_turn(response({"Message": "ErrorCode:ArgumentInvalid;BadRequest"}, status=400), response(rows)))
     said: list[str] = []
-    assert jobs.judge(client, ended(), SUCCESS, said.append) is outcome
+    assert run.judge(client, ended(), SUCCESS, said.append) is outcome
     assert "all rows" in said[0]
 
 
 def test_show_gives_the_hubs_own_document() -> None:
     client, transport = hub(in_turn(response({"jobId": "j", "status": "running", "news": 1})))
-    assert jobs.show(client, "j").document == {"jobId": "j", "status": "running", "news": 1}
+    assert run.show(client, "j").document == {"jobId": "j", "status": "running", "news": 1}
     assert lines(transport) == ["GET /jobs/v2/j"]
 
 
 def test_show_falls_back_to_the_old_jobs() -> None:
     client, transport = hub(in_turn(job("unknown"), response(OLD)))
-    assert jobs.show(client, "x").job_type is JobType.EXPORT
+    assert run.show(client, "x").job_type is JobType.EXPORT
     assert lines(transport) == ["GET /jobs/v2/x", "GET /jobs/x"]
 
 
 def test_a_job_that_is_neither_new_nor_old_is_not_found() -> None:
     client, _ = hub(in_turn(job("unknown"), NO_JOB))
     with pytest.raises(NotFound, match="knows no job j"):
-        jobs.show(client, "j")
+        run.show(client, "j")
 
 
 def listing(request: Request) -> Response:
@@ -267,35 +267,35 @@ def test_lists_hold_both_kinds_of_jobs_filtered_and_trimmed(
     job_type: JobType | None, status: JobStatus | None, top: int | None, found: str
 ) -> None:
     client, _ = hub(listing)
-    assert "".join(each.job_id for each in jobs.list_jobs(client, job_type, status, top)) == found
+    assert "".join(each.job_id for each in run.list_jobs(client, job_type, status, top)) == found
 
 
 def test_the_old_endpoint_is_not_asked_for_what_only_the_new_one_has() -> None:
     client, transport = hub(listing)
-    jobs.list_jobs(client, JobType.TWIN, None, None)
+    run.list_jobs(client, JobType.TWIN, None, None)
     assert lines(transport) == ["GET /jobs/v2/query"]
 
 
 def test_a_top_below_one_is_refused_before_anything_is_sent() -> None:
     client, transport = hub(listing)
     with pytest.raises(BadValue, match="--top"):
-        jobs.list_jobs(client, None, None, 0)
+        run.list_jobs(client, None, None, 0)
     assert transport.requests == []
 
 
 def test_a_new_job_is_cancelled_by_the_new_endpoint_and_an_old_one_by_the_old() -> None:
     client, transport = hub(in_turn(job("scheduled"), job("cancelled")))
-    cancelled = jobs.cancel(client, "j")
+    cancelled = run.cancel(client, "j")
     assert cancelled is not None
     assert cancelled.status is JobStatus.CANCELLED
     assert lines(transport) == ["GET /jobs/v2/j", "POST /jobs/v2/j/cancel"]
     client, transport = hub(in_turn(job("unknown"), response(OLD), response(status=204)))
-    assert jobs.cancel(client, "x") is None
+    assert run.cancel(client, "x") is None
     assert lines(transport)[-1] == "DELETE /jobs/x"
 
 
 def test_cancelling_what_is_not_there_sends_no_cancel() -> None:
     client, transport = hub(in_turn(job("unknown"), NO_JOB))
     with pytest.raises(NotFound):
-        jobs.cancel(client, "j")
+        run.cancel(client, "j")
     assert lines(transport) == ["GET /jobs/v2/j", "GET /jobs/j"]

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from azext_iotjobs.clients.local_hub import LocalHubClient
-from azext_iotjobs.operations.messages import follow
+from azext_iotjobs.operations.message.device_messages import follow
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response

@@ -8,7 +8,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, NotFound
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.methods import invoke
+from azext_iotjobs.operations.method.invoke import invoke
 from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 

@@ -19,7 +19,10 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy
-from azext_iotjobs.operations import jobs, messages, methods, simulate
+from azext_iotjobs.operations.job import run
+from azext_iotjobs.operations.message import device_messages
+from azext_iotjobs.operations.method import invoke
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -60,10 +63,10 @@ def test_a_message_can_be_taken_whatever_it_says_of_its_body(
     message = {"body": "bm90IGVuY29kZWQ=", "contentEncoding": encoding, "contentType": "text/plain"}
     process.ok("POST", f"/_local/devices/{device}/messages", message)
     client = hub.device(device)
-    received = messages.receive(client, 60, Settlement.COMPLETE)
+    received = device_messages.receive(client, 60, Settlement.COMPLETE)
     assert received is not None and received.message.body == b"not encoded"
     assert received.message.content_encoding == received.message.system["content-encoding"] == encoding
-    assert messages.receive(client, 60, None) is None
+    assert device_messages.receive(client, 60, None) is None
 
 
 class Living:
@@ -76,7 +79,7 @@ class Living:
         self.stop = threading.Event()
         self._ready = threading.Event()
         plan = TelemetryPlan(text="ping", count=count, interval_s=0.05)
-        self._simulated = simulate.SimulatedDevice(
+        self._simulated = event_loop.SimulatedDevice(
             device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=behaviour, plan=plan
         )
         self._hub = hub
@@ -84,7 +87,7 @@ class Living:
 
     def __enter__(self) -> "Living":
         self.end = self._thread.submit(
-            simulate.run, self._hub.target, [self._simulated], self._report, CLOCK, self.stop
+            event_loop.run, self._hub.target, [self._simulated], self._report, CLOCK, self.stop
         )  # fmt: skip
         assert self._ready.wait(LIMIT_S)
         return self
@@ -119,7 +122,7 @@ def request(job: str, **changes: Any) -> JobRequest:
 def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, payload: Any) -> None:
     device = f"method-{json.dumps(payload).encode().hex()}"
     with Living(hub, device, Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))) as living:
-        answer = methods.invoke(hub, device, MethodCall(name="set it", payload=payload, connect_timeout_s=10))
+        answer = invoke.invoke(hub, device, MethodCall(name="set it", payload=payload, connect_timeout_s=10))
     assert (answer.status, answer.payload) == (0, payload)
     (call,) = (seen for seen in living.seen if seen.what is What.METHOD)
     assert (call.details["name"], call.details["payload"]) == ("set it", payload)
@@ -137,9 +140,9 @@ class Ignored:
 
 def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None:
     with Living(hub, "job-device", Behaviour()):
-        created = jobs.create(hub, request("job-method", condition="deviceId = 'job-device'"))
+        created = run.create(hub, request("job-method", condition="deviceId = 'job-device'"))
         assert created.status is JobStatus.QUEUED
-        waited = jobs.wait(hub, "job-method", POLICY, CLOCK, Ignored())
+        waited = run.wait(hub, "job-method", POLICY, CLOCK, Ignored())
     assert waited.finished
     assert waited.job.status is JobStatus.COMPLETED
     assert waited.job.tally is not None
@@ -151,8 +154,8 @@ def test_a_twin_job_is_echoed_by_the_device(hub: HubClient) -> None:
     condition = "deviceId = 'echo-device'"
     with Living(hub, "echo-device", Behaviour(first_reported=constant({"start": True}))):
         twin_job = request("job-twin", job_type=JobType.TWIN, method=None, patch=patch, condition=condition)
-        jobs.create(hub, twin_job)
-        assert jobs.wait(hub, "job-twin", POLICY, CLOCK, Ignored()).finished
+        run.create(hub, twin_job)
+        assert run.wait(hub, "job-twin", POLICY, CLOCK, Ignored()).finished
 
         def reported() -> dict[str, Any]:
             return dict(hub.twins.get("echo-device").document["properties"]["reported"])
@@ -171,11 +174,11 @@ def test_a_device_ends_when_all_is_sent_and_acknowledged_and_is_gone_then(hub: H
 def test_a_device_with_a_wrong_key_is_refused(hub: HubClient) -> None:
     hub.identities.create(NewIdentity(device_id="wrong"))
     plan = TelemetryPlan(text="ping", count=1, interval_s=1)
-    wrong = simulate.SimulatedDevice(
+    wrong = event_loop.SimulatedDevice(
         device_id="wrong", credential=DeviceKey(device_id="wrong", key=WRONG_KEY), behaviour=Behaviour(), plan=plan
     )
     with pytest.raises(Unauthorized, match="refused wrong"):
-        simulate.run(hub.target, [wrong], lambda _device, _seen: None, CLOCK, threading.Event())
+        event_loop.run(hub.target, [wrong], lambda _device, _seen: None, CLOCK, threading.Event())
     assert hub.identities.get("wrong").document["connectionState"] == "Disconnected"
 
 
@@ -194,42 +197,42 @@ def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:
         key = hub.identities.create(NewIdentity(device_id=f"fleet-{number}")).primary_key
         assert key is not None
         fleet.append(
-            simulate.SimulatedDevice(
+            event_loop.SimulatedDevice(
                 device_id=f"fleet-{number}",
                 credential=DeviceKey(device_id=f"fleet-{number}", key=key),
                 behaviour=Behaviour(),
                 plan=plan,
             )
         )  # fmt: skip
-    summary = simulate.run(hub.target, fleet, lambda _device, _seen: None, CLOCK, threading.Event())
+    summary = event_loop.run(hub.target, fleet, lambda _device, _seen: None, CLOCK, threading.Event())
     assert (summary.acknowledged_count, dict(summary.failures)) == (300, {})
 
 
 def test_a_scheduled_job_is_cancelled_and_an_ended_one_refuses(hub: HubClient) -> None:
-    jobs.create(hub, request("job-ended"))
-    assert jobs.wait(hub, "job-ended", POLICY, CLOCK, Ignored()).finished
+    run.create(hub, request("job-ended"))
+    assert run.wait(hub, "job-ended", POLICY, CLOCK, Ignored()).finished
     with pytest.raises(HubAnswer) as raised:
-        jobs.cancel(hub, "job-ended")
+        run.cancel(hub, "job-ended")
     assert raised.value.status == 405
-    assert jobs.show(hub, "job-ended").status is JobStatus.COMPLETED
+    assert run.show(hub, "job-ended").status is JobStatus.COMPLETED
 
 
 def test_a_job_id_that_is_taken_is_a_conflict_and_the_first_job_stays(hub: HubClient) -> None:
-    jobs.create(hub, request("job-taken"))
+    run.create(hub, request("job-taken"))
     with pytest.raises(Conflict) as raised:
-        jobs.create(hub, request("job-taken", condition="deviceId = 'other'"))
+        run.create(hub, request("job-taken", condition="deviceId = 'other'"))
     assert raised.value.hub_code == "JobAlreadyExists"
-    assert jobs.show(hub, "job-taken").document["queryCondition"] == "deviceId = 'nobody'"
+    assert run.show(hub, "job-taken").document["queryCondition"] == "deviceId = 'nobody'"
 
 
 def test_an_unknown_job_is_not_found(hub: HubClient) -> None:
-    for look in (jobs.show, jobs.cancel):
+    for look in (run.show, run.cancel):
         with pytest.raises(NotFound):
             look(hub, "job-nowhere")
 
 
 def test_jobs_are_listed_by_type(hub: HubClient) -> None:
-    jobs.create(hub, request("job-listed"))
-    assert "job-listed" in {job.job_id for job in jobs.list_jobs(hub, JobType.METHOD, None, None)}
-    assert "job-listed" not in {job.job_id for job in jobs.list_jobs(hub, JobType.TWIN, None, None)}
-    assert len(jobs.list_jobs(hub, None, None, 1)) == 1
+    run.create(hub, request("job-listed"))
+    assert "job-listed" in {job.job_id for job in run.list_jobs(hub, JobType.METHOD, None, None)}
+    assert "job-listed" not in {job.job_id for job in run.list_jobs(hub, JobType.TWIN, None, None)}
+    assert len(run.list_jobs(hub, None, None, 1)) == 1

@@ -13,7 +13,7 @@ from azext_iotjobs.clients.result_codec import COLUMNS, parse_result, render_res
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.results import MAX_ANSWERS, ResultQuery, expected_minutes, read, summarise
+from azext_iotjobs.operations.job.results import MAX_ANSWERS, ResultQuery, expected_minutes, read, summarise
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
@@ -157,11 +157,11 @@ def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
 MANY = 1_000_000 if os.environ.get("IOTJOBS_TORTURE") else 50_000
 READS_MANY = """
 import json, re, sys
-from azext_iotjobs.cli.result_files import Target, write
+from azext_iotjobs.cli.output.row_writer import Target, write
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import COLUMNS, render_result
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.results import read
+from azext_iotjobs.operations.job.results import read
 from tests.helpers.transport_double import TransportDouble
 from azext_iotjobs.transport.http import Response
 from tests.operations.test_results import RECORD, ask

@@ -11,7 +11,7 @@ import pytest
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, CannotConnect, Unauthorized
 from azext_iotjobs.model.target import DeviceKey, HubTarget
-from azext_iotjobs.operations.simulate import SimulatedDevice, Summary, run_over
+from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.simulator.telemetry import TelemetryPlan

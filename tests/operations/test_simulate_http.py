@@ -8,7 +8,7 @@ import pytest
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.errors import Unauthorized
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.operations.simulate_http import Seen, Summary, run
+from azext_iotjobs.operations.simulate.http import Seen, Summary, run
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble

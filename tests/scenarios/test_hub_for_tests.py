@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.isolated import LocalHub
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.az import EXTENSIONS, Az
 
 USERS_TEST = """

@@ -10,20 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from azext_iotjobs.cli.params.shared import Options
+    from azext_iotjobs.cli.input.shared_params import Options
 
 # The first words of commands -> the room that has their options. The first match counts.
 ROOMS = (
-    ("iot hub fleet-job", "fleet_jobs"),
-    ("iot hub device-identity", "registry"),
-    ("iot hub device-twin", "registry"),
-    ("iot hub module-identity", "registry"),
-    ("iot hub module-twin", "registry"),
-    ("iot hub connection-string", "tokens"),
-    ("iot hub generate-sas-token", "tokens"),
-    ("iot hub", "jobs"),
-    ("iot device", "devices"),
-    ("iot local-hub", "local_hub"),
+    ("iot hub fleet-job", "fleet_job.params"),
+    ("iot hub device-identity", "identity.params"),
+    ("iot hub device-twin", "identity.params"),
+    ("iot hub module-identity", "identity.params"),
+    ("iot hub module-twin", "identity.params"),
+    ("iot hub connection-string", "identity.token_params"),
+    ("iot hub generate-sas-token", "identity.token_params"),
+    ("iot hub", "job.params"),
+    ("iot device", "simulate.params"),
+    ("iot local-hub", "local_hub.params"),
 )
 
 
@@ -49,5 +49,5 @@ def load_arguments(loader: Any, command: str) -> None:
 
 
 def _options_in(room: str) -> "Options":
-    options: Options = import_module(f"{__name__}.{room}").OPTIONS
+    options: Options = import_module(f"azext_iotjobs.cli.{room}").OPTIONS
     return options

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twins import TwinDesk

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.auth.policies import new_key
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import (
@@ -21,7 +22,6 @@ from azext_iotjobs.localhub.errors import (
     UNAUTHORIZED_ACCESS,
     HubError,
 )
-from azext_iotjobs.localhub.policies import new_key
 from azext_iotjobs.localhub.rules import identity as rules
 from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
 from azext_iotjobs.localhub.rules.twin import TwinState, new_twin

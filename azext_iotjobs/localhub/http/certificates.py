@@ -24,7 +24,7 @@ class CertificateRoutes:
     async def put(self, asked: Asked) -> Answer:
         """PUT /_local/certificates/{certificate}: enters one, also in the place of one of that name."""
         # Here and not above: `cryptography` loads slowly, and most hubs never need it.
-        from azext_iotjobs.localhub import x509
+        from azext_iotjobs.localhub.auth import x509
 
         name = asked.path["certificate"]
         pem = member(asked.document(), "certificate", str)

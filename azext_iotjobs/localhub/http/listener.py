@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.auth.authenticator import Gate
+from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.gate import Gate
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
@@ -37,9 +38,8 @@ from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Desks, Route, Who
-from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.jsonvalues import dump_json
-from azext_iotjobs.localhub.tls import peer_certificates
+from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
 

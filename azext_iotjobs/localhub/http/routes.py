@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.asked import Answer, Asked
@@ -18,7 +19,6 @@ from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
-from azext_iotjobs.localhub.policies import Right
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 

@@ -22,7 +22,7 @@ from azext_iotjobs.localhub.mqtt.replies import reply, take_will, twin_error
 from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
-from azext_iotjobs.localhub.tls import peer_certificates
+from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError
-from azext_iotjobs.operations.simulate.sign_in import SimulatedDevice, login_of, refusal
-from azext_iotjobs.operations.simulate.surroundings import Around
+from azext_iotjobs.operations.simulate.context import Around
+from azext_iotjobs.operations.simulate.credentials import SimulatedDevice, login_of, refusal
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
 from azext_iotjobs.simulator.dice import Dice

@@ -14,7 +14,7 @@ from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, Li
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget
-from azext_iotjobs.operations.simulate.sign_in import login_of, refusal
+from azext_iotjobs.operations.simulate.credentials import login_of, refusal
 from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire

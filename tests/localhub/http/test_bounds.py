@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from azext_iotjobs.localhub.engine.gate import Gate
+from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.host_names import HostNames
 from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bounds import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner

@@ -1,0 +1,166 @@
+"""Where fleet jobs are kept, and which hub is meant: both are decided when a handler asks.
+
+A fleet job knows its hub: where none is typed, it is that one. Commands that only look need no hub; one that is typed
+must be the fleet job's, or picks those of that hub.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.fleet_job.store.database import Access
+from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
+from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.tier import TierFacts
+
+if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
+    from azext_iotjobs.cli.hub_access.resolve import ChosenHub
+    from azext_iotjobs.clients.hub import HubClient
+
+logger = get_logger(__name__)
+
+HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+FOLDER = "fleet-jobs"  # beside the state files of local hubs
+
+
+class FleetPlace:
+    """The state folder and the hub arguments, as they were typed.
+
+    Handlers call it `client`: az takes every other name for an option's.
+    """
+
+    def __init__(
+        self,
+        cli_ctx: Any,
+        arguments: dict[str, Any],
+        folder: str | None,
+        tier: TierFacts | None,
+        access: Access = Access.MAKE,
+    ) -> None:
+        """tier: as it was typed; None: what is known of the hub counts.  access: what the folder is opened for."""
+        self._cli_ctx = cli_ctx
+        self._arguments = arguments
+        self._folder = folder
+        self._tier = tier
+        self._access = access
+        for option, dest in (("--hub-name", "hub"), ("--login", "hub_login")):
+            if arguments.get(dest) is not None and not arguments[dest].strip():
+                raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
+
+    @cached_property
+    def store(self) -> FleetStore:
+        """The open state folder. Raises BadValue, StateError."""
+        if self._folder is None:
+            return FleetStore(running_hubs.state_folder().parent / FOLDER, self._access)
+        if not self._folder.strip():
+            raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
+        folder = Path(self._folder)
+        if folder.exists() and not folder.is_dir():
+            raise BadValue(f"--state-dir {folder} is no folder.", hint="Name the folder that the file is in.")
+        is_needed = self._access in (Access.CHANGE, Access.READ)
+        if is_needed and not folder.exists():
+            raise BadValue(
+                f"--state-dir {folder}: there is no such folder.",
+                hint="Name the folder in which the fleet jobs are kept; `create` makes one.",
+            )
+        store = FleetStore(folder, self._access)
+        if is_needed and not store.database.is_there:
+            logger.warning("No fleet jobs are kept in %s.", folder)
+        return store
+
+    @property
+    def names_hub(self) -> bool:
+        """Whether a hub was typed."""
+        return any(self._arguments.get(each) is not None for each in ("hub", "hub_login"))
+
+    @property
+    def tier(self) -> TierFacts | None:
+        """The tier of the hub whose client was given, if it is known."""
+        return self._tier
+
+    def hub(self) -> "HubClient":
+        """The client of the hub that is typed, or else the environment's. Raises UserError, HubAnswer."""
+        return self._opened(dict(self._arguments))
+
+    def hub_of(self, job: FleetJob) -> "HubClient":
+        """The client of a fleet job's hub. Raises ConflictingChoice when another one is typed; UserError, HubAnswer."""
+        self.check(job)
+        client = self.hub_at(job.host)
+        if client.target.canonical != canonical_authority(job.host):
+            raise _other_hub(job, client.target.authority)
+        return client
+
+    def hub_at(self, host: str) -> "HubClient":
+        """The client of the hub that is typed, or else of the one that is stored as `host`."""
+        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": host})
+
+    def check(self, job: FleetJob) -> None:
+        """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""
+        if not self.means(job.host):
+            raise _other_hub(job, str(self._arguments.get("hub") or "that of --login"))
+
+    def means(self, host: str) -> bool:
+        """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
+        typed, login = self._arguments.get("hub"), self._arguments.get("hub_login")
+        is_so = typed is None or _is_name_of(typed.strip(), host)
+        return is_so and (login is None or parse_connection_string(login).canonical == canonical_authority(host))
+
+    def _opened(self, arguments: dict[str, Any]) -> "HubClient":
+        from azext_iotjobs.cli.hub_access.resolve import client_of, hub_of
+
+        chosen = hub_of(self._cli_ctx, arguments, changes=True)
+        if self._tier is None:
+            self._tier = _tier_of(chosen)
+        return client_of(chosen)
+
+
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access) -> FleetPlace:
+    """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
+
+    access: what the command does; one that only plans reads.
+    """
+    if command_args.get("only_plans"):
+        access = Access.PLAN if access is Access.MAKE else Access.READ
+    arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
+    sku, units = command_args.pop("hub_tier", None), command_args.pop("hub_units", None)
+    if sku is None and units is not None:
+        raise MissingChoice("--units goes with --sku.", hint="--sku S1 --units 2")
+    tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
+    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier, access)
+
+
+def _tier_of(chosen: "ChosenHub") -> TierFacts | None:
+    tier = chosen.tier
+    if chosen.target.is_local:
+        hub = running_hubs.local_login(chosen.target.host, chosen.target.https_port)
+        document = {} if hub is None else hub.document
+        tier = (str(document.get("sku")), document.get("units") or 1)
+    try:
+        return None if tier is None else TierFacts(*tier)
+    except BadValue:  # a local hub without one, or a tier that is newer than we are
+        return None
+
+
+def _is_name_of(typed: str, stored: str) -> bool:
+    name, port = running_hubs.split_port(typed.lower())
+    host, host_port = running_hubs.split_port(stored)
+    if is_loopback(name):
+        return is_loopback(host) and port in (None, host_port)
+    return is_name_of(name, host) and port == host_port
+
+
+def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
+    return ConflictingChoice(
+        f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
+        hint=Hint(
+            "Leave -n and --login out, or take it to the other hub: ",
+            command("iot hub fleet-job copy", "-j", job.fleet_job_id, "-n", "HUB"),
+        ),
+    )

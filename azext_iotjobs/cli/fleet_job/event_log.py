@@ -1,0 +1,102 @@
+"""--events of a run: each thing that happens, as a line of JSON, as it happens; and who else is told."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import datetime
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.fleet_job.progress import Progress
+from azext_iotjobs.cli.output.file_writing import open_new, open_there
+from azext_iotjobs.cli.simulate.event_log import OPTION, opened
+from azext_iotjobs.cli.simulate.event_log import check as check_new
+from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.model.clock import parse_instant
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.fleet_events import Event
+
+logger = get_logger(__name__)
+
+LAST_BYTES = 256 * 1024  # of a file that is written on; an event is shorter
+
+
+class EventFile:
+    """An open file of events."""
+
+    def __init__(self, path: str, *, overwrites: bool, adds: bool) -> None:
+        """adds: behind what is there.  Raises ConflictingChoice, BadValue."""
+        check(path, overwrites=overwrites or adds)
+        self._path = path
+        try:
+            self._file = _behind(path) if adds and not overwrites else opened(path, overwrites)
+        except OSError as err:
+            raise BadValue(f"--events {path} cannot be written: {err.strerror}.") from err
+        self._is_whole = True
+        self._floor = _last_instant(path) if adds and not overwrites and os.path.isfile(path) else None
+
+    def add(self, event: Event) -> None:
+        """Write an event. A file that takes no more ends the writing, with a warning; the run goes on."""
+        if not self._is_whole:
+            return
+        if self._floor is not None and event.at < self._floor:  # the clock was set back since the last process
+            event = replace(event, at=self._floor)
+        line = memoryview(json.dumps(render_event(event, event.at)).encode("ascii") + b"\n")
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError as err:
+            self._is_whole = False
+            logger.warning("--events %s takes no more (%s); the run goes on without it.", self._path, err.strerror)
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._file)
+
+
+class Told:
+    """Who is told of a run: a person, and a file."""
+
+    def __init__(self, progress: Progress | None, events: EventFile | None) -> None:
+        self._progress = progress
+        self._events = events
+
+    def heard(self, event: Event) -> None:
+        """Something has happened."""
+        if self._events is not None:
+            self._events.add(event)
+        if self._progress is not None:
+            self._progress.heard(event)
+
+    def close(self) -> None:
+        """The run is over, as far as this process goes."""
+        if self._progress is not None:
+            self._progress.end()
+        if self._events is not None:
+            self._events.close()
+
+
+def check(path: str, *, overwrites: bool) -> None:
+    """Raise what opening the file would, as far as that can be told without making it."""
+    check_new(path, overwrites=overwrites)
+
+
+def _last_instant(path: str) -> datetime | None:
+    """The instant of the last event in a file; None: there is none that can be read."""
+    with open(path, "rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - LAST_BYTES))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        try:
+            return parse_instant(json.loads(line)["at"]).at
+        except (ValueError, LookupError, TypeError, BadValue):  # cut short by a full disk, or by a kill
+            continue
+    return None
+
+
+def _behind(path: str) -> int:
+    try:
+        return open_new(path)
+    except FileExistsError:
+        return open_there(path, OPTION, os.O_APPEND)

@@ -1,0 +1,87 @@
+"""Handlers of az iot hub fleet-job group create | show | list | update | delete: device groups, saved conditions."""
+
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.output.confirm import agreed
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.definition_store import DeviceGroup
+from azext_iotjobs.model.condition import doubts
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.operations.fleet_job.planning import host_of
+
+logger = get_logger(__name__)
+
+MAX_NAME_CHARACTERS = 148
+MAX_NAMED = 10  # fleet jobs in a question
+
+
+def create(cmd: Any, client: FleetPlace, device_group: str, condition: str) -> dict[str, Any]:
+    """Save a condition under a new name."""
+    if not device_group.strip() or len(device_group) > MAX_NAME_CHARACTERS or not device_group.isprintable():
+        raise BadValue(f"--group: give a name of 1 to {MAX_NAME_CHARACTERS} characters.")
+    hub = client.hub()
+    count = _count(hub, condition)
+    client.store.add_group(host_of(hub), device_group, condition)
+    return {**_shown(DeviceGroup(host_of(hub), device_group, condition)), "deviceCount": count}
+
+
+def show(cmd: Any, client: FleetPlace, device_group: str) -> dict[str, Any]:
+    """Show a device group, with the fleet jobs whose runs ask for its devices. No hub is asked."""
+    found = _only(client, device_group)
+    return {**_shown(found), "fleetJobs": client.store.jobs_of_group(found.host, found.name)}
+
+
+def list_groups(cmd: Any, client: FleetPlace) -> list[dict[str, Any]]:
+    """List the device groups that are saved, of all hubs or of the one that is typed. No hub is asked."""
+    return [_shown(each) for each in client.store.groups() if client.means(each.host)]
+
+
+def update(cmd: Any, client: FleetPlace, device_group: str, condition: str) -> dict[str, Any]:
+    """Save another condition under a name that there is; runs that have begun keep their devices."""
+    found = _only(client, device_group)
+    count = _count(client.hub_at(found.host), condition)
+    client.store.save_group(found.host, found.name, condition)
+    return {**_shown(DeviceGroup(found.host, found.name, condition)), "deviceCount": count}
+
+
+def delete(cmd: Any, client: FleetPlace, device_group: str, sure: bool = False) -> None:
+    """Forget a device group; no device is touched, no hub is asked."""
+    found = _only(client, device_group)
+    jobs = client.store.jobs_of_group(found.host, found.name)
+    if jobs:
+        more = f" and {len(jobs) - MAX_NAMED} more" if len(jobs) > MAX_NAMED else ""
+        text = f"Fleet jobs use the device group {device_group!r}: {', '.join(jobs[:MAX_NAMED])}{more}"
+        if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, sure=sure):
+            raise BadValue("Nothing was deleted.")
+    client.store.delete_group(found.host, found.name)
+
+
+def _only(place: FleetPlace, name: str) -> DeviceGroup:
+    """The group of that name. Raises NotFound; ConflictingChoice where several hubs have one."""
+    found = [each for each in place.store.groups() if each.name == name and place.means(each.host)]
+    if not found:
+        raise NotFound(
+            f"There is no device group {name[:60]!r}.",
+            hint=Hint("Which there are: ", command("iot hub fleet-job group list")),
+        )
+    if len(found) > 1:
+        hosts = ", ".join(each.host for each in found)
+        raise ConflictingChoice(f"{len(found)} hubs have a device group {name!r}: {hosts}.", hint="Say which: -n HUB")
+    return found[0]
+
+
+def _count(hub: HubClient, condition: str) -> int:
+    """How many devices a condition means now; one that the hub cannot read is refused here."""
+    selection = Selection(condition=condition)
+    for doubt in doubts(condition):
+        logger.warning("--query-condition: %s", doubt)
+    return hub.selections.count(selection)
+
+
+def _shown(group: DeviceGroup) -> dict[str, Any]:
+    return {"name": group.name, "hub": group.host, "queryCondition": group.condition}

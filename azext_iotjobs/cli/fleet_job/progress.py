@@ -1,0 +1,277 @@
+"""What a person sees on stderr while a run goes on: batches, how far it is, failures, how it ended.
+
+On a terminal one line changes below what is said; elsewhere there are plain lines.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.fleet_job.waiting import devices, in_full, in_short
+from azext_iotjobs.cli.method.progress import HEARTBEAT_S, MAX_FAILURES, short_row
+from azext_iotjobs.cli.output.hints import suggestion
+from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
+from azext_iotjobs.model.fleet import Driver
+from azext_iotjobs.model.fleet_events import (
+    BatchBegan,
+    BatchEnded,
+    DeviceEnded,
+    Event,
+    HubJobMoved,
+    Progressed,
+    RunBegan,
+    RunEnded,
+    Said,
+    Waiting,
+)
+from azext_iotjobs.model.run import Run, RunState, Tally, Wish
+
+logger = get_logger(__name__)
+
+STILL_S = 10.0  # without an end nothing moves, as far as a person can tell
+STILL_GAPS = 3.0  # of what came between two ends before
+MAX_AWAITED_SAID = 3
+
+
+class Progress:
+    """Told of each event of a run."""
+
+    def __init__(self, clock: Clock, *, is_silent: bool) -> None:
+        self._clock = clock
+        self._said_at = clock.monotonic()
+        self._ended_before = 0  # devices that had ended when this process began
+        self._job = ""  # its id
+        self._batch_count = 0
+        self._failures_left = MAX_FAILURES
+        self._stop: StopFlag | None = None
+        self._is_stopping = False
+        self._driver = Driver.CALLS
+        self._speed = Speed(self._said_at, 0)
+        self._told_of: set[tuple[object, ...]] = set()  # what was said to be awaited, since something last ended
+        self._line = LiveLine(is_silent=is_silent)
+
+    def watch(self, stop: StopFlag) -> None:
+        """Say it once when this is set, and then what is awaited."""
+        self._stop = stop
+
+    def heard(self, event: Event) -> None:
+        """Something has happened."""
+        if self._stop is not None and self._stop.is_set():
+            self._stop, self._is_stopping = None, True
+            what = "calls under way are awaited"
+            if self._driver is Driver.JOBS:
+                what = "hub jobs that have not begun are cancelled, those that run go on in the hub"
+            self.say(f"Stopping: nothing else begins, {what}. Ctrl-C again leaves at once.")
+        if isinstance(event, BatchBegan):
+            self._speed.begin(self._clock.monotonic())
+        match event:
+            case RunBegan(run=run):
+                self._begin(run)
+            case BatchBegan(batch=batch) if not self._line.is_live:
+                again = ", tried again" if batch.is_retry else ""
+                self.say(f"Batch {batch.ordinal} begins: {devices(batch.size)}{again}.")
+            case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
+                self._failed(short_row(result))
+            case Progressed():
+                self._go_on(event)
+            case BatchEnded(batch=batch):
+                self.say(f"Batch {batch.ordinal} ended: {counts(batch.tally)}.")
+            case Waiting(until=until, why=why):
+                self.say(
+                    f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
+                )
+            case Said(text=text):
+                self.say(printable(text))
+            case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
+                self.say(f"Batch {ordinal}: hub job {job_id} {status}.")
+            case RunEnded(run=run):
+                self.end()
+                logger.warning("%s", ended_line(run))
+            case _:
+                pass
+
+    def chosen(self, count: int) -> None:
+        """So many devices have been found, and more are looked for: a tier may give few of them a minute."""
+        self._show(lambda: f"Choosing devices: {count} so far.")
+
+    def say(self, text: str) -> None:
+        """Something that stays."""
+        self.end()
+        logger.warning("%s", text)
+
+    def end(self) -> None:
+        """Leave the line that changes."""
+        self._line.clear()
+
+    def _begin(self, run: Run) -> None:
+        self._ended_before = run.tally.ended
+        self._speed = Speed(self._clock.monotonic(), self._ended_before)
+        self._driver = run.driver
+        self._job = run.fleet_job_id
+        self._batch_count = run.batch_count
+        ended = f"{run.tally.ended} of {run.device_count} devices have ended"
+        if run.asked is not None and run.asked.wish is Wish.CANCEL:
+            self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
+            return
+        goes = f"goes on, {ended}" if run.tally.ended else "begins"
+        self.say(
+            f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
+            f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
+        )
+
+    def _failed(self, row: str) -> None:
+        if self._failures_left == 0:
+            return
+        self._failures_left -= 1
+        self.say(row)
+        if self._failures_left == 0:
+            self.say(
+                "More failures are not shown here; all of them: "
+                + suggestion("iot hub fleet-job results", "-j", self._job)
+            )
+
+    def _go_on(self, event: Progressed) -> None:
+        if event.batch is not None:
+            self._batch_count = max(self._batch_count, event.batch.ordinal)
+        now = self._clock.monotonic()
+        if self._speed.saw(event.run.ended + event.hub_ended_count, now):
+            self._told_of.clear()
+        still_s = self._speed.still_for_s(now)
+        self._say_awaited(event, still_s)
+        waits = self._is_stopping or still_s > 0
+        self._show(
+            lambda: how_far(
+                event, self._batch_count, self._ended_before, self._speed.moving_s, still_s=still_s, waits=waits
+            )
+        )
+
+    def _say_awaited(self, event: Progressed, still_s: float) -> None:
+        """Say in full what is awaited: when nothing ends, and after Ctrl-C."""
+        for each in event.awaited[:MAX_AWAITED_SAID]:
+            key = (each.batch, each.job_id, each.device_ids)
+            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
+            if key in self._told_of or not (is_due or (self._is_stopping and each.job_id is None)):
+                continue
+            self._told_of.add(key)
+            self.say(in_full(each))
+
+    def _show(self, line: Callable[[], str]) -> None:
+        """How far it is: on a terminal each time, elsewhere now and then."""
+        if self._line.is_live:
+            self._line.show(line())
+            return
+        now = self._clock.monotonic()
+        if now - self._said_at >= HEARTBEAT_S:
+            self._said_at = now
+            logger.warning("%s", line())
+
+
+def new_progress(cmd: Any) -> Progress:
+    """What the person sees who typed a command."""
+    return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
+
+
+class Speed:
+    """Whether devices still end. Times are monotonic seconds."""
+
+    def __init__(self, began_at: float, ended: int) -> None:
+        self._began_at = self._moved_at = began_at
+        self._ended = self._ended_first = ended
+
+    def begin(self, now: float) -> None:
+        """Something begins after a pause, in which nothing could end."""
+        self._moved_at = now
+
+    def saw(self, ended: int, now: float) -> bool:
+        """So many devices have ended; gives whether that is news."""
+        if ended == self._ended:
+            return False
+        self._ended, self._moved_at = ended, now
+        return True
+
+    @property
+    def moving_s(self) -> float:
+        """From the beginning to the last end: what an estimate is made of, which else would grow while nothing ends."""
+        return self._moved_at - self._began_at
+
+    def still_for_s(self, now: float) -> float:
+        """For how long nothing has ended, when that is much longer than it took before; else 0."""
+        gap_s = self.moving_s / max(1, self._ended - self._ended_first)
+        still_s = now - self._moved_at
+        return still_s if still_s > max(STILL_S, STILL_GAPS * gap_s) else 0.0
+
+
+def how_far(
+    event: Progressed,
+    batch_count: int,
+    ended_before: int,
+    passed_s: float,
+    *,
+    still_s: float = 0.0,
+    waits: bool = False,
+) -> str:
+    """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left.
+
+    passed_s: until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.
+    waits: what is awaited is said.
+    """
+    tally, by_hub = event.run, event.hub_ended_count
+    ended = tally.ended + by_hub
+    batch = ""
+    if event.batch is not None:
+        in_batch = event.batch.tally
+        batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
+    trouble = "".join(f", {each}" for each in _trouble(tally))
+    parts = [
+        f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
+        _pace(event, ended_before, passed_s, still_s),
+    ]
+    if waits and (short := in_short(event.awaited)):
+        parts.append(short)
+    return " | ".join(parts)
+
+
+def _by_hub(event: Progressed) -> str:
+    """What of it the hub's jobs that go on have done; no device's end is read before its job's."""
+    if event.hub is None or not event.hub_ended_count:
+        return ""
+    failed = f", {event.hub.failed_count} failed" if event.hub.failed_count else ""
+    return f" ({event.hub_ended_count} by the hub's count{failed})"
+
+
+def _pace(event: Progressed, ended_before: int, passed_s: float, still_s: float) -> str:
+    if still_s:
+        return f"nothing has ended for {still_s:.0f} s"
+    rate = max(0, event.run.ended + event.hub_ended_count - ended_before) / max(passed_s, 0.001)
+    left = f", {(event.run.open - event.hub_ended_count) / rate:.0f} s left" if rate > 0 else ""
+    return f"{rate:.1f} a second{left}"
+
+
+def counts(tally: Tally) -> str:
+    """11 devices: 9 completed, 2 failed (offline 2)."""
+    parts = [f"{tally.completed} completed", *_trouble(tally)]
+    if tally.in_progress:
+        parts.append(f"{tally.in_progress} in progress")
+    if tally.waiting:
+        parts.append(f"{tally.waiting} pending")
+    return f"{devices(tally.total)}: {', '.join(parts)}"
+
+
+def ended_line(run: Run) -> str:
+    """How a run ended, and why."""
+    state = "broke off" if run.state is RunState.FAILED else f"is {run.state.value}"
+    reason = f" Why: {printable(run.reason)}" if run.reason else ""
+    return f"{run.name} {state}; {counts(run.tally)}.{reason}"
+
+
+def _trouble(tally: Tally) -> list[str]:
+    parts = []
+    if tally.failed:
+        reasons = ", ".join(f"{name} {count}" for name, count in sorted(tally.by_class.items()))
+        parts.append(f"{tally.failed} failed{f' ({reasons})' if reasons else ''}")
+    if tally.uncertain:
+        parts.append(f"{tally.uncertain} uncertain")
+    return parts

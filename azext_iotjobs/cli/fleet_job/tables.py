@@ -1,0 +1,114 @@
+"""What `-o table` shows of fleet jobs, their runs and batches. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from azext_iotjobs.cli.output.cells import cell, time_cell
+
+Row = dict[str, Any]
+
+LONG_CELL = 80  # of the one cell that a table is about
+
+
+def fleet_jobs(documents: Iterable[Any]) -> list[Row]:
+    """Fleet jobs, each with the counts of its last run; what --dry-run gives is shown as that."""
+    return [_plan(each) if each.get("dryRun") else _fleet_job(each) for each in documents]
+
+
+def runs(documents: Iterable[Any]) -> list[Row]:
+    """Runs with their counts; what --dry-run gives is shown as that."""
+    return [_plan(each) if each.get("dryRun") else _run(each) for each in documents]
+
+
+def created(documents: Iterable[Any]) -> list[Row]:
+    """What `create` gives: a fleet job that was saved, or the run of one."""
+    return [
+        _plan(each) if each.get("dryRun") else _run(each) if "run" in each else _fleet_job(each) for each in documents
+    ]
+
+
+def one(documents: Iterable[Any]) -> list[Row]:
+    """A fleet job: its last run as a whole, then each batch; one that has not run is a line alone."""
+    rows = []
+    for document in documents:
+        run = document.get("lastRun")
+        if not run:
+            rows.append(_fleet_job(document))
+            continue
+        jobs = run.get("hubJobs") or ()
+        which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
+        rows.append({"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs)})
+        for batch in run.get("batchList") or ():
+            own = [each for each in jobs if each.get("batch") == batch.get("batch")]
+            rows.append({"Id": "", "Run": "", "Version": "", "Batch": batch.get("batch"), **_progress(batch, own)})
+    return rows
+
+
+def _fleet_job(document: Row) -> Row:
+    run = document.get("lastRun") or {}
+    action = document.get("action")
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "DisplayName": cell(document.get("displayName")),
+        "Hub": cell(document.get("hub")),
+        "Action": cell(action.get("kind") if isinstance(action, dict) else action),
+        "Version": cell(document.get("version")),
+        "RunVersion": cell(run.get("version")),
+        **_progress({**run, "status": document.get("status")}),
+    }
+
+
+def _run(document: Row) -> Row:
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "Run": cell(document.get("run")),
+        "Version": cell(document.get("version")),
+        "Driver": cell(document.get("driver")),
+        **_progress(document),
+        "Reason": cell(document.get("reason"), LONG_CELL),
+    }
+
+
+def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
+    """Counts. What hub jobs that go on have done by the hub's own count stands beside: it is not recorded yet."""
+    counts = document.get("progress") or {}
+    by_hub = [each["progress"] for each in hub_jobs if each.get("progress")]
+    seconds = document.get("durationSeconds")
+    return {
+        "Status": cell(document.get("status")),
+        "Devices": cell(counts.get("total")),
+        **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain")},
+        "InProgress": cell(counts.get("inProgress") or None),
+        "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
+        "Pending": cell(counts.get("pending")),
+        "Started": time_cell(document.get("started")),
+        "Ended": time_cell(document.get("ended")),
+        "Seconds": "" if seconds is None else cell(round(seconds, 1)),
+    }
+
+
+def _plan(document: Row) -> Row:
+    """What --dry-run gives."""
+    times = (
+        f"{each.get('driver')} {each['seconds']:.0f}" for each in document.get("estimates") or () if each.get("seconds")
+    )
+    return {
+        "Hub": cell(document.get("hub")),
+        "Devices": cell(document.get("deviceCount")),
+        "Batches": cell(document.get("batches")),
+        "Sizes": cell(", ".join(map(str, document.get("batchSizes") or ()))),
+        "Driver": cell(document.get("driver")),
+        "Seconds": cell(", ".join(times)),
+        "PauseSeconds": cell(round(document.get("pausesSeconds") or 0) or None),
+    }
+
+
+VIEWS: Mapping[str, Callable[[Any], list[Row]]] = {
+    "iot hub fleet-job create": created,
+    "iot hub fleet-job copy": fleet_jobs,
+    "iot hub fleet-job update": fleet_jobs,
+    "iot hub fleet-job list": fleet_jobs,
+    "iot hub fleet-job show": one,
+    "iot hub fleet-job list-runs": runs,
+    **dict.fromkeys((f"iot hub fleet-job {verb}" for verb in ("run", "resume", "rerun", "stop", "cancel")), runs),
+}

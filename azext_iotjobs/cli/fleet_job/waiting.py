@@ -1,0 +1,92 @@
+"""What a run waits for, in words: who, in which batch, until when, and what ends it. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from azext_iotjobs.cli.output.hints import suggestion
+from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.ids import in_lists
+from azext_iotjobs.model.run import Awaited, HubJob, Run
+
+SHOWN_IN_LINE = 3  # devices that the line that changes names
+NOT_SAID = "the hub has not said which"
+
+
+def in_short(awaited: Sequence[Awaited]) -> str:
+    """waiting for d-007 and 2 more until 12:31:05 UTC"""
+    names = [in_lists(printable(name)) for each in awaited for name in each.device_ids]
+    count = sum(each.count for each in awaited)
+    if not count:
+        return ""
+    shown = names[: min(SHOWN_IN_LINE, count)]
+    more = count - len(shown)
+    who = ", ".join(shown) if shown else devices(count)
+    rest = f" and {more} more" if shown and more else ""
+    return f"waiting for {who}{rest}{_until(_last(awaited))}"
+
+
+def in_full(each: Awaited) -> str:
+    """One of what is awaited, as sentences."""
+    who = f": {_named(each)}" if each.device_ids else ""
+    until = each.until
+    if each.job_id is None:
+        one = each.count == 1
+        calls = "1 call is under way" if one else f"{each.count} calls are under way"
+        limit = f", or{_at(until)} at the latest (--method-response-timeout)" if until is not None else ""
+        verb = "It ends when the device answers" if one else "They end when the devices answer"
+        return f"Batch {each.batch}: {calls}{who}. {verb}{limit}."
+    limit = f", or{_at(until)}, when the hub gives up (--ttl)" if until is not None else ""
+    whom = who or f"; {NOT_SAID}"
+    whose = "it has" if each.count == 1 else "they have"
+    return (
+        f"Batch {each.batch}: hub job {each.job_id} waits for {devices(each.count)}{whom}. It ends when {whose} "
+        f"answered{limit}. A hub's job that runs cannot be ended before."
+    )
+
+
+def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
+    """Hub jobs that go on without anybody here: a sentence for each, the first few of them."""
+    said = []
+    for job in jobs[:SHOWN_IN_LINE]:
+        seen = (
+            ""
+            if job.tally is None
+            else f", {job.tally.succeeded_count + job.tally.failed_count} had ended when seen last"
+        )
+        said.append(
+            f"Hub job {job.job_id} of batch {job.batch} goes on by itself{_until(job.until)}: "
+            f"{devices(job.open_count)} in progress{seen}. A resume reads what it did."
+        )
+    if len(jobs) > SHOWN_IN_LINE:
+        show = suggestion("iot hub fleet-job show", "-j", run.fleet_job_id)
+        said.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: {show}")
+    return said
+
+
+def _named(each: Awaited) -> str:
+    names = ", ".join(in_lists(printable(name)) for name in each.device_ids)
+    more = each.count - len(each.device_ids)
+    return names if more <= 0 else f"{names} and {more} more"
+
+
+def _last(awaited: Sequence[Awaited]) -> datetime | None:
+    """When all of it is over; None: not known of one."""
+    untils = [each.until for each in awaited if each.until is not None]
+    return max(untils) if len(untils) == len(awaited) else None
+
+
+def _until(at: datetime | None) -> str:
+    return "" if at is None else f" until {_clock(at)}"
+
+
+def _at(at: datetime) -> str:
+    return f" at {_clock(at)}"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(timezone.utc):%H:%M:%S} UTC"
+
+
+def devices(count: int) -> str:
+    """1 device, 2 devices."""
+    return f"{count} {'device' if count == 1 else 'devices'}"

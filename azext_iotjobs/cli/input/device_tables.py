@@ -1,0 +1,213 @@
+"""Text of a file of devices -> its rows: a table as spreadsheets, IoT Central and our own results write it, or ids.
+
+Strategy: the first line decides. Where it names a column of ids it is a table, by whatever delimiter that works. Else
+each line is one id; an id may hold commas and semicolons, so that what is more likely a table without a column of ids
+is an error, not a list of its lines.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from azext_iotjobs.cli.input.scalars import MAX_FILE_BYTES, shown
+from azext_iotjobs.cli.output.csv_cells import original
+from azext_iotjobs.clients.result_codec import COLUMNS
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.target import looks_like_connection_string
+
+# As `plain_name` makes them. The first of ID_NAMES that a row has is its id; IoT Central's export has the second.
+ID_NAMES = ("deviceid", "iotcdeviceid", "id")
+CONNECTION_NAME = "connectionstring"
+RESULT_NAMES = frozenset(name.lower() for name in COLUMNS) - {*ID_NAMES}
+DELIMITERS = (",", ";", "\t")
+DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # that Excel writes and reads, before the header
+HOW_TO_NAME_IDS = (
+    "Name the column of ids deviceId (or Device ID, id, IOTC_DEVICEID). Where each line is one id: an id with a comma "
+    'or a semicolon stands between double quotes, "x,1".'
+)
+
+
+HOW_TO_NAME_IDS_OF_LIST = (
+    "A table has a column deviceId (or Device ID, id, IOTC_DEVICEID), and commas, semicolons or tabs between its "
+    "cells. A list has commas between its ids, in one line, or one id in each "
+    "line; an id with a comma or a semicolon stands between double quotes."
+)
+NO_DEVICE = frozenset(ID_NAMES) - {"id"}
+CENTRAL = "iotc"  # so begin the columns of IoT Central's export, and hardly a device's id
+
+
+class TableRow(NamedTuple):
+    """What a line holds; without what is empty in it."""
+
+    line: int  # where it begins, from 1
+    cells: dict[str, str]  # by plain names
+
+
+class _Form(NamedTuple):
+    delimiter: str
+    skipped: int  # lines before the header
+    names: list[str]
+
+
+def plain_name(name: str) -> str:
+    """A column's name as it is compared: `Device ID`, `device_id` and `deviceId` are one."""
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def is_table(text: str) -> bool:
+    """Whether the first line names a column of ids or of connection strings."""
+    return _form_of(text) is not None
+
+
+def rows_in(text: str, where: str) -> Iterator[TableRow]:
+    """The rows of a table, or each line as an id.
+
+    where: what gave the text, for errors, which name the line.
+    Raises BadValue for a table without a column of ids, a row with more cells than the header, a quote that is open.
+    """
+    form = _form_of(text)
+    if form is None:
+        yield from _lines(text, where)
+        return
+    twice = [name for name in form.names if name and form.names.count(name) > 1]
+    if twice:
+        raise BadValue(f"{where}, line {form.skipped + 1}: two columns are called {shown(twice[0])}.")
+    id_name = next((name for name in ID_NAMES if name in form.names), None)
+    records = _records(text, form.delimiter, where)
+    for line, cells in records:
+        if line <= form.skipped + 1 or not any(each.strip() for each in cells):
+            continue  # a line of empty cells, as spreadsheets leave them
+        if any(each.strip() for each in cells[len(form.names) :]):
+            raise BadValue(
+                f"{where}, line {line}: it has {len(cells)} cells, and the header has {len(form.names)}.",
+                hint="A cell with a delimiter in it stands between double quotes.",
+            )
+        texts = (original(each.strip()) for each in cells)
+        row = {name: value for name, value in zip(form.names, texts, strict=False) if name and value}
+        if id_name not in row and CONNECTION_NAME not in row:
+            raise BadValue(f"{where}, line {line}: it has no device id.", hint="Give it one, or take the line out.")
+        yield TableRow(line, row)
+
+
+def check_list(text: str, where: str) -> None:
+    """Raise BadValue for lines of a list of ids that are more likely rows: the same cells in each of them.
+
+    A list that goes on over lines has a comma at their ends, or other numbers of ids in them.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    first = lines[0][1]
+    header = next((each for each in lines if _names_ids(each[1])), None)
+    counts = [{_cell_count(line, delimiter) for _, line in lines} for delimiter in DELIMITERS]
+    has_cells = len(lines) > 1 and any(len(each) == 1 and max(each) > 1 for each in counts)
+    has_cells = has_cells and not first.endswith(DELIMITERS)
+    if header or has_cells or plain_name(first.split(",")[0].strip('"')).startswith(CENTRAL):
+        number, line = header or lines[0]
+        raise BadValue(
+            f"{where}, line {number}: {shown(line.split(',')[0])} begins what looks like a table; none of its "
+            "columns can be told to be that of ids.",
+            hint=HOW_TO_NAME_IDS_OF_LIST,
+        )
+
+
+def _names_ids(line: str) -> bool:
+    """Whether a line holds the name of a column of ids, which is hardly a device's."""
+    return any(plain_name(each) in NO_DEVICE for each in re.split(r"[\s,;|]+", line))
+
+
+def _form_of(text: str) -> _Form | None:
+    """How a text is a table; None when it is none."""
+    rest = text.lstrip()
+    skipped = text[: len(text) - len(rest)].count("\n")
+    stated = DELIMITER_LINE.fullmatch(rest.partition("\n")[0].rstrip("\r"))
+    if stated:
+        rest, skipped = rest.partition("\n")[2], skipped + 1
+    forms = []
+    for delimiter in (stated[1],) if stated else DELIMITERS:
+        try:
+            header = next(csv.reader(io.StringIO(rest, newline=""), delimiter=delimiter), [])
+        except csv.Error:
+            continue
+        names = [plain_name(each) for each in header]
+        if {*ID_NAMES, CONNECTION_NAME} & set(names):
+            forms.append(_Form(delimiter, skipped, names))
+    return max(forms, key=lambda form: len(form.names), default=None)
+
+
+def _records(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line on which it begins."""
+    csv.field_size_limit(MAX_FILE_BYTES)  # the answer of a device has up to 128 KB
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        begins = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as err:
+            raise BadValue(
+                f"{where}, line {begins}: a quote is opened and not closed, or stands inside of a cell ({err}).",
+                hint="A cell that holds a double quote stands between two of them, and has it twice.",
+            ) from None
+        if cells is None:
+            return
+        yield begins, cells
+
+
+def _lines(text: str, where: str) -> Iterator[TableRow]:
+    lines = [(number, line.strip()) for number, line in enumerate(io.StringIO(text, newline=None), 1) if line.strip()]
+    _check_no_table(lines, where)
+    for number, line in lines:
+        yield TableRow(number, {"deviceid": _unquoted(line, f"{where}, line {number}")})
+
+
+def _check_no_table(lines: Sequence[tuple[int, str]], where: str) -> None:
+    """Raise BadValue for lines that are more likely rows than ids: several with cells, or with tabs, or of results."""
+    if not lines:
+        return
+    number, first = lines[0]
+    if stated := DELIMITER_LINE.fullmatch(first):
+        raise BadValue(
+            f"{where}, line {number}: {shown(stated[0])} begins a table, but none of its columns is one of ids.",
+            hint=HOW_TO_NAME_IDS,
+        )
+    name = plain_name(first.strip('"'))
+    if name in RESULT_NAMES or name.startswith(f"{CENTRAL}device"):
+        whose = "results" if name in RESULT_NAMES else "IoT Central's export"
+        raise BadValue(f"{where}, line {number}: {shown(first)} is a column of {whose}; ids are missing beside it.",
+                       hint=HOW_TO_NAME_IDS)  # fmt: skip
+    header = next((each for each in lines if _names_ids(each[1])), None)
+    if header is not None:
+        raise BadValue(
+            f"{where}, line {header[0]}: {shown(header[1])} is a table's header, but not in its first line, or without "
+            "commas, semicolons or tabs between its cells.",
+            hint=f"Take out the lines above. {HOW_TO_NAME_IDS}",
+        )
+    for delimiter in DELIMITERS:
+        rows = [(number, line) for number, line in lines if _cell_count(line, delimiter) > 1]
+        if len(rows) > 1 or (rows and delimiter == "\t"):
+            name = {"\t": "a tab"}.get(delimiter, shown(delimiter))
+            number, line = rows[0]
+            raise BadValue(  # the rest of the line may hold a key
+                f"{where}, line {number}: {shown(line.split(delimiter)[0])} begins what looks like a row of a table, "
+                f"with {name} between its cells; none of its columns is called deviceId.",
+                hint=HOW_TO_NAME_IDS,
+            )
+
+
+def _cell_count(line: str, delimiter: str) -> int:
+    if looks_like_connection_string(line):
+        return 1
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter)))
+    except csv.Error:
+        return 1
+
+
+def _unquoted(line: str, where: str) -> str:
+    """A line without the quotes around it, and the shields in front, as `cell` writes them."""
+    if '"' not in line or looks_like_connection_string(line):
+        return line
+    if len(line) < 2 or line[0] != '"' or line[-1] != '"' or '"' in line[1:-1]:
+        raise BadValue(f"{where}: {shown(line)} has a double quote that does not stand around all of it.",
+                       hint=HOW_TO_NAME_IDS)  # fmt: skip
+    return line[1:-1].strip()

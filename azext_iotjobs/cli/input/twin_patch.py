@@ -1,0 +1,27 @@
+"""--twin-patch: what is typed -> what is merged into twins."""
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
+from azext_iotjobs.model.twin import PATCH_ROOTS, TwinPatch
+
+logger = get_logger(__name__)
+
+OPTION = "--twin-patch"
+
+
+def read_twin_patch(given: Given) -> TwinPatch:
+    """The patch, without what only the hub writes, which it would ignore: that is said.
+
+    Raises BadValue for what is no patch, and for names that no twin has: they are misspelled.
+    """
+    document = json_object_or_file(given, OPTION)
+    if document.keys() <= PATCH_ROOTS:
+        return TwinPatch(document=document)
+    from azext_iotjobs.clients.new_twin_codec import TWIN_ROOTS  # here, so that most jobs start without it
+
+    left_out = sorted(document.keys() & TWIN_ROOTS - PATCH_ROOTS)
+    if left_out:
+        selects = " It does not select the devices." if "deviceId" in left_out else ""
+        logger.warning("%s: %s left out: only the hub writes that.%s", OPTION, ", ".join(left_out), selects)
+    return TwinPatch(document={name: value for name, value in document.items() if name not in left_out})

@@ -1,0 +1,188 @@
+"""Help of jobs, direct methods and queries."""
+
+from azext_iotjobs.cli.output.help_text import command, group
+
+MANY_CALLS = (
+    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in the "
+    "columns of `job results` without deleted; a short row of each goes to stderr as it answers. A call that may have "
+    "reached its device is never made again; throttling (429) is waited out. Ctrl-C: no further device is called, "
+    "calls under way are awaited, the rows so far are the result; a second Ctrl-C leaves at once. --group-output gives "
+    "status, payload, errorClass, errorCode, count and the first devices; what a simulated device answers by default "
+    "counts without its methodRequestId; of more than 100 different answers the rest is one entry without a status and "
+    "an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
+    "condition."
+)
+
+group(
+    "iot hub job",
+    "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.",
+    "A job is one job that the hub runs. A fleet job (az iot hub fleet-job) is many of them, or calls to each device, "
+    "in batches, with thresholds, retries and results, run by this tool.",
+)
+
+command(
+    "iot hub job create",
+    "Create a job that calls a direct method or updates the twin of each device that a condition selects.",
+    (
+        "Call a method without a payload on two devices.",
+        "az iot hub job create -n localhost --job-id reboot-1 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"deviceId IN ['pump-1','pump-2']\"",
+    ),
+    (
+        "Set a desired property on every device that has a tag, and wait for the job's end.",
+        "az iot hub job create -n localhost --job-id building-45 --job-type scheduleUpdateTwin "
+        '--twin-patch \'{"properties":{"desired":{"BuildingNo":45}}}\' '
+        "--query-condition \"tags.site = 'north'\" --wait",
+    ),
+    (
+        "Wait for a free slot on a small hub; exit code 4 when a device failed or answered with 500 or more.",
+        "az iot hub job create -n localhost --job-id reboot-2 --job-type scheduleDeviceMethod --method-name reboot "
+        "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
+    ),
+    (
+        "On the devices of a file, but one; see first what it would do.",
+        "az iot hub job create -n localhost --job-id reboot-3 --job-type scheduleDeviceMethod --method-name reboot "
+        "--devices-file devices.csv --exclude pump-7 --max-devices 500 --dry-run",
+    ),
+    (
+        "Start later, on all devices, with the payload from a file.",
+        "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
+        "--method-payload @payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
+    ),
+)
+command(
+    "iot hub job wait",
+    "Wait for a job's end, and print it.",
+    ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
+    ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
+    long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
+    "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
+)
+command(
+    "iot hub job results",
+    "Show what a job did to each of its devices.",
+    (
+        "The devices that failed, and why, as a table.",
+        "az iot hub job results -n localhost --job-id reboot-1 --status failed "
+        "--columns deviceId,errorClass,errorText -o table",
+    ),
+    (
+        "All rows into a file that a spreadsheet opens; after a break, the same line goes on.",
+        "az iot hub job results -n localhost --job-id reboot-1 --output-file reboot-1.csv",
+    ),
+    (
+        "Devices that answered with 500 or more, as JSON lines.",
+        "az iot hub job results -n localhost --job-id reboot-1 --error-class rejected --success-status 200-499 "
+        "--output-file - --format jsonl",
+    ),
+    long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
+    "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
+    "begin with an apostrophe.",
+)
+command(
+    "iot hub job rerun",
+    "Run a job again on the devices that failed, or on others of its devices.",
+    ("On the devices that failed, and wait.", "az iot hub job rerun -n localhost --job-id reboot-1 --wait"),
+    (
+        "Only on those that were off line or did not answer; look first.",
+        "az iot hub job rerun -n localhost --job-id reboot-1 --on offline,timeout --dry-run",
+    ),
+    (
+        "On the failed devices of a results file that was edited, under an id of one's own.",
+        "az iot hub job rerun -n localhost --job-id reboot-1 --from-results reboot-1.csv --new-job-id reboot-1-again",
+    ),
+    long="The job must have ended. The result has the parent's id, the number of devices, and the new jobs: several, "
+    "one after the other, when the devices' ids are too long for one condition. `job show` of a new job says its "
+    "parentJobId on the machine where it was made. Exit code 8: there is no device to run on. On more than 100 devices "
+    "of a hub that is not local it asks, unless --yes is given or there is no terminal.",
+)
+command(
+    "iot hub job copy",
+    "Make the same job under a new id, with changes.",
+    ("The same on the same devices, now.", "az iot hub job copy -n localhost --job-id building-45"),
+    (
+        "The same twin update on other devices, tonight.",
+        "az iot hub job copy -n localhost --job-id building-45 --new-job-id building-45-south "
+        "--query-condition \"tags.site = 'south'\" --start-time 2026-12-01T02:00:00Z",
+    ),
+    long="What is not given stays as it was; the start does not, and is now.",
+)
+command(
+    "iot hub job show",
+    "Show a job: its status, what it does and how many devices succeeded and failed.",
+    ("Show a job's counts.", "az iot hub job show -n localhost --job-id reboot-1 --query deviceJobStatistics"),
+    (
+        "Why devices failed, and what they answered.",
+        "az iot hub job show -n localhost --job-id reboot-1 --summary --query summary",
+    ),
+)
+command(
+    "iot hub job list",
+    "List the jobs of the last 30 days, import and export jobs included.",
+    ("List what is running.", "az iot hub job list -n localhost --job-status running -o table"),
+)
+command(
+    "iot hub job cancel",
+    "Cancel a job that has not begun; the hub refuses to cancel one that runs or has ended.",
+    ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
+)
+command(
+    "iot hub invoke-device-method",
+    "Call a direct method on one device and print the status and payload that it answers, or on many devices at once.",
+    (
+        "Call a method with a payload.",
+        "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
+        "--method-payload '{\"delay\": 5}'",
+    ),
+    (
+        "The same payload as pairs, which need no quotes in any shell.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --method-name reboot --method-payload delay=5",
+    ),
+    (
+        "Call a method with no payload.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
+    ),
+    (
+        "Ask a site's devices, 50 at once, and see who answered alike.",
+        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name version "
+        "--concurrency 50 --group-output",
+    ),
+    (
+        "Call the devices of a file without one of them, at most 20 a second, with a row for each in a new file.",
+        "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
+        "--rate 20 --output-file reboot.csv",
+    ),
+    (
+        "See which devices would be called, and refuse more than 100.",
+        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name reboot "
+        "--max-devices 100 --dry-run",
+    ),
+    long=MANY_CALLS,
+)
+command(
+    "iot hub invoke-module-method",
+    "Call a direct method on a module and print the status and payload that it answers, or on many modules at once.",
+    (
+        "Call a method of a module.",
+        "az iot hub invoke-module-method -n localhost --device-id edge-1 --module-id filter --method-name restart",
+    ),
+    (
+        "Call the same module on each device of a site.",
+        "az iot hub invoke-module-method -n localhost -m filter --query-condition \"tags.site = 'north'\" --mn restart",
+    ),
+    (
+        "Call every module that a condition on modules selects.",
+        "az iot hub invoke-module-method -n localhost --mn ping "
+        '--query-condition "FROM devices.modules WHERE properties.reported.slow = true"',
+    ),
+    long=MANY_CALLS,
+)
+command(
+    "iot hub query",
+    "Run a query over device twins or over what jobs did to each device.",
+    ("Query twins.", "az iot hub query -n localhost -q \"SELECT deviceId FROM devices WHERE tags.site = 'north'\""),
+    (
+        "See a job's devices.",
+        "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\"",
+    ),
+)

@@ -1,0 +1,154 @@
+"""Call a method on many devices as the command line asks: counted, only shown, streamed, summed up, stopped."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.input.device_selection import check_exclusions
+from azext_iotjobs.cli.method.progress import Progress
+from azext_iotjobs.cli.output import row_writer
+from azext_iotjobs.cli.output.dry_run import show_plan
+from azext_iotjobs.cli.output.exit_code import leave_with
+from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.terminal_safe import print_now
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.method_codec import render_method_call
+from azext_iotjobs.clients.result_codec import render_group, render_result
+from azext_iotjobs.model.calling import Address
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.grouping import Groups
+from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.operations.method.invoke_many import CallMany, Plan
+
+logger = get_logger(__name__)
+
+MANY_ROWS = 50_000  # az keeps a result whole until it is printed
+
+Result = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How devices are called, and what becomes of their rows."""
+
+    plan: Plan
+    columns: tuple[str, ...]
+    target: row_writer.Target | None  # None: the rows are az's result
+    groups_equal: bool
+    devices_at_most: int | None  # None: any number
+    only_plans: bool
+    always_zero: bool
+
+
+def call(
+    cmd: Any, client: HubClient, selection: Selection, module_id: str | None, manner: Manner
+) -> Result | dict[str, Any] | None:  # fmt: skip
+    """Call each device of a selection; gives what az is to print.
+
+    module_id: the module to call on each device; None: the device itself, or what a condition on modules selects.
+    Raises UserError before anything is sent; HubAnswer and LinkError, after the rows were printed, for what ended it.
+    """
+    if manner.target is not None:
+        row_writer.check_new(manner.target)
+    check_exclusions(client, selection)
+    total = _count(client, selection, manner)
+    if manner.only_plans:
+        return show_plan(client, selection, shown_request(manner.plan, module_id))
+    if total is not None and total > MANY_ROWS and manner.target is None and not manner.groups_equal:
+        logger.warning(
+            "%d rows: az keeps them all in memory until the last one has come. --output-file writes them as they come.",
+            total,
+        )
+    progress = Progress(
+        total,
+        SystemClock(),
+        shows_rows=manner.target is None and not manner.groups_equal,
+        is_silent=bool(cmd.cli_ctx.only_show_errors),
+    )
+    with stopped_by_ctrl_c() as stop:
+        run = CallMany(client, manner.plan, SystemClock(), stop, progress.say)
+        rows = run.rows(_addresses(client, selection, module_id))
+        result = _collect(rows, manner, progress, stop)
+    progress.end(None if manner.target is None else manner.target.path)
+    outcome = _judge(selection, run, progress, total, was_stopped=stop.is_set())
+    if run.ended_by is not None:
+        if result:
+            print_now(cmd, result)  # an error leaves no result
+        raise run.ended_by
+    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    return result
+
+
+def shown_request(plan: Plan, module_id: str | None) -> dict[str, Any]:
+    """The request that each device would get."""
+    request = render_method_call(plan.call)
+    return request if module_id is None else {"moduleId": module_id, **request}
+
+
+def _count(client: HubClient, selection: Selection, manner: Manner) -> int | None:
+    if manner.devices_at_most is not None:
+        return client.selections.check_at_most(selection, manner.devices_at_most)
+    if selection.condition is None:
+        return len(selection.named)
+    # The hub counts no modules: for knowing beforehand all of them would have to be read.
+    return None if selection.is_of_modules or manner.only_plans else client.selections.count(selection)
+
+
+def _addresses(client: HubClient, selection: Selection, module_id: str | None) -> Iterator[Address]:
+    if selection.is_of_modules:
+        return (Address(device, module) for device, module in client.selections.module_ids(selection))
+    # Named devices are called also if they are not registered: their rows say so.
+    ids = iter(selection.named) if selection.condition is None else client.selections.device_ids(selection)
+    return (Address(device, module_id) for device in ids)
+
+
+def _collect(
+    rows: Iterator[DeviceResult], manner: Manner, progress: Progress, stop: threading.Event
+) -> Result | None:  # fmt: skip
+    """Carry each row to where it is wanted, as it comes; gives az's result."""
+    result: Result = []
+    groups = Groups()
+    with ExitStack() as stack:
+        write: Callable[[dict[str, Any]], bool] | None = None
+        if manner.target is not None:
+            write = stack.enter_context(row_writer.new_rows(manner.target))
+        try:
+            for row in rows:
+                progress.row(row)
+                if manner.groups_equal:
+                    groups.add(row)
+                shown = render_result(row)
+                if write is not None:
+                    if not write(shown):
+                        stop.set()  # whoever read has had enough
+                elif not manner.groups_equal:
+                    result.append({name: shown[name] for name in manner.columns})
+        except KeyboardInterrupt:
+            progress.say("Left at once: calls were under way, whose devices may have been called and have no row.")
+    if manner.groups_equal:
+        return [render_group(each) for each in groups.ranked()]
+    return result if manner.target is None else None
+
+
+def _judge(
+    selection: Selection, run: CallMany, progress: Progress, total: int | None, *, was_stopped: bool
+) -> Outcome:  # fmt: skip
+    """What it came to, said on stderr where it is not plain from the rows."""
+    missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
+    if run.ended_by is not None or was_stopped:
+        if missing != 0:
+            number = "The other" if missing is None else f"{missing}"
+            why = "the error below ended it" if run.ended_by else "it was stopped"
+            logger.warning("%s devices were not called: %s.", number, why)
+        if missing != 0 or run.in_flight_count:
+            return Outcome.DEVICES_FAILED
+    if not progress.count:
+        logger.warning("No device matched the condition; nothing was called.")
+        return Outcome.NO_DEVICE
+    return Outcome.DEVICES_FAILED if progress.failed_count else Outcome.SUCCESS

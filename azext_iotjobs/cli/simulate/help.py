@@ -1,0 +1,128 @@
+"""Help of the commands that act as a device."""
+
+from azext_iotjobs.cli.output.help_text import command, group
+
+group("iot device", "Act as a device of an IoT Hub.")
+command(
+    "iot device simulate",
+    "Simulate a device, or a fleet: it sends messages, answers direct methods and echoes desired properties.",
+    (
+        "Answer every method with status 201 and a payload.",
+        "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
+        '--method-response-payload \'{"result":"Direct method successful"}\'',
+    ),
+    (
+        "Send ten messages, one a second, with properties.",
+        "az iot device simulate -n localhost -d pump-1 --msg-count 10 --msg-interval 1 --properties 'site=north'",
+    ),
+    (
+        "Over HTTPS: send messages, and reject those that are sent to it.",
+        "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
+    ),
+    (
+        "Over HTTPS, with headers of the hub's and a property of the application's.",
+        "az iot device simulate -n localhost -d pump-1 --protocol http --msg-count 1 "
+        "--properties 'iothub-messageid=1;content-type=text/plain;iothub-app-site=north'",
+    ),
+    (
+        "Sign in with a certificate, through the HTTPS port.",
+        "az iot device simulate -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
+        "--key-file-path pump-1-key.pem --websocket",
+    ),
+    (
+        "A fleet: register 100 devices, let them answer methods until Ctrl-C, and remove them.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after",
+    ),
+    (
+        "Those that a condition matches, without one of them, at most 500; first only look.",
+        "az iot device simulate -n localhost --query-condition \"tags.site = 'north'\" --exclude pump-7 "
+        "--max-devices 500 --dry-run",
+    ),
+    (
+        "The second of five parts of a fleet, on the second of five machines.",
+        'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
+    ),
+    (
+        "Devices that sign in with certificates of a test CA.",
+        "az iot device simulate -n localhost --prefix pump- --count 3 --create --delete-after "
+        "--issue-from-ca ca.pem --ca-key ca.key",
+    ),
+    (
+        "Remove what a run that was killed has left.",
+        "az iot device simulate -n localhost --clean-up",
+    ),
+    (
+        "A fleet whose run fails (exit code 4) unless every device has answered a call within five minutes.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after "
+        '--expect "method reboot on all within 5m"',
+    ),
+    (
+        "A fleet for an hour, with each device's every call in a file, and metrics for Prometheus.",
+        'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
+        "--metrics-port 9464",
+    ),
+    (
+        "A fleet that fails, lags and vanishes, the same way each time.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --method reboot=200 "
+        '--method \'status=200:{"level": "${random.int(0, 100)}"}\' --method-delay 0.1-2 --failure-rate 5% '
+        "--offline-rate 0.1 --seed 7",
+    ),
+    (
+        "Devices whose firmware is updated in stages, to be read with `az iot hub query`.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --behaviour firmware-update",
+    ),
+    (
+        "Rules of your own, for methods, the twin, telemetry, presence and groups of devices.",
+        "az iot device simulate -n localhost --device-ids pump-1,pump-2 --behaviour-file fleet.yaml",
+    ),
+    long="One device ends when all its messages are sent, or with Ctrl-C; method calls, cloud-to-device messages and "
+    "twin patches are printed as they arrive. Several devices are a fleet: they send nothing unless something about "
+    "messages is given, go on until --until or --expect says, or Ctrl-C, and the result says what came of them. See "
+    "docs/simulator.md.",
+)
+
+command(
+    "iot device send-d2c-message",
+    "Send a message, or several, as a device, over MQTT, until the hub has acknowledged them.",
+    ("Send a text.", "az iot device send-d2c-message -n localhost -d pump-1 --data 'valve open'"),
+    (
+        "Send JSON that the hub can route by, with a property.",
+        "az iot device send-d2c-message -n localhost -d pump-1 --data '{\"t\": 21}' "
+        "--properties '$.ct=application/json;$.ce=utf-8;site=north'",
+    ),
+    (
+        "Sign in with a certificate, through the HTTPS port, and announce a model.",
+        "az iot device send-d2c-message -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
+        "--key-file-path pump-1-key.pem --websocket --model-id 'dtmi:com:example:Thermostat;1'",
+    ),
+    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce. A hub knows one connection of a device: if the "
+    "device is connected, that connection ends. Messages that wait for the device are left for it.",
+)
+group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
+command(
+    "iot device c2d-message receive",
+    "Receive the oldest message that waits; nothing is printed when there is none.",
+    ("Look at it; it waits again when its lock ends.", "az iot device c2d-message receive -n localhost -d pump-1"),
+    ("Receive and complete it.", "az iot device c2d-message receive -n localhost -d pump-1 --complete"),
+    long="The message is locked for --lock-timeout seconds; its etag settles it meanwhile.",
+)
+command(
+    "iot device c2d-message complete",
+    "Complete a received message: it leaves the queue.",
+    ("With the etag that was printed.", "az iot device c2d-message complete -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message abandon",
+    "Abandon a received message: it waits again.",
+    ("With the etag that was printed.", "az iot device c2d-message abandon -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message reject",
+    "Reject a received message: it leaves the queue as one that could not be handled.",
+    ("With the etag that was printed.", "az iot device c2d-message reject -n localhost -d pump-1 --etag LOCK-TOKEN"),
+)
+command(
+    "iot device c2d-message purge",
+    "Remove all messages that wait for a device.",
+    ("Count what was removed.", "az iot device c2d-message purge -n localhost -d pump-1 --query totalMessagesPurged"),
+)

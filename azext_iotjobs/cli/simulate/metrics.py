@@ -1,0 +1,179 @@
+"""--metrics-port: a fleet's counts for Prometheus, over HTTP.
+
+Strategy: the simulation's loop renders the text each second; threads hand out the last one. So a scrape, however slow,
+costs the loop nothing, and needs no lock.
+Source of the form: Prometheus, "Exposition formats", text format 0.0.4.
+"""
+
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from azext_iotjobs.cli.output.cells import printable
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.simulator.events import What
+from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
+
+PREFIX = "iotjobs_simulator_"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BOUNDS_S = tuple(2.0**power for power in range(-13, 7))  # 0.12 ms to 64 s
+MAX_REQUEST_BYTES = 16 * 1024
+REQUEST_TIMEOUT_S = 5.0
+MAX_REQUESTS = 8  # at a time; more are turned away
+
+Labels = Mapping[str, str]
+Sample = tuple[str, Labels, float]  # what follows the metric's name, labels, value
+
+COUNTERS = (
+    ("connects", What.READY, "Times that a device was connected and listening."),
+    ("messages_sent", What.SENT, "Messages handed to a connection."),
+    ("messages_acknowledged", What.ACKNOWLEDGED, "Messages that the hub acknowledged."),
+    ("messages_received", What.MESSAGE, "Cloud-to-device messages that devices received."),
+    ("desired_changes", What.DESIRED, "Changes of desired properties that devices received."),
+    ("reports_sent", What.REPORT, "Changes of reported properties handed to a connection."),
+    ("reports_accepted", What.REPORT_ACCEPTED, "Changes of reported properties that the hub took."),
+)
+
+
+def render(statistics: Statistics) -> str:
+    """The whole page."""
+    methods = statistics.methods.items()
+    parts = [
+        _metric("devices", "gauge", "Simulated devices.", [("", {}, statistics.device_count)]),
+        _metric("devices_connected", "gauge", "Devices that are connected and listening.",
+                [("", {}, len(statistics.connected))]),
+        _metric("start_time_seconds", "gauge", "When the simulation began, as Unix time.",
+                [("", {}, statistics.started.wall.timestamp())]),
+        *(
+            _metric(f"{name}_total", "counter", text, [("", {}, statistics.counts[what])])
+            for name, what, text in COUNTERS
+        ),
+        _metric("method_calls_total", "counter", "Calls of direct methods that devices received.",
+                [("", {"method": name}, method.received_count) for name, method in methods]),
+        _metric("method_answers_total", "counter", "Answers to direct methods handed to a connection.",
+                [("", {"method": name, "status": str(status)}, count)
+                 for name, method in methods for status, count in method.statuses.items()]),
+        _metric("method_answer_seconds", "histogram",
+                "From when a call was read to when its answer was handed over.", _latency(statistics)),
+        _metric("trouble_total", "counter", "What went wrong, by kind.",
+                [("", {"kind": kind.value}, statistics.counts[kind]) for kind in TROUBLE]),
+    ]  # fmt: skip
+    return "".join(parts)
+
+
+def _latency(statistics: Statistics) -> Iterable[Sample]:
+    latency = statistics.latency
+    for bound, count in zip(BOUNDS_S, latency.at_most(BOUNDS_S), strict=True):
+        yield "_bucket", {"le": repr(bound)}, count
+    yield "_bucket", {"le": "+Inf"}, latency.count
+    yield "_sum", {}, latency.sum_s
+    yield "_count", {}, latency.count
+
+
+def _metric(name: str, kind: str, text: str, samples: Iterable[Sample]) -> str:
+    lines = [f"# HELP {PREFIX}{name} {text}", f"# TYPE {PREFIX}{name} {kind}"]
+    for suffix, labels, value in samples:
+        pairs = ",".join(f'{label}="{_escaped(content)}"' for label, content in labels.items())
+        lines.append(f"{PREFIX}{name}{suffix}{{{pairs}}} {value!r}" if pairs else f"{PREFIX}{name}{suffix} {value!r}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """A label's value; what callers put into names reaches no terminal raw."""
+    return str(printable(text)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class MetricsServer:
+    """Serves `text` at /metrics until it is closed."""
+
+    def __init__(self, address: str, port: int) -> None:
+        """port: 0 for any free one.  Raises BadValue when it cannot be listened on."""
+        self.text = ""
+        try:
+            self._server = _server_class(address)((address, port), lambda *args: _answer(self, *args))
+        except (OSError, OverflowError) as err:
+            raise BadValue(
+                f"--metrics-port {port}: {address}:{port} cannot be listened on ({err}).",
+                hint="Choose another port; 0 is any free one. --metrics-bind takes an address of this machine.",
+            ) from err
+        shown = f"[{address}]" if ":" in address else address
+        self.url = f"http://{shown}:{self._server.server_address[1]}/metrics"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *args: Any) -> None:
+        self._free = threading.BoundedSemaphore(MAX_REQUESTS)
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a reader that went away; socketserver would print a traceback
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _server_class(address: str) -> type[_Server]:
+    return _Server6 if ":" in address else _Server
+
+
+def _answer(owner: MetricsServer, request: socket.socket, _client: Any, _server: Any) -> None:
+    words = _request_line(request)
+    if words is None:
+        return
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        status, body = "400 Bad Request", "This is no HTTP request.\n"
+    elif words[1].partition("?")[0] != "/metrics":
+        status, body = "404 Not Found", "The metrics are at /metrics.\n"
+    elif words[0] != "GET":
+        status, body = "405 Method Not Allowed", "GET reads the metrics.\n"
+    else:
+        status, body = "200 OK", owner.text
+    content = body.encode("utf-8", "replace")
+    kind = CONTENT_TYPE if status.startswith("200") else "text/plain; charset=utf-8"
+    allow = "Allow: GET\r\n" if status.startswith("405") else ""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
+    request.settimeout(REQUEST_TIMEOUT_S)
+    request.sendall(f"{head}{allow}Connection: close\r\n\r\n".encode("ascii") + content)
+
+
+def _request_line(request: socket.socket) -> list[str] | None:
+    """The words of a request's first line, once all of its head is here; None when that is not to be."""
+    received, until = b"", time.monotonic() + REQUEST_TIMEOUT_S
+    while b"\r\n\r\n" not in received and b"\n\n" not in received:
+        left_s = until - time.monotonic()
+        if left_s <= 0 or len(received) > MAX_REQUEST_BYTES:
+            return None
+        request.settimeout(left_s)
+        part = request.recv(4096)
+        if not part:
+            return None
+        received += part
+    return received.split(b"\n", 1)[0].decode("latin-1").split()

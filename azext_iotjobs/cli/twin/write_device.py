@@ -1,0 +1,31 @@
+"""Handlers of az iot hub device-twin update | replace. Apart from looking at twins, which starts quickly."""
+
+from typing import Any
+
+from azext_iotjobs.cli.input.generic_update import Edit
+from azext_iotjobs.cli.input.json_option import Given
+from azext_iotjobs.cli.twin.changes import Change, replace_twin, update_twin
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.identity import Address
+
+
+def update(
+    client: HubClient,
+    device: str,
+    desired_patch: Given | None = None,
+    tags_patch: Given | None = None,
+    if_match: str | None = None,
+    set_edits: list[Edit] | None = None,
+    add_edits: list[Edit] | None = None,
+    remove_edits: list[Edit] | None = None,
+    as_string: bool = False,
+) -> dict[str, Any]:
+    """Merge into a twin's tags and desired properties."""
+    edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
+    change = Change(desired=desired_patch, tags=tags_patch, edits=edits, keep_text=as_string)
+    return update_twin(client, Address(device), change, if_match)
+
+
+def replace(client: HubClient, device: str, twin_json: Given, if_match: str | None = None) -> dict[str, Any]:
+    """Replace a twin's tags and desired properties."""
+    return replace_twin(client, Address(device), twin_json, if_match)

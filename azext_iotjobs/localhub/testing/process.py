@@ -1,0 +1,286 @@
+"""A local hub of one's own, as a process: for tests, and for whoever wants a hub for a while. Standard library only.
+
+Strategy: the hub is the same as ever; what isolates it is what it is started with: free ports, a data folder that goes
+when it is closed, and a folder for az in which no other hub is named. It ends with us, even when we are killed: its
+standard input is a pipe from us.
+"""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+API_VERSION = "2021-04-12"
+PACKAGE_PARENT = Path(__file__).resolve().parents[3]
+READY_LIMIT_S = 60.0  # it is ready in half a second; a loaded machine may need more
+END_LIMIT_S = 30.0
+REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
+TOKEN_LIFE_S = 600
+LOG = "hub.log"
+
+
+class LocalHubFailed(Exception):
+    """The hub's process did not start, or does not answer; the text holds what it wrote to stderr."""
+
+    def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
+        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
+        self.exit_code = exit_code  # None: it runs
+        self.errors = errors
+
+
+class LocalHubRefused(Exception):
+    """The hub answered with an error."""
+
+    def __init__(self, asked: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
+        trouble = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
+        super().__init__(f"{asked}: {status} {error_code}: {text}{trouble}")
+        self.status = status
+        self.error_code = error_code  # the symbolic name, such as DeviceNotFound
+        self.text = text
+
+
+class LocalHub:
+    """A local hub: `with LocalHub() as hub`, or start() and close()."""
+
+    def __init__(
+        self, *options: str, data_dir: Path | str | None = None, sku: str | None = None, units: int = 1
+    ) -> None:
+        """Describe a hub; it is not started yet.
+
+        options: as `python -m azext_iotjobs.localhub --help` lists them; where they name no port, it is any free one.
+        data_dir: where devices, twins and jobs are kept; without it they are kept in memory.
+        sku, units: the tier whose quotas it keeps to, "F1", "S1", "S2" or "S3"; without it nothing is limited.
+        """
+        self._options = (*(("--sku", sku, "--units", str(units)) if sku else ()), *options)
+        self._kept_dir = Path(data_dir).absolute() if data_dir is not None else None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._last_errors = ""  # when the file that holds them is gone
+        self._info: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. One that has ended is started again, on the ports that it had.
+
+        Raises LocalHubFailed; it is closed then.
+        """
+        assert self._process is None or self._process.poll() is not None, "this hub runs already"
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="iotjobs-", ignore_cleanup_errors=os.name == "nt")
+        ports = (self._info.get("httpsPort", 0), self._info.get("mqttPort", 0))
+        self._process = self._spawn(("--https-port", str(ports[0]), "--mqtt-port", str(ports[1])))
+        line = _first_line(self._process)
+        if not line:
+            code = self._end()
+            self.close()
+            raise LocalHubFailed("The local hub did not start", exit_code=code, errors=self.errors)
+        self._info = json.loads(line)
+
+    def stop(self) -> int:
+        """End it cleanly; gives the exit code. What it kept stays until close()."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self._end()
+
+    def kill(self) -> int:
+        """End it as a crash would; gives the exit code."""
+        if self.process.poll() is None:
+            self.process.kill()
+        return self._end()
+
+    def close(self) -> None:
+        """End it, and remove what is its own."""
+        if self._process is not None:
+            self.stop()
+        if self._folder is not None:
+            self._last_errors = self.errors
+            self._folder.cleanup()
+            self._folder = None
+
+    def __enter__(self) -> "LocalHub":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The hub's process, also when it has ended."""
+        assert self._process is not None, "this hub was not started"
+        return self._process
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What it said when it was ready: names, ports and paths."""
+        return self._info
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to stderr since its start."""
+        if self._folder is None:
+            return self._last_errors
+        return (Path(self._folder.name) / LOG).read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def host_name(self) -> str:
+        """As service connection strings name it: with its port, unless that is 443."""
+        return str(self._info["hostName"])
+
+    @property
+    def device_host_name(self) -> str:
+        """As device connection strings name it: without a port."""
+        return self.host_name.partition(":")[0]
+
+    @property
+    def connection_string(self) -> str:
+        """The owner's."""
+        return str(self._info["connectionString"])
+
+    @property
+    def https_port(self) -> int:
+        return int(self._info["httpsPort"])
+
+    @property
+    def mqtt_port(self) -> int:
+        return int(self._info["mqttPort"])
+
+    @property
+    def ca_certificate_path(self) -> str:
+        """The hub's CA, PEM."""
+        return str(self._info["caCertificatePath"])
+
+    @property
+    def ca_bundle_path(self) -> str:
+        """This machine's roots and the hub's CA, PEM."""
+        return str(self._info["caBundlePath"])
+
+    def environment(self) -> dict[str, str]:
+        """What to export so that az, Python, Node.js and curl reach this hub, trust it, and see no other local hub."""
+        assert self._folder is not None, "this hub was not started"
+        users_az = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+        past_proxies = [
+            *filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy")]),
+            "localhost,127.0.0.1",
+        ]
+        return {
+            "IOTJOBS_CONNECTION_STRING": self.connection_string,
+            "AZURE_CONFIG_DIR": str(Path(self._folder.name) / "azure"),
+            "AZURE_EXTENSION_DIR": os.environ.get("AZURE_EXTENSION_DIR") or str(users_az / "cliextensions"),
+            "REQUESTS_CA_BUNDLE": self.ca_bundle_path,
+            "CURL_CA_BUNDLE": self.ca_bundle_path,
+            "SSL_CERT_FILE": self.ca_bundle_path,
+            "NODE_EXTRA_CA_CERTS": self.ca_certificate_path,
+            "NO_PROXY": ",".join(past_proxies),
+        }
+
+    def request(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        """One REST call with the owner's key; gives the document of its answer, None when that is empty.
+
+        path: percent-encoded, such as "/twins/pump-1"; the api-version is added.  body: a JSON value.
+        Raises LocalHubRefused for an answer that is an error, LocalHubFailed when there is none.
+        """
+        target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
+        context = ssl.create_default_context(cafile=self.ca_certificate_path)
+        connection = http.client.HTTPSConnection(
+            self.device_host_name, self.https_port, timeout=REQUEST_LIMIT_S, context=context
+        )
+        sent = {"Authorization": self._token(), "Content-Type": "application/json", **(headers or {})}
+        try:
+            connection.request(method, target, None if body is None else json.dumps(body), sent)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as err:
+            raise LocalHubFailed(
+                f"{method} {path}: no answer ({err!r})", exit_code=self.process.poll(), errors=self.errors
+            ) from err
+        finally:
+            connection.close()
+        if not 200 <= answer.status < 300:
+            code = answer.headers.get("iothub-errorcode")
+            asked = f"{method} {path}"
+            raise LocalHubRefused(asked, status=answer.status, error_code=code, text=text, errors=self.errors)
+        return json.loads(text) if text else None
+
+    def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
+        """Register a device; gives its identity. members: of the identity, such as status or authentication."""
+        path = f"/devices/{quote(device_id, safe='')}"
+        return dict(self.request("PUT", path, {"deviceId": device_id, **members}))
+
+    def device_connection_string(self, device_id: str, module_id: str | None = None) -> str:
+        """The connection string of a registered device, or of a module on it.
+
+        It holds no port: SDKs dial 8883 and 443 whatever it says.
+        """
+        path, who = f"/devices/{quote(device_id, safe='')}", f"DeviceId={device_id}"
+        if module_id is not None:
+            path, who = f"{path}/modules/{quote(module_id, safe='')}", f"{who};ModuleId={module_id}"
+        authentication = self.request("GET", path)["authentication"]
+        how = f"SharedAccessKey={authentication['symmetricKey']['primaryKey']}"
+        if authentication["type"] != "sas":
+            how = "x509=true"
+        return f"HostName={self.device_host_name};{who};{how}"
+
+    def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
+        assert self._folder is not None
+        own = Path(self._folder.name)
+        words = [
+            *ports,
+            *(
+                ("--data-dir", str(self._kept_dir))
+                if self._kept_dir
+                else ("--data-dir", str(own / "hub"), "--in-memory")
+            ),
+            *("--state-dir", str(own / "azure" / "iotjobs" / "hubs")),
+            *self._options,  # of an option that is given twice the last counts
+        ]
+        paths = [str(PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with open(own / LOG, "wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "azext_iotjobs.localhub", "--end-with-stdin", *words],
+                cwd=own,  # -m looks into the current folder first: here nothing can be in the way
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def _end(self) -> int:
+        try:
+            code = self.process.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        return code
+
+    def _token(self) -> str:
+        parts = dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+        resource, expiry = quote(self.device_host_name, safe=""), int(time.time()) + TOKEN_LIFE_S
+        mac = hmac.new(base64.b64decode(parts["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+        signature = quote(base64.b64encode(mac.digest()), safe="")
+        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+
+
+def _first_line(process: "subprocess.Popen[bytes]") -> bytes:
+    """The line that a hub prints when it is ready; b"" when it ended instead, or was ended for being late."""
+    assert process.stdout is not None
+    late = threading.Timer(READY_LIMIT_S, process.kill)
+    late.start()
+    try:
+        with process.stdout:
+            return process.stdout.readline()
+    finally:
+        late.cancel()

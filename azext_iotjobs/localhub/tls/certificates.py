@@ -1,0 +1,187 @@
+"""The hub's own CA and server certificate: made once, kept in the data folder, made anew before they end.
+
+Strategy: a small JSON file says how long they last and which names and addresses they cover, so that a start which has
+nothing to make does not load `cryptography`.
+"""
+
+import contextlib
+import json
+import os
+import ssl
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from azext_iotjobs.localhub.clock import parse, render
+from azext_iotjobs.localhub.host_names import CERTIFIED
+from azext_iotjobs.localhub.process.private_files import write_private
+
+LIFE = timedelta(days=365)
+RENEW_BEFORE = timedelta(days=30)
+ADDRESSES = ("127.0.0.1", "::1")
+FACTS = "certificates.json"
+NO_CHECK_TIME = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` has no name for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificates:
+    """Where the files are."""
+
+    ca_file: Path
+    ca_key_file: Path
+    server_file: Path
+    server_key_file: Path
+    bundle_file: Path  # this machine's roots and our CA
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """Those that cannot do without each other."""
+        return self.ca_file, self.ca_key_file, self.server_file, self.server_key_file
+
+
+class CertificatesUnusable(Exception):
+    """Certificates are there, and cannot be used; the text says which file, and why."""
+
+
+def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
+    """The certificates in `folder`, made or renewed when needed.
+
+    bind: the address that the server certificate must cover.
+    What is there and damaged is never replaced: clients may trust it.
+    Raises CertificatesUnusable, OSError when they cannot be written.
+    """
+    kept = _files(folder)
+    facts = _facts(folder / FACTS, any(each.exists() for each in kept.own_files))
+    has_ca = _lasts(facts.get("caEnds"), now)
+    if has_ca:
+        _check_there(kept.ca_file, kept.ca_key_file)  # a new CA would be one that nobody trusts
+    covers_all = bind in facts.get("addresses", ()) and {*CERTIFIED} <= {*facts.get("names", ())}
+    has_server = covers_all and kept.server_file.is_file() and kept.server_key_file.is_file()
+    if not (has_ca and has_server):
+        addresses = sorted({*ADDRESSES, bind, *facts.get("addresses", ())})
+        ends = parse(facts["caEnds"]) if has_ca else now + LIFE
+        _make(kept, addresses, now, ends, new_ca=not has_ca)
+        facts = {"caEnds": render(ends), "addresses": addresses, "names": CERTIFIED}
+        write_private(folder / FACTS, json.dumps(facts).encode())
+    _check(kept, bind)
+    write_private(kept.bundle_file, _machine_roots(kept.bundle_file) + b"\n" + kept.ca_file.read_bytes())
+    return kept
+
+
+def all_files(folder: Path) -> tuple[Path, ...]:
+    """Every file that has to go for certificates to be made anew."""
+    return (*_files(folder).own_files, folder / FACTS)
+
+
+def _files(folder: Path) -> Certificates:
+    return Certificates(
+        ca_file=folder / "ca.pem",
+        ca_key_file=folder / "ca-key.pem",
+        server_file=folder / "server.pem",
+        server_key_file=folder / "server-key.pem",
+        bundle_file=folder / "ca-bundle.pem",
+    )
+
+
+def _make(kept: Certificates, addresses: list[str], now: datetime, ends: datetime, *, new_ca: bool) -> None:
+    from azext_iotjobs.localhub.tls import issue
+
+    if new_ca:
+        ca = issue.make_ca(now, ends)
+        write_private(kept.ca_key_file, ca.key)
+        write_private(kept.ca_file, ca.certificate)
+    else:
+        ca = issue.Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
+        _check_pair(kept.ca_file, kept.ca_key_file)
+    try:
+        server = issue.make_server(ca, CERTIFIED, addresses, now, ends)
+    except ValueError as err:  # `cryptography` looks closer than OpenSSL
+        raise CertificatesUnusable(f"{kept.ca_file} or {kept.ca_key_file.name} cannot be used ({err})") from err
+    write_private(kept.server_key_file, server.key)
+    write_private(kept.server_file, server.certificate)
+
+
+def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
+    """What is known of the certificates; {} before the first start, or after one that was cut off."""
+    try:
+        facts = json.loads(path.read_bytes())
+        parse(facts["caEnds"])
+        names = facts.get("names", [])  # absent: made by a version that certified localhost alone
+        if not all(isinstance(each, str) for each in (*facts["addresses"], *names)):
+            raise TypeError("addresses or names that are no texts")
+    except FileNotFoundError:
+        return {}
+    except OSError as err:
+        raise CertificatesUnusable(f"{path} cannot be read: {err.strerror}") from err
+    except (ValueError, TypeError, LookupError, RecursionError) as err:
+        if not has_certificates:
+            return {}
+        raise CertificatesUnusable(f"{path} does not say how long the CA lasts, and for which addresses") from err
+    return {"caEnds": facts["caEnds"], "addresses": facts["addresses"], "names": names}
+
+
+def _lasts(ends: Any, now: datetime) -> bool:
+    return isinstance(ends, str) and parse(ends) - now > RENEW_BEFORE
+
+
+def _check(kept: Certificates, bind: str) -> None:
+    """Raise CertificatesUnusable unless a client that trusts the CA takes the server's certificate at `bind`."""
+    _check_pair(kept.ca_file, kept.ca_key_file)
+    _check_pair(kept.server_file, kept.server_key_file)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(kept.server_file, kept.server_key_file)
+    client = ssl.create_default_context(cafile=str(kept.ca_file))
+    client.verify_flags |= NO_CHECK_TIME
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=bind)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for side in (asking, answering, asking):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLError as err:
+        why = getattr(err, "verify_message", "") or err.reason or str(err)
+        text = f"{kept.server_file} is not one that {kept.ca_file.name} vouches for ({why})"
+        raise CertificatesUnusable(text) from err
+
+
+def _check_there(*paths: Path) -> None:
+    for path in paths:
+        if not path.is_file():
+            raise CertificatesUnusable(f"{path} is missing, or no file")
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except OSError as err:  # ssl.SSLError is one
+        raise CertificatesUnusable(f"{certificate} is no certificate in PEM ({_why(err)})") from err
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
+    except OSError as err:
+        raise CertificatesUnusable(f"{key} is not the key of {certificate.name} ({_why(err)})") from err
+
+
+def _why(err: OSError) -> str:
+    return (err.reason if isinstance(err, ssl.SSLError) else err.strerror) or str(err)
+
+
+def _machine_roots(own_bundle: Path) -> bytes:
+    """What this machine trusts now: a bundle given to a client replaces its store, so it must hold that too."""
+    for path in (os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("SSL_CERT_FILE"), _openssl_roots(), _certifi()):
+        if path and os.path.isfile(path) and Path(path).resolve() != own_bundle.resolve():
+            return Path(path).read_bytes()
+    return b""
+
+
+def _openssl_roots() -> str | None:
+    return ssl.get_default_verify_paths().cafile
+
+
+def _certifi() -> str | None:
+    try:
+        import certifi  # az's own, by way of requests
+    except ImportError:
+        return None
+    return str(certifi.where())
