@@ -15,8 +15,8 @@ from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Asked, Batch, BatchState, Lease, RunState, Tally, Wish
-from tests.fleet.test_definitions import FULL, METHOD, SELECTED
-from tests.fleet.test_engine import NOW, RUN
+from tests.fleet_job.store.test_definition_codec import FULL, METHOD, SELECTED
+from tests.fleet_job.test_engine import NOW, RUN
 
 BATCH = Batch(ordinal=2, state=BatchState.RUNNING, size=5, tally=Tally(pending=1, calling=2, completed=2))
 ROW = DeviceResult(

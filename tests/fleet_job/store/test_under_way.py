@@ -24,7 +24,7 @@ from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import BatchState, DeviceState, Ended, Narrowed, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import TierFacts
-from tests.fleet.test_store import undo_third
+from tests.fleet_job.store.test_sqlite import undo_third
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 GONE = Holder("ann@here, process 7", this_process().machine, 4_194_303)

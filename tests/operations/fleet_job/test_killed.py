@@ -26,7 +26,7 @@ from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
 
-PROGRAM = Path(__file__).parents[1] / "helpers" / "fleet_process.py"
+PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
 CLOCK = SystemClock()

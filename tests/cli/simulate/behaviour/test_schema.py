@@ -13,7 +13,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from tests.helpers.json_schema import problems
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 SCHEMA = json.loads((DOCS / "behaviour.schema.json").read_text(encoding="utf-8"))
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "simulator.md").read_text(encoding="utf-8"), re.DOTALL)
 HOLE: dict[str, Any] = {"zzz": 1}

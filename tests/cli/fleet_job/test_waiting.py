@@ -19,7 +19,7 @@ from azext_iotjobs.model.fleet import Driver
 from azext_iotjobs.model.fleet_events import BatchBegan, Progressed, RunBegan, Said
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, RunState, Tally
-from tests.cli.test_fleet_runs import NOW, a_run
+from tests.cli.fleet_job.test_run import NOW, a_run
 from tests.helpers.clock_double import ClockDouble
 
 UNTIL = datetime(2026, 5, 1, 12, 31, 5, tzinfo=timezone.utc)

@@ -26,7 +26,7 @@ from azext_iotjobs.simulator.events import Who
 from tests.helpers.living_session import LivingSession
 
 NAME = "--behaviour-file fleet.yaml"
-PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
 
 

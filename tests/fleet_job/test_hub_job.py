@@ -9,7 +9,7 @@ import pytest
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.hub_job import Part, PartState, PartStep, is_ours, next_step
 from azext_iotjobs.model.job import Job, JobStatus, JobType
-from tests.fleet.test_engine import NOW
+from tests.fleet_job.test_engine import NOW
 
 PART = Part(batch=1, number=1, job_id="j", condition="deviceId IN ['a']", state=PartState.PLANNED, intended_at=NOW)
 RUNNING = "running"

@@ -35,7 +35,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.fleet.test_store import undo_third
+from tests.fleet_job.store.test_sqlite import undo_third
 from tests.helpers.fleet_hub_double import World, definition_of
 from tests.helpers.fleet_place import METHOD, failing, ids
 

@@ -12,7 +12,7 @@ from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.rollout import Scope, Share, Threshold, Unit, parse_share
 from azext_iotjobs.model.run import Batch, BatchState, Tally
-from tests.fleet.test_engine import RUN
+from tests.fleet_job.test_engine import RUN
 
 
 def threshold(text: str, **more: Any) -> Threshold:

@@ -164,7 +164,7 @@ from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.job.results import read
 from tests.helpers.transport_double import TransportDouble
 from azext_iotjobs.transport.http import Response
-from tests.operations.test_results import RECORD, ask
+from tests.operations.job.test_results import RECORD, ask
 
 rows, many = json.dumps([RECORD] * 100).encode(), int(sys.argv[1])
 
