@@ -124,7 +124,7 @@ class FleetPlace:
         return client_of(chosen)
 
 
-def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access, rights: Rights) -> FleetPlace:
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access, rights: Rights = ALL_RIGHTS) -> FleetPlace:
     """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
 
     access: what the command does; one that only plans reads.  rights: that a policy must have, where one is chosen.
