@@ -17,7 +17,7 @@ def reading_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The HubClient of a command that only looks; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_access.resolve import open_client
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return open_client(cli_ctx, command_args, changes=False)
 
 
@@ -25,7 +25,7 @@ def changing_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The HubClient of a command that changes something; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_access.resolve import open_client
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return open_client(cli_ctx, command_args, changes=True)
 
 
@@ -34,7 +34,7 @@ def simulating_client(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     from azext_iotjobs.cli.hub_access.required_rights import ALL
     from azext_iotjobs.cli.hub_access.resolve import open_client
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     needed = None if command_args.get("device") is not None else ALL
     return open_client(cli_ctx, command_args, changes=True, needed=needed)
 
@@ -43,7 +43,7 @@ def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The TypedHub of a command that may not need one; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_access.policies import typed_hub
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return typed_hub(cli_ctx, command_args)
 
 
@@ -51,7 +51,7 @@ def fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """Where fleet jobs are kept, and the hub arguments: handlers decide when a hub is needed."""
     from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return fleet_place(cli_ctx, command_args, Access.CHANGE)
 
 
@@ -59,7 +59,7 @@ def new_fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The same, made if it is not there."""
     from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return fleet_place(cli_ctx, command_args, Access.MAKE)
 
 
@@ -67,7 +67,7 @@ def read_fleet_place(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
     """The same for a command that only looks: it makes nothing, and needs no right to write."""
     from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
 
-    note(typed_in(command_args))
+    note(typed_in(command_args, cli_ctx.data["command"]))
     return fleet_place(cli_ctx, command_args, Access.READ)
 
 

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = {
     "_version", "cli", "cli.commands", "cli.completion", "cli.errors", "cli.loader", "cli.output", "cli.params",
     "cli.params.shared", "cli.rights", "cli.running_hubs", "cli.streams", "cli.target", "cli.terminals", "cli.typed",
-    "clients", "clients.answer", "clients.hub", "clients.paths", "model", "model.clock", "model.errors", "model.hints",
+    "clients", "clients.answer", "clients.hub", "clients.paths", "model", "model.clock", "model.errors", "model.text",
     "model.host_names", "model.ids", "model.target", "transport", "transport.auth", "transport.environment",
     "transport.http", "transport.link_errors", "transport.masking", "transport.named_adapter", "transport.open_files",
     "transport.retry", "transport.sas", "transport.trust",
