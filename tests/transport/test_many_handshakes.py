@@ -19,7 +19,7 @@ from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import Connected, Event, Failed, MqttLogin
 from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.device_certificates import make
@@ -65,11 +65,11 @@ def until_connected(transport: MqttTransport, count: int, limit_s: float) -> lis
     return seen
 
 
-@pytest.mark.parametrize("way", Way)
-def test_a_hub_far_away_and_silent_guests_delay_nobody(hub: HubProcess, way: Way) -> None:
-    port = hub.ports[1] if way is Way.TLS else hub.ports[0]
+@pytest.mark.parametrize("protocol", MqttProtocol)
+def test_a_hub_far_away_and_silent_guests_delay_nobody(hub: HubProcess, protocol: MqttProtocol) -> None:
+    port = hub.ports[1] if protocol is MqttProtocol.TLS else hub.ports[0]
     with far_hub(port, ROUND_TRIP_S, lambda number: number % 15 == 0) as far:
-        transport = MqttTransport(target(hub, far.port), CLOCK, way)
+        transport = MqttTransport(target(hub, far.port), CLOCK, protocol)
         try:
             for device in DEVICES:
                 transport.connect(device, login(hub, device))

@@ -12,7 +12,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.operations.simulate import send_d2c as operation
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -49,8 +49,13 @@ def send(
     )  # fmt: skip
     sender = operation.Sender(device_id=device, credential=credential, model_id=model)
     operation.send(
-        client.target, sender, message, count, SystemClock(), Way.WEBSOCKET if over_websocket else Way.TLS
-    )  # fmt: skip
+        client.target,
+        sender,
+        message,
+        count,
+        SystemClock(),
+        MqttProtocol.WEBSOCKET if over_websocket else MqttProtocol.TLS,
+    )
     logger.warning("%s: %d %s sent.", device, count, "message" if count == 1 else "messages")
 
 

@@ -19,7 +19,7 @@ from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
 
@@ -49,7 +49,12 @@ def check(device_id: str, message: DeviceMessage) -> None:
 
 
 def send(
-    target: HubTarget, sender: Sender, message: DeviceMessage, count: int, clock: Clock, way: Way = Way.TLS
+    target: HubTarget,
+    sender: Sender,
+    message: DeviceMessage,
+    count: int,
+    clock: Clock,
+    way: MqttProtocol = MqttProtocol.TLS,
 ) -> None:
     """Send `message` `count` times; all are acknowledged then.
 
