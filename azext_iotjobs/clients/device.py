@@ -6,9 +6,9 @@ Source: IoT Hub REST, "device": send device event, receive and settle device bou
 import re
 from collections.abc import Mapping
 
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import identity_path, path_part
-from azext_iotjobs.clients.refusal import error_of
+from azext_iotjobs.clients.errors import error_of
+from azext_iotjobs.clients.request_parts import identity_path, path_part
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import LOCK_TOKEN
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from azext_iotjobs.clients import identity_codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.clients.paths import identity_path
+from azext_iotjobs.clients.request_parts import identity_path, if_match
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.model.identity import Address, Identity, NewIdentity, WhichKey
 from azext_iotjobs.model.renewal import Renewal

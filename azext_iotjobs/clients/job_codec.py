@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType

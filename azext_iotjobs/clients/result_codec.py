@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.grouping import Group

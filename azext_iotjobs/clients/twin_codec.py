@@ -6,7 +6,7 @@ kept as the hub sent them; only what we decide on is read out, and a word we do 
 
 from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.twin_document import Twin
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from azext_iotjobs.clients import twin_codec as codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.clients.paths import twin_path
+from azext_iotjobs.clients.request_parts import if_match, twin_path
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.twin_document import Twin
 from azext_iotjobs.transport.http import Request, Transport
 

@@ -8,11 +8,11 @@ import pytest
 
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
 from azext_iotjobs.clients.advice import BY_CODE, duration
-from azext_iotjobs.clients.refusal import error_of
+from azext_iotjobs.clients.errors import error_of
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import HubAnswer
 from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
-from azext_iotjobs.transport.http import Asked, Response
+from azext_iotjobs.transport.http import Response, SentRequest
 from tests.helpers.clock_double import START
 from tests.helpers.transport_double import response
 
@@ -37,9 +37,9 @@ def refused(
         headers["iothub-errorcode"] = code
     method, path = line.split()
     body = {"Message": f"ErrorCode:X;{said}", "ExceptionMessage": "Tracking ID:ab-G:1"}
-    asked = Asked(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
+    sent = SentRequest(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
     plain = response(body, status=status)
-    return error_of(Response(status=status, headers=headers, body=plain.body, asked=asked))
+    return error_of(Response(status=status, headers=headers, body=plain.body, request=sent))
 
 
 def key(policy: str) -> SasKey:

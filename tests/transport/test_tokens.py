@@ -8,8 +8,7 @@ import pytest
 
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
-from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
-from azext_iotjobs.transport.sas import sas_token
+from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of, sas_token
 from tests.helpers.clock_double import START, ClockDouble
 
 KEY = base64.b64encode(bytes(range(32))).decode()

@@ -13,10 +13,10 @@ from urllib.parse import quote, urlsplit
 
 from knack.log import get_logger
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.errors import BadValue, Forbidden, HubAnswer, HubFault, NotFound, Unauthorized
 from azext_iotjobs.model.host_names import HostNames, is_name_of
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget, SasKey, check_key
+from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 
