@@ -10,8 +10,9 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin
-from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
+from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.transport.http import SentRequest
 

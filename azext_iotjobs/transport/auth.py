@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 
 if TYPE_CHECKING:
+    from azext_iotjobs.model.device_credentials import DeviceKey
     from azext_iotjobs.model.entra import ServiceCredential
 
 REQUEST_TOKEN_S = 600  # short: a token that leaks is soon worth nothing
@@ -51,23 +52,17 @@ class RequestAuth:
 
     def _new(self, now: int) -> tuple[str, float]:
         credential = self._credential
-        match credential:
-            case SasToken():
-                return credential.text, credential.expires_at.timestamp()
-            case SasKey() | DeviceKey():
-                expires_at = now + REQUEST_TOKEN_S
-                text = sas_token(
-                    resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy
-                )
-                return text, float(expires_at)
-            case _:  # an AadLogin: not named, so that others start without it
+        if isinstance(credential, SasToken):
+            return credential.text, credential.expires_at.timestamp()
+        if not isinstance(credential, SasKey):
+            from azext_iotjobs.model.entra import AadLogin  # here, so that others start without it
+
+            if isinstance(credential, AadLogin):
                 token = credential.fetch()
                 return f"Bearer {token.text}", token.expires_at.timestamp()
-
-
-def resource_of(target: HubTarget, credential: "ServiceCredential | DeviceKey") -> str:
-    """What a credential's tokens are for: the whole hub, or one device."""
-    return device_resource(target, credential.device_id) if isinstance(credential, DeviceKey) else target.host
+        expires_at = now + REQUEST_TOKEN_S
+        text = sas_token(resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
+        return text, float(expires_at)
 
 
 def device_resource(target: HubTarget, device_id: str) -> str:
@@ -94,14 +89,14 @@ class DevicePassword(NamedTuple):
         return f"DevicePassword(renew_at={self.renew_at!r})"
 
 
-def device_password(target: HubTarget, credential: DeviceKey, now: datetime, valid_s: int) -> DevicePassword:
+def device_password(target: HubTarget, credential: "DeviceKey", now: datetime, valid_s: int) -> DevicePassword:
     """The password with which a device connects.
 
     now: aware UTC.  valid_s: seconds that it is valid, 1 or more; it is to be renewed after 85 percent of them, as the
     official SDKs do or earlier.
     """
     expires_at = int(now.timestamp()) + valid_s
-    resource = resource_of(target, credential)
+    resource = device_resource(target, credential.device_id)
     token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
     return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * valid_s, tz=now.tzinfo))
 

@@ -21,16 +21,17 @@ from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, IotJobsError, LinkLost
 from azext_iotjobs.model.host_names import name_to_look_up
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.auth import RequestAuth, resource_of
+from azext_iotjobs.transport.auth import RequestAuth
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
 from azext_iotjobs.transport.masking import Shown
 from azext_iotjobs.transport.sessions import PROXY_HINT, NamedAdapter, keep_our_header, new_session, proxy_scheme
 from azext_iotjobs.transport.trust import ca_bundle, key_log_problem
 
 if TYPE_CHECKING:
+    from azext_iotjobs.model.device_credentials import DeviceKey
     from azext_iotjobs.model.entra import ServiceCredential
 
 logger = logging.getLogger(__name__)
@@ -98,12 +99,12 @@ class HttpTransport:
     ) -> None:
         """on_wait: called before each pause that throttling or a fault makes us wait.
 
-        resource: what the tokens are for; None: the whole hub, or the device whose key `credential` is.
+        resource: what tokens are for, such as a device; None: the whole hub.
         Raises BadValue when the CA file of `target` is not there.
         """
         self._target = target
         self._credential = credential
-        self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
+        self._auth = RequestAuth(resource or target.host, credential, clock)
         self._clock = clock
         self._on_wait = on_wait
         self._of_thread = threading.local()  # nobody promises that a session can be shared

@@ -9,7 +9,7 @@ would go on to show what an earlier device left in another place.
 import ssl
 from pathlib import Path
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.transport.trust import Bundle, ca_bundle, key_log_problem
 

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import Any
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.device_credentials import DeviceKey
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen

@@ -9,9 +9,10 @@ import pytest
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
 from azext_iotjobs.clients.advice import BY_CODE, duration
 from azext_iotjobs.clients.errors import error_of
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import HubAnswer
-from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
+from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.transport.http import Response, SentRequest
 from tests.helpers.clock_double import START
 from tests.helpers.transport_double import response

@@ -22,9 +22,9 @@ EVERY = set(
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.required_rights
     cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params cli.loader
     cli.output cli.output.hints cli.output.spelling cli.output.streams cli.output.terminal_safe cli.output.terminals
-    clients clients.hub clients.request_parts clients.response model model.clock model.errors model.text
-    model.host_names model.ids model.target transport transport.auth transport.http transport.link_errors transport.masking
-    transport.open_files transport.retry transport.sessions transport.trust
+    clients clients.hub clients.request_parts clients.response model model.clock model.errors model.connection_string
+    model.text model.host_names model.ids model.target transport transport.auth transport.http transport.link_errors
+    transport.masking transport.open_files transport.retry transport.sessions transport.trust
     """.split()
 )
 OF_JOBS = set(
@@ -48,7 +48,7 @@ MODULES = {
 }
 DATACLASSES = set(
     """
-    SasKey SasToken DeviceKey ConnectionString Request Job JobTally SuccessStatus JobRequest Selection TwinPatch NewTwin
+    SasKey SasToken ConnectionString Job JobTally SuccessStatus JobRequest Selection TwinPatch NewTwin
     WaitPolicy
     """.split()
 )

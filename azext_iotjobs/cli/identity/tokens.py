@@ -11,10 +11,11 @@ from azext_iotjobs.cli.identity.host_name_type import AUTO, host_for, named_as
 from azext_iotjobs.cli.identity.unreadable import say_if_split, say_if_unreadable
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.model.clock import Clock, SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
-from azext_iotjobs.model.target import HubTarget, parse_connection_string
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import printable
 from azext_iotjobs.operations.identity.modules import on_device
 from azext_iotjobs.transport.auth import identity_resource, sas_token

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from knack.log import get_logger
 
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import UserError
-from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)

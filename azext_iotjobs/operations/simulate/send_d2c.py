@@ -8,11 +8,11 @@ import random
 from dataclasses import dataclass, field
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate.credentials import login_of, refusal
 from azext_iotjobs.simulator import topics
