@@ -7,7 +7,8 @@ from azext_iotjobs.clients import identity_codec
 from azext_iotjobs.clients.request_parts import identity_path, if_match
 from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import HubFault
-from azext_iotjobs.model.identity import Address, Identity, NewIdentity, WhichKey
+from azext_iotjobs.model.identity import Identity, NewIdentity, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.renewal import Renewal
 from azext_iotjobs.transport.http import Request, Transport
 

@@ -17,6 +17,17 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 STEPS = (".", "..")  # of a path: this level, and the one above
 
 
+class Address(NamedTuple):
+    """A device, or a module on it."""
+
+    device_id: str
+    module_id: str | None = None
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
+
+
 class IdKind(NamedTuple):
     """What an id of this kind is made of."""
 

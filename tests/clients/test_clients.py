@@ -7,7 +7,8 @@ import pytest
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadRequest, HubFault, NotFound
-from azext_iotjobs.model.identity import Address, NewIdentity, WhichKey
+from azext_iotjobs.model.identity import NewIdentity, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.job import JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.rerun import Target, conditions, new_job_id, parse_chosen, part_ids
+from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.rerun import conditions, new_job_id, parse_chosen, part_ids
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ names = st.text("abcXYZ0129-'_", min_size=1, max_size=128)
 @given(st.lists(st.tuples(names, st.none() | st.sampled_from(["m", "o'm"])), max_size=400))
 def test_each_target_is_in_one_condition_and_none_is_too_long(targets: list[tuple[str, str | None]]) -> None:
     found: list[tuple[str, str | None]] = []
-    for condition in conditions(Target(*each) for each in targets):
+    for condition in conditions(Address(*each) for each in targets):
         assert len(condition) <= 8192
         of_module = re.match(r"FROM devices\.modules WHERE moduleId = '((?:[^'\\]|\\.)*)' AND ", condition)
         module = of_module[1].replace("\\'", "'") if of_module else None

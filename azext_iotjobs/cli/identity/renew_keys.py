@@ -9,7 +9,8 @@ from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_renewal_result
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError
-from azext_iotjobs.model.identity import Address, WhichKey
+from azext_iotjobs.model.identity import WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.text import printable
 from azext_iotjobs.operations.identity import renew_keys as operation

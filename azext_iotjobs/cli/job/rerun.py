@@ -18,11 +18,12 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.job import Job
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, weightiest
-from azext_iotjobs.model.rerun import FAILED, Chosen, Target, conditions, new_job_id, parse_chosen, part_ids
+from azext_iotjobs.model.rerun import FAILED, Chosen, conditions, new_job_id, parse_chosen, part_ids
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.operations.job import rerun as operation
 from azext_iotjobs.operations.job import results
@@ -158,12 +159,12 @@ def _method_of(pattern: JobRequest) -> MethodCall:
     return pattern.method
 
 
-def _targets_in(path: str, chosen: Chosen) -> Iterator[Target]:
+def _targets_in(path: str, chosen: Chosen) -> Iterator[Address]:
     """The chosen rows of a file of results; of a file that knows no outcome, all."""
     for row in rows_of(path, "--from-results"):
         if not {"status", "errorclass"} & row.keys() or chosen.holds(row.get("status", ""), row.get("errorclass")):
             device_ids([row["deviceid"]], f"--from-results {path}")
-            yield Target(row["deviceid"], row.get("moduleid"))
+            yield Address(row["deviceid"], row.get("moduleid"))
 
 
 def _check_number(count: int, limit: int | None) -> None:
@@ -175,7 +176,7 @@ def _check_number(count: int, limit: int | None) -> None:
 
 
 def _requests(
-    client: HubClient, pattern: JobRequest, targets: Sequence[Target], new_job: str | None
+    client: HubClient, pattern: JobRequest, targets: Sequence[Address], new_job: str | None
 ) -> list[JobRequest]:
     selecting = list(conditions(targets))
     if not selecting:

@@ -6,7 +6,7 @@ from azext_iotjobs.cli.input.generic_update import Edit
 from azext_iotjobs.cli.input.json_option import Given
 from azext_iotjobs.cli.twin.changes import Change, replace_twin, update_twin
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.identity import Address
+from azext_iotjobs.model.ids import Address
 
 
 def update(

@@ -5,7 +5,7 @@ from typing import Any
 from azext_iotjobs.cli.input.generic_update import Edit
 from azext_iotjobs.cli.twin.changes import Change, replace_twin, update_twin
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.identity import Address
+from azext_iotjobs.model.ids import Address
 
 
 def show(client: HubClient, device: str, module: str) -> dict[str, Any]:
