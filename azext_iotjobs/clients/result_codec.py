@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.clients.response import json_object
-from azext_iotjobs.model.clock import parse_instant
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.clock import parse_known_instant, render_instant
 from azext_iotjobs.model.grouping import Group
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
@@ -43,8 +42,8 @@ def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResu
         error_text=str(error["description"]) if error.get("description") is not None else None,
         method_status=method_status,
         payload=response.get("payload"),
-        started_at=_instant(document.get("startTimeUtc")),
-        finished_at=_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
+        started_at=parse_known_instant(document.get("startTimeUtc")),
+        finished_at=parse_known_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
     )
 
 
@@ -95,12 +94,5 @@ def _members(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _instant(text: Any) -> datetime | None:
-    try:
-        return parse_instant(text).at if isinstance(text, str) else None
-    except BadValue:
-        return None
-
-
 def _shown(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else render_instant(at, "milliseconds")

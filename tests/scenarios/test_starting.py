@@ -36,8 +36,8 @@ OF_JOBS = set(
 OF_JOB_CREATE = set(
     """
     cli.input.device_selection cli.input.json_option cli.input.scalars cli.input.strict_json cli.input.twin_patch
-    cli.job.create cli.job.submit clients.job_request_codec model.condition model.job_request model.query_words
-    model.selection model.twin model.waiting model.whole_condition
+    cli.job.create cli.job.submit clients.job_request_codec model.condition model.condition_tokens
+    model.job_request model.query_words model.selection model.twin model.waiting model.whole_condition
     """.split()
 )
 OF_TWINS = set("cli.twin cli.twin.params cli.twin.read clients.twin_codec clients.twins model.twin_document".split())
