@@ -1,4 +1,4 @@
-"""A shim for tools that look for this file (azdev, the Azure CLI extensions' own builds); pyproject.toml holds the metadata."""
+"""For tools that look for this file (azdev and other builders of az extensions): pyproject.toml holds the metadata."""
 
 from setuptools import setup
 

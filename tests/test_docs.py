@@ -23,7 +23,7 @@ def helps() -> dict[str, Any]:
 
     import azext_iotjobs.cli.help  # noqa: F401 - fills knack's table
 
-    return helps
+    return dict(helps)
 
 
 def test_the_page_of_commands_is_what_help_produces() -> None:

@@ -98,8 +98,8 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
         hub.wait_for_connection(name)
     answers = [hub.az.json(*words, "-d", name, "--mn", "ping") for name in ("gr-1", "gr-2")]
     assert [(each["status"], each["payload"]) for each in answers] == [(503, {"i": "gr-1"}), (201, {"i": "gr-2"})]
-    for name in ("gr-1", "gr-2"):
-        wait_until("its speed is there", lambda name=name: reported(hub, name).get("speed") == 40)
+    speeds = {"gr-1": 40, "gr-2": 40}
+    wait_until("the speeds are there", lambda: {name: reported(hub, name).get("speed") for name in speeds} == speeds)
     assert reported(hub, "gr-2")["interval"] == {"value": 30, "ac": 200, "av": 2, "ad": "done"}
     assert [hub.az.json(*words, "-d", name, "--mn", "other")["status"] for name in ("gr-1", "gr-2")] == [501, 501]
     assert fleet.wait(30) == 0

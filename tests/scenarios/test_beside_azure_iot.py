@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_pa
     assert az.run("iot local-hub reset --yes").code == 0
 
 
-def test_no_dest_of_ours_is_one_of_the_reference(reference: dict) -> None:
+def test_no_dest_of_ours_is_one_of_the_reference(reference: dict[str, Any]) -> None:
     """What is named the same gets the other extension's validators; the one cure is not to be named the same."""
     from tests.helpers.surface import our_arguments
 

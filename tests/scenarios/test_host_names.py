@@ -132,7 +132,7 @@ def test_tokens_are_for_the_host_that_is_called(hub: ScenarioHub, called: Callab
 
     def resource(*words: str) -> str:
         token = hub.az.json("iot hub generate-sas-token", *words)["sas"]
-        return parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0]
+        return str(parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0])
 
     bare = {kind: called(kind).partition(":")[0] for kind in ("classic", *KINDS)}
     assert resource("-n", called("device")) == bare["service"]

@@ -40,7 +40,8 @@ def test_az_in_its_environment_sees_this_hub_and_no_other(hub: object, monkeypat
     monkeypatch.setenv("AZURE_EXTENSION_DIR", str(EXTENSIONS))
     with LocalHub() as own:
         environment = own.environment()
-        az = Az(Path(environment["AZURE_CONFIG_DIR"]), **environment)
+        az = Az(Path(environment["AZURE_CONFIG_DIR"]))
+        az.environment.update(environment)
         az.json("iot hub device-identity create -n localhost -d by-az")
         assert own.request("GET", "/devices/by-az")["deviceId"] == "by-az"
         named_by_environment = az.json("iot hub device-identity list")

@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.conftest import ScenarioHub
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-def identity(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict:
+def identity(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict[str, Any]:
     return dict(hub.az.json("iot hub device-identity", verb, "-n", hub.name, "-d", device, *options))
 
 
@@ -113,14 +114,14 @@ def test_no_certificate_is_left_of_what_was_refused(hub: ScenarioHub, tmp_path: 
 def test_an_update_of_what_changed_meanwhile_is_refused(hub: ScenarioHub) -> None:
     before = identity(hub, "create", "etags")
     identity(hub, "update", "etags", "--status", "disabled")
-    words = ("iot", "hub", "device-identity", "update", "-d", "etags", "--status", "enabled", "--etag", before["etag"])
-    assert "PreconditionFailed" in refused(hub, *words)
+    command = ("iot", "hub", "device-identity")
+    etag = ("-d", "etags", "--etag", before["etag"])
+    assert "PreconditionFailed" in refused(hub, *command, "update", *etag, "--status", "enabled")
     assert identity(hub, "show", "etags")["status"] == "disabled"
-    words = ("iot", "hub", "device-identity", "delete", "-d", "etags", "--etag", before["etag"])
-    assert "PreconditionFailed" in refused(hub, *words)
+    assert "PreconditionFailed" in refused(hub, *command, "delete", *etag)
 
 
-def twin(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict:
+def twin(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict[str, Any]:
     return dict(hub.az.json("iot hub device-twin", verb, "-n", hub.name, "-d", device, *options))
 
 

@@ -90,9 +90,9 @@ def test_what_is_no_id_is_refused_by_the_options_name(there: ScenarioHub) -> Non
         ran = there.az.run("iot hub", *words, "-n", there.name)
         assert (ran.code, ran.stdout) == (1, "") and option in ran.stderr, words
         assert "Traceback" not in ran.stderr
-    for words in (("complete", "-e", ".."), ("abandon", "-e", "a/b"), ("reject", "-e", " ")):
-        ran = there.az.run("iot device c2d-message", *words, "-n", there.name, "-d", VICTIM)
-        assert (ran.code, ran.stdout) == (1, "") and "--etag" in ran.stderr, words
+    for verb, etag in (("complete", ".."), ("abandon", "a/b"), ("reject", " ")):
+        ran = there.az.run("iot device c2d-message", verb, "-e", etag, "-n", there.name, "-d", VICTIM)
+        assert (ran.code, ran.stdout) == (1, "") and "--etag" in ran.stderr, verb
     assert everything(there) == before
 
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,17 +28,17 @@ def device(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert simulator.wait(30) == 0
 
 
-def create(hub: ScenarioHub, job: str, *options: str) -> dict:
+def create(hub: ScenarioHub, job: str, *options: str) -> dict[str, Any]:
     created = hub.az.json(f"iot hub job create --hub-name {hub.name} --job-id {job}", *options)
     assert created["jobId"] == job
     return dict(created)
 
 
-def show(hub: ScenarioHub, job: str) -> dict:
+def show(hub: ScenarioHub, job: str) -> dict[str, Any]:
     return dict(hub.az.json(f"iot hub job show --hub-name {hub.name} --job-id {job}"))
 
 
-def wait_for_end(hub: ScenarioHub, job: str) -> dict:
+def wait_for_end(hub: ScenarioHub, job: str) -> dict[str, Any]:
     wait_until(f"{job} has ended", lambda: show(hub, job)["status"] in ("completed", "failed", "cancelled"))
     return show(hub, job)
 

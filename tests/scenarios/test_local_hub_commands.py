@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -38,7 +39,7 @@ def own(tmp_path: Path) -> Iterator[Az]:
         az.run("iot local-hub stop", "-n", f"{document['bind']}:{document['httpsPort']}")
 
 
-def start(az: Az, *options: str) -> dict:
+def start(az: Az, *options: str) -> dict[str, Any]:
     ports = () if "--https-port" in options else FREE
     return dict(az.json("iot local-hub start --detach --in-memory", *ports, *options))
 
@@ -164,7 +165,7 @@ def test_a_hub_that_was_killed_is_not_running_whatever_its_state_file_says(own: 
 
 
 def test_devices_twins_and_jobs_survive_a_restart_and_a_kill(own: Az) -> None:
-    def run_hub() -> dict:
+    def run_hub() -> dict[str, Any]:
         return dict(own.json("iot local-hub start --detach", *FREE))
 
     hub = run_hub()
@@ -417,18 +418,9 @@ def test_az_inside_a_checkout_finds_the_installed_extensions_dependencies(own: A
 
 def az_without_dependencies(folder: Path) -> Path:
     """A Python that has all that this one has, but for what comes with the extension alone."""
-    subprocess.run([sys._base_executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    brought = {
-        "aiohttp",
-        "lark",
-        "paho",
-        "aiosignal",
-        "frozenlist",
-        "multidict",
-        "yarl",
-        "propcache",
-        "aiohappyeyeballs",
-    }
+    base_python = vars(sys)["_base_executable"]  # of the virtual environment that this runs in
+    subprocess.run([base_python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    brought = set("aiohttp lark paho aiosignal frozenlist multidict yarl propcache aiohappyeyeballs".split())
     (packages,) = folder.glob("lib/python*/site-packages")
     for each in Path(sysconfig.get_path("purelib")).iterdir():
         if each.name.partition("-")[0].partition("_mqtt")[0] not in brought:

@@ -32,9 +32,9 @@ def parent(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     devices.append(hub.az.start(*simulate, "again-late", "--mrc", "503", output=folder / "late"))
     hub.wait_for_connection("again-late")
     yield "again"
-    for device in devices:
-        device.send_signal(signal.SIGINT)
-        device.wait(30)
+    for process in devices:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
 
 
 def test_what_failed_runs_again_with_the_same_payload(hub: ScenarioHub, parent: str) -> None:

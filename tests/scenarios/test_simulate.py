@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,10 +17,11 @@ from tests.helpers.waiting import looks, wait_until
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-def events(hub: ScenarioHub, device: str) -> list[dict]:
+def events(hub: ScenarioHub, device: str) -> list[dict[str, Any]]:
     """What the hub received from a device."""
     key = hub.document["connectionString"].split("SharedAccessKey=")[1]
-    found, number = [], 0
+    found: list[dict[str, Any]] = []
+    number = 0
     for _ in looks(f"the last event of {device}"):
         page = requests.get(
             f"https://{hub.name}/_local/events?after={number}",

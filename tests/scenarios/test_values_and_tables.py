@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def update(hub: ScenarioHub, *more: str) -> Ran:
     return hub.az.run(f"iot hub device-twin update -n {hub.name}", "-d", DEVICES[0], *more)
 
 
-def twin(hub: ScenarioHub) -> dict:
+def twin(hub: ScenarioHub) -> dict[str, Any]:
     return dict(hub.az.json(f"iot hub device-twin show -n {hub.name}", "-d", DEVICES[0]))
 
 
