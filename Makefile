@@ -19,7 +19,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
 
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo unit check test torture bench wheel docs clean format
+.PHONY: demo unit check platforms test torture bench wheel docs clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -33,6 +33,11 @@ check: $(STAMPS)/check
 	$(CHECK_BIN)/ruff check .
 	$(CHECK_BIN)/mypy
 	$(CHECK_BIN)/lint-imports
+
+# What mypy makes of the package with the standard library of other systems.
+platforms: $(STAMPS)/check
+	$(CHECK_BIN)/mypy --platform win32 -p azext_iotjobs
+	$(CHECK_BIN)/mypy --platform darwin -p azext_iotjobs
 
 format: $(STAMPS)/check
 	$(CHECK_BIN)/ruff format .
