@@ -53,6 +53,18 @@ def test_long_pages_have_a_table_of_contents_that_is_theirs() -> None:
     assert {path for path in long if path.name not in made} <= set(contents.pages())
 
 
+def test_every_file_that_the_walk_and_the_platforms_name_is_there() -> None:
+    rooms = [each.name for each in (REPOSITORY / "azext_iotjobs").iterdir() if each.is_dir()]
+    beginning = rf"(?:{'|'.join(rooms)}|docs|tests)/"
+    named = {
+        each.partition(":")[0]
+        for page in ("walk.md", "platforms.md")
+        for each in re.findall(rf"`({beginning}[^`<>]+)`", (REPOSITORY / "docs" / page).read_text(encoding="utf-8"))
+    }
+    there = {each for each in named for folder in (REPOSITORY, REPOSITORY / "azext_iotjobs") if any(folder.glob(each))}
+    assert len(named) > 50 and named - there == set()
+
+
 def links(page: Path) -> list[str]:
     """Where a page's links lead, within the checkout."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
