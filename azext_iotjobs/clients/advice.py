@@ -69,9 +69,7 @@ BY_CODE: dict[str, str] = {
     ),
 }
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
-HUBS_TROUBLE = (
-    "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
-)  # fmt: skip
+HUBS_TROUBLE = "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
 WELL_FORMED = (
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
     "[[double brackets]]."
@@ -185,9 +183,8 @@ def _policy(name: str, sent: SentRequest, access: Access | None) -> Advice:
     may = f"{needed}, as {' or '.join(access.policies())} has it"
     request = f"{sent.method} {sent.path}"
     if name not in POLICIES:
-        return Advice(
-            hint=Text(f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. ", renew)
-        )  # fmt: skip
+        reason = f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. "
+        return Advice(hint=Text(reason, renew))
     missing = [right for right in access.rights if right not in POLICIES[name]]
     if missing:
         return Advice(

@@ -28,12 +28,10 @@ HEADERS = {  # system properties by their MQTT names
     "$.ce": "iothub-contentencoding",
     "iothub-creation-time-utc": "iothub-creation-time-utc",
 }
-SYSTEM_HEADERS = (
-    "iothub-messageid", "iothub-correlationid", "iothub-sequencenumber", "iothub-to", "iothub-userid", "iothub-ack",
-    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime",
-    # What the body is: hubs have sent the older pair, and send the plain one today.
-    "ContentType", "ContentEncoding", "content-type", "content-encoding",
-)  # fmt: skip
+IOTHUB_HEADERS = "messageid correlationid sequencenumber to userid ack expiry deliverycount enqueuedtime".split()
+# What the body is: hubs have sent the older pair, and send the plain one today.
+BODY_HEADERS = ("ContentType", "ContentEncoding", *PLAIN_HEADERS)
+SYSTEM_HEADERS = (*(f"{HUB_PREFIX}{name}" for name in IOTHUB_HEADERS), *BODY_HEADERS)
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # of a header, RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*")
 

@@ -43,9 +43,7 @@ class IdentitiesClient:
         put = Request(method="PUT", path=path, body=identity_codec.render_new_identity(new), has_body=True)
         return identity_codec.parse_identity(document(self._transport.send(put)))
 
-    def replace(
-        self, device_id: str, record: dict[str, Any], *, etag: str, module_id: str | None = None
-    ) -> Identity:  # fmt: skip
+    def replace(self, device_id: str, record: dict[str, Any], *, etag: str, module_id: str | None = None) -> Identity:
         """Replace a record, if it still has `etag` (* is any). Raises Conflict when it has not.
 
         record: the whole document; keys that it leaves out are made anew by the hub.

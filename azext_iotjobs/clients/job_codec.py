@@ -7,10 +7,8 @@ from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import parse_known_instant
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 
-COUNTS = {
-    "device_count": "deviceCount", "failed_count": "failedCount", "succeeded_count": "succeededCount",
-    "running_count": "runningCount", "pending_count": "pendingCount",
-}  # fmt: skip
+COUNTED = "device failed succeeded running pending".split()
+COUNTS = {f"{word}_count": f"{word}Count" for word in COUNTED}  # a tally's fields -> the hub's members
 
 Word = TypeVar("Word", bound=Enum)
 

@@ -14,10 +14,12 @@ from azext_iotjobs.model.grouping import Group
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
 
-COLUMNS = (
-    "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload", "started",
-    "finished", "durationSeconds", "deleted",
-)  # fmt: skip
+COLUMNS = tuple(
+    """
+    deviceId moduleId status errorClass errorCode errorText methodStatus payload started finished durationSeconds
+    deleted
+    """.split()
+)
 RUN_COLUMNS = ("batch", "tries")  # of fleet jobs' runs alone
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
@@ -49,13 +51,20 @@ def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResu
 
 def render_result(result: DeviceResult) -> dict[str, Any]:
     """A row under the names that commands show, in the order of COLUMNS."""
-    values = (
-        result.device_id, result.module_id, result.status,
-        result.error_class.value if result.error_class else None, result.error_code, result.error_text,
-        result.method_status, result.payload, _shown(result.started_at), _shown(result.finished_at),
-        result.duration_s, result.is_deleted,
-    )  # fmt: skip
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "deviceId": result.device_id,
+        "moduleId": result.module_id,
+        "status": result.status,
+        "errorClass": result.error_class.value if result.error_class else None,
+        "errorCode": result.error_code,
+        "errorText": result.error_text,
+        "methodStatus": result.method_status,
+        "payload": result.payload,
+        "started": _shown(result.started_at),
+        "finished": _shown(result.finished_at),
+        "durationSeconds": result.duration_s,
+        "deleted": result.is_deleted,
+    }
 
 
 def render_run_result(result: DeviceResult) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import DEVICE_CODES, MethodResponse
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult, error_class
-from azext_iotjobs.model.twin_document import Twin
+from azext_iotjobs.model.twin import Twin
 
 # Refusals that are about one device, under statuses that else mean the caller or the hub as a whole.
 OF_ONE_DEVICE = (

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients import job_codec, job_request_codec, new_twin_codec, twin_codec
+from azext_iotjobs.clients import job_codec, job_request_codec, twin_codec
 from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
@@ -107,8 +107,8 @@ def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> Non
         "deviceId": "d", "etag": "e", "version": 4, "tags": {"a": 1}, "connectionState": "Connected",
         "properties": {"desired": {"b": {"c": 2}, "$version": 2, "$metadata": {}}, "reported": {"x": 1}},
     }  # fmt: skip
-    new = new_twin_codec.parse_new_twin(shown, "--json")
-    assert new_twin_codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
+    new = twin_codec.parse_new_twin(shown, "--json")
+    assert twin_codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> Non
 )
 def test_a_misspelled_twin_is_refused_before_the_rest_is_wiped(document: dict[str, Any], said: str) -> None:
     with pytest.raises(BadValue) as raised:
-        new_twin_codec.parse_new_twin(document, "--json")
+        twin_codec.parse_new_twin(document, "--json")
     assert said in f"{raised.value} {raised.value.hint}"
 
 

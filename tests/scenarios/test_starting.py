@@ -40,7 +40,7 @@ OF_JOB_CREATE = set(
     model.job_request model.query_words model.selection model.twin model.waiting model.whole_condition
     """.split()
 )
-OF_TWINS = set("cli.twin cli.twin.params cli.twin.read clients.twin_codec clients.twins model.twin_document".split())
+OF_TWINS = set("cli.twin cli.twin.params cli.twin.read clients.twin_codec clients.twins  model.twin".split())
 MODULES = {
     "job show": EVERY | OF_JOBS | {"cli.job.parent_links", "cli.job.read"},
     "job create": EVERY | OF_JOBS | OF_JOB_CREATE,
@@ -48,7 +48,7 @@ MODULES = {
 }
 DATACLASSES = set(
     """
-    SasKey SasToken ConnectionString Job JobTally SuccessStatus JobRequest Selection TwinPatch NewTwin
+    SasKey SasToken ConnectionString Job JobTally SuccessStatus JobRequest Selection TwinPatch
     WaitPolicy
     """.split()
 )

@@ -6,7 +6,7 @@ from typing import Any
 from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits, merge_patch
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.new_twin_codec import parse_new_twin
+from azext_iotjobs.clients.twin_codec import parse_new_twin
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.twin import TwinPatch
