@@ -19,9 +19,14 @@ from tests.helpers.transport_double import TransportDouble, answering, in_turn, 
 
 JOB = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "queued"}
 REQUEST = JobRequest(
-    job_id="j'1", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
+    job_id="j'1",
+    job_type=JobType.METHOD,
+    condition="*",
+    method=MethodCall(name="m"),
+    patch=None,
+    start_at=None,
     max_execution_s=60,
-)  # fmt: skip
+)
 Call = Callable[[HubClient], Any]
 
 

@@ -26,11 +26,21 @@ SHAPE_A = {"Message": "ErrorCode:JobAlreadyExists;It is there.", "ExceptionMessa
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, BadRequest), (401, Unauthorized), (403, Forbidden), (404, NotFound), (405, BadRequest), (409, Conflict),
-        (412, Conflict), (415, BadRequest), (429, Throttled), (500, HubFault), (503, HubFault), (504, HubFault),
+        (400, BadRequest),
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (405, BadRequest),
+        (409, Conflict),
+        (412, Conflict),
+        (415, BadRequest),
+        (429, Throttled),
+        (500, HubFault),
+        (503, HubFault),
+        (504, HubFault),
         (302, BadRequest),
     ],
-)  # fmt: skip
+)
 def test_each_status_is_an_error_of_its_kind(status: int, kind: type[HubAnswer]) -> None:
     error = error_of(response({"Message": "no"}, status=status))
     assert type(error) is kind

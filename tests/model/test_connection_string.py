@@ -95,9 +95,13 @@ def test_secrets_do_not_show() -> None:
     ends = datetime.fromtimestamp(0, tz=timezone.utc)
     token = BearerToken(expires_at=ends, text=KEY)
     holders = (
-        SasKey(policy="p", key=KEY), DeviceKey(device_id="d", key=KEY), parse_connection_string(SERVICE), token,
-        SasToken(policy="p", expires_at=ends, text=KEY), AadLogin(fetch=lambda: token),
-    )  # fmt: skip
+        SasKey(policy="p", key=KEY),
+        DeviceKey(device_id="d", key=KEY),
+        parse_connection_string(SERVICE),
+        token,
+        SasToken(policy="p", expires_at=ends, text=KEY),
+        AadLogin(fetch=lambda: token),
+    )
     for holder in holders:
         assert KEY not in f"{holder!r} {holder}"
 

@@ -24,9 +24,13 @@ from azext_iotjobs.model.rerun import conditions, new_job_id, parse_chosen, part
 )
 def test_words_choose_devices(words: str, kept: set[str]) -> None:
     rows = {
-        "fine": ("completed", None), "offline": ("failed", "offline"), "rejected": ("completed", "rejected"),
-        "waiting": ("pending", None), "running": ("Running", None), "cancelled": ("canceled", None),
-    }  # fmt: skip
+        "fine": ("completed", None),
+        "offline": ("failed", "offline"),
+        "rejected": ("completed", "rejected"),
+        "waiting": ("pending", None),
+        "running": ("Running", None),
+        "cancelled": ("canceled", None),
+    }
     assert {name for name, (status, why) in rows.items() if parse_chosen(words).holds(status, why)} == kept
 
 

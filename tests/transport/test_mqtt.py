@@ -79,9 +79,7 @@ def login(hub: HubProcess, device: str, key: str | None = None) -> MqttLogin:
     """A login of a device, which is registered if no key is given."""
     key = key or registered(hub, device)["authentication"]["symmetricKey"]["primaryKey"]
     password = device_password(target_of(hub), DeviceKey(device_id=device, key=key), CLOCK.now(), 600)
-    return MqttLogin(
-        client_id=device, username=f"localhost/{device}/?api-version=2021-04-12", password=password.text
-    )  # fmt: skip
+    return MqttLogin(client_id=device, username=f"localhost/{device}/?api-version=2021-04-12", password=password.text)
 
 
 def until(transport: MqttTransport, is_it: Callable[[Event], bool]) -> list[Event]:
@@ -321,9 +319,13 @@ def test_an_encrypted_key_opens_with_its_passphrase(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("passphrase", "said"),
-    [(None, "passphrase is missing"), ("", "passphrase is wrong"), ("x-secret", "passphrase is wrong"),
-     ("x-secret" * 200, "passphrase is wrong")],
-)  # fmt: skip
+    [
+        (None, "passphrase is missing"),
+        ("", "passphrase is wrong"),
+        ("x-secret", "passphrase is wrong"),
+        ("x-secret" * 200, "passphrase is wrong"),
+    ],
+)
 def test_a_passphrase_that_does_not_fit_is_said_and_not_shown(
     tmp_path: Path, passphrase: str | None, said: str
 ) -> None:

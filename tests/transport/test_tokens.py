@@ -25,9 +25,11 @@ def fields(token: str) -> dict[str, str]:
 def test_a_policys_token_has_the_known_signature() -> None:
     token = sas_token(resource=TARGET.host, key=KEY, expires_at=1900000000, policy="iothubowner")
     assert fields(token) == {
-        "sr": "myhub.azure-devices.net", "sig": "/jQV53fW6kAjrCP1Ica8shA//xPl0SV2/i+ydt9ERmo=", "se": "1900000000",
+        "sr": "myhub.azure-devices.net",
+        "sig": "/jQV53fW6kAjrCP1Ica8shA//xPl0SV2/i+ydt9ERmo=",
+        "se": "1900000000",
         "skn": "iothubowner",
-    }  # fmt: skip
+    }
 
 
 def test_a_devices_token_has_the_known_signature_and_an_encoded_resource() -> None:
