@@ -15,7 +15,7 @@ from azext_iotjobs.cli.hub_access.resolve import (
     ENVIRONMENT_VARIABLE,
     HOW_TO_NAME_A_HUB,
     HubArguments,
-    Surroundings,
+    ResolveContext,
     choose_hub,
     open_client,
     same_hub,
@@ -28,7 +28,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_strin
 HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
 
 
-class TypedHub:
+class UnresolvedHub:
     """The hub arguments as they were typed. Which hub they mean is decided when somebody asks."""
 
     def __init__(self, arguments: dict[str, Any], cli_ctx: Any, azure: AzLogin, from_environment: str | None) -> None:
@@ -100,13 +100,13 @@ class HubPolicy:
         return f"{start};SharedAccessKey={self.key(which_key)};EntityPath={self.events.path}"
 
 
-def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> TypedHub:
+def unresolved_hub(cli_ctx: Any, command_args: dict[str, Any]) -> UnresolvedHub:
     """Take the hub arguments out of `command_args`: a client factory."""
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
-    return TypedHub(arguments, cli_ctx, az_login(cli_ctx), os.environ.get(ENVIRONMENT_VARIABLE))
+    return UnresolvedHub(arguments, cli_ctx, az_login(cli_ctx), os.environ.get(ENVIRONMENT_VARIABLE))
 
 
-def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
+def policies_of_hub(typed: UnresolvedHub) -> list[HubPolicy]:
     """The policies of the hub that is meant whose keys can be known: one where there is a connection string, else all.
 
     Raises UserError, NotFound, and what Azure's look-up raises.
@@ -121,8 +121,8 @@ def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
             return list(policies_in_azure(manager, manager.find(host, typed.group)))
     # It is a key that is wanted, also where --auth-type login says how to ask the hub for other things.
     arguments = HubArguments(hub=typed.name, login=typed.login, group=typed.group, auth=None)
-    around = Surroundings(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
-    chosen = choose_hub(arguments, around)
+    context = ResolveContext(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
+    chosen = choose_hub(arguments, context)
     source = ENVIRONMENT_VARIABLE if typed.login is None else "--login"
     if not isinstance(chosen.credential, SasKey):
         raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with it.")

@@ -46,7 +46,7 @@ class HubArguments(NamedTuple):
     auth: str | None
 
 
-class Surroundings(NamedTuple):
+class ResolveContext(NamedTuple):
     """What else says which hub is meant and how to get in."""
 
     from_environment: str | None  # a connection string
@@ -83,13 +83,13 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
         group=_text(command_args.pop("hub_group", None)),
         auth=command_args.pop("hub_auth", None),
     )
-    around = Surroundings(
+    context = ResolveContext(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
         needed=needed,
     )
-    chosen = choose_hub(typed, around)
+    chosen = choose_hub(typed, context)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return chosen
@@ -106,7 +106,7 @@ def _az_login(cli_ctx: Any) -> "AzLogin":
     return az_login(cli_ctx)
 
 
-def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
+def choose_hub(typed: HubArguments, context: ResolveContext) -> ChosenHub:
     """Decide which hub is meant, and how to get in.
 
     Raises MissingChoice, ConflictingChoice, BadValue or NotFound, each naming the option; what Azure's look-up raises.
@@ -122,11 +122,11 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
             )
         return _from_login(typed.login, typed.hub, "--login")
     if typed.hub is not None:
-        return _from_name(typed.hub, typed, around)
-    if around.from_environment and around.from_environment.strip():
-        chosen = _from_login(around.from_environment, None, ENVIRONMENT_VARIABLE)
+        return _from_name(typed.hub, typed, context)
+    if context.from_environment and context.from_environment.strip():
+        chosen = _from_login(context.from_environment, None, ENVIRONMENT_VARIABLE)
         if typed.auth == "login":  # its host is meant; the key in it was not asked for
-            chosen = _from_name(chosen.target.authority, typed, around)
+            chosen = _from_name(chosen.target.authority, typed, context)
         return chosen._replace(was_typed=False)
     raise MissingChoice("No hub is named.", hint=HOW_TO_NAME_A_HUB)
 
@@ -140,7 +140,7 @@ def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
     return ChosenHub(target=_target(login), credential=login.credential())
 
 
-def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub:
+def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> ChosenHub:
     host, port = running_hubs.split_port(hub)
     if is_loopback(host):
         # az may be configured to sign in with Entra; that is meant for hubs that know it.
@@ -154,24 +154,24 @@ def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub
         return ChosenHub(target=running.target_as(host), credential=key)
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
-    if typed.auth != "login" and around.from_environment and around.from_environment.strip():
-        login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
+    if typed.auth != "login" and context.from_environment and context.from_environment.strip():
+        login = _service_login(context.from_environment, ENVIRONMENT_VARIABLE)
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
-    if (typed.auth or _checked(around.configured_auth)) == "login":
-        azure = around.azure()
+    if (typed.auth or _checked(context.configured_auth)) == "login":
+        azure = context.azure()
         if azure.is_hub_of_cloud(host):
             target = HubTarget.named(host, https_port)
         else:
             # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
             target = azure.resource_manager().find(host, typed.group).target(https_port)
         return ChosenHub(target=target, credential=azure.entra())
-    manager = around.azure().resource_manager()
+    manager = context.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
         target=found.target(https_port),
-        credential=manager.key(found, around.needed),
+        credential=manager.key(found, context.needed),
         tier=found.tier,
     )
 

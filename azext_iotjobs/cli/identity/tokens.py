@@ -5,7 +5,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.hub_access.policies import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
+from azext_iotjobs.cli.hub_access.policies import HubPolicy, UnresolvedHub, policies_in_azure, policies_of_hub, the_policy
 from azext_iotjobs.cli.identity.authentication import key_of
 from azext_iotjobs.cli.identity.host_name_type import AUTO, host_for, named_as
 from azext_iotjobs.cli.identity.unreadable import say_if_split, say_if_unreadable
@@ -26,7 +26,7 @@ OWNER = "iothubowner"
 
 
 def show_connection_string(
-    client: TypedHub,
+    client: UnresolvedHub,
     policy: str = OWNER,
     which_key: str = "primary",
     every_policy: bool = False,
@@ -47,7 +47,7 @@ def show_connection_string(
 
 
 def generate_sas_token(
-    client: TypedHub,
+    client: UnresolvedHub,
     device: str | None = None,
     module: str | None = None,
     own_login: str | None = None,
@@ -74,7 +74,7 @@ def generate_sas_token(
     return _signed(resource=resource, key=found.key(which_key), policy=found.name, life_s=token_life_s)
 
 
-def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
+def _of_every_hub(client: UnresolvedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
     """A row for each hub that Azure shows; those that have no such string are named on stderr, with the reason."""
     manager = client.azure.resource_manager()
     for hub in manager.hubs(client.group):
@@ -100,7 +100,7 @@ def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool, host_kind: 
     return text
 
 
-def _resource_host(client: TypedHub, target: HubTarget, host_kind: str, *, automatic: str) -> str:
+def _resource_host(client: UnresolvedHub, target: HubTarget, host_kind: str, *, automatic: str) -> str:
     """Which host a token is for: with --login the one that is in it, unless another kind is asked for."""
     typed = None if client.login is None else parse_connection_string(client.login).host
     return host_for(target, host_kind, automatic=typed or automatic)
@@ -121,7 +121,7 @@ def _of_string(text: str, host_kind: str) -> dict[str, Any]:
 
 
 def _of_identity(
-    client: TypedHub, device: str, module: str | None, which_key: str, host_kind: str
+    client: UnresolvedHub, device: str, module: str | None, which_key: str, host_kind: str
 ) -> dict[str, Any]:  # fmt: skip
     hub = client.open()
     found: Identity = on_device(hub, device, lambda: hub.identities.get(device, module))

@@ -6,7 +6,7 @@ import pytest
 
 from azext_iotjobs.cli.commands import all_commands
 from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS
-from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, ResolveContext, choose_hub
 from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
@@ -52,8 +52,8 @@ def choose(
     **typed: str,
 ) -> ChosenHub:
     arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
-    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
-    return choose_hub(arguments, around)
+    context = ResolveContext(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
+    return choose_hub(arguments, context)
 
 
 @pytest.mark.parametrize("name", ["myHub", "MYHUB", HOST, HOST.upper()])

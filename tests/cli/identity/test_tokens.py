@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from azext_iotjobs.cli.hub_access.policies import TypedHub
+from azext_iotjobs.cli.hub_access.policies import UnresolvedHub
 from azext_iotjobs.cli.identity.tokens import generate_sas_token, show_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
 from tests.helpers.azure_double import LIST, AzureDouble, hub_item, with_hubs
@@ -17,8 +17,8 @@ EVENTS = {"eventHubEndpoints": {"events": {"endpoint": "sb://ns.servicebus.windo
 LOGIN = f"HostName={HOST};SharedAccessKeyName=service;SharedAccessKey={KEY}"
 
 
-def typed(azure: AzureDouble | None = None, *, environment: str | None = None, **arguments: Any) -> TypedHub:
-    return TypedHub(arguments, None, (azure or AzureDouble()).login(), environment)
+def typed(azure: AzureDouble | None = None, *, environment: str | None = None, **arguments: Any) -> UnresolvedHub:
+    return UnresolvedHub(arguments, None, (azure or AzureDouble()).login(), environment)
 
 
 def azure(**properties: Any) -> AzureDouble:
@@ -30,7 +30,7 @@ def azure(**properties: Any) -> AzureDouble:
     return double
 
 
-def shown(hub: TypedHub, **more: Any) -> Any:
+def shown(hub: UnresolvedHub, **more: Any) -> Any:
     result = show_connection_string(hub, **more)
     return result["connectionString"] if isinstance(result, dict) else result
 
@@ -145,7 +145,7 @@ def host_in(string: str) -> str:
     return string.partition(";")[0].removeprefix("HostName=")
 
 
-def resource_of(hub: TypedHub, **more: Any) -> str:
+def resource_of(hub: UnresolvedHub, **more: Any) -> str:
     token = generate_sas_token(hub, **more)["sas"]
     return parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0]
 
