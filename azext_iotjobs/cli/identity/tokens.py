@@ -5,7 +5,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.hub_access.policies import HubPolicy, UnresolvedHub, policies_in_azure, policies_of_hub, the_policy
+from azext_iotjobs.cli.hub_access.policies import HubPolicy, UnresolvedHub, policies_in_azure, policies_of_hub, policy_named
 from azext_iotjobs.cli.identity.authentication import key_of
 from azext_iotjobs.cli.identity.host_name_type import AUTO, host_for, named_as
 from azext_iotjobs.cli.identity.unreadable import say_if_split, say_if_unreadable
@@ -37,7 +37,7 @@ def show_connection_string(
 
     def shown(policies: Sequence[HubPolicy]) -> str | list[str]:
         if not every_policy:
-            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs, host_kind)
+            return _string(policy_named(policies, policy, OWNER), which_key, for_event_hubs, host_kind)
         meant = [each for each in policies if each.serves_services] if for_event_hubs else policies
         return [_string(each, which_key, for_event_hubs, host_kind) for each in meant]
 
@@ -69,7 +69,7 @@ def generate_sas_token(
         return _signed(**_of_string(own_login, host_kind), life_s=token_life_s)
     if device is not None:
         return _signed(**_of_identity(client, device, module, which_key, host_kind), life_s=token_life_s)
-    found = the_policy(policies_of_hub(client), policy, OWNER)
+    found = policy_named(policies_of_hub(client), policy, OWNER)
     resource = _resource_host(client, found.target, host_kind, automatic=found.target.host)
     return _signed(resource=resource, key=found.key(which_key), policy=found.name, life_s=token_life_s)
 

@@ -94,7 +94,7 @@ def test_what_is_no_resource_group_never_widens_the_look_up(group: str) -> None:
     assert double.sent == []
 
 
-def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:
+def test_every_page_is_read_and_none_on_another_host() -> None:
     more = f"{LIST}&$skiptoken=x"
     pages = {
         LIST: (
@@ -106,7 +106,7 @@ def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:
     }
     assert choose(AzureDouble(pages), "myhub").target.host == HOST
     pages[LIST] = (200, {"value": [], "nextLink": f"https://evil.example{more}"})
-    with pytest.raises(HubFault, match="elsewhere"):
+    with pytest.raises(HubFault, match="on another host"):
         choose(AzureDouble(pages), "myhub")
 
 
