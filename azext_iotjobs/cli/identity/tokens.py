@@ -5,7 +5,13 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.hub_access.policies import HubPolicy, UnresolvedHub, policies_in_azure, policies_of_hub, policy_named
+from azext_iotjobs.cli.hub_access.policies import (
+    HubPolicy,
+    UnresolvedHub,
+    policies_in_azure,
+    policies_of_hub,
+    policy_named,
+)
 from azext_iotjobs.cli.identity.authentication import key_of
 from azext_iotjobs.cli.identity.host_name_type import AUTO, host_for, named_as
 from azext_iotjobs.cli.identity.unreadable import say_if_split, say_if_unreadable
