@@ -146,5 +146,5 @@ def test_our_own_results_are_read_back_whatever_their_columns(
     ],
 )
 def test_of_two_ids_of_one_device_neither_is_taken(tmp_path: Path, content: str) -> None:
-    with pytest.raises(BadValue, match="stands twice|two of its members"):
+    with pytest.raises(BadValue, match="is given twice|two of its members"):
         ids_in(tmp_path, content)
