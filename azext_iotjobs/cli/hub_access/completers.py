@@ -52,10 +52,10 @@ def client_for(cmd: Any, namespace: Any) -> Any:
     from azext_iotjobs.cli.hub_access.resolve import open_client
 
     typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
-    if hasattr(namespace, "secure_port"):
+    if hasattr(namespace, "https_port"):
         from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 
-        typed["hub"] = pick_typed(typed["hub"], namespace.secure_port).selector
+        typed["hub"] = pick_typed(typed["hub"], namespace.https_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
 
 
