@@ -5,8 +5,8 @@ with other digits is refused.
 """
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.edit_paths import (
     PathStep,
@@ -25,22 +25,38 @@ from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue
 
 Edit = tuple[int, list[str]]  # (its position among the edits of the command line, its words)
-Edits = Mapping[str, list[Edit] | None]  # "set", "add" and "remove" -> what was typed there
 WRITTEN = (
     ("tags",),
     ("properties", "desired"),
 )  # what a service may write in a twin; where it is empty, a twin may not show it
 
 
-def apply_edits(document: dict[str, Any], edits: Edits, *, keep_text: bool) -> dict[str, Any]:
-    """A copy of `document` with the edits applied.
+class EditOptions(NamedTuple):
+    """The generic edits, as typed."""
 
-    edits: what was typed.  keep_text: values stay text (--force-string).
-    Raises BadValue when a path does not exist or does not take the edit.
-    """
+    set: list[Edit] | None = None
+    add: list[Edit] | None = None
+    remove: list[Edit] | None = None
+    our_force_string: bool = False  # values stay text
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether there is any edit."""
+        return bool(self.set or self.add or self.remove)
+
+    def in_order(self) -> Iterator[tuple[str, list[str]]]:
+        """Each edit as (set, add or remove; its words), in the order in which they were typed."""
+        by_verb = {"set": self.set, "add": self.add, "remove": self.remove}
+        typed = sorted((number, verb, words) for verb, edits in by_verb.items() for number, words in edits or ())
+        for _, verb, words in typed:
+            yield verb, words
+
+
+def apply_edits(document: dict[str, Any], edits: EditOptions) -> dict[str, Any]:
+    """A copy of `document` with the edits applied. Raises BadValue when a path does not exist or take its edit."""
     edited = copy.deepcopy(document)
-    in_order = sorted((number, verb, words) for verb, typed in edits.items() for number, words in typed or ())
-    for _, verb, words in in_order:
+    keep_text = edits.our_force_string
+    for verb, words in edits.in_order():
         if verb == "set":
             for word in words:
                 _set(edited, word, keep_text=keep_text)
@@ -51,22 +67,24 @@ def apply_edits(document: dict[str, Any], edits: Edits, *, keep_text: bool) -> d
     return edited
 
 
-def check_edits(edits: Edits, *, keep_text: bool) -> None:
+def check_edits(edits: EditOptions) -> None:
     """Raise BadValue for an edit that no document would take; called before one is fetched."""
-    for _, words in edits.get("set") or ():
-        for word in words:
-            path, text = _split(word)
-            parse_path(path, "--set")
-            _value(text, path, "--set", keep_text=keep_text)
-    for _, words in edits.get("add") or ():
-        parse_path(words[0], "--add")
-        if len(words) < 2:
-            raise BadValue(
-                f"--add {shown(words[0])}: the value to add is missing.", hint=f"Write --add {words[0]} VALUE"
-            )
-        _items(words[1:], words[0], keep_text=keep_text)
-    for _, words in edits.get("remove") or ():
-        _check_removal(words)
+    keep_text = edits.our_force_string
+    for verb, words in edits.in_order():
+        if verb == "set":
+            for word in words:
+                path, text = _split(word)
+                parse_path(path, "--set")
+                _value(text, path, "--set", keep_text=keep_text)
+        elif verb == "add":
+            parse_path(words[0], "--add")
+            if len(words) < 2:
+                raise BadValue(
+                    f"--add {shown(words[0])}: the value to add is missing.", hint=f"Write --add {words[0]} VALUE"
+                )
+            _items(words[1:], words[0], keep_text=keep_text)
+        else:
+            _check_removal(words)
 
 
 def merge_patch(before: Any, after: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.input.generic_update import apply_edits, check_edits
+from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits
 from azext_iotjobs.model.errors import BadValue
 
 TWIN: dict[str, Any] = {
@@ -18,9 +18,9 @@ IDENTITY = {"deviceId": "d", "status": "enabled", "capabilities": {"iotEdge": Fa
 
 
 def edited(verb: str, *words: str, document: Any = None, keep_text: bool = False) -> Any:
-    edits = {verb: [(0, list(words))]}
-    check_edits(edits, keep_text=keep_text)
-    return apply_edits(document or TWIN, edits, keep_text=keep_text)
+    edits = EditOptions(our_force_string=keep_text)._replace(**{verb: [(0, list(words))]})
+    check_edits(edits)
+    return apply_edits(document or TWIN, edits)
 
 
 @pytest.mark.parametrize(
