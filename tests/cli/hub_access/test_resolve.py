@@ -52,8 +52,7 @@ def choose(
     **typed: str,
 ) -> ChosenHub:
     arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
-    context = ResolveContext(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
-    return choose_hub(arguments, context)
+    return choose_hub(arguments, ResolveContext(environment, configured, azure=double.login, needed=needed))
 
 
 @pytest.mark.parametrize("name", ["myHub", "MYHUB", HOST, HOST.upper()])
