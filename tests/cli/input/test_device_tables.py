@@ -148,3 +148,10 @@ def test_our_own_results_are_read_back_whatever_their_columns(
 def test_of_two_ids_of_one_device_neither_is_taken(tmp_path: Path, content: str) -> None:
     with pytest.raises(BadValue, match="is given twice|two of its members"):
         ids_in(tmp_path, content)
+
+
+@pytest.mark.parametrize("page", range(1250, 1259))
+def test_the_ids_of_a_table_in_a_one_byte_encoding_of_windows_are_read(tmp_path: Path, page: int) -> None:
+    letters = bytes(range(0x80, 0x100)).decode(f"cp{page}", "ignore")
+    table = f"deviceId;name\r\npump-1;{letters}\r\npump-2;x\r\n"
+    assert ids_in(tmp_path, table.encode(f"cp{page}")) == ["pump-1", "pump-2"]
