@@ -7,7 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_files import rows_of
-from azext_iotjobs.cli.input.device_selection import TypedSelection, listed, say_idle
+from azext_iotjobs.cli.input.device_selection import TypedSelection, listed, warn_of_idle_exclusions
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
 from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.cli.job import parent_links, wait
@@ -73,7 +73,7 @@ def rerun(
     )
     found = from_file if from_file is not None else results.targets(client, query, chosen)
     chosen_targets = list(dict.fromkeys(found))
-    say_idle(excluded, {each.device_id for each in chosen_targets}.intersection)
+    warn_of_idle_exclusions(excluded, {each.device_id for each in chosen_targets}.intersection)
     targets = [each for each in chosen_targets if each.device_id not in excluded]
     _check_number(len(targets), manner.devices_at_most)
     requests = _requests(client, pattern, targets, new_job)

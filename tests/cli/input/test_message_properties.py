@@ -38,7 +38,7 @@ def test_over_https_every_spelling_of_an_encoding_stands_for_the_default(name: s
     [
         ("", "is empty"), (" ; ", "is empty"), ("novalue", "'novalue' is not key=value"),
         ("a=1;novalue;b=2", "'novalue' is not key=value"), ("=1", "'=1' is not key=value"),
-        ("a=1;a=2", "'a' stands twice"), (NOT_UTF8, "not text in UTF-8"),
+        ("a=1;a=2", "'a' is given twice"), (NOT_UTF8, "not text in UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_no_list_of_properties_is_refused(read, typed: str, said: str) -> None:
@@ -49,7 +49,7 @@ def test_what_is_no_list_of_properties_is_refused(read, typed: str, said: str) -
 def test_more_than_a_topic_holds_is_refused_before_anything_is_sent() -> None:
     assert read_mqtt_properties(f"a={'x' * 64_990}", {})
     for text in ("x" * 65_000, "ü" * 11_000):
-        with pytest.raises(BadValue, match="MQTT carries 65000"):
+        with pytest.raises(BadValue, match="MQTT takes at most 65000"):
             read_mqtt_properties(f"a={text}", {})
 
 
