@@ -1,4 +1,4 @@
-"""Options of identities, of devices and modules, and of what opens a hub."""
+"""Options of identities of devices and modules, and of connection strings and tokens."""
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
@@ -52,7 +52,7 @@ OWN_CERTIFICATE: Group = (
     extra(
         "our_valid_days",
         "--valid-days --vd",
-        "Make a self-signed certificate that is valid for so many days (default 365) and use its thumbprint.",
+        "Make a self-signed certificate that is valid for this many days (default 365), and use its thumbprint.",
         type=int,
     ),
     extra("our_output_dir", "--output-dir --od", "Existing folder for the self-signed certificate and its key."),

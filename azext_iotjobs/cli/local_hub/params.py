@@ -15,8 +15,8 @@ HUB_EVENTS: Group = (
         completer=device_ids,
         validator=checked("device", "--device-id", "DEVICE"),
     ),
-    option("our_msg_count", "--msg-count --mc", "End after so many messages.", type=int),
-    option("our_timeout", "--timeout -t", "End when nothing has come for so many seconds; 0: never.", type=int),
+    option("our_msg_count", "--msg-count --mc", "End after this many messages.", type=int),
+    option("our_timeout", "--timeout -t", "End when no message has come for this many seconds; 0: never.", type=int),
 )
 
 HUB_SEND: Group = (
@@ -28,8 +28,7 @@ HUB_SEND: Group = (
     extra(
         "our_expiry_time_utc",
         "--expiry-time-utc --expiry",
-        "When it is no longer delivered, within two days: an ISO 8601 instant, or milliseconds since 1970. "
-        "Default: in an hour.",
+        "When it expires, within two days: an ISO 8601 instant, or milliseconds since 1970. Default: in an hour.",
     ),
     extra(
         "our_ack",

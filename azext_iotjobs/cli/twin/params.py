@@ -1,4 +1,4 @@
-"""Options of twins, of devices and modules."""
+"""Options of the twins of devices and modules."""
 
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, DEVICE, EDITS, HUB, IF_MATCH, JSON_FORMS, MODULE, edge, top
@@ -12,7 +12,7 @@ TWIN_REPLACE: Group = (
     option(
         "json",
         "--json -j",
-        f"Tags and properties.desired as they are to be, or a whole twin: {JSON_FORMS}.",
+        f"The new tags and properties.desired, or a whole twin: {JSON_FORMS}.",
         nargs="+",
     ),
 )

@@ -281,9 +281,10 @@ def test_what_is_refused_never_asks_azure(
 
 
 NAMES = {
-    "deviceHostName": "myhub-7f.device.azure-devices.net", "serviceHostName": "myhub-7f.service.azure-devices.net",
+    "deviceHostName": "myhub-7f.device.azure-devices.net",
+    "serviceHostName": "myhub-7f.service.azure-devices.net",
     "iotHubDetails": {"gatewayVersion": "V2"},
-}  # fmt: skip
+}
 SPLIT = tuple(str(NAMES[each]) for each in ("serviceHostName", "deviceHostName"))
 
 

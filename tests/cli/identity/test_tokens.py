@@ -140,9 +140,9 @@ def test_what_does_not_fit_together_is_refused(arguments: dict[str, Any], error:
 
 
 @pytest.mark.parametrize("name", ["hub", "hub_login", "hub_group"])
-def test_what_is_empty_is_said(name: str) -> None:
+def test_an_empty_argument_is_refused(name: str) -> None:
     with pytest.raises(BadValue, match="is empty"):
-        typed(**{name: " "})
+        UnresolvedHub({name: " "}, None, AzureDouble().login(), None)
 
 
 NAMES = {"deviceHostName": "myhub-7f.device.azure-devices.net", "serviceHostName": "myhub-7f.service.azure-devices.net"}

@@ -60,7 +60,7 @@ def ids_in(folder: Path, content: bytes | str) -> list[str]:
         json.dumps([{"DeviceID": "pump-1"}, {"id": "pump-2"}], indent=2),
         f"deviceId,connection string\npump-1,{CONNECTION}\npump-2,\n",
     ],
-)  # fmt: skip
+)
 def test_tables_are_read_as_they_are_written(tmp_path: Path, content: bytes | str) -> None:
     assert ids_in(tmp_path, content) == ["pump-1", "pump-2"]
 

@@ -18,7 +18,8 @@ IDENTITY = {"deviceId": "d", "status": "enabled", "capabilities": {"iotEdge": Fa
 
 
 def edited(verb: str, *words: str, document: Any = None, keep_text: bool = False) -> Any:
-    edits = EditOptions(our_force_string=keep_text)._replace(**{verb: [(0, list(words))]})
+    typed: dict[str, Any] = {verb: [(0, list(words))]}
+    edits = EditOptions(**typed, our_force_string=keep_text)
     check_edits(edits)
     return apply_edits(document or TWIN, edits)
 

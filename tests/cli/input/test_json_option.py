@@ -176,10 +176,9 @@ except BadValue as err:
     ],
 )
 def test_standard_input_is_read_whole_and_bounded(content: bytes, said: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", READS_STDIN], input=content, capture_output=True, check=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-c", READS_STDIN]
+    ran = subprocess.run(words, input=content, capture_output=True, check=True, env=environment)
     assert ran.stdout.decode().startswith(said)
 
 
