@@ -69,7 +69,7 @@ def start(
         )  # fmt: skip
     finally:
         progress.end()
-    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure)
+    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", assume_yes=manner.sure)
     made = place.store.run_by_key(made.key)
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
@@ -116,7 +116,7 @@ def carry(
         told.close()
     outcome = judge(ended)
     _say(place, ended, outcome)
-    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    leave_with(cmd, outcome, exit_zero=manner.always_zero)
     return render_run(ended, CLOCK.now())
 
 

@@ -16,7 +16,7 @@ TIME_LIMIT_S = 2.0  # a person is waiting for it
 
 Complete = Callable[[Any, str, Any], list[str]]  # az's command, what is typed so far, all that is typed -> offers
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
 def completer(complete: Complete) -> Complete:
@@ -55,7 +55,7 @@ def client_for(cmd: Any, namespace: Any) -> Any:
     if hasattr(namespace, "https_port"):
         from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 
-        typed["hub"] = pick_typed(typed["hub"], namespace.https_port).selector
+        typed["our_hub_name"] = pick_typed(typed["our_hub_name"], namespace.https_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
 
 

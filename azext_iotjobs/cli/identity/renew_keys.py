@@ -81,7 +81,7 @@ def _renew_one(client: HubClient, address: Address, etag: str | None, options: R
         return operation.renew(client, address, options.which, etag).document
     except operation.NoKeys as err:
         if options.exit_zero:
-            end_without_result(err, Outcome.DEVICES_FAILED, always_zero=True)
+            end_without_result(err, Outcome.DEVICES_FAILED, exit_zero=True)
         raise
 
 
@@ -130,5 +130,5 @@ def _renew_many(cmd: Any, client: HubClient, addresses: Iterable[Address], optio
         logger.warning("Not renewed: %s: %s", printable(str(each.address)), printable(each.reason))
     if renewal.failed:
         logger.warning("%d of %d could not be renewed.", len(renewal.failed), len(every))
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=options.exit_zero)
+        leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=options.exit_zero)
     return render_renewal_result(options.which, renewal)

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+OURS = "our_"  # in front of a dest that azure-iot has too: it would lay its own options and validators over ours
+
 # az calls an argument of this name "the rest", and reads no option from it.
 REST = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
 
@@ -49,3 +51,8 @@ def groups_of(handler: Callable[..., Any]) -> tuple[type[Any], ...]:
     """The groups that a handler takes."""
     groups: tuple[type[Any], ...] = getattr(handler, "option_groups", ())
     return groups
+
+
+def spelled(dest: str) -> str:
+    """An option as it is typed: our_device_id is --device-id."""
+    return f"--{dest.removeprefix(OURS).replace('_', '-')}"

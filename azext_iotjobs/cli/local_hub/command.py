@@ -41,9 +41,9 @@ def start(cmd: Any, detach: bool = False, *, options: process.HubOptions) -> dic
     return None
 
 
-def stop(hub: str | None = None, https_port: int | None = None) -> None:
+def stop(our_hub_name: str | None = None, https_port: int | None = None) -> None:
     """Shut a running local hub down, and wait until its process is gone."""
-    running = pick_typed(hub, https_port)
+    running = pick_typed(our_hub_name, https_port)
     client_of(running).stop()
     deadline = time.monotonic() + STOP_LIMIT_S
     while not running.has_ended if running.knows_its_process else running.state_file.exists():
@@ -57,9 +57,9 @@ def stop(hub: str | None = None, https_port: int | None = None) -> None:
         time.sleep(POLL_INTERVAL_S)
 
 
-def show(hub: str | None = None, https_port: int | None = None) -> dict[str, Any]:
+def show(our_hub_name: str | None = None, https_port: int | None = None) -> dict[str, Any]:
     """Show the running local hub."""
-    running = pick_typed(hub, https_port)
+    running = pick_typed(our_hub_name, https_port)
     client = client_of(running)
     troubles = client.troubles()  # first: something else may listen at its port
     throttles = _throttles(client)
@@ -71,23 +71,23 @@ def show(hub: str | None = None, https_port: int | None = None) -> dict[str, Any
 
 
 def reset(
-    hub: str | None = None, https_port: int | None = None, data_dir: str | None = None, our_yes: bool = False
+    our_hub_name: str | None = None, https_port: int | None = None, data_dir: str | None = None, our_yes: bool = False
 ) -> None:
     """Remove everything from a running local hub, or from the folder of one that does not run; keys stay."""
     if data_dir is not None:
-        if hub is not None or https_port is not None:
+        if our_hub_name is not None or https_port is not None:
             raise ConflictingChoice(
                 "--data-dir is for a hub that does not run, -n for one that runs.", hint="Give only one of them."
             )
         _reset_folder(Path(data_dir).absolute(), our_yes)
         return
-    running = pick_typed(hub, https_port)
+    running = pick_typed(our_hub_name, https_port)
     what = f"{EVERYTHING} of the local hub at {running.selector}"
-    if agreed(f"Remove {what}?", f"This removes {what}", sure=our_yes):
+    if agreed(f"Remove {what}?", f"This removes {what}", assume_yes=our_yes):
         client_of(running).reset()
 
 
-def create_certificate(name: str, path: str, hub: str | None = None, https_port: int | None = None) -> Any:
+def create_certificate(name: str, path: str, our_hub_name: str | None = None, https_port: int | None = None) -> Any:
     """Add a CA that certifies devices to a running local hub."""
     content = bytes_of_file(path, "--path")
     if b"PRIVATE KEY-----" in content:
@@ -96,17 +96,17 @@ def create_certificate(name: str, path: str, hub: str | None = None, https_port:
         pem = content.decode()
     except UnicodeDecodeError as err:
         raise BadValue(f"--path: {path} is not a PEM file.", hint=HOW_TO_GET_PEM) from err
-    return client_of(pick_typed(hub, https_port)).put_certificate(name, pem)
+    return client_of(pick_typed(our_hub_name, https_port)).put_certificate(name, pem)
 
 
-def list_certificates(hub: str | None = None, https_port: int | None = None) -> Any:
+def list_certificates(our_hub_name: str | None = None, https_port: int | None = None) -> Any:
     """List the CAs that certify devices at a running local hub."""
-    return client_of(pick_typed(hub, https_port)).certificates()
+    return client_of(pick_typed(our_hub_name, https_port)).certificates()
 
 
-def delete_certificate(name: str, hub: str | None = None, https_port: int | None = None) -> None:
+def delete_certificate(name: str, our_hub_name: str | None = None, https_port: int | None = None) -> None:
     """Remove a CA from a running local hub."""
-    client_of(pick_typed(hub, https_port)).delete_certificate(name)
+    client_of(pick_typed(our_hub_name, https_port)).delete_certificate(name)
 
 
 def client_of(hub: RunningHub) -> LocalHubClient:
@@ -140,7 +140,7 @@ def _reset_folder(folder: Path, assume_yes: bool) -> None:
     if not database.exists():
         raise BadValue(f"--data-dir {folder}: no local hub has stored anything there: there is no hub.db.")
     what = f"{EVERYTHING} in {database}"
-    if not agreed(f"Set {what} aside?", f"This sets {what} aside", sure=assume_yes):
+    if not agreed(f"Set {what} aside?", f"This sets {what} aside", assume_yes=assume_yes):
         return
     mark = time.strftime("set-aside-%Y%m%dT%H%M%SZ", time.gmtime())
     for path in (database, folder / "hub.db-wal", folder / "hub.db-shm"):

@@ -29,18 +29,18 @@ class MessageOptions(NamedTuple):
 
 
 def events(
-    hub: str | None = None,
+    our_hub_name: str | None = None,
     https_port: int | None = None,
-    device: str | None = None,
+    our_device_id: str | None = None,
     our_msg_count: int | None = None,
     our_timeout: int = 0,
 ) -> None:
     """Print the messages of devices, one JSON document a line, until Ctrl-C, a count or a silence."""
-    client = client_of(pick_typed(hub, https_port))
+    client = client_of(pick_typed(our_hub_name, https_port))
     count = None if our_msg_count is None else at_least(our_msg_count, 1, "--msg-count")
     silence = float(at_least(our_timeout, 0, "--timeout")) or None
     try:
-        for event in operation.follow(client, SystemClock(), device_id=device, count=count, silence_s=silence):
+        for event in operation.follow(client, SystemClock(), device_id=our_device_id, count=count, silence_s=silence):
             # ASCII alone: control characters from a device never reach the terminal raw.
             if not wrote(sys.stdout, json.dumps(_document(event)) + "\n"):
                 return  # the reader of the pipe has ended
@@ -50,19 +50,19 @@ def events(
 
 @takes_option_groups
 def send(
-    device: str,
-    hub: str | None = None,
+    our_device_id: str,
+    our_hub_name: str | None = None,
     https_port: int | None = None,
-    body: str = "Ping from Az CLI IoT Extension",
-    body_file: str | None = None,
-    message_properties: str | None = None,
+    our_data: str = "Ping from Az CLI IoT Extension",
+    our_data_file_path: str | None = None,
+    our_properties: str | None = None,
     *,
     options: MessageOptions,
 ) -> dict[str, Any]:
     """Send a cloud-to-device message through a running local hub."""
     message = NewC2dMessage(
-        body=body.encode() if body_file is None else bytes_of_file(body_file, "--data-file-path"),
-        properties={} if message_properties is None else key_values(message_properties, "--properties"),
+        body=our_data.encode() if our_data_file_path is None else bytes_of_file(our_data_file_path, "--data-file-path"),
+        properties={} if our_properties is None else key_values(our_properties, "--properties"),
         message_id=options.our_message_id,
         correlation_id=options.our_correlation_id,
         user_id=options.our_user_id,
@@ -71,7 +71,7 @@ def send(
         expires_at=None if options.our_expiry_time_utc is None else _expiry(options.our_expiry_time_utc),
         ack=None if options.our_ack is None else Ack(options.our_ack),
     )
-    sent: dict[str, Any] = client_of(pick_typed(hub, https_port)).send(device, message)
+    sent: dict[str, Any] = client_of(pick_typed(our_hub_name, https_port)).send(our_device_id, message)
     return sent
 
 

@@ -9,11 +9,11 @@ from azext_iotjobs.cli.local_hub.completers import https_ports
 
 HUB_EVENTS: Group = (
     option(
-        "device",
+        "our_device_id",
         "--device-id -d",
         "Only this device's messages.",
         completer=device_ids,
-        validator=checked("device", "--device-id", "DEVICE"),
+        validator=checked("our_device_id", "--device-id", "DEVICE"),
     ),
     option("our_msg_count", "--msg-count --mc", "End after this many messages.", type=int),
     option("our_timeout", "--timeout -t", "End when no message has come for this many seconds; 0: never.", type=int),
@@ -48,7 +48,7 @@ HUB_FOLDER: Group = (
 
 WHICH_HUB: Group = (
     option(
-        "hub",
+        "our_hub_name",
         "--hub-name -n",
         "Which running hub: localhost[:PORT], or the address it was bound to, 127.0.0.N[:PORT]. Needed "
         "only where several run.",
