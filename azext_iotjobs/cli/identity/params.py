@@ -60,17 +60,27 @@ OWN_CERTIFICATE: Group = (
 
 SCOPE: Group = (option("our_device_scope", "--device-scope", "Scope of the parent edge device."),)
 
-RENEWAL: Group = (
-    extra(
-        "our_key_type",
-        "--key-type --kt",
-        "Which key to renew; `swap` exchanges the two, for one device or module.",
-        arg_type=get_enum_type(["primary", "secondary", "both", "swap"]),
-        required=True,
-    ),
-    extra("our_no_progress", "--no-progress", "Do not report progress.", arg_type=get_three_state_flag()),
-    extra("exit_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
-)
+
+def renewal(no_progress: bool | None) -> Group:
+    """Which key is renewed, and what is reported; `no_progress` is the default of --no-progress, as in azure-iot."""
+    return (
+        extra(
+            "our_key_type",
+            "--key-type --kt",
+            "Which key to renew; `swap` exchanges the two, for one device or module.",
+            arg_type=get_enum_type(["primary", "secondary", "both", "swap"]),
+            required=True,
+        ),
+        extra(
+            "our_no_progress",
+            "--no-progress",
+            "Do not report progress.",
+            arg_type=get_three_state_flag(),
+            default=no_progress,
+        ),
+        extra("exit_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
+    )
+
 
 RENEWED_DEVICES: Group = (
     option(
@@ -176,7 +186,7 @@ UPDATE: Options = (
     EDITS,
 )
 DELETE: Options = (HUB, AUTH_TYPE, DEVICE, IF_MATCH)
-RENEW_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, RENEWED_DEVICES, RENEWAL, IF_MATCH)
+RENEW_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, RENEWED_DEVICES, renewal(False), IF_MATCH)
 SHOW_STRING: Options = (HUB, AUTH_TYPE, DEVICE, WHICH_KEY, HOST_KIND)
 SHOW_PARENT: Options = (HUB, AUTH_TYPE, DEVICE)
 SET_PARENT: Options = (HUB, AUTH_TYPE, DEVICE, PARENT, FORCE)
@@ -188,7 +198,7 @@ SHOW_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE)
 LIST_MODULES: Options = (HUB, AUTH_TYPE, DEVICE, top(1000))
 UPDATE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, IF_MATCH, EDITS)
 DELETE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, IF_MATCH)
-RENEW_MODULE_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, DEVICE, RENEWED_MODULES, RENEWAL, IF_MATCH)
+RENEW_MODULE_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, DEVICE, RENEWED_MODULES, renewal(None), IF_MATCH)
 SHOW_MODULE_STRING: Options = (
     HUB,
     AUTH_TYPE,

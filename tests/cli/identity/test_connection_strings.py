@@ -70,7 +70,7 @@ def test_a_policy_name_with_a_semicolon_is_warned_of(warnings: pytest.LogCapture
         for item in answer[1]["value"]:
             if item.get("keyName") == "service":
                 item["keyName"] = "ser;vice"
-    hub = typed(double, hub="myHub")
+    hub = typed(double, our_hub_name="myHub")
     show_connection_string(hub, our_default_eventhub=of_events)
     assert warnings.text == ""
     show_connection_string(hub, our_policy_name="ser;vice", our_default_eventhub=of_events)
