@@ -119,7 +119,7 @@ PARENT: Group = (
     ),
 )
 
-FORCE: Group = (option("our_force", "--force -f", "Replace another parent.", action="store_true"),)
+FORCE: Group = (option("our_force", "--force -f", "Replace another parent that a device has.", action="store_true"),)
 
 CHILDREN: Group = (
     option(
