@@ -195,7 +195,10 @@ command(
         "Store that of the running local hub in a variable.",
         "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
     ),
-    ("Show that of the policy `service`, which may not change the registry.", "az iot hub connection-string show -n localhost --policy-name service"),
+    (
+        "Show that of the policy `service`, which may not change the registry.",
+        "az iot hub connection-string show -n localhost --policy-name service",
+    ),
     (
         "Show it with the host name for services, of a hub on a newer gateway.",
         "az iot hub connection-string show -n my-hub --hostname-type service",
