@@ -29,15 +29,15 @@ EVERY = set(
 )
 OF_JOBS = set(
     """
-    cli.job cli.job.completers cli.job.params clients.job_codec clients.jobs model.job model.outcome model.query
-    operations operations.job operations.job.run
+    cli.input.option_groups cli.job cli.job.completers cli.job.params clients.job_codec clients.jobs model.job
+    model.outcome model.query operations operations.job operations.job.run
     """.split()
 )
 OF_JOB_CREATE = set(
     """
     cli.input.device_selection cli.input.json_option cli.input.scalars cli.input.strict_json cli.input.twin_patch
-    cli.job.create cli.job.submit clients.job_request_codec model.condition model.job_request model.query_words
-    model.selection model.twin model.waiting model.whole_condition
+    cli.job.create cli.job.options cli.job.submit clients.job_request_codec model.condition model.job_request
+    model.query_words model.selection model.twin model.waiting model.whole_condition
     """.split()
 )
 OF_TWINS = set(
