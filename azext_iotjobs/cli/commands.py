@@ -311,7 +311,7 @@ def _client_factory(client: ClientFactory, rights: Rights) -> Callable[[Any, dic
     """What az calls before the handler."""
 
     def make(cli_ctx: Any, command_args: dict[str, Any]) -> Any:
-        note(typed_in(command_args))
+        note(typed_in(command_args, cli_ctx.data["command"]))
         return client(cli_ctx, command_args, rights)
 
     return make

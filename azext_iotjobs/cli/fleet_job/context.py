@@ -16,9 +16,9 @@ from azext_iotjobs.fleet_job.store.database import Access
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
 from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
@@ -162,7 +162,7 @@ def _is_name_of(typed: str, stored: str) -> bool:
 def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
-        hint=Hint(
+        hint=Text(
             "Leave -n and --login out, or take it to the other hub: ",
             command("iot hub fleet-job copy", "-j", job.fleet_job_id, "-n", "HUB"),
         ),

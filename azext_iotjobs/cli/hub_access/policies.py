@@ -53,6 +53,10 @@ class TypedHub:
         """Whether nothing says which hub: all of the subscription are meant, or of the group."""
         return self.name is None and self.login is None and (self.group is not None or self.from_environment is None)
 
+    def context(self) -> Surroundings:
+        """What else says which hub is meant; az's configuration says nothing about keys."""
+        return Surroundings(from_environment=self.from_environment, configured_auth=None, azure=lambda: self.azure)
+
     def open(self) -> HubClient:
         """The client that every other command gets for these arguments."""
         return open_client(self._cli_ctx, dict(self._arguments), changes=False)
@@ -121,14 +125,12 @@ def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
             return list(policies_in_azure(manager, manager.find(host, typed.group)))
     # It is a key that is wanted, also where --auth-type login says how to ask the hub for other things.
     arguments = HubArguments(hub=typed.name, login=typed.login, group=typed.group, auth=None)
-    around = Surroundings(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
-    chosen = choose_hub(arguments, around)
+    chosen = choose_hub(arguments, typed.context())
     source = ENVIRONMENT_VARIABLE if typed.login is None else "--login"
     if not isinstance(chosen.credential, SasKey):
         raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with it.")
-    return [
-        HubPolicy(target=chosen.target, name=chosen.credential.policy, source=source, primary=chosen.credential.key)
-    ]  # fmt: skip
+    key = chosen.credential
+    return [HubPolicy(target=chosen.target, name=key.policy, source=source, primary=key.key)]
 
 
 def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPolicy]:

@@ -16,10 +16,10 @@ from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.method import invoke as operation
 from azext_iotjobs.operations.method.invoke_many import CallPlan
 
@@ -47,7 +47,7 @@ def invoke(
     if selected.is_of_modules:
         raise ConflictingChoice(
             "--query-condition selects modules; this command calls devices.",
-            hint=Hint("For modules: ", command("iot hub invoke-module-method")),
+            hint=Text("For modules: ", command("iot hub invoke-module-method")),
         )
     plan = _plan_of_many(cmd, call, calling, guards, output)
     return invoke_many.call(cmd, client, selected, None, plan)

@@ -6,8 +6,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from azext_iotjobs.cli.hub_access.policies import TypedHub
+from azext_iotjobs.cli.hub_access.resolve import HubArguments, choose_hub
 from azext_iotjobs.cli.identity.tokens import generate_sas_token, show_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
+from azext_iotjobs.model.target import SasKey
 from tests.helpers.azure_double import LIST, AzureDouble, hub_item, with_hubs
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -47,6 +49,14 @@ def test_a_policy_of_a_hub_that_azure_knows_is_shown_with_either_key() -> None:
         shown(typed(azure(), our_hub_name="myHub"), policy="mine")
     with pytest.raises(NotFound, match="no such hub"):
         shown(typed(azure(), our_hub_name="nobody"))
+
+
+def test_what_a_typed_hub_resolves_with_can_ask_azure() -> None:
+    double = azure()
+    arguments = HubArguments(hub="myHub", login=None, group=None, auth=None)
+    chosen = choose_hub(arguments, typed(double, hub="myHub").context())
+    assert (chosen.target.authority, chosen.credential) == (HOST, SasKey(policy="iothubowner", key=KEY))
+    assert double.sent[0] == ("GET", LIST)
 
 
 def test_the_events_endpoint_is_shown_with_policies_that_may_read_from_it() -> None:

@@ -28,8 +28,8 @@ from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.cli.output.table_fitting import narrowed
 from azext_iotjobs.cli.output.terminals import broken, cut_between_words, fitted
 from azext_iotjobs.model.errors import BadValue, DeviceFailed
-from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.text import Shell, Text, command
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
@@ -262,11 +262,11 @@ COMMAND = "az iot hub fleet-job results -j firmware-7-south --state-dir '/a/rath
     ("hint", "commands"),
     [
         ("Text stands in 'single quotes', names that are words of the language in [[double brackets]], always.", []),
-        (Hint("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
-        (Hint(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
-        (Hint("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
+        (Text("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
+        (Text(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
+        (Text("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
          ["cp a b", COMMAND]),
-        (Hint("Change it, if it is yours and nobody else counts on it: ",
+        (Text("Change it, if it is yours and nobody else counts on it: ",
               command("iot hub device-identity update", "-d", "ID")), ["az iot hub device-identity update -d ID"]),
     ],
 )  # fmt: skip
