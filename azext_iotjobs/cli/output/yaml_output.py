@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from azext_iotjobs.cli.output.terminal_safe import BIDI, LONE, encodable
+from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_SURROGATES, encodable
 
-UNSAFE = f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI}{LONE}]"
+UNSAFE = f"[{CONTROLS}\u2028\u2029{DIRECTION_MARKS}{LONE_SURROGATES}]"
 COLOR = "\x1b[\\[][0-9;]*m"  # what az puts around words; a device's own escape character is never raw in YAML
 
 
