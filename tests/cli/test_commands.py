@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from azext_iotjobs.cli import commands
 from azext_iotjobs.cli.commands import Command, all_commands, options_of, view_of
 from azext_iotjobs.cli.fleet_job import params as fleet_job_params
+from azext_iotjobs.cli.hub_access.required_rights import NO_RIGHTS
 from azext_iotjobs.cli.input import shared_params
 from azext_iotjobs.cli.input.option_groups import fields_of, groups_of, option_of_dest, takes_option_groups
 from azext_iotjobs.cli.input.options import Option
@@ -100,7 +100,7 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
 
 @pytest.mark.parametrize(("words", "room", "row"), ROWS)
 def test_a_command_that_reaches_a_hub_says_which_rights_it_needs(words: str, room: str, row: Command) -> None:
-    assert (row.client is None) == (row.rights == commands.NO_RIGHTS), words
+    assert (row.client is None) == (row.rights == NO_RIGHTS), words
 
 
 @pytest.mark.parametrize(("words", "room", "row"), ROWS)

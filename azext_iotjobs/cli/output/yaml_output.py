@@ -23,7 +23,7 @@ def is_safe(text: str, encoding: str) -> bool:
 def safe_yaml(result: Any, encoding: str, *, has_color: bool) -> str:
     """The result as az would write it, but for the texts that need quotes and escapes."""
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
         """Of this result alone."""
 
     def represent(dumper: Dumper, text: str) -> yaml.ScalarNode:
