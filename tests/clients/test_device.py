@@ -2,6 +2,7 @@
 
 import pytest
 
+from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, Conflict, Unauthorized
 from azext_iotjobs.model.message import DeviceMessage, Settlement
@@ -10,7 +11,7 @@ from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, answering
 
 
-def device(transport: TransportDouble, device_id: str = "d#1"):
+def device(transport: TransportDouble, device_id: str = "d#1") -> DeviceClient:
     return HubClient(HubTarget(host="h"), transport).device(device_id)
 
 

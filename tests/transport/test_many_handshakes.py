@@ -184,7 +184,9 @@ def test_each_device_shows_its_own_certificate_whatever_is_under_way_beside_it(h
                 for device in logins:
                     transport.drop(device)
             gone = "x509-1"
-            Path(logins[gone].certificate.key_file).unlink()
+            own = logins[gone].certificate
+            assert own is not None
+            Path(own.key_file).unlink()
             transport.connect(gone, logins[gone])
             seen = first_events(transport)
             (failed,) = seen

@@ -54,7 +54,7 @@ def target_of(hub: HubProcess, **changes: object) -> HubTarget:
         "ca_file": hub.info["caCertificatePath"],
         **changes,
     }
-    return HubTarget(**parts)  # type: ignore[arg-type]
+    return HubTarget(**parts)
 
 
 @pytest.fixture(params=list(MqttProtocol), ids=lambda protocol: protocol.name)
@@ -119,6 +119,7 @@ def test_many_answers_at_once_are_all_read(hub: HubProcess, transport: MqttTrans
 def test_a_message_larger_than_a_tls_record_goes_out_whole(hub: HubProcess, transport: MqttTransport) -> None:
     subscribed(transport, hub, "large")
     number = transport.publish("large", "devices/large/messages/events/", b"x" * 250_000, qos=1)
+    assert number is not None
     until(transport, lambda event: event == Acknowledged("large", number))
 
 
@@ -160,6 +161,7 @@ def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect(hub: HubProce
     until(transport, lambda event: event == Connected("again"))
     transport.drop("again")
     number = transport.publish("again", "devices/again/messages/events/", b"{}", qos=1)
+    assert number is not None
     transport.connect("again", entry)
     until(transport, lambda event: event == Acknowledged("again", number))
 
