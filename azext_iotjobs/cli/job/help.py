@@ -5,8 +5,8 @@ from azext_iotjobs.cli.output.help_text import command, group
 group(
     "iot hub job",
     "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.",
-    "A job is run by the hub, on all of its devices at once. A fleet job (az iot hub fleet-job) is run by this "
-    "tool, in batches, with thresholds, retries and results; it makes many jobs, or calls each device.",
+    "A job is one job that the hub runs. A fleet job (az iot hub fleet-job) is many of them, or calls to each device, "
+    "in batches, with thresholds, retries and results, run by this tool.",
 )
 
 command(

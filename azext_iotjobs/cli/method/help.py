@@ -3,14 +3,15 @@
 from azext_iotjobs.cli.output.help_text import command
 
 MANY_CALLS = (
-    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in the "
-    "columns of `job results` without deleted; a short row of each device is printed on stderr when it has answered. A "
-    "call that may have reached its device is never repeated; throttling (429) is waited out. After Ctrl-C no further "
-    "device is called, calls under way are awaited, and the result is the rows so far; a second Ctrl-C ends the command "
-    "at once. --group-output gives status, payload, errorClass, errorCode, count and the first devices of each group "
-    "of equal answers; the methodRequestId in the default answer of a simulated device is ignored. Of more than 100 "
-    "different answers the rest is one entry without a status and an error class. Exit codes: 0 all succeeded, 4 some "
-    "or all failed or were not called, 8 no device matched the condition."
+    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in "
+    "the columns of `job results` without deleted; a short row of each device is printed on stderr when it has "
+    "answered. A call that may have reached its device is never repeated; throttling (429) is waited out. After "
+    "Ctrl-C no further device is called, calls under way are awaited, and the result is the rows so far; a second "
+    "Ctrl-C ends the command at once. --group-output gives status, payload, errorClass, errorCode, count and the "
+    "first devices of each group of equal answers; the methodRequestId in the default answer of a simulated "
+    "device is ignored. Of more than 100 different answers the rest is one entry without a status and an error "
+    "class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
+    "condition."
 )
 
 command(

@@ -1,7 +1,7 @@
 """Call a direct method on many devices, several at once; a row for each, as its call ends.
 
-Strategy: one thread decides, worker threads call. Devices are taken from the iterator one by one as workers become free,
-so that a selection of a million is never in memory. model/calling.py decides what follows from the end of a call,
+Strategy: one thread decides, worker threads call. Devices are taken from the iterator one by one as workers become
+free, so that a selection of a million is never in memory. model/calling.py decides what follows from the end of a call,
 model/pacing.py when the next one may begin.
 """
 
@@ -63,7 +63,7 @@ class CallMany:
 
     @property
     def ended_by(self) -> IotJobsError | None:
-        """The error that ended the round: of a call that no other would have avoided, or of the next ids; None: none did."""
+        """The error that ended the round: one that every call would have had, or of the next ids; None: none."""
         return self._reactions.ended_by or self._no_more_ids
 
     def rows(self, addresses: Iterator[Address]) -> Iterator[DeviceResult]:
