@@ -98,7 +98,8 @@ def rerun(
         return {"dryRun": True, "hub": client.target.authority, **document, "sample": sample, "requests": shown}
     if not requests:
         logger.warning("Job %s has no device to run again on (--on %s).", our_job_id, repeating.on)
-        jobs, outcome = [], Outcome.NO_DEVICE
+        jobs: list[dict[str, Any]] = []
+        outcome = Outcome.NO_DEVICE
     elif goes_on(client.target, len(targets), f"Job {our_job_id} runs again", assume_yes=repeating.assume_yes):
         jobs, outcome = _run(client, requests, plan, our_job_id)
     else:
