@@ -60,8 +60,8 @@ def too_few_files(devices: int, needed: int, allowed: int) -> BadValue:
     return BadValue(
         f"{need} {needed} open files, and this process may have {allowed}.",
         hint=Text.of(
-            "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them with "
-            "{shard}."
+            "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
+            "with {shard}."
         ),
     )
 
