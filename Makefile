@@ -79,7 +79,7 @@ $(STAMPS)/tests: requirements/tests.txt $(STAMPS)/az
 	$(BIN)/python -m pip install --quiet -r requirements/tests.txt
 	@touch $@
 
-$(STAMPS)/check: requirements/check.txt requirements/tests.txt
+$(STAMPS)/check: requirements/check.txt requirements/unit.txt requirements/tests.txt
 	$(PYTHON) -m venv $(CHECK_VENV)
 	$(CHECK_BIN)/python -m pip install --quiet -r requirements/check.txt
 	@mkdir -p $(STAMPS) && touch $@
