@@ -127,10 +127,10 @@ def test_the_page_of_compatibility_says_which_version_it_is_about(reference: dic
     ("change", "said"),
     [
         (lambda ours: ours.pop("iot hub query"), "az iot hub query is not here"),
-        (lambda ours: ours["iot hub query"].pop("limit"), "az iot hub query has no --top"),
-        (lambda ours: ours["iot hub query"]["limit"].update(default=5), "--top: has the default 5"),
-        (lambda ours: ours["iot hub query"]["limit"].update(required=True), "--top: is required"),
-        (lambda ours: ours["iot hub query"]["hub"].update(options=["--hub-name"]), "lacks the spelling -n"),
+        (lambda ours: ours["iot hub query"].pop("our_top"), "az iot hub query has no --top"),
+        (lambda ours: ours["iot hub query"]["our_top"].update(default=5), "--top: has the default 5"),
+        (lambda ours: ours["iot hub query"]["our_top"].update(required=True), "--top: is required"),
+        (lambda ours: ours["iot hub query"]["our_hub_name"].update(options=["--hub-name"]), "lacks the spelling -n"),
         (lambda ours: ours.update({"iot device upload-file": {}}), "a note says that it is absent"),
     ],
 )

@@ -25,7 +25,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
 class TypedHub:
@@ -35,9 +35,9 @@ class TypedHub:
         self._arguments = arguments
         self._cli_ctx = cli_ctx
         self.azure = azure
-        self.name = _trimmed(arguments.get("hub"))
-        self.login = _trimmed(arguments.get("hub_login"))
-        self.group = _trimmed(arguments.get("hub_group"))
+        self.name = _trimmed(arguments.get("our_hub_name"))
+        self.login = _trimmed(arguments.get("our_login"))
+        self.group = _trimmed(arguments.get("resource_group"))
         self.from_environment = _trimmed(from_environment) or None
         for option, value in (("--hub-name", self.name), ("--login", self.login), ("--resource-group", self.group)):
             if value == "":
