@@ -15,7 +15,7 @@ export AZURE_EXTENSION_DIR := $(CURDIR)/.az/extensions
 export AZURE_CORE_COLLECT_TELEMETRY := no
 export AZURE_EXTENSION_USE_DYNAMIC_INSTALL := no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
+unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 

@@ -92,7 +92,8 @@ def serve(control: socket.socket) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _wait_for_command(*json.loads(message), files)
+            words, folder = json.loads(message)
+            _wait_for_command(words, folder, files)
         for each in files:
             os.close(each)
 
