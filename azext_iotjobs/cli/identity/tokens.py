@@ -23,6 +23,7 @@ from azext_iotjobs.cli.identity.connection_strings import (
 )
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
