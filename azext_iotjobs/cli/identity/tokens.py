@@ -1,6 +1,7 @@
 """Handlers of az iot hub connection-string show and generate-sas-token, which print secrets on purpose."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -95,11 +96,12 @@ def generate_sas_token(
     return _signed(_Scope(resource, found.key(our_key_type), found.name), our_duration)
 
 
-class _Scope(NamedTuple):
+@dataclass(frozen=True)
+class _Scope:
     """What a token is for, and the key that signs it."""
 
     resource: str
-    key: str  # secret
+    key: str = field(repr=False)
     policy: str | None = None  # None: the key is a device's or module's own
 
 
