@@ -12,13 +12,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from azext_iotjobs.cli.output.file_writing import check_link, is_file, open_new, open_there
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.cli.output.event_file import open_event_file, unwritable
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.expectations import Verdict
 
-OPTION = "--events"
-ENDINGS = (".jsonl", ".ndjson", ".log", ".txt")  # the last two of what is read line by line, whatever it is
 MAX_VALUE = 8192  # characters of one value's JSON; a method's payload may have 128 KB
 MAX_KEPT = 64 * 1024  # characters that wait for the file
 RECEIVED = frozenset({What.METHOD, What.DESIRED, What.MESSAGE})
@@ -36,12 +33,10 @@ class EventFile:
         self._path = path
         self._kept: list[str] = []
         self._kept_size = 0
-        if path == "-":
-            raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
         try:
-            self._file = opened(path, overwrites)
+            self._file = open_event_file(path, overwrites=overwrites)
         except OSError as err:
-            raise self._unwritable(err) from err
+            raise unwritable(path, err) from err
 
     def add(self, device: str, seen: Seen, now: Moment) -> None:
         """Write what `device` saw or did. Raises BadValue when the file takes no more."""
@@ -70,7 +65,7 @@ class EventFile:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as err:
-            raise self._unwritable(err) from err
+            raise unwritable(self._path, err) from err
 
     def close(self) -> None:
         """Write what is left, and close."""
@@ -84,47 +79,6 @@ class EventFile:
         self._kept_size += len(line)
         if self._kept_size > MAX_KEPT:
             self.flush()
-
-    def _unwritable(self, err: OSError) -> BadValue:
-        return BadValue(f"--events {self._path} cannot be written: {err.strerror}.")
-
-
-def check(path: str, *, overwrites: bool) -> None:
-    """Raise what opening the file would, as far as that can be told without making it."""
-    if path == "-":
-        raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
-    if not path:
-        raise BadValue("--events is empty.", hint="Name a file.")
-    if os.path.isdir(path):
-        raise BadValue(f"--events {path} cannot be written: it is a folder.")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise BadValue(f"--events {path} cannot be written: there is no folder {folder}.")
-    check_link(path, OPTION)
-    if os.path.exists(path) and not is_file(path):
-        return  # a pipe to another program: it has no form of its own
-    ending = os.path.splitext(path)[1]
-    if ending and ending.lower() not in ENDINGS:
-        raise BadValue(
-            f"--events {path}: events are JSON lines, and no name of theirs ends in {ending}.",
-            hint=f"Give a name that ends in {' or '.join(ENDINGS)}, or in nothing.",
-        )
-    if os.path.exists(path) and not overwrites:
-        raise _is_there(path)
-
-
-def _is_there(path: str) -> ConflictingChoice:
-    return ConflictingChoice(f"--events {path} is there already.", hint="Add --overwrite, or name another file.")
-
-
-def opened(path: str, overwrites: bool) -> int:
-    """A file descriptor. What is no file, such as a pipe to another program, is written to as it is."""
-    try:
-        return open_new(path)
-    except FileExistsError:
-        if is_file(path) and not overwrites:
-            raise _is_there(path) from None
-    return open_there(path, OPTION, os.O_TRUNC)
 
 
 def _values(details: Mapping[str, Any]) -> str:

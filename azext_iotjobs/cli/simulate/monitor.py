@@ -12,7 +12,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
-from azext_iotjobs.cli.simulate import event_log
+from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.simulate.event_log import EventFile
 from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
 from azext_iotjobs.cli.simulate.options import FleetOptions
@@ -63,7 +63,7 @@ def read(options: FleetOptions) -> WatchPlan:
         if value and not is_given:
             raise ConflictingChoice(f"{option} goes with {needed}.")
     if options.events_path is not None:
-        event_log.check(options.events_path, overwrites=options.overwrites_events)
+        check_event_file(options.events_path, overwrites=options.overwrites_events)
     return WatchPlan(
         until=[parse_until(each) for each in options.until or ()],
         expectations=[parse_expectation(each) for each in options.expected or ()],

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.simulate.event_log import MAX_VALUE, EventFile, check
+from azext_iotjobs.cli.output.event_file import check_event_file
+from azext_iotjobs.cli.simulate.event_log import MAX_VALUE, EventFile
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.simulator.claims import parse_expectation
 from azext_iotjobs.simulator.events import Moment, Seen, What
@@ -105,12 +106,15 @@ def test_a_verdict_names_every_device_that_is_missing(tmp_path: Path) -> None:
 def test_a_file_that_is_there_stays_as_it_is_unless_it_may_be_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "e"
     path.write_text("precious")
-    for attempt in (lambda: check(str(path), overwrites=False), lambda: EventFile(str(path), overwrites=False)):
+    for attempt in (
+        lambda: check_event_file(str(path), overwrites=False),
+        lambda: EventFile(str(path), overwrites=False),
+    ):
         with pytest.raises(ConflictingChoice, match="is there already") as raised:
             attempt()
         assert "--overwrite" in str(raised.value.hint)
         assert path.read_text() == "precious"
-    check(str(path), overwrites=True)
+    check_event_file(str(path), overwrites=True)
     assert path.read_text() == "precious", "a check changes nothing"
     assert written(path, CALL)["event"] == "method"
 
@@ -119,7 +123,7 @@ def test_a_file_that_is_there_stays_as_it_is_unless_it_may_be_overwritten(tmp_pa
 def test_what_cannot_be_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadValue, match="--events"):
-        check(name, overwrites=True)
+        check_event_file(name, overwrites=True)
     with pytest.raises(BadValue, match="--events"):
         EventFile(name, overwrites=True)
 
