@@ -11,7 +11,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.operations.simulate import event_loop, send_d2c
+from azext_iotjobs.operations.message import send_d2c
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way

@@ -1,10 +1,9 @@
 """What a device signs in with over MQTT, as it was typed, or its key from the registry."""
 
-from azext_iotjobs.cli.message.receive import key_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
-from azext_iotjobs.model.target import DeviceKey
+from azext_iotjobs.model.target import DeviceKey, check_key
 
 
 def credential_of(
@@ -24,3 +23,11 @@ def credential_of(
     if device_key is not None:
         raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
     return DeviceCertificate(certificate_file=certificate_path, key_file=key_path, passphrase=passphrase)
+
+
+def key_of(client: HubClient, device: str, typed_key: str | None) -> str:
+    """The device's key: typed, or the primary one that the registry has. Raises BadValue for a device without keys."""
+    if typed_key is not None:
+        check_key(typed_key, "--symmetric-key")
+        return typed_key
+    return client.key_of(device)

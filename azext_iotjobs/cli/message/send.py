@@ -11,7 +11,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.operations.simulate import send_d2c as operation
+from azext_iotjobs.operations.message import send_d2c as operation
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.hub_access.device_key import credential_of
+from azext_iotjobs.cli.hub_access.device_key import credential_of, key_of
 from azext_iotjobs.cli.input.json_option import Given
 from azext_iotjobs.cli.input.message_properties import (
     JSON_PROPERTIES,
@@ -16,7 +16,6 @@ from azext_iotjobs.cli.input.message_properties import (
     text_bytes,
 )
 from azext_iotjobs.cli.input.scalars import at_least
-from azext_iotjobs.cli.message.receive import key_of
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.output.terminal_safe import print_text

@@ -6,7 +6,7 @@ import threading
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.message.receive import message_document
+from azext_iotjobs.cli.output.received_message import message_document
 from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.output.terminal_safe import print_text
 from azext_iotjobs.clients.device import DeviceClient

@@ -9,7 +9,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, IotJobsError, LinkError
 from azext_iotjobs.operations.simulate.context import Around
-from azext_iotjobs.operations.simulate.credentials import SimulatedDevice, login_of, refusal
+from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
 from azext_iotjobs.simulator.dice import Dice
@@ -18,6 +18,7 @@ from azext_iotjobs.simulator.parts.core import State
 from azext_iotjobs.simulator.session import Session
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
+from azext_iotjobs.transport.device_login import login_of, refusal
 from azext_iotjobs.transport.retry import AfterRefusal
 
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
@@ -169,7 +170,10 @@ class Device:
 
     def _login(self) -> wire.MqttLogin:
         around = self._around
-        login, lasts_s = login_of(self._device, around.target, around.clock.now())
+        device = self._device
+        login, lasts_s = login_of(
+            device.device_id, device.credential, device.model_id, around.target, around.clock.now()
+        )
         if math.isfinite(lasts_s):
             chance = around.dice.throw() if around.is_fleet else 0.0
             lasts_s = retry.renew_pause(lasts_s, chance=chance)

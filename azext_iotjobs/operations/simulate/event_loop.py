@@ -16,8 +16,8 @@ from azext_iotjobs.model.device_topics import not_in_topics, reason_against
 from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.context import Around, Line, Reporter
-from azext_iotjobs.operations.simulate.credentials import SimulatedDevice
 from azext_iotjobs.operations.simulate.device import Device
+from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
 from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Seen, What
 from azext_iotjobs.transport.mqtt import MqttTransport, Way

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.cli.message.receive import message_document
+from azext_iotjobs.cli.output.received_message import message_document
 from azext_iotjobs.model.message import ReceivedMessage
 
 

@@ -8,7 +8,7 @@ import pytest
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost, Unauthorized
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget
-from azext_iotjobs.operations.simulate.send_d2c import (
+from azext_iotjobs.operations.message.send_d2c import (
     LONGEST_SILENCE_S,
     MAX_MESSAGE_BYTES,
     MOST_UNDER_WAY,

@@ -8,17 +8,16 @@ import random
 from dataclasses import dataclass, field
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.model.target import DeviceKey, HubTarget
-from azext_iotjobs.operations.simulate.credentials import login_of, refusal
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
+from azext_iotjobs.transport.device_login import DeviceCredential, login_of, refusal
 from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
@@ -34,7 +33,7 @@ class Sender:
     """The device that sends."""
 
     device_id: str
-    credential: DeviceKey | DeviceCertificate = field(repr=False)
+    credential: DeviceCredential = field(repr=False)
     model_id: str | None = None  # DTMI that it announces
 
 
@@ -130,8 +129,9 @@ class _Sending:
         now = self._clock.monotonic()
         if self._connect_at is not None and self._connect_at <= now:
             self._connect_at = None
-            login, _ = login_of(self._sender, self._target, self._clock.now())
-            self._links.connect(self._sender.device_id, login)
+            sender = self._sender
+            login, _ = login_of(sender.device_id, sender.credential, sender.model_id, self._target, self._clock.now())
+            self._links.connect(sender.device_id, login)
         if not self._is_connected:
             return
         while self._sent_count < self._count and len(self._under_way) < MOST_UNDER_WAY:
