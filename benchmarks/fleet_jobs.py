@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.hub import HubUnderLoad, create  # noqa: E402
-from tests.helpers.simulated_fleet import SimulatedFleet  # noqa: E402
+from tests.helpers.simulator_process import SimulatedFleet  # noqa: E402
 
 POLICY = "iothubowner"
 CONCURRENCY = 10  # what a fleet job has unless it says otherwise

@@ -7,9 +7,9 @@ from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.clients.selections import COUNT, conditions
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.fleets import RUN_TAG, DeviceFacts
 from azext_iotjobs.model.query import quoted
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.simulated_devices import RUN_TAG, DeviceFacts
 
 
 class FactsClient:

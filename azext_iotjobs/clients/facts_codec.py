@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.model.fleets import DeviceFacts
+from azext_iotjobs.model.simulated_devices import DeviceFacts
 
 QUERY = "SELECT deviceId, deviceEtag, connectionState, authenticationType, tags FROM devices"
 

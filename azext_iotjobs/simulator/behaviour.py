@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import time, tzinfo
 from enum import Enum
 
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.durations import AT_ONCE, Duration
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.generators import Generator
 from azext_iotjobs.simulator.merging import Path, at_path
+from azext_iotjobs.simulator.rng import Dice, salt
 from azext_iotjobs.simulator.template import Template
 
 DEFAULT_STATUS = 200

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.rng import Dice
 
 LONGEST_S = 7 * 86_400.0  # of anything a device waits for
 P99_DEVIATIONS = 2.326347874  # of a normal distribution: 99 of 100 lie below

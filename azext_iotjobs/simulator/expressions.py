@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.simulator.words import nearest
 
 ALWAYS = ("device", "number", "tags", "now", "random")  # names that every template may use

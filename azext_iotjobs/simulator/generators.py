@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.rng import Dice
 
 
 @dataclass(frozen=True, slots=True)

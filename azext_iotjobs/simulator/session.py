@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.events import (
     Action,
     DesiredPatched,
@@ -38,13 +37,14 @@ from azext_iotjobs.simulator.events import (
     What,
     Who,
 )
-from azext_iotjobs.simulator.parts.core import Core, State
+from azext_iotjobs.simulator.parts.context import Core, State
+from azext_iotjobs.simulator.parts.desired_properties import Twin
 from azext_iotjobs.simulator.parts.methods import Methods
-from azext_iotjobs.simulator.parts.readings import Readings
-from azext_iotjobs.simulator.parts.reports import Reports
-from azext_iotjobs.simulator.parts.stay import Stay
-from azext_iotjobs.simulator.parts.twin import Twin
-from azext_iotjobs.simulator.parts.walker import Walker
+from azext_iotjobs.simulator.parts.presence import Stay
+from azext_iotjobs.simulator.parts.reported_properties import Reports
+from azext_iotjobs.simulator.parts.step_runner import Walker
+from azext_iotjobs.simulator.parts.telemetry_rules import Readings
+from azext_iotjobs.simulator.rng import Dice, salt
 
 FIRST_SALT = salt("first")
 

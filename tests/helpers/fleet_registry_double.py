@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from azext_iotjobs.model.created import Created, head, read_list
+from azext_iotjobs.model.created_devices import Created, head, read_list
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.transport_double import response
 

@@ -26,7 +26,7 @@ from azext_iotjobs.simulator.durations import Uniform
 from azext_iotjobs.simulator.events import AnswerMethod, Come, Leave, Listen, MethodCalled
 from azext_iotjobs.simulator.generators import Counter as Counted
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 
 STEPS: tuple[Step, ...] = (
     ReportStep(patch=compiled({"s": "${progress}"}, ("progress",)), times=3, every=Uniform(0, 2)),

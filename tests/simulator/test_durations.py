@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.durations import LONGEST_S, Duration, Fixed, LongTail, Normal, Uniform
+from azext_iotjobs.simulator.rng import Dice
 
 TIMES = st.floats(0, 1000, allow_nan=False)
 

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.generators import (
     Choice,
     Constant,
@@ -16,6 +15,7 @@ from azext_iotjobs.simulator.generators import (
     UniformNumber,
     Walk,
 )
+from azext_iotjobs.simulator.rng import Dice
 
 
 def series(generator: Generator, count: int = 1000, every_s: float = 1.0) -> list[Any]:

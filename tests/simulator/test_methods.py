@@ -19,7 +19,7 @@ from azext_iotjobs.simulator.behaviour import (
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 from azext_iotjobs.simulator.events import Leave, What
 from azext_iotjobs.simulator.template import Template, compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 
 NAMES = ("request", "method", "count", "progress")
 

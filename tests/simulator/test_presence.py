@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.simulator.behaviour import Behaviour, Flapping, Presence, Span, Windows
 from azext_iotjobs.simulator.events import What
-from azext_iotjobs.simulator.parts.stay import window_at
-from tests.helpers.living_session import LivingSession
+from azext_iotjobs.simulator.parts.presence import window_at
+from tests.helpers.driven_session import LivingSession
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Span(time(6), time(22))

@@ -5,7 +5,6 @@ import pytest
 
 from azext_iotjobs.simulator import session as mind
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import (
     Action,
     AnswerMethod,
@@ -27,7 +26,8 @@ from azext_iotjobs.simulator.events import (
     What,
     Who,
 )
-from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.parts.context import State
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.simulator.template import constant
 
 NOW = Moment(5.0, datetime(2026, 11, 21, tzinfo=timezone.utc))

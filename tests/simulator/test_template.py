@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.expressions import Scope
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.simulator.template import BadTemplate, compiled, constant
 
 WHO = Who(device_id="pump-7", number=6, tags={"site": "north", "place": {"floor": 3}})

@@ -18,9 +18,9 @@ from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
-from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.operations.simulate import provisioning as operation
 from azext_iotjobs.operations.simulate.provisioning import Deletion
 

@@ -17,7 +17,7 @@ from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.file_writing import NO_FOLLOW
-from azext_iotjobs.model.created import Created, head, hub_name, read_list
+from azext_iotjobs.model.created_devices import Created, head, hub_name, read_list
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
 from azext_iotjobs.model.target import HubTarget

@@ -17,8 +17,8 @@ from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
-from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, some
 from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, some
 from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop

@@ -16,8 +16,8 @@ from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
-from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.simulated_devices import DeviceFacts
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.transport.open_files import make_room

@@ -9,9 +9,9 @@ from typing import Any
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
 HOW_TO_NAME_A_FLEET = f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}"

@@ -15,7 +15,9 @@ from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.fleets import (
+from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.selection import Selection, device_ids
+from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,
     Shard,
     check_may_simulate,
@@ -25,8 +27,6 @@ from azext_iotjobs.model.fleets import (
     registry_time,
     some,
 )
-from azext_iotjobs.model.hints import Hint, command
-from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
 from azext_iotjobs.operations.simulate import provisioning as operation
 

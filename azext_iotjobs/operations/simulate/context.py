@@ -9,8 +9,8 @@ from typing import Protocol
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import LinkError
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Moment, Seen
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.pacing import Pacer

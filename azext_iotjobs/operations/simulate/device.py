@@ -12,9 +12,9 @@ from azext_iotjobs.operations.simulate.context import Around
 from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
 from azext_iotjobs.simulator import events as mind
 from azext_iotjobs.simulator import telemetry, topics
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Seen, What, Who
-from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.parts.context import State
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.simulator.session import Session
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry

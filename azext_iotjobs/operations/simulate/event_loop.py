@@ -18,8 +18,8 @@ from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.context import Around, Line, Reporter
 from azext_iotjobs.operations.simulate.device import Device
 from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.open_files import make_room

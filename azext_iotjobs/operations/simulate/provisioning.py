@@ -23,10 +23,10 @@ from azext_iotjobs.model.bulk import (
     NewDevice,
 )
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.created import Created
+from azext_iotjobs.model.created_devices import Created
 from azext_iotjobs.model.errors import AnswerTooLate, BadRequest, Throttled
-from azext_iotjobs.model.fleets import DeviceFacts, Shard, check_at_most, some
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.simulated_devices import DeviceFacts, Shard, check_at_most, some
 
 LOOKED_UP = 10  # devices that a query did not find and that are asked for one by one: it may be behind
 QUERY_LAG_S = 10.0  # that is waited for; a device shows up in queries some seconds after it was made

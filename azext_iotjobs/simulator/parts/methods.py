@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.events import Action, AnswerMethod, MethodCalled, Moment, Seen, What
 from azext_iotjobs.simulator.expressions import Scope
-from azext_iotjobs.simulator.parts.core import Core
-from azext_iotjobs.simulator.parts.walker import Walker
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.parts.step_runner import Walker
+from azext_iotjobs.simulator.rng import Dice, salt
 
 METHOD_SALT = salt("method")
 

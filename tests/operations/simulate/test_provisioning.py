@@ -7,9 +7,9 @@ import pytest
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.errors import BadRequest, BadValue, Throttled
-from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG, Shard
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG, Shard
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.provisioning import Creation, Deletion, create, delete, find
 from tests.helpers.clock_double import ClockDouble

@@ -23,7 +23,7 @@ from azext_iotjobs.simulator.behaviour import (
 )
 from azext_iotjobs.simulator.durations import AT_ONCE, Fixed, LongTail, Normal, Uniform
 from azext_iotjobs.simulator.events import Who
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 
 NAME = "--behaviour-file fleet.yaml"
 PAGE = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 from azext_iotjobs.simulator.events import Who
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 from tests.helpers.surface import our_arguments
 
 

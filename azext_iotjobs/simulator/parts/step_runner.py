@@ -13,11 +13,11 @@ from azext_iotjobs.simulator.behaviour import (
     Steps,
     WaitStep,
 )
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Action, Moment, SendTelemetry
-from azext_iotjobs.simulator.parts.core import Core
-from azext_iotjobs.simulator.parts.reports import Reports
-from azext_iotjobs.simulator.parts.stay import Stay
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.parts.presence import Stay
+from azext_iotjobs.simulator.parts.reported_properties import Reports
+from azext_iotjobs.simulator.rng import Dice
 
 
 class Walker:

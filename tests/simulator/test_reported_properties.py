@@ -3,12 +3,12 @@
 import pytest
 
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule, ReportStep
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Moment, Report, ReportAnswered, Who
-from azext_iotjobs.simulator.parts.core import Core, State
-from azext_iotjobs.simulator.parts.reports import MOST_UNDER_WAY, Reports
+from azext_iotjobs.simulator.parts.context import Core, State
+from azext_iotjobs.simulator.parts.reported_properties import MOST_UNDER_WAY, Reports
+from azext_iotjobs.simulator.rng import Dice
 from azext_iotjobs.simulator.template import compiled, constant
-from tests.helpers.living_session import BEGIN, LivingSession
+from tests.helpers.driven_session import BEGIN, LivingSession
 
 
 def reporter() -> LivingSession:

@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.busy_hub import busy_hub
 from tests.helpers.far_hub import far_hub
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.simulated_fleet import SimulatedFleet
+from tests.helpers.simulator_process import SimulatedFleet
 from tests.helpers.waiting import wait_until
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))

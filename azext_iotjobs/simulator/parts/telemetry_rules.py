@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from azext_iotjobs.simulator.behaviour import JSON_BODY, TelemetryRule
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.events import Action, Moment, SendTelemetry
 from azext_iotjobs.simulator.generators import Sample
-from azext_iotjobs.simulator.parts.core import Core
-from azext_iotjobs.simulator.parts.walker import as_body, as_text
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.parts.step_runner import as_body, as_text
+from azext_iotjobs.simulator.rng import Dice, salt
 
 TELEMETRY_SALT = salt("telemetry")
 SHORTEST_S = 0.01  # between two messages of a kind

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from azext_iotjobs.simulator.agenda import Agenda
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Moment, Who
 from azext_iotjobs.simulator.expressions import Scope
+from azext_iotjobs.simulator.rng import Dice
+from azext_iotjobs.simulator.task_queue import Agenda
 
 
 class State(Enum):

@@ -9,7 +9,7 @@ from azext_iotjobs.simulator.behaviour import Behaviour, TelemetryRule
 from azext_iotjobs.simulator.durations import Fixed, Uniform
 from azext_iotjobs.simulator.generators import Counter, Sine, Walk
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 
 COUNTED = {"n": Counter()}
 

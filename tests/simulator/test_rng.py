@@ -1,4 +1,4 @@
-from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.rng import Dice
 
 
 def test_the_same_seed_throws_the_same_and_another_one_another() -> None:

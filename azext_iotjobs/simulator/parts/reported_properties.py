@@ -8,10 +8,10 @@ connection ends is the connection's to deliver: it is sent with QoS 1.
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.simulator.dice import salt
 from azext_iotjobs.simulator.events import Action, Moment, Report, ReportAnswered, Seen, What
 from azext_iotjobs.simulator.merging import merged
-from azext_iotjobs.simulator.parts.core import Core
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.rng import salt
 
 RETRY_SALT = salt("retry")
 FIRST_PAUSE_S = 2.0

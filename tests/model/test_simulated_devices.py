@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.model.created import Created, head, read_list
+from azext_iotjobs.model.created_devices import Created, head, read_list
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.fleets import (
+from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,
     Shard,
     check_may_simulate,

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta, timezone
 
 from azext_iotjobs.simulator.behaviour import Flapping, Presence, Span, Windows
-from azext_iotjobs.simulator.dice import salt
 from azext_iotjobs.simulator.events import Action, Come, Leave, Moment, Seen, What
-from azext_iotjobs.simulator.parts.core import Core
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.rng import salt
 
 OFFLINE_SALT, FLAPPING_SALT, SPREAD_SALT = salt("offline"), salt("flapping"), salt("spread")
 AHEAD_DAYS = 8  # that are looked at: a week has every weekday

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from azext_iotjobs.simulator.behaviour import Acknowledge, TwinRule, TwinRules
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.events import (
     Action,
     FetchTwin,
@@ -20,9 +19,10 @@ from azext_iotjobs.simulator.events import (
     What,
 )
 from azext_iotjobs.simulator.merging import MISSING, at_path, merged, patch_of, without
-from azext_iotjobs.simulator.parts.core import Core
-from azext_iotjobs.simulator.parts.reports import Reports
-from azext_iotjobs.simulator.parts.walker import Walker
+from azext_iotjobs.simulator.parts.context import Core
+from azext_iotjobs.simulator.parts.reported_properties import Reports
+from azext_iotjobs.simulator.parts.step_runner import Walker
+from azext_iotjobs.simulator.rng import Dice, salt
 
 TWIN_SALT, FETCH_SALT = salt("twin"), salt("fetch")
 FETCH_PREFIX = "get"  # of request ids, so that they are none of the reports'

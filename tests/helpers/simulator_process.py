@@ -27,7 +27,7 @@ class SimulatedFleet:
 
     def __init__(self, **told: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.helpers.simulated_fleet"],
+            [sys.executable, "-m", "tests.helpers.simulator_process"],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

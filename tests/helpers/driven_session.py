@@ -30,7 +30,7 @@ from azext_iotjobs.simulator.events import (
     Who,
 )
 from azext_iotjobs.simulator.merging import merged
-from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.parts.context import State
 from azext_iotjobs.simulator.session import Session
 
 BEGIN = datetime(2026, 11, 21, 8, 0, tzinfo=timezone.utc)

@@ -16,7 +16,7 @@ from azext_iotjobs.simulator.events import (
     What,
 )
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import LivingSession
 
 PNP = TwinRule(acknowledge=Acknowledge.PNP)
 
