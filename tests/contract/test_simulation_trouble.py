@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.busy_hub import busy_hub
 from tests.helpers.far_hub import far_hub
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.simulator_process import SimulatedFleet
+from tests.helpers.simulator_process import SimulatorProcess
 from tests.helpers.waiting import wait_until
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
@@ -48,13 +48,13 @@ def registered(hub: HubProcess, count: int) -> list[str]:
     return ids
 
 
-def fleet_of(hub: HubProcess, ids: list[str], **more: Any) -> SimulatedFleet:
+def fleet_of(hub: HubProcess, ids: list[str], **more: Any) -> SimulatorProcess:
     https_port, mqtt_port = hub.ports
     told = {"host": "localhost", "httpsPort": https_port, "mqttPort": mqtt_port, "ca": str(hub.ca), **more}
-    return SimulatedFleet(policy="iothubowner", key=hub.key(), ids=ids, **told)
+    return SimulatorProcess(policy="iothubowner", key=hub.key(), ids=ids, **told)
 
 
-def all_ready(fleet: SimulatedFleet, count: int) -> dict[str, Any]:
+def all_ready(fleet: SimulatorProcess, count: int) -> dict[str, Any]:
     wait_until(f"{count} devices are ready", lambda: fleet.counts()["ready"] == count, limit_s=120)
     return fleet.counts()
 
@@ -174,7 +174,7 @@ def test_two_clients_of_one_id_back_off_from_each_other_and_say_so(start: Callab
 def test_a_hub_that_is_busy_is_left_alone_and_then_takes_all(tmp_path: Path) -> None:
     with busy_hub(tmp_path, refusals=1) as hub:
         ids = [f"d{number}" for number in range(20)]
-        with SimulatedFleet(
+        with SimulatorProcess(
             host="localhost", httpsPort=1, mqttPort=hub.port, ca=str(hub.ca_file), policy="p", key="AAAA", ids=ids
         ) as fleet:
             all_ready(fleet, 20)

@@ -4,46 +4,46 @@ import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from azext_iotjobs.simulator.behaviour import Behaviour, dice_of
+from azext_iotjobs.simulator.behaviour import Behaviour, rng_of
 from azext_iotjobs.simulator.events import (
     Action,
+    Activity,
+    ActivityKind,
     AnswerMethod,
-    Come,
+    Connect,
     DesiredPatched,
+    DeviceInfo,
+    Disconnect,
     Due,
     Event,
     FetchTwin,
-    Leave,
-    Listen,
     MethodCalled,
     Moment,
     Offline,
     Online,
     Report,
     ReportAnswered,
-    Seen,
     SendTelemetry,
     Started,
+    Subscribe,
     Subscribed,
     TwinFetched,
-    What,
-    Who,
 )
 from azext_iotjobs.simulator.merging import merged
-from azext_iotjobs.simulator.parts.context import State
+from azext_iotjobs.simulator.parts.context import ConnectionState
 from azext_iotjobs.simulator.session import Session
 
 BEGIN = datetime(2026, 11, 21, 8, 0, tzinfo=timezone.utc)
 
 
-class LivingSession:
+class DrivenSession:
     """One device; connecting takes no time, and reports are accepted unless `refuses` says otherwise."""
 
     def __init__(
-        self, behaviour: Behaviour, device_id: str = "pump-1", seed: str = "1", begin: datetime = BEGIN, **who: Any
+        self, behaviour: Behaviour, device_id: str = "pump-1", seed: str = "1", begin: datetime = BEGIN, **device: Any
     ) -> None:
-        self.who = Who(device_id=device_id, **who)
-        self.session = Session(behaviour, self.who, dice_of(self.who, seed))
+        self.device = DeviceInfo(device_id=device_id, **device)
+        self.session = Session(behaviour, self.device, rng_of(self.device, seed))
         self.begin = begin
         self.now = 0.0
         self.done: list[tuple[float, Action]] = []
@@ -55,7 +55,7 @@ class LivingSession:
 
     @property
     def is_ready(self) -> bool:
-        return self.session.state is State.READY
+        return self.session.state is ConnectionState.READY
 
     def tell(self, event: Event) -> list[Action]:
         """Have something happen; gives what the device did at once."""
@@ -96,7 +96,7 @@ class LivingSession:
 
     def link(self) -> None:
         self.tell(Online())
-        if self.session.state is State.LISTENING:
+        if self.session.state is ConnectionState.LISTENING:
             self.tell(Subscribed())
 
     @property
@@ -111,21 +111,21 @@ class LivingSession:
     def messages(self) -> list[tuple[float, SendTelemetry]]:
         return [(at, each) for at, each in self.done if isinstance(each, SendTelemetry)]
 
-    def seen(self, what: What) -> list[Seen]:
-        return [each for _, each in self.done if isinstance(each, Seen) and each.what is what]
+    def activities(self, what: ActivityKind) -> list[Activity]:
+        return [each for _, each in self.done if isinstance(each, Activity) and each.kind is what]
 
     def stretches(self, until: float = math.inf) -> list[tuple[float, str]]:
         """When it came and went."""
-        words = {Come: "come", Leave: "leave"}
+        words = {Connect: "come", Disconnect: "leave"}
         return [(at, words[type(each)]) for at, each in self.done if type(each) in words and at <= until]
 
     def _follow(self, action: Action) -> None:
         match action:
-            case Come():
+            case Connect():
                 self.link()
-            case Leave():
+            case Disconnect():
                 self.tell(Offline())
-            case Listen():
+            case Subscribe():
                 pass  # `link` acknowledges it
             case Report():
                 assert self.is_ready, "only a ready device reports"

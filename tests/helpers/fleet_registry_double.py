@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from azext_iotjobs.model.created_devices import Created, head, read_list
+from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, parse_log
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.transport_double import response
 
@@ -144,11 +144,11 @@ class ListDouble:
     """The list of what was made, in memory: `lines` is what a disk would have."""
 
     def __init__(self, doom: Doom | None = None, *, is_temporary: bool = True) -> None:
-        self.created = Created(run=RUN, hub=HUB, is_temporary=is_temporary)
-        self.lines = [json.dumps(head(self.created)) + "\n"]
+        self.created = CreatedDevices(run=RUN, hub=HUB, is_temporary=is_temporary)
+        self.lines = [json.dumps(first_entry(self.created)) + "\n"]
         self._doom = doom or Doom()
 
-    def note(self, entry: Mapping[str, Any]) -> None:
+    def append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry) + "\n"
         if self._doom.pass_moment():  # in the middle of it
             self.lines.append(line[: len(line) // 2])
@@ -160,6 +160,6 @@ class ListDouble:
     def read_again(self) -> "ListDouble":
         """As the next process finds it."""
         again = ListDouble()
-        again.created = read_list(self.lines)
+        again.created = parse_log(self.lines)
         again.lines = [line for line in self.lines if line.endswith("\n")]
         return again

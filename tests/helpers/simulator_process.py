@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 END_LIMIT_S = 120.0
 
 
-class SimulatedFleet:
+class SimulatorProcess:
     """A running fleet of devices that are registered already.
 
     told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds;
@@ -63,7 +63,7 @@ class SimulatedFleet:
             self._ended = json.loads(out.splitlines()[-1])
         return self._ended
 
-    def __enter__(self) -> "SimulatedFleet":
+    def __enter__(self) -> "SimulatorProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +78,7 @@ def main(told: dict[str, Any]) -> None:
     from azext_iotjobs.model.target import DeviceKey, HubTarget
     from azext_iotjobs.operations.simulate import event_loop
     from azext_iotjobs.simulator.behaviour import Behaviour
-    from azext_iotjobs.simulator.events import Seen, What
+    from azext_iotjobs.simulator.events import Activity, ActivityKind
     from azext_iotjobs.simulator.telemetry import TelemetryPlan
     from azext_iotjobs.transport.mqtt import Way
 
@@ -99,38 +99,38 @@ def main(told: dict[str, Any]) -> None:
         )
         for number, each in enumerate(told["ids"])
     ]
-    seen: Counter[str] = Counter()
+    activity: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     acknowledged: dict[str, list[int]] = {}
     called: dict[str, Counter[str]] = {}  # devices, by the name of the method
     ready: set[str] = set()
     stop = threading.Event()
 
-    def on_seen(device: str, what: Seen) -> None:
-        seen[what.what.value] += 1
-        if what.what is What.READY:
+    def on_activity(device: str, what: Activity) -> None:
+        activity[what.kind.value] += 1
+        if what.kind is ActivityKind.READY:
             ready.add(device)
-        elif what.what in (What.LOST, What.LEFT, What.REFUSED, What.NOT_CONNECTED):
+        elif what.kind in (ActivityKind.LOST, ActivityKind.LEFT, ActivityKind.REFUSED, ActivityKind.NOT_CONNECTED):
             ready.discard(device)
             reasons[str(what.details.get("reason"))] += 1
-        elif what.what is What.ACKNOWLEDGED and told.get("remembers"):
+        elif what.kind is ActivityKind.ACKNOWLEDGED and told.get("remembers"):
             acknowledged.setdefault(device, []).append(what.details["number"])
-        elif what.what is What.METHOD and told.get("remembersCalls"):
+        elif what.kind is ActivityKind.METHOD and told.get("remembersCalls"):
             called.setdefault(what.details["name"], Counter())[device] += 1
 
     def listen() -> None:
         for _ in sys.stdin:
             often = {name: dict(Counter(list(times.values()))) for name, times in list(called.items())}
-            say({"ready": len(ready), "seen": dict(seen), "threads": threading.active_count() - 1, "called": often})
+            say({"ready": len(ready), "seen": dict(activity), "threads": threading.active_count() - 1, "called": often})
         stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
     way = Way.WEBSOCKET if told.get("websocket") else Way.TLS
     ramp = told.get("rampPerSecond", event_loop.RAMP_PER_S)
-    summary = event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=ramp)
+    summary = event_loop.run(target, devices, on_activity, SystemClock(), stop, way, ramp_per_s=ramp)
     say(
         {
-            "seen": dict(seen),
+            "seen": dict(activity),
             "reasons": dict(reasons),
             "acknowledged": acknowledged,
             "sent": summary.sent_count,

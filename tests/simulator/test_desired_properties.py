@@ -7,23 +7,23 @@ import pytest
 from azext_iotjobs.simulator.behaviour import Acknowledge, Behaviour, ReportStep, TwinRule, TwinRules
 from azext_iotjobs.simulator.durations import Fixed
 from azext_iotjobs.simulator.events import (
+    ActivityKind,
     DesiredPatched,
     FetchTwin,
     Online,
     ReportAnswered,
     Subscribed,
     TwinFetched,
-    What,
 )
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.driven_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 PNP = TwinRule(acknowledge=Acknowledge.PNP)
 
 
-def device(*paths: tuple[str, TwinRule], otherwise: TwinRule | None = None, **more: Any) -> LivingSession:
+def device(*paths: tuple[str, TwinRule], otherwise: TwinRule | None = None, **more: Any) -> DrivenSession:
     rules = {tuple(path.split(".")): rule for path, rule in paths}
-    return LivingSession(Behaviour(twin=TwinRules(paths=rules, otherwise=otherwise or TwinRule())), **more)
+    return DrivenSession(Behaviour(twin=TwinRules(paths=rules, otherwise=otherwise or TwinRule())), **more)
 
 
 def test_plain_is_the_value_and_what_has_no_rule_is_reported_at_once() -> None:
@@ -131,7 +131,7 @@ def test_changes_made_while_it_was_off_line_are_taken_in_when_it_is_back_and_onl
     one.lose_link()
     one.link()
     assert len(one.reports) == 2
-    told = [seen.details["patch"] for seen in one.seen(What.DESIRED)]
+    told = [seen.details["patch"] for seen in one.activities(ActivityKind.DESIRED)]
     assert told == [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "gone": {"deep": True}}], "what it found, told once"
 
 
@@ -180,7 +180,7 @@ def test_a_refused_fetch_is_asked_again_on_the_same_connection_only() -> None:
     one.done.clear()
     one.tell(Subscribed())
     one.tell(ReportAnswered(rid="get2", status=429))
-    assert len(one.seen(What.FETCH_REFUSED)) == 1
+    assert len(one.activities(ActivityKind.FETCH_REFUSED)) == 1
     one.run_for(60)
     assert [each.rid for _, each in one.done if isinstance(each, FetchTwin)] == ["get2", "get3"]
     one.tell(ReportAnswered(rid="get3", status=429))
@@ -190,5 +190,5 @@ def test_a_refused_fetch_is_asked_again_on_the_same_connection_only() -> None:
 
 
 def test_without_rules_the_twin_is_not_asked_for() -> None:
-    one = LivingSession(Behaviour())
+    one = DrivenSession(Behaviour())
     assert not [each for _, each in one.done if isinstance(each, FetchTwin)]

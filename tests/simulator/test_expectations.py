@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.claims import parse_expectation, parse_until
-from azext_iotjobs.simulator.events import Moment, Seen, What
-from azext_iotjobs.simulator.expectations import Ending, Judge, Verdict
+from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
+from azext_iotjobs.simulator.expectations import EndConditions, ExpectationTracker, Verdict
 from azext_iotjobs.simulator.statistics import Statistics
 
 DEVICES = ("a", "b", "c", "d")
 WALL = datetime(2026, 11, 21, tzinfo=timezone.utc)
 START = 100.0
 
-Happened = tuple[float, str, What, dict[str, Any]]  # seconds after the start, who, what, details
+Happened = tuple[float, str, ActivityKind, dict[str, Any]]  # seconds after the start, who, what, details
 
 
 def moment(after_s: float) -> Moment:
@@ -23,17 +23,17 @@ def moment(after_s: float) -> Moment:
 
 
 def answered(name: str, *devices: str, at: float = 1.0) -> list[Happened]:
-    return [(at, each, What.ANSWER, {"rid": "1", "name": name, "status": 200}) for each in devices]
+    return [(at, each, ActivityKind.ANSWER, {"rid": "1", "name": name, "status": 200}) for each in devices]
 
 
-def was(what: What, *devices: str, at: float = 1.0, **details: Any) -> list[Happened]:
+def was(what: ActivityKind, *devices: str, at: float = 1.0, **details: Any) -> list[Happened]:
     return [(at, each, what, details) for each in devices]
 
 
 def judged(text: str, *story: list[Happened], end: float = 100.0) -> Verdict:
-    judge = Judge([parse_expectation(text)], DEVICES, START)
+    judge = ExpectationTracker([parse_expectation(text)], DEVICES, START)
     for at, device, what, details in (each for part in story for each in part):
-        judge.on(device, Seen(what=what, details=details), moment(at))
+        judge.on(device, Activity(kind=what, details=details), moment(at))
     (verdict,) = judge.end(moment(end))
     return verdict
 
@@ -46,34 +46,34 @@ TRUE: tuple[tuple[str, list[Happened], float], ...] = (
     ("method * on 2", answered("x", "a") + answered("y", "b", at=2), 2.0),
     ("method reboot on 51%", answered("reboot", "a", "b") + answered("reboot", "c", at=4), 4.0),
     ("method reboot on all within 5s", answered("reboot", *DEVICES, at=5), 5.0),
-    ("connected on 3 within 9s", was(What.READY, "a", "b", "c", at=2) + was(What.LOST, "a", at=3), 2.0),
-    ("message on 1", was(What.MESSAGE, "b", at=6), 6.0),
-    ("telemetry on 1", was(What.ACKNOWLEDGED, "b", at=6), 6.0),
-    ("twin desired.fan = 3 on 1", was(What.DESIRED, "c", patch={"fan": 3.0}), 1.0),
-    ('twin desired.fan = {"a": [1]} on 1', was(What.DESIRED, "c", patch={"fan": {"a": [1]}}), 1.0),
-    ("twin desired.fan = null on 1", was(What.DESIRED, "c", patch={"fan": None}), 1.0),
-    (FW, was(What.REPORT, "a", **REPORT) + was(What.REPORT_ACCEPTED, "a", at=2, rid="7"), 2.0),
+    ("connected on 3 within 9s", was(ActivityKind.READY, "a", "b", "c", at=2) + was(ActivityKind.LOST, "a", at=3), 2.0),
+    ("message on 1", was(ActivityKind.MESSAGE, "b", at=6), 6.0),
+    ("telemetry on 1", was(ActivityKind.ACKNOWLEDGED, "b", at=6), 6.0),
+    ("twin desired.fan = 3 on 1", was(ActivityKind.DESIRED, "c", patch={"fan": 3.0}), 1.0),
+    ('twin desired.fan = {"a": [1]} on 1', was(ActivityKind.DESIRED, "c", patch={"fan": {"a": [1]}}), 1.0),
+    ("twin desired.fan = null on 1", was(ActivityKind.DESIRED, "c", patch={"fan": None}), 1.0),
+    (FW, was(ActivityKind.REPORT, "a", **REPORT) + was(ActivityKind.REPORT_ACCEPTED, "a", at=2, rid="7"), 2.0),
 )
 
 LOST: tuple[tuple[str, list[Happened], str, tuple[str, ...]], ...] = (
     ("method reboot on all", answered("reboot", "a", "c"), "not before the end", ("b", "d")),
     ("method reboot on all", answered("reset", *DEVICES), "not before the end", DEVICES),
-    ("method reboot on 1", was(What.METHOD, "a", rid="1", name="reboot"), "not before the end", DEVICES),
+    ("method reboot on 1", was(ActivityKind.METHOD, "a", rid="1", name="reboot"), "not before the end", DEVICES),
     ("method reboot on 3 within 5s", answered("reboot", *DEVICES, at=5.1), "not in time", DEVICES),
-    ("connected on 2", was(What.READY, "a") + was(What.LOST, "a") + was(What.READY, "b"), "not before the end",
+    ("connected on 2", was(ActivityKind.READY, "a") + was(ActivityKind.LOST, "a") + was(ActivityKind.READY, "b"), "not before the end",
      ("a", "c", "d")),
-    ("connected on 2", was(What.READY, "a") + was(What.LEFT, "a") + was(What.READY, "b"), "not before the end",
+    ("connected on 2", was(ActivityKind.READY, "a") + was(ActivityKind.LEFT, "a") + was(ActivityKind.READY, "b"), "not before the end",
      ("a", "c", "d")),
-    ("method x on 3", was(What.REFUSED, "a", "b") + answered("x", "c", "d"), "too few devices are left", DEVICES),
-    ("method x on 3", answered("x", "a", "b") + was(What.REFUSED, "a", "c", "d"), "too few devices are left",
+    ("method x on 3", was(ActivityKind.REFUSED, "a", "b") + answered("x", "c", "d"), "too few devices are left", DEVICES),
+    ("method x on 3", answered("x", "a", "b") + was(ActivityKind.REFUSED, "a", "c", "d"), "too few devices are left",
      ("c", "d")),
-    ("twin desired.on = true on 1", was(What.DESIRED, "c", patch={"on": 1}), "not before the end", DEVICES),
-    ("twin desired.a = {} on 1", was(What.DESIRED, "c", patch={"a": {"b": 1}}), "not before the end", DEVICES),
-    ("twin desired.a = 1 on 1", was(What.REPORT, "c", rid="1", patch={"a": 1}), "not before the end", DEVICES),
-    (FW, was(What.REPORT, "a", **REPORT) + was(What.REPORT_REFUSED, "a", rid="7", status=429), "not before the end",
+    ("twin desired.on = true on 1", was(ActivityKind.DESIRED, "c", patch={"on": 1}), "not before the end", DEVICES),
+    ("twin desired.a = {} on 1", was(ActivityKind.DESIRED, "c", patch={"a": {"b": 1}}), "not before the end", DEVICES),
+    ("twin desired.a = 1 on 1", was(ActivityKind.REPORT, "c", rid="1", patch={"a": 1}), "not before the end", DEVICES),
+    (FW, was(ActivityKind.REPORT, "a", **REPORT) + was(ActivityKind.REPORT_REFUSED, "a", rid="7", status=429), "not before the end",
      DEVICES),
-    (FW, was(What.REPORT, "a", **REPORT) + was(What.REPORT_ACCEPTED, "a", rid="6")
-     + was(What.REPORT_ACCEPTED, "b", rid="7"), "not before the end", DEVICES),
+    (FW, was(ActivityKind.REPORT, "a", **REPORT) + was(ActivityKind.REPORT_ACCEPTED, "a", rid="6")
+     + was(ActivityKind.REPORT_ACCEPTED, "b", rid="7"), "not before the end", DEVICES),
 )  # fmt: skip
 
 
@@ -94,12 +94,12 @@ def test_an_expectation_that_is_lost_names_the_devices(
 
 
 def test_what_came_true_stays_true() -> None:
-    assert judged("connected on 1", was(What.READY, "a"), was(What.LOST, "a")).came_true
+    assert judged("connected on 1", was(ActivityKind.READY, "a"), was(ActivityKind.LOST, "a")).came_true
 
 
 def test_all_is_decided_at_the_last_deadline_and_not_before() -> None:
     texts = ("method x on all within 5s", "connected on 1 within 9s")
-    judge = Judge([parse_expectation(text) for text in texts], DEVICES, START)
+    judge = ExpectationTracker([parse_expectation(text) for text in texts], DEVICES, START)
     judge.decide(moment(5.0))
     assert not judge.is_decided
     judge.decide(moment(5.1))
@@ -110,9 +110,9 @@ def test_all_is_decided_at_the_last_deadline_and_not_before() -> None:
 
 
 def test_a_device_that_gave_up_and_came_back_counts_again() -> None:
-    story = was(What.REFUSED, "a") + was(What.READY, "a") + answered("x", *DEVICES)
+    story = was(ActivityKind.REFUSED, "a") + was(ActivityKind.READY, "a") + answered("x", *DEVICES)
     assert not judged("method x on all", story).came_true, "all of four was lost when the first gave up"
-    assert judged("method x on 3", was(What.REFUSED, "a"), was(What.READY, "a"), was(What.REFUSED, "b"),
+    assert judged("method x on 3", was(ActivityKind.REFUSED, "a"), was(ActivityKind.READY, "a"), was(ActivityKind.REFUSED, "b"),
                   answered("x", "a", "c", "d")).came_true  # fmt: skip
 
 
@@ -127,8 +127,8 @@ def test_more_devices_than_there_are_cannot_be_expected() -> None:
         (("60s",), [], 59.9, None),
         (("60s",), [], 60.0, "60s"),
         (("forever",), answered("x", *DEVICES), 1e9, None),
-        (("60s", "2 messages"), was(What.ACKNOWLEDGED, "a", "a"), 2.0, "2 messages"),
-        (("2 messages",), was(What.SENT, "a", "a"), 2.0, None),
+        (("60s", "2 messages"), was(ActivityKind.ACKNOWLEDGED, "a", "a"), 2.0, "2 messages"),
+        (("2 messages",), was(ActivityKind.SENT, "a", "a"), 2.0, None),
         (("3 methods",), answered("x", "a", "b", "b"), 2.0, "3 methods"),
         (("all methods",), answered("x", "a", "b", "b", "c"), 2.0, None),
         (("all methods",), answered("x", "a", "b") + answered("y", "c", "d"), 2.0, "all methods"),
@@ -138,9 +138,9 @@ def test_more_devices_than_there_are_cannot_be_expected() -> None:
 def test_a_run_ends_at_the_first_condition_that_holds(
     conditions: tuple[str, ...], story: list[Happened], at: float, reached: str | None
 ) -> None:
-    ending = Ending([parse_until(each) for each in conditions], DEVICES, START)
+    ending = EndConditions([parse_until(each) for each in conditions], DEVICES, START)
     statistics = Statistics(len(DEVICES), moment(0))
     for after_s, device, what, details in story:
         for each in (ending, statistics):
-            each.on(device, Seen(what=what, details=details), moment(after_s))
+            each.on(device, Activity(kind=what, details=details), moment(after_s))
     assert ending.reached(statistics, moment(at)) == reached

@@ -17,15 +17,15 @@ from azext_iotjobs.simulator.behaviour import (
     WaitStep,
 )
 from azext_iotjobs.simulator.durations import Fixed, Uniform
-from azext_iotjobs.simulator.events import Leave, What
+from azext_iotjobs.simulator.events import ActivityKind, Disconnect
 from azext_iotjobs.simulator.template import Template, compiled
-from tests.helpers.driven_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 NAMES = ("request", "method", "count", "progress")
 
 
-def device(rule: MethodRule, name: str = "m", **more: Any) -> LivingSession:
-    return LivingSession(Behaviour(methods={name: rule}), **more)
+def device(rule: MethodRule, name: str = "m", **more: Any) -> DrivenSession:
+    return DrivenSession(Behaviour(methods={name: rule}), **more)
 
 
 def template(value: Any) -> Template:
@@ -74,7 +74,7 @@ def test_an_answer_never_goes_out_on_another_connection_but_what_follows_is_done
     one.link()
     one.run_until(10)
     assert one.answers == []
-    (told,) = one.seen(What.UNANSWERED)
+    (told,) = one.activities(ActivityKind.UNANSWERED)
     assert told.details["reason"] == "its connection is gone"
     assert one.reports == [(5, {"done": True})]
 
@@ -85,7 +85,7 @@ def test_no_answer_means_that_nothing_happens() -> None:
     one.run_until(1000)
     assert one.answers == []
     assert one.reports == []
-    assert len(one.seen(What.UNANSWERED)) == 1
+    assert len(one.activities(ActivityKind.UNANSWERED)) == 1
 
 
 def test_a_failed_call_has_a_status_payload_and_steps_of_its_own() -> None:
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_run_whatever_else_happens_meanwhile() -> N
     )
 
     def outcome(seed: str, *, disturbed: bool) -> list[Any]:
-        one = LivingSession(Behaviour(methods={"m": rule, "x": rule}), seed=seed)
+        one = DrivenSession(Behaviour(methods={"m": rule, "x": rule}), seed=seed)
         for _ in range(30):
             one.call("m")
             if disturbed:
@@ -160,7 +160,7 @@ def test_while_it_is_away_by_its_own_will_it_takes_no_connection() -> None:
     one = device(MethodRule(then=(OfflineStep(Fixed(30)),)), "reboot")
     one.call("reboot")
     one.link()  # a handshake that was under way
-    assert [type(action) for _, action in one.done[-1:]] == [Leave]
+    assert [type(action) for _, action in one.done[-1:]] == [Disconnect]
     assert not one.is_ready
 
 

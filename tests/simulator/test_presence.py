@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.behaviour import Behaviour, Flapping, Presence, Span, Windows
-from azext_iotjobs.simulator.events import What
+from azext_iotjobs.simulator.behaviour import Behaviour, Flapping, PresenceRule, Span, Windows
+from azext_iotjobs.simulator.events import ActivityKind
 from azext_iotjobs.simulator.parts.presence import window_at
-from tests.helpers.driven_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Span(time(6), time(22))
@@ -22,14 +22,14 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
-def device(presence: Presence, number: int = 0, begin: str = "2026-11-21T08:00", seed: str = "1") -> LivingSession:
-    return LivingSession(Behaviour(presence=presence), device_id=f"d-{number}", begin=utc(begin), seed=seed)
+def device(presence: PresenceRule, number: int = 0, begin: str = "2026-11-21T08:00", seed: str = "1") -> DrivenSession:
+    return DrivenSession(Behaviour(presence=presence), device_id=f"d-{number}", begin=utc(begin), seed=seed)
 
 
 def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
     def absent(seed: str, count: int) -> set[int]:
-        fleet = [device(Presence(offline_share=0.05), number, seed=seed) for number in range(count)]
-        assert [not each.is_ready for each in fleet] == [bool(each.seen(What.ABSENT)) for each in fleet]
+        fleet = [device(PresenceRule(offline_share=0.05), number, seed=seed) for number in range(count)]
+        assert [not each.is_ready for each in fleet] == [bool(each.activities(ActivityKind.ABSENT)) for each in fleet]
         return {number for number, each in enumerate(fleet) if not each.is_ready}
 
     few = absent("1", 1000)
@@ -37,13 +37,13 @@ def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
     assert {number for number in absent("1", 1500) if number < 1000} == few  # more devices change nothing
     assert absent("2", 1000) != few
     assert absent("1", 10) <= few
-    gone = device(Presence(offline_share=1))
+    gone = device(PresenceRule(offline_share=1))
     gone.run_until(1e6)
     assert gone.stretches() == []
 
 
 def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
-    fleet = [device(Presence(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
+    fleet = [device(PresenceRule(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
     assert sum(each.is_ready for each in fleet) == pytest.approx(150, abs=25)
     lengths: dict[str, list[float]] = {"come": [], "leave": []}
     for each in fleet:
@@ -104,7 +104,7 @@ def test_nothing_changes_before_the_change_that_is_told(
 
 
 def test_a_device_comes_and_goes_with_its_windows_each_a_little_later() -> None:
-    presence = Presence(windows=Windows(spans=(DAY,), zone=BERLIN, spread_s=600))
+    presence = PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN, spread_s=600))
     fleet = [device(presence, number, begin="2026-11-21T12:00") for number in range(50)]
     opened = []
     for each in fleet:
@@ -118,7 +118,7 @@ def test_a_device_comes_and_goes_with_its_windows_each_a_little_later() -> None:
 
 
 def test_a_wall_clock_that_is_set_does_not_confuse_it() -> None:
-    one = device(Presence(windows=Windows(spans=(DAY,), zone=BERLIN)), begin="2026-11-21T20:00")
+    one = device(PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN)), begin="2026-11-21T20:00")
     one.begin -= timedelta(hours=5)
     one.run_until(2 * HOUR_S)
     assert one.stretches() == [(0, "come")]

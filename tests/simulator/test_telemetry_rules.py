@@ -7,18 +7,18 @@ import pytest
 
 from azext_iotjobs.simulator.behaviour import Behaviour, TelemetryRule
 from azext_iotjobs.simulator.durations import Fixed, Uniform
-from azext_iotjobs.simulator.generators import Counter, Sine, Walk
+from azext_iotjobs.simulator.generators import Counter, RandomWalk, Sine
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.driven_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 COUNTED = {"n": Counter()}
 
 
-def device(*rules: TelemetryRule, **more: Any) -> LivingSession:
-    return LivingSession(Behaviour(telemetry=rules), **more)
+def device(*rules: TelemetryRule, **more: Any) -> DrivenSession:
+    return DrivenSession(Behaviour(telemetry=rules), **more)
 
 
-def bodies(one: LivingSession) -> list[Any]:
+def bodies(one: DrivenSession) -> list[Any]:
     return [json.loads(message.body) for _, message in one.messages]
 
 
@@ -46,7 +46,7 @@ def test_values_properties_and_payload_are_filled_for_each_message() -> None:
     rule = TelemetryRule(
         name="climate",
         every=Uniform(1, 2),
-        values={"temperature": Sine(mean=20, amplitude=5, period_s=60), "wear": Walk(start=0, step=1)},
+        values={"temperature": Sine(mean=20, amplitude=5, period_s=60), "wear": RandomWalk(start=0, step=1)},
         payload=compiled({"id": "${device}", "t": "${temperature}", "note": "wear ${wear}"}, ("temperature", "wear")),
         properties={"site": compiled("${tags.site}"), "$.ct": compiled("text/json")},
     )
@@ -79,7 +79,7 @@ def test_late_messages_are_not_sent_in_a_burst() -> None:
 
 
 def test_the_same_seed_gives_the_same_values() -> None:
-    rule = TelemetryRule(name="t", every=Uniform(1, 3), values={"w": Walk(start=0, step=1)})
+    rule = TelemetryRule(name="t", every=Uniform(1, 3), values={"w": RandomWalk(start=0, step=1)})
 
     def story(seed: str) -> list[Any]:
         one = device(rule, seed=seed)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.expressions import Scope
-from azext_iotjobs.simulator.rng import Dice
+from azext_iotjobs.simulator.rng import Rng
 from azext_iotjobs.simulator.template import BadTemplate, compiled, constant
 
-WHO = Who(device_id="pump-7", number=6, tags={"site": "north", "place": {"floor": 3}})
+WHO = DeviceInfo(device_id="pump-7", number=6, tags={"site": "north", "place": {"floor": 3}})
 WALL = datetime(2026, 11, 21, 8, 30, 0, 123456, tzinfo=timezone.utc)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -22,7 +22,7 @@ JSON_VALUES = st.recursive(
 
 
 def rendered(value: Any, seed: str = "", **names: Any) -> Any:
-    return compiled(value, names).render(Scope(WHO, WALL, Dice(seed), names))
+    return compiled(value, names).render(Scope(WHO, WALL, Rng(seed), names))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_said_when_it_is_compiled_and_where(template: Any, said
 
 @given(JSON_VALUES)
 def test_what_has_no_expression_is_itself(value: Any) -> None:
-    assert constant(value).render(Scope(WHO, WALL, Dice(""))) == value
+    assert constant(value).render(Scope(WHO, WALL, Rng(""))) == value
     if "${" not in json.dumps(value, ensure_ascii=False):
         assert rendered(value) == value
 
@@ -104,11 +104,11 @@ def test_no_text_breaks_the_compiler(text: str) -> None:
 
 
 def test_throws_stay_within_their_bounds_and_reach_them() -> None:
-    dice = Dice("bounds")
+    rng = Rng("bounds")
     template = compiled(
         {"i": "${random.int(-1, 2)}", "f": "${random.float(1.5, 2, 1)}", "c": '${random.choice("a", 2)}'}
     )
-    found = [template.render(Scope(WHO, WALL, dice)) for _ in range(400)]
+    found = [template.render(Scope(WHO, WALL, rng)) for _ in range(400)]
     assert {each["i"] for each in found} == {-1, 0, 1, 2}
     assert {each["f"] for each in found} == {1.5, 1.6, 1.7, 1.8, 1.9, 2.0}
     assert {each["c"] for each in found} == {"a", 2}

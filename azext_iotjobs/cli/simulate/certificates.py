@@ -12,7 +12,7 @@ from azext_iotjobs.cli.input.scalars import bytes_of_file
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.identity import SignIn
-from azext_iotjobs.model.simulated_devices import some
+from azext_iotjobs.model.simulated_devices import shown_ids
 
 FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
@@ -46,7 +46,7 @@ class CertificateFolder:
         missing = [each for each in device_ids if self._files(each) is None]
         if missing:
             raise BadValue(
-                f"--certificate-file-path {self._path}: there is no certificate of {some(missing)}.",
+                f"--certificate-file-path {self._path}: there is no certificate of {shown_ids(missing)}.",
                 hint=f"Expected {missing[0]}-cert.pem and {missing[0]}-key.pem, or {missing[0]}.pem with both.",
             )
 
@@ -95,7 +95,7 @@ class Issued:
         long = [each for each in device_ids if len(each) > 64]
         if long:
             raise BadValue(
-                f"--issue-from-ca: {some(long)}: a certificate's common name has at most 64 characters (RFC 5280)."
+                f"--issue-from-ca: {shown_ids(long)}: a certificate's common name has at most 64 characters (RFC 5280)."
             )
 
     def thumbprint(self, device_id: str) -> str | None:

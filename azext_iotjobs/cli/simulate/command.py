@@ -21,8 +21,8 @@ from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.output.terminal_safe import print_text
 from azext_iotjobs.cli.simulate import http
 from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
-from azext_iotjobs.cli.simulate.device_options import OneDevice
-from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.device_options import DeviceOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
@@ -31,7 +31,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.operations.simulate import event_loop as operation
-from azext_iotjobs.simulator.events import Seen, What, Who
+from azext_iotjobs.simulator.events import Activity, ActivityKind, DeviceInfo
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
@@ -70,7 +70,7 @@ def simulate(
     behaviour = BehaviourOptions.taken_from(
         kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
     )
-    fleet = FleetOptions(**kwargs)
+    fleet = SimulateOptions(**kwargs)
     fleet.check(device)
     if wire == "http" and fleet.is_typed:
         raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
@@ -94,7 +94,7 @@ def simulate(
     if model is not None:
         check_dtmi(model, "--model-id")
     text_bytes(body, "--data")
-    behaving = behaviour.read()
+    behaviour = behaviour.read()
     read_properties = read_http_properties if wire == "http" else read_mqtt_properties
     plan = TelemetryPlan(
         text=body,
@@ -107,9 +107,9 @@ def simulate(
         with stopped_by_ctrl_c() as stop:
             http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
         return None
-    one = OneDevice(
+    one = DeviceOptions(
         device=device,
-        behaving=behaving,
+        behaviour=behaviour,
         plan=plan,
         sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
         model=model,
@@ -132,7 +132,7 @@ def _was_typed(value: Any) -> bool:
     return not getattr(value, "is_default", False)
 
 
-def _simulate_one(client: HubClient, one: OneDevice) -> None:
+def _simulate_one(client: HubClient, one: DeviceOptions) -> None:
     device = str(one.device)
     if (reason := reason_against(device)) is not None:
         raise BadValue(
@@ -146,7 +146,7 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
         client, device, device_key=one.device_key, certificate_path=one.certificate_path, key_path=one.key_path,
         passphrase=one.key_passphrase,
     )  # fmt: skip
-    behaviour = one.behaving.of_one(Who(device_id=device))
+    behaviour = one.behaviour.of_one(DeviceInfo(device_id=device))
     simulated = operation.SimulatedDevice(
         device_id=device,
         credential=credential,
@@ -156,7 +156,7 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
     )
     with stopped_by_ctrl_c() as stop:
         summary = operation.run(
-            client.target, [simulated], _print_seen, SystemClock(), stop, one.way, one.behaving.seed
+            client.target, [simulated], _print_seen, SystemClock(), stop, one.way, one.behaviour.seed
         )
     missing = summary.sent_count - summary.acknowledged_count
     logger.warning(
@@ -180,11 +180,11 @@ def _refuse_what_needs_mqtt(given: Mapping[str, Any]) -> None:
             )
 
 
-def _print_seen(device: str, seen: Seen) -> None:
+def _print_seen(device: str, activity: Activity) -> None:
     """One heading and one block a thing, in the reference's words, so that scripts which read them go on."""
-    details = seen.details
-    match seen.what:
-        case What.METHOD:
+    details = activity.details
+    match activity.kind:
+        case ActivityKind.METHOD:
             _print_block(
                 "Method Request Handler [Received direct method invocation request]:",
                 {
@@ -194,7 +194,7 @@ def _print_seen(device: str, seen: Seen) -> None:
                     "Method Request Payload": details["payload"],
                 },
             )
-        case What.ANSWER:
+        case ActivityKind.ANSWER:
             _print_block(
                 "Method Response:",
                 {
@@ -203,9 +203,9 @@ def _print_seen(device: str, seen: Seen) -> None:
                     "Payload": details["payload"],
                 },
             )
-        case What.DESIRED:
+        case ActivityKind.DESIRED:
             _print_block("Twin patch handler [Updating device twin reported properties]:", details["patch"])
-        case What.MESSAGE:
+        case ActivityKind.MESSAGE:
             _print_block(
                 "C2D Message Handler [Received C2D message]:",
                 {
@@ -214,26 +214,26 @@ def _print_seen(device: str, seen: Seen) -> None:
                     "Message Properties": details["properties"],
                 },
             )
-        case What.SENT:
+        case ActivityKind.SENT:
             _show_progress(details["number"], details.get("count"))
-        case What.READY:
+        case ActivityKind.READY:
             logger.warning("%s: connected, listening.", device)
-        case What.LOST:
+        case ActivityKind.LOST:
             why = f" {details['reason']}" if "reason" in details else ""
             logger.warning("%s: connection lost; connecting again in %.1f s.%s", device, details["retry_in_s"], why)
-        case What.NOT_CONNECTED:
+        case ActivityKind.NOT_CONNECTED:
             logger.warning("%s: %s Connecting again in %.1f s.", device, details["reason"], details["retry_in_s"])
-        case What.REFUSED:
+        case ActivityKind.REFUSED:
             pass  # the command's own error says so
-        case What.REPORT_REFUSED:
+        case ActivityKind.REPORT_REFUSED:
             logger.warning("%s: the hub refused reported properties (%s).", device, details["status"])
-        case What.DROPPED:
+        case ActivityKind.DROPPED:
             logger.warning("%s: something was not sent: too much waits for the hub already.", device)
-        case What.FETCH_REFUSED:
+        case ActivityKind.FETCH_REFUSED:
             logger.warning("%s: the hub refused to show its twin (%s); asking again.", device, details["status"])
-        case What.UNANSWERED:
+        case ActivityKind.UNANSWERED:
             logger.warning("%s: method %r is not answered: %s.", device, details["name"], details["reason"])
-        case What.UNREADABLE:
+        case ActivityKind.UNREADABLE:
             logger.warning("%s: unreadable message on %r.", device, details["topic"])
 
 

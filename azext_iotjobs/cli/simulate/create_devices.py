@@ -10,10 +10,10 @@ from knack.log import get_logger
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.simulate import created_devices_log, select_devices
-from azext_iotjobs.cli.simulate.created_devices_log import CreatedList
-from azext_iotjobs.cli.simulate.credentials import Ways
-from azext_iotjobs.cli.simulate.options import EVERYTHING, FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.created_devices_log import CreatedDevicesLog
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.options import EVERYTHING, SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
@@ -34,7 +34,7 @@ TOLD_STEPS = 10  # of progress
 class Made:
     """A fleet whose devices are all registered, and what this run made of it."""
 
-    fleet: Fleet
+    fleet: SimulatedDevices
     run: str | None = None  # None: nothing was missing
     count: int = 0
     deletion: Deletion | None = None  # once it is over, with --delete-after
@@ -49,7 +49,9 @@ class Made:
 
 
 @contextmanager
-def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, stop: StopFlag) -> Iterator[Made]:
+def made(
+    client: HubClient, found: SimulatedDevices, options: SimulateOptions, ways: CredentialPlan, stop: StopFlag
+) -> Iterator[Made]:
     """Register what is missing; with --delete-after, remove it at the end, however that comes.
 
     A second Ctrl-C leaves at once, and so does a process that is killed: the list on the disk says what is left.
@@ -75,7 +77,7 @@ def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, sto
         fresh = tuple(
             DeviceFacts(device_id=name, etag="", is_connected=False, sign_in=kind, tags=tags) for name in creation.made
         )
-        result.fleet = Fleet(
+        result.fleet = SimulatedDevices(
             there=(*found.there, *creation.there, *fresh), missing=(), numbers=found.numbers, own_keys=found.own_keys
         )
         result.count = len(fresh)
@@ -95,9 +97,9 @@ def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, sto
         log.close()
 
 
-def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, Any]:
+def clean_up(cmd: Any, client: HubClient, options: SimulateOptions) -> dict[str, Any]:
     """Remove what earlier runs with --delete-after left on this hub, or all that one run made; tell what was done."""
-    lists, running = created_devices_log.left_over(client.target)
+    lists, running = created_devices_log.take_over_ended_runs(client.target)
     asked_for = options.cleans_up if options.cleans_up != EVERYTHING else None
     if asked_for is not None and asked_for not in [each.created.run for each in lists]:
         for each in lists:
@@ -147,7 +149,7 @@ def deletion_document(deletion: Deletion) -> dict[str, Any]:
     }
 
 
-def _removed(client: HubClient, log: CreatedList) -> Deletion | None:
+def _removed(client: HubClient, log: CreatedDevicesLog) -> Deletion | None:
     """What is removed at a run's end. Its errors are told: what the run itself came to is worth more."""
     try:
         deletion = operation.delete(client, log, SystemClock(), _say("removed"))

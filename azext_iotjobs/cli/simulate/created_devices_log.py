@@ -17,7 +17,7 @@ from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.file_writing import NO_FOLLOW
-from azext_iotjobs.model.created_devices import Created, head, hub_name, read_list
+from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, hub_name, parse_log
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
 from azext_iotjobs.model.target import HubTarget
@@ -27,10 +27,10 @@ logger = get_logger(__name__)
 LOCKED_BYTE = 1 << 30  # far behind the end: Windows lets nobody else read what is locked
 
 
-class CreatedList:
+class CreatedDevicesLog:
     """A list that is this process's; `created` is what it says."""
 
-    def __init__(self, path: Path, file: int, created: Created) -> None:
+    def __init__(self, path: Path, file: int, created: CreatedDevices) -> None:
         self.path = path
         self.created = created
         self._file = file
@@ -57,23 +57,23 @@ def folder() -> Path:
     return Path(get_config_dir()) / "iotjobs" / "simulated"
 
 
-def begin(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedList:
+def begin(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedDevicesLog:
     """A new list. Raises BadValue when it cannot be written."""
     run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    created = Created(run=run, hub=name_of(target), is_temporary=is_temporary)
+    created = CreatedDevices(run=run, hub=name_of(target), is_temporary=is_temporary)
     path = folder() / f"{run}.jsonl"
     try:
         folder().mkdir(parents=True, exist_ok=True)
         folder().chmod(0o700)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         _lock(file)
-        _append(file, head(created))
+        _append(file, first_entry(created))
     except OSError as err:
         raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
-    return CreatedList(path, file, created)
+    return CreatedDevicesLog(path, file, created)
 
 
-def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
+def take_over_ended_runs(target: HubTarget) -> tuple[list[CreatedDevicesLog], list[str]]:
     """The lists for a hub whose runs have ended, taken over; and the runs that go on."""
     taken, running = [], []
     for path in sorted(folder().glob("*.jsonl")):
@@ -90,7 +90,7 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
             os.close(file)
             running.append(created.run)
             continue
-        taken.append(CreatedList(path, file, _read(path) or created))
+        taken.append(CreatedDevicesLog(path, file, _read(path) or created))
         _end_torn_line(file, path)
     return taken, running
 
@@ -100,12 +100,12 @@ def name_of(target: HubTarget) -> str:
     return hub_name("localhost" if target.is_loopback else canonical_host(target.host), target.https_port)
 
 
-def _read(path: Path) -> Created | None:
+def _read(path: Path) -> CreatedDevices | None:
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             lines = file.readlines()
         # Without a whole first line its run has just begun, or died before it asked for anything.
-        return read_list(lines) if lines and lines[0].endswith("\n") else None
+        return parse_log(lines) if lines and lines[0].endswith("\n") else None
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, BadValue) as err:

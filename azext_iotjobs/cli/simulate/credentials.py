@@ -9,21 +9,21 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.simulate.certificates import CertificateFolder, Certificates, Issued
-from azext_iotjobs.cli.simulate.device_options import OneDevice
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.device_options import DeviceOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.identity import SignIn
-from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, some
+from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
 from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.transport.mqtt import Way
 
 logger = get_logger(__name__)
@@ -37,7 +37,7 @@ CONNECTS_DEVICES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
+class CredentialPlan:
     """The ways to sign in that were typed."""
 
     certificates: Certificates | None
@@ -46,7 +46,7 @@ class Ways:
     made_keys: dict[str, str] = field(default_factory=dict, repr=False)  # by device that this run makes
 
     @classmethod
-    def read(cls, one: OneDevice, fleet: FleetOptions) -> "Ways":
+    def read(cls, one: DeviceOptions, fleet: SimulateOptions) -> "CredentialPlan":
         """Raises UserError, naming the option."""
         path, key_path, passphrase = one.certificate_path, one.key_path, one.key_passphrase
         is_folder = path is not None and Path(path).is_dir()
@@ -79,7 +79,7 @@ class Ways:
             return cls(certificates=None, typed_key=None, passed_certificate=passed)
         return cls(certificates=certificates, typed_key=one.device_key, passed_certificate=None)
 
-    def check(self, fleet: Fleet) -> None:
+    def check(self, fleet: SimulatedDevices) -> None:
         """Raise UserError when a device could not sign in, before anything is made."""
         if self.passed_certificate is not None or self.typed_key is not None:
             return
@@ -87,14 +87,14 @@ class Ways:
         if self.certificates is None:
             if by_certificate:
                 raise MissingChoice(
-                    f"{some(by_certificate)}: registered to sign in by certificate.",
+                    f"{shown_ids(by_certificate)}: registered to sign in by certificate.",
                     hint="Give --certificate-file-path FOLDER, or --issue-from-ca for those that a CA vouches for.",
                 )
             return
         self.certificates.check([*by_certificate, *fleet.missing])
         if not by_certificate and not fleet.missing:
             raise ConflictingChoice(
-                f"Certificates are given, but {some([each.device_id for each in fleet.there])} sign in by key.",
+                f"Certificates are given, but {shown_ids([each.device_id for each in fleet.there])} sign in by key.",
                 hint="Leave them out, or have the devices made with --create.",
             )
 
@@ -115,7 +115,7 @@ class Ways:
         )
 
     def credentials(
-        self, client: HubClient, fleet: Fleet, folder: Path, way: Way, stop: StopFlag
+        self, client: HubClient, fleet: SimulatedDevices, folder: Path, way: Way, stop: StopFlag
     ) -> dict[str, Credential]:
         """What each device signs in with; without those that `stop` came before.
 
@@ -159,15 +159,15 @@ def may_connect(client: HubClient, policy: SasKey, device_id: str, way: Way, sto
         def is_set(self) -> bool:
             return connected.is_set() or stop.is_set()
 
-    def on_seen(_device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
+    def on_activity(_device: str, activity: Activity) -> None:
+        if activity.kind is ActivityKind.READY:
             connected.set()
 
     device = event_loop.SimulatedDevice(
         device_id=device_id, credential=_by_policy(device_id, policy), behaviour=Behaviour(), plan=None
     )
     try:
-        event_loop.run(client.target, [device], on_seen, SystemClock(), Stop(), way)
+        event_loop.run(client.target, [device], on_activity, SystemClock(), Stop(), way)
     except Unauthorized:
         logger.warning("Policy %s may not connect devices: they sign in with their own keys.", policy.policy)
         return False

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from azext_iotjobs.cli.simulate.behaviour.options import Behaving
+from azext_iotjobs.cli.simulate.behaviour.options import SeededBehaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneDevice:
+class DeviceOptions:
     """The options by their dest, read where they need to be."""
 
     device: str | None
-    behaving: Behaving
+    behaviour: SeededBehaviour
     plan: TelemetryPlan
     sends: bool  # whether anything about messages was typed: one device sends in any case
     model: str | None

@@ -13,12 +13,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from azext_iotjobs.cli.output.event_file import open_event_file, unwritable
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 
 MAX_VALUE = 8192  # characters of one value's JSON; a method's payload may have 128 KB
 MAX_KEPT = 64 * 1024  # characters that wait for the file
-RECEIVED = frozenset({What.METHOD, What.DESIRED, What.MESSAGE})
+RECEIVED = frozenset({ActivityKind.METHOD, ActivityKind.DESIRED, ActivityKind.MESSAGE})
 RENAMED = {"retry_in_s": "retryInSeconds"}
 LEFT_OUT = ("count",)  # of the plan's messages: no news
 
@@ -38,13 +38,13 @@ class EventFile:
         except OSError as err:
             raise unwritable(path, err) from err
 
-    def add(self, device: str, seen: Seen, now: Moment) -> None:
+    def add(self, device: str, activity: Activity, now: Moment) -> None:
         """Write what `device` saw or did. Raises BadValue when the file takes no more."""
-        values = _values(seen.details) if seen.details else ""
+        values = _values(activity.details) if activity.details else ""
         self._keep(
-            f'{{"at": "{_instant(now.wall)}", "device": {_encode(device)}, "event": "{seen.what.value}"{values}}}\n'
+            f'{{"at": "{_instant(now.wall)}", "device": {_encode(device)}, "event": "{activity.kind.value}"{values}}}\n'
         )
-        if seen.what in RECEIVED:
+        if activity.kind in RECEIVED:
             self.flush()
 
     def add_verdict(self, verdict: Verdict, now: Moment) -> None:

@@ -13,7 +13,7 @@ from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.operations.simulate import http as operation
-from azext_iotjobs.operations.simulate.http import Seen
+from azext_iotjobs.operations.simulate.http import HttpActivity
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 
 logger = get_logger(__name__)
@@ -31,15 +31,15 @@ def simulate(
 ) -> None:
     """Simulate a device over HTTPS until its messages are sent, or `stop` is set."""
 
-    def show(seen: Seen) -> None:
-        if seen.received is not None:
-            block = pprint.pformat(message_document(seen.received), indent=2)
+    def show(activity: HttpActivity) -> None:
+        if activity.received is not None:
+            block = pprint.pformat(message_document(activity.received), indent=2)
             print_text(f"\n{HEADING} [Received C2D message]:\n{block}")
-            done = "Its lock had ended" if seen.settlement is None else DOING[seen.settlement]
+            done = "Its lock had ended" if activity.settlement is None else DOING[activity.settlement]
             print_text(f"{HEADING} [{done}]")
         elif sys.stderr.isatty():
-            end = "\n" if seen.sent_number == plan.count else "\r"
-            wrote(sys.stderr, f"Sending and receiving events via https: {seen.sent_number}/{plan.count}{end}")
+            end = "\n" if activity.sent_number == plan.count else "\r"
+            wrote(sys.stderr, f"Sending and receiving events via https: {activity.sent_number}/{plan.count}{end}")
 
     summary = operation.run(device, plan, settlement, show, SystemClock(), stop)
     logger.warning(

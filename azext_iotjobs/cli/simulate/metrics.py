@@ -14,7 +14,7 @@ from typing import Any
 
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.events import What
+from azext_iotjobs.simulator.events import ActivityKind
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 PREFIX = "iotjobs_simulator_"
@@ -28,13 +28,13 @@ Labels = Mapping[str, str]
 Sample = tuple[str, Labels, float]  # what follows the metric's name, labels, value
 
 COUNTERS = (
-    ("connects", What.READY, "Times that a device was connected and listening."),
-    ("messages_sent", What.SENT, "Messages handed to a connection."),
-    ("messages_acknowledged", What.ACKNOWLEDGED, "Messages that the hub acknowledged."),
-    ("messages_received", What.MESSAGE, "Cloud-to-device messages that devices received."),
-    ("desired_changes", What.DESIRED, "Changes of desired properties that devices received."),
-    ("reports_sent", What.REPORT, "Changes of reported properties handed to a connection."),
-    ("reports_accepted", What.REPORT_ACCEPTED, "Changes of reported properties that the hub took."),
+    ("connects", ActivityKind.READY, "Times that a device was connected and listening."),
+    ("messages_sent", ActivityKind.SENT, "Messages handed to a connection."),
+    ("messages_acknowledged", ActivityKind.ACKNOWLEDGED, "Messages that the hub acknowledged."),
+    ("messages_received", ActivityKind.MESSAGE, "Cloud-to-device messages that devices received."),
+    ("desired_changes", ActivityKind.DESIRED, "Changes of desired properties that devices received."),
+    ("reports_sent", ActivityKind.REPORT, "Changes of reported properties handed to a connection."),
+    ("reports_accepted", ActivityKind.REPORT_ACCEPTED, "Changes of reported properties that the hub took."),
 )
 
 

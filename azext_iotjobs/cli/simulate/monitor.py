@@ -14,17 +14,18 @@ from knack.log import get_logger
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.simulate.event_log import EventFile
+from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
 from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.progress import Display
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.progress import ProgressDisplay
 from azext_iotjobs.cli.simulate.report import document
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
-from azext_iotjobs.simulator.claims import Expectation, Until, parse_expectation, parse_until
-from azext_iotjobs.simulator.events import Moment, Seen
-from azext_iotjobs.simulator.expectations import Ending, Judge, Verdict
+from azext_iotjobs.simulator.claims import Expectation, Until
+from azext_iotjobs.simulator.events import Activity, Moment
+from azext_iotjobs.simulator.expectations import EndConditions, ExpectationTracker, Verdict
 from azext_iotjobs.simulator.statistics import Statistics
 
 logger = get_logger(__name__)
@@ -35,7 +36,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchPlan:
+class MonitorPlan:
     """What was asked for, read and checked."""
 
     until: Sequence[Until]
@@ -47,11 +48,11 @@ class WatchPlan:
 
     def check(self, device_count: int) -> None:
         """Raise BadValue where more devices are wanted than there are."""
-        Judge(self.expectations, range(device_count), 0.0)  # type: ignore[arg-type]
-        Ending(self.until, range(device_count), 0.0)  # type: ignore[arg-type]
+        ExpectationTracker(self.expectations, range(device_count), 0.0)  # type: ignore[arg-type]
+        EndConditions(self.until, range(device_count), 0.0)  # type: ignore[arg-type]
 
 
-def read(options: FleetOptions) -> WatchPlan:
+def read(options: SimulateOptions) -> MonitorPlan:
     """Read the options. Raises BadValue or ConflictingChoice before anything was done."""
     port = options.metrics_port
     if port is not None and not 0 <= port <= 65535:
@@ -64,7 +65,7 @@ def read(options: FleetOptions) -> WatchPlan:
             raise ConflictingChoice(f"{option} goes with {needed}.")
     if options.events_path is not None:
         check_event_file(options.events_path, overwrites=options.overwrites_events)
-    return WatchPlan(
+    return MonitorPlan(
         until=[parse_until(each) for each in options.until or ()],
         expectations=[parse_expectation(each) for each in options.expected or ()],
         events_path=options.events_path,
@@ -75,7 +76,7 @@ def read(options: FleetOptions) -> WatchPlan:
 
 
 @dataclass(frozen=True)
-class Outlets:
+class Sinks:
     """What is open for a run; None where nothing was asked for."""
 
     events: EventFile | None
@@ -83,7 +84,7 @@ class Outlets:
 
 
 @contextmanager
-def opened(plan: WatchPlan) -> Iterator[Outlets]:
+def opened(plan: MonitorPlan) -> Iterator[Sinks]:
     """The file of events and the port of the metrics, until the end. Raises BadValue or ConflictingChoice.
 
     Open them before anything is made: a port that is taken should not cost a fleet.
@@ -97,55 +98,55 @@ def opened(plan: WatchPlan) -> Iterator[Outlets]:
             server = MetricsServer(plan.metrics_address, plan.metrics_port)
             stack.callback(server.close)
             logger.warning("Metrics for Prometheus: %s", server.url)
-        yield Outlets(events, server)
+        yield Sinks(events, server)
 
 
 @contextmanager
 def watching(
-    plan: WatchPlan, outlets: Outlets, devices: Sequence[str], clock: Clock, stop: StopFlag
-) -> Iterator["Watch"]:
+    plan: MonitorPlan, sinks: Sinks, devices: Sequence[str], clock: Clock, stop: StopFlag
+) -> Iterator["Monitor"]:
     """A watch of `devices`, whose run starts now."""
-    watch = Watch(plan, outlets, devices, clock, stop)
+    watch = Monitor(plan, sinks, devices, clock, stop)
     try:
         yield watch
     finally:
         watch.display.end()
 
 
-class Watch:
+class Monitor:
     """One run, watched. It is the run's reporter (`on_seen`) and its stop flag (`is_set`)."""
 
     def __init__(
         self,
-        plan: WatchPlan,
-        outlets: Outlets,
+        plan: MonitorPlan,
+        sinks: Sinks,
         devices: Sequence[str],
         clock: Clock,
         stop: StopFlag,
     ) -> None:
         started = Moment(clock.monotonic(), clock.now())
         self._clock, self._stop = clock, stop
-        self._events, self._server = outlets.events, outlets.server
+        self._events, self._server = sinks.events, sinks.server
         self._ends_when_decided = bool(plan.expectations) and not plan.until
         self._ended_by: str | None = None
         self._next_tick = started.at + TICK_S
         self.statistics = Statistics(len(devices), started)
-        self._judge = Judge(plan.expectations, devices, started.at)
-        self._ending = Ending(plan.until, devices, started.at)
-        self.display = Display(self.statistics)
+        self._judge = ExpectationTracker(plan.expectations, devices, started.at)
+        self._ending = EndConditions(plan.until, devices, started.at)
+        self.display = ProgressDisplay(self.statistics)
         self._serve()
         if self._ends_when_decided and any(each.within_s is None for each in plan.expectations):
             logger.warning("An expectation has no time limit (`within`): Ctrl-C ends the run, or give --until.")
 
-    def on_seen(self, device: str, seen: Seen) -> None:
+    def on_activity(self, device: str, activity: Activity) -> None:
         """What a device saw or did; called before its answer, if that is a call."""
         now = self._moment()
         if self._events is not None:
-            self._events.add(device, seen, now)
-        self.statistics.on(device, seen, now)
-        self._judge.on(device, seen, now)
-        self._ending.on(device, seen, now)
-        self.display.on(device, seen)
+            self._events.add(device, activity, now)
+        self.statistics.on(device, activity, now)
+        self._judge.on(device, activity, now)
+        self._ending.on(device, activity, now)
+        self.display.on(device, activity)
 
     def is_set(self) -> bool:
         """Whether the run is over."""

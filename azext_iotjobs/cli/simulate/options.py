@@ -31,7 +31,7 @@ def _other(option: str, default: Any = None) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetOptions:
+class SimulateOptions:
     """The options by their dest; None or False where nothing was typed."""
 
     condition: str | None = _member("--query-condition")

@@ -5,7 +5,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.status_line import LiveLine
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 logger = get_logger(__name__)
@@ -14,18 +14,18 @@ LIVE_EVERY_S = 1.0
 LINE_EVERY_S = 10.0
 
 WORDS = {
-    What.LOST: "connection lost",
-    What.NOT_CONNECTED: "not connected",
-    What.REFUSED: "refused",
-    What.UNANSWERED: "call not answered",
-    What.FETCH_REFUSED: "twin not given",
-    What.REPORT_REFUSED: "reported properties refused",
-    What.UNREADABLE: "message not readable",
-    What.DROPPED: "not sent, as too much waited for the hub already",
+    ActivityKind.LOST: "connection lost",
+    ActivityKind.NOT_CONNECTED: "not connected",
+    ActivityKind.REFUSED: "refused",
+    ActivityKind.UNANSWERED: "call not answered",
+    ActivityKind.FETCH_REFUSED: "twin not given",
+    ActivityKind.REPORT_REFUSED: "reported properties refused",
+    ActivityKind.UNREADABLE: "message not readable",
+    ActivityKind.DROPPED: "not sent, as too much waited for the hub already",
 }
 
 
-class Display:
+class ProgressDisplay:
     """Tells of one fleet. Call `tick` often; it knows when to say something."""
 
     def __init__(self, statistics: Statistics) -> None:
@@ -34,16 +34,16 @@ class Display:
         self._next_at = statistics.started.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         self._said = ""
         self._told_ready = False
-        self._told_kinds: set[tuple[What, str | None]] = set()  # with their first reason, which stays
+        self._told_kinds: set[tuple[ActivityKind, str | None]] = set()  # with their first reason, which stays
 
-    def on(self, device: str, seen: Seen) -> None:
+    def on(self, device: str, activity: Activity) -> None:
         """Something happened, and is in the statistics."""
-        if seen.what in TROUBLE:
-            self._tell_first(device, seen)
-        elif seen.what is What.READY and not self._told_ready and self._statistics.all_ready_at is not None:
+        if activity.kind in TROUBLE:
+            self._tell_first(device, activity)
+        elif activity.kind is ActivityKind.READY and not self._told_ready and self._statistics.all_ready_at is not None:
             self._told_ready = True
             after_s = self._statistics.all_ready_at - self._statistics.started.at
-            absent = self._statistics.counts[What.ABSENT]
+            absent = self._statistics.counts[ActivityKind.ABSENT]
             but = f" but the {absent} that their behaviour keeps off line" if absent else ""
             count = self._statistics.device_count
             who = "The device is" if count == 1 else f"All {count} devices{but} are"
@@ -65,14 +65,14 @@ class Display:
         """Leave the line that changes."""
         self._line.clear()
 
-    def _tell_first(self, device: str, seen: Seen) -> None:
+    def _tell_first(self, device: str, activity: Activity) -> None:
         """Trouble: only the first of its kind, and the first that has a reason, where others had none."""
-        reason = self._statistics.trouble[seen.what].reason
-        if (seen.what, reason) in self._told_kinds:
+        reason = self._statistics.trouble[activity.kind].reason
+        if (activity.kind, reason) in self._told_kinds:
             return
-        self._told_kinds.add((seen.what, reason))
+        self._told_kinds.add((activity.kind, reason))
         shown = f" ({printable(reason)})" if reason else ""
-        self._warn(f"{printable(device)}: {WORDS[seen.what]}{shown}. Others of this kind are only counted.")
+        self._warn(f"{printable(device)}: {WORDS[activity.kind]}{shown}. Others of this kind are only counted.")
 
     def _warn(self, line: str) -> None:
         self.end()
@@ -86,10 +86,10 @@ def line_of(statistics: Statistics, now: Moment) -> str:
     parts = [f"{len(statistics.connected)} of {statistics.device_count} connected"]
     if rates["connects"]:
         parts[0] += f" (+{rates['connects']:.0f}/s)"
-    if statistics.counts[What.SENT]:
-        parts.append(f"{rates['messages']:.0f} messages/s, {statistics.counts[What.ACKNOWLEDGED]} acknowledged")
-    if statistics.counts[What.METHOD]:
-        answered = f"{rates['methods']:.0f} methods/s, {statistics.counts[What.ANSWER]} answered"
+    if statistics.counts[ActivityKind.SENT]:
+        parts.append(f"{rates['messages']:.0f} messages/s, {statistics.counts[ActivityKind.ACKNOWLEDGED]} acknowledged")
+    if statistics.counts[ActivityKind.METHOD]:
+        answered = f"{rates['methods']:.0f} methods/s, {statistics.counts[ActivityKind.ANSWER]} answered"
         timed = f", p50 {duration(p50)}, p99 {duration(p99)}" if p50 is not None and p99 is not None else ""
         parts.append(answered + timed)
     trouble = ", ".join(f"{WORDS[kind]} {statistics.counts[kind]}" for kind in TROUBLE if statistics.counts[kind])

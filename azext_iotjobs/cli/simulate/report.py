@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azext_iotjobs.model.errors import IotJobsError
-from azext_iotjobs.simulator.events import Moment, What
+from azext_iotjobs.simulator.events import ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
@@ -32,21 +32,21 @@ def document(
         "endedBy": ended_by,
         "devices": {
             "count": statistics.device_count,
-            "absent": counts[What.ABSENT],
+            "absent": counts[ActivityKind.ABSENT],
             "connectedAtEnd": len(statistics.connected),
             "allConnectedAfterSeconds": None if ready_at is None else round(ready_at - started.at, 3),
             "gaveUp": len(gave_up),
         },
-        "connects": counts[What.READY],
+        "connects": counts[ActivityKind.READY],
         "messages": {
-            "sent": counts[What.SENT],
-            "acknowledged": counts[What.ACKNOWLEDGED],
-            "perSecond": _per_second(counts[What.ACKNOWLEDGED], lasted_s),
+            "sent": counts[ActivityKind.SENT],
+            "acknowledged": counts[ActivityKind.ACKNOWLEDGED],
+            "perSecond": _per_second(counts[ActivityKind.ACKNOWLEDGED], lasted_s),
         },
         "methods": {
-            "received": counts[What.METHOD],
-            "answered": counts[What.ANSWER],
-            "perSecond": _per_second(counts[What.ANSWER], lasted_s),
+            "received": counts[ActivityKind.METHOD],
+            "answered": counts[ActivityKind.ANSWER],
+            "perSecond": _per_second(counts[ActivityKind.ANSWER], lasted_s),
             "answerSeconds": _latency(statistics),
             "byName": [
                 {
@@ -59,11 +59,11 @@ def document(
             ],
         },
         "twins": {
-            "desiredChanges": counts[What.DESIRED],
-            "reportsSent": counts[What.REPORT],
-            "reportsAccepted": counts[What.REPORT_ACCEPTED],
+            "desiredChanges": counts[ActivityKind.DESIRED],
+            "reportsSent": counts[ActivityKind.REPORT],
+            "reportsAccepted": counts[ActivityKind.REPORT_ACCEPTED],
         },
-        "cloudToDeviceMessages": counts[What.MESSAGE],
+        "cloudToDeviceMessages": counts[ActivityKind.MESSAGE],
         "expectations": [_verdict(each) for each in verdicts],
         "trouble": [
             {

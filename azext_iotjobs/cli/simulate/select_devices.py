@@ -11,7 +11,7 @@ from azext_iotjobs.cli.input.device_selection import TypedSelection, check_exclu
 from azext_iotjobs.cli.input.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.dry_run import SAMPLE
-from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
@@ -20,12 +20,12 @@ from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,
     Shard,
-    check_may_simulate,
+    check_simulation_allowed,
     numbered_ids,
     obstacles,
     parse_shard,
     registry_time,
-    some,
+    shown_ids,
 )
 from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
 from azext_iotjobs.operations.simulate import provisioning as operation
@@ -36,7 +36,7 @@ OVER_HTTPS = "Over HTTPS such a device sends and receives messages, one a comman
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meant:
+class DeviceSelectionSpec:
     """Which devices were meant, as typed."""
 
     selection: Selection
@@ -46,7 +46,7 @@ class Meant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fleet:
+class SimulatedDevices:
     """The devices of a fleet."""
 
     there: tuple[DeviceFacts, ...]  # registered before
@@ -59,17 +59,19 @@ class Fleet:
         return len(self.there) + len(self.missing)
 
 
-def read(cmd: Any, target: HubTarget, device: str | None, fleet: FleetOptions) -> Meant:
+def read(cmd: Any, target: HubTarget, device: str | None, fleet: SimulateOptions) -> DeviceSelectionSpec:
     """Which devices were meant. Raises UserError, naming the option."""
     own_keys: dict[str, DeviceKey] = {}
     shard = None if fleet.shard is None else parse_shard(fleet.shard)
     limit = most_devices(cmd, fleet.devices_at_most)
     if device is not None:
-        return Meant(selection=Selection(device_ids=device_ids([device], "--device-id")), shard=shard, limit=limit)
+        return DeviceSelectionSpec(
+            selection=Selection(device_ids=device_ids([device], "--device-id")), shard=shard, limit=limit
+        )
     if fleet.id_prefix is not None:
         named = numbered_ids(fleet.id_prefix, fleet.fleet_size or 0)
         without = TypedSelection(condition=None, ids=None, ids_file=None, excluded=fleet.left_out).read_excluded()
-        return Meant(selection=Selection(device_ids=named, excluded=without), shard=shard, limit=limit)
+        return DeviceSelectionSpec(selection=Selection(device_ids=named, excluded=without), shard=shard, limit=limit)
     in_file: tuple[str, ...] = ()
     if fleet.devices_path is not None:
         in_file, own_keys = _read_file(fleet.devices_path, target)
@@ -78,10 +80,10 @@ def read(cmd: Any, target: HubTarget, device: str | None, fleet: FleetOptions) -
     ).read(more_ids=in_file)
     if typed.is_of_modules:
         raise ConflictingChoice("--query-condition selects modules; devices are simulated.")
-    return Meant(selection=typed, shard=shard, limit=limit, own_keys=own_keys)
+    return DeviceSelectionSpec(selection=typed, shard=shard, limit=limit, own_keys=own_keys)
 
 
-def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: bool) -> Fleet:
+def find(client: HubClient, meant: DeviceSelectionSpec, fleet: SimulateOptions, *, is_single: bool) -> SimulatedDevices:
     """The devices, looked at; unless --dry-run, also whether they may be simulated.
 
     Raises NotFound for devices that are not there and are not to be made, ConflictingChoice where devices are in the
@@ -91,12 +93,12 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
     found = operation.find(client, meant.selection, meant.shard, meant.limit)
     if found.missing and not fleet.creates and not fleet.only_plans:
         raise NotFound(
-            f"Not registered: {some(found.missing)}.",
+            f"Not registered: {shown_ids(found.missing)}.",
             hint="--create registers those of --prefix and --count that are missing."
             if fleet.id_prefix is not None
             else Hint("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
         )
-    result = Fleet(there=found.there, missing=found.missing, numbers=found.numbers, own_keys=meant.own_keys)
+    result = SimulatedDevices(there=found.there, missing=found.missing, numbers=found.numbers, own_keys=meant.own_keys)
     if not result.size and not fleet.only_plans:
         raise NotFound("No device is meant: none matches, or none is in this shard.")
     if not fleet.only_plans:
@@ -105,10 +107,10 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
 
 
 def check(
-    client: HubClient, there: tuple[DeviceFacts, ...], fleet: FleetOptions, *, fleet_size: int, is_single: bool
+    client: HubClient, there: tuple[DeviceFacts, ...], fleet: SimulateOptions, *, fleet_size: int, is_single: bool
 ) -> None:
     """Raise ConflictingChoice when devices that this run did not make may not be simulated."""
-    check_may_simulate(
+    check_simulation_allowed(
         there,
         fleet_size=fleet_size,
         is_local=client.target.is_local,
@@ -116,7 +118,7 @@ def check(
     )
 
 
-def check_topics(fleet: Fleet) -> None:
+def check_topics(fleet: SimulatedDevices) -> None:
     """Say which devices MQTT cannot carry: the others are simulated, these count as failed.
 
     Raises BadValue when none can be carried.
@@ -127,11 +129,11 @@ def check_topics(fleet: Fleet) -> None:
     if unfit:
         logger.warning(
             "MQTT cannot carry %s: topics hold no + and #. The other %d are simulated; these count as failed. %s",
-            printable(some(unfit)), len(fit), OVER_HTTPS,
+            printable(shown_ids(unfit)), len(fit), OVER_HTTPS,
         )  # fmt: skip
 
 
-def show_plan(client: HubClient, found: Fleet, fleet: FleetOptions, *, is_single: bool) -> dict[str, Any]:
+def show_plan(client: HubClient, found: SimulatedDevices, fleet: SimulateOptions, *, is_single: bool) -> dict[str, Any]:
     """What --dry-run shows: which devices there are, what is missing, and what is in the way."""
     in_the_way = obstacles(
         found.there,

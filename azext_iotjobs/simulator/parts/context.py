@@ -1,45 +1,45 @@
-"""What the parts of one device's mind share: who it is, its chance, its connection, what it wants later."""
+"""What the parts of one device's session share: the device, its random numbers, its connection, its later tasks."""
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from azext_iotjobs.simulator.events import Moment, Who
+from azext_iotjobs.simulator.events import DeviceInfo, Moment
 from azext_iotjobs.simulator.expressions import Scope
-from azext_iotjobs.simulator.rng import Dice
-from azext_iotjobs.simulator.task_queue import Agenda
+from azext_iotjobs.simulator.rng import Rng
+from azext_iotjobs.simulator.task_queue import TaskQueue
 
 
-class State(Enum):
-    """Where a device's connection stands."""
+class ConnectionState(Enum):
+    """The state of a device's connection."""
 
     OFFLINE = "offline"
     LISTENING = "listening"  # connected; its subscriptions are not yet acknowledged
     READY = "ready"
 
 
-class Core:
-    """One device's; `dice` is never thrown itself, only forked: see `Dice.fork`."""
+class SessionContext:
+    """The shared state of one device. No number is ever drawn from `rng` itself, it is only forked: see `Rng.fork`."""
 
-    __slots__ = ("agenda", "connection", "dice", "state", "who")
+    __slots__ = ("connection", "device", "rng", "state", "tasks")
 
-    def __init__(self, who: Who, dice: Dice) -> None:
-        self.who = who
-        self.dice = dice
-        self.agenda = Agenda()
-        self.state = State.OFFLINE
-        self.connection = 0  # which one it is, counted
+    def __init__(self, device: DeviceInfo, rng: Rng) -> None:
+        self.device = device
+        self.rng = rng
+        self.tasks = TaskQueue()
+        self.state = ConnectionState.OFFLINE
+        self.connection = 0  # the number of the current connection
 
     @property
     def is_ready(self) -> bool:
-        """Whether it may send and report."""
-        return self.state is State.READY
+        """Whether the device may send and report."""
+        return self.state is ConnectionState.READY
 
-    def gone(self) -> None:
-        """The connection is gone, or given up."""
-        self.state = State.OFFLINE
+    def disconnected(self) -> None:
+        """The connection has ended, or is given up."""
+        self.state = ConnectionState.OFFLINE
         self.connection += 1
 
-    def scope(self, now: Moment, dice: Dice, names: Mapping[str, Any]) -> Scope:
-        """What a template is filled with now."""
-        return Scope(self.who, now.wall, dice, names)
+    def scope(self, now: Moment, rng: Rng, names: Mapping[str, Any]) -> Scope:
+        """The values that a template may use now."""
+        return Scope(self.device, now.wall, rng, names)

@@ -1,6 +1,5 @@
-"""Steps, one after the other, for as many at once as there are: after a method, after a desired change. Pure."""
+"""Runs steps one after another, after a method or a desired change; several sequences may run at a time. Pure."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,99 +13,89 @@ from azext_iotjobs.simulator.behaviour import (
     WaitStep,
 )
 from azext_iotjobs.simulator.events import Action, Moment, SendTelemetry
-from azext_iotjobs.simulator.parts.context import Core
-from azext_iotjobs.simulator.parts.presence import Stay
-from azext_iotjobs.simulator.parts.reported_properties import Reports
-from azext_iotjobs.simulator.rng import Dice
+from azext_iotjobs.simulator.parts.context import SessionContext
+from azext_iotjobs.simulator.parts.presence import Presence
+from azext_iotjobs.simulator.parts.reported_properties import ReportedProperties
+from azext_iotjobs.simulator.rng import Rng
+from azext_iotjobs.simulator.template import as_body, as_text
 
 
-class Walker:
-    """One device's; keeps what goes on when the device is ready."""
+class StepRunner:
+    """Runs the steps of one device; a sequence that went off line waits until the device is ready again."""
 
-    __slots__ = ("_core", "_parked", "_reports", "_stay")
+    __slots__ = ("_context", "_presence", "_reports", "_waiting")
 
-    def __init__(self, core: Core, reports: Reports, stay: Stay) -> None:
-        self._core = core
+    def __init__(self, context: SessionContext, reports: ReportedProperties, presence: Presence) -> None:
+        self._context = context
         self._reports = reports
-        self._stay = stay
-        self._parked: list[_Walk] = []
+        self._presence = presence
+        self._waiting: list[_Sequence] = []  # for the device to be ready
 
-    def begin(self, steps: Steps, dice: Dice, names: Mapping[str, Any], now: Moment) -> list[Action]:
-        """Take the first steps, up to one that takes time; the others follow.
+    def start(self, steps: Steps, rng: Rng, names: Mapping[str, Any], now: Moment) -> list[Action]:
+        """Run the first steps, up to one that takes time; the rest follow as tasks.
 
-        names: what their templates may use.
+        rng: the stream of this sequence.  names: what its templates may use.
         """
-        return self._go_on(_Walk(steps, dice, names), now) if steps else []
+        return self._run(_Sequence(steps, rng, names), now) if steps else []
 
-    def ready(self, now: Moment) -> list[Action]:
-        """The device is ready: those that were off line go on."""
-        parked, self._parked = self._parked, []
-        return [action for walk in parked for action in self._go_on(walk, now)]
+    def on_ready(self, now: Moment) -> list[Action]:
+        """The device is ready: sequences that went off line continue."""
+        waiting, self._waiting = self._waiting, []
+        return [action for sequence in waiting for action in self._run(sequence, now)]
 
-    def _go_on(self, walk: "_Walk", now: Moment) -> list[Action]:
+    def _run(self, sequence: "_Sequence", now: Moment) -> list[Action]:
         actions: list[Action] = []
-        while walk.at < len(walk.steps):
-            step = walk.steps[walk.at]
+        while sequence.index < len(sequence.steps):
+            step = sequence.steps[sequence.index]
             pause_s = 0.0
             match step:
                 case ReportStep():
-                    actions += self._report(walk, step, now)
-                    if walk.times:  # more of the same to come
-                        pause_s = step.every.draw(walk.dice)
+                    actions += self._report(sequence, step, now)
+                    if sequence.repeat_count:  # the same step again
+                        pause_s = step.every.draw(sequence.rng)
                 case WaitStep(duration):
-                    walk.at += 1
-                    pause_s = duration.draw(walk.dice)
+                    sequence.index += 1
+                    pause_s = duration.draw(sequence.rng)
                 case OfflineStep(duration):
-                    walk.at += 1
-                    self._parked.append(walk)
-                    return actions + self._stay.leave_for(duration.draw(walk.dice), now)
+                    sequence.index += 1
+                    self._waiting.append(sequence)
+                    return actions + self._presence.go_offline_for(duration.draw(sequence.rng), now)
                 case SendStep():
-                    walk.at += 1
-                    actions += self._send(walk, step, now)
+                    sequence.index += 1
+                    actions += self._send(sequence, step, now)
                 case ChanceStep():
-                    walk.at += 1
-                    if walk.dice.throw() < step.rate:
-                        walk.steps, walk.at = step.instead, 0
+                    sequence.index += 1
+                    if sequence.rng.random() < step.rate:
+                        sequence.steps, sequence.index = step.instead, 0
             if pause_s > 0:
-                self._core.agenda.add(now.at + pause_s, lambda then: self._go_on(walk, then))
+                self._context.tasks.add(now.at + pause_s, lambda then: self._run(sequence, then))
                 return actions
         return actions
 
-    def _report(self, walk: "_Walk", step: ReportStep, now: Moment) -> list[Action]:
-        walk.times += 1
-        names = {**walk.names, "progress": 100 * walk.times // step.times}
-        patch = step.patch.render(self._core.scope(now, walk.dice, names))
-        if walk.times >= step.times:
-            walk.at, walk.times = walk.at + 1, 0
+    def _report(self, sequence: "_Sequence", step: ReportStep, now: Moment) -> list[Action]:
+        sequence.repeat_count += 1
+        names = {**sequence.names, "progress": 100 * sequence.repeat_count // step.times}
+        patch = step.patch.render(self._context.scope(now, sequence.rng, names))
+        if sequence.repeat_count >= step.times:
+            sequence.index, sequence.repeat_count = sequence.index + 1, 0
         return self._reports.report(patch)
 
-    def _send(self, walk: "_Walk", step: SendStep, now: Moment) -> list[Action]:
-        if not self._core.is_ready:
+    def _send(self, sequence: "_Sequence", step: SendStep, now: Moment) -> list[Action]:
+        if not self._context.is_ready:
             return []
-        scope = self._core.scope(now, walk.dice, walk.names)
+        scope = self._context.scope(now, sequence.rng, sequence.names)
         properties = {key: as_text(each.render(scope)) for key, each in step.properties.items()}
         return [SendTelemetry(properties={**JSON_BODY, **properties}, body=as_body(step.payload.render(scope)))]
 
 
-class _Walk:
-    """How far one is."""
+class _Sequence:
+    """One sequence of steps, and how far it has run."""
 
-    __slots__ = ("at", "dice", "names", "steps", "times")
+    __slots__ = ("index", "names", "repeat_count", "rng", "steps")
 
-    def __init__(self, steps: Steps, dice: Dice, names: Mapping[str, Any]) -> None:
+    def __init__(self, steps: Steps, rng: Rng, names: Mapping[str, Any]) -> None:
         self.steps = steps
-        self.dice = dice
+        self.rng = rng
         self.names = names
-        self.at = 0
-        self.times = 0  # that the step at `at` has been done
-
-
-def as_body(value: Any) -> bytes:
-    """A JSON value as the body of a message."""
-    # What has no UTF-8 form is written as JSON writes it too.
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
-
-
-def as_text(value: Any) -> str:
-    """A JSON value as the value of a message's property."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        self.index = 0  # of the next step
+        self.repeat_count = 0  # how often that step has run

@@ -9,18 +9,18 @@ import pytest
 
 from azext_iotjobs.cli.simulate import created_devices_log
 from azext_iotjobs.cli.simulate.create_devices import clean_up, made
-from azext_iotjobs.cli.simulate.credentials import Ways
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice, LinkError, NotFound
 from azext_iotjobs.model.target import HubTarget
 from tests.helpers.fleet_registry_double import FleetRegistry
 
 TARGET = HubTarget(host="Hub.example")
-TEMPORARY = FleetOptions(id_prefix="P", fleet_size=2, creates=True, deletes_after=True)
-LASTING = FleetOptions(id_prefix="P", fleet_size=2, creates=True)
-CLEAN_UP = FleetOptions(cleans_up="")
+TEMPORARY = SimulateOptions(id_prefix="P", fleet_size=2, creates=True, deletes_after=True)
+LASTING = SimulateOptions(id_prefix="P", fleet_size=2, creates=True)
+CLEAN_UP = SimulateOptions(cleans_up="")
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +29,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def making(registry: FleetRegistry, options: FleetOptions, **target: Any) -> Any:
+def making(registry: FleetRegistry, options: SimulateOptions, **target: Any) -> Any:
     client = HubClient(HubTarget(host=TARGET.host, **target), registry)
-    found = Fleet(there=(), missing=("P1", "P2"), numbers={"P1": 0, "P2": 1}, own_keys={})
-    ways = Ways(certificates=None, typed_key=None, passed_certificate=None)
+    found = SimulatedDevices(there=(), missing=("P1", "P2"), numbers={"P1": 0, "P2": 1}, own_keys={})
+    ways = CredentialPlan(certificates=None, typed_key=None, passed_certificate=None)
     return made(client, found, options, ways, threading.Event())
 
 
-def cleaned(registry: FleetRegistry, options: FleetOptions = CLEAN_UP, target: HubTarget = TARGET) -> dict[str, Any]:
+def cleaned(registry: FleetRegistry, options: SimulateOptions = CLEAN_UP, target: HubTarget = TARGET) -> dict[str, Any]:
     return clean_up(SimpleNamespace(), HubClient(target, registry), options)
 
 
@@ -66,7 +66,7 @@ def test_however_a_run_ends_what_it_made_is_removed(end: Exception | None) -> No
 
 def test_what_is_made_has_the_typed_tags_beside_those_of_a_simulation() -> None:
     registry = FleetRegistry()
-    options = FleetOptions(id_prefix="P", fleet_size=2, creates=True, tags_json=["site=north", "place.floor=2"])
+    options = SimulateOptions(id_prefix="P", fleet_size=2, creates=True, tags_json=["site=north", "place.floor=2"])
     with making(registry, options) as fleet:
         for facts in fleet.fleet.there:
             assert facts.tags == {
@@ -118,12 +118,15 @@ def test_only_runs_that_have_ended_of_this_hub_are_cleaned_up() -> None:
         assert [each["run"] for each in during["kept"]] == [lasting.run]
         assert cleaned(registry, target=HubTarget(host="another.example"))["kept"] == []
         with pytest.raises(NotFound, match="still going on"):
-            cleaned(registry, FleetOptions(cleans_up=running.run))
+            cleaned(registry, SimulateOptions(cleans_up=running.run))
         assert registry.devices.keys() == {"P1", "P2"}
     with pytest.raises(NotFound, match="no list of run nothing"):
-        cleaned(registry, FleetOptions(cleans_up="nothing"))
-    assert cleaned(registry, FleetOptions(cleans_up=lasting.run, only_plans=True))["runs"][0]["devices"] == ["P1", "P2"]
-    assert cleaned(registry, FleetOptions(cleans_up=lasting.run))["runs"][0]["goneAlready"] == 2
+        cleaned(registry, SimulateOptions(cleans_up="nothing"))
+    assert cleaned(registry, SimulateOptions(cleans_up=lasting.run, only_plans=True))["runs"][0]["devices"] == [
+        "P1",
+        "P2",
+    ]
+    assert cleaned(registry, SimulateOptions(cleans_up=lasting.run))["runs"][0]["goneAlready"] == 2
 
 
 def test_the_list_is_its_owners_alone_and_holds_no_key(config: Path) -> None:

@@ -10,23 +10,23 @@ import pytest
 from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.simulate.event_log import MAX_VALUE, EventFile
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.simulator.claims import parse_expectation
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 
 NOW = Moment(5.0, datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=timezone(timedelta(hours=1))))
 STAMP = "2026-11-21T11:00:00.250000Z"
-CALL = Seen(what=What.METHOD, details={"rid": "1", "name": "reboot", "payload": {"x": 1}})
-SENT = Seen(what=What.SENT, details={"number": 1, "count": 3})
+CALL = Activity(kind=ActivityKind.METHOD, details={"rid": "1", "name": "reboot", "payload": {"x": 1}})
+SENT = Activity(kind=ActivityKind.SENT, details={"number": 1, "count": 3})
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
 
 
-def written(path: Path, seen: Seen, device: str = "d") -> dict[str, Any]:
+def written(path: Path, activity: Activity, device: str = "d") -> dict[str, Any]:
     events = EventFile(str(path), overwrites=True)
-    events.add(device, seen, NOW)
+    events.add(device, activity, NOW)
     events.close()
     (line,) = lines(path)
     return line
@@ -35,28 +35,32 @@ def written(path: Path, seen: Seen, device: str = "d") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("what", "details", "line"),
     [
-        (What.READY, {}, {"event": "ready"}),
-        (What.METHOD, CALL.details, {"event": "method", "rid": "1", "name": "reboot", "payload": {"x": 1}}),
-        (What.ANSWER, {"rid": "1", "name": "reboot", "status": 200, "payload": None},
+        (ActivityKind.READY, {}, {"event": "ready"}),
+        (ActivityKind.METHOD, CALL.details, {"event": "method", "rid": "1", "name": "reboot", "payload": {"x": 1}}),
+        (ActivityKind.ANSWER, {"rid": "1", "name": "reboot", "status": 200, "payload": None},
          {"event": "answer", "rid": "1", "name": "reboot", "status": 200, "payload": None}),
-        (What.DESIRED, {"patch": {"a": [1]}}, {"event": "desired", "patch": {"a": [1]}}),
-        (What.MESSAGE, {"properties": {"k": None}, "body": "né".encode()},
+        (ActivityKind.DESIRED, {"patch": {"a": [1]}}, {"event": "desired", "patch": {"a": [1]}}),
+        (ActivityKind.MESSAGE, {"properties": {"k": None}, "body": "né".encode()},
          {"event": "message", "properties": {"k": None}, "body": "né"}),
-        (What.MESSAGE, {"properties": {}, "body": b"\xff\x00"},
+        (ActivityKind.MESSAGE, {"properties": {}, "body": b"\xff\x00"},
          {"event": "message", "properties": {}, "bodyBase64": "/wA="}),
-        (What.SENT, SENT.details, {"event": "sent", "number": 1}),
-        (What.LOST, {"retry_in_s": 1.5}, {"event": "lost", "retryInSeconds": 1.5}),
-        (What.NOT_CONNECTED, {"retry_in_s": 1.5, "reason": "no way"},
+        (ActivityKind.SENT, SENT.details, {"event": "sent", "number": 1}),
+        (ActivityKind.LOST, {"retry_in_s": 1.5}, {"event": "lost", "retryInSeconds": 1.5}),
+        (ActivityKind.NOT_CONNECTED, {"retry_in_s": 1.5, "reason": "no way"},
          {"event": "not-connected", "retryInSeconds": 1.5, "reason": "no way"}),
     ],
 )  # fmt: skip
-def test_each_thing_is_a_line(tmp_path: Path, what: What, details: dict[str, Any], line: dict[str, Any]) -> None:
-    assert written(tmp_path / "e", Seen(what=what, details=details)) == {"at": STAMP, "device": "d", **line}
+def test_each_thing_is_a_line(
+    tmp_path: Path, what: ActivityKind, details: dict[str, Any], line: dict[str, Any]
+) -> None:
+    assert written(tmp_path / "e", Activity(kind=what, details=details)) == {"at": STAMP, "device": "d", **line}
 
 
 def test_what_devices_say_is_neither_long_nor_raw(tmp_path: Path) -> None:
     payload = {"x": "é\x1b[31m" * 10_000}
-    line = written(tmp_path / "e", Seen(what=What.METHOD, details={**CALL.details, "payload": payload}), 'd"\n\x1b')
+    line = written(
+        tmp_path / "e", Activity(kind=ActivityKind.METHOD, details={**CALL.details, "payload": payload}), 'd"\n\x1b'
+    )
     assert line["device"] == 'd"\n\x1b'
     whole = json.dumps(payload)
     assert (line["payload"], line["payloadCutFrom"]) == (whole[:MAX_VALUE], len(whole))

@@ -11,7 +11,7 @@ import requests
 from azext_iotjobs.cli.simulate import metrics
 from azext_iotjobs.cli.simulate.metrics import CONTENT_TYPE, MAX_REQUESTS, MetricsServer, render
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.statistics import Statistics
 from tests.helpers.prometheus import parse
 
@@ -38,11 +38,19 @@ def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
     calls = (("reboot", 200, 0.001), ("reboot", 200, 0.5), ("reboot", 500, 2.0), (HOSTILE, 200, 100.0))
     for number, (name, status, seconds) in enumerate(calls):
         details = {"rid": str(number), "name": name, "status": status}
-        statistics.on("d", Seen(what=What.METHOD, details=details), START)
-        statistics.on("d", Seen(what=What.ANSWER, details=details), Moment(START.at + seconds, START.wall))
-    for what in (What.READY, What.SENT, What.SENT, What.ACKNOWLEDGED, What.DESIRED, What.REPORT, What.MESSAGE):
-        statistics.on("d", Seen(what=what), START)
-    statistics.on("e", Seen(what=What.NOT_CONNECTED, details={"reason": "x"}), START)
+        statistics.on("d", Activity(kind=ActivityKind.METHOD, details=details), START)
+        statistics.on("d", Activity(kind=ActivityKind.ANSWER, details=details), Moment(START.at + seconds, START.wall))
+    for what in (
+        ActivityKind.READY,
+        ActivityKind.SENT,
+        ActivityKind.SENT,
+        ActivityKind.ACKNOWLEDGED,
+        ActivityKind.DESIRED,
+        ActivityKind.REPORT,
+        ActivityKind.MESSAGE,
+    ):
+        statistics.on("d", Activity(kind=what), START)
+    statistics.on("e", Activity(kind=ActivityKind.NOT_CONNECTED, details={"reason": "x"}), START)
     page = render(statistics)
     assert "\x1b" not in page
     read = {name.removeprefix("iotjobs_simulator_"): family for name, family in parse(page).items()}

@@ -14,11 +14,11 @@ from knack.util import CommandResultItem
 
 from azext_iotjobs.cli.output.tables import table_of
 from azext_iotjobs.cli.simulate import monitor
-from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.model.errors import BadValue, Unauthorized, UserError
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from tests.helpers.clock_double import ClockDouble
 
 DEVICES = ("a", "b", "c")
@@ -31,23 +31,23 @@ class Watched:
     def __init__(self, **typed: Any) -> None:
         self.clock = ClockDouble()
         self.stop = threading.Event()
-        plan = monitor.read(FleetOptions(**typed))
+        plan = monitor.read(SimulateOptions(**typed))
         plan.check(len(DEVICES))
         self._open = ExitStack()
-        outlets = self._open.enter_context(monitor.opened(plan))
-        self.watch = self._open.enter_context(monitor.watching(plan, outlets, DEVICES, self.clock, self.stop))
+        sinks = self._open.enter_context(monitor.opened(plan))
+        self.watch = self._open.enter_context(monitor.watching(plan, sinks, DEVICES, self.clock, self.stop))
 
     def close(self) -> None:
         self._open.close()
 
-    def saw(self, what: What, *devices: str, **details: Any) -> None:
+    def saw(self, what: ActivityKind, *devices: str, **details: Any) -> None:
         for device in devices or DEVICES:
-            self.watch.on_seen(device, Seen(what=what, details=details))
+            self.watch.on_activity(device, Activity(kind=what, details=details))
 
     def answer(self, name: str, *devices: str, status: int = 200, after_s: float = 0.5) -> None:
-        self.saw(What.METHOD, *devices, rid="1", name=name, payload=None)
+        self.saw(ActivityKind.METHOD, *devices, rid="1", name=name, payload=None)
         self.clock.sleep(after_s)
-        self.saw(What.ANSWER, *devices, rid="1", name=name, status=status, payload=None)
+        self.saw(ActivityKind.ANSWER, *devices, rid="1", name=name, status=status, payload=None)
 
     def end(self, **failures: Any) -> tuple[dict[str, Any], Outcome]:
         summary = Summary(sent_count=0, acknowledged_count=0, failures=failures, was_stopped=False)
@@ -68,7 +68,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_a_run_with_expectations_ends_when_all_are_decided(caplog: pytest.LogCaptureFixture) -> None:
     run = Watched(expected=["connected on all within 5s", "method reboot on all within 60s"])
-    run.saw(What.READY)
+    run.saw(ActivityKind.READY)
     assert not run.watch.is_set()
     run.answer("reboot", "a", "b")
     assert not run.watch.is_set()
@@ -91,7 +91,7 @@ def test_a_run_with_expectations_ends_when_all_are_decided(caplog: pytest.LogCap
 
 def test_until_ends_a_run_whatever_is_expected_and_what_is_open_then_has_not_come_true() -> None:
     run = Watched(until=["10s"], expected=["method x on 1", "connected on 1"])
-    run.saw(What.READY)
+    run.saw(ActivityKind.READY)
     run.clock.sleep(9.9)
     assert not run.watch.is_set()
     run.clock.sleep(0.1)
@@ -104,7 +104,7 @@ def test_until_ends_a_run_whatever_is_expected_and_what_is_open_then_has_not_com
 
 def test_the_verdict_counts_and_not_the_devices_that_gave_up() -> None:
     run = Watched(expected=["method x on 2"])
-    run.saw(What.REFUSED, "c", reason="no")
+    run.saw(ActivityKind.REFUSED, "c", reason="no")
     run.answer("x", "a", "b")
     assert run.watch.is_set()
     result, outcome = run.end(c=FAILED)
@@ -127,14 +127,14 @@ def test_a_run_without_conditions_goes_on_until_it_is_stopped() -> None:
 def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None:
     run = Watched(expected=["method reboot on 50%", "twin reported.fw = 2 on all"], until=["3 methods"],
                   events_path=str(tmp_path / "e"))  # fmt: skip
-    run.saw(What.READY)
+    run.saw(ActivityKind.READY)
     run.answer("reboot", "a", "b")
     run.answer("lock\x1b[2J", "c", status=500, after_s=2.0)
-    run.saw(What.REPORT, "a", rid="9", patch={"fw": 2})
-    run.saw(What.REPORT_ACCEPTED, "a", rid="9", status=204)
-    run.saw(What.SENT, number=1)
-    run.saw(What.ACKNOWLEDGED, "a", "b", number=1)
-    run.saw(What.LOST, "c", retry_in_s=1.0)
+    run.saw(ActivityKind.REPORT, "a", rid="9", patch={"fw": 2})
+    run.saw(ActivityKind.REPORT_ACCEPTED, "a", rid="9", status=204)
+    run.saw(ActivityKind.SENT, number=1)
+    run.saw(ActivityKind.ACKNOWLEDGED, "a", "b", number=1)
+    run.saw(ActivityKind.LOST, "c", retry_in_s=1.0)
     assert run.watch.is_set()
     result, outcome = run.end()
     assert outcome is Outcome.DEVICES_FAILED
@@ -172,9 +172,9 @@ def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None
 def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) -> None:
     run = Watched()
     for second in range(35):
-        run.saw(What.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
+        run.saw(ActivityKind.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
         if second == 5:
-            run.saw(What.READY)
+            run.saw(ActivityKind.READY)
         run.clock.sleep(1)
         run.watch.is_set()
     run.end()
@@ -189,8 +189,8 @@ def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forg
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     run = Watched(expected=["connected on 2", "connected on all"])
-    run.saw(What.ABSENT, "c")
-    run.saw(What.READY, "a", "b")
+    run.saw(ActivityKind.ABSENT, "c")
+    run.saw(ActivityKind.READY, "a", "b")
     assert "All 3 devices but the 1 that their behaviour keeps off line are connected" in caplog.text
     assert run.watch.is_set(), "all is decided: they never come"
     result, _ = run.end()
@@ -201,9 +201,9 @@ def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forg
 
 def test_a_reason_that_comes_later_is_told_once_too(caplog: pytest.LogCaptureFixture) -> None:
     run = Watched()
-    run.saw(What.LOST, "a", "b", retry_in_s=1.0)
-    run.saw(What.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
-    run.saw(What.LOST, "c", retry_in_s=1.0, reason="something else")
+    run.saw(ActivityKind.LOST, "a", "b", retry_in_s=1.0)
+    run.saw(ActivityKind.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
+    run.saw(ActivityKind.LOST, "c", retry_in_s=1.0, reason="something else")
     run.end()
     assert [message.partition(". Others")[0] for message in caplog.messages] == [
         "a: connection lost", "b: connection lost (perhaps another client)",
@@ -233,5 +233,5 @@ def test_what_is_wrong_is_said_before_anything_is_opened(typed: dict[str, Any], 
 def test_a_disk_that_is_full_ends_the_run_with_an_error() -> None:
     run = Watched(events_path="/dev/full")
     with pytest.raises(BadValue, match="No space left"):
-        run.saw(What.METHOD, rid="1", name="x", payload=None)
+        run.saw(ActivityKind.METHOD, rid="1", name="x", payload=None)
     run.close()

@@ -14,10 +14,10 @@ from azure.cli.core.mock import DummyCli
 
 from azext_iotjobs.cli.simulate import select_devices
 from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
-from azext_iotjobs.cli.simulate.credentials import Ways
-from azext_iotjobs.cli.simulate.device_options import OneDevice
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.device_options import DeviceOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
@@ -34,11 +34,11 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 STRING = f"HostName=hub.example;DeviceId=pump-1;SharedAccessKey={KEY}"
 
 
-def one(**typed: Any) -> OneDevice:
+def one(**typed: Any) -> DeviceOptions:
     names = ("device", "model", "device_key", "certificate_path", "key_path", "key_passphrase")
     plan = TelemetryPlan(text="t", count=1, interval_s=1)
     given = {**dict.fromkeys(names), **typed}
-    return OneDevice(behaving=BehaviourOptions().read(), plan=plan, sends=False, way=Way.TLS, **given)
+    return DeviceOptions(behaviour=BehaviourOptions().read(), plan=plan, sends=False, way=Way.TLS, **given)
 
 
 def cmd() -> Any:
@@ -49,14 +49,14 @@ def facts(name: str, sign_in: str = "sas") -> DeviceFacts:
     return DeviceFacts(device_id=name, etag="e", is_connected=False, sign_in=sign_in)
 
 
-def fleet(*there: DeviceFacts, missing: tuple[str, ...] = (), **own_keys: DeviceKey) -> Fleet:
-    return Fleet(there=there, missing=missing, numbers={}, own_keys=own_keys)
+def fleet(*there: DeviceFacts, missing: tuple[str, ...] = (), **own_keys: DeviceKey) -> SimulatedDevices:
+    return SimulatedDevices(there=there, missing=missing, numbers={}, own_keys=own_keys)
 
 
-def read_file(folder: Path, content: str) -> select_devices.Meant:
+def read_file(folder: Path, content: str) -> select_devices.DeviceSelectionSpec:
     path = folder / "devices"
     path.write_text(content)
-    return select_devices.read(cmd(), TARGET, None, FleetOptions(devices_path=str(path)))
+    return select_devices.read(cmd(), TARGET, None, SimulateOptions(devices_path=str(path)))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def read_file(folder: Path, content: str) -> select_devices.Meant:
 )
 def test_what_does_not_fit_together_is_said(device: str | None, typed: dict[str, Any], said: str) -> None:
     with pytest.raises(IotJobsError, match=said):
-        FleetOptions(**typed).check(device)
+        SimulateOptions(**typed).check(device)
 
 
 @pytest.mark.parametrize(
@@ -85,19 +85,19 @@ def test_what_does_not_fit_together_is_said(device: str | None, typed: dict[str,
     [(None, 200), ("50", 50), ("50/s", 50), (" 0.5 / s ", 0.5), ("600/m", 10), ("7200/h", 2), ("10000", 10_000)],
 )
 def test_a_ramp_is_read(ramp: str | None, per_s: float) -> None:
-    assert FleetOptions(ramp=ramp).ramp_per_s == per_s
+    assert SimulateOptions(ramp=ramp).ramp_per_s == per_s
 
 
 @pytest.mark.parametrize("ramp", ["0", "0/s", "-1", "fast", "10001", "5/d", "", "1e3"])
 def test_a_ramp_that_is_none_is_said_with_what_is_allowed(ramp: str) -> None:
     with pytest.raises(IotJobsError, match="200/s or 600/m"):
-        _ = FleetOptions(ramp=ramp).ramp_per_s
+        _ = SimulateOptions(ramp=ramp).ramp_per_s
 
 
 @pytest.mark.parametrize("typed", [{"only_plans": True}, {"takes_over": True}, {"devices_at_most": 1}])
 def test_what_is_about_one_device_too_goes_with_it(typed: dict[str, Any]) -> None:
-    FleetOptions(**typed).check("d")
-    assert not FleetOptions().is_typed
+    SimulateOptions(**typed).check("d")
+    assert not SimulateOptions().is_typed
 
 
 @pytest.mark.parametrize(
@@ -139,24 +139,24 @@ def test_what_is_wrong_in_a_file_is_said_without_its_keys(tmp_path: Path, conten
 
 def test_a_connection_string_in_place_of_ids_is_not_shown() -> None:
     with pytest.raises(IotJobsError, match="this is a connection string") as raised:
-        select_devices.read(cmd(), TARGET, None, FleetOptions(named_devices=STRING))
+        select_devices.read(cmd(), TARGET, None, SimulateOptions(named_devices=STRING))
     assert KEY[:8] not in str(raised.value)
 
 
 def test_devices_that_are_missing_are_named_and_made_only_on_request() -> None:
     client = HubClient(TARGET, FleetRegistry("P1"))
-    meant = select_devices.read(cmd(), TARGET, None, FleetOptions(id_prefix="P", fleet_size=3))
+    meant = select_devices.read(cmd(), TARGET, None, SimulateOptions(id_prefix="P", fleet_size=3))
     with pytest.raises(NotFound, match=r"2 devices \(P2, P3\)"):
-        select_devices.find(client, meant, FleetOptions(), is_single=False)
+        select_devices.find(client, meant, SimulateOptions(), is_single=False)
     with pytest.raises(ConflictingChoice, match=r"1 device \(P1\) is not marked"):
-        select_devices.find(client, meant, FleetOptions(creates=True), is_single=False)
-    found = select_devices.find(client, meant, FleetOptions(creates=True, takes_over=True), is_single=False)
+        select_devices.find(client, meant, SimulateOptions(creates=True), is_single=False)
+    found = select_devices.find(client, meant, SimulateOptions(creates=True, takes_over=True), is_single=False)
     assert found.missing == ("P2", "P3")
 
 
 def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
     client = HubClient(TARGET, FleetRegistry("P1"))
-    options = FleetOptions(id_prefix="P", fleet_size=3, creates=True, only_plans=True)
+    options = SimulateOptions(id_prefix="P", fleet_size=3, creates=True, only_plans=True)
     meant = select_devices.read(cmd(), TARGET, None, options)
     found = select_devices.find(client, meant, options, is_single=False)
     plan = select_devices.show_plan(client, found, options, is_single=False)
@@ -167,7 +167,7 @@ def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
 
 def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
     client = HubClient(TARGET, FleetRegistry("a+1", "b"))
-    options = FleetOptions(named_devices="a+1,b", only_plans=True, takes_over=True)
+    options = SimulateOptions(named_devices="a+1,b", only_plans=True, takes_over=True)
     meant = select_devices.read(cmd(), TARGET, None, options)
     found = select_devices.find(client, meant, options, is_single=False)
     plan = select_devices.show_plan(client, found, options, is_single=False)
@@ -184,9 +184,11 @@ def test_nothing_is_made_or_connected_where_mqtt_carries_no_id(creates: bool) ->
     assert "--protocol http" in str(raised.value.hint)
 
 
-def credentials(policy: SasKey | None, meant: Fleet, registry: FleetRegistry, **typed: Any) -> dict[str, Any]:
+def credentials(
+    policy: SasKey | None, meant: SimulatedDevices, registry: FleetRegistry, **typed: Any
+) -> dict[str, Any]:
     client = HubClient(TARGET, registry, policy_key=policy)
-    ways = Ways.read(one(**typed), FleetOptions())
+    ways = CredentialPlan.read(one(**typed), SimulateOptions())
     return ways.credentials(client, meant, Path(), Way.TLS, threading.Event())
 
 
@@ -206,7 +208,7 @@ def test_another_login_asks_for_each_key_that_it_does_not_know(
     registry = FleetRegistry("a", "b", "c")
     registry.keys = {"a": "AAAA"}
     client = HubClient(TARGET, registry, policy_key=policy)
-    ways = Ways.read(one(), FleetOptions())
+    ways = CredentialPlan.read(one(), SimulateOptions())
     made = ways.new_device("b", "run")
     own = DeviceKey(device_id="c", key=KEY)
     there = fleet(facts("a"), facts("b"), facts("c"), c=own)
@@ -221,7 +223,7 @@ def test_certificates_out_of_a_folder_are_those_of_devices_that_sign_in_so(tmp_p
     (tmp_path / "pump_1-cert.pem").write_text(own.pem)
     (tmp_path / "pump_1-key.pem").write_bytes(own.key_pem())
     (tmp_path / "b.pem").write_bytes(own.key_pem() + own.pem.encode())
-    ways = Ways.read(one(certificate_path=str(tmp_path)), FleetOptions())
+    ways = CredentialPlan.read(one(certificate_path=str(tmp_path)), SimulateOptions())
     there = fleet(facts("pump*1", "selfSigned"), facts("b", "selfSigned"), facts("k"))
     ways.check(there)
     client = HubClient(TARGET, FleetRegistry(), policy_key=SasKey(policy="device", key=KEY))
@@ -238,21 +240,21 @@ def test_certificates_out_of_a_folder_are_those_of_devices_that_sign_in_so(tmp_p
 
 def test_ways_to_sign_in_that_cannot_work_are_said_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(MissingChoice, match=r"1 device \(x\): registered to sign in by certificate"):
-        Ways.read(one(), FleetOptions()).check(fleet(facts("x", "certificateAuthority"), facts("k")))
+        CredentialPlan.read(one(), SimulateOptions()).check(fleet(facts("x", "certificateAuthority"), facts("k")))
     with pytest.raises(ConflictingChoice, match="sign in by key"):
-        Ways.read(one(certificate_path=str(tmp_path)), FleetOptions()).check(fleet(facts("k")))
+        CredentialPlan.read(one(certificate_path=str(tmp_path)), SimulateOptions()).check(fleet(facts("k")))
     with pytest.raises(ConflictingChoice, match="one device's key"):
-        Ways.read(one(device_key=KEY), FleetOptions(condition="*"))
+        CredentialPlan.read(one(device_key=KEY), SimulateOptions(condition="*"))
     with pytest.raises(IotJobsError, match="is no folder"):
-        Ways.read(one(certificate_path=str(tmp_path / "nothing")), FleetOptions(condition="*"))
+        CredentialPlan.read(one(certificate_path=str(tmp_path / "nothing")), SimulateOptions(condition="*"))
     ca, other = make("ca"), make("other")
     (tmp_path / "ca.pem").write_text(ca.pem)
     (tmp_path / "other.key").write_bytes(other.key_pem())
     (tmp_path / "locked.key").write_bytes(ca.key_pem("secret"))
     for key, said in (("other.key", "not the key of"), ("locked.key", "--passphrase is missing"), (None, "--ca-key")):
-        options = FleetOptions(ca_path=str(tmp_path / "ca.pem"), ca_key_path=key and str(tmp_path / key))
+        options = SimulateOptions(ca_path=str(tmp_path / "ca.pem"), ca_key_path=key and str(tmp_path / key))
         with pytest.raises(IotJobsError) as raised:
-            Ways.read(one(), options)
+            CredentialPlan.read(one(), options)
         assert said in f"{raised.value} {raised.value.hint}"
 
 

@@ -46,7 +46,7 @@ def many(count: int) -> list[str]:
 
 def test_devices_are_made_a_hundred_at_once_and_their_etags_are_known() -> None:
     registry, log = FleetRegistry("other"), ListDouble()
-    assert made(registry, log, *many(250)).made == tuple(many(250))
+    assert made(registry, log, *many(250)).created == tuple(many(250))
     sizes = [len(each.body) for each in registry.requests if each.path == "/devices"]
     assert sizes == [100, 100, 50]
     assert log.created.etags == {name: registry.devices[name]["deviceEtag"] for name in many(250)}
@@ -65,8 +65,8 @@ def test_a_device_that_was_there_is_neither_changed_nor_removed() -> None:
     registry, log = FleetRegistry("p001"), ListDouble()
     before = dict(registry.devices["p001"])
     creation = made(registry, log, *many(3))
-    assert creation.made == ("p000", "p002")
-    assert [each.device_id for each in creation.there] == ["p001"]
+    assert creation.created == ("p000", "p002")
+    assert [each.device_id for each in creation.existing] == ["p001"]
     assert removed(registry, log).deleted == ["p000", "p002"]
     assert registry.devices == {"p001": before}
 
@@ -83,7 +83,7 @@ def test_a_device_that_somebody_changed_stays_and_is_named() -> None:
 
 def test_an_answer_that_was_lost_is_asked_for_again_and_what_was_made_the_first_time_is_ours() -> None:
     registry, log = FleetRegistry("p001", loses_first_answers=True), ListDouble()
-    assert made(registry, log, *many(3)).made == ("p000", "p002")
+    assert made(registry, log, *many(3)).created == ("p000", "p002")
     result = removed(registry, log)
     assert registry.devices.keys() == {"p001"}
     assert sorted(result.missing) == ["p000", "p002"]  # gone since the first time
@@ -100,7 +100,7 @@ def test_a_query_that_is_behind_is_waited_for_and_then_done_without() -> None:
 def test_throttling_that_outlasts_a_request_is_waited_for() -> None:
     registry, log, clock = FleetRegistry(), ListDouble(), ClockDouble()
     registry.throttled = 4
-    assert len(made(registry, log, *many(3), clock=clock).made) == 3
+    assert len(made(registry, log, *many(3), clock=clock).created) == 3
     assert sum(clock.slept) >= 60
     registry.throttled = 9
     with pytest.raises(Throttled):
@@ -127,7 +127,7 @@ def test_a_refusal_is_told_and_the_others_can_be_removed() -> None:
 
 def test_a_stop_ends_the_creation_between_two_requests() -> None:
     registry, log = FleetRegistry(), ListDouble()
-    assert len(made(registry, log, *many(300), stop_after=1).made) == 100
+    assert len(made(registry, log, *many(300), stop_after=1).created) == 100
     assert len(registry.devices) == 100
 
 
@@ -166,7 +166,7 @@ def test_wherever_the_process_dies_nothing_is_forgotten_and_nothing_of_others_re
 def test_named_devices_are_found_in_their_order_with_their_numbers() -> None:
     registry = FleetRegistry("c", "a", "b")
     found = find(HubClient(TARGET, registry), Selection(device_ids=("b", "x", "a"), excluded=("c",)), None, None)
-    assert [each.device_id for each in found.there] == ["b", "a"]
+    assert [each.device_id for each in found.existing] == ["b", "a"]
     assert (found.missing, found.numbers) == (("x",), {"b": 0, "x": 1, "a": 2})
 
 
@@ -180,7 +180,7 @@ def test_shards_divide_a_fleet_and_keep_its_numbers() -> None:
     registry = FleetRegistry(*many(60))
     client = HubClient(TARGET, registry)
     parts = [find(client, Selection(condition="*"), Shard(each, 3), None) for each in (1, 2, 3)]
-    assert sorted(each.device_id for part in parts for each in part.there) == many(60)
+    assert sorted(each.device_id for part in parts for each in part.existing) == many(60)
     assert parts[0].numbers == parts[1].numbers == {name: number for number, name in enumerate(many(60))}
 
 
@@ -189,4 +189,4 @@ def test_more_than_allowed_is_refused() -> None:
     for selection in (Selection(condition="*"), Selection(device_ids=tuple(many(5)))):
         with pytest.raises(BadValue, match="--max-devices.*allows 4"):
             find(client, selection, None, 4)
-        assert len(find(client, selection, None, 5).there) == 5
+        assert len(find(client, selection, None, 5).existing) == 5

@@ -13,8 +13,8 @@ from azext_iotjobs.cli.simulate.behaviour.rules import BEHAVIOUR_KEYS, behaviour
 from azext_iotjobs.cli.simulate.behaviour.steps import share_of
 from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item, read
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import REST, Behaviour, FleetBehaviour, Group
-from azext_iotjobs.simulator.words import nearest
+from azext_iotjobs.simulator.behaviour import REST, Behaviour, Group, SimulationBehaviour
+from azext_iotjobs.simulator.expressions import did_you_mean
 
 OPTION = "--behaviour-file"
 READY_MADE = Path(simulator.__file__).parent / "ready_made"
@@ -32,7 +32,7 @@ def ready_made(names: Sequence[str], option: str) -> Behaviour:
     behaviour, known = Behaviour(), ready_made_names()
     for name in names:
         if name not in known:
-            like = nearest(name, known)
+            like = did_you_mean(name, known)
             raise BadValue(f"{option}: {shown(name)} is not ready-made{like}, allowed: {', '.join(known)}.")
         behaviour = _with_ready_made(name, behaviour)
     return behaviour
@@ -43,7 +43,7 @@ def _with_ready_made(name: str, base: Behaviour) -> Behaviour:
     return behaviour_of(top.members(allowed=BEHAVIOUR_KEYS), base)
 
 
-def behaviour_file(path: str, base: Behaviour) -> FleetBehaviour:
+def behaviour_file(path: str, base: Behaviour) -> SimulationBehaviour:
     """What is in a file, or in standard input for "-".
 
     base: what the file's own rules change.
@@ -56,7 +56,7 @@ def behaviour_file(path: str, base: Behaviour) -> FleetBehaviour:
     return parse_behaviour(text_of(content, OPTION, name), f"{OPTION} {name}", base)
 
 
-def parse_behaviour(content: str, name: str, base: Behaviour) -> FleetBehaviour:
+def parse_behaviour(content: str, name: str, base: Behaviour) -> SimulationBehaviour:
     """What a text in YAML, or JSON, says.
 
     name: how errors name it.  base: what its own rules change.
@@ -67,7 +67,7 @@ def parse_behaviour(content: str, name: str, base: Behaviour) -> FleetBehaviour:
         base = _based_on(given["based-on"], base)
     rest = behaviour_of(given, base)
     groups = _groups(given["groups"], rest) if "groups" in given else ()
-    return FleetBehaviour(otherwise=Group(name=REST, behaviour=rest), groups=groups)
+    return SimulationBehaviour(otherwise=Group(name=REST, behaviour=rest), groups=groups)
 
 
 def _based_on(item: Item, base: Behaviour) -> Behaviour:

@@ -15,33 +15,33 @@ from azext_iotjobs.cli.input.durations import FORMS, parse_duration
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.input.scalars import shown, whole_number
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import ANY, METHOD_NAMES, REST, Behaviour, FleetBehaviour, Group, MethodRule
-from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.behaviour import ANY, METHOD_NAMES, REST, Behaviour, Group, MethodRule, SimulationBehaviour
+from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.template import BadTemplate, Template, compiled, constant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Behaving:
+class SeededBehaviour:
     """How a fleet behaves, and the seed of its chance."""
 
-    fleet: FleetBehaviour
+    fleet: SimulationBehaviour
     seed: str
 
-    def of(self, who: Who) -> Behaviour:
+    def of(self, device: DeviceInfo) -> Behaviour:
         """One device's behaviour."""
-        return self.fleet.group_of(who, self.seed).behaviour
+        return self.fleet.group_of(device, self.seed).behaviour
 
-    def of_one(self, who: Who) -> Behaviour:
+    def of_one(self, device: DeviceInfo) -> Behaviour:
         """The behaviour of a device that is simulated alone: it is there, whatever share of a fleet is not."""
-        behaviour = self.of(who)
+        behaviour = self.of(device)
         return replace(behaviour, presence=replace(behaviour.presence, offline_share=0.0))
 
-    def group_sizes(self, fleet: Iterable[Who]) -> dict[str, int]:
+    def group_sizes(self, fleet: Iterable[DeviceInfo]) -> dict[str, int]:
         """How many devices each group has; nothing where there are no groups."""
         if not self.fleet.groups:
             return {}
         names = [group.name for group in (*self.fleet.groups, self.fleet.otherwise)]
-        found = Counter(self.fleet.group_of(who, self.seed).name for who in fleet)
+        found = Counter(self.fleet.group_of(device, self.seed).name for device in fleet)
         return {name: found[name] for name in names}
 
 
@@ -72,22 +72,22 @@ class BehaviourOptions:
         reference = ("answer_status", "answer_payload", "first_reported")
         return any(getattr(self, field.name) is not None for field in fields(self) if field.name not in reference)
 
-    def read(self) -> "Behaving":
+    def read(self) -> "SeededBehaviour":
         """How the devices behave. Raises BadValue."""
-        return Behaving(fleet=self._fleet(), seed=token_hex(4) if self.chance_seed is None else self.chance_seed)
+        return SeededBehaviour(fleet=self._fleet(), seed=token_hex(4) if self.chance_seed is None else self.chance_seed)
 
-    def _fleet(self) -> FleetBehaviour:
-        fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=Behaviour()))
+    def _fleet(self) -> SimulationBehaviour:
+        fleet = SimulationBehaviour(otherwise=Group(name=REST, behaviour=Behaviour()))
         if self.ready_mades or self.rules_path is not None:
             # Imported for those who have rules: YAML and what reads it take their time to load.
             from azext_iotjobs.cli.simulate.behaviour.file import behaviour_file, ready_made
 
             base = ready_made(self.ready_mades or (), "--behaviour")
-            fleet = FleetBehaviour(otherwise=Group(name=REST, behaviour=base))
+            fleet = SimulationBehaviour(otherwise=Group(name=REST, behaviour=base))
             if self.rules_path is not None:
                 fleet = behaviour_file(self.rules_path, base)
         change = self._change()
-        return FleetBehaviour(
+        return SimulationBehaviour(
             otherwise=_changed(fleet.otherwise, change), groups=tuple(_changed(each, change) for each in fleet.groups)
         )
 

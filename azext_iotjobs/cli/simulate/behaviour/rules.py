@@ -23,7 +23,7 @@ from azext_iotjobs.simulator.behaviour import (
     Failure,
     Flapping,
     MethodRule,
-    Presence,
+    PresenceRule,
     Span,
     TelemetryRule,
     TwinRule,
@@ -213,11 +213,11 @@ def _telemetry_rule(item: Item, name: str, base: TelemetryRule | None) -> Teleme
 # --- presence
 
 
-def _presence(item: Item) -> Presence:
+def _presence(item: Item) -> PresenceRule:
     if not item.is_object:
-        return Presence() if item.one_of({"always": True}) else Presence()
+        return PresenceRule() if item.one_of({"always": True}) else PresenceRule()
     given = item.members(allowed=("offline", "flapping", "windows"))
-    return Presence(
+    return PresenceRule(
         offline_share=share_of(given["offline"]) if "offline" in given else 0.0,
         flapping=_flapping(given["flapping"]) if "flapping" in given else None,
         windows=_windows(given["windows"]) if "windows" in given else None,

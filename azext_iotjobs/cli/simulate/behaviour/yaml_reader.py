@@ -14,7 +14,7 @@ import yaml
 
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.words import nearest
+from azext_iotjobs.simulator.expressions import did_you_mean
 
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 50_000  # after aliases are followed: nine lines of them can stand for a billion
@@ -118,7 +118,7 @@ class Item:
                 raise name.wrong(f"the key {shown(text)} stands twice, first in line {found[text].line}")
             if allowed is not None and text not in allowed:
                 known = ", ".join(allowed)
-                raise name.wrong(f"unknown key {shown(text)}{nearest(text, allowed)}, allowed: {known}")
+                raise name.wrong(f"unknown key {shown(text)}{did_you_mean(text, allowed)}, allowed: {known}")
             path = f"{self.path}.{text}" if self.path else text
             found[text] = Item(value, path, self.source, self.depth + 1)
         return found

@@ -16,21 +16,21 @@ from azext_iotjobs.simulator.behaviour import (
     Acknowledge,
     Behaviour,
     Flapping,
-    FleetBehaviour,
     Presence,
+    SimulationBehaviour,
     Span,
     TwinRule,
 )
 from azext_iotjobs.simulator.durations import AT_ONCE, Fixed, LongTail, Normal, Uniform
-from azext_iotjobs.simulator.events import Who
-from tests.helpers.driven_session import LivingSession
+from azext_iotjobs.simulator.events import DeviceInfo
+from tests.helpers.driven_session import DrivenSession
 
 NAME = "--behaviour-file fleet.yaml"
 PAGE = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
 
 
-def parsed(content: str) -> FleetBehaviour:
+def parsed(content: str) -> SimulationBehaviour:
     return parse_behaviour(content, NAME, Behaviour())
 
 
@@ -50,7 +50,7 @@ def wrong(content: str) -> str:
 def test_every_example_of_the_page_is_a_behaviour_that_lives(number: int) -> None:
     fleet = parsed(EXAMPLES[number])
     for group in (fleet.otherwise, *fleet.groups):
-        one = LivingSession(group.behaviour, tags={"site": "north"})
+        one = DrivenSession(group.behaviour, tags={"site": "north"})
         one.desire(interval=5, thermostat={"target": 21}, valve={"opening": 50}, other=1)
         for method in (*group.behaviour.methods, "other"):
             one.call(method, {"version": "2"})
@@ -66,7 +66,7 @@ def test_the_page_has_an_example_for_each_part() -> None:
 @pytest.mark.parametrize("name", ready_made_names())
 def test_what_is_ready_made_is_described_and_does_what_its_page_says(name: str) -> None:
     assert f"| `{name}` |" in PAGE
-    one = LivingSession(ready_made([name], "--behaviour"))
+    one = DrivenSession(ready_made([name], "--behaviour"))
     for method in ready_made([name], "--behaviour").methods:
         one.call(method, {"version": "2.0.1", "fwPackageUri": "https://example.com/fw.bin"})
         one.run_for(300)
@@ -78,7 +78,7 @@ def test_what_is_ready_made_is_described_and_does_what_its_page_says(name: str) 
 
 
 def test_a_firmware_update_goes_through_its_stages() -> None:
-    one = LivingSession(ready_made(["firmware-update"], "--behaviour"), seed="2")  # not one of those that fail
+    one = DrivenSession(ready_made(["firmware-update"], "--behaviour"), seed="2")  # not one of those that fail
     one.call("firmwareUpdate", {"version": "2.0.1", "fwPackageUri": "https://example.com/fw.bin"})
     one.run_for(60)
     stages = [patch["firmware"]["status"] for _, patch in one.reports if "status" in patch["firmware"]]
@@ -147,7 +147,7 @@ def test_a_group_changes_what_it_names_and_keeps_the_rest() -> None:
         "groups:\n  g:\n    share: 1\n    methods: {m: {failure: 0.5}, gone: null, '*': {status: 501}}\n"
         "    telemetry: {t: {every: 9, values: {b: 3}}}\n    twin: {x: null}\n"
     )
-    mine = fleet.group_of(Who(device_id="d"), "").behaviour
+    mine = fleet.group_of(DeviceInfo(device_id="d"), "").behaviour
     assert set(mine.methods) == {"m"}
     rule = mine.methods["m"]
     assert (rule.status, rule.latency, rule.failure.rate, rule.failure.status) == (201, Fixed(1), 0.5, 500)
@@ -161,7 +161,7 @@ def test_a_group_changes_what_it_names_and_keeps_the_rest() -> None:
 
 def test_words_of_yaml_1_1_stay_words() -> None:
     template = behaviour("methods: {m: {payload: [off, no, 12:30, 2026-11-21, 007, 1_000, 0x1F, .inf, ~, '5', 5]}}")
-    one = LivingSession(template)
+    one = DrivenSession(template)
     one.call("m")
     words = ["off", "no", "12:30", "2026-11-21", "007", "1_000", "0x1F", ".inf"]
     assert one.answers[0][1].payload == [*words, None, "5", 5]

@@ -10,17 +10,17 @@ from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.durations import Fixed, Uniform
-from azext_iotjobs.simulator.events import Who
-from tests.helpers.driven_session import LivingSession
+from azext_iotjobs.simulator.events import DeviceInfo
+from tests.helpers.driven_session import DrivenSession
 from tests.helpers.surface import our_arguments
 
 
 def behaviour(**typed: Any) -> Behaviour:
-    return BehaviourOptions(**typed).read().of(Who(device_id="pump-1"))
+    return BehaviourOptions(**typed).read().of(DeviceInfo(device_id="pump-1"))
 
 
 def answer(found: Behaviour, method: str, payload: Any = None) -> tuple[int, Any]:
-    one = LivingSession(found)
+    one = DrivenSession(found)
     one.call(method, payload)
     one.run_for(60)
     return one.answers[0][1].status, one.answers[0][1].payload
@@ -35,7 +35,7 @@ def test_without_any_the_reference_is_what_it_was() -> None:
 def test_the_references_own_options_are_taken_as_they_are() -> None:
     found = behaviour(answer_status="201", answer_payload='{"a": "${device}"}', first_reported='{"b": "${x"}')
     assert answer(found, "m") == (201, {"a": "${device}"})
-    assert LivingSession(found).reported == {"b": "${x"}
+    assert DrivenSession(found).reported == {"b": "${x"}
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_what_is_quick_goes_over_a_file_which_goes_over_what_is_ready_made(tmp_p
 
 
 def test_one_device_alone_is_there() -> None:
-    behaving = BehaviourOptions(offline_share="1").read()
-    assert behaving.of(Who(device_id="d")).presence.offline_share == 1
-    assert behaving.of_one(Who(device_id="d")).presence.offline_share == 0
+    behaviour = BehaviourOptions(offline_share="1").read()
+    assert behaviour.of(DeviceInfo(device_id="d")).presence.offline_share == 1
+    assert behaviour.of_one(DeviceInfo(device_id="d")).presence.offline_share == 0
 
 
 def test_the_help_names_all_that_is_ready_made() -> None:
@@ -86,7 +86,9 @@ def test_the_help_names_all_that_is_ready_made() -> None:
 def test_how_many_devices_each_group_has_is_told(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text("groups: {north: {tags: {site: north}}, none: {share: 0}}\n")
-    fleet = [Who(device_id=f"d-{number}", tags={"site": "north" if number < 3 else "south"}) for number in range(10)]
+    fleet = [
+        DeviceInfo(device_id=f"d-{number}", tags={"site": "north" if number < 3 else "south"}) for number in range(10)
+    ]
     assert BehaviourOptions(rules_path=str(path)).read().group_sizes(fleet) == {"north": 3, "none": 0, "rest": 7}
     assert BehaviourOptions().read().group_sizes(fleet) == {}
 
