@@ -208,10 +208,14 @@ def register(hub: HubUnderLoad, devices: Mapping[str, str], mode: str = "create"
 def told(hub: HubUnderLoad, devices: Mapping[str, str], *, is_websocket: bool = False) -> dict[str, Any]:
     """What a fleet's program is told."""
     return {
-        "host": hub.local.device_host_name, "httpsPort": hub.local.https_port, "mqttPort": hub.local.mqtt_port,
-        "ca": hub.local.ca_certificate_path, "devices": dict(devices), "isWebSocket": is_websocket,
+        "host": hub.local.device_host_name,
+        "httpsPort": hub.local.https_port,
+        "mqttPort": hub.local.mqtt_port,
+        "ca": hub.local.ca_certificate_path,
+        "devices": dict(devices),
+        "isWebSocket": is_websocket,
         "rampPerSecond": RAMP_PER_S,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -65,9 +65,18 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
 
     output = folder / "simulate.txt"
     simulate = [
-        "iot", "device", "simulate", "--device-id", DEVICE, "--hub-name", hub, "--method-response-code", "201",
-        "--method-response-payload", json.dumps(ANSWER),
-    ]  # fmt: skip
+        "iot",
+        "device",
+        "simulate",
+        "--device-id",
+        DEVICE,
+        "--hub-name",
+        hub,
+        "--method-response-code",
+        "201",
+        "--method-response-payload",
+        json.dumps(ANSWER),
+    ]
     say(f"\n$ {typed(simulate)}   # the first CLI session")
     with open(output, "wb") as stream:
         simulator = subprocess.Popen([AZ, *simulate], cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
@@ -80,9 +89,18 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
 
     payload = '{ "SamplePayload": "PayloadValue" }'
     answer = az(
-        "iot", "hub", "invoke-device-method", "--device-id", DEVICE, "--hub-name", hub, "--method-name", METHOD,
-        "--method-payload", payload,
-    )  # fmt: skip
+        "iot",
+        "hub",
+        "invoke-device-method",
+        "--device-id",
+        DEVICE,
+        "--hub-name",
+        hub,
+        "--method-name",
+        METHOD,
+        "--method-payload",
+        payload,
+    )
     check("the call with a payload is answered too", answer == {"status": 201, "payload": ANSWER})
     wait_for("the device shows the payload", lambda: "PayloadValue" in output.read_text(encoding="utf-8"))
     return output
@@ -103,9 +121,17 @@ def jobs_tutorial(hub: str) -> None:
     create_job(hub, "job-twin", *twin_job, "--query-condition", condition)
     wait_for_completion(hub, "job-twin")
     building = az(
-        "iot", "hub", "device-twin", "show", "--device-id", DEVICE, "--hub-name", hub,
-        "--query", "properties.desired.BuildingNo",
-    )  # fmt: skip
+        "iot",
+        "hub",
+        "device-twin",
+        "show",
+        "--device-id",
+        DEVICE,
+        "--hub-name",
+        hub,
+        "--query",
+        "properties.desired.BuildingNo",
+    )
     check("the twin's BuildingNo is 45", building == 45)
 
     start = datetime.now(timezone.utc) + timedelta(seconds=SCHEDULED_AHEAD_S)

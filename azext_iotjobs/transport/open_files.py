@@ -48,7 +48,8 @@ def make_room(devices: int) -> None:
     allowed = _raised_to(needed)
     if needed > allowed:
         raise BadValue(
-            f"{devices} devices need {needed} open files, and this process may have {allowed}.",
+            f"{devices} device{' needs' if devices == 1 else 's need'} {needed} open files, and this process may have "
+            f"{allowed}.",
             hint="Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split "
             "them with --shard.",
         )

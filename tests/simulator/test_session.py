@@ -84,7 +84,7 @@ def session_in(state: ConnectionState, behaviour: Behaviour | None = None) -> Se
         (ConnectionState.READY, Offline(), ConnectionState.OFFLINE),
         *((state, event, state) for state in ConnectionState for event in TALK),
     ],
-)  # fmt: skip
+)
 def test_every_state_and_event(state: ConnectionState, event: Event, after: ConnectionState) -> None:
     session = session_in(state)
     session.on(event)

@@ -28,8 +28,13 @@ def test_a_bag_of_properties_is_read_back(bag: dict[str, str | None]) -> None:
 
 @given(st.text(max_size=200), st.binary(max_size=50))
 def test_no_topic_and_no_payload_breaks_the_reader(rest: str, payload: bytes) -> None:
-    for start in ("", "$iothub/methods/POST/", "$iothub/twin/PATCH/properties/desired/", "$iothub/twin/res/",
-                  "devices/d/messages/devicebound/"):  # fmt: skip
+    for start in (
+        "",
+        "$iothub/methods/POST/",
+        "$iothub/twin/PATCH/properties/desired/",
+        "$iothub/twin/res/",
+        "devices/d/messages/devicebound/",
+    ):
         topics.parse("d", start + rest, payload)
 
 
@@ -85,8 +90,9 @@ def test_what_is_none_of_these_is_unreadable(topic: str, payload: bytes) -> None
 
 def test_what_a_device_says_goes_where_the_hub_listens() -> None:
     assert topics.render_answer(AnswerMethod(rid="1 a", status=201, payload=None)) == (
-        "$iothub/methods/res/201/?$rid=1%20a", b"null",
-    )  # fmt: skip
+        "$iothub/methods/res/201/?$rid=1%20a",
+        b"null",
+    )
     topic, body = topics.render_report(Report(rid="3", patch={"é": 1}))
     assert (topic, json.loads(body)) == ("$iothub/twin/PATCH/properties/reported/?$rid=3", {"é": 1})
     sent = SendTelemetry(properties={"site": "north"}, body=b"{}")

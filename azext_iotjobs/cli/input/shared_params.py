@@ -230,12 +230,13 @@ OUTCOME: Group = (
 )
 
 
-DEVICE_KEY: Group = (option("device_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
+# How a device signs in; `take_group(SignInOptions, …)` reads them.
+DEVICE_KEY: Group = (extra("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
 
 
 WEBSOCKET: Group = (
-    option(
-        "over_websocket",
+    extra(
+        "websocket",
         "--websocket",
         "MQTT over WebSocket: port 443, or a local hub's HTTPS port, instead of 8883.",
         action="store_true",
@@ -304,11 +305,11 @@ def payload(default: str) -> Group:
 def certificate(note: str = "") -> Group:
     return (
         *(
-            option(dest, names, f"{text} of an X.509 device{note}.")
+            extra(dest, names, f"{text} of an X.509 device{note}.")
             for dest, names, text in (
-                ("certificate_path", "--certificate-file-path --cp", "PEM file with the certificate"),
-                ("key_path", "--key-file-path --kp", "PEM file with the private key"),
-                ("key_passphrase", "--passphrase --pass", "Passphrase of the private key"),
+                ("certificate_file_path", "--certificate-file-path --cp", "PEM file with the certificate"),
+                ("key_file_path", "--key-file-path --kp", "PEM file with the private key"),
+                ("our_passphrase", "--passphrase --pass", "Passphrase of the private key"),
             )
         ),
     )

@@ -1,4 +1,4 @@
-"""Handlers of az iot device c2d-message: what a device does with the messages that are sent to it, over HTTPS."""
+"""Handlers of az iot device c2d-message: a device receives and settles the messages that are sent to it, over HTTPS."""
 
 from typing import Any
 
@@ -20,49 +20,52 @@ LOCK_S = (5, 300)  # what the hub allows
 def receive(
     client: HubClient,
     device: str,
-    lock_s: int = 60,
-    completes: bool = False,
-    abandons: bool = False,
-    rejects: bool = False,
+    our_lock_timeout: int = 60,
+    our_complete: bool = False,
+    our_abandon: bool = False,
+    our_reject: bool = False,
 ) -> dict[str, Any] | None:
-    """Receive the oldest cloud-to-device message that waits; nothing is printed when there is none."""
-    asked = [
+    """Receive the oldest cloud-to-device message that is waiting; nothing is printed when there is none."""
+    settlements = [
         settlement
-        for settlement, is_asked in (
-            (Settlement.COMPLETE, completes), (Settlement.ABANDON, abandons), (Settlement.REJECT, rejects),
+        for settlement, is_typed in (
+            (Settlement.COMPLETE, our_complete),
+            (Settlement.ABANDON, our_abandon),
+            (Settlement.REJECT, our_reject),
         )
-        if is_asked
-    ]  # fmt: skip
-    if len(asked) > 1:
+        if is_typed
+    ]
+    if len(settlements) > 1:
         raise ConflictingChoice("--complete, --abandon and --reject exclude each other: give one of them.")
-    if not LOCK_S[0] <= lock_s <= LOCK_S[1]:
-        raise BadValue(f"--lock-timeout {lock_s}: give {LOCK_S[0]} to {LOCK_S[1]} seconds.")
-    received = operation.receive(client.device(device), lock_s, asked[0] if asked else None)
+    if not LOCK_S[0] <= our_lock_timeout <= LOCK_S[1]:
+        raise BadValue(f"--lock-timeout {our_lock_timeout}: give {LOCK_S[0]} to {LOCK_S[1]} seconds.")
+    received = operation.receive(client.device(device), our_lock_timeout, settlements[0] if settlements else None)
     if received is None:
-        logger.warning("%s: no message waits.", device)
+        logger.warning("%s: no message is waiting.", device)
         return None
     ack = {} if received.settlement is None else {"ack": received.settlement.value}
     return {**message_document(received.message), **ack}
 
 
-def complete(client: HubClient, device: str, lock_token: str | None = None) -> None:
+def complete(client: HubClient, device: str, our_etag: str | None = None) -> None:
     """Complete a message: it leaves the queue."""
-    client.device(device).settle(_checked(lock_token), Settlement.COMPLETE)
+    client.device(device).settle(_checked(our_etag), Settlement.COMPLETE)
 
 
-def abandon(client: HubClient, device: str, lock_token: str | None = None) -> None:
-    """Abandon a message: it waits again."""
-    client.device(device).settle(_checked(lock_token), Settlement.ABANDON)
+def abandon(client: HubClient, device: str, our_etag: str | None = None) -> None:
+    """Abandon a message: it returns to the queue."""
+    client.device(device).settle(_checked(our_etag), Settlement.ABANDON)
 
 
-def reject(client: HubClient, device: str, lock_token: str | None = None) -> None:
-    """Reject a message: it leaves the queue as one that could not be handled."""
-    client.device(device).settle(_checked(lock_token), Settlement.REJECT)
+def reject(client: HubClient, device: str, our_etag: str | None = None) -> None:
+    """Reject a message: it leaves the queue as one that could not be processed."""
+    client.device(device).settle(_checked(our_etag), Settlement.REJECT)
 
 
 def purge(client: HubClient, device: str) -> dict[str, Any]:
-    """Remove all messages that wait for a device."""
-    return client.messages.purge(device)
+    """Remove all messages that are waiting for a device."""
+    removed: dict[str, Any] = client.messages.purge(device)
+    return removed
 
 
 def _checked(typed: str | None) -> str:

@@ -1,5 +1,7 @@
-"""What a person sees while a fleet is simulated, on stderr: on a terminal a line that changes each second, else a line
-now and then; and a line at the first trouble of each kind."""
+"""Progress of many simulated devices on stderr: a status line, and a line for the first trouble of each kind.
+
+On a terminal the status line changes each second; elsewhere it is printed now and then.
+"""
 
 from knack.log import get_logger
 
@@ -26,51 +28,57 @@ WORDS = {
 
 
 class ProgressDisplay:
-    """Tells of one fleet. Call `tick` often; it knows when to say something."""
+    """Shows the progress of one run. `tick` is called often, and prints when it is time to."""
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
         self._line = LiveLine()
         self._next_at = statistics.started.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
-        self._said = ""
-        self._told_ready = False
-        self._told_kinds: set[tuple[ActivityKind, str | None]] = set()  # with their first reason, which stays
+        self._last_line = ""
+        self._has_shown_ready = False
+        self._shown_kinds: set[tuple[ActivityKind, str | None]] = set()  # with the first reason of each
 
     def on(self, device: str, activity: Activity) -> None:
-        """Something happened, and is in the statistics."""
+        """An activity that is in the statistics already."""
         if activity.kind in TROUBLE:
-            self._tell_first(device, activity)
-        elif activity.kind is ActivityKind.READY and not self._told_ready and self._statistics.all_ready_at is not None:
-            self._told_ready = True
-            after_s = self._statistics.all_ready_at - self._statistics.started.at
-            absent = self._statistics.counts[ActivityKind.ABSENT]
-            but = f" but the {absent} that their behaviour keeps off line" if absent else ""
-            count = self._statistics.device_count
-            who = "The device is" if count == 1 else f"All {count} devices{but} are"
-            self._warn(f"{who} connected, after {after_s:.1f} s.")
+            self._show_first(device, activity)
+        elif activity.kind is ActivityKind.READY and not self._has_shown_ready:
+            self._show_ready()
+
+    def _show_ready(self) -> None:
+        """Show once that all devices are connected, as soon as they are."""
+        statistics = self._statistics
+        if statistics.all_ready_at is None:
+            return
+        self._has_shown_ready = True
+        after_s = statistics.all_ready_at - statistics.started.at
+        absent, count = statistics.counts[ActivityKind.ABSENT], statistics.device_count
+        but = f" but the {absent} that their behaviour keeps off line" if absent else ""
+        who = "The device is" if count == 1 else f"All {count} devices{but} are"
+        self._warn(f"{who} connected, after {after_s:.1f} s.")
 
     def tick(self, now: Moment) -> None:
-        """Say how things stand, if it is time to."""
+        """Show the status line, if it is time to."""
         if now.at < self._next_at:
             return
         self._next_at = now.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         line = line_of(self._statistics, now)
         if self._line.is_live:
             self._line.show(line)
-        elif line != self._said:
+        elif line != self._last_line:
             logger.warning("%s", line)
-        self._said = line
+        self._last_line = line
 
     def end(self) -> None:
-        """Leave the line that changes."""
+        """Remove the status line."""
         self._line.clear()
 
-    def _tell_first(self, device: str, activity: Activity) -> None:
-        """Trouble: only the first of its kind, and the first that has a reason, where others had none."""
+    def _show_first(self, device: str, activity: Activity) -> None:
+        """Show trouble only if it is the first of its kind, or the first with a reason."""
         reason = self._statistics.trouble[activity.kind].reason
-        if (activity.kind, reason) in self._told_kinds:
+        if (activity.kind, reason) in self._shown_kinds:
             return
-        self._told_kinds.add((activity.kind, reason))
+        self._shown_kinds.add((activity.kind, reason))
         shown = f" ({printable(reason)})" if reason else ""
         self._warn(f"{printable(device)}: {WORDS[activity.kind]}{shown}. Others of this kind are only counted.")
 
@@ -80,7 +88,7 @@ class ProgressDisplay:
 
 
 def line_of(statistics: Statistics, now: Moment) -> str:
-    """How a fleet stands, in one line."""
+    """The status in one line."""
     rates = statistics.rates(now)
     p50, p99 = statistics.latency.percentiles(0.5, 0.99)
     parts = [f"{len(statistics.connected)} of {statistics.device_count} connected"]
@@ -97,7 +105,7 @@ def line_of(statistics: Statistics, now: Moment) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A short time as people write it."""
+    """A short time, for people."""
     if seconds < 0.1:
         return f"{seconds * 1000:.2f} ms"
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -9,8 +9,8 @@ import pytest
 
 from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.simulate.event_log import MAX_VALUE, EventFile
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 
@@ -37,19 +37,31 @@ def written(path: Path, activity: Activity, device: str = "d") -> dict[str, Any]
     [
         (ActivityKind.READY, {}, {"event": "ready"}),
         (ActivityKind.METHOD, CALL.details, {"event": "method", "rid": "1", "name": "reboot", "payload": {"x": 1}}),
-        (ActivityKind.ANSWER, {"rid": "1", "name": "reboot", "status": 200, "payload": None},
-         {"event": "answer", "rid": "1", "name": "reboot", "status": 200, "payload": None}),
+        (
+            ActivityKind.ANSWER,
+            {"rid": "1", "name": "reboot", "status": 200, "payload": None},
+            {"event": "answer", "rid": "1", "name": "reboot", "status": 200, "payload": None},
+        ),
         (ActivityKind.DESIRED, {"patch": {"a": [1]}}, {"event": "desired", "patch": {"a": [1]}}),
-        (ActivityKind.MESSAGE, {"properties": {"k": None}, "body": "né".encode()},
-         {"event": "message", "properties": {"k": None}, "body": "né"}),
-        (ActivityKind.MESSAGE, {"properties": {}, "body": b"\xff\x00"},
-         {"event": "message", "properties": {}, "bodyBase64": "/wA="}),
+        (
+            ActivityKind.MESSAGE,
+            {"properties": {"k": None}, "body": "né".encode()},
+            {"event": "message", "properties": {"k": None}, "body": "né"},
+        ),
+        (
+            ActivityKind.MESSAGE,
+            {"properties": {}, "body": b"\xff\x00"},
+            {"event": "message", "properties": {}, "bodyBase64": "/wA="},
+        ),
         (ActivityKind.SENT, SENT.details, {"event": "sent", "number": 1}),
         (ActivityKind.LOST, {"retry_in_s": 1.5}, {"event": "lost", "retryInSeconds": 1.5}),
-        (ActivityKind.NOT_CONNECTED, {"retry_in_s": 1.5, "reason": "no way"},
-         {"event": "not-connected", "retryInSeconds": 1.5, "reason": "no way"}),
+        (
+            ActivityKind.NOT_CONNECTED,
+            {"retry_in_s": 1.5, "reason": "no way"},
+            {"event": "not-connected", "retryInSeconds": 1.5, "reason": "no way"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_thing_is_a_line(
     tmp_path: Path, what: ActivityKind, details: dict[str, Any], line: dict[str, Any]
 ) -> None:
@@ -97,9 +109,17 @@ def test_a_verdict_names_every_device_that_is_missing(tmp_path: Path) -> None:
     missing = [f"d{number}" for number in range(500)]
     expectation = parse_expectation("method x on all")
     events.add_verdict(
-        Verdict(expectation=expectation, came_true=False, after_s=1, reason="not in time", needed_count=500,
-                held_count=0, missing=missing), NOW,
-    )  # fmt: skip
+        Verdict(
+            expectation=expectation,
+            came_true=False,
+            after_s=1,
+            reason="not in time",
+            needed_count=500,
+            held_count=0,
+            missing=missing,
+        ),
+        NOW,
+    )
     events.close()
     first, *rest = lines(path)
     assert first == {"at": STAMP, "event": "verdict", "expectation": "method x on all", "cameTrue": False}

@@ -55,10 +55,17 @@ def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
     assert "\x1b" not in page
     read = {name.removeprefix("iotjobs_simulator_"): family for name, family in parse(page).items()}
     assert {name: family.value() for name, family in read.items() if ("", ()) in family.samples} == {
-        "devices": 3, "devices_connected": 1, "start_time_seconds": START.wall.timestamp(), "connects_total": 1,
-        "messages_sent_total": 2, "messages_acknowledged_total": 1, "messages_received_total": 1,
-        "desired_changes_total": 1, "reports_sent_total": 1, "reports_accepted_total": 0,
-    }  # fmt: skip
+        "devices": 3,
+        "devices_connected": 1,
+        "start_time_seconds": START.wall.timestamp(),
+        "connects_total": 1,
+        "messages_sent_total": 2,
+        "messages_acknowledged_total": 1,
+        "messages_received_total": 1,
+        "desired_changes_total": 1,
+        "reports_sent_total": 1,
+        "reports_accepted_total": 0,
+    }
     shown = HOSTILE.replace("\x1b", "\\x1b").replace("\n", "\\n")
     assert read["method_calls_total"].value(method="reboot") == 3
     assert read["method_calls_total"].value(method=shown) == 1
@@ -71,8 +78,15 @@ def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
     }
     assert list(buckets) == sorted(buckets)
     assert {bound: buckets[bound] for bound in (2**-10, 2**-9, 0.25, 0.5, 1.0, 2.0, 64.0, float("inf"))} == {
-        2**-10: 0, 2**-9: 1, 0.25: 1, 0.5: 2, 1.0: 2, 2.0: 3, 64.0: 3, float("inf"): 4,
-    }  # fmt: skip
+        2**-10: 0,
+        2**-9: 1,
+        0.25: 1,
+        0.5: 2,
+        1.0: 2,
+        2.0: 3,
+        64.0: 3,
+        float("inf"): 4,
+    }
     assert latency.value("_count") == 4
     assert latency.value("_sum") == pytest.approx(102.501)
 

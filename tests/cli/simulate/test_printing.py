@@ -2,12 +2,12 @@
 
 import pytest
 
-from azext_iotjobs.cli.simulate.command import _print_seen, ending
+from azext_iotjobs.cli.simulate.one_device import _print_activity, ending
 from azext_iotjobs.simulator.events import Activity, ActivityKind
 
 
 def printed(capsys: pytest.CaptureFixture[str], what: ActivityKind, **details: object) -> str:
-    _print_seen("pump-1", Activity(kind=what, details=details))
+    _print_activity("pump-1", Activity(kind=what, details=details))
     return capsys.readouterr().out
 
 

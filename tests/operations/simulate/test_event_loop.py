@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, CannotConnect, Unauthorized
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
 from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Activity, ActivityKind
@@ -91,6 +90,7 @@ def test_a_device_says_who_it_is_without_any_port() -> None:
     ((_, login),) = simulation.links.logins
     assert login.client_id == "d"
     assert login.username == "localhost/d/?api-version=2021-04-12&model-id=dtmi%3Acom%3Aexample%3APump%3B1"
+    assert login.password is not None
     assert login.password.startswith("SharedAccessSignature sr=localhost%2Fdevices%2Fd&sig=")
     assert login.password not in repr(login)
     assert KEY not in repr(simulation.devices)

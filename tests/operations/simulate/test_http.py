@@ -56,9 +56,13 @@ class Stop:
 
 
 def simulate(
-    hub: Callable[[Request], Response], clock: ClockDouble, *, settlement: Settlement = Settlement.COMPLETE,
-    stop_at: float = 1e9, count: int = 3,
-) -> tuple[Summary, list[HttpActivity]]:  # fmt: skip
+    hub: Callable[[Request], Response],
+    clock: ClockDouble,
+    *,
+    settlement: Settlement = Settlement.COMPLETE,
+    stop_at: float = 1e9,
+    count: int = 3,
+) -> tuple[Summary, list[HttpActivity]]:
     activity: list[HttpActivity] = []
     device = DeviceClient(TransportDouble(hub), "d")
     plan = TelemetryPlan(text="t", count=count, interval_s=2)

@@ -16,7 +16,7 @@ from azext_iotjobs.simulator.behaviour import (
     Acknowledge,
     Behaviour,
     Flapping,
-    Presence,
+    PresenceRule,
     SimulationBehaviour,
     Span,
     TwinRule,
@@ -119,14 +119,12 @@ def test_twin_rules_in_every_form() -> None:
     assert rules.paths == {
         ("a",): TwinRule(acknowledge=Acknowledge.PNP),
         ("b", "c"): TwinRule(reject=0.05, steps=3, every=Fixed(2)),
-        ("d",): TwinRule(
-            acknowledge=Acknowledge.PNP, delay=Fixed(1), reject=1, reject_status=403, reject_text="no"
-        ),
-    }  # fmt: skip
+        ("d",): TwinRule(acknowledge=Acknowledge.PNP, delay=Fixed(1), reject=1, reject_status=403, reject_text="no"),
+    }
 
 
 def test_presence_in_every_form() -> None:
-    assert behaviour("presence: always").presence == Presence()
+    assert behaviour("presence: always").presence == PresenceRule()
     found = behaviour(
         "presence: {offline: 5%, flapping: {on: 1m, off: 5}, windows: {zone: Europe/Berlin, daily: 22:00-06:00, "
         "days: [fri-mon, wed], spread: 1m}}"
@@ -220,7 +218,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ('methods:\n  "\\e[31m": {x: 1}', 2, "methods.?[31m: unknown key 'x'"),
         ("methods:\n  m: &a\n    payload: [*a]", 3, "contains itself"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_line_and_what_is_allowed(content: str, line: int, said: str) -> None:
     message = wrong(content)
     assert message.startswith(f"{NAME}, line {line}: "), message
