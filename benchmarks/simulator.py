@@ -30,7 +30,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.hub import HubUnderLoad, call_methods, cpu_s, memory_mb  # noqa: E402
+from benchmarks.hub import HubUnderLoad, cpu_s, memory_mb  # noqa: E402
+from benchmarks.method_calls import call_methods  # noqa: E402
 
 SDK_PORT = 8883  # the SDK dials no other
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"

@@ -5,8 +5,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from azext_iotjobs.model.errors import Unauthorized
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.http import API_VERSION
 from azext_iotjobs.transport.mqtt_events import MqttLogin
@@ -39,9 +39,9 @@ def refusal(device_id: str) -> Unauthorized:
     return Unauthorized(
         f"The hub refused {device_id}: its key or certificate is wrong, or it is disabled or not registered.",
         status=401,
-        hint=Hint(
+        hint=Text(
             "Look with: ",
-            command("iot hub device-identity show", "-d", device_id),
+            command("iot hub device-identity show", device_id=device_id),
             ". A clock that is off by minutes has the same effect.",
         ),
     )

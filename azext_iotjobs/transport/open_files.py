@@ -5,6 +5,7 @@ import os
 import sys
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 SPARE_FILES = 64  # for what else opens and closes meanwhile
 WINDOWS_SOCKETS = 500  # Python's select() there takes 512
@@ -50,8 +51,10 @@ def make_room(devices: int) -> None:
         raise BadValue(
             f"{devices} device{' needs' if devices == 1 else 's need'} {needed} open files, and this process may have "
             f"{allowed}.",
-            hint="Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split "
-            "them with --shard.",
+            hint=Text.of(
+                "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
+                "with {shard}."
+            ),
         )
 
 

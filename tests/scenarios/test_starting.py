@@ -21,8 +21,8 @@ EVERY = set(
     """
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.required_rights
     cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params cli.loader
-    cli.output cli.output.hints cli.output.streams cli.output.terminal_safe cli.output.terminals
-    clients clients.answer clients.hub clients.paths model model.clock model.errors model.hints model.host_names
+    cli.output cli.output.hints cli.output.spelling cli.output.streams cli.output.terminal_safe cli.output.terminals
+    clients clients.answer clients.hub clients.paths model model.clock model.errors model.text model.host_names
     model.ids model.target transport transport.auth transport.environment transport.http transport.link_errors
     transport.masking transport.named_adapter transport.open_files transport.retry transport.sas transport.trust
     """.split()

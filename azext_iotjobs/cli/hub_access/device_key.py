@@ -9,17 +9,18 @@ from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, check_key
 
 @dataclass(frozen=True, kw_only=True)
 class SignInOptions:
-    """The options that say how a device signs in, as typed; None where nothing was typed."""
+    """The options that say how a device connects and signs in, as typed; None where nothing was typed."""
 
     symmetric_key: str | None = field(default=None, repr=False)
     certificate_file_path: str | None = None
     key_file_path: str | None = None
-    passphrase: str | None = field(default=None, repr=False)
+    our_passphrase: str | None = field(default=None, repr=False)
+    websocket: bool = False  # MQTT through the HTTPS port
 
     @property
     def names_certificate(self) -> bool:
         """Whether any part of a certificate was typed."""
-        return any(each is not None for each in (self.certificate_file_path, self.key_file_path, self.passphrase))
+        return any(each is not None for each in (self.certificate_file_path, self.key_file_path, self.our_passphrase))
 
     def credential(self, client: HubClient, device: str) -> DeviceKey | DeviceCertificate:
         """What a device signs in with over MQTT.
@@ -34,7 +35,7 @@ class SignInOptions:
         if self.symmetric_key is not None:
             raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
         return DeviceCertificate(
-            certificate_file=self.certificate_file_path, key_file=self.key_file_path, passphrase=self.passphrase
+            certificate_file=self.certificate_file_path, key_file=self.key_file_path, passphrase=self.our_passphrase
         )
 
     def key(self, client: HubClient, device: str) -> str:

@@ -7,9 +7,9 @@ from knack.log import get_logger
 from azext_iotjobs.cli.output.received_message import message_document
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.message import device_messages as operation
 
 logger = get_logger(__name__)
@@ -19,7 +19,7 @@ LOCK_S = (5, 300)  # what the hub allows
 
 def receive(
     client: HubClient,
-    device: str,
+    our_device_id: str,
     our_lock_timeout: int = 60,
     our_complete: bool = False,
     our_abandon: bool = False,
@@ -39,32 +39,34 @@ def receive(
         raise ConflictingChoice("--complete, --abandon and --reject exclude each other: give one of them.")
     if not LOCK_S[0] <= our_lock_timeout <= LOCK_S[1]:
         raise BadValue(f"--lock-timeout {our_lock_timeout}: give {LOCK_S[0]} to {LOCK_S[1]} seconds.")
-    received = operation.receive(client.device(device), our_lock_timeout, settlements[0] if settlements else None)
+    received = operation.receive(
+        client.device(our_device_id), our_lock_timeout, settlements[0] if settlements else None
+    )
     if received is None:
-        logger.warning("%s: no message is waiting.", device)
+        logger.warning("%s: no message is waiting.", our_device_id)
         return None
     ack = {} if received.settlement is None else {"ack": received.settlement.value}
     return {**message_document(received.message), **ack}
 
 
-def complete(client: HubClient, device: str, our_etag: str | None = None) -> None:
+def complete(client: HubClient, our_device_id: str, our_etag: str | None = None) -> None:
     """Complete a message: it leaves the queue."""
-    client.device(device).settle(_checked(our_etag), Settlement.COMPLETE)
+    client.device(our_device_id).settle(_checked(our_etag), Settlement.COMPLETE)
 
 
-def abandon(client: HubClient, device: str, our_etag: str | None = None) -> None:
+def abandon(client: HubClient, our_device_id: str, our_etag: str | None = None) -> None:
     """Abandon a message: it returns to the queue."""
-    client.device(device).settle(_checked(our_etag), Settlement.ABANDON)
+    client.device(our_device_id).settle(_checked(our_etag), Settlement.ABANDON)
 
 
-def reject(client: HubClient, device: str, our_etag: str | None = None) -> None:
+def reject(client: HubClient, our_device_id: str, our_etag: str | None = None) -> None:
     """Reject a message: it leaves the queue as one that could not be processed."""
-    client.device(device).settle(_checked(our_etag), Settlement.REJECT)
+    client.device(our_device_id).settle(_checked(our_etag), Settlement.REJECT)
 
 
-def purge(client: HubClient, device: str) -> dict[str, Any]:
+def purge(client: HubClient, our_device_id: str) -> dict[str, Any]:
     """Remove all messages that are waiting for a device."""
-    removed: dict[str, Any] = client.messages.purge(device)
+    removed: dict[str, Any] = client.messages.purge(our_device_id)
     return removed
 
 
@@ -73,7 +75,7 @@ def _checked(typed: str | None) -> str:
     if not lock_token:
         raise MissingChoice(
             "--etag is missing.",
-            hint=Hint("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
+            hint=Text("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
         )
     check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

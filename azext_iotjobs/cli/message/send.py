@@ -1,13 +1,12 @@
 """Handler of az iot device send-d2c-message: a device sends messages over MQTT."""
 
 from pathlib import Path
-from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.device_key import SignInOptions
 from azext_iotjobs.cli.input.message_properties import read_mqtt_properties, text_bytes
-from azext_iotjobs.cli.input.option_groups import take_group
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import at_least, bytes_of_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
@@ -22,31 +21,33 @@ logger = get_logger(__name__)
 CONTENT_TYPES = {".json": "application/json", ".txt": "text/plain"}
 
 
+@takes_option_groups
 def send(
     client: HubClient,
-    device: str,
-    body: str = "Ping from Az CLI IoT Extension",
-    body_file: str | None = None,
-    message_properties: str | None = None,
+    our_device_id: str,
+    our_data: str = "Ping from Az CLI IoT Extension",
+    our_data_file_path: str | None = None,
+    our_properties: str | None = None,
     our_msg_count: int = 1,
     our_model_id: str | None = None,
-    **kwargs: Any,
+    *,
+    sign_in: SignInOptions,
 ) -> None:
-    """Send a message as a device, once or several times. kwargs: what SignInOptions names, and `websocket`."""
-    sign_in = take_group(SignInOptions, kwargs)
+    """Send a message as a device, once or several times."""
     if our_model_id is not None:
         check_dtmi(our_model_id, "--model-id")
     count = at_least(our_msg_count, 1, "--msg-count")
+    path = our_data_file_path
     message = DeviceMessage(
-        body=text_bytes(body, "--data") if body_file is None else bytes_of_file(body_file, "--data-file-path"),
-        properties=read_mqtt_properties(message_properties, {} if body_file is None else _properties_of(body_file)),
+        body=text_bytes(our_data, "--data") if path is None else bytes_of_file(path, "--data-file-path"),
+        properties=read_mqtt_properties(our_properties, {} if path is None else _properties_of(path)),
     )
-    operation.check(device, message)
-    credential = sign_in.credential(client, device)
-    sender = operation.Sender(device_id=device, credential=credential, model_id=our_model_id)
-    way = Way.WEBSOCKET if kwargs.pop("websocket", False) else Way.TLS
+    operation.check(our_device_id, message)
+    credential = sign_in.credential(client, our_device_id)
+    sender = operation.Sender(device_id=our_device_id, credential=credential, model_id=our_model_id)
+    way = Way.WEBSOCKET if sign_in.websocket else Way.TLS
     operation.send(client.target, sender, message, count, SystemClock(), way)
-    logger.warning("%s: %d %s sent.", device, count, "message" if count == 1 else "messages")
+    logger.warning("%s: %d %s sent.", our_device_id, count, "message" if count == 1 else "messages")
 
 
 def _properties_of(path: str) -> dict[str, str]:

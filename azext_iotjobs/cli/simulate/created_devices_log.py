@@ -16,7 +16,7 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.file_writing import NO_FOLLOW
+from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN
 from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, hub_name, parse_log
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
@@ -69,7 +69,7 @@ def create(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedDe
     try:
         folder().mkdir(parents=True, exist_ok=True)
         folder().chmod(0o700)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | PLAIN, 0o600)
         _lock(file)
         _append(file, first_entry(created))
     except OSError as err:
@@ -85,7 +85,7 @@ def take_over_ended_runs(target: HubTarget) -> tuple[list[CreatedDevicesLog], li
         if created is None or created.hub != name_of(target):
             continue
         try:
-            file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW | PLAIN)
         except FileNotFoundError:  # that run has ended just now, and left no device
             continue
         except OSError as err:

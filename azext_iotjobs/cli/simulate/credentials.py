@@ -66,7 +66,7 @@ class CredentialPlan:
         if sign_in.symmetric_key is not None:
             check_key(sign_in.symmetric_key, "--symmetric-key")
         if certificates is None and path is not None and key_path is not None:
-            typed = DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=sign_in.passphrase)
+            typed = DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=sign_in.our_passphrase)
             return cls(typed_certificate=typed)
         return cls(certificates=certificates, typed_key=sign_in.symmetric_key)
 
@@ -140,12 +140,12 @@ def _certificates(device: str | None, sign_in: SignInOptions, options: SimulateO
     if options.issue_from_ca is not None:
         if path is not None or key_path is not None:
             raise ConflictingChoice("--issue-from-ca and --certificate-file-path are two ways to sign in.")
-        return IssuedCertificates(options.issue_from_ca, options.ca_key, sign_in.passphrase)
+        return IssuedCertificates(options.issue_from_ca, options.ca_key, sign_in.our_passphrase)
     if path is not None and key_path is None:
         if not Path(path).is_dir():
             raise BadValue(f"--certificate-file-path {path} is no folder; many devices have a file each.")
-        return CertificateFolder(path, sign_in.passphrase)
-    if device is None and (key_path is not None or sign_in.passphrase is not None):
+        return CertificateFolder(path, sign_in.our_passphrase)
+    if device is None and (key_path is not None or sign_in.our_passphrase is not None):
         raise ConflictingChoice(
             "--key-file-path and --passphrase alone are about one device.",
             hint="For many devices: --certificate-file-path with a folder, or --issue-from-ca.",

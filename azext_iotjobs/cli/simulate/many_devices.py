@@ -56,7 +56,7 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: Sim
             with monitor.monitoring(monitor_plan, sinks, ids, SystemClock(), stop) as monitored:
                 summary = _run(client, simulated, monitored, settings, ramp_per_s)
                 result, outcome = monitored.end(summary)
-    leave_with(cmd, Outcome.DEVICES_FAILED if registered.left_count else outcome, always_zero=False)
+    leave_with(cmd, Outcome.DEVICES_FAILED if registered.left_count else outcome, exit_zero=False)
     groups = settings.behaviour.group_sizes(_info_of(registered.devices, each) for each in registered.devices.existing)
     return {
         "hub": client.target.authority,

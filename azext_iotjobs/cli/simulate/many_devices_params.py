@@ -4,7 +4,7 @@ The handler gets them in **kwargs; the fields of SimulateOptions in `options.py`
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import JSON_FORMS
+from azext_iotjobs.cli.input.shared_params import ID_LIST, JSON_FORMS
 
 ON_DEVICES = "Many Devices"  # headings in the help
 ON_MONITORING = "Monitoring"
@@ -12,7 +12,7 @@ ON_MONITORING = "Monitoring"
 
 WHICH_DEVICES: Group = (
     extra(
-        "query_condition",
+        "our_query_condition",
         "--query-condition -q",
         "Simulate the devices that a condition matches now, such as \"tags.site = 'north'\"; '*' is all.",
         group=ON_DEVICES,
@@ -20,7 +20,7 @@ WHICH_DEVICES: Group = (
     extra(
         "our_device_ids",
         "--device-ids",
-        "Device ids with commas between them; one that holds a comma stands in double quotes.",
+        f"Device ids {ID_LIST}",
         group=ON_DEVICES,
     ),
     extra(
@@ -33,7 +33,7 @@ WHICH_DEVICES: Group = (
     extra(
         "exclude",
         "--exclude",
-        "Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.",
+        f"Device ids to leave out, {ID_LIST}",
         group=ON_DEVICES,
     ),
     extra(

@@ -15,7 +15,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Activity, ActivityKind, DeviceInfo
 
@@ -29,7 +29,7 @@ def simulate(client: HubClient, device: str, settings: DeviceSettings) -> None:
     if (reason := reason_against(device)) is not None:
         raise BadValue(
             reason,
-            hint=Hint(
+            hint=Text(
                 "Over HTTPS it sends and receives messages: ",
                 command("iot device simulate", "--protocol", "http", "-d", device),
             ),

@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
+from azext_iotjobs.cli.input.option_groups import spelled
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
 HOW_TO_NAME_MANY = f"For many devices: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
@@ -30,8 +31,8 @@ def _which(default: Any = None) -> Any:
 class SimulateOptions:
     """The options as typed; None or False where nothing was typed."""
 
-    query_condition: str | None = _which()
-    device_ids: str | None = _which()
+    our_query_condition: str | None = _which()
+    our_device_ids: str | None = _which()
     devices_file: str | None = _which()
     prefix: str | None = _which()
     count: int | None = _which()
@@ -39,7 +40,7 @@ class SimulateOptions:
     shard: str | None = _which()
     create: bool = _which(False)
     delete_after: bool = _which(False)
-    tags: Given | None = _which()
+    our_tags: Given | None = _which()
     clean_up: str | None = _which()
     max_devices: int | None = None
     dry_run: bool = False
@@ -66,7 +67,7 @@ class SimulateOptions:
 
     @property
     def _selects_devices(self) -> bool:
-        return any(each is not None for each in (self.query_condition, self.device_ids, self.devices_file))
+        return any(each is not None for each in (self.our_query_condition, self.our_device_ids, self.devices_file))
 
     @property
     def ramp_per_s(self) -> float:
@@ -85,9 +86,9 @@ class SimulateOptions:
     @cached_property
     def extra_tags(self) -> Mapping[str, Any]:
         """The tags of devices that are created, beside those of every simulation. Raises BadValue."""
-        if self.tags is None:
+        if self.our_tags is None:
             return {}
-        tags = json_object_or_file(self.tags, "--tags")
+        tags = json_object_or_file(self.our_tags, "--tags")
         reserved = sorted({SIMULATED_TAG, RUN_TAG} & tags.keys())
         if reserved:
             raise BadValue(
@@ -101,7 +102,7 @@ class SimulateOptions:
     def typed(self, *, says_which_only: bool = False) -> Mapping[str, Any]:
         """What was typed, by option."""
         return {
-            f"--{each.name.replace('_', '-')}": getattr(self, each.name)
+            spelled(each.name): getattr(self, each.name)
             for each in fields(self)
             if getattr(self, each.name) != each.default and (each.metadata.get("says_which") or not says_which_only)
         }
@@ -146,10 +147,10 @@ class SimulateOptions:
     def _check_create(self) -> None:
         if self.create and self.prefix is None:
             raise MissingChoice("--create registers the devices of --prefix and --count, which are missing.")
-        if self.tags is not None and not self.create:
+        if self.our_tags is not None and not self.create:
             raise ConflictingChoice(
                 "--tags are those of the devices that --create makes, which is missing.",
-                hint=Hint(
+                hint=Text(
                     "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
                 ),
             )

@@ -6,7 +6,7 @@ On a terminal the status line changes each second; elsewhere it is printed now a
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
@@ -32,7 +32,7 @@ class ProgressDisplay:
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
-        self._line = LiveLine()
+        self._line = StatusLine()
         self._next_at = statistics.started.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         self._last_line = ""
         self._has_shown_ready = False

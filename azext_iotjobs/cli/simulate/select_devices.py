@@ -7,7 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_files import rows_of
-from azext_iotjobs.cli.input.device_selection import TypedSelection, check_exclusions, most_devices
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, check_exclusions, most_devices
 from azext_iotjobs.cli.input.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.dry_run import SAMPLE
@@ -15,7 +15,6 @@ from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,
@@ -28,6 +27,7 @@ from azext_iotjobs.model.simulated_devices import (
     shown_ids,
 )
 from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import provisioning as operation
 
 logger = get_logger(__name__)
@@ -69,13 +69,15 @@ def read(cmd: Any, target: HubTarget, device: str | None, options: SimulateOptio
         return DeviceSelectionSpec(selection=selection, shard=shard, limit=limit)
     if options.prefix is not None:
         named = numbered_ids(options.prefix, options.count or 0)
-        without = TypedSelection(condition=None, ids=None, ids_file=None, excluded=options.exclude).read_excluded()
+        without = SelectionOptions(exclude=options.exclude).read_excluded()
         return DeviceSelectionSpec(selection=Selection(device_ids=named, excluded=without), shard=shard, limit=limit)
     in_file: tuple[str, ...] = ()
     if options.devices_file is not None:
         in_file, own_keys = _read_file(options.devices_file, target)
-    typed = TypedSelection(
-        condition=options.query_condition, ids=options.device_ids, ids_file=None, excluded=options.exclude
+    typed = SelectionOptions(
+        our_query_condition=options.our_query_condition,
+        our_device_ids=options.our_device_ids,
+        exclude=options.exclude,
     ).read(more_ids=in_file)
     if typed.is_of_modules:
         raise ConflictingChoice("--query-condition selects modules; devices are simulated.")
@@ -98,7 +100,7 @@ def find(
             f"Not registered: {shown_ids(found.missing)}.",
             hint="--create registers those of --prefix and --count that are missing."
             if options.prefix is not None
-            else Hint("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
+            else Text("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
         )
     devices = SimulatedDevices(
         existing=found.existing, missing=found.missing, numbers=found.numbers, own_keys=spec.own_keys

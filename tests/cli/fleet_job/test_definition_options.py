@@ -182,7 +182,7 @@ def test_what_is_no_length_of_time(text: str) -> None:
 def test_every_option_of_a_definition_has_its_field() -> None:
     names = {option.dest for group in options_of("iot hub fleet-job update") for option in group}
     fields = set(TypedDefinition.__dataclass_fields__)
-    around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}
+    around = {"our_hub_name", "our_login", "resource_group", "auth_type", "state_path", "fleet_job"}
     assert names - around == fields
 
 
@@ -202,11 +202,11 @@ def test_the_timeouts_of_one_run_are_its_deliverys_and_the_definition_keeps_its_
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"response_timeout": 301}, "--method-response-timeout 301"),
-        ({"response_timeout": 10}, "longer than --method-response-timeout 10"),
-        ({"connect_timeout": -1}, "--method-connect-timeout -1"),
-        ({"connect_timeout": 31}, "longer than --method-response-timeout 30"),
-        ({"ttl_s": -1}, "--ttl -1"),
+        ({"response_timeout": 301}, "response_timeout_s 301"),
+        ({"response_timeout": 10}, "longer than response_timeout_s 10"),
+        ({"connect_timeout": -1}, "connect_timeout_s -1"),
+        ({"connect_timeout": 31}, "longer than response_timeout_s 30"),
+        ({"ttl_s": -1}, "max_execution_s -1"),
     ],
 )
 def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(

@@ -70,7 +70,7 @@ def test_the_devices_that_a_run_created_are_removed_however_it_ends(end: Excepti
 
 def test_created_devices_have_the_typed_tags_and_those_of_a_simulation() -> None:
     registry = DeviceRegistryDouble()
-    options = SimulateOptions(prefix="P", count=2, create=True, tags=["site=north", "place.floor=2"])
+    options = SimulateOptions(prefix="P", count=2, create=True, our_tags=["site=north", "place.floor=2"])
     with creating(registry, options) as created:
         for facts in created.devices.existing:
             simulation_tags = {"simulated": True, "simulatedRun": created.run}

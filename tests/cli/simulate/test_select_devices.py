@@ -62,11 +62,11 @@ def read_file(folder: Path, content: str) -> select_devices.DeviceSelectionSpec:
         ("d", {"shard": "1/2"}, "--device-id is one device; --shard"),
         (None, {"prefix": "P"}, "--prefix needs --count"),
         (None, {"count": 3}, "--count says how many"),
-        (None, {"prefix": "P", "count": 3, "query_condition": "*"}, "Which are meant"),
-        (None, {"query_condition": "*", "create": True}, "--create registers"),
+        (None, {"prefix": "P", "count": 3, "our_query_condition": "*"}, "Which are meant"),
+        (None, {"our_query_condition": "*", "create": True}, "--create registers"),
         (None, {"prefix": "P", "count": 3, "delete_after": True}, "--delete-after removes"),
-        (None, {"clean_up": "", "query_condition": "*"}, "--query-condition does not go with it"),
-        (None, {"query_condition": "*", "ca_key": "k"}, "--issue-from-ca, which is missing"),
+        (None, {"clean_up": "", "our_query_condition": "*"}, "--query-condition does not go with it"),
+        (None, {"our_query_condition": "*", "ca_key": "k"}, "--issue-from-ca, which is missing"),
     ],
 )
 def test_what_does_not_fit_together_is_said(device: str | None, typed: dict[str, Any], said: str) -> None:
@@ -133,7 +133,7 @@ def test_what_is_wrong_in_a_file_is_said_without_its_keys(tmp_path: Path, conten
 
 def test_a_connection_string_in_place_of_ids_is_not_shown() -> None:
     with pytest.raises(IotJobsError, match="this is a connection string") as raised:
-        select_devices.read(cmd(), TARGET, None, SimulateOptions(device_ids=STRING))
+        select_devices.read(cmd(), TARGET, None, SimulateOptions(our_device_ids=STRING))
     assert KEY[:8] not in str(raised.value)
 
 
@@ -161,7 +161,7 @@ def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
 
 def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
     client = HubClient(TARGET, DeviceRegistryDouble("a+1", "b"))
-    options = SimulateOptions(device_ids="a+1,b", dry_run=True, take_over=True)
+    options = SimulateOptions(our_device_ids="a+1,b", dry_run=True, take_over=True)
     spec = select_devices.read(cmd(), TARGET, None, options)
     found = select_devices.find(client, spec, options, is_single=False)
     shown = select_devices.dry_run_document(client, found, options, is_single=False)
@@ -242,9 +242,9 @@ def test_plan_to_sign_in_that_cannot_work_are_said_before_anything_is_made(tmp_p
     with pytest.raises(ConflictingChoice, match="sign in by key"):
         read_plan(certificate_file_path=str(tmp_path)).check(devices(facts("k")))
     with pytest.raises(ConflictingChoice, match="one device's key"):
-        read_plan(SimulateOptions(query_condition="*"), symmetric_key=KEY)
+        read_plan(SimulateOptions(our_query_condition="*"), symmetric_key=KEY)
     with pytest.raises(IotJobsError, match="is no folder"):
-        read_plan(SimulateOptions(query_condition="*"), certificate_file_path=str(tmp_path / "nothing"))
+        read_plan(SimulateOptions(our_query_condition="*"), certificate_file_path=str(tmp_path / "nothing"))
     ca, other = make("ca"), make("other")
     (tmp_path / "ca.pem").write_text(ca.pem)
     (tmp_path / "other.key").write_bytes(other.key_pem())

@@ -49,9 +49,9 @@ class SeededBehaviour:
 class BehaviourOptions:
     """The options as typed; None where nothing was typed."""
 
-    method_response_code: str | None = None
-    method_response_payload: Given | None = None
-    init_reported_properties: Given | None = None
+    our_method_response_code: str | None = None
+    our_method_response_payload: Given | None = None
+    our_init_reported_properties: Given | None = None
     behaviour: Sequence[str] | None = None
     behaviour_file: str | None = None
     method: Sequence[str] | None = None
@@ -63,7 +63,7 @@ class BehaviourOptions:
     @property
     def has_rules(self) -> bool:
         """Whether any option was typed that azure-iot does not have."""
-        reference = ("method_response_code", "method_response_payload", "init_reported_properties")
+        reference = ("our_method_response_code", "our_method_response_payload", "our_init_reported_properties")
         return any(getattr(self, field.name) is not None for field in fields(self) if field.name not in reference)
 
     def read(self) -> SeededBehaviour:
@@ -88,16 +88,18 @@ class BehaviourOptions:
 
     def _overrides(self) -> "_Overrides":
         any_method: dict[str, Any] = {}
-        if self.method_response_code is not None:
-            any_method["status"] = whole_number(self.method_response_code, "--method-response-code")
-        if self.method_response_payload is not None:
-            any_method["payload"] = constant(json_or_file(self.method_response_payload, "--method-response-payload"))
+        if self.our_method_response_code is not None:
+            any_method["status"] = whole_number(self.our_method_response_code, "--method-response-code")
+        if self.our_method_response_payload is not None:
+            any_method["payload"] = constant(
+                json_or_file(self.our_method_response_payload, "--method-response-payload")
+            )
         every_method: dict[str, Any] = {}
         if self.method_delay is not None:
             every_method["latency"] = parse_duration(self.method_delay)
             if every_method["latency"] is None:
                 raise BadValue(f"--method-delay: {shown(self.method_delay)}, allowed: {FORMS}; 7 days at most.")
-        reported = self.init_reported_properties
+        reported = self.our_init_reported_properties
         return _Overrides(
             any_method=any_method,
             named_methods=[_method(each) for each in self.method or ()],

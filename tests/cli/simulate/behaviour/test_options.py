@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.input.option_groups import take_group
+from azext_iotjobs.cli.input.option_groups import taken_from
 from azext_iotjobs.cli.simulate.behaviour.file import ready_made_names
 from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions
 from azext_iotjobs.model.errors import BadValue
@@ -35,9 +35,9 @@ def test_without_any_the_reference_is_what_it_was() -> None:
 
 def test_the_references_own_options_are_taken_as_they_are() -> None:
     found = behaviour(
-        method_response_code="201",
-        method_response_payload='{"a": "${device}"}',
-        init_reported_properties='{"b": "${x"}',
+        our_method_response_code="201",
+        our_method_response_payload='{"a": "${device}"}',
+        our_init_reported_properties='{"b": "${x"}',
     )
     assert answer(found, "m") == (201, {"a": "${device}"})
     assert DrivenSession(found).reported == {"b": "${x"}
@@ -105,10 +105,10 @@ def test_a_seed_is_kept_and_without_one_each_run_has_its_own() -> None:
 
 def test_the_options_are_taken_out_of_what_was_typed() -> None:
     typed = {"behaviour": ["reboot"], "behaviour_file": None, "our_method_response_code": "200", "until": ["5m"]}
-    options = take_group(BehaviourOptions, typed)
+    options = taken_from(typed, BehaviourOptions)
     assert typed == {"until": ["5m"]}
-    assert (options.behaviour, options.method_response_code, options.has_rules) == (["reboot"], "200", True)
-    assert not BehaviourOptions(method_response_code="200").has_rules
+    assert (options.behaviour, options.our_method_response_code, options.has_rules) == (["reboot"], "200", True)
+    assert not BehaviourOptions(our_method_response_code="200").has_rules
 
 
 @pytest.mark.parametrize(
