@@ -1,4 +1,4 @@
-"""A simulated fleet in a process of its own, without az in front: its memory and open files are its own.
+"""Simulated devices in a process of their own, without az: its memory and open files are theirs alone.
 
 As a program, it reads what to simulate as JSON from the first line of its standard input; then `counts` asks for a line
 of counts, and the end ends it. Its last line says what came of it.
@@ -18,7 +18,7 @@ END_LIMIT_S = 120.0
 
 
 class SimulatorProcess:
-    """A running fleet of devices that are registered already.
+    """A running simulation of devices that are registered already.
 
     told: host, httpsPort, mqttPort, ca, policy, key, ids; perhaps websocket, rampPerSecond, messages, intervalSeconds;
     remembers: to tell at the end which messages were acknowledged.
@@ -44,7 +44,7 @@ class SimulatorProcess:
         self.process.stdin.write("counts\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
-        assert line, f"the fleet has ended: {self.process.wait()}"
+        assert line, f"the simulation has ended: {self.process.wait()}"
         return {**json.loads(line), "rss_kb": self.status("VmRSS"), "files": self.open_files}
 
     def status(self, name: str) -> int:

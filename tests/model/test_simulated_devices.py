@@ -1,4 +1,4 @@
-"""Which devices a fleet has, and whether they may be simulated."""
+"""Which devices are simulated, and whether they may be."""
 
 import json
 
@@ -93,13 +93,13 @@ def test_a_connected_device_is_in_the_way_on_every_hub(is_local: bool, marked: b
 @pytest.mark.parametrize(
     ("count", "slow", "fast"), [(50, "30 s", "1 s"), (1000, "10 min", "12 s"), (100_000, "16.7 h", "20 min")]
 )
-def test_the_time_that_the_quota_allows_is_said(count: int, slow: str, fast: str) -> None:
+def test_the_time_that_the_quota_requires_is_shown(count: int, slow: str, fast: str) -> None:
     assert f"about {slow} on an S1" in registry_time(count)
     assert registry_time(count).endswith(f"{fast} on S3")
 
 
 @given(st.lists(st.sampled_from(["intended", "made", "etags", "notMade", "gone", "left"]), max_size=12), st.data())
-def test_a_list_that_was_cut_off_anywhere_reads_as_what_was_whole_of_it(words: list[str], data: st.DataObject) -> None:
+def test_a_log_that_was_cut_off_anywhere_reads_as_its_whole_lines(words: list[str], data: st.DataObject) -> None:
     names = st.lists(st.sampled_from("abc"), max_size=3)
     entries = [
         {word: dict.fromkeys(data.draw(names), f"e{number}") if word == "etags" else data.draw(names)}
@@ -117,6 +117,6 @@ def test_a_list_that_was_cut_off_anywhere_reads_as_what_was_whole_of_it(words: l
 @pytest.mark.parametrize(
     "text", ["", "[]\n", '{"run": "r"}\n', "{broken\n", '{"run":"r","hub":"h","isTemporary":1}\n7\n']
 )
-def test_what_is_no_list_is_said_to_be_none(text: str) -> None:
+def test_a_text_that_is_no_log_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="no list"):
         parse_log(text.splitlines(keepends=True))

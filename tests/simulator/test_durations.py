@@ -24,7 +24,7 @@ def test_every_time_is_within_its_range(first: float, second: float, seed: str) 
     assert 0 < LongTail(least + 0.001, most + 0.002, most + 1).draw(rng) <= most + 1
 
 
-def test_the_shapes_are_what_they_are_called() -> None:
+def test_the_distributions_have_the_shapes_of_their_names() -> None:
     assert statistics.mean(drawn(Uniform(1, 3))) == pytest.approx(2, abs=0.05)
     normal = drawn(Normal(10, 2))
     assert statistics.mean(normal) == pytest.approx(10, abs=0.15)

@@ -65,7 +65,7 @@ def test_calls_overtake_each_other_and_each_gets_its_own_answer() -> None:
     assert [each.payload for _, each in one.answers] != list(range(50))
 
 
-def test_an_answer_never_goes_out_on_another_connection_but_what_follows_is_done() -> None:
+def test_a_response_is_never_sent_on_another_connection_but_the_steps_run() -> None:
     rule = MethodRule(latency=Fixed(5), then=(ReportStep(patch=template({"done": True})),))
     one = device(rule)
     one.call("m")
@@ -102,10 +102,10 @@ def test_a_rate_is_kept_over_many_calls_and_over_many_devices(rate: float) -> No
     one = device(rule)
     for _ in range(1000):
         one.call("m")
-    fleet = [device(rule, device_id=f"pump-{number}") for number in range(1000)]
-    for each in fleet:
+    devices = [device(rule, device_id=f"pump-{number}") for number in range(1000)]
+    for each in devices:
         each.call("m")
-    for answers in ([a for _, a in one.answers], [a for each in fleet for _, a in each.answers]):
+    for answers in ([a for _, a in one.answers], [a for each in devices for _, a in each.answers]):
         failed = sum(answer.status == 500 for answer in answers)
         assert failed == pytest.approx(1000 * rate, abs=50)
 
@@ -156,7 +156,7 @@ def test_a_second_reboot_makes_the_first_longer() -> None:
     assert one.stretches() == [(0, "come"), (1, "leave"), (31.5, "come")]
 
 
-def test_while_it_is_away_by_its_own_will_it_takes_no_connection() -> None:
+def test_while_it_is_off_line_on_purpose_it_accepts_no_connection() -> None:
     one = device(MethodRule(then=(OfflineStep(Fixed(30)),)), "reboot")
     one.call("reboot")
     one.link()  # a handshake that was under way
@@ -164,7 +164,7 @@ def test_while_it_is_away_by_its_own_will_it_takes_no_connection() -> None:
     assert not one.is_ready
 
 
-def test_steps_take_their_time_and_progress_is_told() -> None:
+def test_steps_take_their_time_and_report_progress() -> None:
     steps: tuple[Step, ...] = (
         ReportStep(patch=template({"fw": {"status": "downloading", "to": "${request.version}"}})),
         WaitStep(Fixed(2)),
@@ -185,16 +185,16 @@ def test_steps_take_their_time_and_progress_is_told() -> None:
     assert (at, message.body, message.properties["kind"]) == (5, b'{"event": "done"}', "fw 1")
 
 
-def test_a_step_by_chance_takes_the_place_of_all_that_follows() -> None:
+def test_a_chance_step_replaces_all_that_follow() -> None:
     steps = (
         ChanceStep(rate=0.3, instead=(ReportStep(patch=template({"fw": "failed"})),)),
         ReportStep(patch=template({"fw": "current"})),
     )
-    fleet = [device(MethodRule(then=steps), device_id=f"d-{number}") for number in range(500)]
-    for each in fleet:
+    devices = [device(MethodRule(then=steps), device_id=f"d-{number}") for number in range(500)]
+    for each in devices:
         each.call("m")
-    assert all(len(each.reports) == 1 for each in fleet), "one of the two, and no more"
-    ends = Counter(each.reported["fw"] for each in fleet)
+    assert all(len(each.reports) == 1 for each in devices), "one of the two, and no more"
+    ends = Counter(each.reported["fw"] for each in devices)
     assert set(ends) == {"failed", "current"} and ends["failed"] == pytest.approx(150, abs=40)
 
 

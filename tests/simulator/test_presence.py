@@ -28,9 +28,11 @@ def device(presence: PresenceRule, number: int = 0, begin: str = "2026-11-21T08:
 
 def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
     def absent(seed: str, count: int) -> set[int]:
-        fleet = [device(PresenceRule(offline_share=0.05), number, seed=seed) for number in range(count)]
-        assert [not each.is_ready for each in fleet] == [bool(each.activities(ActivityKind.ABSENT)) for each in fleet]
-        return {number for number, each in enumerate(fleet) if not each.is_ready}
+        devices = [device(PresenceRule(offline_share=0.05), number, seed=seed) for number in range(count)]
+        assert [not each.is_ready for each in devices] == [
+            bool(each.activities(ActivityKind.ABSENT)) for each in devices
+        ]
+        return {number for number, each in enumerate(devices) if not each.is_ready}
 
     few = absent("1", 1000)
     assert 25 <= len(few) <= 75
@@ -43,10 +45,10 @@ def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
 
 
 def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
-    fleet = [device(PresenceRule(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
-    assert sum(each.is_ready for each in fleet) == pytest.approx(150, abs=25)
+    devices = [device(PresenceRule(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
+    assert sum(each.is_ready for each in devices) == pytest.approx(150, abs=25)
     lengths: dict[str, list[float]] = {"come": [], "leave": []}
-    for each in fleet:
+    for each in devices:
         each.run_until(10 * HOUR_S)
         stretches = each.stretches()
         for (begin, word), (end, _) in zip(stretches, stretches[1:], strict=False):
@@ -72,7 +74,7 @@ def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
         (DAY, [], "2026-11-21T12:00", False, None),
     ],
 )
-def test_a_window_opens_and_closes_by_the_clock_on_the_wall(
+def test_a_window_opens_and_closes_by_the_wall_clock(
     span: Span, weekdays: range, at: str, is_open: bool, change: str | None
 ) -> None:
     windows = Windows(spans=(span,), zone=BERLIN, weekdays=frozenset(weekdays))
@@ -86,7 +88,7 @@ def test_a_window_opens_and_closes_by_the_clock_on_the_wall(
     st.sets(st.integers(0, 6)),
     st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]),
 )
-def test_nothing_changes_before_the_change_that_is_told(
+def test_nothing_changes_before_the_next_change(
     minute: int, spans: list[tuple[int, int]], weekdays: set[int], zone: str
 ) -> None:
     windows = Windows(
@@ -103,11 +105,11 @@ def test_nothing_changes_before_the_change_that_is_told(
         assert window_at(windows, change)[0] is not is_open
 
 
-def test_a_device_comes_and_goes_with_its_windows_each_a_little_later() -> None:
+def test_devices_follow_their_windows_each_a_little_later() -> None:
     presence = PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN, spread_s=600))
-    fleet = [device(presence, number, begin="2026-11-21T12:00") for number in range(50)]
+    devices = [device(presence, number, begin="2026-11-21T12:00") for number in range(50)]
     opened = []
-    for each in fleet:
+    for each in devices:
         each.run_until(24 * HOUR_S)
         (_, first), (closed_at, second), (opened_at, third) = each.stretches()
         assert (first, second, third) == ("come", "leave", "come")

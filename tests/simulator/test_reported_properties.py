@@ -29,7 +29,7 @@ def test_a_report_that_a_busy_hub_refuses_is_sent_again_each_time_later(status: 
     assert 1 <= pauses[0] <= 2 <= pauses[1] <= 4 <= pauses[2] <= 8
 
 
-def test_a_report_that_the_hub_will_never_take_is_not_sent_again() -> None:
+def test_a_report_that_the_hub_will_never_accept_is_not_sent_again() -> None:
     one = observer()
     one.refuses = [400]
     one.call("m")

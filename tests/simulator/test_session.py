@@ -99,7 +99,7 @@ def test_a_late_acknowledgement_does_nothing() -> None:
     assert session_in(ConnectionState.OFFLINE).on(Subscribed()) == []
 
 
-def test_without_a_payload_given_the_answer_tells_what_was_called() -> None:
+def test_without_a_payload_the_response_echoes_the_call() -> None:
     (answer,) = doing(session_in(ConnectionState.READY).on(CALL))
     told = {"methodName": "reboot", "methodRequestId": "1", "methodRequestPayload": {"delay": 5}}
     assert answer == AnswerMethod(rid="1", status=200, payload=told)
@@ -155,7 +155,7 @@ def test_each_report_has_a_request_id_of_its_own() -> None:
         (429, ActivityKind.REPORT_REFUSED),
     ],
 )
-def test_what_became_of_a_report_is_told(status: int, what: ActivityKind) -> None:
+def test_the_result_of_a_report_is_observed(status: int, what: ActivityKind) -> None:
     answer = ReportAnswered(rid="1", status=status)
     assert session_in(ConnectionState.READY).on(answer) == [Activity(kind=what, details={"rid": "1", "status": status})]
 

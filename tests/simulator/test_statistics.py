@@ -44,7 +44,7 @@ def test_answers_that_come_out_of_order_are_timed_by_their_own_calls() -> None:
     assert counted.latency.sum_s == 4.25
 
 
-def test_a_call_that_waited_to_be_told_is_timed_from_its_arrival() -> None:
+def test_a_call_that_is_observed_late_is_timed_from_its_arrival() -> None:
     counted = Counted()
     counted.on(
         "a", Activity(kind=ActivityKind.METHOD, details={"rid": "1", "name": "x"}, arrived_at=10.5), Moment(11.0, WALL)
@@ -71,7 +71,7 @@ def test_calls_that_are_never_answered_are_forgotten() -> None:
     assert counted.methods["x"].received_count == 2000
 
 
-def test_who_is_connected_is_known_whatever_way_it_went() -> None:
+def test_connected_devices_are_known_however_they_disconnect() -> None:
     counted = Counted()
     counted.saw(ActivityKind.READY, "a", 11)
     assert counted.all_ready_at is None

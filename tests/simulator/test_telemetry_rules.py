@@ -32,13 +32,13 @@ def test_each_kind_has_a_rate_of_its_own() -> None:
     assert [at for at, message in one.messages if b"n" in message.body] == [5, 15]
 
 
-def test_a_fleet_does_not_speak_with_one_voice() -> None:
+def test_devices_do_not_all_send_at_the_same_time() -> None:
     rule = TelemetryRule(name="t", every=Fixed(10), values=COUNTED)
-    fleet = [device(rule, device_id=f"d-{number}") for number in range(200)]
-    for each in fleet:
+    devices = [device(rule, device_id=f"d-{number}") for number in range(200)]
+    for each in devices:
         each.run_until(9.999)
-    firsts = [each.messages[0][0] for each in fleet]
-    assert all(len(each.messages) == 1 for each in fleet)
+    firsts = [each.messages[0][0] for each in devices]
+    assert all(len(each.messages) == 1 for each in devices)
     assert sum(firsts) / 200 == pytest.approx(5, abs=0.7)
 
 
@@ -58,7 +58,7 @@ def test_values_properties_and_payload_are_filled_for_each_message() -> None:
     assert len({body["note"] for body in bodies(one)}) > 10
 
 
-def test_what_is_due_while_it_is_off_line_is_left_out_and_its_values_go_on() -> None:
+def test_messages_due_while_it_is_off_line_are_skipped_and_values_continue() -> None:
     one = device(TelemetryRule(name="t", every=Fixed(1), first=Fixed(0), values=COUNTED))
     one.run_until(3.5)
     one.lose_link()

@@ -52,7 +52,7 @@ def rendered(value: Any, seed: str = "", **names: Any) -> Any:
         ({"a": ["${number}", {"b": "${device}"}], "c": 1}, {"a": [6, {"b": "pump-7"}], "c": 1}),
     ],
 )
-def test_what_a_template_comes_to(template: Any, value: Any) -> None:
+def test_a_template_renders_to_a_value(template: Any, value: Any) -> None:
     assert rendered(template, request={"items": [{"a": 1}, "two"], "empty": "", "no": None}) == value
 
 
@@ -81,7 +81,7 @@ def test_what_a_template_comes_to(template: Any, value: Any) -> None:
         ({"${number}": 1}, "only values", ("${number}",)),
     ],
 )
-def test_what_is_wrong_is_said_when_it_is_compiled_and_where(template: Any, said: str, path: tuple[Any, ...]) -> None:
+def test_compiling_a_wrong_template_names_the_place(template: Any, said: str, path: tuple[Any, ...]) -> None:
     with pytest.raises(BadTemplate) as caught:
         compiled(template)
     assert said in str(caught.value)
@@ -103,7 +103,7 @@ def test_no_text_breaks_the_compiler(text: str) -> None:
         pass
 
 
-def test_throws_stay_within_their_bounds_and_reach_them() -> None:
+def test_random_values_stay_within_their_bounds_and_reach_them() -> None:
     rng = Rng("bounds")
     template = compiled(
         {"i": "${random.int(-1, 2)}", "f": "${random.float(1.5, 2, 1)}", "c": '${random.choice("a", 2)}'}

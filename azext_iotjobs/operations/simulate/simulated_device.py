@@ -18,5 +18,5 @@ class SimulatedDevice:
     behaviour: Behaviour
     plan: TelemetryPlan | None  # None: it sends only what its behaviour says, and lives until it is stopped
     model_id: str | None = None  # DTMI that it announces
-    number: int = 0  # within its fleet, from 0
+    number: int = 0  # within its simulation, from 0
     tags: Mapping[str, Any] = field(default_factory=dict)

@@ -62,13 +62,13 @@ def written(path: Path, activity: Activity, device: str = "d") -> dict[str, Any]
         ),
     ],
 )
-def test_each_thing_is_a_line(
+def test_each_activity_is_a_line(
     tmp_path: Path, what: ActivityKind, details: dict[str, Any], line: dict[str, Any]
 ) -> None:
     assert written(tmp_path / "e", Activity(kind=what, details=details)) == {"at": STAMP, "device": "d", **line}
 
 
-def test_what_devices_say_is_neither_long_nor_raw(tmp_path: Path) -> None:
+def test_what_devices_send_is_cut_and_escaped(tmp_path: Path) -> None:
     payload = {"x": "é\x1b[31m" * 10_000}
     line = written(
         tmp_path / "e", Activity(kind=ActivityKind.METHOD, details={**CALL.details, "payload": payload}), 'd"\n\x1b'
@@ -93,7 +93,7 @@ def test_what_a_device_received_is_in_the_file_at_once_and_behind_what_came_befo
     events.close()
 
 
-def test_lines_that_nobody_waits_for_do_not_pile_up(tmp_path: Path) -> None:
+def test_buffered_lines_do_not_pile_up(tmp_path: Path) -> None:
     path = tmp_path / "e"
     events = EventFile(str(path), overwrites=False)
     for _ in range(2000):

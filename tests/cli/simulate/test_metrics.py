@@ -33,7 +33,7 @@ def raw(server: MetricsServer, request: bytes) -> bytes:
         return b"".join(iter(lambda: sock.recv(4096), b""))
 
 
-def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
+def test_the_page_is_in_the_format_of_prometheus() -> None:
     statistics = Statistics(3, START)
     calls = (("reboot", 200, 0.001), ("reboot", 200, 0.5), ("reboot", 500, 2.0), (HOSTILE, 200, 100.0))
     for number, (name, status, seconds) in enumerate(calls):
@@ -103,15 +103,13 @@ def test_the_latest_page_is_served_and_nothing_else(server: MetricsServer) -> No
     assert raw(server, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-def test_heads_without_end_are_cut_off_and_others_are_served(server: MetricsServer) -> None:
+def test_requests_without_end_are_cut_off_and_others_are_served(server: MetricsServer) -> None:
     server.text = "# fine\n"
     assert raw(server, b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20_000) == b""
     assert requests.get(server.url, timeout=10).text == "# fine\n"
 
 
-def test_readers_that_say_nothing_neither_pile_up_nor_stay(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_silent_clients_neither_pile_up_nor_stay(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "REQUEST_TIMEOUT_S", 0.5)
     before = threading.active_count()
     host, port = server.url.split("/")[2].split(":")

@@ -94,7 +94,7 @@ def test_a_run_with_expectations_ends_when_all_are_decided(caplog: pytest.LogCap
     assert "Not of: c" in caplog.text
 
 
-def test_until_ends_a_run_whatever_is_expected_and_what_is_open_then_has_not_come_true() -> None:
+def test_until_ends_a_run_and_expectations_that_are_undecided_then_have_not_come_true() -> None:
     run = MonitoredRun(until=["10s"], expect=["method x on 1", "connected on 1"])
     run.saw(ActivityKind.READY)
     run.clock.sleep(9.9)
@@ -129,7 +129,7 @@ def test_a_run_without_conditions_goes_on_until_it_is_stopped() -> None:
     assert (result["endedBy"], outcome) == ("stopped", Outcome.SUCCESS)
 
 
-def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None:
+def test_the_result_and_its_table_hold_everything(tmp_path: Path) -> None:
     expected = ["method reboot on 50%", "twin reported.fw = 2 on all"]
     run = MonitoredRun(expect=expected, until=["3 methods"], events=str(tmp_path / "e"))
     run.saw(ActivityKind.READY)
@@ -178,7 +178,7 @@ def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None
     json.dumps(result)
 
 
-def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) -> None:
+def test_little_is_shown_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
     run = MonitoredRun()
     for second in range(35):
         run.saw(ActivityKind.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
@@ -194,7 +194,7 @@ def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) 
     assert all(message.isprintable() for message in caplog.messages)
 
 
-def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forgotten(
+def test_devices_that_never_connect_are_not_waited_for_but_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     run = MonitoredRun(expect=["connected on 2", "connected on all"])
@@ -208,7 +208,7 @@ def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forg
     assert result["devices"]["absent"] == 1
 
 
-def test_a_reason_that_comes_later_is_told_once_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixture) -> None:
     run = MonitoredRun()
     run.saw(ActivityKind.LOST, "a", "b", retry_in_s=1.0)
     run.saw(ActivityKind.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
@@ -234,7 +234,7 @@ def test_a_reason_that_comes_later_is_told_once_too(caplog: pytest.LogCaptureFix
         ({"events": "-"}, "stdout is for"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_refused_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match="--|wants") as raised:
         MonitoredRun(**typed)
     assert said in str(raised.value)

@@ -19,7 +19,7 @@ def test_a_cloud_to_device_message_is_shown_with_its_properties(capsys: pytest.C
 
 
 @pytest.mark.parametrize("body", [b"\x1b[2J\x07", b"\xff\xfe", "\u202e\u0085".encode()])
-def test_what_would_move_the_cursor_is_escaped(capsys: pytest.CaptureFixture[str], body: bytes) -> None:
+def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str], body: bytes) -> None:
     out = printed(capsys, ActivityKind.MESSAGE, properties={}, body=body)
     assert all(character.isprintable() or character == "\n" for character in out)
 
@@ -42,5 +42,5 @@ def test_a_twin_patch_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
         (2, False, ", 2 of them not acknowledged"),
     ],
 )
-def test_an_answer_that_a_stop_did_not_wait_for_is_no_fault(missing: int, was_stopped: bool, said: str) -> None:
+def test_the_end_names_messages_without_acknowledgement(missing: int, was_stopped: bool, said: str) -> None:
     assert ending(missing, was_stopped=was_stopped) == said

@@ -69,7 +69,7 @@ def read_file(folder: Path, content: str) -> select_devices.DeviceSelectionSpec:
         (None, {"our_query_condition": "*", "ca_key": "k"}, "--issue-from-ca, which is missing"),
     ],
 )
-def test_what_does_not_fit_together_is_said(device: str | None, typed: dict[str, Any], said: str) -> None:
+def test_options_that_do_not_fit_together_are_refused(device: str | None, typed: dict[str, Any], said: str) -> None:
     with pytest.raises(IotJobsError, match=said):
         SimulateOptions(**typed).check(device)
 
@@ -83,13 +83,13 @@ def test_a_ramp_is_read(ramp: str | None, per_s: float) -> None:
 
 
 @pytest.mark.parametrize("ramp", ["0", "0/s", "-1", "fast", "10001", "5/d", "", "1e3"])
-def test_a_ramp_that_is_none_is_said_with_what_is_allowed(ramp: str) -> None:
+def test_a_wrong_ramp_is_refused_with_what_is_allowed(ramp: str) -> None:
     with pytest.raises(IotJobsError, match="200/s or 600/m"):
         _ = SimulateOptions(ramp=ramp).ramp_per_s
 
 
 @pytest.mark.parametrize("typed", [{"dry_run": True}, {"take_over": True}, {"max_devices": 1}])
-def test_what_is_about_one_device_too_goes_with_it(typed: dict[str, Any]) -> None:
+def test_options_about_one_device_too_go_with_it(typed: dict[str, Any]) -> None:
     SimulateOptions(**typed).check("d")
     assert not SimulateOptions().is_typed
 
@@ -125,7 +125,7 @@ def test_a_file_holds_ids_and_connection_strings(tmp_path: Path, content: str) -
         ("{broken", "JSON"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_said_without_its_keys(tmp_path: Path, content: str, said: str) -> None:
+def test_an_error_in_a_file_shows_no_keys(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(IotJobsError, match=said) as raised:
         read_file(tmp_path, content)
     assert KEY[:8] not in f"{raised.value} {raised.value.hint}"
@@ -137,7 +137,7 @@ def test_a_connection_string_in_place_of_ids_is_not_shown() -> None:
     assert KEY[:8] not in str(raised.value)
 
 
-def test_devices_that_are_missing_are_named_and_made_only_on_request() -> None:
+def test_missing_devices_are_named_and_created_only_on_request() -> None:
     client = HubClient(TARGET, DeviceRegistryDouble("P1"))
     spec = select_devices.read(cmd(), TARGET, None, SimulateOptions(prefix="P", count=3))
     with pytest.raises(NotFound, match=r"2 devices \(P2, P3\)"):
@@ -148,7 +148,7 @@ def test_devices_that_are_missing_are_named_and_made_only_on_request() -> None:
     assert found.missing == ("P2", "P3")
 
 
-def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
+def test_a_dry_run_shows_what_prevents_it_and_how_long_it_takes() -> None:
     client = HubClient(TARGET, DeviceRegistryDouble("P1"))
     options = SimulateOptions(prefix="P", count=3, create=True, dry_run=True)
     spec = select_devices.read(cmd(), TARGET, None, options)
@@ -159,7 +159,7 @@ def test_a_plan_says_what_is_in_the_way_and_how_long_it_takes() -> None:
     assert "100 a minute" in shown["registryTime"]
 
 
-def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dry_run_and_a_warning_name_ids_that_mqtt_cannot_carry(caplog: pytest.LogCaptureFixture) -> None:
     client = HubClient(TARGET, DeviceRegistryDouble("a+1", "b"))
     options = SimulateOptions(our_device_ids="a+1,b", dry_run=True, take_over=True)
     spec = select_devices.read(cmd(), TARGET, None, options)
@@ -172,7 +172,7 @@ def test_a_plan_and_a_warning_say_which_ids_mqtt_cannot_carry(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("creates", [True, False])
-def test_nothing_is_made_or_connected_where_mqtt_carries_no_id(creates: bool) -> None:
+def test_nothing_is_created_or_connected_if_mqtt_can_carry_no_id(creates: bool) -> None:
     with pytest.raises(BadValue, match=r"a\+1") as raised:
         select_devices.check_topics(devices(missing=("a+1", "a+2")) if creates else devices(facts("a+1")))
     assert "--protocol http" in str(raised.value.hint)
@@ -187,7 +187,7 @@ def credentials(
 
 
 @pytest.mark.parametrize("policy", ["iothubowner", "device"])
-def test_a_policy_that_may_connect_devices_signs_them_in_without_asking_for_a_key(policy: str) -> None:
+def test_a_policy_that_may_connect_devices_signs_them_in_without_reading_keys(policy: str) -> None:
     registry = DeviceRegistryDouble("a", "b")
     own = DeviceKey(device_id="b", key=KEY)
     found = credentials(SasKey(policy=policy, key=KEY), devices(facts("a"), facts("b"), b=own), registry)
@@ -196,7 +196,7 @@ def test_a_policy_that_may_connect_devices_signs_them_in_without_asking_for_a_ke
 
 
 @pytest.mark.parametrize("policy", [SasKey(policy="registryReadWrite", key=KEY), None])
-def test_another_login_asks_for_each_key_that_it_does_not_know(
+def test_another_login_reads_each_key_that_is_not_known(
     policy: SasKey | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = DeviceRegistryDouble("a", "b", "c")
@@ -216,7 +216,7 @@ def test_another_login_asks_for_each_key_that_it_does_not_know(
     assert "Reading the keys of 1 device," in caplog.text and "100 a minute" in caplog.text
 
 
-def test_certificates_out_of_a_folder_are_those_of_devices_that_sign_in_so(tmp_path: Path) -> None:
+def test_certificates_in_a_folder_are_for_devices_that_sign_in_by_certificate(tmp_path: Path) -> None:
     own = make("pump*1")
     (tmp_path / "pump_1-cert.pem").write_text(own.pem)
     (tmp_path / "pump_1-key.pem").write_bytes(own.key_pem())
@@ -236,7 +236,7 @@ def test_certificates_out_of_a_folder_are_those_of_devices_that_sign_in_so(tmp_p
         plan.check(devices(facts("c", "selfSigned")))
 
 
-def test_plan_to_sign_in_that_cannot_work_are_said_before_anything_is_made(tmp_path: Path) -> None:
+def test_credentials_that_cannot_work_are_refused_before_anything_is_created(tmp_path: Path) -> None:
     with pytest.raises(MissingChoice, match=r"1 device \(x\): registered to sign in by certificate"):
         read_plan().check(devices(facts("x", "certificateAuthority"), facts("k")))
     with pytest.raises(ConflictingChoice, match="sign in by key"):

@@ -173,15 +173,15 @@ def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
     assert simulation.links.published == []
 
 
-def test_a_fleet_does_not_try_a_hub_that_was_never_reached_with_every_device() -> None:
-    fleet = [device(f"d{number}") for number in range(5000)]
-    simulation = Simulation(*fleet, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+def test_a_hub_that_was_never_reached_is_not_tried_with_every_device() -> None:
+    devices = [device(f"d{number}") for number in range(5000)]
+    simulation = Simulation(*devices, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
     with pytest.raises(CannotConnect, match="no such host"):
         simulation.run()
     assert len(simulation.links.logins) < 1500, "what the ramp begins in the seconds of three tries"
 
 
-def test_a_device_of_a_hub_that_others_have_reached_goes_on_trying() -> None:
+def test_a_device_keeps_trying_a_hub_that_others_have_reached() -> None:
     def slow_for_b(name: str, before: int) -> list[Event]:
         return [Failed(name, CannotConnect("no answer"))] if name == "b" and before < 6 else [Connected(name)]
 
@@ -240,7 +240,7 @@ def test_initial_reported_properties_are_reported_once_even_over_a_reconnect() -
     assert [payload for _, payload in simulation.links.sent("properties/reported")] == [b'{"a": 1}']
 
 
-def test_what_cannot_be_read_is_said_and_ends_nothing() -> None:
+def test_an_unreadable_message_is_reported_and_ends_nothing() -> None:
     simulation = Simulation(happens=[(5.0, Arrived("d", "$iothub/methods/POST/x/?$rid=1", b"{broken"))])
     assert simulation.run().sent_count == 3
     assert ActivityKind.UNREADABLE in simulation.kinds()
@@ -267,7 +267,7 @@ def test_a_busy_hub_is_backed_off_from_and_never_given_up() -> None:
     assert pauses[-1] > 15, "they grow"
 
 
-def test_a_device_that_was_in_and_is_refused_comes_once_more_with_a_fresh_token() -> None:
+def test_a_device_that_was_connected_and_is_refused_tries_once_more_with_a_new_token() -> None:
     def expired_once(name: str, before: int) -> list[Event]:
         return [Refused(name, 5)] if before == 1 else [Connected(name)]
 
@@ -277,7 +277,7 @@ def test_a_device_that_was_in_and_is_refused_comes_once_more_with_a_fresh_token(
     assert len(tokens) == 3 and tokens[1] != tokens[2]
 
 
-def test_a_device_that_was_in_and_is_refused_twice_gives_up_and_the_others_go_on() -> None:
+def test_a_device_that_was_connected_and_is_refused_twice_gives_up_and_the_others_continue() -> None:
     def no_longer_a(name: str, before: int) -> list[Event]:
         return [Refused(name, 5)] if name == "a" and before else [Connected(name)]
 
@@ -288,7 +288,7 @@ def test_a_device_that_was_in_and_is_refused_twice_gives_up_and_the_others_go_on
     assert [name for name, activity in simulation.seen if activity.kind is ActivityKind.REFUSED] == ["a"]
 
 
-def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_said() -> None:
+def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_reported() -> None:
     losses = [(float(at), Lost("d")) for at in range(1, 200, 2)]
     simulation = Simulation(device(count=2, interval_s=200), happens=losses)
     simulation.run()
@@ -298,7 +298,7 @@ def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_said() 
     assert len(lost) < 15, "never faster than the pauses"
 
 
-def test_a_fleet_comes_back_at_the_ramp_after_its_hub_was_gone() -> None:
+def test_devices_reconnect_at_the_ramp_after_their_hub_was_gone() -> None:
     names = [f"d{number}" for number in range(1000)]
     simulation = Simulation(
         *(device(name, count=2, interval_s=60) for name in names), happens=[(10.0, Lost(name)) for name in names]
@@ -312,9 +312,9 @@ def test_a_fleet_comes_back_at_the_ramp_after_its_hub_was_gone() -> None:
         assert instants[-1] - instants[0] < 6
 
 
-def test_devices_that_came_together_do_not_renew_together() -> None:
-    fleet = [device(f"d{number}", count=2, interval_s=3400) for number in range(400)]
-    simulation = Simulation(*fleet)
+def test_devices_that_connected_together_do_not_renew_together() -> None:
+    devices = [device(f"d{number}", count=2, interval_s=3400) for number in range(400)]
+    simulation = Simulation(*devices)
     simulation.run()
     first_renewals = simulation.links.logins[400:800]
     assert len({login.client_id for _, login in first_renewals}) == 400
@@ -323,7 +323,7 @@ def test_devices_that_came_together_do_not_renew_together() -> None:
     assert max(Counter(int(at / 10) for at in renewals).values()) < 15, "ten seconds have about five of them"
 
 
-def test_what_an_overfull_outbox_does_not_take_is_counted_and_told() -> None:
+def test_what_an_overfull_outbox_does_not_take_is_counted_and_reported() -> None:
     simulation = Simulation(device(count=5, interval_s=10), acknowledges=False, outbox=2)
     summary = simulation.run()
     assert (summary.sent_count, summary.acknowledged_count, summary.dropped_count) == (5, 0, 3)

@@ -79,7 +79,7 @@ def test_messages_are_sent_at_their_times_and_it_ends_an_interval_later() -> Non
     assert hub.times("GET deviceBound") == pytest.approx([0, 3, 6], abs=0.51)
 
 
-def test_all_that_waits_is_settled_without_a_pause_between() -> None:
+def test_all_waiting_messages_are_settled_without_a_pause_between() -> None:
     clock = ClockDouble()
     hub = Hub(clock, queue=["a", "b"])
     summary, activity = simulate(hub, clock, settlement=Settlement.REJECT)
@@ -88,14 +88,14 @@ def test_all_that_waits_is_settled_without_a_pause_between() -> None:
     assert [each.settlement for each in activity if each.received] == [Settlement.REJECT] * 2
 
 
-def test_what_is_abandoned_is_not_asked_for_again_at_once() -> None:
+def test_an_abandoned_message_is_not_received_again_at_once() -> None:
     clock = ClockDouble()
     hub = Hub(clock, queue=["a"])
     simulate(hub, clock, settlement=Settlement.ABANDON)
     assert hub.times("GET deviceBound") == pytest.approx([0, 3, 6], abs=0.51)
 
 
-def test_a_lock_that_is_lost_is_told_and_the_device_lives_on() -> None:
+def test_a_lost_lock_is_reported_and_the_simulation_continues() -> None:
     clock = ClockDouble()
     summary, activity = simulate(Hub(clock, queue=["a"], lock_is_lost=True), clock)
     assert [each.settlement for each in activity if each.received] == [None]

@@ -1,4 +1,4 @@
-"""Devices of a fleet: found, made, removed; and what is left when the process dies in the middle of it."""
+"""Devices of a simulation: found, created, removed; and what is left when the process dies in between."""
 
 import threading
 
@@ -44,7 +44,7 @@ def many(count: int) -> list[str]:
     return [f"p{number:03}" for number in range(count)]
 
 
-def test_devices_are_made_a_hundred_at_once_and_their_etags_are_known() -> None:
+def test_devices_are_created_a_hundred_at_once_and_their_etags_are_known() -> None:
     registry, log = DeviceRegistryDouble("other"), LogDouble()
     assert made(registry, log, *many(250)).created == tuple(many(250))
     sizes = [len(each.body) for each in registry.requests if each.path == "/devices"]
@@ -53,7 +53,7 @@ def test_devices_are_made_a_hundred_at_once_and_their_etags_are_known() -> None:
     assert registry.devices["p007"]["tags"] == TAGS
 
 
-def test_what_was_made_is_removed_and_nothing_else() -> None:
+def test_created_devices_are_removed_and_no_others() -> None:
     registry, log = DeviceRegistryDouble("other", "p000x"), LogDouble()
     made(registry, log, *many(120))
     assert len(removed(registry, log).deleted) == 120
@@ -61,7 +61,7 @@ def test_what_was_made_is_removed_and_nothing_else() -> None:
     assert log.created.etags == {}
 
 
-def test_a_device_that_was_there_is_neither_changed_nor_removed() -> None:
+def test_an_existing_device_is_neither_changed_nor_removed() -> None:
     registry, log = DeviceRegistryDouble("p001"), LogDouble()
     before = dict(registry.devices["p001"])
     creation = made(registry, log, *many(3))
@@ -81,7 +81,7 @@ def test_a_device_that_somebody_changed_stays_and_is_named() -> None:
     assert registry.devices.keys() == {"p001"}
 
 
-def test_an_answer_that_was_lost_is_asked_for_again_and_what_was_made_the_first_time_is_ours() -> None:
+def test_after_a_lost_response_devices_created_by_the_first_try_count_as_ours() -> None:
     registry, log = DeviceRegistryDouble("p001", loses_first_answers=True), LogDouble()
     assert made(registry, log, *many(3)).created == ("p000", "p002")
     result = removed(registry, log)
@@ -89,7 +89,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_what_was_made_the_first_
     assert sorted(result.missing) == ["p000", "p002"]  # gone since the first time
 
 
-def test_a_query_that_is_behind_is_waited_for_and_then_done_without() -> None:
+def test_it_waits_for_a_query_that_is_behind_and_then_reads_devices_singly() -> None:
     registry, log, clock = DeviceRegistryDouble(), LogDouble(), ClockDouble()
     registry.unseen_by_queries.add("p001")
     made(registry, log, *many(3), clock=clock)
@@ -97,7 +97,7 @@ def test_a_query_that_is_behind_is_waited_for_and_then_done_without() -> None:
     assert 5 <= sum(clock.slept) <= 30
 
 
-def test_throttling_that_outlasts_a_request_is_waited_for() -> None:
+def test_it_waits_while_throttling_outlasts_a_request() -> None:
     registry, log, clock = DeviceRegistryDouble(), LogDouble(), ClockDouble()
     registry.throttled = 4
     assert len(made(registry, log, *many(3), clock=clock).created) == 3
@@ -108,14 +108,14 @@ def test_throttling_that_outlasts_a_request_is_waited_for() -> None:
     assert len(removed(registry, log).deleted) == 3
 
 
-def test_a_device_whose_twin_was_not_made_gets_its_tags() -> None:
+def test_a_device_whose_twin_was_not_created_gets_its_tags() -> None:
     registry, log = DeviceRegistryDouble(), LogDouble()
     registry.without_twin.add("p001")
     made(registry, log, *many(2))
     assert registry.devices["p001"]["tags"] == TAGS
 
 
-def test_a_refusal_is_told_and_the_others_can_be_removed() -> None:
+def test_a_refusal_is_an_error_and_the_others_can_be_removed() -> None:
     registry, log = DeviceRegistryDouble(), LogDouble()
     registry.refused["p001"] = "ArgumentInvalid"
     with pytest.raises(BadRequest, match=r"1 device \(p001\): ArgumentInvalid: because"):
@@ -176,7 +176,7 @@ def test_a_device_that_a_query_does_not_know_yet_is_looked_up() -> None:
     assert find(HubClient(TARGET, registry), Selection(device_ids=("a", "b")), None, None).missing == ()
 
 
-def test_shards_divide_a_fleet_and_keep_its_numbers() -> None:
+def test_shards_divide_the_devices_and_keep_their_numbers() -> None:
     registry = DeviceRegistryDouble(*many(60))
     client = HubClient(TARGET, registry)
     parts = [find(client, Selection(condition="*"), Shard(each, 3), None) for each in (1, 2, 3)]

@@ -47,9 +47,9 @@ def wrong(content: str) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_every_example_of_the_page_is_a_behaviour_that_lives(number: int) -> None:
-    fleet = parsed(EXAMPLES[number])
-    for group in (fleet.otherwise, *fleet.groups):
+def test_every_example_of_the_page_is_a_behaviour_that_runs(number: int) -> None:
+    rules = parsed(EXAMPLES[number])
+    for group in (rules.otherwise, *rules.groups):
         one = DrivenSession(group.behaviour, tags={"site": "north"})
         one.desire(interval=5, thermostat={"target": 21}, valve={"opening": 50}, other=1)
         for method in (*group.behaviour.methods, "other"):
@@ -138,23 +138,23 @@ def test_presence_in_every_form() -> None:
 
 
 def test_a_group_changes_what_it_names_and_keeps_the_rest() -> None:
-    fleet = parsed(
+    rules = parsed(
         "methods: {m: {status: 201, latency: 1}, gone: {status: 1}}\n"
         "telemetry: {t: {every: 5, values: {a: 1, b: 2}}}\n"
         "twin: {x: pnp, y: pnp}\n"
         "groups:\n  g:\n    share: 1\n    methods: {m: {failure: 0.5}, gone: null, '*': {status: 501}}\n"
         "    telemetry: {t: {every: 9, values: {b: 3}}}\n    twin: {x: null}\n"
     )
-    mine = fleet.group_of(DeviceInfo(device_id="d"), "").behaviour
+    mine = rules.group_of(DeviceInfo(device_id="d"), "").behaviour
     assert set(mine.methods) == {"m"}
     rule = mine.methods["m"]
     assert (rule.status, rule.latency, rule.failure.rate, rule.failure.status) == (201, Fixed(1), 0.5, 500)
-    assert (mine.any_method.status, fleet.otherwise.behaviour.any_method.status) == (501, 200)
+    assert (mine.any_method.status, rules.otherwise.behaviour.any_method.status) == (501, 200)
     assert mine.telemetry[0].every == Fixed(9)
     assert set(mine.telemetry[0].values) == {"a", "b"}
     assert mine.twin is not None
     assert set(mine.twin.paths) == {("y",)}
-    assert fleet.otherwise.behaviour.methods["gone"].latency is AT_ONCE
+    assert rules.otherwise.behaviour.methods["gone"].latency is AT_ONCE
 
 
 def test_words_of_yaml_1_1_stay_words() -> None:
@@ -219,19 +219,19 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ("methods:\n  m: &a\n    payload: [*a]", 3, "contains itself"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line_and_what_is_allowed(content: str, line: int, said: str) -> None:
+def test_an_error_names_the_line_and_what_is_allowed(content: str, line: int, said: str) -> None:
     message = wrong(content)
     assert message.startswith(f"{NAME}, line {line}: "), message
     assert said in message
 
 
-def test_aliases_that_unfold_without_end_are_refused() -> None:
+def test_aliases_that_expand_without_end_are_refused() -> None:
     levels = "\n".join(f"  m{n}: {{payload: &p{n} [{', '.join([f'*p{n - 1}'] * 9)}]}}" for n in range(1, 9))
     assert "more than 50000 values" in wrong(f"methods:\n  m0: {{payload: &p0 [x]}}\n{levels}")
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "[" * 100_000, "x" * 300_000, "\x00", "{"])
-def test_what_is_no_file_of_rules_is_refused(content: str) -> None:
+def test_a_file_without_rules_is_refused(content: str) -> None:
     assert NAME in wrong(content)
 
 

@@ -27,7 +27,7 @@ def answer(found: Behaviour, method: str, payload: Any = None) -> tuple[int, Any
     return one.answers[0][1].status, one.answers[0][1].payload
 
 
-def test_without_any_the_reference_is_what_it_was() -> None:
+def test_without_options_a_device_behaves_as_in_the_reference() -> None:
     found = behaviour()
     assert found == Behaviour()
     assert answer(found, "m", 1)[1]["methodRequestPayload"] == 1
@@ -62,7 +62,7 @@ def test_a_method_has_a_status_and_a_payload(text: str, method: str, answered: t
     assert answer(found, "unnamed" if "*" not in text else "m")[0] == (501 if "*" in text else 200)
 
 
-def test_what_is_quick_goes_over_a_file_which_goes_over_what_is_ready_made(tmp_path: Path) -> None:
+def test_options_change_a_file_which_changes_what_is_ready_made(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text("methods: {reboot: {status: 203}, mine: {status: 204, latency: 7}}\ngroups: {all: {share: 1}}\n")
     found = behaviour(behaviour=["reboot", "lock-door"], behaviour_file=str(path), method=["mine=205:1"])
@@ -76,7 +76,7 @@ def test_what_is_quick_goes_over_a_file_which_goes_over_what_is_ready_made(tmp_p
     assert rates.presence.offline_share == 0.5
 
 
-def test_one_device_alone_is_there() -> None:
+def test_one_device_alone_always_connects() -> None:
     behaviour = BehaviourOptions(offline_rate="1").read()
     assert behaviour.of(DeviceInfo(device_id="d")).presence.offline_share == 1
     assert behaviour.of_one(DeviceInfo(device_id="d")).presence.offline_share == 0
@@ -88,14 +88,14 @@ def test_the_help_names_all_that_is_ready_made() -> None:
     assert [name for name in ready_made_names() if name not in text] == []
 
 
-def test_how_many_devices_each_group_has_is_told(tmp_path: Path) -> None:
+def test_the_devices_of_each_group_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text("groups: {north: {tags: {site: north}}, none: {share: 0}}\n")
-    fleet = [
+    devices = [
         DeviceInfo(device_id=f"d-{number}", tags={"site": "north" if number < 3 else "south"}) for number in range(10)
     ]
-    assert BehaviourOptions(behaviour_file=str(path)).read().group_sizes(fleet) == {"north": 3, "none": 0, "rest": 7}
-    assert BehaviourOptions().read().group_sizes(fleet) == {}
+    assert BehaviourOptions(behaviour_file=str(path)).read().group_sizes(devices) == {"north": 3, "none": 0, "rest": 7}
+    assert BehaviourOptions().read().group_sizes(devices) == {}
 
 
 def test_a_seed_is_kept_and_without_one_each_run_has_its_own() -> None:
@@ -133,6 +133,6 @@ def test_the_options_are_taken_out_of_what_was_typed() -> None:
         ({"offline_rate": "-5%"}, "--offline-rate"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_option(typed: dict[str, Any], said: str) -> None:
+def test_an_error_names_the_option(typed: dict[str, Any], said: str) -> None:
     with pytest.raises(BadValue, match=said):
         BehaviourOptions(**typed).read()

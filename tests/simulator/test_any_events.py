@@ -103,7 +103,7 @@ def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> No
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=10), st.text(max_size=2))
-def test_the_same_seed_and_the_same_events_are_the_same_life(calls: list[str], seed: str) -> None:
+def test_the_same_seed_and_events_give_the_same_actions(calls: list[str], seed: str) -> None:
     def life() -> list[str]:
         one = DrivenSession(EVERYTHING, seed=seed)
         for name in calls:
@@ -116,7 +116,7 @@ def test_the_same_seed_and_the_same_events_are_the_same_life(calls: list[str], s
     assert life() == life()
 
 
-def test_it_comes_and_goes_in_turns() -> None:
+def test_it_connects_and_disconnects_in_turns() -> None:
     for number in range(20):
         one = DrivenSession(EVERYTHING, device_id=f"d-{number}")
         for _ in range(30):
