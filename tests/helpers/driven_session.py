@@ -1,4 +1,4 @@
-"""A session with a life around it: time moved by hand, a hub that takes connections and acknowledges."""
+"""A session with what surrounds it: time moved by hand, a hub that accepts connections and acknowledges."""
 
 import math
 from datetime import datetime, timedelta, timezone
@@ -51,14 +51,14 @@ class DrivenSession:
         self.desired: dict[str, Any] = {"$version": 1}
         self.refuses: list[int] = []  # statuses of the next answers to reports
         self._rids = 0
-        self.tell(Started())
+        self.handle(Started())
 
     @property
     def is_ready(self) -> bool:
         return self.session.state is ConnectionState.READY
 
-    def tell(self, event: Event) -> list[Action]:
-        """Have something happen; gives what the device did at once."""
+    def handle(self, event: Event) -> list[Action]:
+        """Let an event happen; gives the actions that follow at once."""
         actions = self.session.on(event, Moment(self.now, self.begin + timedelta(seconds=self.now)))
         for action in actions:
             self.done.append((self.now, action))
@@ -70,7 +70,7 @@ class DrivenSession:
         turns = 0
         while self.session.next_at <= at:
             self.now = max(self.now, self.session.next_at)
-            self.tell(Due())
+            self.handle(Due())
             turns += 1
             assert turns < 100_000, "it spins"
         self.now = at
@@ -81,23 +81,23 @@ class DrivenSession:
     def call(self, name: str, payload: Any = None) -> str:
         """Call a method; gives the request id."""
         self._rids += 1
-        self.tell(MethodCalled(rid=str(self._rids), name=name, payload=payload))
+        self.handle(MethodCalled(rid=str(self._rids), name=name, payload=payload))
         return str(self._rids)
 
     def desire(self, **changes: Any) -> None:
-        """Change desired properties; the device is told if it is there."""
+        """Change desired properties; a ready device receives the change."""
         self.desired = _without_nulls(merged(self.desired, changes))
         self.desired["$version"] += 1
         if self.is_ready:
-            self.tell(DesiredPatched({**changes, "$version": self.desired["$version"]}))
+            self.handle(DesiredPatched({**changes, "$version": self.desired["$version"]}))
 
     def lose_link(self) -> None:
-        self.tell(Offline())
+        self.handle(Offline())
 
     def link(self) -> None:
-        self.tell(Online())
+        self.handle(Online())
         if self.session.state is ConnectionState.LISTENING:
-            self.tell(Subscribed())
+            self.handle(Subscribed())
 
     @property
     def answers(self) -> list[tuple[float, AnswerMethod]]:
@@ -114,8 +114,8 @@ class DrivenSession:
     def activities(self, what: ActivityKind) -> list[Activity]:
         return [each for _, each in self.done if isinstance(each, Activity) and each.kind is what]
 
-    def stretches(self, until: float = math.inf) -> list[tuple[float, str]]:
-        """When it came and went."""
+    def connection_changes(self, until: float = math.inf) -> list[tuple[float, str]]:
+        """When it connected and disconnected."""
         words = {Connect: "come", Disconnect: "leave"}
         return [(at, words[type(each)]) for at, each in self.done if type(each) in words and at <= until]
 
@@ -124,7 +124,7 @@ class DrivenSession:
             case Connect():
                 self.link()
             case Disconnect():
-                self.tell(Offline())
+                self.handle(Offline())
             case Subscribe():
                 pass  # `link` acknowledges it
             case Report():
@@ -132,10 +132,10 @@ class DrivenSession:
                 status = self.refuses.pop(0) if self.refuses else 204
                 if status == 204:
                     self.reported = _without_nulls(merged(self.reported, action.patch))
-                self.tell(ReportAnswered(rid=action.rid, status=status))
+                self.handle(ReportAnswered(rid=action.rid, status=status))
             case FetchTwin():
                 reported = {**self.reported, "$version": 1}
-                self.tell(TwinFetched(rid=action.rid, desired=dict(self.desired), reported=reported))
+                self.handle(TwinFetched(rid=action.rid, desired=dict(self.desired), reported=reported))
             case SendTelemetry():
                 assert self.is_ready, "only a ready device sends"
             case _:

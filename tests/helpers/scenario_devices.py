@@ -40,7 +40,7 @@ class ScenarioDevices:
         wait_until("all devices listen", lambda: len(self._ready) == len(devices))
 
     def on_activity(self, device: str, activity: Activity) -> None:
-        """A device has seen or done something; on the thread."""
+        """A device has received or done something; on the thread."""
         if activity.kind is ActivityKind.READY:
             self._ready.add(device)
         if activity.kind is ActivityKind.METHOD:

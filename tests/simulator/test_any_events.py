@@ -109,7 +109,7 @@ def test_the_same_seed_and_events_give_the_same_actions(calls: list[str], seed: 
         for name in calls:
             one.run_for(3)
             if one.is_ready:
-                one.tell(MethodCalled(rid=name, name=name, payload=None))
+                one.handle(MethodCalled(rid=name, name=name, payload=None))
         one.run_for(100)
         return [repr(each) for each in one.done]
 

@@ -148,16 +148,16 @@ def test_a_device_that_starts_does_not_repeat_what_an_earlier_run_has_reported()
 def test_a_change_that_overtakes_the_twin_is_not_undone_by_it() -> None:
     one = device()
     one.lose_link()
-    one.tell(Online())
+    one.handle(Online())
     session, fetches = one.session, []
     one.done.clear()
     one._follow = lambda action: fetches.append(action)  # type: ignore[method-assign]
-    one.tell(Subscribed())
-    one.tell(DesiredPatched({"a": 5, "$version": 9}))
-    one.tell(TwinFetched(rid="get2", desired={"a": 4, "b": 1, "$version": 8}, reported={"$version": 1}))
+    one.handle(Subscribed())
+    one.handle(DesiredPatched({"a": 5, "$version": 9}))
+    one.handle(TwinFetched(rid="get2", desired={"a": 4, "b": 1, "$version": 8}, reported={"$version": 1}))
     assert isinstance(fetches[-1], FetchTwin)
-    one.tell(TwinFetched(rid="get3", desired={"a": 5, "b": 1, "$version": 9}, reported={"$version": 1}))
-    one.tell(DesiredPatched({"a": 5, "$version": 9}))
+    one.handle(TwinFetched(rid="get3", desired={"a": 5, "b": 1, "$version": 9}, reported={"$version": 1}))
+    one.handle(DesiredPatched({"a": 5, "$version": 9}))
     assert [patch for _, patch in one.reports] == [{"a": 5}, {"b": 1}]
     assert session.state is not None
 
@@ -176,14 +176,14 @@ def test_a_refused_fetch_is_repeated_on_the_same_connection_only() -> None:
     one = device()
     one.lose_link()
     one._follow = lambda action: None  # type: ignore[method-assign]
-    one.tell(Online())
+    one.handle(Online())
     one.done.clear()
-    one.tell(Subscribed())
-    one.tell(ReportAnswered(rid="get2", status=429))
+    one.handle(Subscribed())
+    one.handle(ReportAnswered(rid="get2", status=429))
     assert len(one.activities(ActivityKind.FETCH_REFUSED)) == 1
     one.run_for(60)
     assert [each.rid for _, each in one.done if isinstance(each, FetchTwin)] == ["get2", "get3"]
-    one.tell(ReportAnswered(rid="get3", status=429))
+    one.handle(ReportAnswered(rid="get3", status=429))
     one.lose_link()
     one.run_for(600)
     assert [each.rid for _, each in one.done if isinstance(each, FetchTwin)] == ["get2", "get3"]

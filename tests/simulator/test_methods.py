@@ -141,7 +141,7 @@ def test_a_reboot_answers_first_leaves_and_reports_when_it_is_back() -> None:
     one.call("reboot")
     one.run_until(100)
     assert [at for at, _ in one.answers] == [11]
-    assert one.stretches() == [(0, "come"), (11, "leave"), (41, "come")]
+    assert one.connection_changes() == [(0, "come"), (11, "leave"), (41, "come")]
     assert one.reports == [(41, {"lastReboot": "2026-11-21T08:00:41.000Z"})]
 
 
@@ -153,7 +153,7 @@ def test_a_second_reboot_makes_the_first_longer() -> None:
     one.run_until(100)
     # It had left before the second answer was due: that one is lost, its steps are not.
     assert len(one.answers) == 1
-    assert one.stretches() == [(0, "come"), (1, "leave"), (31.5, "come")]
+    assert one.connection_changes() == [(0, "come"), (1, "leave"), (31.5, "come")]
 
 
 def test_while_it_is_off_line_on_purpose_it_accepts_no_connection() -> None:

@@ -41,7 +41,7 @@ def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
     assert absent("1", 10) <= few
     gone = device(PresenceRule(offline_share=1))
     gone.run_until(1e6)
-    assert gone.stretches() == []
+    assert gone.connection_changes() == []
 
 
 def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
@@ -50,10 +50,10 @@ def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
     lengths: dict[str, list[float]] = {"come": [], "leave": []}
     for each in devices:
         each.run_until(10 * HOUR_S)
-        stretches = each.stretches()
-        for (begin, word), (end, _) in zip(stretches, stretches[1:], strict=False):
+        connection_changes = each.connection_changes()
+        for (begin, word), (end, _) in zip(connection_changes, connection_changes[1:], strict=False):
             lengths[word].append(end - begin)
-        assert all(one[1] != other[1] for one, other in zip(stretches, stretches[1:], strict=False))
+        assert all(one[1] != other[1] for one, other in zip(connection_changes, connection_changes[1:], strict=False))
     for word, mean in (("come", 300), ("leave", 100)):
         assert sum(lengths[word]) / len(lengths[word]) == pytest.approx(mean, rel=0.05)
 
@@ -111,7 +111,7 @@ def test_devices_follow_their_windows_each_a_little_later() -> None:
     opened = []
     for each in devices:
         each.run_until(24 * HOUR_S)
-        (_, first), (closed_at, second), (opened_at, third) = each.stretches()
+        (_, first), (closed_at, second), (opened_at, third) = each.connection_changes()
         assert (first, second, third) == ("come", "leave", "come")
         assert 9 * HOUR_S <= closed_at <= 9 * HOUR_S + 601
         assert opened_at - closed_at == pytest.approx(8 * HOUR_S, abs=2)
@@ -123,6 +123,6 @@ def test_a_wall_clock_that_is_set_does_not_confuse_it() -> None:
     one = device(PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN)), begin="2026-11-21T20:00")
     one.begin -= timedelta(hours=5)
     one.run_until(2 * HOUR_S)
-    assert one.stretches() == [(0, "come")]
+    assert one.connection_changes() == [(0, "come")]
     one.run_until(7 * HOUR_S)
-    assert [word for _, word in one.stretches()] == ["come", "leave"]
+    assert [word for _, word in one.connection_changes()] == ["come", "leave"]

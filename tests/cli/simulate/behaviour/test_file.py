@@ -83,7 +83,7 @@ def test_a_firmware_update_goes_through_its_stages() -> None:
     one.run_for(60)
     stages = [patch["firmware"]["status"] for _, patch in one.reports if "status" in patch["firmware"]]
     assert stages == ["current", "downloading", "applying", "rebooting", "current"]
-    assert [word for _, word in one.stretches()] == ["come", "leave", "come"]
+    assert [word for _, word in one.connection_changes()] == ["come", "leave", "come"]
     progress = [patch["firmware"]["progress"] for _, patch in one.reports if "progress" in patch["firmware"]]
     assert progress == [100, 0, 25, 50, 75, 100]
     assert one.reported["firmware"].keys() == {"status", "version", "progress", "updated"}
