@@ -1,6 +1,6 @@
 """The logs of devices that simulations have created, on this machine's disk: one file for each run.
 
-A file is append-only, and locked while its process lives; one that is not locked belongs to a run that has ended in
+A file is append-only, and locked while its process runs; one that is not locked belongs to a run that has ended in
 some way. It holds ids and etags, and no key.
 """
 

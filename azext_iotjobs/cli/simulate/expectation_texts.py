@@ -121,9 +121,7 @@ def _claim(text: str) -> Claim | str:
         return Sent()
     if word == "method":
         name = _name(rest.strip())
-        return (
-            Answered(name) if name else f"{_shown(rest.strip())} is no method's name; one with blanks stands in quotes"
-        )
+        return Answered(name) if name else f"{_shown(rest.strip())} is no method's name; put one with blanks in quotes"
     if word == "twin":
         return _twin(text)
     return f"{_shown(text)} is no claim"

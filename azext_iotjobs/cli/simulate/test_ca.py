@@ -39,7 +39,7 @@ class Issuer:
         except (ValueError, UnsupportedAlgorithm):
             raise BadValue(
                 "The key of --issue-from-ca cannot be read, or --passphrase is wrong.",
-                hint="--ca-key names a PEM file with it; without --ca-key it stands in the CA's own file.",
+                hint="--ca-key names a PEM file with it; without --ca-key the CA's own file has to hold it.",
             ) from None
         if not isinstance(key, SIGNING_KEYS):
             raise BadValue("The key of --issue-from-ca is of a kind that signs no certificates.")

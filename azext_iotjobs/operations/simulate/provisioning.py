@@ -130,7 +130,7 @@ def create(
         log.append({"intended": names})
         result = _with_throttling_retries(partial(bulk.create, batch), clock)
         refused = [each for each in result.failures if each.code not in ALREADY_EXISTS]
-        # One that exists may still be ours, if the response to a first try was lost: its tags tell.
+        # One that exists may still be ours, if the response to a first try was lost: its tags say so.
         found = {each.device_id: facts.of_device(each.device_id) for each in result.failures if each not in refused}
         foreign = [each for each in found.values() if each is not None and not each.was_created_by(log.created.run)]
         not_created = {*(each.device_id for each in refused), *(each.device_id for each in foreign)}

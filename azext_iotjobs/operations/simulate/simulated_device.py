@@ -16,7 +16,7 @@ class SimulatedDevice:
     device_id: str
     credential: DeviceCredential
     behaviour: Behaviour
-    plan: TelemetryPlan | None  # None: it sends only what its behaviour says, and lives until it is stopped
+    plan: TelemetryPlan | None  # None: it sends only what its behaviour says, and runs until it is stopped
     model_id: str | None = None  # DTMI that it announces
     number: int = 0  # within its simulation, from 0
     tags: Mapping[str, Any] = field(default_factory=dict)

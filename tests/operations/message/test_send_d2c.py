@@ -11,7 +11,7 @@ from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.operations.message.send_d2c import (
     LONGEST_SILENCE_S,
     MAX_MESSAGE_BYTES,
-    MOST_UNDER_WAY,
+    MAX_UNACKNOWLEDGED,
     Sender,
     check,
     send_over,
@@ -60,7 +60,7 @@ def test_only_so_many_messages_are_unacknowledged_at_a_time() -> None:
     links = LinksDouble(ClockDouble(), acknowledges=False)
     with pytest.raises(AnswerTooLate, match="0 of 200 acknowledged"):
         run(links, 200)
-    assert len(links.published) == MOST_UNDER_WAY
+    assert len(links.published) == MAX_UNACKNOWLEDGED
     assert links.clock.monotonic() < LONGEST_SILENCE_S + 2
 
 

@@ -115,7 +115,7 @@ class Item:
                 raise name.wrong("a key is a text")
             text = str(key.value)
             if text in found:
-                raise name.wrong(f"the key {shown(text)} stands twice, first in line {found[text].line}")
+                raise name.wrong(f"the key {shown(text)} occurs twice, first in line {found[text].line}")
             if allowed is not None and text not in allowed:
                 known = ", ".join(allowed)
                 raise name.wrong(f"unknown key {shown(text)}{did_you_mean(text, allowed)}, allowed: {known}")
@@ -199,7 +199,7 @@ def read(content: str, name: str) -> Item:
 
 def _hint(err: yaml.MarkedYAMLError) -> str | None:
     if "'$'" in str(err.problem) or "flow" in str(err.context):
-        return 'Within braces and brackets, ${…} stands between quotes: {at: "${now}"}.'
+        return 'Within braces and brackets, ${…} has to stand in quotes: {at: "${now}"}.'
     return None
 
 

@@ -185,7 +185,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ("methods:\n  m:\n    then:\n      - {report: {}, times: 3}", 4, "times and every"),
         ("methods:\n  m:\n    then:\n      - {chance: 0.1}", 4, "instead"),
         ("methods:\n  m:\n    then: [{report: [1]}]", 3, "an object"),
-        ("methods:\n  m: {}\n  n: {}\n  m: {}", 4, "methods: the key 'm' stands twice, first in line 2"),
+        ("methods:\n  m: {}\n  n: {}\n  m: {}", 4, "methods: the key 'm' occurs twice, first in line 2"),
         ("methods: [m]", 1, "methods: a list of 1, allowed: an object"),
         ("twin:\n  a: {acknowledge: yes}", 2, "'yes', allowed: plain, pnp, none"),
         ("twin:\n  a.b: pnp\n  a: pnp", 3, "overlaps with a.b"),
