@@ -122,7 +122,10 @@ def obstacles(existing: Sequence[DeviceFacts], *, total_count: int, is_local: bo
 def check_simulation_allowed(
     existing: Sequence[DeviceFacts], *, total_count: int, is_local: bool, takes_over: bool
 ) -> None:
-    """Raise ConflictingChoice, with the count and the first ids, when `obstacles` finds any."""
+    """Raise ConflictingChoice, with the count and the first ids, when `obstacles` finds any.
+
+    For the arguments see `obstacles`.
+    """
     found = obstacles(existing, total_count=total_count, is_local=is_local, takes_over=takes_over)
     if found:
         raise ConflictingChoice(

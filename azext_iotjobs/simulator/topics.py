@@ -38,7 +38,10 @@ def filters(device: str) -> tuple[str, ...]:
 
 
 def parse(device: str, topic: str, payload: bytes) -> Event:
-    """The event that a message from the hub stands for, or Unreadable."""
+    """The event that a message from the hub stands for, or Unreadable.
+
+    device: the id of the device that received it.  payload: its body as it was sent.
+    """
     if topic.startswith(METHOD_PREFIX):
         return _method(topic, payload)
     if topic.startswith(DESIRED_PREFIX):

@@ -91,7 +91,10 @@ class CredentialPlan:
             )
 
     def new_device(self, device_id: str, run: str, extra_tags: Mapping[str, Any] | None = None) -> NewDevice:
-        """A device as `run` registers it; a key that it gets is in `new_keys` afterwards."""
+        """A device as a run registers it; a key that it gets is in `new_keys` afterwards.
+
+        run: the name of the run, for its tags.  extra_tags: further ones.
+        """
         tags = {**(extra_tags or {}), SIMULATED_TAG: True, RUN_TAG: run}
         if self.certificates is not None:
             thumbprint = self.certificates.thumbprint(device_id)

@@ -39,7 +39,7 @@ class EventFile:
             raise unwritable(path, err) from err
 
     def add(self, device: str, activity: Activity, now: Moment) -> None:
-        """Write an activity of `device`. Raises BadValue when the file cannot be written."""
+        """Write an activity of `device`, at `now`. Raises BadValue when the file cannot be written."""
         values = _values(activity.details) if activity.details else ""
         self._write(
             f'{{"at": "{_instant(now.wall)}", "device": {_encode(device)}, "event": "{activity.kind.value}"{values}}}\n'

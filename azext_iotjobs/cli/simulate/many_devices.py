@@ -3,16 +3,16 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.simulate import create_devices, monitor, select_devices
 from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.device_options import DeviceSettings
-from azext_iotjobs.cli.simulate.monitor import Monitor
+from azext_iotjobs.cli.simulate.monitor import Monitor, MonitorPlan
 from azext_iotjobs.cli.simulate.options import SimulateOptions
-from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
+from azext_iotjobs.cli.simulate.select_devices import DeviceSelectionSpec, SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.outcome import Outcome
@@ -33,38 +33,59 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: Sim
     if options.clean_up is not None:
         return create_devices.clean_up(cmd, client, options)
     is_single = settings.device is not None
-    monitor_plan = monitor.read(options)
-    ramp_per_s = options.ramp_per_s
-    spec = select_devices.read(cmd, client.target, settings.device, options)
-    credential_plan = CredentialPlan.read(settings.device, settings.sign_in, options)
-    found = select_devices.find(client, spec, options, is_single=is_single)
+    plans = _Plans(
+        monitoring=monitor.read(options),
+        ramp_per_s=options.ramp_per_s,
+        which=select_devices.read(cmd, client.target, settings.device, options),
+        credentials=CredentialPlan.read(settings.device, settings.sign_in, options),
+    )
+    found = select_devices.find(client, plans.which, options, is_single=is_single)
     if options.dry_run:
         return select_devices.dry_run_document(client, found, options, is_single=is_single)
     select_devices.check_topics(found)
-    monitor_plan.check(found.count)
+    plans.monitoring.check(found.count)
     make_room(found.count)
-    credential_plan.check(found)
+    plans.credentials.check(found)
+    result, outcome = _simulate(client, found, plans, settings, options)
+    leave_with(cmd, outcome, exit_zero=False)
+    return result
+
+
+class _Plans(NamedTuple):
+    """What the options say, read and checked."""
+
+    monitoring: MonitorPlan
+    ramp_per_s: float
+    which: DeviceSelectionSpec
+    credentials: CredentialPlan
+
+
+def _simulate(
+    client: HubClient, found: SimulatedDevices, plans: _Plans, settings: DeviceSettings, options: SimulateOptions
+) -> tuple[dict[str, Any], Outcome]:
+    """Create what is missing, run the devices, and remove what was created: the result and its outcome."""
     with (
         stopped_by_ctrl_c() as stop,
         tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # only its owner can read it
-        monitor.open_sinks(monitor_plan) as sinks,
+        monitor.open_sinks(plans.monitoring) as sinks,
     ):
-        with create_devices.registered(client, found, options, credential_plan, stop) as registered:
-            credentials = credential_plan.credentials(client, registered.devices, Path(folder), settings.way, stop)
-            simulated = _simulated(registered.devices, credentials, settings)
-            ids = [each.device_id for each in registered.devices.existing]
-            with monitor.monitoring(monitor_plan, sinks, ids, SystemClock(), stop) as monitored:
-                summary = _run(client, simulated, monitored, settings, ramp_per_s)
+        with create_devices.registered(client, found, options, plans.credentials, stop) as registered:
+            devices = registered.devices
+            credentials = plans.credentials.credentials(client, devices, Path(folder), settings.way, stop)
+            simulated = _simulated(devices, credentials, settings)
+            ids = [each.device_id for each in devices.existing]
+            with monitor.monitoring(plans.monitoring, sinks, ids, SystemClock(), stop) as monitored:
+                summary = _run(client, simulated, monitored, settings, plans.ramp_per_s)
                 result, outcome = monitored.end(summary)
-    leave_with(cmd, Outcome.DEVICES_FAILED if registered.left_count else outcome, exit_zero=False)
-    groups = settings.behaviour.group_sizes(_info_of(registered.devices, each) for each in registered.devices.existing)
-    return {
+    groups = settings.behaviour.group_sizes(_info_of(devices, each) for each in devices.existing)
+    document = {
         "hub": client.target.authority,
         "seed": settings.behaviour.seed,
         **result,
         **({"groups": groups} if groups else {}),
         "creation": registered.document(),
     }
+    return document, Outcome.DEVICES_FAILED if registered.left_count else outcome
 
 
 def _run(

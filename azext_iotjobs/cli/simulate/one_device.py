@@ -25,7 +25,11 @@ MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-
 
 
 def simulate(client: HubClient, device: str, settings: DeviceSettings) -> None:
-    """Simulate a device until its messages are sent, or until Ctrl-C. Raises UserError, HubAnswer, LinkError."""
+    """Simulate a device until its messages are sent, or until Ctrl-C.
+
+    device: its id.  settings: what was typed about it.
+    Raises UserError, HubAnswer, LinkError.
+    """
     if (reason := reason_against(device)) is not None:
         raise BadValue(
             reason,

@@ -60,7 +60,11 @@ class SimulatedDevices:
 
 
 def read(cmd: Any, target: HubTarget, device: str | None, options: SimulateOptions) -> DeviceSelectionSpec:
-    """Which devices to simulate. Raises UserError, which names the option."""
+    """Which devices to simulate.
+
+    target: the hub that the devices have to be of.  device: the one device; None: the options name them.
+    Raises UserError, which names the option.
+    """
     own_keys: dict[str, DeviceKey] = {}
     shard = None if options.shard is None else parse_shard(options.shard)
     limit = most_devices(cmd, options.max_devices)

@@ -90,27 +90,42 @@ def run_over(
         rng=Rng(f"{seed}/connections"),
         has_many=len(devices) > 1,
     )
-    failures: dict[str, IotJobsError] = {
-        device.device_id: BadValue(reason)
-        for device in devices
-        if (reason := reason_against(device.device_id)) is not None
-    }
-    for name in failures:  # before anything is connected
-        reason = f"MQTT topics hold no {not_in_topics(name)}"  # without the id: many may have the same
-        observer(name, Activity(kind=ActivityKind.REFUSED, details={"reason": reason}))
-    running = {device.device_id: Device(device, context) for device in devices if device.device_id not in failures}
+    failures = _refuse_unfit(devices, observer)
+    running = {each.device_id: Device(each, context) for each in devices if each.device_id not in failures}
     _loop(running, context, stop)
     if context.unreached is not None:
         raise context.unreached
     failures |= {name: device.failure for name, device in running.items() if device.failure is not None}
     if failures and len(failures) == len(devices):
         raise next(iter(failures.values()))
+    return _summary(running.values(), failures, was_stopped=stop.is_set())
+
+
+def _refuse_unfit(devices: Sequence[SimulatedDevice], observer: Observer) -> dict[str, IotJobsError]:
+    """The devices whose ids MQTT topics cannot hold: they fail alone, before anything is connected."""
+    failures: dict[str, IotJobsError] = {}
+    for device in devices:
+        if (error := reason_against(device.device_id)) is None:
+            continue
+        failures[device.device_id] = BadValue(error)
+        # Without the id, because many may have the same reason.
+        details = {"reason": f"MQTT topics hold no {not_in_topics(device.device_id)}"}
+        observer(device.device_id, Activity(kind=ActivityKind.REFUSED, details=details))
+    return failures
+
+
+def _summary(devices: Iterable[Device], failures: Mapping[str, IotJobsError], *, was_stopped: bool) -> Summary:
+    sent = acknowledged = dropped = 0
+    for device in devices:
+        sent += device.sent_count
+        acknowledged += device.acknowledged_count
+        dropped += device.dropped_count
     return Summary(
-        sent_count=sum(device.sent_count for device in running.values()),
-        acknowledged_count=sum(device.acknowledged_count for device in running.values()),
-        dropped_count=sum(device.dropped_count for device in running.values()),
+        sent_count=sent,
+        acknowledged_count=acknowledged,
+        dropped_count=dropped,
         failures=failures,
-        was_stopped=stop.is_set(),
+        was_stopped=was_stopped,
     )
 
 

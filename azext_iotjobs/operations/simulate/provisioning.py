@@ -126,27 +126,35 @@ def create(
     for batch in _batches(new):
         if stop.is_set():
             break
-        names = [each.device_id for each in batch]
-        log.append({"intended": names})
-        result = _with_throttling_retries(partial(bulk.create, batch), clock)
-        refused = [each for each in result.failures if each.code not in ALREADY_EXISTS]
-        # One that exists may still be ours, if the response to a first try was lost: its tags say so.
-        found = {each.device_id: facts.of_device(each.device_id) for each in result.failures if each not in refused}
-        foreign = [each for each in found.values() if each is not None and not each.was_created_by(log.created.run)]
-        not_created = {*(each.device_id for each in refused), *(each.device_id for each in foreign)}
-        not_created |= {name for name, fact in found.items() if fact is None}
-        created_now = [name for name in names if name not in not_created]
-        log.append({"made": created_now, "notMade": sorted(not_created)})
+        created_now, foreign = _create_batch(bulk, facts, batch, log, clock)
         created += created_now
         existing += foreign
-        if result.without_twin:
-            bulk.set_tags(result.without_twin, batch[0].tags)
-        if refused:
-            raise _refusal(refused)
         done += len(batch)
         on_batch(done, len(new))
     _log_etags(facts, created, log, clock)
     return Creation(created=tuple(created), existing=tuple(existing))
+
+
+def _create_batch(
+    bulk: BulkClient, facts: FactsClient, batch: Sequence[NewDevice], log: CreationLog, clock: Clock
+) -> tuple[list[str], list[DeviceFacts]]:
+    """Register devices by one request: the ids created, and the devices that somebody else has registered."""
+    names = [each.device_id for each in batch]
+    log.append({"intended": names})
+    result = _with_throttling_retries(partial(bulk.create, batch), clock)
+    refused = [each for each in result.failures if each.code not in ALREADY_EXISTS]
+    # One that exists may still be ours, if the response to a first try was lost: its tags say so.
+    found = {each.device_id: facts.of_device(each.device_id) for each in result.failures if each not in refused}
+    foreign = [each for each in found.values() if each is not None and not each.was_created_by(log.created.run)]
+    not_created = {*(each.device_id for each in refused), *(each.device_id for each in foreign)}
+    not_created |= {name for name, fact in found.items() if fact is None}
+    created = [name for name in names if name not in not_created]
+    log.append({"made": created, "notMade": sorted(not_created)})
+    if result.without_twin:
+        bulk.set_tags(result.without_twin, batch[0].tags)
+    if refused:
+        raise _refusal(refused)
+    return created, foreign
 
 
 def delete(client: HubClient, log: CreationLog, clock: Clock, on_batch: OnBatch) -> Deletion:

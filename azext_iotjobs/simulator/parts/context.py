@@ -41,5 +41,8 @@ class SessionContext:
         self.connection += 1
 
     def scope(self, now: Moment, rng: Rng, names: Mapping[str, Any]) -> Scope:
-        """The values that a template may use now."""
+        """The values that a template may use now.
+
+        rng: the stream for its random values.  names: further values, by name.
+        """
         return Scope(self.device, now.wall, rng, names)
