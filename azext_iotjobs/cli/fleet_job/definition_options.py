@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.cli.input.device_selection import SelectionOptions
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.input.scalars import at_least, shown
-from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
@@ -246,7 +246,7 @@ class TypedDefinition:
         unit = None if self.batch_kind is None else Unit(self.batch_kind)
         return Rollout(
             sizes=old.sizes if self.batch_text is None else parse_batch_sizes(self.batch_text, "--batch", unit),
-            pause_s=old.pause_s if self.batch_pause is None else span_s(self.batch_pause, "--batch-pause"),
+            pause_s=old.pause_s if self.batch_pause is None else duration_s(self.batch_pause, "--batch-pause"),
             threshold=self._threshold(old.threshold),
             retry=self._retry(old.retry),
         )
@@ -281,11 +281,11 @@ class TypedDefinition:
     def _retry(self, old: Retry | None) -> Retry | None:
         changes: dict[str, Any] = {}
         if self.retry_pause is not None:
-            changes["pause_s"] = span_s(self.retry_pause, "--retry-pause")
+            changes["pause_s"] = duration_s(self.retry_pause, "--retry-pause")
         if self.retry_growth is not None:
             changes["growth"] = self.retry_growth
         if self.retry_longest is not None:
-            changes["longest_s"] = span_s(self.retry_longest, "--retry-max-pause")
+            changes["longest_s"] = duration_s(self.retry_longest, "--retry-max-pause")
         if self.retry_when is not None:
             changes["when"] = RetryWhen(self.retry_when)
         is_gone = self.retry_text == NONE or (self.retry_text is None and old is None)

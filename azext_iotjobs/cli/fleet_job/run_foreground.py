@@ -11,7 +11,7 @@ from azext_iotjobs.cli.fleet_job.dry_run import limited
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
-from azext_iotjobs.cli.input.device_selection import tell_idle
+from azext_iotjobs.cli.input.device_selection import warn_of_idle
 from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.exit_code import leave_with
@@ -65,7 +65,7 @@ def start(
     try:
         made = planning.new_run(
             place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
-            narrowed=narrowed, chosen=progress.chosen, idle=tell_idle,
+            narrowed=narrowed, chosen=progress.chosen, idle=warn_of_idle,
         )  # fmt: skip
     finally:
         progress.end()

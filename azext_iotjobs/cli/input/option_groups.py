@@ -53,6 +53,6 @@ def groups_of(handler: Callable[..., Any]) -> tuple[type[Any], ...]:
     return groups
 
 
-def spelled(dest: str) -> str:
+def option_of_dest(dest: str) -> str:
     """An option as it is typed: our_device_id is --device-id."""
     return f"--{dest.removeprefix(OURS).replace('_', '-')}"

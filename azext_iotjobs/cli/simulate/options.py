@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
-from azext_iotjobs.cli.input.option_groups import spelled
+from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
@@ -102,7 +102,7 @@ class SimulateOptions:
     def typed(self, *, says_which_only: bool = False) -> Mapping[str, Any]:
         """What was typed, by option."""
         return {
-            spelled(each.name): getattr(self, each.name)
+            option_of_dest(each.name): getattr(self, each.name)
             for each in fields(self)
             if getattr(self, each.name) != each.default and (each.metadata.get("says_which") or not says_which_only)
         }
