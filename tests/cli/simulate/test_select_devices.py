@@ -74,6 +74,20 @@ def test_options_that_do_not_fit_together_are_refused(device: str | None, typed:
         SimulateOptions(**typed).check(device)
 
 
+def test_tags_of_devices_that_are_created_are_read_before_any_request() -> None:
+    def options(*tags: str) -> SimulateOptions:
+        return SimulateOptions(prefix="p-", count=2, create=True, our_tags=list(tags))
+
+    assert options("site=north", "ring=2").extra_tags == {"site": "north", "ring": 2}
+    assert options('{"site": {"floor": 1}}').extra_tags == {"site": {"floor": 1}}
+    assert SimulateOptions().extra_tags == {}
+    for wrong, why in (("simulated=false", "set by --create itself"), ('{"a": null}', "is null"), ("[1]", "--tags")):
+        with pytest.raises(BadValue, match=why):
+            options(wrong).check(None)
+    with pytest.raises(ConflictingChoice, match="--create"):
+        SimulateOptions(prefix="p-", count=2, our_tags=["a=1"]).check(None)
+
+
 @pytest.mark.parametrize(
     ("ramp", "per_s"),
     [(None, 200), ("50", 50), ("50/s", 50), (" 0.5 / s ", 0.5), ("600/m", 10), ("7200/h", 2), ("10000", 10_000)],
