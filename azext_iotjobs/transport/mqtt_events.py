@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import LinkError
-from azext_iotjobs.model.target import DeviceCertificate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ would go on to show what an earlier device left in another place.
 import ssl
 from pathlib import Path
 
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import DeviceCertificate
 from azext_iotjobs.transport.environment import Bundle, ca_bundle, key_log_problem
 
 KEY_KINDS = (  # of the public key in a certificate: DER of its algorithm's identifier. RFC 3279 2.3, RFC 8410 3

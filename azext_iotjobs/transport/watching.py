@@ -4,7 +4,7 @@ import selectors
 import socket
 from typing import TYPE_CHECKING
 
-from azext_iotjobs.model.target import DeviceCertificate
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.transport.handshake import READ, Handshake
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ class Fleet(ScenarioDevices):
         self.gate = threading.Event()
         super().__init__(hub, {name: _behaviour(name) for name in ALL})
 
-    def activity(self, device: str, activity: Activity) -> None:
+    def on_activity(self, device: str, activity: Activity) -> None:
         if activity.kind in (ActivityKind.METHOD, ActivityKind.ANSWER):
             self.log.append((activity.kind, device))
-        super().seen(device, activity)
+        super().on_activity(device, activity)
         if activity.kind is ActivityKind.METHOD and len(self.calls) >= self.holds_at:
             self.gate.wait(30)
 

@@ -15,7 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
+from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
 from azext_iotjobs.transport.mqtt import MqttTransport, Way

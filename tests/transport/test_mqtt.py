@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, CannotConnect
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget
+from azext_iotjobs.model.target import DeviceKey, HubTarget
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.mqtt import MqttTransport, Way
 from azext_iotjobs.transport.mqtt_events import (

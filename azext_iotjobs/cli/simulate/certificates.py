@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from azext_iotjobs.cli.input.scalars import bytes_of_file
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.simulated_devices import shown_ids
-from azext_iotjobs.model.target import DeviceCertificate
 
 FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")

@@ -15,10 +15,11 @@ from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, SasKey, check_key
+from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour

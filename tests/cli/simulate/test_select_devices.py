@@ -18,9 +18,10 @@ from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.simulated_devices import DeviceFacts
-from azext_iotjobs.model.target import DeviceCertificate, DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.transport.mqtt import Way
 from tests.helpers.device_certificates import make
 from tests.helpers.device_registry_double import DeviceRegistryDouble
