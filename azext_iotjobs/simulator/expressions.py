@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.rng import Rng
 
@@ -96,7 +97,7 @@ def _now(path: Sequence[str]) -> Render:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return render_instant(at, "milliseconds")
 
 
 def _within(value: Any, path: Sequence[str]) -> Any:

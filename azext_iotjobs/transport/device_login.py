@@ -4,9 +4,9 @@ import math
 from datetime import datetime
 from urllib.parse import quote
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import Unauthorized
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.http import API_VERSION

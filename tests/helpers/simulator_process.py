@@ -76,12 +76,13 @@ class SimulatorProcess:
 def main(settings: dict[str, Any]) -> None:
     """Simulate until standard input ends."""
     from azext_iotjobs.model.clock import SystemClock
-    from azext_iotjobs.model.target import DeviceKey, HubTarget
+    from azext_iotjobs.model.device_credentials import DeviceKey
+    from azext_iotjobs.model.target import HubTarget
     from azext_iotjobs.operations.simulate import event_loop
     from azext_iotjobs.simulator.behaviour import Behaviour
     from azext_iotjobs.simulator.events import Activity, ActivityKind
     from azext_iotjobs.simulator.telemetry import TelemetryPlan
-    from azext_iotjobs.transport.mqtt import Way
+    from azext_iotjobs.transport.mqtt import MqttProtocol
 
     target = HubTarget(
         host=settings["host"],
@@ -130,7 +131,7 @@ def main(settings: dict[str, Any]) -> None:
         stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    way = Way.WEBSOCKET if settings.get("websocket") else Way.TLS
+    way = MqttProtocol.WEBSOCKET if settings.get("websocket") else MqttProtocol.TLS
     ramp = settings.get("rampPerSecond", event_loop.RAMP_PER_S)
     summary = event_loop.run(target, devices, on_activity, SystemClock(), stop, way, ramp_per_s=ramp)
     say(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
-from azext_iotjobs.model.target import DeviceKey, check_key
+from azext_iotjobs.model.target import check_key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.operations.message import send_d2c as operation
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -45,7 +45,7 @@ def send(
     operation.check(our_device_id, message)
     credential = sign_in.credential(client, our_device_id)
     sender = operation.Sender(device_id=our_device_id, credential=credential, model_id=our_model_id)
-    way = Way.WEBSOCKET if sign_in.websocket else Way.TLS
+    way = MqttProtocol.WEBSOCKET if sign_in.websocket else MqttProtocol.TLS
     operation.send(client.target, sender, message, count, SystemClock(), way)
     logger.warning("%s: %d %s sent.", our_device_id, count, "message" if count == 1 else "messages")
 

@@ -2,8 +2,8 @@
 
 import json
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.text import printable
 
 MAX_FAILURES = 20  # failed devices that are shown where not every row is
 SHOWN_CHARACTERS = 120  # of a device's response

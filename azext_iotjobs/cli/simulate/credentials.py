@@ -15,17 +15,17 @@ from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
-from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
+from azext_iotjobs.model.target import SasKey, check_key
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.transport.device_login import DeviceCredential
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -111,7 +111,7 @@ class CredentialPlan:
         )
 
     def credentials(
-        self, client: HubClient, devices: SimulatedDevices, folder: Path, way: Way, stop: StopFlag
+        self, client: HubClient, devices: SimulatedDevices, folder: Path, way: MqttProtocol, stop: StopFlag
     ) -> dict[str, DeviceCredential]:
         """What each device signs in with; without the devices whose key was not read before `stop`.
 
@@ -166,7 +166,7 @@ def _policy_key(device_id: str, policy: SasKey) -> DeviceKey:
     return DeviceKey(device_id=device_id, key=policy.key, policy=policy.policy)
 
 
-def may_connect(client: HubClient, policy: SasKey, device_id: str, way: Way, stop: StopFlag) -> bool:
+def may_connect(client: HubClient, policy: SasKey, device_id: str, way: MqttProtocol, stop: StopFlag) -> bool:
     """Whether a policy whose rights are not known may connect devices: connects one, once.
 
     stop: ends the attempt; the policy is taken to have the right then.

@@ -14,7 +14,7 @@ from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions, Seede
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 HTTP = "http"
 
@@ -65,7 +65,7 @@ class DeviceSettings:
     sends: bool  # whether anything about messages was typed; one device sends in any case
     model_id: str | None
     sign_in: SignInOptions
-    way: Way
+    way: MqttProtocol
 
 
 def read(
@@ -96,7 +96,7 @@ def read(
         sends=messages.is_typed,
         model_id=link.our_model_id,
         sign_in=sign_in,
-        way=Way.WEBSOCKET if sign_in.websocket else Way.TLS,
+        way=MqttProtocol.WEBSOCKET if sign_in.websocket else MqttProtocol.TLS,
     )
 
 

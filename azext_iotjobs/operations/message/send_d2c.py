@@ -18,7 +18,7 @@ from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.device_login import DeviceCredential, login_of, refusal
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
 
@@ -48,7 +48,12 @@ def check(device_id: str, message: DeviceMessage) -> None:
 
 
 def send(
-    target: HubTarget, sender: Sender, message: DeviceMessage, count: int, clock: Clock, way: Way = Way.TLS
+    target: HubTarget,
+    sender: Sender,
+    message: DeviceMessage,
+    count: int,
+    clock: Clock,
+    way: MqttProtocol = MqttProtocol.TLS,
 ) -> None:
     """Send `message` `count` times, until the hub has acknowledged all.
 

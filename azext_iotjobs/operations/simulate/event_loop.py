@@ -20,7 +20,7 @@ from azext_iotjobs.operations.simulate.device import Device
 from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
 from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.rng import Rng
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.open_files import make_room
 from azext_iotjobs.transport.pacing import RAMP_PER_S, Pacer
@@ -48,7 +48,7 @@ def run(
     observer: Observer,
     clock: Clock,
     stop: StopFlag,
-    way: Way = Way.TLS,
+    way: MqttProtocol = MqttProtocol.TLS,
     seed: str = "",
     ramp_per_s: float = RAMP_PER_S,
 ) -> Summary:

@@ -18,11 +18,11 @@ from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.simulated_devices import DeviceFacts
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.device_certificates import make
 from tests.helpers.device_registry_double import DeviceRegistryDouble
 from tests.helpers.surface import our_arguments
@@ -198,7 +198,7 @@ def credentials(
 ) -> dict[str, Any]:
     client = HubClient(TARGET, registry, policy_key=policy)
     plan = read_plan(**typed)
-    return plan.credentials(client, spec, Path(), Way.TLS, threading.Event())
+    return plan.credentials(client, spec, Path(), MqttProtocol.TLS, threading.Event())
 
 
 @pytest.mark.parametrize("policy", ["iothubowner", "device"])
@@ -221,7 +221,7 @@ def test_another_login_reads_each_key_that_is_not_known(
     created = plan.new_device("b", "run")
     own = DeviceKey(device_id="c", key=KEY)
     existing = devices(facts("a"), facts("b"), facts("c"), c=own)
-    found = plan.credentials(client, existing, Path(), Way.TLS, threading.Event())
+    found = plan.credentials(client, existing, Path(), MqttProtocol.TLS, threading.Event())
     assert {name: each.key for name, each in found.items() if isinstance(each, DeviceKey)} == {
         "a": "AAAA",
         "b": created.primary_key,
@@ -240,7 +240,7 @@ def test_certificates_in_a_folder_are_for_devices_that_sign_in_by_certificate(tm
     existing = devices(facts("pump*1", "selfSigned"), facts("b", "selfSigned"), facts("k"))
     plan.check(existing)
     client = HubClient(TARGET, DeviceRegistryDouble(), policy_key=SasKey(policy="device", key=KEY))
-    found = plan.credentials(client, existing, tmp_path, Way.TLS, threading.Event())
+    found = plan.credentials(client, existing, tmp_path, MqttProtocol.TLS, threading.Event())
     assert isinstance(found["k"], DeviceKey)
     assert found["pump*1"] == DeviceCertificate(
         certificate_file=str(tmp_path / "pump_1-cert.pem"), key_file=str(tmp_path / "pump_1-key.pem")
