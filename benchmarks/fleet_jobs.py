@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.hub import HubUnderLoad, create  # noqa: E402
-from tests.helpers.simulated_fleet import SimulatedFleet  # noqa: E402
+from tests.helpers.simulator_process import SimulatorProcess  # noqa: E402
 
 POLICY = "iothubowner"
 CONCURRENCY = 10  # what a fleet job has unless it says otherwise
@@ -139,10 +139,10 @@ def hub_with(count: int, folder: Path, *tier: str) -> Iterator[tuple[HubUnderLoa
 
 
 @contextmanager
-def connected(hub: HubUnderLoad, ids: list[str], time_scale: float) -> Iterator[SimulatedFleet]:
+def connected(hub: HubUnderLoad, ids: list[str], time_scale: float) -> Iterator[SimulatorProcess]:
     """All of them, connected no faster than the tier takes it."""
     ramp = CONNECTS_A_SECOND * time_scale
-    with SimulatedFleet(
+    with SimulatorProcess(
         host=hub.local.device_host_name,
         httpsPort=hub.local.https_port,
         mqttPort=hub.local.mqtt_port,
@@ -220,7 +220,7 @@ def by_driver(driver: str, count: int, time_scale: float, folder: Path, goals: G
         return float(real_s)
 
 
-def crash(hub: HubUnderLoad, fleet: SimulatedFleet, driver: str, count: int, state: Path, goals: Goals) -> None:
+def crash(hub: HubUnderLoad, fleet: SimulatorProcess, driver: str, count: int, state: Path, goals: Goals) -> None:
     """Kill the process at half of the devices, and go on in another one."""
     with Runner(hub, state, "crash", method="crash", driver=driver) as runner:
         killed_at = runner.kill_at(count // 2)

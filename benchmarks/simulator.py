@@ -1,14 +1,14 @@
-"""What a simulated device costs, and how fast a fleet is: ours, Microsoft's SDK and plain paho, one after the other
-against the same local hub.
+"""What a simulated device costs, and how fast many are: ours, Microsoft's SDK and plain paho, one after another,
+connected to the same local hub.
 
 The SDK and plain paho wait with select(), which ends at 1024 open files: at 339 and 340 devices in a process, without
 an error. So all three are compared with fewer than that; then ours is measured at full size.
 
-The hub and whoever calls the methods run on the same machine, and take a core and more. CPU time for each operation
-depends less on that than wall clock: it says what one core could do.
+The hub and the program that calls the methods run on the same machine, and take a core and more. CPU time for each
+operation depends less on that than wall-clock time: it says what one core could do.
 
 Run: .venv/bin/python benchmarks/simulator.py [--devices 10000] [--peers 300] [--calls 5000] [--only tls,websocket]
-With --short it takes some seconds and measures nothing: `make test` looks whether it still runs.
+With --short it takes some seconds and measures nothing: `make test` checks that it still runs.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
 CONNECT_LIMIT_S, JOB_LIMIT_S = 240.0, 180.0
 AT_ONCE = 64  # method calls over HTTP
 SHORT = (8, 3, 20)  # devices, devices of each peer, calls
-RAMP_PER_S = 2000  # more than any hub here takes, so that it is not what is measured
+RAMP_PER_S = 2000  # more than any hub here accepts, so that it is not what is measured
 GOALS: Mapping[str, tuple[str, float]] = {  # (which figure, goal); memory at most, the others at least
     "KB for each of all devices": ("kb", 60),
     "connects/s, TLS": ("tls", 250),
@@ -48,7 +48,7 @@ GOALS: Mapping[str, tuple[str, float]] = {  # (which figure, goal); memory at mo
 
 
 class Program:
-    """A fleet in a process of its own; nothing is connected before `connect`."""
+    """Devices in a process of their own; nothing is connected before `connect`."""
 
     def __init__(self, python: str | Path, name: str, told: dict[str, Any]) -> None:
         words = [str(python), str(REPOSITORY / "benchmarks" / "peers" / f"{name}.py")]
@@ -95,7 +95,7 @@ class Program:
 
 @dataclass
 class Figures:
-    """What was measured of one fleet."""
+    """What was measured with one program."""
 
     devices: int
     whole_kb: float  # of memory for each device, the process's own included
@@ -103,7 +103,7 @@ class Figures:
     threads: float  # for each device
     files: float
     connects_per_s: float
-    connect_cpu_us: float  # of the fleet's process
+    connect_cpu_us: float  # of the devices' process
     calls_per_s: float = 0.0
     latencies_s: tuple[float, ...] = ()
     jobs_per_s: tuple[float, ...] = ()
@@ -207,7 +207,7 @@ def register(hub: HubUnderLoad, devices: Mapping[str, str], mode: str = "create"
 
 
 def told(hub: HubUnderLoad, devices: Mapping[str, str], *, is_websocket: bool = False) -> dict[str, Any]:
-    """What a fleet's program is told."""
+    """What a program is to simulate."""
     return {
         "host": hub.local.device_host_name,
         "httpsPort": hub.local.https_port,
@@ -279,7 +279,7 @@ def compare(hub: HubUnderLoad, few: Mapping[str, str], calls: int) -> None:
 
 
 def run(hub: HubUnderLoad, python: str, name: str, what: dict[str, Any], calls: int, job: str) -> Figures:
-    """One fleet, from its start to its end."""
+    """One program, from its start to its end."""
     program = Program(python, name, what)
     try:
         return measure(hub, program, list(what["devices"]), calls, f"{job}-{name}")

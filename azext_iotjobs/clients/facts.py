@@ -1,4 +1,4 @@
-"""FactsClient: what the registry shows of a fleet's devices. Changes nothing."""
+"""FactsClient: what the registry holds about the devices of a simulation. Changes nothing."""
 
 from collections.abc import Iterator
 
@@ -7,20 +7,20 @@ from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.clients.selections import COUNT, conditions
 from azext_iotjobs.clients.twins import TwinsClient
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.fleets import RUN_TAG, DeviceFacts
 from azext_iotjobs.model.query import quoted
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.simulated_devices import RUN_TAG, DeviceFacts
 
 
 class FactsClient:
-    """One method, one question."""
+    """One method, one query."""
 
     def __init__(self, queries: QueriesClient, twins: TwinsClient) -> None:
         self._queries = queries
         self._twins = twins
 
     def of_selection(self, selection: Selection) -> Iterator[DeviceFacts]:
-        """Of the registered devices that are selected, by query: some seconds behind the registry.
+        """The registered devices of a selection, by query: some seconds behind the registry.
 
         Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
         """
@@ -28,16 +28,16 @@ class FactsClient:
             yield from map(parse_facts, self._queries.run(QUERY + condition))
 
     def of_run(self, run: str) -> Iterator[DeviceFacts]:
-        """Of the devices whose tags say that this creation made them, by query."""
+        """The devices whose tags say that this run created them, by query."""
         yield from map(parse_facts, self._queries.run(f"{QUERY} WHERE tags.{RUN_TAG} = {quoted(run)}"))
 
     def count_of_run(self, run: str) -> int:
-        """How many of these the query finds: one request, however many there are."""
+        """How many of these devices the query finds; one request, however many there are."""
         row = next(self._queries.run(f"{COUNT} WHERE tags.{RUN_TAG} = {quoted(run)}"), {})
         return int(row.get("total") or 0)
 
     def of_device(self, device_id: str) -> DeviceFacts | None:
-        """Of one device, as it is now; None when it is not registered."""
+        """One device as it is now; None when it is not registered."""
         try:
             return parse_facts(self._twins.get(device_id).document)
         except NotFound:

@@ -1,15 +1,15 @@
-"""Wire JSON -> what the registry shows of a device, from a row of a query or a twin."""
+"""Wire JSON -> what the registry holds about a device."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.model.fleets import DeviceFacts
+from azext_iotjobs.model.simulated_devices import DeviceFacts
 
 QUERY = "SELECT deviceId, deviceEtag, connectionState, authenticationType, tags FROM devices"
 
 
 def parse_facts(row: Mapping[str, Any]) -> DeviceFacts:
-    """A row, or a twin: both have these members."""
+    """From the row of a query, or from a twin: both have these members."""
     tags = row.get("tags")
     return DeviceFacts(
         device_id=str(row.get("deviceId")),

@@ -1,18 +1,18 @@
 """Which device ids MQTT can carry. Pure.
 
-Topics hold a device's id as it is, so an id cannot hold what is a wildcard, a separator or no text there.
+Topics contain a device's id as it is, so an id cannot contain what is a wildcard, a separator or not text there.
 Source: IoT Hub "communicate using MQTT"; MQTT 3.1.1, 1.5.3 and 4.7.1.
 """
 
 from collections.abc import Iterable
 
 NOT_IN_AN_ID = "+#/\0"
-HALVES = ("\ud800", "\udfff")  # of a character: no UTF-8 holds them
+SURROGATES = ("\ud800", "\udfff")  # which have no UTF-8 form
 
 
 def not_in_topics(device_id: str) -> str | None:
-    """What of an id cannot stand in a topic, each once, for people; None: nothing."""
-    bad = dict.fromkeys(each for each in device_id if each in NOT_IN_AN_ID or HALVES[0] <= each <= HALVES[1])
+    """The characters of an id that a topic cannot contain, for people; None: there are none."""
+    bad = dict.fromkeys(each for each in device_id if each in NOT_IN_AN_ID or SURROGATES[0] <= each <= SURROGATES[1])
     shown = " and ".join(each if each.isprintable() else ascii(each)[1:-1] for each in bad)
     return shown or None
 
@@ -24,7 +24,7 @@ def reason_against(device_id: str) -> str | None:
 
 
 def over_mqtt(device_ids: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Those that MQTT can carry, and those that it cannot."""
+    """The ids that MQTT can carry, and those that it cannot."""
     fit: list[str] = []
     unfit: list[str] = []
     for each in device_ids:

@@ -16,7 +16,7 @@ class Settlement(Enum):
 
 
 class Ack(Enum):
-    """Which outcomes the sender of a message wants to hear of; the value is the hub's word."""
+    """Which outcomes the sender of a message wants to know; the value is the hub's word."""
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
@@ -59,7 +59,7 @@ class NewC2dMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class HubEvent:
-    """A message from a device, as a local hub keeps it."""
+    """A message from a device, as a local hub stores it."""
 
     number: int  # counts from 1 since the hub's start
     device_id: str

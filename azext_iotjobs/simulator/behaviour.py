@@ -1,6 +1,6 @@
-"""How a simulated device behaves: rules, as values that thousands of devices share. Pure.
+"""How simulated devices behave: rules, as immutable values that thousands of devices share. Pure.
 
-A device's own state, such as counters, is in its `Session`; nothing here ever changes.
+A device's own state, such as its counters, is in its `Session`.
 """
 
 from collections.abc import Mapping
@@ -8,34 +8,34 @@ from dataclasses import dataclass, field
 from datetime import time, tzinfo
 from enum import Enum
 
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.durations import AT_ONCE, Duration
-from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.generators import Generator
 from azext_iotjobs.simulator.merging import Path, at_path
+from azext_iotjobs.simulator.rng import Rng, stream_key
 from azext_iotjobs.simulator.template import Template
 
 DEFAULT_STATUS = 200
 FAILURE_STATUS = 500
 REJECTED_STATUS = 400
 JSON_BODY = {"$.ct": "application/json", "$.ce": "utf-8"}  # without them the hub cannot route by body
-REST = "rest"  # the group of those that no group takes
-ANY = "*"  # in place of a method's name or a path: those without a rule of their own
-METHOD_NAMES = ("request", "method", "count")  # what templates of methods may use
-TWIN_NAMES = ("desired", "path", "version")  # and those of desired properties
-GROUP_SALT = salt("group")
+REST = "rest"  # the group of the devices that are in no other group
+ANY = "*"  # in place of a method's name or a path: all that have no rule of their own
+METHOD_NAMES = ("request", "method", "count")  # what the templates of a method's rule may use
+TWIN_NAMES = ("desired", "path", "version")  # and those of a rule for desired properties
+GROUP_STREAM = stream_key("group")
 
 
-# --- steps: what a device does one after the other
+# --- steps: what a device does one after another
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportStep:
-    """Change reported properties; several times, for something that makes progress."""
+    """Change reported properties; several times, to show progress."""
 
-    patch: Template  # of an object; knows `progress`, in percent, beside the names of its place
+    patch: Template  # of an object; may also use `progress`, in percent
     times: int = 1
-    every: Duration = AT_ONCE  # between two of them
+    every: Duration = AT_ONCE  # between two reports
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class WaitStep:
 
 @dataclass(frozen=True)
 class OfflineStep:
-    """Disconnect for a while; the next step comes when the device is ready again."""
+    """Disconnect for a while; the next step follows when the device is ready again."""
 
     duration: Duration
 
@@ -62,7 +62,7 @@ class SendStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ChanceStep:
-    """With a chance of `rate`, do `instead` in place of all that follows."""
+    """With the probability `rate`, run `instead` in place of the steps that follow."""
 
     rate: float  # 0 to 1
     instead: "Steps"
@@ -77,11 +77,11 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """How a call fails."""
+    """How a method call fails."""
 
     rate: float = 0.0  # 0 to 1
     status: int = FAILURE_STATUS
-    payload: Template | None = None  # None: the call is told back
+    payload: Template | None = None  # None: the call itself is returned
     then: Steps = ()
 
 
@@ -90,10 +90,10 @@ class MethodRule:
     """What a device does when a method is called."""
 
     status: int = DEFAULT_STATUS
-    payload: Template | None = None  # None: the call is told back, as azure-iot does it
+    payload: Template | None = None  # None: the call itself is returned, as azure-iot does
     latency: Duration = AT_ONCE  # before the answer
     failure: Failure = field(default_factory=Failure)
-    no_answer: float = 0.0  # share of calls, 0 to 1, with which nothing happens at all
+    no_answer: float = 0.0  # share of calls, 0 to 1, that the device ignores
     then: Steps = ()  # after the answer
 
 
@@ -104,7 +104,7 @@ class Acknowledge(Enum):
     """How a desired property is reported."""
 
     PLAIN = "plain"  # its value
-    PNP = "pnp"  # as IoT Plug and Play has it: value, ac, av, ad
+    PNP = "pnp"  # as IoT Plug and Play defines it: value, ac, av, ad
     NONE = "none"  # not at all
 
 
@@ -114,23 +114,23 @@ class TwinRule:
 
     acknowledge: Acknowledge = Acknowledge.PLAIN
     delay: Duration = AT_ONCE  # before anything is reported
-    reject: float = 0.0  # share of changes, 0 to 1, that it does not take
-    reject_status: int = REJECTED_STATUS  # told only with PNP; else a rejected change is not reported
+    reject: float = 0.0  # share of changes, 0 to 1, that the device rejects
+    reject_status: int = REJECTED_STATUS  # reported only with PNP; else a rejected change is not reported
     reject_text: str = "rejected"
-    steps: int = 1  # in how many it gets to the new value
-    every: Duration = AT_ONCE  # between two of them
-    then: Steps = ()  # once it is there
+    steps: int = 1  # in how many steps the value reaches the new one
+    every: Duration = AT_ONCE  # between two steps
+    then: Steps = ()  # when the new value is reached
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwinRules:
-    """A rule for each path; no path is within another."""
+    """The rules for the paths of desired properties; no path is within another."""
 
     paths: Mapping[tuple[str, ...], TwinRule] = field(default_factory=dict)
     otherwise: TwinRule = field(default_factory=TwinRule)
 
     def rule(self, path: Path) -> TwinRule:
-        """The one for a path."""
+        """The rule for a path."""
         return self.paths.get(tuple(path), self.otherwise)
 
 
@@ -143,10 +143,10 @@ class TelemetryRule:
 
     name: str
     every: Duration
-    first: Duration | None = None  # from being ready to the first one; None: by chance within `every`
-    count: int | None = None  # how many in all; None: no end
+    first: Duration | None = None  # from being ready to the first one; None: at random within `every`
+    count: int | None = None  # how many in all; None: without end
     values: Mapping[str, Generator] = field(default_factory=dict)
-    payload: Template | None = None  # knows `values` and `count`; None: an object of the values
+    payload: Template | None = None  # may use `values` and `count`; None: an object of the values
     properties: Mapping[str, Template] = field(default_factory=dict)
 
 
@@ -155,7 +155,7 @@ class TelemetryRule:
 
 @dataclass(frozen=True)
 class Flapping:
-    """Comes and goes: how long each time is by chance, with these means."""
+    """Connects and disconnects at random; these are the mean lengths."""
 
     on_s: float  # more than 0
     off_s: float  # more than 0
@@ -163,7 +163,7 @@ class Flapping:
 
 @dataclass(frozen=True)
 class Span:
-    """Part of a day; one that ends before it begins goes over midnight, one that ends when it begins is a whole day."""
+    """Part of a day. One that ends before it begins spans midnight; one that ends when it begins is a whole day."""
 
     begin: time
     end: time
@@ -171,83 +171,83 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """When a device is there."""
+    """The hours in which a device is connected."""
 
     spans: tuple[Span, ...]
     zone: tzinfo
     weekdays: frozenset[int] = frozenset(range(7))  # on which a span begins; 0 is Monday
-    spread_s: float = 0.0  # each device comes and goes later by a part of it, its own
+    spread_s: float = 0.0  # each device connects and disconnects later by its own part of this
 
 
 @dataclass(frozen=True, kw_only=True)
-class Presence:
-    """When a device is connected: when all of this says so."""
+class PresenceRule:
+    """When a device is connected: when each of these allows it."""
 
-    offline_share: float = 0.0  # 0 to 1: the chance of a device that it never connects
+    offline_share: float = 0.0  # 0 to 1: the probability that a device never connects
     flapping: Flapping | None = None
     windows: Windows | None = None
 
 
-# --- all of it
+# --- the whole behaviour
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """How a device behaves. Without rules: every method is answered at once, every desired property reported."""
+    """How a device behaves. Without rules every method is answered at once and every desired property reported."""
 
     methods: Mapping[str, MethodRule] = field(default_factory=dict)
-    any_method: MethodRule = field(default_factory=MethodRule)  # for those that are not named
+    any_method: MethodRule = field(default_factory=MethodRule)  # the rule for all other methods
     first_reported: Template | None = None  # of an object; reported once, when the device is first ready
-    twin: TwinRules | None = None  # None: desired changes are reported as they come; what came before is not asked for
+    twin: TwinRules | None = None  # None: desired changes are reported as they arrive, and earlier ones are not read
     telemetry: tuple[TelemetryRule, ...] = ()
-    presence: Presence = field(default_factory=Presence)
+    presence: PresenceRule = field(default_factory=PresenceRule)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Devices that behave alike: those with `tags`, or a share of the devices that no group above takes by tags."""
+    """Devices that behave alike: those with `tags`, or a share of those that no earlier group has by tags."""
 
     name: str
     behaviour: Behaviour
-    tags: Mapping[tuple[str, ...], object] = field(default_factory=dict)  # path -> value, all of them
+    tags: Mapping[tuple[str, ...], object] = field(default_factory=dict)  # path -> value; all have to match
     share: float | None = None  # 0 to 1
 
-    def has_tags_of(self, who: Who) -> bool:
-        """Whether a device has all of them."""
-        return all(_are_same(at_path(who.tags, path), value) for path, value in self.tags.items())
+    def has_tags_of(self, device: DeviceInfo) -> bool:
+        """Whether a device has all of the group's tags."""
+        return all(_are_same(at_path(device.tags, path), value) for path, value in self.tags.items())
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetBehaviour:
-    """How the devices of a fleet behave: the first group that takes a device, or `otherwise`."""
+class SimulationBehaviour:
+    """How the devices of a simulation behave: as the first group that has the device, else as `otherwise`."""
 
     otherwise: Group
     groups: tuple[Group, ...] = ()
 
-    def group_of(self, who: Who, seed: str) -> Group:
-        """The group of a device: by the seed, its id and its tags alone, so that other devices change nothing.
+    def group_of(self, device: DeviceInfo, seed: str) -> Group:
+        """The group of a device; it depends on the seed, the device's id and its tags, not on other devices.
 
-        Each device throws for itself: of 1,000 devices, a share of 0.05 takes about 50, seldom less than 30 or more
+        Each device draws for itself: of 1,000 devices, a share of 0.05 gets about 50, seldom less than 30 or more
         than 70.
         """
-        thrown = dice_of(who, seed).fork(GROUP_SALT).throw()
-        taken = 0.0
+        drawn = rng_of(device, seed).fork(GROUP_STREAM).random()
+        limit = 0.0
         for group in self.groups:
             if group.share is None:
-                if group.has_tags_of(who):
+                if group.has_tags_of(device):
                     return group
                 continue
-            taken += group.share
-            if thrown < taken:
+            limit += group.share
+            if drawn < limit:
                 return group
         return self.otherwise
 
 
 def _are_same(one: object, other: object) -> bool:
-    """As JSON has it: true is not 1."""
+    """Equal as JSON: true is not 1."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-def dice_of(who: Who, seed: str) -> Dice:
-    """A device's chance: the same seed and id give the same."""
-    return Dice(f"{seed}/{who.device_id}")
+def rng_of(device: DeviceInfo, seed: str) -> Rng:
+    """A device's random numbers: the same seed and id give the same ones."""
+    return Rng(f"{seed}/{device.device_id}")

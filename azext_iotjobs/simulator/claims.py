@@ -1,47 +1,15 @@
-"""What may be expected of a fleet, as text -> values. Pure.
+"""What may be claimed about simulated devices: as an expectation, or as the condition that ends a run. Pure."""
 
-EXPECTATION  CLAIM on WHO [within DURATION]
-CLAIM        connected | method NAME | message | telemetry | twin PATH = VALUE
-WHO          all | NUMBER | NUMBER%
-UNTIL        DURATION | NUMBER messages | NUMBER methods | all methods | CLAIM on WHO | forever
-DURATION     30s | 5m | 1.5h | 250ms
-"""
-
-import json
 import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from azext_iotjobs.model.errors import BadValue
-
 ANY_METHOD = "*"
-MAX_PATH_DEPTH = 10  # as deep as a hub lets twins be
-SHOWN_CHARACTERS = 80
-
-EXPECT_GRAMMAR = (
-    "CLAIM on all|NUMBER|PERCENT% [within DURATION], where CLAIM is one of: connected, method NAME, message, "
-    "telemetry, twin desired.PATH = VALUE, twin reported.PATH = VALUE"
-)
-EXPECT_EXAMPLES = (
-    '"method reboot on all within 60s", "connected on 95% within 2m", \'twin reported.firmware.version = "1.2" on 100\''
-)
-UNTIL_GRAMMAR = "DURATION, NUMBER messages, NUMBER methods, all methods, forever, or a CLAIM as for --expect"
-UNTIL_EXAMPLES = '60s, 5m, "1000 messages", "all methods", "method reboot on all"'
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|min|m|h)")
-_WHO = re.compile(r"(?P<claim>.*\S)\s+on\s+(?:(?P<all>all)|(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<percent>%)?)", re.S)
-_WITHIN = re.compile(r"(?P<rest>.*\S)\s+within\s+(?P<duration>\S+(?:\s*\w+)?)", re.S)
-_COUNT = re.compile(r"(\d{1,12})\s+(messages?|methods?)")
-_TWIN = re.compile(
-    r"twin\s+(?:properties\.)?(?P<side>desired|reported)\.(?P<path>[^\s=]+)\s*={1,2}\s*(?P<value>.+)", re.S
-)
 
 
 @dataclass(frozen=True)
 class Connected:
-    """Devices are connected, at one and the same time."""
+    """Devices are connected, all at the same time."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +30,26 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Told:
-    """Devices were told of a desired property's value, or told the hub of a reported one's, which it took."""
+class TwinHas:
+    """Devices have received a value of a desired property, or the hub has accepted one of a reported property."""
 
     side: str  # "desired" or "reported"
     path: tuple[str, ...]
     value: Any
 
 
-Claim = Connected | Answered | Received | Sent | Told
+Claim = Connected | Answered | Received | Sent | TwinHas
 
 
 @dataclass(frozen=True)
 class Share:
-    """How many devices: all, so many, or so many percent."""
+    """How many devices: a count, a percentage, or all."""
 
     count: int | None = None
     percent: float | None = None
 
     def of(self, total: int) -> int:
-        """How many of `total`, at least one; percents are rounded up: 9 of 10 is less than 95%."""
+        """How many of `total`, at least one; a percentage is rounded up: 9 of 10 is less than 95%."""
         if self.percent is not None:
             return max(1, math.ceil(round(self.percent * total / 100, 6)))
         return max(1, total) if self.count is None else self.count
@@ -89,7 +57,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """A claim about devices, and by when it has to be true."""
+    """A claim about devices, and by when it has to hold."""
 
     text: str  # as it was typed
     claim: Claim
@@ -99,7 +67,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class After:
-    """It ends after so many seconds."""
+    """The run ends after so many seconds."""
 
     text: str  # as it was typed
     seconds: float
@@ -107,7 +75,7 @@ class After:
 
 @dataclass(frozen=True)
 class Count:
-    """It ends with so many messages that the hub acknowledged, or calls that were answered."""
+    """The run ends after so many messages that the hub acknowledged, or method calls that were answered."""
 
     text: str
     what: str  # "messages" or "methods"
@@ -116,124 +84,9 @@ class Count:
 
 @dataclass(frozen=True)
 class Forever:
-    """It goes on until somebody says stop."""
+    """The run ends when it is stopped."""
 
     text: str
 
 
 Until = After | Count | Expectation | Forever
-
-
-def parse_expectation(text: str, option: str = "--expect") -> Expectation:
-    """Read an expectation. Raises BadValue, which shows the grammar."""
-    rest, within_s = text.strip(), None
-    found = _WITHIN.fullmatch(rest)
-    if found is not None:
-        within_s = _duration(found["duration"])
-        if within_s is None:
-            raise _bad_expectation(text, f"{_shown(found['duration'])} is no duration such as 60s or 5m", option)
-        rest = found["rest"]
-    who = _WHO.fullmatch(rest)
-    if who is None:
-        raise _bad_expectation(text, "it does not say on how many devices", option)
-    claim = _claim(who["claim"])
-    if isinstance(claim, str):
-        raise _bad_expectation(text, claim, option)
-    share = _share(who)
-    if isinstance(share, str):
-        raise _bad_expectation(text, share, option)
-    return Expectation(text=text.strip(), claim=claim, share=share, within_s=within_s)
-
-
-def parse_until(text: str) -> Until:
-    """Read when a run ends. Raises BadValue, which shows the grammar."""
-    words = text.strip()
-    if words == "forever":
-        return Forever(words)
-    if words == "all methods":
-        return Expectation(text=words, claim=Answered(ANY_METHOD), share=Share())
-    seconds = _duration(words)
-    if seconds is not None:
-        return After(words, seconds)
-    count = _COUNT.fullmatch(words)
-    if count is not None and int(count[1]) > 0:
-        return Count(words, count[2].rstrip("s") + "s", int(count[1]))
-    if _WHO.fullmatch(words) is not None:
-        return parse_expectation(words, "--until")
-    raise BadValue(
-        f"--until {_shown(text)} does not say when to end.", hint=f"Give {UNTIL_GRAMMAR}: for example {UNTIL_EXAMPLES}."
-    )
-
-
-def _duration(text: str) -> float | None:
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        return None
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def _share(who: re.Match[str]) -> Share | str:
-    if who["all"]:
-        return Share()
-    number = float(who["number"])
-    if who["percent"]:
-        return Share(percent=number) if 0 < number <= 100 else "a percentage is more than 0 and at most 100"
-    return (
-        Share(count=int(number)) if number >= 1 and number == int(number) else "a number of devices is whole, 1 or more"
-    )
-
-
-def _claim(text: str) -> Claim | str:
-    """The claim, or what is wrong with it."""
-    word, _, rest = text.partition(" ")
-    if text == "connected":
-        return Connected()
-    if text == "message":
-        return Received()
-    if text == "telemetry":
-        return Sent()
-    if word == "method":
-        name = _name(rest.strip())
-        return (
-            Answered(name) if name else f"{_shown(rest.strip())} is no method's name; one with blanks stands in quotes"
-        )
-    if word == "twin":
-        return _twin(text)
-    return f"{_shown(text)} is no claim"
-
-
-def _name(text: str) -> str | None:
-    if text.startswith('"'):
-        try:
-            name = json.loads(text)
-        except ValueError:
-            return None
-        return name if isinstance(name, str) else None
-    return text if text and not any(character.isspace() for character in text) else None
-
-
-def _twin(text: str) -> Told | str:
-    found = _TWIN.fullmatch(text)
-    if found is None:
-        return "a claim about twins is: twin desired.PATH = VALUE, or reported.PATH"
-    path = tuple(found["path"].split("."))
-    if not all(path) or len(path) > MAX_PATH_DEPTH:
-        return f"{_shown(found['path'])} is no path: names with dots between them, at most {MAX_PATH_DEPTH}"
-    return Told(found["side"], path, _value(found["value"].strip()))
-
-
-def _value(text: str) -> Any:
-    """JSON, or else the text itself: 1.2.0 and ok need no quotes."""
-    try:
-        return json.loads(text, parse_constant=lambda _: text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _bad_expectation(text: str, what: str, option: str) -> BadValue:
-    return BadValue(f"{option} {_shown(text)}: {what}.", hint=f"Give {EXPECT_GRAMMAR}. For example {EXPECT_EXAMPLES}.")
-
-
-def _shown(text: str) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"

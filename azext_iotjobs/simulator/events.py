@@ -1,4 +1,4 @@
-"""What happens to a simulated device (events), and what it does (actions): the words between it and its connection."""
+"""Between a simulated device and its connection: events happen to the device, actions are what it does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Who:
-    """Which device it is."""
+class DeviceInfo:
+    """What a device knows about itself."""
 
     device_id: str
-    number: int = 0  # within its fleet, from 0
+    number: int = 0  # within its simulation, from 0
     tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When something happens."""
+    """An instant, on both clocks."""
 
-    at: float  # seconds on a clock that never goes back
+    at: float  # seconds on a monotonic clock
     wall: datetime  # aware UTC
 
 
@@ -34,22 +34,22 @@ class Started:
 
 @dataclass(frozen=True)
 class Due:
-    """What it wanted to do later is due."""
+    """A task of its queue is due."""
 
 
 @dataclass(frozen=True)
 class Online:
-    """The hub took the connection."""
+    """The hub has accepted the connection."""
 
 
 @dataclass(frozen=True)
 class Subscribed:
-    """The hub acknowledged the subscriptions."""
+    """The hub has acknowledged the subscriptions."""
 
 
 @dataclass(frozen=True)
 class Offline:
-    """The connection is gone."""
+    """The connection has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class MethodCalled:
 
 @dataclass(frozen=True)
 class DesiredPatched:
-    """Desired properties changed; `patch` has `$version` beside them."""
+    """Desired properties have changed; `patch` also holds `$version`."""
 
     patch: Mapping[str, Any]
 
@@ -78,7 +78,7 @@ class MessageArrived:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportAnswered:
-    """The hub's answer to a change of reported properties, or its no to `FetchTwin`."""
+    """The hub's response to a change of reported properties, or its refusal of `FetchTwin`."""
 
     rid: str
     status: int
@@ -86,7 +86,7 @@ class ReportAnswered:
 
 @dataclass(frozen=True, kw_only=True)
 class TwinFetched:
-    """The hub's answer to `FetchTwin`; both have `$version` beside their properties."""
+    """The hub's response to `FetchTwin`; both objects also hold `$version`."""
 
     rid: str
     desired: Mapping[str, Any]
@@ -95,7 +95,7 @@ class TwinFetched:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A message that is none of these."""
+    """A message that cannot be read as any of these."""
 
     topic: str
 
@@ -119,18 +119,18 @@ Event = (
 
 
 @dataclass(frozen=True)
-class Come:
+class Connect:
     """Connect."""
 
 
 @dataclass(frozen=True)
-class Leave:
-    """Disconnect, until `Come`."""
+class Disconnect:
+    """Disconnect, until `Connect`."""
 
 
 @dataclass(frozen=True)
-class Listen:
-    """Subscribe to everything a device is told."""
+class Subscribe:
+    """Subscribe to all that the hub sends to a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchTwin:
-    """Ask the hub for desired and reported properties."""
+    """Request the desired and reported properties."""
 
     rid: str
 
@@ -165,8 +165,8 @@ class SendTelemetry:
     body: bytes
 
 
-class What(Enum):
-    """The kinds of things that are worth telling a person."""
+class ActivityKind(Enum):
+    """The kinds of activity; the values are the words in a file of events."""
 
     READY = "ready"
     METHOD = "method"
@@ -177,25 +177,25 @@ class What(Enum):
     REPORT_ACCEPTED = "report-accepted"
     REPORT_REFUSED = "report-refused"
     FETCH_REFUSED = "fetch-refused"
-    ABSENT = "absent"  # by its behaviour it never connects
+    ABSENT = "absent"  # it never connects, as its behaviour says
     UNREADABLE = "unreadable"
-    SENT = "sent"  # these are the connection's, told by the loop around the session
+    SENT = "sent"  # this kind and those below come from the device's connection, not from its session
     ACKNOWLEDGED = "acknowledged"  # a message that was sent
     REPORT = "report"
-    LEFT = "left"  # by its own will, or to come back with a new token
+    LEFT = "left"  # it disconnected, for example to connect again with a new token
     LOST = "lost"
     NOT_CONNECTED = "not-connected"
     REFUSED = "refused"
-    DROPPED = "dropped"  # something to send: too much waited for the hub already
+    DROPPED = "dropped"  # something was not sent, because too much is waiting for the hub
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """Something to tell a person; `details` is what there is to tell, by name."""
+class Activity:
+    """Something that a device received or did, for whoever observes the simulation."""
 
-    what: What
-    details: Mapping[str, Any] = field(default_factory=dict)
-    since: float | None = None  # when it arrived, if that was before it was told; as `Moment.at`
+    kind: ActivityKind
+    details: Mapping[str, Any] = field(default_factory=dict)  # by name
+    arrived_at: float | None = None  # when it was received, if earlier than now; on the clock of `Moment.at`
 
 
-Action = Come | Leave | Listen | AnswerMethod | Report | FetchTwin | SendTelemetry | Seen
+Action = Connect | Disconnect | Subscribe | AnswerMethod | Report | FetchTwin | SendTelemetry | Activity

@@ -1,19 +1,19 @@
-"""What may stand between ${ and } in a template: a name, a path into what it stands for, a way to throw. Pure.
+"""What may stand between ${ and } in a template: a name, a path into its value, a random value. Pure.
 
 device   number   tags.site   now   now.unix   request.items.0   random.int(1, 6)   request.version | "1.0"
 """
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.events import Who
-from azext_iotjobs.simulator.words import nearest
+from azext_iotjobs.simulator.events import DeviceInfo
+from azext_iotjobs.simulator.rng import Rng
 
 ALWAYS = ("device", "number", "tags", "now", "random")  # names that every template may use
 NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w$-]+)*")
@@ -22,28 +22,28 @@ MAX_DIGITS = 15  # of a fraction: a float has no more
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a template is filled with, at one moment, for one device."""
+    """The values that a template may use, for one device at one moment."""
 
-    who: Who
+    device: DeviceInfo
     wall: datetime  # aware UTC
-    dice: Dice
-    names: Mapping[str, Any] = field(default_factory=dict)  # what this place has beside ALWAYS: count, request, …
+    rng: Rng
+    names: Mapping[str, Any] = field(default_factory=dict)  # further ones: count, request, …
 
 
-def _refused(word: str) -> NoReturn:
+def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON value")
 
 
-DECODER = json.JSONDecoder(parse_constant=_refused)  # no NaN, no Infinity
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # no NaN, no Infinity
 Render = Callable[[Scope], Any]
-Throw = Callable[[Dice], Any]
+Draw = Callable[[Rng], Any]
 
 
 def expression(text: str, names: Collection[str]) -> Render:
-    """What the text between ${ and } stands for.
+    """Compile the text between ${ and }.
 
     names: what may be used beside ALWAYS.
-    Raises ValueError, saying what is allowed.
+    Raises ValueError, which says what is allowed.
     """
     found = NAME.match(text)
     if found is None:
@@ -68,10 +68,11 @@ def expression(text: str, names: Collection[str]) -> Render:
 
 def _root(root: str, path: Sequence[str], arguments: list[Any] | None, names: Collection[str]) -> Render:
     if root not in ALWAYS and root not in names:
-        raise ValueError(f"${{{root}}} is not known here{nearest(root, (*ALWAYS, *names))}; there are {_listed(names)}")
+        similar = did_you_mean(root, (*ALWAYS, *names))
+        raise ValueError(f"${{{root}}} is not known here{similar}; there are {_listed(names)}")
     if root == "random":
-        throw = _throw(".".join(path), arguments or [])
-        return lambda scope: throw(scope.dice)
+        draw = _draw(".".join(path), arguments or [])
+        return lambda scope: draw(scope.rng)
     if arguments is not None:
         raise ValueError(f"${{{root}}} takes no arguments; only random.… does")
     if root == "now":
@@ -79,11 +80,11 @@ def _root(root: str, path: Sequence[str], arguments: list[Any] | None, names: Co
     if root in ("device", "number") and path:
         raise ValueError(f"${{{root}}} has no members")
     if root == "device":
-        return lambda scope: scope.who.device_id
+        return lambda scope: scope.device.device_id
     if root == "number":
-        return lambda scope: scope.who.number
+        return lambda scope: scope.device.number
     if root == "tags":
-        return lambda scope: _within(scope.who.tags, path)
+        return lambda scope: _within(scope.device.tags, path)
     return lambda scope: _within(scope.names.get(root), path)
 
 
@@ -100,7 +101,7 @@ def _instant(at: datetime) -> str:
 
 
 def _within(value: Any, path: Sequence[str]) -> Any:
-    """None where the path leads nowhere: what is asked for is what a hub sent."""
+    """None where the path leads nowhere: it leads into what a hub has sent, which may lack it."""
     for key in path:
         if isinstance(value, Mapping):
             value = value.get(key)
@@ -111,17 +112,17 @@ def _within(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _throw(kind: str, arguments: list[Any]) -> Throw:
+def _draw(kind: str, arguments: list[Any]) -> Draw:
     match kind, arguments:
         case "int", [int(least), int(most)] if not _has_bool(arguments) and least <= most:
-            return lambda dice: dice.whole(least, most)
+            return lambda rng: rng.integer(least, most)
         case "float", [int() | float(), int() | float(), *digits] if not _has_bool(arguments) and _are_digits(digits):
             low, high = arguments[:2]
             places = digits[0] if digits else 3
             if low <= high:
-                return lambda dice: round(dice.between(low, high), places)
+                return lambda rng: round(rng.uniform(low, high), places)
         case "choice", [_, *_]:
-            return lambda dice: arguments[dice.whole(0, len(arguments) - 1)]
+            return lambda rng: arguments[rng.integer(0, len(arguments) - 1)]
         case "uuid", []:
             return _uuid
     raise ValueError(
@@ -138,14 +139,14 @@ def _are_digits(digits: list[Any]) -> bool:
     return len(digits) == 0 or (len(digits) == 1 and isinstance(digits[0], int) and 0 <= digits[0] <= MAX_DIGITS)
 
 
-def _uuid(dice: Dice) -> str:
-    bits = f"{dice.word():016x}{dice.word():016x}"
+def _uuid(rng: Rng) -> str:
+    bits = f"{rng.bits64():016x}{rng.bits64():016x}"
     variant = "89ab"[int(bits[16], 16) % 4]
     return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-{variant}{bits[17:20]}-{bits[20:]}"  # version 4, RFC 9562
 
 
 def _arguments(text: str, rest: str) -> tuple[list[Any], str]:
-    """JSON values between parentheses, and what comes after them."""
+    """The JSON values between parentheses, and the text behind them."""
     values, at = [], _skipped(rest, 1)
     while not rest.startswith(")", at):
         try:
@@ -182,3 +183,9 @@ def _default(text: str, rest: str) -> tuple[Any] | None:
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join(sorted({*ALWAYS, *names}))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ " (did you mean …?)" for a word that is similar to a known one, else an empty text."""
+    found = get_close_matches(word, list(known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""

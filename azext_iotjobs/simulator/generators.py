@@ -1,4 +1,4 @@
-"""The values that telemetry is made of: each a function of time, of a counter, of chance, or of what it was. Pure."""
+"""The values in telemetry: each depends on the time, on a counter, on random numbers, or on its last value. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
 
-from azext_iotjobs.simulator.dice import Dice
+from azext_iotjobs.simulator.rng import Rng
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a value is made from."""
+    """What a value may depend on."""
 
     elapsed_s: float  # since the device was first ready
-    count: int  # which message it is, from 1
-    dice: Dice
-    before: Any = None  # the value in the message before; None in the first
+    count: int  # the number of the message, from 1
+    rng: Rng
+    last: Any = None  # the value in the last message; None in the first
 
 
 class Generator(Protocol):
@@ -28,7 +28,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Sine:
-    """A wave around `mean`, with noise if wanted."""
+    """A sine wave around `mean`, with normally distributed noise."""
 
     mean: float
     amplitude: float
@@ -39,13 +39,13 @@ class Sine:
 
     def value(self, sample: Sample) -> float:
         turn = 2.0 * math.pi * (sample.elapsed_s + self.shift_s) / self.period_s
-        noise = self.noise * sample.dice.normal() if self.noise else 0.0
+        noise = self.noise * sample.rng.normal() if self.noise else 0.0
         return _rounded(self.mean + self.amplitude * math.sin(turn) + noise, self.digits)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ramp:
-    """From one number to another in so many seconds, again and again."""
+    """From one number to another in `over_s` seconds, again and again."""
 
     start: float
     end: float
@@ -58,8 +58,8 @@ class Ramp:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
-    """The value before, and a step up or down; never beyond its bounds."""
+class RandomWalk:
+    """A random walk: the last value and a step up or down, within bounds."""
 
     start: float
     step: float  # the longest one
@@ -68,57 +68,57 @@ class Walk:
     digits: int = 3
 
     def value(self, sample: Sample) -> float:
-        if sample.before is None:
+        if sample.last is None:
             return _rounded(self.start, self.digits)
-        moved = sample.before + sample.dice.between(-self.step, self.step)
+        moved = sample.last + sample.rng.uniform(-self.step, self.step)
         return _rounded(min(max(moved, self.least), self.most), self.digits)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UniformNumber:
-    """Anything between two bounds."""
+    """A number between two bounds, evenly distributed."""
 
     least: float
     most: float
     digits: int = 3
 
     def value(self, sample: Sample) -> float:
-        return _rounded(sample.dice.between(self.least, self.most), self.digits)
+        return _rounded(sample.rng.uniform(self.least, self.most), self.digits)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalNumber:
-    """Around a mean."""
+    """A normally distributed number."""
 
     mean: float
     deviation: float
     digits: int = 3
 
     def value(self, sample: Sample) -> float:
-        return _rounded(self.mean + self.deviation * sample.dice.normal(), self.digits)
+        return _rounded(self.mean + self.deviation * sample.rng.normal(), self.digits)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values; `bounds`: the sums of their weights, from the first on."""
+    """One of several values; `bounds` are the running sums of their weights."""
 
     values: Sequence[Any]
     bounds: Sequence[float]
 
     @classmethod
     def of(cls, values: Sequence[Any], weights: Sequence[float] | None = None) -> "Choice":
-        """values: 1 or more.  weights: one for each, 0 or more, not all 0; None: all alike."""
+        """values: 1 or more.  weights: one for each value, 0 or more, not all 0; None: equal ones."""
         return cls(tuple(values), tuple(accumulate(weights or [1.0] * len(values))))
 
     def value(self, sample: Sample) -> Any:
-        thrown = sample.dice.throw() * self.bounds[-1]
+        drawn = sample.rng.random() * self.bounds[-1]
         pairs = zip(self.values, self.bounds, strict=True)
-        return next((value for value, bound in pairs if thrown < bound), self.values[-1])
+        return next((value for value, bound in pairs if drawn < bound), self.values[-1])
 
 
 @dataclass(frozen=True)
 class Counter:
-    """`start`, and `step` more with each message."""
+    """`start`, and with each message `step` more."""
 
     start: int = 1
     step: int = 1
@@ -138,5 +138,5 @@ class Constant:
 
 
 def _rounded(value: float, digits: int) -> float:
-    """`digits` 0 gives a whole number, so that JSON has no fraction."""
+    """With 0 digits a whole number, so that the JSON has no fraction."""
     return round(value, digits) if digits else round(value)

@@ -15,7 +15,7 @@ ABSOLUTE_ERROR_S = 0.5 / UNITS_PER_S
 
 
 class Histogram:
-    """Durations in seconds. At most 1,728 buckets, of which those in use are kept."""
+    """Durations in seconds. There are 1,728 buckets at most, of which those in use are stored."""
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}

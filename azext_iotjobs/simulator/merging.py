@@ -11,7 +11,7 @@ MISSING = object()
 
 
 def merged(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
-    """One patch that does what `first` and then `then` do: a null stays, it has to remove something."""
+    """One patch with the effect of `first` and then `then`; a null stays, because it removes something."""
     both = dict(first)
     for key, value in then.items():
         before = both.get(key)
@@ -20,7 +20,7 @@ def merged(first: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def at_path(document: Any, path: Path) -> Any:
-    """What stands at `path`; MISSING when nothing does."""
+    """The value at `path`, or MISSING."""
     for key in path:
         if not isinstance(document, Mapping) or key not in document:
             return MISSING
@@ -36,7 +36,7 @@ def patch_of(path: Path, value: Any) -> dict[str, Any]:
 
 
 def without(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The document less one path, and less what is empty because of it."""
+    """The document without one path, and without objects that become empty."""
     key, rest = path[0], path[1:]
     if at_path(document, path) is MISSING:
         return dict(document)

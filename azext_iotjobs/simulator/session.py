@@ -1,149 +1,152 @@
-"""One simulated device's mind: events in, actions out. Pure: time and chance are given to it.
+"""One simulated device's decisions: events in, actions out. Pure: time and random numbers are given to it.
 
     OFFLINE --Online--> LISTENING --Subscribed--> READY
        ^                    |                       |
-       +---Offline, Leave---+-----------------------+
+       +---Offline, Disconnect----------------------+
 
-What it wants to do later it keeps, and says when: `next_at`; the loop around it sends `Due` then. It comes and goes by
-its own will: the loop connects it on `Come` and disconnects it on `Leave`, and tells it of both as of any connection.
-Only a READY device sends and reports; one that is asked anything answers, whatever its state: the hub would not have
-asked a device that does not listen.
+What it has to do later it keeps as tasks. `next_at` says when the first is due; the loop around it sends `Due` then.
+It decides itself when to be connected: the loop connects it on `Connect`, disconnects it on `Disconnect`, and reports
+both as it reports any connection. Only a READY device sends and reports. A method call is answered in any state: the
+hub calls only a device that has subscribed.
 
-The table is here. What each row means is in `parts`: methods, the twin, telemetry, whether it wants to be there.
+This is the state table. What each row does is in `parts`: methods, desired properties, telemetry, presence.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.dice import Dice, salt
 from azext_iotjobs.simulator.events import (
     Action,
+    Activity,
+    ActivityKind,
     DesiredPatched,
+    DeviceInfo,
+    Disconnect,
     Due,
     Event,
-    Leave,
-    Listen,
     MessageArrived,
     MethodCalled,
     Moment,
     Offline,
     Online,
     ReportAnswered,
-    Seen,
     Started,
+    Subscribe,
     Subscribed,
     TwinFetched,
     Unreadable,
-    What,
-    Who,
 )
-from azext_iotjobs.simulator.parts.core import Core, State
-from azext_iotjobs.simulator.parts.methods import Methods
-from azext_iotjobs.simulator.parts.readings import Readings
-from azext_iotjobs.simulator.parts.reports import Reports
-from azext_iotjobs.simulator.parts.stay import Stay
-from azext_iotjobs.simulator.parts.twin import Twin
-from azext_iotjobs.simulator.parts.walker import Walker
+from azext_iotjobs.simulator.parts.context import ConnectionState, SessionContext
+from azext_iotjobs.simulator.parts.desired_properties import DesiredProperties
+from azext_iotjobs.simulator.parts.methods import MethodHandler
+from azext_iotjobs.simulator.parts.presence import Presence
+from azext_iotjobs.simulator.parts.reported_properties import ReportedProperties
+from azext_iotjobs.simulator.parts.step_runner import StepRunner
+from azext_iotjobs.simulator.parts.telemetry_rules import TelemetrySender
+from azext_iotjobs.simulator.rng import Rng, stream_key
 
-FIRST_SALT = salt("first")
+FIRST_REPORT_STREAM = stream_key("first")
 
 
 class Session:
-    """The mind of one device."""
+    """The decisions of one device."""
 
     __slots__ = (
         "_behaviour",
-        "_core",
+        "_context",
+        "_desired",
         "_has_reported",
         "_methods",
-        "_readings",
+        "_presence",
         "_reports",
-        "_stay",
-        "_twin",
-        "_walker",
+        "_steps",
+        "_telemetry",
     )
 
-    def __init__(self, behaviour: Behaviour, who: Who, dice: Dice) -> None:
+    def __init__(self, behaviour: Behaviour, device: DeviceInfo, rng: Rng) -> None:
+        """rng: the device's stream, from which nothing is drawn elsewhere."""
         self._behaviour = behaviour
-        self._core = Core(who, dice)
-        self._reports = Reports(self._core)
-        self._stay = Stay(behaviour.presence, self._core)
-        self._walker = Walker(self._core, self._reports, self._stay)
-        self._methods = Methods(behaviour, self._core, self._walker)
+        self._context = SessionContext(device, rng)
+        self._reports = ReportedProperties(self._context)
+        self._presence = Presence(behaviour.presence, self._context)
+        self._steps = StepRunner(self._context, self._reports, self._presence)
+        self._methods = MethodHandler(behaviour, self._context, self._steps)
         rules = behaviour.twin
-        self._twin = None if rules is None else Twin(rules, self._core, self._reports, self._walker)
-        self._readings = Readings(behaviour.telemetry, self._core) if behaviour.telemetry else None
+        self._desired = None if rules is None else DesiredProperties(rules, self._context, self._reports, self._steps)
+        self._telemetry = TelemetrySender(behaviour.telemetry, self._context) if behaviour.telemetry else None
         self._has_reported = behaviour.first_reported is None
 
     @property
-    def state(self) -> State:
-        """Where its connection stands."""
-        return self._core.state
+    def state(self) -> ConnectionState:
+        """The state of its connection."""
+        return self._context.state
 
     @property
     def next_at(self) -> float:
-        """When it wants to be told `Due`, as `Moment.at` has it; inf: not before something else happens."""
-        return self._core.agenda.next_at
+        """When it needs `Due`, on the clock of `Moment.at`; inf: not before something else happens."""
+        return self._context.tasks.next_at
 
     def on(self, event: Event, now: Moment) -> list[Action]:
         """What the device does when `event` happens."""
         match event:
             case Started():
-                return self._stay.started(now)
+                return self._presence.on_started(now)
             case Due():
-                return self._core.agenda.due(now)
+                return self._context.tasks.run_due(now)
             case Online():
-                return self._online()
+                return self._on_online()
             case Offline():
-                self._core.gone()
+                self._context.disconnected()
                 return []
             case Subscribed():
-                return self._subscribed(now)
+                return self._on_subscribed(now)
             case MethodCalled():
-                return self._methods.called(event, now)
+                return self._methods.on_call(event, now)
             case DesiredPatched(patch):
-                return self._echoed(patch) if self._twin is None else self._twin.patched(patch, now)
+                return self._echo(patch) if self._desired is None else self._desired.on_patch(patch, now)
             case TwinFetched():
-                return [] if self._twin is None else self._twin.fetched(event, now)
+                return [] if self._desired is None else self._desired.on_fetched(event, now)
             case MessageArrived():
-                return [Seen(what=What.MESSAGE, details={"properties": event.properties, "body": event.body})]
+                details = {"properties": event.properties, "body": event.body}
+                return [Activity(kind=ActivityKind.MESSAGE, details=details)]
             case ReportAnswered():
-                return self._answered(event, now)
+                return self._on_response(event, now)
             case Unreadable(topic):
-                return [Seen(what=What.UNREADABLE, details={"topic": topic})]
+                return [Activity(kind=ActivityKind.UNREADABLE, details={"topic": topic})]
 
-    def _online(self) -> list[Action]:
-        if not self._stay.is_wanted:  # the handshake was under way when it wished to leave
-            return [Leave()]
-        self._core.state = State.LISTENING
-        return [Listen()]
+    def _on_online(self) -> list[Action]:
+        if not self._presence.is_wanted:  # it decided to disconnect while it was connecting
+            return [Disconnect()]
+        self._context.state = ConnectionState.LISTENING
+        return [Subscribe()]
 
-    def _subscribed(self, now: Moment) -> list[Action]:
-        if self._core.state is not State.LISTENING:  # a late acknowledgement of a connection that is gone
+    def _on_subscribed(self, now: Moment) -> list[Action]:
+        if self._context.state is not ConnectionState.LISTENING:  # a late acknowledgement of an earlier connection
             return []
-        self._core.state = State.READY
-        actions: list[Action] = [Seen(what=What.READY), *self._first_report(now), *self._reports.ready()]
-        if self._twin is not None:
-            actions += self._twin.ready()
-        if self._readings is not None:
-            actions += self._readings.ready(now)
-        return actions + self._walker.ready(now)
+        self._context.state = ConnectionState.READY
+        actions: list[Action] = [Activity(kind=ActivityKind.READY), *self._first_report(now), *self._reports.on_ready()]
+        if self._desired is not None:
+            actions += self._desired.on_ready()
+        if self._telemetry is not None:
+            actions += self._telemetry.on_ready(now)
+        return actions + self._steps.on_ready(now)
 
     def _first_report(self, now: Moment) -> list[Action]:
         first = self._behaviour.first_reported
         if self._has_reported or first is None:
             return []
         self._has_reported = True
-        return self._reports.report(first.render(self._core.scope(now, self._core.dice.fork(FIRST_SALT), {})))
+        scope = self._context.scope(now, self._context.rng.fork(FIRST_REPORT_STREAM), {})
+        return self._reports.report(first.render(scope))
 
-    def _echoed(self, patch: Mapping[str, Any]) -> list[Action]:
+    def _echo(self, patch: Mapping[str, Any]) -> list[Action]:
         changed = {key: value for key, value in patch.items() if not key.startswith("$")}
         if not changed:
             return []
-        return [Seen(what=What.DESIRED, details={"patch": changed}), *self._reports.report(changed)]
+        return [Activity(kind=ActivityKind.DESIRED, details={"patch": changed}), *self._reports.report(changed)]
 
-    def _answered(self, answer: ReportAnswered, now: Moment) -> list[Action]:
-        if self._twin is not None and self._twin.is_fetch(answer):
-            return self._twin.not_fetched(answer, now)
-        return self._reports.answered(answer, now)
+    def _on_response(self, response: ReportAnswered, now: Moment) -> list[Action]:
+        if self._desired is not None and self._desired.is_fetch(response):
+            return self._desired.on_fetch_refused(response, now)
+        return self._reports.on_response(response, now)

@@ -1,38 +1,44 @@
-"""What a fleet has done, counted: what is seen in, numbers out; memory is bounded but for the devices' ids. Pure.
+"""Counts what simulated devices do. Its memory is bounded, apart from the devices' ids. Pure.
 
-Answers are timed from the moment at which a call was read from its connection to the moment at which the answer is
-handed to it: what the simulation took, without the network.
+A response is timed from when its call was read from the connection until the response is handed to the connection: that
+is the time of the simulation, without the network.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.histogram import Histogram
 
-RATE_SPAN_S = 10  # "now" is the last ten seconds
+RATE_SPAN_S = 10  # rates are those of the last ten seconds
 LONGEST_CALL_S = 600.0  # a hub waits at most 300 s for a device and 300 s for its answer: later ones reach nobody
 MAX_OPEN_CALLS = 100_000
 MAX_NAMES = 200  # of methods, and of statuses of each: callers choose the one, behaviours the other
-OTHERS = "(others)"  # what is beyond that
-FIRST_DEVICES = 5  # named of each kind of trouble
+OTHERS = "(others)"  # stands for the further ones
+FIRST_DEVICES = 5  # that are listed for each kind of trouble
 MAX_REASON = 300  # characters
 
 TROUBLE = (
-    What.LOST, What.NOT_CONNECTED, What.REFUSED, What.UNANSWERED, What.REPORT_REFUSED, What.FETCH_REFUSED,
-    What.UNREADABLE, What.DROPPED,
-)  # fmt: skip
+    ActivityKind.LOST,
+    ActivityKind.NOT_CONNECTED,
+    ActivityKind.REFUSED,
+    ActivityKind.UNANSWERED,
+    ActivityKind.REPORT_REFUSED,
+    ActivityKind.FETCH_REFUSED,
+    ActivityKind.UNREADABLE,
+    ActivityKind.DROPPED,
+)
 
 
 class Rate:
-    """How often something happens a second, of late."""
+    """How often something happened each second, recently."""
 
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()  # second, count in it; ascending
 
     def add(self, at: float) -> None:
-        """It happened at `at`, in seconds; never before the last one."""
+        """Count one at `at`, in seconds, not earlier than the last."""
         second = int(at)
         if self._seconds and self._seconds[-1][0] == second:
             self._seconds[-1] = (second, self._seconds[-1][1] + 1)
@@ -43,7 +49,7 @@ class Rate:
 
     def per_second(self, now: float, started_at: float) -> float:
         """Over the last RATE_SPAN_S whole seconds, or those since `started_at`."""
-        this = int(now)  # has not ended, and would pull the number down
+        this = int(now)  # has not ended, and would lower the rate
         first = max(this - RATE_SPAN_S, int(started_at))
         total = sum(count for second, count in self._seconds if first <= second < this)
         return total / max(1, this - first)
@@ -51,7 +57,7 @@ class Rate:
 
 @dataclass
 class Method:
-    """What became of one method's calls."""
+    """The calls of one method."""
 
     received_count: int = 0
     answered_count: int = 0
@@ -63,8 +69,8 @@ class Trouble:
     """One kind of trouble."""
 
     count: int = 0
-    devices: list[str] = field(default_factory=list)  # the first FIRST_DEVICES that had it
-    reason: str | None = None  # the first that was given
+    devices: list[str] = field(default_factory=list)  # the first FIRST_DEVICES
+    reason: str | None = None  # the first one
 
 
 class Statistics:
@@ -73,41 +79,41 @@ class Statistics:
     def __init__(self, device_count: int, started: Moment) -> None:
         self.device_count = device_count
         self.started = started
-        self.counts: dict[What, int] = dict.fromkeys(What, 0)
+        self.counts: dict[ActivityKind, int] = dict.fromkeys(ActivityKind, 0)
         self.connected: set[str] = set()
-        self.all_ready_at: float | None = None  # when all but the absent were connected for the first time
+        self.all_ready_at: float | None = None  # when all devices but the absent ones were connected for the first time
         self.methods: dict[str, Method] = {}
         self.latency = Histogram()  # of answers
-        self.trouble: dict[What, Trouble] = {}
+        self.trouble: dict[ActivityKind, Trouble] = {}
         self.connects, self.messages, self.answers = Rate(), Rate(), Rate()  # messages: acknowledged ones
         self._open_calls: OrderedDict[tuple[str, str], float] = OrderedDict()  # (device, rid) -> when it was called
 
-    def on(self, device: str, seen: Seen, now: Moment) -> None:
-        """Count what `device` saw or did."""
-        what, at = seen.what, now.at
+    def on(self, device: str, activity: Activity, now: Moment) -> None:
+        """Count an activity of `device`."""
+        what, at = activity.kind, now.at
         self.counts[what] += 1
-        if what is What.METHOD:
-            self._called(device, seen.details, at if seen.since is None else seen.since)
-        elif what is What.ANSWER:
-            self._answered(device, seen.details, at)
-        elif what is What.ACKNOWLEDGED:
+        if what is ActivityKind.METHOD:
+            self._called(device, activity.details, at if activity.arrived_at is None else activity.arrived_at)
+        elif what is ActivityKind.ANSWER:
+            self._answered(device, activity.details, at)
+        elif what is ActivityKind.ACKNOWLEDGED:
             self.messages.add(at)
-        elif what is What.READY:
+        elif what is ActivityKind.READY:
             self._ready(device, at)
         elif what in TROUBLE:
-            self._troubled(what, device, seen.details)
-            if what is What.UNANSWERED:
-                self._open_calls.pop((device, str(seen.details["rid"])), None)
-        if what in (What.LOST, What.NOT_CONNECTED, What.REFUSED, What.LEFT):
+            self._troubled(what, device, activity.details)
+            if what is ActivityKind.UNANSWERED:
+                self._open_calls.pop((device, str(activity.details["rid"])), None)
+        if what in (ActivityKind.LOST, ActivityKind.NOT_CONNECTED, ActivityKind.REFUSED, ActivityKind.LEFT):
             self.connected.discard(device)
 
     @property
     def present_count(self) -> int:
-        """Devices that their behaviour does not keep off line for good."""
-        return self.device_count - self.counts[What.ABSENT]
+        """The devices that connect at some time, as their behaviour says."""
+        return self.device_count - self.counts[ActivityKind.ABSENT]
 
     def rates(self, now: Moment) -> Mapping[str, float]:
-        """Connects, messages that the hub acknowledged, and answers to methods, a second, of late."""
+        """Connections, messages that the hub acknowledged, and method responses in each second, recently."""
         return {
             name: rate.per_second(now.at, self.started.at)
             for name, rate in (("connects", self.connects), ("messages", self.messages), ("methods", self.answers))
@@ -144,7 +150,7 @@ class Statistics:
             name = OTHERS
         return self.methods.setdefault(name, Method())
 
-    def _troubled(self, what: What, device: str, details: Mapping[str, object]) -> None:
+    def _troubled(self, what: ActivityKind, device: str, details: Mapping[str, object]) -> None:
         trouble = self.trouble.setdefault(what, Trouble())
         trouble.count += 1
         if len(trouble.devices) < FIRST_DEVICES and device not in trouble.devices:

@@ -1,9 +1,9 @@
-"""Payload templates: JSON whose texts may hold ${…}. Pure: chance and time come with the scope.
+"""Payload templates: JSON whose texts may hold ${…}. Pure: random numbers and time come with the scope.
 
     {"id": "${device}", "took": "${random.int(1, 6)}", "said": "version ${request.version | \\"none\\"} it is"}
 
-A text that is one ${…} and nothing else becomes what it stands for, with its type; within other text it is written as
-JSON, a text as it is. `$${` stands for `${`. Templates are compiled once and shared by all devices.
+A text that is one ${…} and nothing else becomes its value, with its type; within other text a value is written as JSON,
+a text as it is. `$${` stands for `${`. A template is compiled once and shared by all devices.
 """
 
 import json
@@ -18,7 +18,7 @@ ESCAPED = "$${"
 
 
 class BadTemplate(ValueError):
-    """What is wrong; `path`: where in the template, as keys and positions."""
+    """A text that is not a template; `path` says where in the whole it stands, as keys and positions."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
@@ -29,25 +29,25 @@ class BadTemplate(ValueError):
 class Template:
     """A compiled template."""
 
-    render: Render  # the JSON value that it comes to
+    render: Render  # gives the JSON value
 
 
 def constant(value: Any) -> Template:
-    """A template that is `value`, whatever stands in it."""
+    """A template that is `value` as it is, even if it holds ${…}."""
     return Template(_Constant(value))
 
 
 def compiled(value: Any, names: Collection[str] = ()) -> Template:
-    """The template that a JSON value is.
+    """Compile a JSON value.
 
-    names: what may be used beside what `expressions.ALWAYS` names.
+    names: what may be used beside the names in `expressions.ALWAYS`.
     Raises BadTemplate.
     """
     return Template(_compiled(value, names, ()))
 
 
 class _Constant:
-    """Shared by all who render it: nobody changes a payload once it is made."""
+    """A value that all devices share: nobody changes a payload once it is made."""
 
     __slots__ = ("value",)
 
@@ -99,15 +99,22 @@ def _text(text: str, names: Collection[str]) -> Render:
         return _Constant("".join(part for part in parts if isinstance(part, str)))
     if len(parts) == 1 and not isinstance(parts[0], str):
         return parts[0]
-    return lambda scope: "".join(part if isinstance(part, str) else _written(part(scope)) for part in parts)
+    return lambda scope: "".join(part if isinstance(part, str) else as_text(part(scope)) for part in parts)
 
 
-def _written(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A JSON value within other text: a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def as_body(value: Any) -> bytes:
+    """A JSON value as the body of a message."""
+    # Surrogates, which have no UTF-8 form, are written as escapes, as JSON allows.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
 def _end_of(text: str, start: int) -> int:
-    """Where the } is that ends an expression: not one within quotes or within other braces."""
+    """The position of the } that ends an expression; one within quotes or inner braces does not."""
     depth, in_quotes, at = 0, False, start
     while at < len(text):
         letter = text[at]

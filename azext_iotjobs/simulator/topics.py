@@ -1,4 +1,4 @@
-"""Device topics <-> events and actions. Pure, both directions.
+"""Device topics <-> events and actions. Pure.
 
 Source: IoT Hub "communicate using MQTT": topics carry the device id as it is; properties are a percent-encoded bag.
 """
@@ -28,7 +28,7 @@ TWIN_ANSWER_PREFIX = "$iothub/twin/res/"
 
 
 def filters(device: str) -> tuple[str, ...]:
-    """What a device subscribes to: methods, desired changes, answers about its twin, cloud-to-device messages."""
+    """What a device subscribes to: methods, desired properties, responses about its twin, cloud-to-device messages."""
     return (
         f"{METHOD_PREFIX}#",
         f"{DESIRED_PREFIX}#",
@@ -38,7 +38,10 @@ def filters(device: str) -> tuple[str, ...]:
 
 
 def parse(device: str, topic: str, payload: bytes) -> Event:
-    """The event that a message from the hub means; Unreadable for what is none."""
+    """The event that a message from the hub stands for, or Unreadable.
+
+    device: the id of the device that received it.  payload: its body as it was sent.
+    """
     if topic.startswith(METHOD_PREFIX):
         return _method(topic, payload)
     if topic.startswith(DESIRED_PREFIX):
@@ -57,10 +60,9 @@ def render_telemetry(device: str, action: SendTelemetry) -> tuple[str, bytes]:
 
 
 def render_answer(action: AnswerMethod) -> tuple[str, bytes]:
-    """Topic and payload of a method's answer."""
-    return f"$iothub/methods/res/{action.status}/?$rid={quote(action.rid, safe='')}", json.dumps(
-        action.payload
-    ).encode()
+    """Topic and payload of a method's response."""
+    topic = f"$iothub/methods/res/{action.status}/?$rid={quote(action.rid, safe='')}"
+    return topic, json.dumps(action.payload).encode()
 
 
 def render_report(action: Report) -> tuple[str, bytes]:
@@ -70,7 +72,7 @@ def render_report(action: Report) -> tuple[str, bytes]:
 
 
 def render_fetch(action: FetchTwin) -> tuple[str, bytes]:
-    """Topic and payload of the question for a device's twin."""
+    """Topic and payload of the request for a device's twin."""
     return f"$iothub/twin/GET/?$rid={quote(action.rid, safe='')}", b""
 
 
@@ -83,12 +85,12 @@ def render_bag(properties: Mapping[str, str | None]) -> str:
 
 
 def _quoted(text: str, safe: str) -> str:
-    """Halves of a character, which have no UTF-8 form, as Python writes them."""
+    """Percent-encode; surrogates, which have no UTF-8 form, as Python escapes them."""
     return quote(text, safe=safe, errors="backslashreplace")
 
 
 def parse_bag(text: str) -> dict[str, str | None]:
-    """The opposite of `render_bag`; "+" is a plus, not a space."""
+    """The inverse of `render_bag`; "+" is a plus, not a space."""
     bag: dict[str, str | None] = {}
     for part in filter(None, text.strip("/").split("&")):
         key, equals, value = part.partition("=")
@@ -115,7 +117,7 @@ def _desired(topic: str, payload: bytes) -> Event:
 
 
 def _twin_answer(topic: str, payload: bytes) -> Event:
-    """A change of reported properties is answered without a body, a question for the twin with the twin."""
+    """A change of reported properties is answered without a body, a request for the twin with the twin."""
     status, _, query = topic[len(TWIN_ANSWER_PREFIX) :].partition("/?")
     rid = parse_bag(query).get("$rid")
     if not rid or not status.isdecimal():

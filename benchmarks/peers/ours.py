@@ -14,7 +14,7 @@ from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.events import Seen
+from azext_iotjobs.simulator.events import Activity
 from azext_iotjobs.transport.mqtt import MqttProtocol
 from azext_iotjobs.transport.own_import import import_own
 
@@ -32,18 +32,20 @@ def main(told: dict[str, Any]) -> None:
         )
         for number, (device, key) in enumerate(told["devices"].items())
     ]
-    seen: Counter[str] = Counter()
+    activity: Counter[str] = Counter()
     begin, stop = threading.Event(), threading.Event()
 
-    def on_seen(_device: str, what: Seen) -> None:
-        seen[what.what.value] += 1
+    def on_seen(_device: str, what: Activity) -> None:
+        activity[what.kind.value] += 1
 
     def listen() -> None:
         for line in sys.stdin:
             if line.strip() == "connect":
                 begin.set()
-            lost = {name: seen[name] for name in ("lost", "not-connected", "refused", "dropped") if seen[name]}
-            sys.stdout.write(json.dumps({"ready": seen["ready"], "answered": seen["answer"], "trouble": lost}) + "\n")
+            lost = {name: activity[name] for name in ("lost", "not-connected", "refused", "dropped") if activity[name]}
+            sys.stdout.write(
+                json.dumps({"ready": activity["ready"], "answered": activity["answer"], "trouble": lost}) + "\n"
+            )
             sys.stdout.flush()
         stop.set()
         begin.set()

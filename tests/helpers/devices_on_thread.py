@@ -13,7 +13,7 @@ from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.http import HttpTransport
 from tests.helpers.hub_process import HubProcess
@@ -39,7 +39,7 @@ def client_of(process: HubProcess) -> Iterator[HubClient]:
         client.transport.close()
 
 
-class SimulatedFleet:
+class DevicesOnThread:
     """Devices that are registered, connected and answer methods; `calls` is how often each was called."""
 
     def __init__(self, hub: HubClient, ids: Sequence[str]) -> None:
@@ -65,8 +65,8 @@ class SimulatedFleet:
         self.stop.set()
         self._thread.shutdown()
 
-    def _report(self, device: str, seen: Seen) -> None:
-        if seen.what is What.READY:
+    def _report(self, device: str, activity: Activity) -> None:
+        if activity.kind is ActivityKind.READY:
             self._left.release()
-        if seen.what is What.METHOD:
+        if activity.kind is ActivityKind.METHOD:
             self.calls[device] += 1

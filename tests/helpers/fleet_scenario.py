@@ -6,7 +6,7 @@ from typing import Any
 
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.durations import Fixed
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Ran
 from tests.helpers.scenario_devices import ScenarioDevices
@@ -22,16 +22,16 @@ class Fleet(ScenarioDevices):
     """The devices. From call `holds_at` on none answers until `gate`; `log` is what they received and answered."""
 
     def __init__(self, hub: ScenarioHub) -> None:
-        self.log: list[tuple[What, str]] = []
+        self.log: list[tuple[ActivityKind, str]] = []
         self.holds_at = len(ALL) + 1
         self.gate = threading.Event()
         super().__init__(hub, {name: _behaviour(name) for name in ALL})
 
-    def seen(self, device: str, seen: Seen) -> None:
-        if seen.what in (What.METHOD, What.ANSWER):
-            self.log.append((seen.what, device))
-        super().seen(device, seen)
-        if seen.what is What.METHOD and len(self.calls) >= self.holds_at:
+    def on_activity(self, device: str, activity: Activity) -> None:
+        if activity.kind in (ActivityKind.METHOD, ActivityKind.ANSWER):
+            self.log.append((activity.kind, device))
+        super().on_activity(device, activity)
+        if activity.kind is ActivityKind.METHOD and len(self.calls) >= self.holds_at:
             self.gate.wait(30)
 
     def hold(self, at: int) -> None:

@@ -1,12 +1,18 @@
 """As much of JSON Schema as our own schemas use; an unknown keyword is an error, so that nothing goes unchecked."""
 
 import re
+from collections.abc import Sized
 from typing import Any
 
 TYPES: dict[str, Any] = {
-    "object": dict, "array": list, "string": str, "number": (int, float), "integer": int, "null": type(None),
+    "object": dict,
+    "array": list,
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "null": type(None),
     "boolean": bool,
-}  # fmt: skip
+}
 SILENT = {"description", "title", "$schema", "$defs"}
 
 
@@ -60,7 +66,7 @@ def _some_of(wanted: Any, value: Any, root: Any, path: str) -> int:
 
 
 def _length(value: Any, *kinds: type) -> int | None:
-    return len(value) if isinstance(value, kinds) else None
+    return len(value) if isinstance(value, kinds) and isinstance(value, Sized) else None
 
 
 def _at_least(*kinds: type) -> Any:

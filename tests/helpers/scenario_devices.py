@@ -12,7 +12,7 @@ from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from tests.conftest import ScenarioHub
 from tests.helpers.waiting import wait_until
@@ -38,14 +38,14 @@ class ScenarioDevices:
         self._ready: set[str] = set()
         devices = [self._device(name, behaviour) for name, behaviour in behaviours.items()]
         self._thread = ThreadPoolExecutor(1)
-        self._end = self._thread.submit(event_loop.run, target, devices, self.seen, SystemClock(), self._stop)
+        self._end = self._thread.submit(event_loop.run, target, devices, self.on_activity, SystemClock(), self._stop)
         wait_until("all devices listen", lambda: len(self._ready) == len(devices))
 
-    def seen(self, device: str, seen: Seen) -> None:
-        """A device has seen or done something; on the thread."""
-        if seen.what is What.READY:
+    def on_activity(self, device: str, activity: Activity) -> None:
+        """A device has received or done something; on the thread."""
+        if activity.kind is ActivityKind.READY:
             self._ready.add(device)
-        if seen.what is What.METHOD:
+        if activity.kind is ActivityKind.METHOD:
             self.calls.append(device)
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleets import some
 from azext_iotjobs.model.ids import CERTIFICATE, DEVICE, JOB, LOCK_TOKEN, MODULE, IdKind, can_be, check_etag, check_id
+from azext_iotjobs.model.simulated_devices import shown_ids
 
 KINDS = (DEVICE, MODULE, JOB, LOCK_TOKEN, CERTIFICATE)
 UUID = "3f2c0b5e-6f0a-4c39-9d2f-6f5e0a7d9b11"
@@ -84,4 +84,4 @@ def test_what_no_header_carries_is_no_etag(text: str) -> None:
     ],
 )
 def test_an_id_that_holds_a_comma_is_one_among_others_too(ids: list[str], shown: str) -> None:
-    assert some(ids) == shown
+    assert shown_ids(ids) == shown

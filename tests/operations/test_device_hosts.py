@@ -12,7 +12,8 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.operations.simulate import event_loop, send_d2c
+from azext_iotjobs.operations.message import send_d2c
+from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import MqttProtocol
@@ -68,16 +69,16 @@ def test_a_device_sends_over_https(hub: HubProcess, target: HubTarget, key: Devi
     assert len(hub.events_of(key.device_id)) == 1
 
 
-@pytest.mark.parametrize("protocol", MqttProtocol)
-def test_a_device_sends_over_mqtt(hub: HubProcess, target: HubTarget, key: DeviceKey, protocol: MqttProtocol) -> None:
+@pytest.mark.parametrize("way", MqttProtocol)
+def test_a_device_sends_over_mqtt(hub: HubProcess, target: HubTarget, key: DeviceKey, way: MqttProtocol) -> None:
     sender = send_d2c.Sender(device_id=key.device_id, credential=key)
-    send_d2c.send(target, sender, BODY, 1, CLOCK, protocol)
+    send_d2c.send(target, sender, BODY, 1, CLOCK, way)
     assert len(hub.events_of(key.device_id)) == 1
 
 
-@pytest.mark.parametrize("protocol", MqttProtocol)
-def test_a_device_is_simulated(hub: HubProcess, target: HubTarget, key: DeviceKey, protocol: MqttProtocol) -> None:
+@pytest.mark.parametrize("way", MqttProtocol)
+def test_a_device_is_simulated(hub: HubProcess, target: HubTarget, key: DeviceKey, way: MqttProtocol) -> None:
     plan = TelemetryPlan(text="x", count=1, interval_s=1, properties={})
     device = event_loop.SimulatedDevice(device_id=key.device_id, credential=key, behaviour=Behaviour(), plan=plan)
-    summary = event_loop.run(target, [device], lambda *_: None, CLOCK, Never(), protocol)
+    summary = event_loop.run(target, [device], lambda *_: None, CLOCK, Never(), way)
     assert summary.acknowledged_count == 1

@@ -25,7 +25,7 @@ from azext_iotjobs.operations.message import device_messages
 from azext_iotjobs.operations.method import invoke
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.simulator.template import constant
 from tests.helpers.hub_process import HubProcess
@@ -76,7 +76,7 @@ class Living:
     def __init__(self, hub: HubClient, device: str, behaviour: Behaviour, count: int = 1000) -> None:
         key = hub.identities.create(NewIdentity(device_id=device)).primary_key
         assert key is not None
-        self.seen: list[Seen] = []
+        self.seen: list[Activity] = []
         self.stop = threading.Event()
         self._ready = threading.Event()
         plan = TelemetryPlan(text="ping", count=count, interval_s=0.05)
@@ -97,9 +97,9 @@ class Living:
         self.stop.set()
         self._thread.shutdown()
 
-    def _report(self, _device: str, seen: Seen) -> None:
-        self.seen.append(seen)
-        if seen.what is What.READY:
+    def _report(self, _device: str, activity: Activity) -> None:
+        self.seen.append(activity)
+        if activity.kind is ActivityKind.READY:
             self._ready.set()
 
 
@@ -130,7 +130,7 @@ def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, p
     with Living(hub, device, Behaviour(any_method=MethodRule(status=0, payload=constant(payload)))) as living:
         answer = invoke.invoke(hub, device, MethodCall(name="set it", payload=payload, connect_timeout_s=10))
     assert (answer.status, answer.payload) == (0, payload)
-    (call,) = (seen for seen in living.seen if seen.what is What.METHOD)
+    (call,) = (activity for activity in living.seen if activity.kind is ActivityKind.METHOD)
     assert (call.details["name"], call.details["payload"]) == ("set it", payload)
 
 
@@ -193,7 +193,7 @@ def test_a_deleted_device_is_thrown_out_and_then_refused(hub: HubClient) -> None
         hub.identities.delete("deleted", etag="*")
         with pytest.raises(Unauthorized, match="refused deleted"):
             living.end.result(LIMIT_S)
-    assert any(seen.what is What.LOST for seen in living.seen)
+    assert any(activity.kind is ActivityKind.LOST for activity in living.seen)
 
 
 def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:

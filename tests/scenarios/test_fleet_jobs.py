@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.simulator.events import What
+from azext_iotjobs.simulator.events import ActivityKind
 from tests.conftest import ScenarioHub
 from tests.helpers.fleet_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, SLOW, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
@@ -50,7 +50,8 @@ def test_the_job_is_divided_into_multiple_batches_that_are_queued_and_run_in_seq
     assert Counter(calls) == Counter(ALL) and set(SLOW) < set(ALL)
     for start in range(0, 103, 11):  # in the order of their ids; each has answered before one of the next is called
         batch = set(devices.log[2 * start : 2 * (start + 11)])
-        assert batch == {(what, device) for device in ALL[start : start + 11] for what in (What.METHOD, What.ANSWER)}
+        kinds = (ActivityKind.METHOD, ActivityKind.ANSWER)
+        assert batch == {(kind, device) for device in ALL[start : start + 11] for kind in kinds}
 
 
 def test_canceled_because_the_threshold_was_exceeded(thresholds: dict[str, Any]) -> None:

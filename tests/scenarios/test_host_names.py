@@ -84,7 +84,7 @@ def test_a_finished_token_for_services_lets_no_device_in_so_its_own_key_does(
     login = f"HostName={called('device')};SharedAccessSignature={token}"
     receive = ("iot", "device", "c2d-message", "receive", "-d", "by-token")
     ran = hub.az.run(*receive, "-l", login)
-    assert ran.code == 0 and "no message waits" in ran.stderr, ran.stderr
+    assert ran.code == 0 and "no message is waiting" in ran.stderr, ran.stderr
 
 
 @pytest.mark.parametrize("kind", ["classic", *KINDS])

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.generators import (
     Choice,
     Constant,
@@ -11,17 +10,18 @@ from azext_iotjobs.simulator.generators import (
     Generator,
     NormalNumber,
     Ramp,
+    RandomWalk,
     Sample,
     Sine,
     UniformNumber,
-    Walk,
 )
+from azext_iotjobs.simulator.rng import Rng
 
 
 def series(generator: Generator, count: int = 1000, every_s: float = 1.0) -> list[Any]:
-    dice, before, values = Dice("series"), None, []
+    rng, before, values = Rng("series"), None, []
     for number in range(1, count + 1):
-        before = generator.value(Sample((number - 1) * every_s, number, dice, before))
+        before = generator.value(Sample((number - 1) * every_s, number, rng, before))
         values.append(before)
     return values
 
@@ -40,7 +40,7 @@ def test_a_ramp_begins_anew() -> None:
 
 
 def test_a_walk_takes_steps_within_its_bounds() -> None:
-    values = series(Walk(start=5, step=1, least=4, most=6, digits=6))
+    values = series(RandomWalk(start=5, step=1, least=4, most=6, digits=6))
     assert values[0] == 5
     assert {min(values), max(values)} == {4, 6}
     assert all(abs(one - other) <= 1.000001 for one, other in itertools.pairwise(values))

@@ -17,7 +17,7 @@ def filled(durations: list[float]) -> Histogram:
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=200), st.lists(st.floats(0.001, 1), min_size=1, max_size=5))
-def test_a_percentile_is_off_by_no_more_than_is_said(durations: list[float], shares: list[float]) -> None:
+def test_a_percentile_is_within_its_error_bounds(durations: list[float], shares: list[float]) -> None:
     shares.sort()
     exact = [sorted(durations)[math.ceil(share * len(durations)) - 1] for share in shares]
     for given_s, exact_s in zip(filled(durations).percentiles(*shares), exact, strict=True):

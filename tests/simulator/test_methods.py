@@ -17,15 +17,15 @@ from azext_iotjobs.simulator.behaviour import (
     WaitStep,
 )
 from azext_iotjobs.simulator.durations import Fixed, Uniform
-from azext_iotjobs.simulator.events import Leave, What
+from azext_iotjobs.simulator.events import ActivityKind, Disconnect
 from azext_iotjobs.simulator.template import Template, compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 NAMES = ("request", "method", "count", "progress")
 
 
-def device(rule: MethodRule, name: str = "m", **more: Any) -> LivingSession:
-    return LivingSession(Behaviour(methods={name: rule}), **more)
+def device(rule: MethodRule, name: str = "m", **more: Any) -> DrivenSession:
+    return DrivenSession(Behaviour(methods={name: rule}), **more)
 
 
 def template(value: Any) -> Template:
@@ -65,7 +65,7 @@ def test_calls_overtake_each_other_and_each_gets_its_own_answer() -> None:
     assert [each.payload for _, each in one.answers] != list(range(50))
 
 
-def test_an_answer_never_goes_out_on_another_connection_but_what_follows_is_done() -> None:
+def test_a_response_is_never_sent_on_another_connection_but_the_steps_run() -> None:
     rule = MethodRule(latency=Fixed(5), then=(ReportStep(patch=template({"done": True})),))
     one = device(rule)
     one.call("m")
@@ -74,7 +74,7 @@ def test_an_answer_never_goes_out_on_another_connection_but_what_follows_is_done
     one.link()
     one.run_until(10)
     assert one.answers == []
-    (told,) = one.seen(What.UNANSWERED)
+    (told,) = one.activities(ActivityKind.UNANSWERED)
     assert told.details["reason"] == "its connection is gone"
     assert one.reports == [(5, {"done": True})]
 
@@ -85,7 +85,7 @@ def test_no_answer_means_that_nothing_happens() -> None:
     one.run_until(1000)
     assert one.answers == []
     assert one.reports == []
-    assert len(one.seen(What.UNANSWERED)) == 1
+    assert len(one.activities(ActivityKind.UNANSWERED)) == 1
 
 
 def test_a_failed_call_has_a_status_payload_and_steps_of_its_own() -> None:
@@ -102,10 +102,10 @@ def test_a_rate_is_kept_over_many_calls_and_over_many_devices(rate: float) -> No
     one = device(rule)
     for _ in range(1000):
         one.call("m")
-    fleet = [device(rule, device_id=f"pump-{number}") for number in range(1000)]
-    for each in fleet:
+    devices = [device(rule, device_id=f"pump-{number}") for number in range(1000)]
+    for each in devices:
         each.call("m")
-    for answers in ([a for _, a in one.answers], [a for each in fleet for _, a in each.answers]):
+    for answers in ([a for _, a in one.answers], [a for each in devices for _, a in each.answers]):
         failed = sum(answer.status == 500 for answer in answers)
         assert failed == pytest.approx(1000 * rate, abs=50)
 
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_run_whatever_else_happens_meanwhile() -> N
     )
 
     def outcome(seed: str, *, disturbed: bool) -> list[Any]:
-        one = LivingSession(Behaviour(methods={"m": rule, "x": rule}), seed=seed)
+        one = DrivenSession(Behaviour(methods={"m": rule, "x": rule}), seed=seed)
         for _ in range(30):
             one.call("m")
             if disturbed:
@@ -141,7 +141,7 @@ def test_a_reboot_answers_first_leaves_and_reports_when_it_is_back() -> None:
     one.call("reboot")
     one.run_until(100)
     assert [at for at, _ in one.answers] == [11]
-    assert one.stretches() == [(0, "come"), (11, "leave"), (41, "come")]
+    assert one.connection_changes() == [(0, "come"), (11, "leave"), (41, "come")]
     assert one.reports == [(41, {"lastReboot": "2026-11-21T08:00:41.000Z"})]
 
 
@@ -153,18 +153,18 @@ def test_a_second_reboot_makes_the_first_longer() -> None:
     one.run_until(100)
     # It had left before the second answer was due: that one is lost, its steps are not.
     assert len(one.answers) == 1
-    assert one.stretches() == [(0, "come"), (1, "leave"), (31.5, "come")]
+    assert one.connection_changes() == [(0, "come"), (1, "leave"), (31.5, "come")]
 
 
-def test_while_it_is_away_by_its_own_will_it_takes_no_connection() -> None:
+def test_while_it_is_off_line_on_purpose_it_accepts_no_connection() -> None:
     one = device(MethodRule(then=(OfflineStep(Fixed(30)),)), "reboot")
     one.call("reboot")
     one.link()  # a handshake that was under way
-    assert [type(action) for _, action in one.done[-1:]] == [Leave]
+    assert [type(action) for _, action in one.done[-1:]] == [Disconnect]
     assert not one.is_ready
 
 
-def test_steps_take_their_time_and_progress_is_told() -> None:
+def test_steps_take_their_time_and_report_progress() -> None:
     steps: tuple[Step, ...] = (
         ReportStep(patch=template({"fw": {"status": "downloading", "to": "${request.version}"}})),
         WaitStep(Fixed(2)),
@@ -185,16 +185,16 @@ def test_steps_take_their_time_and_progress_is_told() -> None:
     assert (at, message.body, message.properties["kind"]) == (5, b'{"event": "done"}', "fw 1")
 
 
-def test_a_step_by_chance_takes_the_place_of_all_that_follows() -> None:
+def test_a_chance_step_replaces_all_that_follow() -> None:
     steps = (
         ChanceStep(rate=0.3, instead=(ReportStep(patch=template({"fw": "failed"})),)),
         ReportStep(patch=template({"fw": "current"})),
     )
-    fleet = [device(MethodRule(then=steps), device_id=f"d-{number}") for number in range(500)]
-    for each in fleet:
+    devices = [device(MethodRule(then=steps), device_id=f"d-{number}") for number in range(500)]
+    for each in devices:
         each.call("m")
-    assert all(len(each.reports) == 1 for each in fleet), "one of the two, and no more"
-    ends = Counter(each.reported["fw"] for each in fleet)
+    assert all(len(each.reports) == 1 for each in devices), "one of the two, and no more"
+    ends = Counter(each.reported["fw"] for each in devices)
     assert set(ends) == {"failed", "current"} and ends["failed"] == pytest.approx(150, abs=40)
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.behaviour import Behaviour, Flapping, Presence, Span, Windows
-from azext_iotjobs.simulator.events import What
-from azext_iotjobs.simulator.parts.stay import window_at
-from tests.helpers.living_session import LivingSession
+from azext_iotjobs.simulator.behaviour import Behaviour, Flapping, PresenceRule, Span, Windows
+from azext_iotjobs.simulator.events import ActivityKind
+from azext_iotjobs.simulator.parts.presence import window_at
+from tests.helpers.driven_session import DrivenSession
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = Span(time(6), time(22))
@@ -22,36 +22,38 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
-def device(presence: Presence, number: int = 0, begin: str = "2026-11-21T08:00", seed: str = "1") -> LivingSession:
-    return LivingSession(Behaviour(presence=presence), device_id=f"d-{number}", begin=utc(begin), seed=seed)
+def device(presence: PresenceRule, number: int = 0, begin: str = "2026-11-21T08:00", seed: str = "1") -> DrivenSession:
+    return DrivenSession(Behaviour(presence=presence), device_id=f"d-{number}", begin=utc(begin), seed=seed)
 
 
 def test_an_offline_share_is_decided_by_each_device_for_itself() -> None:
     def absent(seed: str, count: int) -> set[int]:
-        fleet = [device(Presence(offline_share=0.05), number, seed=seed) for number in range(count)]
-        assert [not each.is_ready for each in fleet] == [bool(each.seen(What.ABSENT)) for each in fleet]
-        return {number for number, each in enumerate(fleet) if not each.is_ready}
+        devices = [device(PresenceRule(offline_share=0.05), number, seed=seed) for number in range(count)]
+        assert [not each.is_ready for each in devices] == [
+            bool(each.activities(ActivityKind.ABSENT)) for each in devices
+        ]
+        return {number for number, each in enumerate(devices) if not each.is_ready}
 
     few = absent("1", 1000)
     assert 25 <= len(few) <= 75
     assert {number for number in absent("1", 1500) if number < 1000} == few  # more devices change nothing
     assert absent("2", 1000) != few
     assert absent("1", 10) <= few
-    gone = device(Presence(offline_share=1))
+    gone = device(PresenceRule(offline_share=1))
     gone.run_until(1e6)
-    assert gone.stretches() == []
+    assert gone.connection_changes() == []
 
 
 def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
-    fleet = [device(Presence(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
-    assert sum(each.is_ready for each in fleet) == pytest.approx(150, abs=25)
+    devices = [device(PresenceRule(flapping=Flapping(on_s=300, off_s=100)), number) for number in range(200)]
+    assert sum(each.is_ready for each in devices) == pytest.approx(150, abs=25)
     lengths: dict[str, list[float]] = {"come": [], "leave": []}
-    for each in fleet:
+    for each in devices:
         each.run_until(10 * HOUR_S)
-        stretches = each.stretches()
-        for (begin, word), (end, _) in zip(stretches, stretches[1:], strict=False):
+        connection_changes = each.connection_changes()
+        for (begin, word), (end, _) in zip(connection_changes, connection_changes[1:], strict=False):
             lengths[word].append(end - begin)
-        assert all(one[1] != other[1] for one, other in zip(stretches, stretches[1:], strict=False))
+        assert all(one[1] != other[1] for one, other in zip(connection_changes, connection_changes[1:], strict=False))
     for word, mean in (("come", 300), ("leave", 100)):
         assert sum(lengths[word]) / len(lengths[word]) == pytest.approx(mean, rel=0.05)
 
@@ -72,7 +74,7 @@ def test_flapping_keeps_its_means_and_begins_in_the_middle() -> None:
         (DAY, [], "2026-11-21T12:00", False, None),
     ],
 )
-def test_a_window_opens_and_closes_by_the_clock_on_the_wall(
+def test_a_window_opens_and_closes_by_the_wall_clock(
     span: Span, weekdays: range, at: str, is_open: bool, change: str | None
 ) -> None:
     windows = Windows(spans=(span,), zone=BERLIN, weekdays=frozenset(weekdays))
@@ -86,7 +88,7 @@ def test_a_window_opens_and_closes_by_the_clock_on_the_wall(
     st.sets(st.integers(0, 6)),
     st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]),
 )
-def test_nothing_changes_before_the_change_that_is_told(
+def test_nothing_changes_before_the_next_change(
     minute: int, spans: list[tuple[int, int]], weekdays: set[int], zone: str
 ) -> None:
     windows = Windows(
@@ -103,13 +105,13 @@ def test_nothing_changes_before_the_change_that_is_told(
         assert window_at(windows, change)[0] is not is_open
 
 
-def test_a_device_comes_and_goes_with_its_windows_each_a_little_later() -> None:
-    presence = Presence(windows=Windows(spans=(DAY,), zone=BERLIN, spread_s=600))
-    fleet = [device(presence, number, begin="2026-11-21T12:00") for number in range(50)]
+def test_devices_follow_their_windows_each_a_little_later() -> None:
+    presence = PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN, spread_s=600))
+    devices = [device(presence, number, begin="2026-11-21T12:00") for number in range(50)]
     opened = []
-    for each in fleet:
+    for each in devices:
         each.run_until(24 * HOUR_S)
-        (_, first), (closed_at, second), (opened_at, third) = each.stretches()
+        (_, first), (closed_at, second), (opened_at, third) = each.connection_changes()
         assert (first, second, third) == ("come", "leave", "come")
         assert 9 * HOUR_S <= closed_at <= 9 * HOUR_S + 601
         assert opened_at - closed_at == pytest.approx(8 * HOUR_S, abs=2)
@@ -118,9 +120,9 @@ def test_a_device_comes_and_goes_with_its_windows_each_a_little_later() -> None:
 
 
 def test_a_wall_clock_that_is_set_does_not_confuse_it() -> None:
-    one = device(Presence(windows=Windows(spans=(DAY,), zone=BERLIN)), begin="2026-11-21T20:00")
+    one = device(PresenceRule(windows=Windows(spans=(DAY,), zone=BERLIN)), begin="2026-11-21T20:00")
     one.begin -= timedelta(hours=5)
     one.run_until(2 * HOUR_S)
-    assert one.stretches() == [(0, "come")]
+    assert one.connection_changes() == [(0, "come")]
     one.run_until(7 * HOUR_S)
-    assert [word for _, word in one.stretches()] == ["come", "leave"]
+    assert [word for _, word in one.connection_changes()] == ["come", "leave"]

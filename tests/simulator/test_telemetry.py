@@ -14,5 +14,7 @@ def test_messages_are_due_an_interval_apart_and_the_end_is_one_after_the_last() 
 def test_a_message_holds_its_id_time_and_the_text_with_its_number() -> None:
     now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     assert json.loads(body(PLAN, 2, "some-id", now)) == {
-        "id": "some-id", "timestamp": "2026-01-02 03:04:05+00:00", "data": "Ping #2",
-    }  # fmt: skip
+        "id": "some-id",
+        "timestamp": "2026-01-02 03:04:05+00:00",
+        "data": "Ping #2",
+    }

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.expressions import Scope
+from azext_iotjobs.simulator.rng import Rng
 from azext_iotjobs.simulator.template import BadTemplate, compiled, constant
 
-WHO = Who(device_id="pump-7", number=6, tags={"site": "north", "place": {"floor": 3}})
+WHO = DeviceInfo(device_id="pump-7", number=6, tags={"site": "north", "place": {"floor": 3}})
 WALL = datetime(2026, 11, 21, 8, 30, 0, 123456, tzinfo=timezone.utc)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -22,7 +22,7 @@ JSON_VALUES = st.recursive(
 
 
 def rendered(value: Any, seed: str = "", **names: Any) -> Any:
-    return compiled(value, names).render(Scope(WHO, WALL, Dice(seed), names))
+    return compiled(value, names).render(Scope(WHO, WALL, Rng(seed), names))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def rendered(value: Any, seed: str = "", **names: Any) -> Any:
         ({"a": ["${number}", {"b": "${device}"}], "c": 1}, {"a": [6, {"b": "pump-7"}], "c": 1}),
     ],
 )
-def test_what_a_template_comes_to(template: Any, value: Any) -> None:
+def test_a_template_renders_to_a_value(template: Any, value: Any) -> None:
     assert rendered(template, request={"items": [{"a": 1}, "two"], "empty": "", "no": None}) == value
 
 
@@ -81,7 +81,7 @@ def test_what_a_template_comes_to(template: Any, value: Any) -> None:
         ({"${number}": 1}, "only values", ("${number}",)),
     ],
 )
-def test_what_is_wrong_is_said_when_it_is_compiled_and_where(template: Any, said: str, path: tuple[Any, ...]) -> None:
+def test_compiling_a_wrong_template_names_the_place(template: Any, said: str, path: tuple[Any, ...]) -> None:
     with pytest.raises(BadTemplate) as caught:
         compiled(template)
     assert said in str(caught.value)
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_said_when_it_is_compiled_and_where(template: Any, said
 
 @given(JSON_VALUES)
 def test_what_has_no_expression_is_itself(value: Any) -> None:
-    assert constant(value).render(Scope(WHO, WALL, Dice(""))) == value
+    assert constant(value).render(Scope(WHO, WALL, Rng(""))) == value
     if "${" not in json.dumps(value, ensure_ascii=False):
         assert rendered(value) == value
 
@@ -103,12 +103,12 @@ def test_no_text_breaks_the_compiler(text: str) -> None:
         pass
 
 
-def test_throws_stay_within_their_bounds_and_reach_them() -> None:
-    dice = Dice("bounds")
+def test_random_values_stay_within_their_bounds_and_reach_them() -> None:
+    rng = Rng("bounds")
     template = compiled(
         {"i": "${random.int(-1, 2)}", "f": "${random.float(1.5, 2, 1)}", "c": '${random.choice("a", 2)}'}
     )
-    found = [template.render(Scope(WHO, WALL, dice)) for _ in range(400)]
+    found = [template.render(Scope(WHO, WALL, rng)) for _ in range(400)]
     assert {each["i"] for each in found} == {-1, 0, 1, 2}
     assert {each["f"] for each in found} == {1.5, 1.6, 1.7, 1.8, 1.9, 2.0}
     assert {each["c"] for each in found} == {"a", 2}

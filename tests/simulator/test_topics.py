@@ -28,12 +28,17 @@ def test_a_bag_of_properties_is_read_back(bag: dict[str, str | None]) -> None:
 
 @given(st.text(max_size=200), st.binary(max_size=50))
 def test_no_topic_and_no_payload_breaks_the_reader(rest: str, payload: bytes) -> None:
-    for start in ("", "$iothub/methods/POST/", "$iothub/twin/PATCH/properties/desired/", "$iothub/twin/res/",
-                  "devices/d/messages/devicebound/"):  # fmt: skip
+    for start in (
+        "",
+        "$iothub/methods/POST/",
+        "$iothub/twin/PATCH/properties/desired/",
+        "$iothub/twin/res/",
+        "devices/d/messages/devicebound/",
+    ):
         topics.parse("d", start + rest, payload)
 
 
-def test_the_twin_is_asked_for_and_read() -> None:
+def test_the_twin_is_requested_and_read() -> None:
     assert topics.render_fetch(FetchTwin(rid="get1")) == ("$iothub/twin/GET/?$rid=get1", b"")
     body = b'{"desired": {"a": 1, "$version": 3}, "reported": {"$version": 1}}'
     fetched = topics.parse("d", "$iothub/twin/res/200/?$rid=get1", body)
@@ -83,10 +88,11 @@ def test_what_is_none_of_these_is_unreadable(topic: str, payload: bytes) -> None
     assert topics.parse("d", topic, payload) == Unreadable(topic)
 
 
-def test_what_a_device_says_goes_where_the_hub_listens() -> None:
+def test_a_device_publishes_where_the_hub_listens() -> None:
     assert topics.render_answer(AnswerMethod(rid="1 a", status=201, payload=None)) == (
-        "$iothub/methods/res/201/?$rid=1%20a", b"null",
-    )  # fmt: skip
+        "$iothub/methods/res/201/?$rid=1%20a",
+        b"null",
+    )
     topic, body = topics.render_report(Report(rid="3", patch={"é": 1}))
     assert (topic, json.loads(body)) == ("$iothub/twin/PATCH/properties/reported/?$rid=3", {"é": 1})
     sent = SendTelemetry(properties={"site": "north"}, body=b"{}")

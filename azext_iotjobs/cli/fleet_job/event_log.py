@@ -8,9 +8,7 @@ from datetime import datetime
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.progress import Progress
-from azext_iotjobs.cli.output.file_writing import open_new, open_there
-from azext_iotjobs.cli.simulate.event_log import OPTION, opened
-from azext_iotjobs.cli.simulate.event_log import check as check_new
+from azext_iotjobs.cli.output.event_file import check_event_file, open_event_file, open_for_appending, unwritable
 from azext_iotjobs.clients.fleet_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
@@ -26,14 +24,15 @@ class EventFile:
 
     def __init__(self, path: str, *, overwrites: bool, adds: bool) -> None:
         """adds: behind what is there.  Raises ConflictingChoice, BadValue."""
-        check(path, overwrites=overwrites or adds)
+        check_event_file(path, overwrites=overwrites or adds)
         self._path = path
+        appends = adds and not overwrites
         try:
-            self._file = _behind(path) if adds and not overwrites else opened(path, overwrites)
+            self._file = open_for_appending(path) if appends else open_event_file(path, overwrites=overwrites)
         except OSError as err:
-            raise BadValue(f"--events {path} cannot be written: {err.strerror}.") from err
+            raise unwritable(path, err) from err
         self._is_whole = True
-        self._floor = _last_instant(path) if adds and not overwrites and os.path.isfile(path) else None
+        self._floor = _last_instant(path) if appends and os.path.isfile(path) else None
 
     def add(self, event: Event) -> None:
         """Write an event. A file that takes no more ends the writing, with a warning; the run goes on."""
@@ -76,11 +75,6 @@ class Told:
             self._events.close()
 
 
-def check(path: str, *, overwrites: bool) -> None:
-    """Raise what opening the file would, as far as that can be told without making it."""
-    check_new(path, overwrites=overwrites)
-
-
 def _last_instant(path: str) -> datetime | None:
     """The instant of the last event in a file; None: there is none that can be read."""
     with open(path, "rb") as file:
@@ -93,10 +87,3 @@ def _last_instant(path: str) -> datetime | None:
         except (ValueError, LookupError, TypeError, BadValue):  # cut short by a full disk, or by a kill
             continue
     return None
-
-
-def _behind(path: str) -> int:
-    try:
-        return open_new(path)
-    except FileExistsError:
-        return open_there(path, OPTION, os.O_APPEND)

@@ -9,7 +9,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.waiting import devices, in_full, in_short
-from azext_iotjobs.cli.method.progress import HEARTBEAT_S, MAX_FAILURES, short_row
+from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant

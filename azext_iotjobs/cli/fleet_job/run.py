@@ -15,8 +15,8 @@ from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SAID, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, Manner, carry, make_driver, say_what_hub_does, start
 from azext_iotjobs.cli.fleet_job.waiting import in_full
 from azext_iotjobs.cli.input.scalars import at_least
-from azext_iotjobs.cli.method.progress import HEARTBEAT_S
 from azext_iotjobs.cli.output.confirm import goes_on
+from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c

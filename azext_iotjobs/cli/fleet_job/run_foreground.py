@@ -9,11 +9,11 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.fleet_job.dry_run import limited
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
-from azext_iotjobs.cli.fleet_job.event_log import check as check_events
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
 from azext_iotjobs.cli.input.device_selection import warn_of_idle
 from azext_iotjobs.cli.output.confirm import goes_on
+from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
@@ -52,7 +52,7 @@ class Manner:
         if self.events_path is None and self.overwrites_events:
             raise MissingChoice("--overwrite goes with --events.", hint="--events run.jsonl --overwrite")
         if self.events_path is not None:
-            check_events(self.events_path, overwrites=self.overwrites_events or self.adds_events)
+            check_event_file(self.events_path, overwrites=self.overwrites_events or self.adds_events)
 
 
 def start(

@@ -1,25 +1,50 @@
-"""What a device signs in with over MQTT, as it was typed, or its key from the registry."""
+"""How a device signs in over MQTT or HTTPS: with what was typed, or with its key from the registry."""
 
-from azext_iotjobs.cli.message.receive import key_of
+from dataclasses import dataclass, field
+
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.target import check_key
 
 
-def credential_of(
-    client: HubClient,
-    device: str,
-    *,
-    device_key: str | None,
-    certificate_path: str | None,
-    key_path: str | None,
-    passphrase: str | None,
-) -> DeviceKey | DeviceCertificate:
-    """Raises MissingChoice for half a certificate, ConflictingChoice for two ways, what `key_of` raises."""
-    if certificate_path is None and key_path is None and passphrase is None:
-        return DeviceKey(device_id=device, key=key_of(client, device, device_key))
-    if certificate_path is None or key_path is None:
-        raise MissingChoice("A certificate needs both --certificate-file-path and --key-file-path.")
-    if device_key is not None:
-        raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
-    return DeviceCertificate(certificate_file=certificate_path, key_file=key_path, passphrase=passphrase)
+@dataclass(frozen=True, kw_only=True)
+class SignInOptions:
+    """The options that say how a device connects and signs in, as typed; None where nothing was typed."""
+
+    symmetric_key: str | None = field(default=None, repr=False)
+    certificate_file_path: str | None = None
+    key_file_path: str | None = None
+    our_passphrase: str | None = field(default=None, repr=False)
+    websocket: bool = False  # MQTT through the HTTPS port
+
+    @property
+    def names_certificate(self) -> bool:
+        """Whether any part of a certificate was typed."""
+        return any(each is not None for each in (self.certificate_file_path, self.key_file_path, self.our_passphrase))
+
+    def credential(self, client: HubClient, device: str) -> DeviceKey | DeviceCertificate:
+        """What a device signs in with over MQTT.
+
+        Raises MissingChoice for half a certificate, ConflictingChoice for a key and a certificate, and what `key`
+        raises.
+        """
+        if not self.names_certificate:
+            return DeviceKey(device_id=device, key=self.key(client, device))
+        if self.certificate_file_path is None or self.key_file_path is None:
+            raise MissingChoice("A certificate needs both --certificate-file-path and --key-file-path.")
+        if self.symmetric_key is not None:
+            raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
+        return DeviceCertificate(
+            certificate_file=self.certificate_file_path, key_file=self.key_file_path, passphrase=self.our_passphrase
+        )
+
+    def key(self, client: HubClient, device: str) -> str:
+        """The device's key: the typed one, or its primary key from the registry.
+
+        Raises BadValue for a typed key that is not one, and for a device without keys; HubAnswer, LinkError.
+        """
+        if self.symmetric_key is not None:
+            check_key(self.symmetric_key, "--symmetric-key")
+            return self.symmetric_key
+        return client.key_of(device)

@@ -229,11 +229,12 @@ OUTCOME: Group = (
 )
 
 
-DEVICE_KEY: Group = (option("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
+# How a device signs in: the fields of SignInOptions.
+DEVICE_KEY: Group = (extra("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
 
 
 WEBSOCKET: Group = (
-    option(
+    extra(
         "websocket",
         "--websocket",
         "MQTT over WebSocket: port 443, or a local hub's HTTPS port, instead of 8883.",
@@ -303,7 +304,7 @@ def payload(default: str) -> Group:
 def certificate(note: str = "") -> Group:
     return (
         *(
-            option(dest, names, f"{text} of an X.509 device{note}.")
+            extra(dest, names, f"{text} of an X.509 device{note}.")
             for dest, names, text in (
                 ("certificate_file_path", "--certificate-file-path --cp", "PEM file with the certificate"),
                 ("key_file_path", "--key-file-path --kp", "PEM file with the private key"),

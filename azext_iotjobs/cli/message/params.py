@@ -6,25 +6,25 @@ from azext_iotjobs.cli.input.options import Group, Options, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, BODY, DEVICE, DEVICE_KEY, HUB, WEBSOCKET, certificate
 
 SEND_D2C: Group = (
-    option("messages_to_send", "--msg-count --mc", "How often to send it.", type=int),
-    option("model", "--model-id --dtmi", "DTMI of the model that the device announces."),
+    option("our_msg_count", "--msg-count --mc", "How often to send the message.", type=int),
+    option("our_model_id", "--model-id --dtmi", "DTMI of the model that the device announces."),
 )
 
 
 RECEIVE: Group = (
-    option("lock_s", "--lock-timeout --lt", "Seconds for which the message is kept from others, 5 to 300.", type=int),
+    option("our_lock_timeout", "--lock-timeout --lt", "Seconds for which the message is locked, 5 to 300.", type=int),
     *(
         option(dest, name, text, arg_type=get_three_state_flag())
         for dest, name, text in (
-            ("completes", "--complete", "Complete the message once it is received."),
-            ("abandons", "--abandon", "Abandon the message once it is received: it waits again."),
-            ("rejects", "--reject", "Reject the message once it is received."),
+            ("our_complete", "--complete", "Complete the message once it is received."),
+            ("our_abandon", "--abandon", "Abandon the message once it is received: it returns to the queue."),
+            ("our_reject", "--reject", "Reject the message once it is received."),
         )
     ),
 )
 
 
-LOCK_TOKEN: Group = (option("lock_token", "--etag -e", "The etag that `receive` printed."),)
+LOCK_TOKEN: Group = (option("our_etag", "--etag -e", "The etag that `receive` printed."),)
 
 
 SEND: Options = (

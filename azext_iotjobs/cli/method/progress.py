@@ -4,23 +4,19 @@ Rows are a person's to read, so they have bounds; the result and --output-file h
 changes below the rows.
 """
 
-import json
 from collections import Counter
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 
 MAX_ROWS = 1_000  # then only of devices that failed
-MAX_FAILURES = 20  # that are shown where not every row is
-SHOWN_CHARACTERS = 120  # of an answer
 LINE_EVERY_S = 0.2
-HEARTBEAT_S = 30.0  # between two lines of how far it is, where no line can change
 
 
 class CallProgress:
@@ -100,18 +96,3 @@ def how_far(count: int, total: int | None, failed: int, passed_s: float) -> str:
     rate = count / max(passed_s, 0.001)
     left = "" if total is None or not count else f", {max(0, total - count) / rate:.0f} s left"
     return f"{count}{'' if total is None else f'/{total}'} called, {failed} failed, {rate:.1f} a second{left}"
-
-
-def short_row(row: DeviceResult) -> str:
-    """One line: pump-1 200 {"ok": true}; nothing of it can steer a terminal."""
-    who = row.device_id if row.module_id is None else f"{row.device_id}/{row.module_id}"
-    if row.method_status is not None:
-        said = f"{row.method_status} {_cut(json.dumps(row.payload, ensure_ascii=False))}"
-    else:
-        said = f"{row.error_class.value if row.error_class else row.status}: {_cut(row.error_text or '')}"
-    return f"{printable(who)} {said}"
-
-
-def _cut(text: str) -> str:
-    line = printable(text[: SHOWN_CHARACTERS + 1])
-    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""Certificates of a fleet's devices: out of a folder, or issued by a test CA for this run."""
+"""Certificates of simulated devices: from a folder, or issued by a test CA for this run."""
 
 import hashlib
 import os
@@ -11,30 +11,30 @@ from typing import Protocol
 from azext_iotjobs.cli.input.scalars import bytes_of_file
 from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleets import some
 from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.simulated_devices import shown_ids
 
 FIRST_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Certificates(Protocol):
-    """Where the certificates of devices come from."""
+    """A source of certificates."""
 
-    kind: SignIn  # as which the devices are registered
+    kind: SignIn  # how devices with such certificates are registered
 
     def check(self, device_ids: Iterable[str]) -> None:
-        """Raise BadValue unless there is, or can be, one for each."""
+        """Raise BadValue unless there is a certificate for each device, or can be one."""
 
     def thumbprint(self, device_id: str) -> str | None:
-        """What a device is to be registered with."""
+        """The thumbprint to register a device with; None: it needs none."""
 
     def of(self, device_id: str, folder: Path) -> DeviceCertificate:
-        """A device's certificate; what has to be written goes into `folder`."""
+        """A device's certificate; files that have to be written go into `folder`."""
 
 
 class CertificateFolder:
-    """Files that are there: ID-cert.pem and ID-key.pem, as device-identity create writes them, or ID.pem with both."""
+    """Existing files: ID-cert.pem and ID-key.pem, as device-identity create writes them, or ID.pem with both."""
 
     kind = SignIn.THUMBPRINT
 
@@ -46,12 +46,12 @@ class CertificateFolder:
         missing = [each for each in device_ids if self._files(each) is None]
         if missing:
             raise BadValue(
-                f"--certificate-file-path {self._path}: there is no certificate of {some(missing)}.",
+                f"--certificate-file-path {self._path}: there is no certificate of {shown_ids(missing)}.",
                 hint=f"Expected {missing[0]}-cert.pem and {missing[0]}-key.pem, or {missing[0]}.pem with both.",
             )
 
     def thumbprint(self, device_id: str) -> str | None:
-        """SHA-1, which is what the registry takes."""
+        """The SHA-1 thumbprint, which is what the registry stores."""
         path = self.of(device_id, self._path).certificate_file
         found = FIRST_CERTIFICATE.search(bytes_of_file(path, "--certificate-file-path").decode("ascii", "replace"))
         try:
@@ -76,13 +76,13 @@ class CertificateFolder:
         return None
 
 
-class Issued:
-    """Made for this run, and signed by a CA that the hub knows."""
+class IssuedCertificates:
+    """Certificates made for this run, and signed by a CA that the hub knows."""
 
     kind = SignIn.CA
 
     def __init__(self, ca_path: str, key_path: str | None, passphrase: str | None) -> None:
-        # Imported for those who ask for it: az's `cryptography` loads slowly.
+        # Imported only when needed: az's `cryptography` loads slowly.
         from azext_iotjobs.cli.simulate.test_ca import Issuer
 
         self._issuer = Issuer(
@@ -95,7 +95,7 @@ class Issued:
         long = [each for each in device_ids if len(each) > 64]
         if long:
             raise BadValue(
-                f"--issue-from-ca: {some(long)}: a certificate's common name has at most 64 characters (RFC 5280)."
+                f"--issue-from-ca: {shown_ids(long)}: a certificate's common name has at most 64 characters (RFC 5280)."
             )
 
     def thumbprint(self, device_id: str) -> str | None:

@@ -1,6 +1,6 @@
-"""Register the devices of a fleet that are missing, and remove them at its end; and what earlier runs have left."""
+"""Register the missing devices of a simulation, and remove them at its end; remove what earlier runs have left."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +10,15 @@ from knack.log import get_logger
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.simulate import created_devices_log, select_devices
-from azext_iotjobs.cli.simulate.created_devices_log import CreatedList
-from azext_iotjobs.cli.simulate.credentials import Ways
-from azext_iotjobs.cli.simulate.options import EVERYTHING, FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.created_devices_log import CreatedDevicesLog
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.options import EVERYTHING, SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
-from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.model.text import Text, command, printable
 from azext_iotjobs.operations.simulate import provisioning as operation
 from azext_iotjobs.operations.simulate.provisioning import Deletion
@@ -26,115 +26,153 @@ from azext_iotjobs.operations.simulate.provisioning import Deletion
 logger = get_logger(__name__)
 
 MAX_SHOWN = 100  # ids of a kind in a result
-TOLD_STEPS = 10  # of progress
+PROGRESS_LINES = 10  # at most
 
 
 @dataclass(kw_only=True)
-class Made:
-    """A fleet whose devices are all registered, and what this run made of it."""
+class RegisteredDevices:
+    """The devices of a simulation, all registered, and what this run has created and removed."""
 
-    fleet: Fleet
-    run: str | None = None  # None: nothing was missing
-    count: int = 0
-    deletion: Deletion | None = None  # once it is over, with --delete-after
-    left_count: int = 0  # that --delete-after could not remove
+    devices: SimulatedDevices
+    run: str | None = None  # None: none was missing
+    created_count: int = 0
+    deletion: Deletion | None = None  # with --delete-after, once it has ended
+    left_count: int = 0  # devices that --delete-after could not remove
 
     def document(self) -> dict[str, Any] | None:
-        """For a simulation's result; None: nothing was missing."""
+        """For the result of the simulation; None when no device was missing."""
         if self.run is None:
             return None
         removed = {} if self.deletion is None else deletion_document(self.deletion)
-        return {"run": self.run, "made": self.count, **removed, "left": self.left_count}
+        return {"run": self.run, "made": self.created_count, **removed, "left": self.left_count}
 
 
 @contextmanager
-def made(client: HubClient, found: Fleet, options: FleetOptions, ways: Ways, stop: StopFlag) -> Iterator[Made]:
-    """Register what is missing; with --delete-after, remove it at the end, however that comes.
+def registered(
+    client: HubClient, devices: SimulatedDevices, options: SimulateOptions, plan: CredentialPlan, stop: StopFlag
+) -> Iterator[RegisteredDevices]:
+    """Register the missing devices; with --delete-after, remove them at the end, even after an error.
 
-    A second Ctrl-C leaves at once, and so does a process that is killed: the list on the disk says what is left.
-    Raises HubAnswer, LinkError; ConflictingChoice when a device was registered meanwhile that may not be simulated.
+    plan: how the devices are to sign in.
+    After a second Ctrl-C, or if the process is killed, nothing is removed; the log on disk names what is left.
+    Raises HubAnswer, LinkError; ConflictingChoice for a device that was registered meanwhile and may not be simulated.
     """
-    if not found.missing:
-        yield Made(fleet=found)
+    if not devices.missing:
+        yield RegisteredDevices(devices=devices)
         return
-    more_tags = options.tags
-    target = client.target
-    if not target.is_local:
-        again = " Removing them takes as long again." if options.deletes_after else ""
-        logger.warning("Registering %d devices: %s.%s", len(found.missing), registry_time(len(found.missing)), again)
-    log = created_devices_log.begin(target, SystemClock().now(), is_temporary=options.deletes_after)
-    result = Made(fleet=found, run=log.created.run)
-    leaves_at_once = False
+    _announce(client, len(devices.missing), deletes_after=options.delete_after)
+    log = created_devices_log.create(client.target, SystemClock().now(), is_temporary=options.delete_after)
+    result = RegisteredDevices(devices=devices, run=log.created.run)
+    is_interrupted = False
     try:
-        new = [ways.new_device(name, log.created.run, more_tags) for name in found.missing]
-        creation = operation.create(client, new, log, SystemClock(), stop, _say("registered"))
-        select_devices.check(client, creation.there, options, fleet_size=found.size, is_single=False)
-        kind = BY_KEY if ways.certificates is None else ways.certificates.kind.value
-        tags = {**more_tags, SIMULATED_TAG: True, RUN_TAG: log.created.run}
-        fresh = tuple(
-            DeviceFacts(device_id=name, etag="", is_connected=False, sign_in=kind, tags=tags) for name in creation.made
-        )
-        result.fleet = Fleet(
-            there=(*found.there, *creation.there, *fresh), missing=(), numbers=found.numbers, own_keys=found.own_keys
-        )
-        result.count = len(fresh)
+        _create(client, result, options, plan, log, stop)
         yield result
     except KeyboardInterrupt:
-        leaves_at_once = True
+        is_interrupted = True
         raise
     finally:
-        if options.deletes_after and not leaves_at_once:
-            result.deletion = _removed(client, log)
-        result.left_count = len(log.created.etags) if options.deletes_after else 0
+        if options.delete_after and not is_interrupted:
+            result.deletion = _delete(client, log)
+        result.left_count = len(log.created.etags) if options.delete_after else 0
         if result.left_count:
             logger.warning(
-                "%d devices that this run made are left. Remove them: %s",
-                result.left_count, suggestion("iot device simulate", "--clean-up"),
-            )  # fmt: skip
+                "%s that this run made %s left. Remove them: %s",
+                _devices(result.left_count),
+                "is" if result.left_count == 1 else "are",
+                suggestion("iot device simulate", "--clean-up"),
+            )
         log.close()
 
 
-def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, Any]:
-    """Remove what earlier runs with --delete-after left on this hub, or all that one run made; tell what was done."""
-    lists, running = created_devices_log.left_over(client.target)
-    asked_for = options.cleans_up if options.cleans_up != EVERYTHING else None
-    if asked_for is not None and asked_for not in [each.created.run for each in lists]:
-        for each in lists:
-            each.close()
-        if asked_for in running:
-            raise NotFound(f"Run {printable(asked_for)} is still going on.", hint="End it first, with Ctrl-C.")
-        raise NotFound(
-            f"There is no list of run {printable(asked_for)} for {client.target.authority} on this machine.",
-            hint=Text("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
-        )
-    runs, kept, failed = [], [], False
+def _announce(client: HubClient, count: int, *, deletes_after: bool) -> None:
+    if client.target.is_local:
+        return
+    again = " Removing them takes as long again." if deletes_after else ""
+    logger.warning("Registering %s: %s.%s", _devices(count), registry_time(count), again)
+
+
+def _create(
+    client: HubClient,
+    result: RegisteredDevices,
+    options: SimulateOptions,
+    plan: CredentialPlan,
+    log: CreatedDevicesLog,
+    stop: StopFlag,
+) -> None:
+    devices = result.devices
+    new = [plan.new_device(name, log.created.run, options.extra_tags) for name in devices.missing]
+    creation = operation.create(client, new, log, SystemClock(), stop, _progress("registered"))
+    select_devices.check(client, creation.existing, options, total_count=devices.count, is_single=False)
+    sign_in = BY_KEY if plan.certificates is None else plan.certificates.kind.value
+    tags = {**options.extra_tags, SIMULATED_TAG: True, RUN_TAG: log.created.run}
+    created = tuple(
+        DeviceFacts(device_id=name, etag="", is_connected=False, sign_in=sign_in, tags=tags)
+        for name in creation.created
+    )
+    result.devices = SimulatedDevices(
+        existing=(*devices.existing, *creation.existing, *created),
+        missing=(),
+        numbers=devices.numbers,
+        own_keys=devices.own_keys,
+    )
+    result.created_count = len(created)
+
+
+def clean_up(cmd: Any, client: HubClient, options: SimulateOptions) -> dict[str, Any]:
+    """Remove what earlier runs with --delete-after have left on this hub, or all that one run has created."""
+    logs, running = created_devices_log.take_over_ended_runs(client.target)
+    run = options.clean_up if options.clean_up != EVERYTHING else None
     try:
-        for each in lists:
-            created = each.created
-            shown = {"run": created.run, "deviceCount": len(created.etags)}
-            if not (created.is_temporary if asked_for is None else created.run == asked_for):
-                kept.append(shown)
-            elif options.only_plans:
-                runs.append({**shown, "devices": list(created.etags)[:MAX_SHOWN]})
-            else:
-                deletion = operation.delete(client, each, SystemClock(), _say("removed"))
-                failed = failed or bool(deletion.failed)
-                runs.append({**shown, **deletion_document(deletion), "left": len(created.etags)})
+        _check_run(client, run, logs, running)
+        runs, kept, has_failed = _remove(client, run, logs, is_dry_run=options.dry_run)
     finally:
-        for each in lists:
-            each.close()
-    if kept and asked_for is None:
+        for log in logs:
+            log.close()
+    if kept and run is None:
         logger.warning(
             "%d runs without --delete-after made devices that stay; --clean-up RUN removes those of one.", len(kept)
         )
-    if failed:
+    if has_failed:
         leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=False)
-    dry = {"dryRun": True} if options.only_plans else {}
+    dry = {"dryRun": True} if options.dry_run else {}
     return {**dry, "hub": client.target.authority, "runs": runs, "kept": kept, "running": running}
 
 
+def _check_run(client: HubClient, run: str | None, logs: Sequence[CreatedDevicesLog], running: Sequence[str]) -> None:
+    """Raise NotFound for a run that has no log here, or has not ended."""
+    if run is None or run in [log.created.run for log in logs]:
+        return
+    if run in running:
+        raise NotFound(f"Run {printable(run)} is still going on.", hint="End it first, with Ctrl-C.")
+    raise NotFound(
+        f"There is no list of run {printable(run)} for {client.target.authority} on this machine.",
+        hint=Text("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
+    )
+
+
+def _remove(
+    client: HubClient, run: str | None, logs: Sequence[CreatedDevicesLog], *, is_dry_run: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], bool]:
+    """Remove the devices of a run, or of all temporary runs: the runs removed, those kept, and whether any failed."""
+    runs: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    has_failed = False
+    for log in logs:
+        created = log.created
+        shown = {"run": created.run, "deviceCount": len(created.etags)}
+        if not (created.is_temporary if run is None else created.run == run):
+            kept.append(shown)
+        elif is_dry_run:
+            runs.append({**shown, "devices": list(created.etags)[:MAX_SHOWN]})
+        else:
+            deletion = operation.delete(client, log, SystemClock(), _progress("removed"))
+            has_failed = has_failed or bool(deletion.failed)
+            runs.append({**shown, **deletion_document(deletion), "left": len(created.etags)})
+    return runs, kept, has_failed
+
+
 def deletion_document(deletion: Deletion) -> dict[str, Any]:
-    """For a result: what became of devices that were to be removed; ids where somebody may want to look."""
+    """For a result: counts of what was removed, and the ids of devices that were not."""
     return {
         "deleted": len(deletion.deleted),
         "goneAlready": len(deletion.missing),
@@ -146,28 +184,35 @@ def deletion_document(deletion: Deletion) -> dict[str, Any]:
     }
 
 
-def _removed(client: HubClient, log: CreatedList) -> Deletion | None:
-    """What is removed at a run's end. Its errors are told: what the run itself came to is worth more."""
+def _delete(client: HubClient, log: CreatedDevicesLog) -> Deletion | None:
+    """Remove devices at the end of a run. Errors become warnings: the result of the run is worth more."""
     try:
-        deletion = operation.delete(client, log, SystemClock(), _say("removed"))
+        deletion = operation.delete(client, log, SystemClock(), _progress("removed"))
     except IotJobsError as err:
         logger.warning("Removing the devices broke off: %s", err)
         return None
     if deletion.changed:
         logger.warning(
             "%d devices stay, because somebody has changed them since they were made: %s",
-            len(deletion.changed), ", ".join(deletion.changed[:MAX_SHOWN]),
-        )  # fmt: skip
+            len(deletion.changed),
+            ", ".join(deletion.changed[:MAX_SHOWN]),
+        )
     return deletion
 
 
-def _say(what: str) -> operation.OnBatch:
-    def say(done: int, total: int) -> None:
-        nonlocal said
-        if total > done and done - said >= total / TOLD_STEPS:
-            logger.warning("%d of %d %s.", done, total, what)
-            said = done
+def _devices(count: int) -> str:
+    return f"{count} device{'' if count == 1 else 's'}"
 
-    said = 0
 
-    return say
+def _progress(verb: str) -> operation.OnBatch:
+    """Prints how many devices are done, now and then."""
+
+    last_shown = 0
+
+    def on_batch(done: int, total: int) -> None:
+        nonlocal last_shown
+        if total > done and done - last_shown >= total / PROGRESS_LINES:
+            logger.warning("%d of %d %s.", done, total, verb)
+            last_shown = done
+
+    return on_batch

@@ -1,7 +1,7 @@
-"""The lists of what was created for simulations, on this machine's disk: one file for each creation.
+"""The logs of devices that simulations have created, on this machine's disk: one file for each run.
 
-A file is only ever added to, and locked while its process lives; one that is not locked is of a run that has ended,
-however it ended. It holds ids and etags, and no key.
+A file is append-only, and locked while its process runs; one that is not locked belongs to a run that has ended in
+some way. It holds ids and etags, and no key.
 """
 
 import json
@@ -17,26 +17,26 @@ from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN
-from azext_iotjobs.model.created import Created, head, hub_name, read_list
+from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, hub_name, parse_log
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
 from azext_iotjobs.model.target import HubTarget
 
 logger = get_logger(__name__)
 
-LOCKED_BYTE = 1 << 30  # far behind the end: Windows lets nobody else read what is locked
+LOCKED_BYTE = 1 << 30  # far behind the end: on Windows nobody else can read what is locked
 
 
-class CreatedList:
-    """A list that is this process's; `created` is what it says."""
+class CreatedDevicesLog:
+    """A log that this process has locked; `created` is its content."""
 
-    def __init__(self, path: Path, file: int, created: Created) -> None:
+    def __init__(self, path: Path, file: int, created: CreatedDevices) -> None:
         self.path = path
         self.created = created
         self._file = file
 
-    def note(self, entry: Mapping[str, Any]) -> None:
-        """Add an entry; it is on the disk when this returns. Raises BadValue when the disk does not take it."""
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Append an entry and apply it to `created`; it is on the disk then. Raises BadValue if it cannot be."""
         try:
             _append(self._file, entry)
         except OSError as err:
@@ -44,7 +44,7 @@ class CreatedList:
         self.created.apply(entry)
 
     def close(self) -> None:
-        """Give it back; a list of nothing is removed."""
+        """Unlock the file, and remove it if no device is left."""
         if not self.created.etags and sys.platform != "win32":
             self.path.unlink(missing_ok=True)
         os.close(self._file)
@@ -53,28 +53,32 @@ class CreatedList:
 
 
 def folder() -> Path:
-    """Where the lists are, under az's configuration folder."""
+    """The folder of the logs, in az's configuration folder."""
     return Path(get_config_dir()) / "iotjobs" / "simulated"
 
 
-def begin(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedList:
-    """A new list. Raises BadValue when it cannot be written."""
+def create(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedDevicesLog:
+    """Start the log of a run.
+
+    now: aware UTC, part of the run's name.  is_temporary: whether the devices are removed at the end of the run.
+    Raises BadValue when it cannot be written.
+    """
     run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    created = Created(run=run, hub=name_of(target), is_temporary=is_temporary)
+    created = CreatedDevices(run=run, hub=name_of(target), is_temporary=is_temporary)
     path = folder() / f"{run}.jsonl"
     try:
         folder().mkdir(parents=True, exist_ok=True)
         folder().chmod(0o700)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | PLAIN, 0o600)
         _lock(file)
-        _append(file, head(created))
+        _append(file, first_entry(created))
     except OSError as err:
         raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
-    return CreatedList(path, file, created)
+    return CreatedDevicesLog(path, file, created)
 
 
-def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
-    """The lists for a hub whose runs have ended, taken over; and the runs that go on."""
+def take_over_ended_runs(target: HubTarget) -> tuple[list[CreatedDevicesLog], list[str]]:
+    """Lock and give the logs for a hub whose runs have ended; and the names of runs that have not."""
     taken, running = [], []
     for path in sorted(folder().glob("*.jsonl")):
         created = _read(path)
@@ -82,7 +86,7 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
             continue
         try:
             file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW | PLAIN)
-        except FileNotFoundError:  # that run has ended just now, and left nothing
+        except FileNotFoundError:  # that run has ended just now, and left no device
             continue
         except OSError as err:
             raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
@@ -90,22 +94,22 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
             os.close(file)
             running.append(created.run)
             continue
-        taken.append(CreatedList(path, file, _read(path) or created))
-        _end_torn_line(file, path)
+        taken.append(CreatedDevicesLog(path, file, _read(path) or created))
+        _cut_torn_line(file, path)
     return taken, running
 
 
 def name_of(target: HubTarget) -> str:
-    """The hub's name in a list."""
+    """The hub's name in a log, the same however a hub on this machine was named."""
     return hub_name("localhost" if target.is_loopback else canonical_host(target.host), target.https_port)
 
 
-def _read(path: Path) -> Created | None:
+def _read(path: Path) -> CreatedDevices | None:
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             lines = file.readlines()
-        # Without a whole first line its run has just begun, or died before it asked for anything.
-        return read_list(lines) if lines and lines[0].endswith("\n") else None
+        # Without a whole first line its run has just begun, or died before its first request.
+        return parse_log(lines) if lines and lines[0].endswith("\n") else None
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, BadValue) as err:
@@ -120,8 +124,8 @@ def _append(file: int, entry: Mapping[str, Any]) -> None:
     os.fsync(file)
 
 
-def _end_torn_line(file: int, path: Path) -> None:
-    """What is added behind a line that was cut off must not become part of it."""
+def _cut_torn_line(file: int, path: Path) -> None:
+    """Remove a last line that is not whole, so that the next entry does not become part of it."""
     content = path.read_bytes()
     if not content.endswith(b"\n"):
         os.ftruncate(file, content.rfind(b"\n") + 1)

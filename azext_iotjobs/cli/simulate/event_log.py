@@ -1,8 +1,8 @@
-"""--events: each thing that a simulated device sees or does, as a line of JSON, in the order in which it happened.
+"""--events: each activity of a simulated device as a line of JSON, in the order in which they happen.
 
-What a device receives is in the file before the device answers: a program that counts the lines never counts less than
-what was answered, even if this process is killed. Other lines are kept for a second at most. docs/simulator.md has the
-form of the lines.
+What a device receives is in the file before the device responds: a program that counts the lines never counts fewer
+than were answered, even if this process is killed. Other lines are buffered for a second at most. docs/simulator.md
+describes the lines.
 """
 
 import base64
@@ -12,19 +12,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.cli.output.file_writing import check_link, is_file, open_new, open_there
+from azext_iotjobs.cli.output.event_file import open_event_file, unwritable
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 
-OPTION = "--events"
-ENDINGS = (".jsonl", ".ndjson", ".log", ".txt")  # the last two of what is read line by line, whatever it is
 MAX_VALUE = 8192  # characters of one value's JSON; a method's payload may have 128 KB
-MAX_KEPT = 64 * 1024  # characters that wait for the file
-RECEIVED = frozenset({What.METHOD, What.DESIRED, What.MESSAGE})
+MAX_BUFFERED = 64 * 1024  # characters
+RECEIVED = frozenset({ActivityKind.METHOD, ActivityKind.DESIRED, ActivityKind.MESSAGE})
 RENAMED = {"retry_in_s": "retryInSeconds"}
-LEFT_OUT = ("count",)  # of the plan's messages: no news
+OMITTED = ("count",)  # the same for all messages of a plan
 
 _encode = json.JSONEncoder(separators=(", ", ": "), default=str).encode  # ASCII alone
 
@@ -33,105 +30,62 @@ class EventFile:
     """An open file of events."""
 
     def __init__(self, path: str, *, overwrites: bool) -> None:
-        """Raises ConflictingChoice for a file that is there, BadValue for one that cannot be written."""
+        """Raises ConflictingChoice for an existing file, unless `overwrites`; BadValue if it cannot be written."""
         self._path = path
-        self._kept: list[str] = []
-        self._kept_size = 0
-        if path == "-":
-            raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
+        self._buffer: list[str] = []
+        self._buffered_count = 0
         try:
-            self._file = opened(path, overwrites)
+            self._file = open_event_file(path, overwrites=overwrites)
         except OSError as err:
-            raise self._unwritable(err) from err
+            raise unwritable(path, err) from err
 
-    def add(self, device: str, seen: Seen, now: Moment) -> None:
-        """Write what `device` saw or did. Raises BadValue when the file takes no more."""
-        values = _values(seen.details) if seen.details else ""
-        self._keep(
-            f'{{"at": "{_instant(now.wall)}", "device": {_encode(device)}, "event": "{seen.what.value}"{values}}}\n'
+    def add(self, device: str, activity: Activity, now: Moment) -> None:
+        """Write an activity of `device`, at `now`. Raises BadValue when the file cannot be written."""
+        values = _values(activity.details) if activity.details else ""
+        self._write(
+            f'{{"at": "{_instant(now.wall)}", "device": {_encode(device)}, "event": "{activity.kind.value}"{values}}}\n'
         )
-        if seen.what in RECEIVED:
+        if activity.kind in RECEIVED:
             self.flush()
 
     def add_verdict(self, verdict: Verdict, now: Moment) -> None:
-        """Write what an expectation came to, and a line for each device of which it was not true."""
+        """Write the result of an expectation, and a line for each device that did not satisfy it."""
         at, text = _instant(now.wall), _encode(verdict.expectation.text)
         came_true = _encode(verdict.came_true)
-        self._keep(f'{{"at": "{at}", "event": "verdict", "expectation": {text}, "cameTrue": {came_true}}}\n')
+        self._write(f'{{"at": "{at}", "event": "verdict", "expectation": {text}, "cameTrue": {came_true}}}\n')
         for device in verdict.missing:
-            self._keep(f'{{"at": "{at}", "device": {_encode(device)}, "event": "missing", "expectation": {text}}}\n')
+            self._write(f'{{"at": "{at}", "device": {_encode(device)}, "event": "missing", "expectation": {text}}}\n')
 
     def flush(self) -> None:
-        """Hand all to the system: it is in the file, whatever becomes of this process."""
-        if not self._kept:
+        """Hand all lines to the operating system, so that they are in the file even if this process is killed."""
+        if not self._buffer:
             return
-        rest = memoryview("".join(self._kept).encode("ascii"))
-        self._kept, self._kept_size = [], 0
+        rest = memoryview("".join(self._buffer).encode("ascii"))
+        self._buffer, self._buffered_count = [], 0
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as err:
-            raise self._unwritable(err) from err
+            raise unwritable(self._path, err) from err
 
     def close(self) -> None:
-        """Write what is left, and close."""
+        """Write what is buffered, and close the file."""
         try:
             self.flush()
         finally:
             os.close(self._file)
 
-    def _keep(self, line: str) -> None:
-        self._kept.append(line)
-        self._kept_size += len(line)
-        if self._kept_size > MAX_KEPT:
+    def _write(self, line: str) -> None:
+        self._buffer.append(line)
+        self._buffered_count += len(line)
+        if self._buffered_count > MAX_BUFFERED:
             self.flush()
-
-    def _unwritable(self, err: OSError) -> BadValue:
-        return BadValue(f"--events {self._path} cannot be written: {err.strerror}.")
-
-
-def check(path: str, *, overwrites: bool) -> None:
-    """Raise what opening the file would, as far as that can be told without making it."""
-    if path == "-":
-        raise BadValue("--events - is not possible: stdout is for the command's result.", hint="Name a file.")
-    if not path:
-        raise BadValue("--events is empty.", hint="Name a file.")
-    if os.path.isdir(path):
-        raise BadValue(f"--events {path} cannot be written: it is a folder.")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise BadValue(f"--events {path} cannot be written: there is no folder {folder}.")
-    check_link(path, OPTION)
-    if os.path.exists(path) and not is_file(path):
-        return  # a pipe to another program: it has no form of its own
-    ending = os.path.splitext(path)[1]
-    if ending and ending.lower() not in ENDINGS:
-        raise BadValue(
-            f"--events {path}: events are JSON lines, and no name of theirs ends in {ending}.",
-            hint=f"Give a name that ends in {' or '.join(ENDINGS)}, or in nothing.",
-        )
-    if os.path.exists(path) and not overwrites:
-        raise _is_there(path)
-
-
-def _is_there(path: str) -> ConflictingChoice:
-    return ConflictingChoice(f"--events {path} is there already.", hint="Add --overwrite, or name another file.")
-
-
-def opened(path: str, overwrites: bool) -> int:
-    """A file descriptor. What is no file, such as a pipe to another program, is written to as it is."""
-    try:
-        return open_new(path)
-    except FileExistsError:
-        if is_file(path) and not overwrites:
-            raise _is_there(path) from None
-    return open_there(path, OPTION, os.O_TRUNC)
 
 
 def _values(details: Mapping[str, Any]) -> str:
     text = ""
     for name, value in details.items():
-        if name in LEFT_OUT:
+        if name in OMITTED:
             continue
         key = RENAMED.get(name, name)
         if isinstance(value, bytes):

@@ -6,7 +6,7 @@ group("iot device", "Act as a device of an IoT Hub.")
 
 command(
     "iot device simulate",
-    "Simulate a device, or a fleet: it sends messages, answers direct methods and echoes desired properties.",
+    "Simulate one device or many: they send messages, answer direct methods and echo desired properties.",
     (
         "Answer every method with status 201 and a payload.",
         "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
@@ -31,16 +31,16 @@ command(
         "--key-file-path pump-1-key.pem --websocket",
     ),
     (
-        "A fleet: register 100 devices, let them answer methods until Ctrl-C, and remove them.",
+        "Many devices: register 100, answer methods until Ctrl-C, and remove them.",
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after",
     ),
     (
-        "Those that a condition matches, without one of them, at most 500; first only look.",
+        "The devices that a condition matches, without one of them, at most 500; only show which.",
         "az iot device simulate -n localhost --query-condition \"tags.site = 'north'\" --exclude pump-7 "
         "--max-devices 500 --dry-run",
     ),
     (
-        "The second of five parts of a fleet, on the second of five machines.",
+        "The second of five parts of the devices, on the second of five machines.",
         'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
     ),
     (
@@ -49,35 +49,35 @@ command(
         "--issue-from-ca ca.pem --ca-key ca.key",
     ),
     (
-        "Remove what a run that was killed has left.",
+        "Remove the devices that a killed run has left.",
         "az iot device simulate -n localhost --clean-up",
     ),
     (
-        "A fleet whose run fails (exit code 4) unless every device has answered a call within five minutes.",
+        "Fail with exit code 4 unless every device has answered a call within five minutes.",
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after "
         '--expect "method reboot on all within 5m"',
     ),
     (
-        "A fleet for an hour, with each device's every call in a file, and metrics for Prometheus.",
+        "For an hour, with every call in a file, and metrics for Prometheus.",
         'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
         "--metrics-port 9464",
     ),
     (
-        "A fleet that fails, lags and vanishes, the same way each time.",
+        "Devices that fail, lag and disappear, in the same way each time.",
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --method reboot=200 "
         '--method \'status=200:{"level": "${random.int(0, 100)}"}\' --method-delay 0.1-2 --failure-rate 5% '
         "--offline-rate 0.1 --seed 7",
     ),
     (
-        "Devices whose firmware is updated in stages, to be read with `az iot hub query`.",
+        "Devices whose firmware is updated in stages, which `az iot hub query` shows.",
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --behaviour firmware-update",
     ),
     (
-        "Rules of your own, for methods, the twin, telemetry, presence and groups of devices.",
+        "Your own rules, for methods, the twin, telemetry, presence and groups of devices.",
         "az iot device simulate -n localhost --device-ids pump-1,pump-2 --behaviour-file fleet.yaml",
     ),
-    long="One device ends when all its messages are sent, or with Ctrl-C; method calls, cloud-to-device messages and "
-    "twin patches are printed as they arrive. Several devices are a fleet: they send nothing unless something about "
-    "messages is given, go on until --until or --expect says, or Ctrl-C, and the result says what came of them. See "
+    long="One device runs until all its messages are sent, or until Ctrl-C; method calls, cloud-to-device messages "
+    "and twin patches are printed as they arrive. Many devices send nothing unless an option about messages is given; "
+    "they run until --until or --expect says, or until Ctrl-C, and the result sums up what they did. See "
     "docs/simulator.md.",
 )

@@ -1,100 +1,131 @@
-"""az iot device simulate for a fleet: find its devices, let them live, say what came of it."""
+"""az iot device simulate for many devices: find them, create those that are missing, run them, report."""
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from knack.log import get_logger
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.simulate import create_devices, monitor, select_devices
-from azext_iotjobs.cli.simulate.credentials import Credential, Ways
-from azext_iotjobs.cli.simulate.device_options import OneDevice
-from azext_iotjobs.cli.simulate.monitor import Outlets, WatchPlan
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.device_options import DeviceSettings
+from azext_iotjobs.cli.simulate.monitor import Monitor, MonitorPlan
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import DeviceSelectionSpec, SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import StopFlag, SystemClock
-from azext_iotjobs.model.fleets import DeviceFacts
+from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.simulated_devices import DeviceFacts
 from azext_iotjobs.operations.simulate import event_loop as operation
-from azext_iotjobs.simulator.events import Who
+from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary
+from azext_iotjobs.simulator.events import DeviceInfo
+from azext_iotjobs.transport.device_login import DeviceCredential
 from azext_iotjobs.transport.open_files import make_room
 
-logger = get_logger(__name__)
 
+def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: SimulateOptions) -> dict[str, Any]:
+    """Simulate many devices until what --until or --expect say, or until Ctrl-C; gives the result.
 
-def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions) -> dict[str, Any]:
-    """Simulate a fleet until what --until or --expect say, or until Ctrl-C; gives what came of it.
-
-    one: what holds for each device; with its `device`, the fleet is that one.
+    settings: what holds for each device; if they name a device, it is the only one.
+    Raises UserError, HubAnswer, LinkError.
     """
-    if options.cleans_up is not None:
+    if options.clean_up is not None:
         return create_devices.clean_up(cmd, client, options)
-    is_single = one.device is not None
-    sight = monitor.read(options)
-    ramp_per_s = options.ramp_per_s
-    meant = select_devices.read(cmd, client.target, one.device, options)
-    ways = Ways.read(one, options)
-    found = select_devices.find(client, meant, options, is_single=is_single)
-    if options.only_plans:
-        return select_devices.show_plan(client, found, options, is_single=is_single)
+    is_single = settings.device is not None
+    plans = _Plans(
+        monitoring=monitor.read(options),
+        ramp_per_s=options.ramp_per_s,
+        which=select_devices.read(cmd, client.target, settings.device, options),
+        credentials=CredentialPlan.read(settings.device, settings.sign_in, options),
+    )
+    found = select_devices.find(client, plans.which, options, is_single=is_single)
+    if options.dry_run:
+        return select_devices.dry_run_document(client, found, options, is_single=is_single)
     select_devices.check_topics(found)
-    sight.check(found.size)
-    make_room(found.size)
-    ways.check(found)
+    plans.monitoring.check(found.count)
+    make_room(found.count)
+    plans.credentials.check(found)
+    result, outcome = _simulate(client, found, plans, settings, options)
+    leave_with(cmd, outcome, exit_zero=False)
+    return result
+
+
+class _Plans(NamedTuple):
+    """What the options say, read and checked."""
+
+    monitoring: MonitorPlan
+    ramp_per_s: float
+    which: DeviceSelectionSpec
+    credentials: CredentialPlan
+
+
+def _simulate(
+    client: HubClient, found: SimulatedDevices, plans: _Plans, settings: DeviceSettings, options: SimulateOptions
+) -> tuple[dict[str, Any], Outcome]:
+    """Create what is missing, run the devices, and remove what was created: the result and its outcome."""
     with (
         stopped_by_ctrl_c() as stop,
-        tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # its owner's alone
-        monitor.opened(sight) as outlets,
+        tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # only its owner can read it
+        monitor.open_sinks(plans.monitoring) as sinks,
     ):
-        with create_devices.made(client, found, options, ways, stop) as made:
-            credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
-            result, outcome = _live(client, made.fleet, credentials, one, ramp_per_s, sight, outlets, stop)
-    leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, exit_zero=False)
-    groups = one.behaving.group_sizes(_who(made.fleet, each) for each in made.fleet.there)
-    return {
+        with create_devices.registered(client, found, options, plans.credentials, stop) as registered:
+            devices = registered.devices
+            credentials = plans.credentials.credentials(client, devices, Path(folder), settings.way, stop)
+            simulated = _simulated(devices, credentials, settings)
+            ids = [each.device_id for each in devices.existing]
+            with monitor.monitoring(plans.monitoring, sinks, ids, SystemClock(), stop) as monitored:
+                summary = _run(client, simulated, monitored, settings, plans.ramp_per_s)
+                result, outcome = monitored.end(summary)
+    groups = settings.behaviour.group_sizes(_info_of(devices, each) for each in devices.existing)
+    document = {
         "hub": client.target.authority,
-        "seed": one.behaving.seed,
+        "seed": settings.behaviour.seed,
         **result,
         **({"groups": groups} if groups else {}),
-        "creation": made.document(),
+        "creation": registered.document(),
     }
+    return document, Outcome.DEVICES_FAILED if registered.left_count else outcome
 
 
-def _live(
+def _run(
     client: HubClient,
-    fleet: Fleet,
-    credentials: dict[str, Credential],
-    one: OneDevice,
+    devices: Sequence[SimulatedDevice],
+    monitored: Monitor,
+    settings: DeviceSettings,
     ramp_per_s: float,
-    sight: WatchPlan,
-    outlets: Outlets,
-    stop: StopFlag,
-) -> tuple[dict[str, Any], Outcome]:
-    """Let the devices live; gives what came of them."""
-    behave = one.behaving.of if one.device is None else one.behaving.of_one
-    devices = [
-        operation.SimulatedDevice(
+) -> Summary:
+    return operation.run(
+        client.target,
+        devices,
+        monitored.on_activity,
+        SystemClock(),
+        monitored,
+        settings.way,
+        settings.behaviour.seed,
+        ramp_per_s,
+    )
+
+
+def _simulated(
+    devices: SimulatedDevices, credentials: Mapping[str, DeviceCredential], settings: DeviceSettings
+) -> list[SimulatedDevice]:
+    """The devices that have credentials, for the event loop."""
+    behaviour_of = settings.behaviour.of if settings.device is None else settings.behaviour.of_one
+    return [
+        SimulatedDevice(
             device_id=each.device_id,
             credential=credentials[each.device_id],
-            behaviour=behave(_who(fleet, each)),
-            plan=one.plan if one.sends else None,
-            model_id=one.model,
-            number=fleet.numbers[each.device_id],
+            behaviour=behaviour_of(_info_of(devices, each)),
+            plan=settings.plan if settings.sends else None,
+            model_id=settings.model_id,
+            number=devices.numbers[each.device_id],
             tags=each.tags,
         )
-        for each in fleet.there
+        for each in devices.existing
         if each.device_id in credentials
     ]
-    clock = SystemClock()
-    with monitor.watching(sight, outlets, [each.device_id for each in fleet.there], clock, stop) as watch:
-        summary = operation.run(
-            client.target, devices, watch.on_seen, clock, watch, one.way, one.behaving.seed, ramp_per_s
-        )
-        return watch.end(summary)
 
 
-def _who(fleet: Fleet, facts: DeviceFacts) -> Who:
-    return Who(device_id=facts.device_id, number=fleet.numbers[facts.device_id], tags=facts.tags)
+def _info_of(devices: SimulatedDevices, facts: DeviceFacts) -> DeviceInfo:
+    return DeviceInfo(device_id=facts.device_id, number=devices.numbers[facts.device_id], tags=facts.tags)

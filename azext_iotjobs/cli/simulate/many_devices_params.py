@@ -1,180 +1,179 @@
 """Options of `az iot device simulate` for more devices than one.
 
-They are extra arguments: az gives them to the handler as keywords, where `cli/simulate/options.py` has their names.
+The handler gets them in **kwargs; the fields of SimulateOptions in `options.py` have the same names.
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
 from azext_iotjobs.cli.input.shared_params import ID_LIST, JSON_FORMS
 
-ON_MEMBERS = "Fleet"  # headings in the help
-ON_SIGHT = "Verdict and Sight"
+ON_DEVICES = "Many Devices"  # headings in the help
+ON_MONITORING = "Monitoring"
 
 
-MEMBERS: Group = (
+WHICH_DEVICES: Group = (
     extra(
-        "condition",
+        "our_query_condition",
         "--query-condition -q",
-        "The devices that a condition matches now, such as \"tags.site = 'north'\"; '*' is all.",
-        group=ON_MEMBERS,
+        "Simulate the devices that a condition matches now, such as \"tags.site = 'north'\"; '*' is all.",
+        group=ON_DEVICES,
     ),
     extra(
-        "named_devices",
+        "our_device_ids",
         "--device-ids",
-        f"Ids {ID_LIST}",
-        group=ON_MEMBERS,
+        f"Device ids {ID_LIST}",
+        group=ON_DEVICES,
     ),
     extra(
-        "devices_path",
+        "devices_file",
         "--devices-file",
         "File of devices: an id or a device's connection string in each line, a table with a deviceId or "
         "connectionString column, JSON or JSON lines. - is standard input.",
-        group=ON_MEMBERS,
+        group=ON_DEVICES,
     ),
     extra(
-        "left_out",
+        "exclude",
         "--exclude",
-        f"Ids to leave out, {ID_LIST}",
-        group=ON_MEMBERS,
+        f"Device ids to leave out, {ID_LIST}",
+        group=ON_DEVICES,
     ),
     extra(
-        "devices_at_most",
+        "max_devices",
         "--max-devices",
-        "Refuse when more devices are meant. iotjobs.max_devices of az config keeps a limit.",
-        group=ON_MEMBERS,
+        "Refuse to simulate more devices. `az config set iotjobs.max_devices` sets a limit for all commands.",
+        group=ON_DEVICES,
         type=int,
     ),
     extra(
-        "only_plans",
+        "dry_run",
         "--dry-run",
-        "Show which devices are meant and what is in the way; change nothing.",
-        group=ON_MEMBERS,
+        "Show which devices would be simulated and what prevents it; change nothing.",
+        group=ON_DEVICES,
         action="store_true",
     ),
     extra(
-        "id_prefix",
+        "prefix",
         "--prefix",
-        "What the ids of the devices begin with; --count says how many there are: with --prefix pump- "
-        "--count 100 they are pump-001 to pump-100.",
-        group=ON_MEMBERS,
+        "Prefix of numbered device ids: with --prefix pump- --count 100 they are pump-001 to pump-100.",
+        group=ON_DEVICES,
     ),
-    extra("fleet_size", "--count", "How many devices --prefix means.", group=ON_MEMBERS, type=int),
+    extra("count", "--count", "Number of devices with --prefix.", group=ON_DEVICES, type=int),
     extra(
-        "creates",
+        "create",
         "--create",
-        "Register those of --prefix and --count that are not there, with the tag simulated: true.",
-        group=ON_MEMBERS,
+        "Register those of --prefix and --count that are missing, with the tag simulated: true.",
+        group=ON_DEVICES,
         action="store_true",
     ),
     extra(
-        "tags_json",
+        "our_tags",
         "--tags",
-        f"With --create: tags of the devices that are made, beside those: {JSON_FORMS}.",
-        group=ON_MEMBERS,
+        f"With --create: further tags of the devices that are registered: {JSON_FORMS}.",
+        group=ON_DEVICES,
         nargs="+",
     ),
     extra(
-        "deletes_after",
+        "delete_after",
         "--delete-after",
         "At the end, remove the devices that --create has registered in this run, and no others.",
-        group=ON_MEMBERS,
+        group=ON_DEVICES,
         action="store_true",
     ),
     extra(
-        "cleans_up",
+        "clean_up",
         "--clean-up",
-        "Simulate nothing; remove what runs with --delete-after have left on this hub because they were "
-        "killed. With a run's name, as a result has it: what that run made in any case.",
-        group=ON_MEMBERS,
+        "Simulate nothing; remove the devices that runs with --delete-after have left on this hub because they were "
+        "killed. With the name of a run, as its result shows it: remove all devices that the run registered.",
+        group=ON_DEVICES,
         nargs="?",
         const="",
     ),
     extra(
-        "takes_over",
+        "take_over",
         "--take-over",
-        "Also simulate devices that are connected, or that nobody has marked with the tag simulated: true.",
-        group=ON_MEMBERS,
+        "Also simulate devices that are connected, or that do not have the tag simulated: true.",
+        group=ON_DEVICES,
         action="store_true",
     ),
     extra(
         "ramp",
         "--ramp",
-        "How many connections begin in a second, such as 50/s or 600/m: at the start, when the hub comes "
-        "back, and for new tokens. Default: 200/s.",
-        group=ON_MEMBERS,
+        "How many connections to begin in a second, such as 50/s or 600/m: at the start, after an outage of the hub, "
+        "and for new tokens. Default: 200/s.",
+        group=ON_DEVICES,
     ),
     extra(
         "shard",
         "--shard",
-        "The part of the fleet that this machine simulates: 2/5 is the second of five. A device's id alone "
-        "decides in which part it is.",
-        group=ON_MEMBERS,
+        "The part of the devices that this machine simulates: 2/5 is the second of five. Only a device's id "
+        "decides to which part it belongs.",
+        group=ON_DEVICES,
     ),
 )
 
 
-SIGN_IN: Group = (
+CERTIFICATES: Group = (
     extra(
-        "ca_path",
+        "issue_from_ca",
         "--issue-from-ca",
         "PEM file of a test CA: devices that sign in by certificate get one from it for this run. With "
         "--create, devices are registered so.",
-        group=ON_MEMBERS,
+        group=ON_DEVICES,
     ),
     extra(
-        "ca_key_path",
+        "ca_key",
         "--ca-key",
         "PEM file of that CA's private key. Default: the CA's file holds it too.",
-        group=ON_MEMBERS,
+        group=ON_DEVICES,
     ),
 )
 
 
-SIGHT: Group = (
+MONITORING: Group = (
     extra(
         "until",
         "--until",
         "When to end: 60s, 5m, '1000 messages' (acknowledged ones), '1000 methods' (answered calls), 'all "
         "methods' (each device has answered one), a claim as for --expect such as 'method reboot on all', or "
         "forever. Repeatable: the first that holds ends the run. Default: forever, or, with --expect, until "
-        "all is decided.",
-        group=ON_SIGHT,
+        "all expectations are decided.",
+        group=ON_MONITORING,
         action="append",
     ),
     extra(
-        "expected",
+        "expect",
         "--expect",
-        "What has to come true, else the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
+        "What has to come true; otherwise the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
         "CLAIM: `connected`, `method NAME` (answered; * is any), `message` (received), `telemetry` "
         "(acknowledged), `twin desired.PATH = VALUE`, `twin reported.PATH = VALUE`. Durations count from the "
         "start of the run. Repeatable.",
-        group=ON_SIGHT,
+        group=ON_MONITORING,
         action="append",
     ),
     extra(
-        "events_path",
+        "events",
         "--events",
-        "File for what each device sees and does, as JSON lines, as it happens.",
-        group=ON_SIGHT,
+        "File for what each device receives and does, as JSON lines, as it happens.",
+        group=ON_MONITORING,
     ),
     extra(
-        "overwrites_events",
+        "overwrite",
         "--overwrite",
-        "With --events: replace a file that is there.",
-        group=ON_SIGHT,
+        "With --events: replace an existing file.",
+        group=ON_MONITORING,
         action="store_true",
     ),
     extra(
         "metrics_port",
         "--metrics-port",
-        "Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics; 0 is any free port, which is said on stderr.",
-        group=ON_SIGHT,
+        "Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics; 0 is any free port, printed on stderr.",
+        group=ON_MONITORING,
         type=int,
     ),
     extra(
-        "metrics_address",
+        "metrics_bind",
         "--metrics-bind",
-        "With --metrics-port: listen on this address of the machine instead of 127.0.0.1. Who can reach it "
-        "reads the metrics.",
-        group=ON_SIGHT,
+        "With --metrics-port: listen on this address of the machine instead of 127.0.0.1. Whoever can reach it "
+        "can read the metrics.",
+        group=ON_MONITORING,
     ),
 )

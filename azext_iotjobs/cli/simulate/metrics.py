@@ -1,8 +1,8 @@
-"""--metrics-port: a fleet's counts for Prometheus, over HTTP.
+"""--metrics-port: the counts of a simulation for Prometheus, over HTTP.
 
-Strategy: the simulation's loop renders the text each second; threads hand out the last one. So a scrape, however slow,
+Strategy: the simulation's loop renders the text each second; threads serve the last one. So a scrape, however slow,
 costs the loop nothing, and needs no lock.
-Source of the form: Prometheus, "Exposition formats", text format 0.0.4.
+Source of the format: Prometheus, "Exposition formats", text format 0.0.4.
 """
 
 import socket
@@ -14,7 +14,7 @@ from typing import Any
 
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.events import What
+from azext_iotjobs.simulator.events import ActivityKind
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 PREFIX = "iotjobs_simulator_"
@@ -22,46 +22,54 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BOUNDS_S = tuple(2.0**power for power in range(-13, 7))  # 0.12 ms to 64 s
 MAX_REQUEST_BYTES = 16 * 1024
 REQUEST_TIMEOUT_S = 5.0
-MAX_REQUESTS = 8  # at a time; more are turned away
+MAX_REQUESTS = 8  # at a time; further ones are refused
 
 Labels = Mapping[str, str]
-Sample = tuple[str, Labels, float]  # what follows the metric's name, labels, value
+Sample = tuple[str, Labels, float]  # suffix of the metric's name, labels, value
 
 COUNTERS = (
-    ("connects", What.READY, "Times that a device was connected and listening."),
-    ("messages_sent", What.SENT, "Messages handed to a connection."),
-    ("messages_acknowledged", What.ACKNOWLEDGED, "Messages that the hub acknowledged."),
-    ("messages_received", What.MESSAGE, "Cloud-to-device messages that devices received."),
-    ("desired_changes", What.DESIRED, "Changes of desired properties that devices received."),
-    ("reports_sent", What.REPORT, "Changes of reported properties handed to a connection."),
-    ("reports_accepted", What.REPORT_ACCEPTED, "Changes of reported properties that the hub took."),
+    ("connects", ActivityKind.READY, "Times that a device was connected and listening."),
+    ("messages_sent", ActivityKind.SENT, "Messages handed to a connection."),
+    ("messages_acknowledged", ActivityKind.ACKNOWLEDGED, "Messages that the hub acknowledged."),
+    ("messages_received", ActivityKind.MESSAGE, "Cloud-to-device messages that devices received."),
+    ("desired_changes", ActivityKind.DESIRED, "Changes of desired properties that devices received."),
+    ("reports_sent", ActivityKind.REPORT, "Changes of reported properties handed to a connection."),
+    ("reports_accepted", ActivityKind.REPORT_ACCEPTED, "Changes of reported properties that the hub took."),
 )
 
 
 def render(statistics: Statistics) -> str:
     """The whole page."""
+    troubles = [("", {"kind": kind.value}, statistics.counts[kind]) for kind in TROUBLE]
+    trouble = _metric("trouble_total", "counter", "What went wrong, by kind.", troubles)
+    return "".join([*_device_metrics(statistics), *_method_metrics(statistics), trouble])
+
+
+def _device_metrics(statistics: Statistics) -> Iterable[str]:
+    started_at = statistics.started.wall.timestamp()
+    yield _gauge("devices", "Simulated devices.", statistics.device_count)
+    yield _gauge("devices_connected", "Devices that are connected and listening.", len(statistics.connected))
+    yield _gauge("start_time_seconds", "When the simulation began, as Unix time.", started_at)
+    for name, kind, text in COUNTERS:
+        yield _metric(f"{name}_total", "counter", text, [("", {}, statistics.counts[kind])])
+
+
+def _method_metrics(statistics: Statistics) -> Iterable[str]:
     methods = statistics.methods.items()
-    parts = [
-        _metric("devices", "gauge", "Simulated devices.", [("", {}, statistics.device_count)]),
-        _metric("devices_connected", "gauge", "Devices that are connected and listening.",
-                [("", {}, len(statistics.connected))]),
-        _metric("start_time_seconds", "gauge", "When the simulation began, as Unix time.",
-                [("", {}, statistics.started.wall.timestamp())]),
-        *(
-            _metric(f"{name}_total", "counter", text, [("", {}, statistics.counts[what])])
-            for name, what, text in COUNTERS
-        ),
-        _metric("method_calls_total", "counter", "Calls of direct methods that devices received.",
-                [("", {"method": name}, method.received_count) for name, method in methods]),
-        _metric("method_answers_total", "counter", "Answers to direct methods handed to a connection.",
-                [("", {"method": name, "status": str(status)}, count)
-                 for name, method in methods for status, count in method.statuses.items()]),
-        _metric("method_answer_seconds", "histogram",
-                "From when a call was read to when its answer was handed over.", _latency(statistics)),
-        _metric("trouble_total", "counter", "What went wrong, by kind.",
-                [("", {"kind": kind.value}, statistics.counts[kind]) for kind in TROUBLE]),
-    ]  # fmt: skip
-    return "".join(parts)
+    calls = [("", {"method": name}, method.received_count) for name, method in methods]
+    yield _metric("method_calls_total", "counter", "Calls of direct methods that devices received.", calls)
+    answers = [
+        ("", {"method": name, "status": str(status)}, count)
+        for name, method in methods
+        for status, count in method.statuses.items()
+    ]
+    yield _metric("method_answers_total", "counter", "Answers to direct methods handed to a connection.", answers)
+    text = "From when a call was read to when its answer was handed over."
+    yield _metric("method_answer_seconds", "histogram", text, _latency(statistics))
+
+
+def _gauge(name: str, text: str, value: float) -> str:
+    return _metric(name, "gauge", text, [("", {}, value)])
 
 
 def _latency(statistics: Statistics) -> Iterable[Sample]:
@@ -82,7 +90,7 @@ def _metric(name: str, kind: str, text: str, samples: Iterable[Sample]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A label's value; what callers put into names reaches no terminal raw."""
+    """A label's value; control characters in names, which callers choose, are replaced."""
     return str(printable(text)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
@@ -105,7 +113,7 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -133,7 +141,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a reader that went away; socketserver would print a traceback
+        pass  # the client has gone; socketserver would print a traceback
 
 
 class _Server6(_Server):
@@ -165,7 +173,7 @@ def _answer(owner: MetricsServer, request: socket.socket, _client: Any, _server:
 
 
 def _request_line(request: socket.socket) -> list[str] | None:
-    """The words of a request's first line, once all of its head is here; None when that is not to be."""
+    """The words of a request's first line once its head has arrived; None if it does not."""
     received, until = b"", time.monotonic() + REQUEST_TIMEOUT_S
     while b"\r\n\r\n" not in received and b"\n\n" not in received:
         left_s = until - time.monotonic()

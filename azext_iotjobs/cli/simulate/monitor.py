@@ -1,7 +1,7 @@
-"""Watches a simulated fleet: counts, judges, shows, writes events, serves metrics, and says when it is over.
+"""Follows a simulation of many devices: counts, checks expectations, shows progress, writes events, ends the run.
 
-Strategy: the loop tells `on_seen` of everything, and asks `is_set` at each turn whether to end; the second is also when
-what is due each second is done. So everything runs on the loop's own thread, and nothing needs a lock.
+Strategy: the loop calls `on_activity` for each activity, and `is_set` in each turn to learn whether the run has ended;
+`is_set` also does what is due each second. So everything runs on the loop's thread, and nothing needs a lock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,31 +12,32 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
-from azext_iotjobs.cli.simulate import event_log
+from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.simulate.event_log import EventFile
+from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
 from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.progress import Display
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.progress import ProgressDisplay
 from azext_iotjobs.cli.simulate.report import document
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
-from azext_iotjobs.simulator.claims import Expectation, Until, parse_expectation, parse_until
-from azext_iotjobs.simulator.events import Moment, Seen
-from azext_iotjobs.simulator.expectations import Ending, Judge, Verdict
+from azext_iotjobs.simulator.claims import Expectation, Until
+from azext_iotjobs.simulator.events import Activity, Moment
+from azext_iotjobs.simulator.expectations import EndConditions, ExpectationTracker, Verdict
 from azext_iotjobs.simulator.statistics import Statistics
 
 logger = get_logger(__name__)
 
 TICK_S = 1.0
-MAX_SAID = 5  # devices named in a line on stderr
+MAX_NAMED = 5  # devices in a line on stderr
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchPlan:
-    """What was asked for, read and checked."""
+class MonitorPlan:
+    """When the run ends, what is expected of it, and what is written; read from the options."""
 
     until: Sequence[Until]
     expectations: Sequence[Expectation]
@@ -46,47 +47,46 @@ class WatchPlan:
     metrics_address: str
 
     def check(self, device_count: int) -> None:
-        """Raise BadValue where more devices are wanted than there are."""
-        Judge(self.expectations, range(device_count), 0.0)  # type: ignore[arg-type]
-        Ending(self.until, range(device_count), 0.0)  # type: ignore[arg-type]
+        """Raise BadValue where more devices are needed than there are."""
+        devices = [""] * device_count
+        ExpectationTracker(self.expectations, devices, 0.0)
+        EndConditions(self.until, devices, 0.0)
 
 
-def read(options: FleetOptions) -> WatchPlan:
-    """Read the options. Raises BadValue or ConflictingChoice before anything was done."""
+def read(options: SimulateOptions) -> MonitorPlan:
+    """Read the options. Raises BadValue or ConflictingChoice before anything is done."""
     port = options.metrics_port
     if port is not None and not 0 <= port <= 65535:
         raise BadValue(f"--metrics-port {port}: give 0 to 65535; 0 is any free port.")
-    for option, value, needed, is_given in (
-        ("--overwrite", options.overwrites_events, "--events", options.events_path is not None),
-        ("--metrics-bind", options.metrics_address, "--metrics-port", port is not None),
-    ):
-        if value and not is_given:
-            raise ConflictingChoice(f"{option} goes with {needed}.")
-    if options.events_path is not None:
-        event_log.check(options.events_path, overwrites=options.overwrites_events)
-    return WatchPlan(
+    if options.overwrite and options.events is None:
+        raise ConflictingChoice("--overwrite goes with --events.")
+    if options.metrics_bind and port is None:
+        raise ConflictingChoice("--metrics-bind goes with --metrics-port.")
+    if options.events is not None:
+        check_event_file(options.events, overwrites=options.overwrite)
+    return MonitorPlan(
         until=[parse_until(each) for each in options.until or ()],
-        expectations=[parse_expectation(each) for each in options.expected or ()],
-        events_path=options.events_path,
-        overwrites=options.overwrites_events,
+        expectations=[parse_expectation(each) for each in options.expect or ()],
+        events_path=options.events,
+        overwrites=options.overwrite,
         metrics_port=port,
-        metrics_address=options.metrics_address or LOOPBACK,
+        metrics_address=options.metrics_bind or LOOPBACK,
     )
 
 
 @dataclass(frozen=True)
-class Outlets:
-    """What is open for a run; None where nothing was asked for."""
+class Sinks:
+    """Where a run writes, apart from its result; None where nothing was typed."""
 
     events: EventFile | None
     server: MetricsServer | None
 
 
 @contextmanager
-def opened(plan: WatchPlan) -> Iterator[Outlets]:
-    """The file of events and the port of the metrics, until the end. Raises BadValue or ConflictingChoice.
+def open_sinks(plan: MonitorPlan) -> Iterator[Sinks]:
+    """Open the file of events and the port of the metrics, until the end. Raises BadValue or ConflictingChoice.
 
-    Open them before anything is made: a port that is taken should not cost a fleet.
+    Open them before devices are created: a port that is taken should not cost that work.
     """
     with ExitStack() as stack:
         events = server = None
@@ -97,111 +97,111 @@ def opened(plan: WatchPlan) -> Iterator[Outlets]:
             server = MetricsServer(plan.metrics_address, plan.metrics_port)
             stack.callback(server.close)
             logger.warning("Metrics for Prometheus: %s", server.url)
-        yield Outlets(events, server)
+        yield Sinks(events, server)
 
 
 @contextmanager
-def watching(
-    plan: WatchPlan, outlets: Outlets, devices: Sequence[str], clock: Clock, stop: StopFlag
-) -> Iterator["Watch"]:
-    """A watch of `devices`, whose run starts now."""
-    watch = Watch(plan, outlets, devices, clock, stop)
+def monitoring(
+    plan: MonitorPlan, sinks: Sinks, devices: Sequence[str], clock: Clock, stop: StopFlag
+) -> Iterator["Monitor"]:
+    """Monitor a run that starts now.
+
+    devices: the ids of all its devices.  stop: ends it, too.
+    """
+    monitor = Monitor(plan, sinks, devices, clock, stop)
     try:
-        yield watch
+        yield monitor
     finally:
-        watch.display.end()
+        monitor.display.end()
 
 
-class Watch:
-    """One run, watched. It is the run's reporter (`on_seen`) and its stop flag (`is_set`)."""
+class Monitor:
+    """Monitors one run: it is the observer (`on_activity`) and the stop flag (`is_set`) of the loop."""
 
-    def __init__(
-        self,
-        plan: WatchPlan,
-        outlets: Outlets,
-        devices: Sequence[str],
-        clock: Clock,
-        stop: StopFlag,
-    ) -> None:
+    def __init__(self, plan: MonitorPlan, sinks: Sinks, devices: Sequence[str], clock: Clock, stop: StopFlag) -> None:
         started = Moment(clock.monotonic(), clock.now())
         self._clock, self._stop = clock, stop
-        self._events, self._server = outlets.events, outlets.server
+        self._events, self._server = sinks.events, sinks.server
         self._ends_when_decided = bool(plan.expectations) and not plan.until
         self._ended_by: str | None = None
-        self._next_tick = started.at + TICK_S
+        self._next_tick_at = started.at + TICK_S
         self.statistics = Statistics(len(devices), started)
-        self._judge = Judge(plan.expectations, devices, started.at)
-        self._ending = Ending(plan.until, devices, started.at)
-        self.display = Display(self.statistics)
-        self._serve()
+        self._expectations = ExpectationTracker(plan.expectations, devices, started.at)
+        self._end_conditions = EndConditions(plan.until, devices, started.at)
+        self.display = ProgressDisplay(self.statistics)
+        self._update_metrics()
         if self._ends_when_decided and any(each.within_s is None for each in plan.expectations):
             logger.warning("An expectation has no time limit (`within`): Ctrl-C ends the run, or give --until.")
 
-    def on_seen(self, device: str, seen: Seen) -> None:
-        """What a device saw or did; called before its answer, if that is a call."""
-        now = self._moment()
+    def on_activity(self, device: str, activity: Activity) -> None:
+        """A device has received or done something. A method call is observed before its response is sent."""
+        now = self._now()
         if self._events is not None:
-            self._events.add(device, seen, now)
-        self.statistics.on(device, seen, now)
-        self._judge.on(device, seen, now)
-        self._ending.on(device, seen, now)
-        self.display.on(device, seen)
+            self._events.add(device, activity, now)
+        self.statistics.on(device, activity, now)
+        self._expectations.on(device, activity, now)
+        self._end_conditions.on(device, activity, now)
+        self.display.on(device, activity)
 
     def is_set(self) -> bool:
-        """Whether the run is over."""
+        """Whether the run has ended."""
         if self._ended_by is not None:
             return True
-        now = self._moment()
-        if now.at >= self._next_tick:
-            self._next_tick = now.at + TICK_S
+        now = self._now()
+        if now.at >= self._next_tick_at:
+            self._next_tick_at = now.at + TICK_S
             self._tick(now)
-        self._judge.decide(now)
-        self._ended_by = self._why_over(now)
+        self._expectations.decide(now)
+        self._ended_by = self._reason_to_end(now)
         return self._ended_by is not None
 
     def end(self, summary: Summary) -> tuple[dict[str, Any], Outcome]:
-        """The run is over: its result, and what it came to."""
-        now = self._moment()
+        """The run has ended: its result and its outcome."""
+        now = self._now()
         self.display.end()
-        verdicts = self._judge.end(now)
+        verdicts = self._expectations.end(now)
         for verdict in verdicts:
-            _say(verdict)
+            _print_verdict(verdict)
             if self._events is not None:
                 self._events.add_verdict(verdict, now)
         result = document(self.statistics, verdicts, summary.failures, self._ended_by or "devices", now)
         failed = not all(each.came_true for each in verdicts) if verdicts else bool(summary.failures)
         return result, Outcome.DEVICES_FAILED if failed else Outcome.SUCCESS
 
-    def _why_over(self, now: Moment) -> str | None:
+    def _reason_to_end(self, now: Moment) -> str | None:
         if self._stop.is_set():
             return "stopped"
-        reached = self._ending.reached(self.statistics, now)
+        reached = self._end_conditions.reached(self.statistics, now)
         if reached is not None:
             return f"until {reached}"
-        return "expectations" if self._ends_when_decided and self._judge.is_decided else None
+        return "expectations" if self._ends_when_decided and self._expectations.is_decided else None
 
     def _tick(self, now: Moment) -> None:
         if self._events is not None:
             self._events.flush()
-        self._serve()
+        self._update_metrics()
         self.display.tick(now)
 
-    def _serve(self) -> None:
+    def _update_metrics(self) -> None:
         if self._server is not None:
             self._server.text = render(self.statistics)
 
-    def _moment(self) -> Moment:
+    def _now(self) -> Moment:
         return Moment(self._clock.monotonic(), self._clock.now())
 
 
-def _say(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     text = printable(verdict.expectation.text)
     if verdict.came_true:
         logger.warning("True after %.1f s: %s", verdict.after_s, text)
         return
-    first, more = verdict.missing[:MAX_SAID], len(verdict.missing) - MAX_SAID
+    first, more = verdict.missing[:MAX_NAMED], len(verdict.missing) - MAX_NAMED
     logger.warning(
         "NOT true (%s): %s. Devices of which it is true: %d, needed: %d. Not of: %s%s",
-        verdict.reason, text, verdict.held_count, verdict.needed_count, printable(", ".join(first)),
+        verdict.reason,
+        text,
+        verdict.held_count,
+        verdict.needed_count,
+        printable(", ".join(first)),
         f" and {more} more" if more > 0 else "",
-    )  # fmt: skip
+    )

@@ -1,4 +1,4 @@
-"""What is typed about a fleet of simulated devices: every option that one device alone does not have."""
+"""The options of a simulation of many devices: every option that one device alone does not have."""
 
 import re
 from collections.abc import Mapping
@@ -7,56 +7,53 @@ from functools import cached_property
 from typing import Any
 
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
+from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
-HOW_TO_NAME_A_FLEET = f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
+HOW_TO_NAME_MANY = f"For many devices: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
 RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h))?")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 MAX_RAMP_PER_S = 10_000
 EVERYTHING = ""  # --clean-up without a run
 
 
-def _member(option: str, default: Any = None) -> Any:
-    """An option that says which devices there are, and so does not go with --device-id."""
-    return field(default=default, metadata={"option": option, "is_member": True})
-
-
-def _other(option: str, default: Any = None) -> Any:
-    return field(default=default, metadata={"option": option, "is_member": False})
+def _which(default: Any = None) -> Any:
+    """An option that says which devices are simulated, and so does not go with --device-id."""
+    return field(default=default, metadata={"says_which": True})
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetOptions:
-    """The options by their dest; None or False where nothing was typed."""
+class SimulateOptions:
+    """The options as typed; None or False where nothing was typed."""
 
-    condition: str | None = _member("--query-condition")
-    named_devices: str | None = _member("--device-ids")
-    devices_path: str | None = _member("--devices-file")
-    id_prefix: str | None = _member("--prefix")
-    fleet_size: int | None = _member("--count")
-    left_out: str | None = _member("--exclude")
-    shard: str | None = _member("--shard")
-    creates: bool = _member("--create", False)
-    deletes_after: bool = _member("--delete-after", False)
-    tags_json: Given | None = _member("--tags")
-    cleans_up: str | None = _member("--clean-up")
-    devices_at_most: int | None = _other("--max-devices")
-    only_plans: bool = _other("--dry-run", False)
-    takes_over: bool = _other("--take-over", False)
-    ca_path: str | None = _other("--issue-from-ca")
-    ca_key_path: str | None = _other("--ca-key")
-    ramp: str | None = _other("--ramp")
-    until: list[str] | None = _other("--until")
-    expected: list[str] | None = _other("--expect")
-    events_path: str | None = _other("--events")
-    overwrites_events: bool = _other("--overwrite", False)
-    metrics_port: int | None = _other("--metrics-port")
-    metrics_address: str | None = _other("--metrics-bind")
+    our_query_condition: str | None = _which()
+    our_device_ids: str | None = _which()
+    devices_file: str | None = _which()
+    prefix: str | None = _which()
+    count: int | None = _which()
+    exclude: str | None = _which()
+    shard: str | None = _which()
+    create: bool = _which(False)
+    delete_after: bool = _which(False)
+    our_tags: Given | None = _which()
+    clean_up: str | None = _which()
+    max_devices: int | None = None
+    dry_run: bool = False
+    take_over: bool = False
+    issue_from_ca: str | None = None
+    ca_key: str | None = None
+    ramp: str | None = None
+    until: list[str] | None = None
+    expect: list[str] | None = None
+    events: str | None = None
+    overwrite: bool = False
+    metrics_port: int | None = None
+    metrics_bind: str | None = None
 
     @property
     def is_typed(self) -> bool:
@@ -65,9 +62,12 @@ class FleetOptions:
 
     @property
     def names_devices(self) -> bool:
-        """Whether they say which devices are meant."""
-        named = (self.condition, self.named_devices, self.devices_path, self.id_prefix, self.fleet_size)
-        return any(each is not None for each in named)
+        """Whether they say which devices to simulate."""
+        return self.prefix is not None or self.count is not None or self._selects_devices
+
+    @property
+    def _selects_devices(self) -> bool:
+        return any(each is not None for each in (self.our_query_condition, self.our_device_ids, self.devices_file))
 
     @property
     def ramp_per_s(self) -> float:
@@ -84,46 +84,49 @@ class FleetOptions:
         return per_s
 
     @cached_property
-    def tags(self) -> Mapping[str, Any]:
-        """Of the devices that are made, beside those of a simulation. Raises BadValue."""
-        if self.tags_json is None:
+    def extra_tags(self) -> Mapping[str, Any]:
+        """The tags of devices that are created, beside those of every simulation. Raises BadValue."""
+        if self.our_tags is None:
             return {}
-        tags = json_object_or_file(self.tags_json, "--tags")
-        ours = sorted({SIMULATED_TAG, RUN_TAG} & tags.keys())
-        if ours:
-            raise BadValue(f"--tags: {ours[0]} is set by --create itself.", hint="Give other tags: --tags site=north")
+        tags = json_object_or_file(self.our_tags, "--tags")
+        reserved = sorted({SIMULATED_TAG, RUN_TAG} & tags.keys())
+        if reserved:
+            raise BadValue(
+                f"--tags: {reserved[0]} is set by --create itself.", hint="Give other tags: --tags site=north"
+            )
         empty = [name for name, value in tags.items() if value is None]
         if empty:
             raise BadValue(f"--tags: {shown(empty[0])} is null; a device that is made has no tag to take away.")
         return tags
 
-    def typed(self, *, members_only: bool = False) -> Mapping[str, Any]:
+    def typed(self, *, says_which_only: bool = False) -> Mapping[str, Any]:
         """What was typed, by option."""
         return {
-            each.metadata.get("option", each.name): getattr(self, each.name)
+            option_of_dest(each.name): getattr(self, each.name)
             for each in fields(self)
-            if getattr(self, each.name) != each.default and (each.metadata.get("is_member") or not members_only)
+            if getattr(self, each.name) != each.default and (each.metadata.get("says_which") or not says_which_only)
         }
 
     def check(self, device: str | None) -> None:
-        """Raise UserError when they do not fit together, or beside --device-id."""
-        typed = self.typed(members_only=True)
+        """Raise UserError when they do not fit together, or do not go with --device-id."""
+        typed = self.typed(says_which_only=True)
         if device is not None and typed:
             raise ConflictingChoice(
-                f"--device-id is one device; {next(iter(typed))} is about a fleet.",
+                f"--device-id is one device; {next(iter(typed))} is about many.",
                 hint="Leave one of them out; --device-ids takes one id too.",
             )
-        if self.cleans_up is not None:
-            self._check_alone({"--clean-up", "--dry-run"})
+        if self.clean_up is not None:
+            self._check_clean_up()
             return
         if device is None and not self.names_devices:
-            raise MissingChoice("No device is named: --device-id is missing.", hint=HOW_TO_NAME_A_FLEET)
+            raise MissingChoice("No device is named: --device-id is missing.", hint=HOW_TO_NAME_MANY)
         self._check_prefix()
-        if self.ca_key_path is not None and self.ca_path is None:
+        self._check_create()
+        if self.ca_key is not None and self.issue_from_ca is None:
             raise MissingChoice("--ca-key is the key of --issue-from-ca, which is missing.")
 
-    def _check_alone(self, together: set[str]) -> None:
-        others = [option for option in self.typed() if option not in together]
+    def _check_clean_up(self) -> None:
+        others = [option for option in self.typed() if option not in ("--clean-up", "--dry-run")]
         if others:
             raise ConflictingChoice(
                 f"--clean-up removes what earlier runs left and simulates nothing; {others[0]} does not go with it.",
@@ -131,27 +134,28 @@ class FleetOptions:
             )
 
     def _check_prefix(self) -> None:
-        named = (self.condition, self.named_devices, self.devices_path)
-        if self.id_prefix is None and self.fleet_size is not None:
+        if self.prefix is None and self.count is not None:
             raise MissingChoice("--count says how many devices --prefix means, which is missing.")
-        if self.id_prefix is not None and self.fleet_size is None:
+        if self.prefix is not None and self.count is None:
             raise MissingChoice(
                 "--prefix needs --count: a prefix alone names no devices.",
-                hint=f"For whatever is there: --query-condition, with a tag. --prefix {self.id_prefix} --count 10",
+                hint=f"For whatever is there: --query-condition, with a tag. --prefix {self.prefix} --count 10",
             )
-        if self.id_prefix is not None and any(each is not None for each in named):
+        if self.prefix is not None and self._selects_devices:
             raise ConflictingChoice("--prefix and --count name the devices; so does another option. Which are meant?")
-        if self.creates and self.id_prefix is None:
+
+    def _check_create(self) -> None:
+        if self.create and self.prefix is None:
             raise MissingChoice("--create registers the devices of --prefix and --count, which are missing.")
-        if self.tags_json is not None and not self.creates:
+        if self.our_tags is not None and not self.create:
             raise ConflictingChoice(
                 "--tags are those of the devices that --create makes, which is missing.",
                 hint=Text(
                     "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
                 ),
             )
-        _ = self.tags  # what cannot be read is said before anything is asked of the hub
-        if self.deletes_after and not self.creates:
+        _ = self.extra_tags  # raises what cannot be read before any request
+        if self.delete_after and not self.create:
             raise ConflictingChoice(
                 "--delete-after removes what --create made, which is missing.",
                 hint="Devices that are there already are never removed.",

@@ -1,16 +1,16 @@
-"""What a simulated fleet came to, as the command's result."""
+"""The result of a simulation of many devices, as the command prints it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import IotJobsError
-from azext_iotjobs.simulator.events import Moment, What
+from azext_iotjobs.simulator.events import ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
-MAX_LISTED = 100  # device ids of one expectation; all are in the file of events
-MAX_GAVE_UP = 20
+MAX_LISTED = 100  # device ids of an expectation; the file of events has all
+MAX_GAVE_UP = 20  # devices, with their errors
 
 
 def document(
@@ -20,80 +20,91 @@ def document(
     ended_by: str,
     now: Moment,
 ) -> dict[str, Any]:
-    """The result; times are in seconds.
+    """The result; times in it are in seconds.
 
-    gave_up: why, by device.  ended_by: what ended the run.
+    gave_up: why devices gave up, by id.  ended_by: what ended the run.  now: when it ended.
     """
     counts, started = statistics.counts, statistics.started
     lasted_s = now.at - started.at
-    ready_at = statistics.all_ready_at
     return {
         "startedAt": render_instant(started.wall, "milliseconds"),
         "seconds": round(lasted_s, 3),
         "endedBy": ended_by,
-        "devices": {
-            "count": statistics.device_count,
-            "absent": counts[What.ABSENT],
-            "connectedAtEnd": len(statistics.connected),
-            "allConnectedAfterSeconds": None if ready_at is None else round(ready_at - started.at, 3),
-            "gaveUp": len(gave_up),
-        },
-        "connects": counts[What.READY],
+        "devices": {**_devices(statistics), "gaveUp": len(gave_up)},
+        "connects": counts[ActivityKind.READY],
         "messages": {
-            "sent": counts[What.SENT],
-            "acknowledged": counts[What.ACKNOWLEDGED],
-            "perSecond": _per_second(counts[What.ACKNOWLEDGED], lasted_s),
+            "sent": counts[ActivityKind.SENT],
+            "acknowledged": counts[ActivityKind.ACKNOWLEDGED],
+            "perSecond": _per_second(counts[ActivityKind.ACKNOWLEDGED], lasted_s),
         },
-        "methods": {
-            "received": counts[What.METHOD],
-            "answered": counts[What.ANSWER],
-            "perSecond": _per_second(counts[What.ANSWER], lasted_s),
-            "answerSeconds": _latency(statistics),
-            "byName": [
-                {
-                    "name": name,
-                    "received": method.received_count,
-                    "answered": method.answered_count,
-                    "statuses": {str(status): count for status, count in method.statuses.items()},
-                }
-                for name, method in sorted(statistics.methods.items(), key=lambda item: -item[1].received_count)
-            ],
-        },
+        "methods": _methods(statistics, lasted_s),
         "twins": {
-            "desiredChanges": counts[What.DESIRED],
-            "reportsSent": counts[What.REPORT],
-            "reportsAccepted": counts[What.REPORT_ACCEPTED],
+            "desiredChanges": counts[ActivityKind.DESIRED],
+            "reportsSent": counts[ActivityKind.REPORT],
+            "reportsAccepted": counts[ActivityKind.REPORT_ACCEPTED],
         },
-        "cloudToDeviceMessages": counts[What.MESSAGE],
+        "cloudToDeviceMessages": counts[ActivityKind.MESSAGE],
         "expectations": [_verdict(each) for each in verdicts],
-        "trouble": [
-            {
-                "kind": kind.value,
-                "count": counts[kind],
-                "firstDevices": statistics.trouble[kind].devices,
-                "firstReason": statistics.trouble[kind].reason,
-            }
-            for kind in TROUBLE
-            if kind in statistics.trouble
-        ],
+        "trouble": _trouble(statistics),
         "gaveUp": [{"deviceId": name, "error": str(error)} for name, error in list(gave_up.items())[:MAX_GAVE_UP]],
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    listed = {} if verdict.came_true else {
-        "reason": verdict.reason,
-        "missingCount": len(verdict.missing),
-        "missing": list(verdict.missing[:MAX_LISTED]),
-    }  # fmt: skip
+def _devices(statistics: Statistics) -> dict[str, Any]:
+    ready_at = statistics.all_ready_at
     return {
+        "count": statistics.device_count,
+        "absent": statistics.counts[ActivityKind.ABSENT],
+        "connectedAtEnd": len(statistics.connected),
+        "allConnectedAfterSeconds": None if ready_at is None else round(ready_at - statistics.started.at, 3),
+    }
+
+
+def _methods(statistics: Statistics, lasted_s: float) -> dict[str, Any]:
+    counts = statistics.counts
+    return {
+        "received": counts[ActivityKind.METHOD],
+        "answered": counts[ActivityKind.ANSWER],
+        "perSecond": _per_second(counts[ActivityKind.ANSWER], lasted_s),
+        "answerSeconds": _latency(statistics),
+        "byName": [
+            {
+                "name": name,
+                "received": method.received_count,
+                "answered": method.answered_count,
+                "statuses": {str(status): count for status, count in method.statuses.items()},
+            }
+            for name, method in sorted(statistics.methods.items(), key=lambda item: -item[1].received_count)
+        ],
+    }
+
+
+def _trouble(statistics: Statistics) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": kind.value,
+            "count": statistics.counts[kind],
+            "firstDevices": statistics.trouble[kind].devices,
+            "firstReason": statistics.trouble[kind].reason,
+        }
+        for kind in TROUBLE
+        if kind in statistics.trouble
+    ]
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    document = {
         "expectation": verdict.expectation.text,
         "cameTrue": verdict.came_true,
         "decidedAfterSeconds": round(verdict.after_s, 3),
         "devicesNeeded": verdict.needed_count,
         "devicesTrue": verdict.held_count,
-        **listed,
     }
+    if not verdict.came_true:
+        document["reason"] = verdict.reason
+        document["missingCount"] = len(verdict.missing)
+        document["missing"] = list(verdict.missing[:MAX_LISTED])
+    return document
 
 
 def _latency(statistics: Statistics) -> dict[str, float] | None:

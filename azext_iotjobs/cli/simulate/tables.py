@@ -1,4 +1,4 @@
-"""What `-o table` shows of a simulated fleet's run."""
+"""What `-o table` shows of the result of a simulation."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from azext_iotjobs.cli.output.tables import LONG_CELL, Row, any_documents
 
 
 def simulations(documents: Iterable[Any]) -> list[Row]:
-    """Runs of simulated fleets: a line for each number."""
+    """Results of simulations: a line for each number."""
     return [
         {heading(name): cell(value, LONG_CELL) for name, value in row.items()}
         for document in documents
@@ -17,14 +17,14 @@ def simulations(documents: Iterable[Any]) -> list[Row]:
 
 
 def rows_of(document: Mapping[str, Any]) -> Iterable[Row]:
-    """A line for each number of a run's result."""
+    """A line for each number of a result."""
     devices, messages, methods = document["devices"], document["messages"], document["methods"]
     ready_s = devices["allConnectedAfterSeconds"]
     yield _row("run", document["endedBy"], f"{document['seconds']:.1f} s")
-    yield _row("devices", "connected at the end", f"{devices['connectedAtEnd']} of {devices['count']}",
-               "" if ready_s is None else f"all after {ready_s:.1f} s")  # fmt: skip
-    yield _row("messages", "acknowledged", f"{messages['acknowledged']} of {messages['sent']}",
-               f"{messages['perSecond']}/s")  # fmt: skip
+    connected = f"{devices['connectedAtEnd']} of {devices['count']}"
+    yield _row("devices", "connected at the end", connected, "" if ready_s is None else f"all after {ready_s:.1f} s")
+    acknowledged = f"{messages['acknowledged']} of {messages['sent']}"
+    yield _row("messages", "acknowledged", acknowledged, f"{messages['perSecond']}/s")
     for method in methods["byName"]:
         statuses = ", ".join(f"{status}: {count}" for status, count in method["statuses"].items())
         yield _row("method", method["name"], f"{method['answered']} of {method['received']}", statuses)

@@ -1,4 +1,4 @@
-"""Issue certificates of devices from a test CA. Imported only when asked for: az's `cryptography` loads slowly."""
+"""Issues device certificates from a test CA. Imported only when needed: az's `cryptography` loads slowly."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -12,16 +12,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from azext_iotjobs.model.errors import BadValue
 
 VALID = timedelta(days=30)  # longer than a simulation, shorter than a mistake
-CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)
 WITHOUT_DIGEST = (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
-SIGNS = (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, *WITHOUT_DIGEST)
+SIGNING_KEYS = (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, *WITHOUT_DIGEST)
 
 
 class Issuer:
     """A CA with its key."""
 
     def __init__(self, ca_pem: bytes, key_pem: bytes, passphrase: str | None) -> None:
-        """ca_pem: its certificate first, any above it behind.
+        """ca_pem: the CA's certificate, followed by those above it.  key_pem: its private key.
 
         Raises BadValue when they do not fit together; the error shows nothing of the key.
         """
@@ -39,30 +39,31 @@ class Issuer:
         except (ValueError, UnsupportedAlgorithm):
             raise BadValue(
                 "The key of --issue-from-ca cannot be read, or --passphrase is wrong.",
-                hint="--ca-key names a PEM file with it; without --ca-key it stands in the CA's own file.",
+                hint="--ca-key names a PEM file with it; without --ca-key the CA's own file has to hold it.",
             ) from None
-        if not isinstance(key, SIGNS):
+        if not isinstance(key, SIGNING_KEYS):
             raise BadValue("The key of --issue-from-ca is of a kind that signs no certificates.")
         if _public(key.public_key()) != _public(self._chain[0].public_key()):
             raise BadValue("--ca-key is not the key of the certificate in --issue-from-ca.")
         self._key = key
 
     def issue(self, device_id: str) -> bytes:
-        """A fresh key, a certificate of it with the device's id as common name, and the CA's own, as PEM."""
+        """A new key, its certificate with the device's id as common name, and those of the CA, as PEM."""
         own = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(timezone.utc)
         ca = self._chain[0]
+        ca_key: Any = ca.public_key()
         certificate = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)]))
             .issuer_name(ca.subject)
             .public_key(own.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(max(now - CLOCKS_DIFFER, ca.not_valid_before_utc))
+            .not_valid_before(max(now - CLOCK_SKEW, ca.not_valid_before_utc))
             .not_valid_after(min(now + VALID, ca.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key), critical=False)
             .sign(self._key, None if isinstance(self._key, WITHOUT_DIGEST) else hashes.SHA256())
         )
         pem = serialization.Encoding.PEM
@@ -71,4 +72,5 @@ class Issuer:
 
 
 def _public(key: Any) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public

@@ -1,4 +1,4 @@
-"""Messages between devices and services: receive and settle as a device, follow what devices send to a local hub."""
+"""Messages between devices and services: receive as a device, follow what devices send to a local hub."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +13,19 @@ LONGEST_WAIT_S = 20  # of one request for events; Ctrl-C works during it
 
 @dataclass(frozen=True)
 class Received:
-    """A message, and what was done with it; None: it stays locked."""
+    """A message, and how it was settled; None: it stays locked."""
 
     message: ReceivedMessage
     settlement: Settlement | None
 
 
 def receive(device: DeviceClient, lock_s: int, settlement: Settlement | None) -> Received | None:
-    """Fetch the oldest message that waits for a device and settle it, if that is asked; None when there is none."""
+    """Receive the oldest message that is waiting for a device, and settle it.
+
+    lock_s: for how long the message is locked.  settlement: None: it stays locked.
+    Gives None when no message is waiting.
+    Raises HubAnswer, LinkError.
+    """
     message = device.receive(lock_s)
     if message is None:
         return None
@@ -32,22 +37,23 @@ def receive(device: DeviceClient, lock_s: int, settlement: Settlement | None) ->
 def follow(
     hub: LocalHubClient, clock: Clock, *, device_id: str | None, count: int | None, silence_s: float | None
 ) -> Iterator[HubEvent]:
-    """What devices sent and send to a local hub, oldest first.
+    """The messages that devices have sent and send to a local hub, oldest first.
 
-    device_id: only this one's.  count: end after so many.  silence_s: end when nothing has come for so long; None of
-    these: never end.
+    device_id: only those of this device.  count: end after so many.  silence_s: end when no message has come for so
+    long.  Without count and silence_s it does not end.
+    Raises HubAnswer, LinkError.
     """
-    after, given, heard_at = 0, 0, clock.monotonic()
+    after, given, last_event_at = 0, 0, clock.monotonic()
     while True:
-        left_s = LONGEST_WAIT_S if silence_s is None else heard_at + silence_s - clock.monotonic()
+        left_s = LONGEST_WAIT_S if silence_s is None else last_event_at + silence_s - clock.monotonic()
         events = hub.events(after=after, wait_s=max(0, min(LONGEST_WAIT_S, round(left_s + 0.5))))
         for event in events:
             after = event.number
             if device_id not in (None, event.device_id):
                 continue
             yield event
-            given, heard_at = given + 1, clock.monotonic()
+            given, last_event_at = given + 1, clock.monotonic()
             if given == count:
                 return
-        if silence_s is not None and clock.monotonic() >= heard_at + silence_s:
+        if silence_s is not None and clock.monotonic() >= last_event_at + silence_s:
             return

@@ -1,4 +1,4 @@
-"""What the devices of a simulation share: the connections, the clock, the line of those that want to connect."""
+"""What the devices of a simulation share: the links, the clock, the queue of devices that want to connect."""
 
 import math
 from collections import deque
@@ -9,47 +9,47 @@ from typing import Protocol
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import LinkError
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.simulator.dice import Dice
-from azext_iotjobs.simulator.events import Moment, Seen
+from azext_iotjobs.simulator.events import Activity, Moment
+from azext_iotjobs.simulator.rng import Rng
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.pacing import Pacer
 
-Reporter = Callable[[str, Seen], None]  # device id, what there is to tell
+Observer = Callable[[str, Activity], None]  # called with a device's id and what it received or did
 
 
-class Guest(Protocol):
-    """Who may stand in the line."""
+class QueuedDevice(Protocol):
+    """A device that can wait in the queue."""
 
-    is_in_line: bool  # False: it has left
+    is_queued: bool  # False: it no longer wants to connect
     is_over: bool
 
     @property
     def device_id(self) -> str:
-        """Its name."""
+        """Its id."""
 
     def connect(self, now: float) -> None:
-        """Its turn has come, unless it left the line."""
+        """Connect, unless it no longer wants to."""
 
 
-class Line:
-    """Who wants to connect, in the order in which they came."""
+class ConnectQueue:
+    """The devices that want to connect, first come, first served."""
 
     def __init__(self, pacer: Pacer) -> None:
         self.pacer = pacer
-        self._devices: deque[Guest] = deque()
+        self._devices: deque[QueuedDevice] = deque()
 
-    def join(self, device: Guest) -> None:
+    def add(self, device: QueuedDevice) -> None:
         self._devices.append(device)
 
     def next_at(self, now: float) -> float:
-        """When somebody may be let in; inf: not before something else happens."""
+        """When the next device may connect; inf: not before something else happens."""
         return self.pacer.next_at(now) if self._devices else math.inf
 
-    def let_in(self, now: float) -> list[Guest]:
-        """Connect those whose turn it is."""
+    def connect_due(self, now: float) -> list[QueuedDevice]:
+        """Connect the devices that may connect now, and give them."""
         begun = []
-        while self._devices and (not self._devices[0].is_in_line or self.pacer.next_at(now) <= now):
+        while self._devices and (not self._devices[0].is_queued or self.pacer.next_at(now) <= now):
             device = self._devices.popleft()
             device.connect(now)
             begun.append(device)
@@ -57,25 +57,25 @@ class Line:
 
 
 @dataclass(kw_only=True)
-class Around:
-    """What every device of a simulation shares."""
+class SimulationContext:
+    """What all devices of a simulation share."""
 
     links: DeviceLinks
     target: HubTarget
-    reporter: Reporter
+    observer: Observer
     clock: Clock
     seed: str
-    line: Line
-    dice: Dice  # of the connections' times, which no seed can make the same: the hub has a part in them
-    is_fleet: bool
+    queue: ConnectQueue
+    rng: Rng  # of the times of connections, which no seed makes repeatable: they depend on the hub, too
+    has_many: bool  # more than one device
     was_reached: bool = False  # the hub, by any device
-    failed_count: int = 0  # connections that did not come about, before the hub was ever reached
+    failed_count: int = 0  # connections that failed before the hub was ever reached
     failing_since: float = math.inf  # monotonic
-    unreached: LinkError | None = None  # why it never was; no device tries any more
-    arrived_at: float = 0.0  # when the connections were last read, monotonic
+    unreached: LinkError | None = None  # why the hub was never reached; no device tries any longer
+    arrived_at: float = 0.0  # when the links were last read, monotonic
 
     def is_unreachable(self, tries: int) -> bool:
-        """Count a connection that did not come about; whether to give the hub up.
+        """Count a connection that failed; whether to give up the hub.
 
         tries: of that device, this one included.
         """

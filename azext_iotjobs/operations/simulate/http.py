@@ -1,6 +1,6 @@
-"""Simulate a device over HTTPS: it sends messages and fetches those that are sent to it; it hears nothing else.
+"""Simulate a device over HTTPS: it sends messages and polls for those sent to it, and does nothing else.
 
-One loop on one thread: what is due first happens first, and a stop is noticed between two things.
+One loop on one thread; a stop is noticed between two requests.
 """
 
 import uuid
@@ -14,25 +14,25 @@ from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settleme
 from azext_iotjobs.simulator import telemetry
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 
-POLL_INTERVAL_S = 3.0  # between two questions for messages
+POLL_INTERVAL_S = 3.0  # between two requests for messages
 LOCK_S = 60
-LONGEST_SLEEP_S = 0.5  # a stop is noticed within it
+LONGEST_SLEEP_S = 0.5  # a stop is noticed within this time
 
-Reporter = Callable[["Seen"], None]
+Observer = Callable[["HttpActivity"], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """Something that a person may want to see: a message sent, or one received; the other is None."""
+class HttpActivity:
+    """A message that the device has sent, or one that it has received; the other is None."""
 
     sent_number: int | None = None
     received: ReceivedMessage | None = None
-    settlement: Settlement | None = None  # of the message received; None: its lock had ended
+    settlement: Settlement | None = None  # of the received message; None: its lock had expired
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a simulation came to."""
+    """The result of a simulation."""
 
     sent_count: int
     received_count: int
@@ -40,10 +40,11 @@ class Summary:
 
 
 def run(
-    device: DeviceClient, plan: TelemetryPlan, settlement: Settlement, reporter: Reporter, clock: Clock, stop: StopFlag
+    device: DeviceClient, plan: TelemetryPlan, settlement: Settlement, observer: Observer, clock: Clock, stop: StopFlag
 ) -> Summary:
-    """Send the plan's messages, and settle what arrives meanwhile.
+    """Send the plan's messages, and settle those that are received meanwhile.
 
+    observer: called, on this thread, after each message.
     Raises HubAnswer and LinkError of the first request that fails for good.
     """
     started_at = clock.monotonic()
@@ -57,13 +58,13 @@ def run(
             device.send(DeviceMessage(body=body, properties=plan.properties))
             # Late messages are not sent in a burst: the rest of the plan moves.
             started_at += max(0.0, clock.monotonic() - plan.due_at(sent + 1, started_at))
-            reporter(Seen(sent_number=sent))
+            observer(HttpActivity(sent_number=sent))
         elif poll_at <= now:
             message = device.receive(LOCK_S)
             if message is not None:
                 received += 1
-                reporter(_settle(device, message, settlement))
-            # One that came may have others behind it; but one that was abandoned would come again at once.
+                observer(_settle(device, message, settlement))
+            # More may be waiting behind a message; but one that was abandoned would be received again at once.
             if message is None or settlement is Settlement.ABANDON:
                 poll_at = now + POLL_INTERVAL_S
         elif sent == plan.count and plan.ends_at(started_at) <= now:
@@ -74,9 +75,9 @@ def run(
     return Summary(sent_count=sent, received_count=received, was_stopped=stop.is_set())
 
 
-def _settle(device: DeviceClient, message: ReceivedMessage, settlement: Settlement) -> Seen:
+def _settle(device: DeviceClient, message: ReceivedMessage, settlement: Settlement) -> HttpActivity:
     try:
         device.settle(message.lock_token, settlement)
-    except Conflict:  # its time was up, or somebody purged the queue
-        return Seen(received=message)
-    return Seen(received=message, settlement=settlement)
+    except Conflict:  # its lock has expired, or somebody has purged the queue
+        return HttpActivity(received=message)
+    return HttpActivity(received=message, settlement=settlement)

@@ -1,74 +1,78 @@
-"""Direct methods: what is answered, when, and what the device does then. Pure.
+"""Direct methods: the response, its delay, and the steps that follow it. Pure.
 
-An answer goes out on the connection that the call came over, or not at all: the hub forgets its calls with it. What
-follows the answer is done even so: the device was told.
+A response is sent on the connection over which the call came, or not at all: the hub forgets its calls with the
+connection. The steps after it run even so, because the device has received the call.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.dice import Dice, salt
-from azext_iotjobs.simulator.events import Action, AnswerMethod, MethodCalled, Moment, Seen, What
+from azext_iotjobs.simulator.behaviour import Behaviour, Failure, MethodRule
+from azext_iotjobs.simulator.events import Action, Activity, ActivityKind, AnswerMethod, MethodCalled, Moment
 from azext_iotjobs.simulator.expressions import Scope
-from azext_iotjobs.simulator.parts.core import Core
-from azext_iotjobs.simulator.parts.walker import Walker
+from azext_iotjobs.simulator.parts.context import SessionContext
+from azext_iotjobs.simulator.parts.step_runner import StepRunner
+from azext_iotjobs.simulator.rng import Rng, stream_key
 
-METHOD_SALT = salt("method")
+METHOD_STREAM = stream_key("method")
 
 
-class Methods:
-    """One device's; counts the calls of each rule."""
+class MethodHandler:
+    """Answers one device's method calls, and counts the calls of each rule."""
 
-    __slots__ = ("_behaviour", "_core", "_counts", "_walker")
+    __slots__ = ("_behaviour", "_context", "_counts", "_steps")
 
-    def __init__(self, behaviour: Behaviour, core: Core, walker: Walker) -> None:
+    def __init__(self, behaviour: Behaviour, context: SessionContext, steps: StepRunner) -> None:
         self._behaviour = behaviour
-        self._core = core
-        self._walker = walker
-        self._counts: dict[str, int] = {}  # by rule; those that are not named share one, so that it stays small
+        self._context = context
+        self._steps = steps
+        self._counts: dict[str, int] = {}  # by rule; methods without a rule of their own share one count
 
-    def called(self, call: MethodCalled, now: Moment) -> list[Action]:
+    def on_call(self, call: MethodCalled, now: Moment) -> list[Action]:
         """The hub calls a method."""
-        told = Seen(what=What.METHOD, details={"rid": call.rid, "name": call.name, "payload": call.payload})
+        received = Activity(
+            kind=ActivityKind.METHOD, details={"rid": call.rid, "name": call.name, "payload": call.payload}
+        )
         rule = self._behaviour.methods.get(call.name)
         key = call.name if rule is not None else ""
         rule = rule or self._behaviour.any_method
         count = self._counts[key] = self._counts.get(key, 0) + 1
-        dice = self._core.dice.fork(METHOD_SALT ^ salt(key), count)
-        if rule.no_answer and dice.throw() < rule.no_answer:
-            return [told, _unanswered(call, "its behaviour says so")]
+        rng = self._context.rng.fork(METHOD_STREAM ^ stream_key(key), count)
+        if rule.no_answer and rng.random() < rule.no_answer:
+            return [received, _unanswered(call, "its behaviour says so")]
         names = {"request": call.payload, "method": call.name, "count": count}
-        answer = partial(self._answer, rule, call, names, dice, self._core.connection)
-        latency_s = rule.latency.draw(dice)
+        answer = partial(self._answer, rule, call, names, rng, self._context.connection)
+        latency_s = rule.latency.draw(rng)
         if latency_s > 0:
-            self._core.agenda.add(now.at + latency_s, answer)
-            return [told]
-        return [told, *answer(now)]
+            self._context.tasks.add(now.at + latency_s, answer)
+            return [received]
+        return [received, *answer(now)]
 
     def _answer(
-        self, rule: MethodRule, call: MethodCalled, names: dict[str, Any], dice: Dice, connection: int, now: Moment
+        self, rule: MethodRule, call: MethodCalled, names: Mapping[str, Any], rng: Rng, connection: int, now: Moment
     ) -> list[Action]:
-        failure = rule.failure
-        outcome = failure if failure.rate and dice.throw() < failure.rate else rule
-        walk_dice = dice.fork(1) if outcome.then else dice  # taken before the payload throws
-        if connection != self._core.connection:
+        outcome = rule.failure if rule.failure.rate and rng.random() < rule.failure.rate else rule
+        steps_rng = rng.fork(1) if outcome.then else rng  # forked before the payload draws numbers
+        if connection != self._context.connection:
             actions: list[Action] = [_unanswered(call, "its connection is gone")]
         else:
-            payload = _told_back(call)
-            if outcome.payload is not None:
-                payload = outcome.payload.render(Scope(self._core.who, now.wall, dice, names))
-            details = {"rid": call.rid, "name": call.name, "status": outcome.status, "payload": payload}
-            actions = [
-                AnswerMethod(rid=call.rid, status=outcome.status, payload=payload),
-                Seen(what=What.ANSWER, details=details),
-            ]
-        return actions + self._walker.begin(outcome.then, walk_dice, names, now)
+            actions = _response(outcome, call, Scope(self._context.device, now.wall, rng, names))
+        return actions + self._steps.start(outcome.then, steps_rng, names, now)
 
 
-def _told_back(call: MethodCalled) -> dict[str, Any]:
+def _response(outcome: MethodRule | Failure, call: MethodCalled, scope: Scope) -> list[Action]:
+    payload = _echo(call) if outcome.payload is None else outcome.payload.render(scope)
+    details = {"rid": call.rid, "name": call.name, "status": outcome.status, "payload": payload}
+    return [
+        AnswerMethod(rid=call.rid, status=outcome.status, payload=payload),
+        Activity(kind=ActivityKind.ANSWER, details=details),
+    ]
+
+
+def _echo(call: MethodCalled) -> dict[str, Any]:
     return {"methodName": call.name, "methodRequestId": call.rid, "methodRequestPayload": call.payload}
 
 
-def _unanswered(call: MethodCalled, reason: str) -> Seen:
-    return Seen(what=What.UNANSWERED, details={"rid": call.rid, "name": call.name, "reason": reason})
+def _unanswered(call: MethodCalled, reason: str) -> Activity:
+    return Activity(kind=ActivityKind.UNANSWERED, details={"rid": call.rid, "name": call.name, "reason": reason})

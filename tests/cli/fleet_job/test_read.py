@@ -22,7 +22,6 @@ from azext_iotjobs.cli.fleet_job import groups, read, results
 from azext_iotjobs.cli.fleet_job.context import FOLDER, Access, FleetPlace, fleet_place
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.output import confirm
-from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
@@ -425,20 +424,3 @@ def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_pa
         groups.delete(CMD, changing(tmp_path), "north")
     groups.delete(CMD, changing(tmp_path), "north", sure=True)
     assert groups.list_groups(CMD, reading(tmp_path)) == []
-
-
-# -- simulate --create --tags ------------------------------------------------------------------------------------------
-
-
-def test_tags_of_devices_that_are_made_are_read_before_anything_is_asked() -> None:
-    def options(*tags: str, **more: Any) -> FleetOptions:
-        given = {"id_prefix": "p-", "fleet_size": 2, "creates": True, **more}
-        return FleetOptions(tags_json=list(tags), **given)
-
-    assert options("site=north", "ring=2").tags == {"site": "north", "ring": 2}
-    assert options('{"site": {"floor": 1}}').tags == {"site": {"floor": 1}} and FleetOptions().tags == {}
-    for wrong, why in (("simulated=false", "set by --create itself"), ('{"a": null}', "is null"), ("[1]", "--tags")):
-        with pytest.raises(BadValue, match=why):
-            options(wrong).check(None)
-    with pytest.raises(ConflictingChoice, match="--create makes, which is missing"):
-        options("site=north", creates=False).check(None)

@@ -25,7 +25,7 @@ from azext_iotjobs.cli.fleet_job.groups import list_groups
 from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_job.run import _until_ended
 from azext_iotjobs.cli.fleet_job.run_foreground import Manner, judge, say_what_is_not_used, start
-from azext_iotjobs.cli.method.progress import HEARTBEAT_S
+from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.model.clock import SystemClock

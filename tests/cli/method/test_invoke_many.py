@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.method import invoke_many
-from azext_iotjobs.cli.method.progress import MAX_FAILURES, MAX_ROWS, SHOWN_CHARACTERS, CallProgress, how_far, short_row
+from azext_iotjobs.cli.method.progress import MAX_ROWS, CallProgress, how_far
+from azext_iotjobs.cli.output.device_row_line import MAX_FAILURES, SHOWN_CHARACTERS, short_row
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS

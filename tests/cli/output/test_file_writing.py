@@ -9,10 +9,10 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.job import parent_links
+from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.row_output import RowTarget, form_of
 from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
-from azext_iotjobs.cli.simulate.event_log import check as check_events
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
 
@@ -85,7 +85,7 @@ def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -
     refusals: tuple[Callable[[], None], ...] = (
         lambda: check(target(tmp_path / "r.csv")),
         lambda: check_new(target(tmp_path / "r.csv")),
-        lambda: check_events(str(tmp_path / "r.csv"), overwrites=False),
+        lambda: check_event_file(str(tmp_path / "r.csv"), overwrites=False),
     )
     for refuse in refusals:
         with pytest.raises(BadValue, match="is a symbolic link") as raised:
@@ -173,6 +173,6 @@ def test_an_unknown_ending_is_refused_with_those_that_are_known(name: str) -> No
 @pytest.mark.parametrize("name", ["e.csv", "e.json", "e.xml"])
 def test_events_are_json_lines_and_another_ending_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadValue, match="events are JSON lines"):
-        check_events(str(tmp_path / name), overwrites=True)
+        check_event_file(str(tmp_path / name), overwrites=True)
     for known in ("e.jsonl", "E.NDJSON", "e", "e.log"):
-        check_events(str(tmp_path / known), overwrites=False)
+        check_event_file(str(tmp_path / known), overwrites=False)

@@ -1,6 +1,7 @@
-"""What a run makes and removes around a simulation, whatever ends it, and the list on the disk meanwhile."""
+"""What a run creates and removes around a simulation, however it ends, and its log on disk."""
 
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,19 +9,19 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.simulate import created_devices_log
-from azext_iotjobs.cli.simulate.create_devices import clean_up, made
-from azext_iotjobs.cli.simulate.credentials import Ways
-from azext_iotjobs.cli.simulate.options import FleetOptions
-from azext_iotjobs.cli.simulate.select_devices import Fleet
+from azext_iotjobs.cli.simulate.create_devices import RegisteredDevices, clean_up, registered
+from azext_iotjobs.cli.simulate.credentials import CredentialPlan
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice, LinkError, NotFound
 from azext_iotjobs.model.target import HubTarget
-from tests.helpers.fleet_registry_double import FleetRegistry
+from tests.helpers.device_registry_double import DeviceRegistryDouble
 
 TARGET = HubTarget(host="Hub.example")
-TEMPORARY = FleetOptions(id_prefix="P", fleet_size=2, creates=True, deletes_after=True)
-LASTING = FleetOptions(id_prefix="P", fleet_size=2, creates=True)
-CLEAN_UP = FleetOptions(cleans_up="")
+TEMPORARY = SimulateOptions(prefix="P", count=2, create=True, delete_after=True)
+LASTING = SimulateOptions(prefix="P", count=2, create=True)
+CLEAN_UP = SimulateOptions(clean_up="")
 
 
 @pytest.fixture(autouse=True)
@@ -29,33 +30,36 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def making(registry: FleetRegistry, options: FleetOptions, **target: Any) -> Any:
+def creating(
+    registry: DeviceRegistryDouble, options: SimulateOptions, **target: Any
+) -> AbstractContextManager[RegisteredDevices]:
     client = HubClient(HubTarget(host=TARGET.host, **target), registry)
-    found = Fleet(there=(), missing=("P1", "P2"), numbers={"P1": 0, "P2": 1}, own_keys={})
-    ways = Ways(certificates=None, typed_key=None, passed_certificate=None)
-    return made(client, found, options, ways, threading.Event())
+    found = SimulatedDevices(existing=(), missing=("P1", "P2"), numbers={"P1": 0, "P2": 1}, own_keys={})
+    return registered(client, found, options, CredentialPlan(), threading.Event())
 
 
-def cleaned(registry: FleetRegistry, options: FleetOptions = CLEAN_UP, target: HubTarget = TARGET) -> dict[str, Any]:
+def cleaned(
+    registry: DeviceRegistryDouble, options: SimulateOptions = CLEAN_UP, target: HubTarget = TARGET
+) -> dict[str, Any]:
     return clean_up(SimpleNamespace(), HubClient(target, registry), options)
 
 
-def test_the_time_that_the_quota_allows_is_said_before_anything_is_made(caplog: pytest.LogCaptureFixture) -> None:
-    registry = FleetRegistry()
-    with making(registry, TEMPORARY):
+def test_how_long_the_quota_makes_it_take_is_shown_before_devices_are_created(caplog: pytest.LogCaptureFixture) -> None:
+    registry = DeviceRegistryDouble()
+    with creating(registry, TEMPORARY):
         assert "Registering 2 devices: about 1 s on an S1" in caplog.text and "as long again" in caplog.text
     caplog.clear()
-    with making(registry, TEMPORARY, is_local=True):
+    with creating(registry, TEMPORARY, is_local=True):
         assert "Registering" not in caplog.text
 
 
 @pytest.mark.parametrize("end", [None, CannotConnect("no hub"), ValueError("a bug of ours")])
-def test_however_a_run_ends_what_it_made_is_removed(end: Exception | None) -> None:
-    registry = FleetRegistry("P1x")
+def test_the_devices_that_a_run_created_are_removed_however_it_ends(end: Exception | None) -> None:
+    registry = DeviceRegistryDouble("P1x")
     try:
-        with making(registry, TEMPORARY) as fleet:
+        with creating(registry, TEMPORARY) as created:
             assert registry.devices.keys() == {"P1", "P2", "P1x"}
-            assert [each.sign_in for each in fleet.fleet.there] == ["sas", "sas"]
+            assert [each.sign_in for each in created.devices.existing] == ["sas", "sas"]
             if end is not None:
                 raise end
     except (LinkError, ValueError) as err:
@@ -64,20 +68,19 @@ def test_however_a_run_ends_what_it_made_is_removed(end: Exception | None) -> No
     assert list(created_devices_log.folder().iterdir()) == []
 
 
-def test_what_is_made_has_the_typed_tags_beside_those_of_a_simulation() -> None:
-    registry = FleetRegistry()
-    options = FleetOptions(id_prefix="P", fleet_size=2, creates=True, tags_json=["site=north", "place.floor=2"])
-    with making(registry, options) as fleet:
-        for facts in fleet.fleet.there:
-            assert facts.tags == {
-                "site": "north", "place": {"floor": 2}, "simulated": True, "simulatedRun": fleet.run,
-            }  # fmt: skip
+def test_created_devices_have_the_typed_tags_and_those_of_a_simulation() -> None:
+    registry = DeviceRegistryDouble()
+    options = SimulateOptions(prefix="P", count=2, create=True, our_tags=["site=north", "place.floor=2"])
+    with creating(registry, options) as created:
+        for facts in created.devices.existing:
+            simulation_tags = {"simulated": True, "simulatedRun": created.run}
+            assert facts.tags == {"site": "north", "place": {"floor": 2}, **simulation_tags}
             assert registry.devices[facts.device_id]["tags"] == facts.tags
 
 
-def test_a_second_ctrl_c_leaves_at_once_and_says_how_to_clean_up(caplog: pytest.LogCaptureFixture) -> None:
-    registry = FleetRegistry()
-    with pytest.raises(KeyboardInterrupt), making(registry, TEMPORARY):
+def test_a_second_ctrl_c_removes_nothing_and_says_how_to_clean_up(caplog: pytest.LogCaptureFixture) -> None:
+    registry = DeviceRegistryDouble()
+    with pytest.raises(KeyboardInterrupt), creating(registry, TEMPORARY):
         raise KeyboardInterrupt
     assert "2 devices that this run made are left" in caplog.text and "--clean-up" in caplog.text
     assert registry.devices.keys() == {"P1", "P2"}
@@ -85,49 +88,45 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_how_to_clean_up(caplog: pytest.
     assert registry.devices == {}
 
 
-def test_a_hub_that_is_gone_at_the_end_leaves_a_list_and_the_result(caplog: pytest.LogCaptureFixture) -> None:
-    registry = FleetRegistry()
-    answer = registry.send
-
-    def gone(_request: Any) -> Any:
-        raise CannotConnect("hub.example was not reached")
-
-    with making(registry, TEMPORARY) as fleet:
-        registry.send = gone  # type: ignore[method-assign]
-    assert (fleet.left_count, fleet.deletion) == (2, None)
+def test_if_the_hub_is_gone_at_the_end_the_log_and_the_result_remain(caplog: pytest.LogCaptureFixture) -> None:
+    registry = DeviceRegistryDouble()
+    with creating(registry, TEMPORARY) as created:
+        registry.is_reachable = False
+    assert (created.left_count, created.deletion) == (2, None)
     assert "broke off: hub.example was not reached" in caplog.text
-    registry.send = answer  # type: ignore[method-assign]
+    registry.is_reachable = True
     assert cleaned(registry)["runs"][0]["deleted"] == 2
 
 
-def test_a_device_that_somebody_registers_meanwhile_is_guarded_too() -> None:
-    registry = FleetRegistry("P2")
-    with pytest.raises(ConflictingChoice, match=r"1 device \(P2\) is not marked"), making(registry, TEMPORARY):
+def test_a_device_that_somebody_registers_meanwhile_is_not_simulated() -> None:
+    registry = DeviceRegistryDouble("P2")
+    with pytest.raises(ConflictingChoice, match=r"1 device \(P2\) is not marked"), creating(registry, TEMPORARY):
         pytest.fail("simulated")
     assert registry.devices.keys() == {"P2"}
 
 
-def test_only_runs_that_have_ended_of_this_hub_are_cleaned_up() -> None:
-    registry = FleetRegistry()
-    with making(registry, LASTING) as lasting:
+def test_only_runs_of_this_hub_that_have_ended_are_cleaned_up() -> None:
+    registry = DeviceRegistryDouble()
+    with creating(registry, LASTING) as lasting:
         pass
     registry.devices.clear()
-    with making(registry, TEMPORARY) as running:
+    with creating(registry, TEMPORARY) as running:
         during = cleaned(registry)
         assert (during["runs"], during["running"]) == ([], [running.run])
         assert [each["run"] for each in during["kept"]] == [lasting.run]
         assert cleaned(registry, target=HubTarget(host="another.example"))["kept"] == []
         with pytest.raises(NotFound, match="still going on"):
-            cleaned(registry, FleetOptions(cleans_up=running.run))
+            cleaned(registry, SimulateOptions(clean_up=running.run))
         assert registry.devices.keys() == {"P1", "P2"}
     with pytest.raises(NotFound, match="no list of run nothing"):
-        cleaned(registry, FleetOptions(cleans_up="nothing"))
-    assert cleaned(registry, FleetOptions(cleans_up=lasting.run, only_plans=True))["runs"][0]["devices"] == ["P1", "P2"]
-    assert cleaned(registry, FleetOptions(cleans_up=lasting.run))["runs"][0]["goneAlready"] == 2
+        cleaned(registry, SimulateOptions(clean_up="nothing"))
+    planned = cleaned(registry, SimulateOptions(clean_up=lasting.run, dry_run=True))
+    assert planned["runs"][0]["devices"] == ["P1", "P2"]
+    assert cleaned(registry, SimulateOptions(clean_up=lasting.run))["runs"][0]["goneAlready"] == 2
 
 
-def test_the_list_is_its_owners_alone_and_holds_no_key(config: Path) -> None:
-    with making(FleetRegistry(), LASTING):
+def test_only_its_owner_can_read_the_log_and_it_holds_no_key(config: Path) -> None:
+    with creating(DeviceRegistryDouble(), LASTING):
         [path] = created_devices_log.folder().iterdir()
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert path.is_relative_to(config)

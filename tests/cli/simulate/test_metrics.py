@@ -11,7 +11,7 @@ import requests
 from azext_iotjobs.cli.simulate import metrics
 from azext_iotjobs.cli.simulate.metrics import CONTENT_TYPE, MAX_REQUESTS, MetricsServer, render
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.events import Moment, Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.statistics import Statistics
 from tests.helpers.prometheus import parse
 
@@ -33,24 +33,39 @@ def raw(server: MetricsServer, request: bytes) -> bytes:
         return b"".join(iter(lambda: sock.recv(4096), b""))
 
 
-def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
+def test_the_page_is_in_the_format_of_prometheus() -> None:
     statistics = Statistics(3, START)
     calls = (("reboot", 200, 0.001), ("reboot", 200, 0.5), ("reboot", 500, 2.0), (HOSTILE, 200, 100.0))
     for number, (name, status, seconds) in enumerate(calls):
         details = {"rid": str(number), "name": name, "status": status}
-        statistics.on("d", Seen(what=What.METHOD, details=details), START)
-        statistics.on("d", Seen(what=What.ANSWER, details=details), Moment(START.at + seconds, START.wall))
-    for what in (What.READY, What.SENT, What.SENT, What.ACKNOWLEDGED, What.DESIRED, What.REPORT, What.MESSAGE):
-        statistics.on("d", Seen(what=what), START)
-    statistics.on("e", Seen(what=What.NOT_CONNECTED, details={"reason": "x"}), START)
+        statistics.on("d", Activity(kind=ActivityKind.METHOD, details=details), START)
+        statistics.on("d", Activity(kind=ActivityKind.ANSWER, details=details), Moment(START.at + seconds, START.wall))
+    for what in (
+        ActivityKind.READY,
+        ActivityKind.SENT,
+        ActivityKind.SENT,
+        ActivityKind.ACKNOWLEDGED,
+        ActivityKind.DESIRED,
+        ActivityKind.REPORT,
+        ActivityKind.MESSAGE,
+    ):
+        statistics.on("d", Activity(kind=what), START)
+    statistics.on("e", Activity(kind=ActivityKind.NOT_CONNECTED, details={"reason": "x"}), START)
     page = render(statistics)
     assert "\x1b" not in page
     read = {name.removeprefix("iotjobs_simulator_"): family for name, family in parse(page).items()}
     assert {name: family.value() for name, family in read.items() if ("", ()) in family.samples} == {
-        "devices": 3, "devices_connected": 1, "start_time_seconds": START.wall.timestamp(), "connects_total": 1,
-        "messages_sent_total": 2, "messages_acknowledged_total": 1, "messages_received_total": 1,
-        "desired_changes_total": 1, "reports_sent_total": 1, "reports_accepted_total": 0,
-    }  # fmt: skip
+        "devices": 3,
+        "devices_connected": 1,
+        "start_time_seconds": START.wall.timestamp(),
+        "connects_total": 1,
+        "messages_sent_total": 2,
+        "messages_acknowledged_total": 1,
+        "messages_received_total": 1,
+        "desired_changes_total": 1,
+        "reports_sent_total": 1,
+        "reports_accepted_total": 0,
+    }
     shown = HOSTILE.replace("\x1b", "\\x1b").replace("\n", "\\n")
     assert read["method_calls_total"].value(method="reboot") == 3
     assert read["method_calls_total"].value(method=shown) == 1
@@ -63,8 +78,15 @@ def test_a_fleet_is_told_as_prometheus_wants_it() -> None:
     }
     assert list(buckets) == sorted(buckets)
     assert {bound: buckets[bound] for bound in (2**-10, 2**-9, 0.25, 0.5, 1.0, 2.0, 64.0, float("inf"))} == {
-        2**-10: 0, 2**-9: 1, 0.25: 1, 0.5: 2, 1.0: 2, 2.0: 3, 64.0: 3, float("inf"): 4,
-    }  # fmt: skip
+        2**-10: 0,
+        2**-9: 1,
+        0.25: 1,
+        0.5: 2,
+        1.0: 2,
+        2.0: 3,
+        64.0: 3,
+        float("inf"): 4,
+    }
     assert latency.value("_count") == 4
     assert latency.value("_sum") == pytest.approx(102.501)
 
@@ -81,15 +103,13 @@ def test_the_latest_page_is_served_and_nothing_else(server: MetricsServer) -> No
     assert raw(server, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-def test_heads_without_end_are_cut_off_and_others_are_served(server: MetricsServer) -> None:
+def test_requests_without_end_are_cut_off_and_others_are_served(server: MetricsServer) -> None:
     server.text = "# fine\n"
     assert raw(server, b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 20_000) == b""
     assert requests.get(server.url, timeout=10).text == "# fine\n"
 
 
-def test_readers_that_say_nothing_neither_pile_up_nor_stay(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_silent_clients_neither_pile_up_nor_stay(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "REQUEST_TIMEOUT_S", 0.5)
     before = threading.active_count()
     host, port = server.url.split("/")[2].split(":")

@@ -1,9 +1,8 @@
-"""A fleet of three, watched on a clock moved by hand: what ends its run, what is said of it, and what comes out."""
+"""Three devices, monitored on a clock moved by hand: what ends the run, what is shown, and its result."""
 
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,50 +13,50 @@ from knack.util import CommandResultItem
 
 from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.simulate import monitor
-from azext_iotjobs.cli.simulate.options import FleetOptions
+from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.model.errors import BadValue, Unauthorized, UserError
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from tests.helpers.clock_double import ClockDouble
 
 DEVICES = ("a", "b", "c")
 FAILED = Unauthorized("The hub refused c.", status=401)
 
 
-class Watched:
-    """A watch, and a fleet that does as it is told."""
+class MonitoredRun:
+    """A monitor, and devices that do what a test says."""
 
     def __init__(self, **typed: Any) -> None:
         self.clock = ClockDouble()
         self.stop = threading.Event()
-        plan = monitor.read(FleetOptions(**typed))
+        plan = monitor.read(SimulateOptions(**typed))
         plan.check(len(DEVICES))
         self._open = ExitStack()
-        outlets = self._open.enter_context(monitor.opened(plan))
-        self.watch = self._open.enter_context(monitor.watching(plan, outlets, DEVICES, self.clock, self.stop))
+        sinks = self._open.enter_context(monitor.open_sinks(plan))
+        self.monitor = self._open.enter_context(monitor.monitoring(plan, sinks, DEVICES, self.clock, self.stop))
 
     def close(self) -> None:
         self._open.close()
 
-    def saw(self, what: What, *devices: str, **details: Any) -> None:
+    def saw(self, what: ActivityKind, *devices: str, **details: Any) -> None:
         for device in devices or DEVICES:
-            self.watch.on_seen(device, Seen(what=what, details=details))
+            self.monitor.on_activity(device, Activity(kind=what, details=details))
 
     def answer(self, name: str, *devices: str, status: int = 200, after_s: float = 0.5) -> None:
-        self.saw(What.METHOD, *devices, rid="1", name=name, payload=None)
+        self.saw(ActivityKind.METHOD, *devices, rid="1", name=name, payload=None)
         self.clock.sleep(after_s)
-        self.saw(What.ANSWER, *devices, rid="1", name=name, status=status, payload=None)
+        self.saw(ActivityKind.ANSWER, *devices, rid="1", name=name, status=status, payload=None)
 
     def end(self, **failures: Any) -> tuple[dict[str, Any], Outcome]:
         summary = Summary(sent_count=0, acknowledged_count=0, failures=failures, was_stopped=False)
-        result = self.watch.end(summary)
+        result = self.monitor.end(summary)
         self.close()
         return result
 
 
 @pytest.fixture(autouse=True)
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     caplog.set_level(logging.WARNING)
     return caplog.messages
 
@@ -67,35 +66,41 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_with_expectations_ends_when_all_are_decided(caplog: pytest.LogCaptureFixture) -> None:
-    run = Watched(expected=["connected on all within 5s", "method reboot on all within 60s"])
-    run.saw(What.READY)
-    assert not run.watch.is_set()
+    run = MonitoredRun(expect=["connected on all within 5s", "method reboot on all within 60s"])
+    run.saw(ActivityKind.READY)
+    assert not run.monitor.is_set()
     run.answer("reboot", "a", "b")
-    assert not run.watch.is_set()
+    assert not run.monitor.is_set()
     run.clock.sleep(59.0)
-    assert not run.watch.is_set()
+    assert not run.monitor.is_set()
     run.clock.sleep(0.6)
-    assert run.watch.is_set()
+    assert run.monitor.is_set()
     result, outcome = run.end()
     assert outcome is Outcome.DEVICES_FAILED
     assert result["endedBy"] == "expectations"
     connected, reboot = result["expectations"]
     assert (connected["cameTrue"], connected["decidedAfterSeconds"]) == (True, 0.0)
     assert reboot == {
-        "expectation": "method reboot on all within 60s", "cameTrue": False, "decidedAfterSeconds": 60.0,
-        "devicesNeeded": 3, "devicesTrue": 2, "reason": "not in time", "missingCount": 1, "missing": ["c"],
-    }  # fmt: skip
+        "expectation": "method reboot on all within 60s",
+        "cameTrue": False,
+        "decidedAfterSeconds": 60.0,
+        "devicesNeeded": 3,
+        "devicesTrue": 2,
+        "reason": "not in time",
+        "missingCount": 1,
+        "missing": ["c"],
+    }
     assert "NOT true (not in time): method reboot on all within 60s" in caplog.text
     assert "Not of: c" in caplog.text
 
 
-def test_until_ends_a_run_whatever_is_expected_and_what_is_open_then_has_not_come_true() -> None:
-    run = Watched(until=["10s"], expected=["method x on 1", "connected on 1"])
-    run.saw(What.READY)
+def test_until_ends_a_run_and_expectations_that_are_undecided_then_have_not_come_true() -> None:
+    run = MonitoredRun(until=["10s"], expect=["method x on 1", "connected on 1"])
+    run.saw(ActivityKind.READY)
     run.clock.sleep(9.9)
-    assert not run.watch.is_set()
+    assert not run.monitor.is_set()
     run.clock.sleep(0.1)
-    assert run.watch.is_set()
+    assert run.monitor.is_set()
     result, outcome = run.end()
     assert (result["endedBy"], outcome) == ("until 10s", Outcome.DEVICES_FAILED)
     assert [each["cameTrue"] for each in result["expectations"]] == [False, True]
@@ -103,45 +108,49 @@ def test_until_ends_a_run_whatever_is_expected_and_what_is_open_then_has_not_com
 
 
 def test_the_verdict_counts_and_not_the_devices_that_gave_up() -> None:
-    run = Watched(expected=["method x on 2"])
-    run.saw(What.REFUSED, "c", reason="no")
+    run = MonitoredRun(expect=["method x on 2"])
+    run.saw(ActivityKind.REFUSED, "c", reason="no")
     run.answer("x", "a", "b")
-    assert run.watch.is_set()
+    assert run.monitor.is_set()
     result, outcome = run.end(c=FAILED)
     assert outcome is Outcome.SUCCESS
     assert result["gaveUp"] == [{"deviceId": "c", "error": "The hub refused c."}]
-    run = Watched()
+    run = MonitoredRun()
     assert run.end(c=FAILED)[1] is Outcome.DEVICES_FAILED, "without expectations they do"
 
 
 def test_a_run_without_conditions_goes_on_until_it_is_stopped() -> None:
-    run = Watched()
+    run = MonitoredRun()
     run.clock.sleep(1e6)
-    assert not run.watch.is_set()
+    assert not run.monitor.is_set()
     run.stop.set()
-    assert run.watch.is_set()
+    assert run.monitor.is_set()
     result, outcome = run.end()
     assert (result["endedBy"], outcome) == ("stopped", Outcome.SUCCESS)
 
 
-def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None:
-    run = Watched(expected=["method reboot on 50%", "twin reported.fw = 2 on all"], until=["3 methods"],
-                  events_path=str(tmp_path / "e"))  # fmt: skip
-    run.saw(What.READY)
+def test_the_result_and_its_table_hold_everything(tmp_path: Path) -> None:
+    expected = ["method reboot on 50%", "twin reported.fw = 2 on all"]
+    run = MonitoredRun(expect=expected, until=["3 methods"], events=str(tmp_path / "e"))
+    run.saw(ActivityKind.READY)
     run.answer("reboot", "a", "b")
     run.answer("lock\x1b[2J", "c", status=500, after_s=2.0)
-    run.saw(What.REPORT, "a", rid="9", patch={"fw": 2})
-    run.saw(What.REPORT_ACCEPTED, "a", rid="9", status=204)
-    run.saw(What.SENT, number=1)
-    run.saw(What.ACKNOWLEDGED, "a", "b", number=1)
-    run.saw(What.LOST, "c", retry_in_s=1.0)
-    assert run.watch.is_set()
+    run.saw(ActivityKind.REPORT, "a", rid="9", patch={"fw": 2})
+    run.saw(ActivityKind.REPORT_ACCEPTED, "a", rid="9", status=204)
+    run.saw(ActivityKind.SENT, number=1)
+    run.saw(ActivityKind.ACKNOWLEDGED, "a", "b", number=1)
+    run.saw(ActivityKind.LOST, "c", retry_in_s=1.0)
+    assert run.monitor.is_set()
     result, outcome = run.end()
     assert outcome is Outcome.DEVICES_FAILED
     assert result["seconds"] == 2.5
     assert result["devices"] == {
-        "count": 3, "absent": 0, "connectedAtEnd": 2, "allConnectedAfterSeconds": 0.0, "gaveUp": 0,
-    }  # fmt: skip
+        "count": 3,
+        "absent": 0,
+        "connectedAtEnd": 2,
+        "allConnectedAfterSeconds": 0.0,
+        "gaveUp": 0,
+    }
     assert result["messages"] == {"sent": 3, "acknowledged": 2, "perSecond": 0.8}
     assert result["methods"]["byName"] == [
         {"name": "reboot", "received": 2, "answered": 2, "statuses": {"200": 2}},
@@ -169,14 +178,14 @@ def test_the_result_is_the_whole_story_and_its_table_too(tmp_path: Path) -> None
     json.dumps(result)
 
 
-def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) -> None:
-    run = Watched()
+def test_little_is_shown_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    run = MonitoredRun()
     for second in range(35):
-        run.saw(What.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
+        run.saw(ActivityKind.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
         if second == 5:
-            run.saw(What.READY)
+            run.saw(ActivityKind.READY)
         run.clock.sleep(1)
-        run.watch.is_set()
+        run.monitor.is_set()
     run.end()
     assert len(caplog.messages) == 5, "the first trouble of its kind, all connected, and a line each ten seconds"
     assert "no 0" in caplog.messages[0]
@@ -185,53 +194,54 @@ def test_what_is_said_is_little_and_never_raw(caplog: pytest.LogCaptureFixture) 
     assert all(message.isprintable() for message in caplog.messages)
 
 
-def test_devices_that_their_behaviour_keeps_away_are_not_waited_for_but_not_forgotten(
+def test_devices_that_never_connect_are_not_waited_for_but_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = Watched(expected=["connected on 2", "connected on all"])
-    run.saw(What.ABSENT, "c")
-    run.saw(What.READY, "a", "b")
+    run = MonitoredRun(expect=["connected on 2", "connected on all"])
+    run.saw(ActivityKind.ABSENT, "c")
+    run.saw(ActivityKind.READY, "a", "b")
     assert "All 3 devices but the 1 that their behaviour keeps off line are connected" in caplog.text
-    assert run.watch.is_set(), "all is decided: they never come"
+    assert run.monitor.is_set(), "all is decided: they never come"
     result, _ = run.end()
     assert [each["cameTrue"] for each in result["expectations"]] == [True, False]
     assert result["expectations"][1]["reason"] == "too few devices are left"
     assert result["devices"]["absent"] == 1
 
 
-def test_a_reason_that_comes_later_is_told_once_too(caplog: pytest.LogCaptureFixture) -> None:
-    run = Watched()
-    run.saw(What.LOST, "a", "b", retry_in_s=1.0)
-    run.saw(What.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
-    run.saw(What.LOST, "c", retry_in_s=1.0, reason="something else")
+def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixture) -> None:
+    run = MonitoredRun()
+    run.saw(ActivityKind.LOST, "a", "b", retry_in_s=1.0)
+    run.saw(ActivityKind.LOST, "b", "c", retry_in_s=1.0, reason="perhaps another client")
+    run.saw(ActivityKind.LOST, "c", retry_in_s=1.0, reason="something else")
     run.end()
     assert [message.partition(". Others")[0] for message in caplog.messages] == [
-        "a: connection lost", "b: connection lost (perhaps another client)",
-    ]  # fmt: skip
+        "a: connection lost",
+        "b: connection lost (perhaps another client)",
+    ]
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"expected": ["method x on 4"]}, "there are 3"),
+        ({"expect": ["method x on 4"]}, "there are 3"),
         ({"until": ["method x on 4"]}, "there are 3"),
-        ({"expected": ["soon"]}, "--expect"),
+        ({"expect": ["soon"]}, "--expect"),
         ({"until": ["soon"]}, "--until"),
-        ({"overwrites_events": True}, "--overwrite goes with --events"),
-        ({"metrics_address": "0.0.0.0"}, "--metrics-bind goes with --metrics-port"),
+        ({"overwrite": True}, "--overwrite goes with --events"),
+        ({"metrics_bind": "0.0.0.0"}, "--metrics-bind goes with --metrics-port"),
         ({"metrics_port": 65536}, "--metrics-port 65536"),
         ({"metrics_port": -1}, "--metrics-port -1"),
-        ({"events_path": "-"}, "stdout is for"),
+        ({"events": "-"}, "stdout is for"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_refused_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match="--|wants") as raised:
-        Watched(**typed)
+        MonitoredRun(**typed)
     assert said in str(raised.value)
 
 
 def test_a_disk_that_is_full_ends_the_run_with_an_error() -> None:
-    run = Watched(events_path="/dev/full")
+    run = MonitoredRun(events="/dev/full")
     with pytest.raises(BadValue, match="No space left"):
-        run.saw(What.METHOD, rid="1", name="x", payload=None)
+        run.saw(ActivityKind.METHOD, rid="1", name="x", payload=None)
     run.close()

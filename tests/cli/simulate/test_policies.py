@@ -11,7 +11,7 @@ from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.hub_process import HubProcess
 
 
-def test_what_is_known_of_the_policies_of_a_new_hub_is_what_a_device_finds(tmp_path: Path) -> None:
+def test_the_known_rights_of_a_new_hubs_policies_are_right(tmp_path: Path) -> None:
     with HubProcess(tmp_path, "--in-memory") as hub:
         hub.new_device("d")
         target = HubTarget(host="localhost", https_port=hub.ports[0], mqtt_port=hub.ports[1], ca_file=hub.ca)

@@ -23,7 +23,7 @@ from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
-from tests.helpers.devices_on_thread import SimulatedFleet, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
 PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_process.py"
@@ -42,9 +42,9 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 
 
 @pytest.fixture(scope="module")
-def devices(process: HubProcess) -> Iterator[SimulatedFleet]:
+def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
     with client_of(process) as client:
-        devices = SimulatedFleet(client, DEVICES)
+        devices = DevicesOnThread(client, DEVICES)
     yield devices
     devices.close()
 
@@ -77,7 +77,7 @@ def carried_on(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("seed", range(STORIES))
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
 def test_killed_again_and_again(
-    tmp_path: Path, process: HubProcess, devices: SimulatedFleet, driver: Driver, seed: int
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
 ) -> None:
     devices.calls.clear()
     chance = random.Random(f"{driver} {seed}")
@@ -158,7 +158,7 @@ class KillsHub:
 def test_the_hub_dies_and_comes_back_in_the_middle(tmp_path: Path, driver: Driver) -> None:
     folder = tmp_path / "state"
     with HubProcess(tmp_path / "hub") as process, client_of(process) as client:
-        devices = SimulatedFleet(client, DEVICES)
+        devices = DevicesOnThread(client, DEVICES)
         begin(folder, process, driver, retry=Retry(tries={"offline": 5}, pause_s=2))
         store = FleetStore(folder)
         module = hub_jobs if driver is Driver.JOBS else direct_calls

@@ -20,7 +20,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
-from tests.helpers.devices_on_thread import SimulatedFleet, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
 CLOCK = SystemClock()
@@ -42,8 +42,8 @@ def hub(process: HubProcess) -> Iterator[HubClient]:
 
 
 @pytest.fixture(scope="module")
-def devices(hub: HubClient) -> Iterator[SimulatedFleet]:
-    fleet_of_devices = SimulatedFleet(hub, DEVICES)
+def devices(hub: HubClient) -> Iterator[DevicesOnThread]:
+    fleet_of_devices = DevicesOnThread(hub, DEVICES)
     yield fleet_of_devices
     fleet_of_devices.close()
 
@@ -86,7 +86,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[Place]:
+def place(tmp_path: Path, hub: HubClient, devices: DevicesOnThread) -> Iterator[Place]:
     devices.calls.clear()
     place = Place(tmp_path / "state", hub)
     yield place
@@ -94,7 +94,7 @@ def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[P
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_each_device_is_called_once_in_batches(place: Place, devices: SimulatedFleet, driver: Driver) -> None:
+def test_each_device_is_called_once_in_batches(place: Place, devices: DevicesOnThread, driver: Driver) -> None:
     run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
     assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
     assert [each.size for each in place.store.batches(run)] == [1, 5, 5, 1]
@@ -114,7 +114,7 @@ def test_a_twin_patch_of_tags_and_desired_properties(place: Place, driver: Drive
 
 @pytest.mark.parametrize("driver", BOTH)
 def test_two_empty_state_folders_operate_every_device_twice(
-    tmp_path: Path, hub: HubClient, devices: SimulatedFleet, driver: Driver
+    tmp_path: Path, hub: HubClient, devices: DevicesOnThread, driver: Driver
 ) -> None:
     devices.calls.clear()
     for folder in ("one", "two"):

@@ -1,6 +1,7 @@
 """Receiving as a device, and following what devices send to a local hub."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ class Hub:
 
     def __init__(self, clock: ClockDouble, *devices: str) -> None:
         self._clock = clock
-        self.events = [
+        self.events: list[dict[str, Any]] = [
             {"number": number, "deviceId": device, "body": base64.b64encode(b"x").decode()}
             for number, device in enumerate(devices, start=1)
         ]
@@ -30,9 +31,17 @@ class Hub:
         return response(found)
 
 
-def numbers(clock: ClockDouble, hub: Hub, **more: object) -> list[int]:
-    options = {"device_id": None, "count": None, "silence_s": None, **more}
-    return [event.number for event in follow(LocalHubClient(TransportDouble(hub)), clock, **options)]
+def numbers(
+    clock: ClockDouble,
+    hub: Hub,
+    *,
+    device_id: str | None = None,
+    count: int | None = None,
+    silence_s: float | None = None,
+) -> list[int]:
+    client = LocalHubClient(TransportDouble(hub))
+    events = follow(client, clock, device_id=device_id, count=count, silence_s=silence_s)
+    return [event.number for event in events]
 
 
 @pytest.fixture
@@ -40,23 +49,23 @@ def clock() -> ClockDouble:
     return ClockDouble()
 
 
-def test_it_goes_on_over_pages_until_nothing_comes(clock: ClockDouble) -> None:
+def test_it_follows_all_pages_until_no_event_comes(clock: ClockDouble) -> None:
     hub = Hub(clock, "a", "b", "a", "b", "a")
     assert numbers(clock, hub, silence_s=5.0) == [1, 2, 3, 4, 5]
     assert clock.monotonic() >= 5
 
 
-def test_it_ends_after_so_many_of_one_device(clock: ClockDouble) -> None:
+def test_it_ends_after_the_number_of_events_of_one_device(clock: ClockDouble) -> None:
     assert numbers(clock, Hub(clock, "a", "b", "a", "b", "a"), device_id="a", count=2) == [1, 3]
     assert clock.monotonic() == 0
 
 
-def test_others_do_not_break_a_silence(clock: ClockDouble) -> None:
+def test_events_of_other_devices_do_not_break_a_silence(clock: ClockDouble) -> None:
     hub = Hub(clock, "b", "b")
     assert numbers(clock, hub, device_id="a", silence_s=1.0) == []
 
 
-def test_no_question_waits_longer_than_ctrl_c_should(clock: ClockDouble) -> None:
+def test_no_request_waits_longer_than_ctrl_c_should(clock: ClockDouble) -> None:
     hub = Hub(clock)
     assert numbers(clock, hub, silence_s=70.0) == []
     assert max(int(wait) for wait in hub.waits) <= 20

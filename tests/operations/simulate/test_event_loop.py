@@ -13,7 +13,7 @@ from azext_iotjobs.model.errors import BadValue, CannotConnect, Unauthorized
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
-from azext_iotjobs.simulator.events import Seen, What
+from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.mqtt_events import Arrived, Connected, Event, Failed, Lost, Refused
@@ -38,22 +38,22 @@ def device(name: str = "d", *, count: int = 3, interval_s: float = 10, **more: A
 class Simulation:
     """One run over scripted links, and what came of it."""
 
-    def __init__(self, *devices: SimulatedDevice, stop_at: What | None = None, **script: Any) -> None:
+    def __init__(self, *devices: SimulatedDevice, stop_at: ActivityKind | None = None, **script: Any) -> None:
         self.devices = devices or (device(),)
         self.links = LinksDouble(ClockDouble(), **script)
         self.stop = threading.Event()
-        self.seen: list[tuple[str, Seen]] = []
+        self.seen: list[tuple[str, Activity]] = []
         self._stop_at = stop_at
 
     def run(self) -> Summary:
         return run_over(self.links, TARGET, self.devices, self._report, self.links.clock, self.stop)
 
-    def kinds(self) -> list[What]:
-        return [seen.what for _, seen in self.seen]
+    def kinds(self) -> list[ActivityKind]:
+        return [activity.kind for _, activity in self.seen]
 
-    def _report(self, name: str, seen: Seen) -> None:
-        self.seen.append((name, seen))
-        if seen.what is self._stop_at:
+    def _report(self, name: str, activity: Activity) -> None:
+        self.seen.append((name, activity))
+        if activity.kind is self._stop_at:
             self.stop.set()
 
 
@@ -91,6 +91,7 @@ def test_a_device_says_who_it_is_without_any_port() -> None:
     ((_, login),) = simulation.links.logins
     assert login.client_id == "d"
     assert login.username == "localhost/d/?api-version=2021-04-12&model-id=dtmi%3Acom%3Aexample%3APump%3B1"
+    assert login.password is not None
     assert login.password.startswith("SharedAccessSignature sr=localhost%2Fdevices%2Fd&sig=")
     assert login.password not in repr(login)
     assert KEY not in repr(simulation.devices)
@@ -103,26 +104,32 @@ def test_a_method_is_answered_with_the_payload_given_whatever_it_is(payload: Any
     )
     simulation.run()
     assert simulation.links.sent("$iothub/methods/res/0/?$rid=1") == [(5.0, json.dumps(payload).encode())]
-    assert [kind for kind in simulation.kinds() if kind in (What.METHOD, What.ANSWER)] == [What.METHOD, What.ANSWER]
+    assert [kind for kind in simulation.kinds() if kind in (ActivityKind.METHOD, ActivityKind.ANSWER)] == [
+        ActivityKind.METHOD,
+        ActivityKind.ANSWER,
+    ]
 
 
 def test_a_call_is_told_before_it_is_answered_and_the_answer_after_it_has_left() -> None:
-    answers_when_told: list[tuple[What, int]] = []
+    answers_when_told: list[tuple[ActivityKind, int]] = []
     simulation = Simulation(happens=[(5.0, METHOD)])
 
-    def report(_: str, seen: Seen) -> None:
-        if seen.what in (What.METHOD, What.ANSWER):
-            answers_when_told.append((seen.what, len(simulation.links.sent("$iothub/methods/res/"))))
+    def report(_: str, activity: Activity) -> None:
+        if activity.kind in (ActivityKind.METHOD, ActivityKind.ANSWER):
+            answers_when_told.append((activity.kind, len(simulation.links.sent("$iothub/methods/res/"))))
 
     run_over(simulation.links, TARGET, simulation.devices, report, simulation.links.clock, simulation.stop)
-    assert answers_when_told == [(What.METHOD, 0), (What.ANSWER, 1)]
+    assert answers_when_told == [(ActivityKind.METHOD, 0), (ActivityKind.ANSWER, 1)]
 
 
 def test_calls_that_arrive_together_were_all_read_at_the_same_time() -> None:
     other = arriving("d", "$iothub/methods/POST/reboot/?$rid=2", None)
     simulation = Simulation(happens=[(5.0, METHOD), (5.0, other)])
     simulation.run()
-    assert [seen.since for _, seen in simulation.seen if seen.what is What.METHOD] == [5.0, 5.0]
+    assert [activity.arrived_at for _, activity in simulation.seen if activity.kind is ActivityKind.METHOD] == [
+        5.0,
+        5.0,
+    ]
 
 
 def test_desired_properties_are_echoed_without_what_the_hub_adds() -> None:
@@ -138,7 +145,7 @@ def test_a_lost_connection_comes_back_and_late_messages_are_not_sent_in_a_burst(
     assert len(simulation.links.logins) == 2
     assert 5.5 <= simulation.links.logins[1][0] <= 6.0
     assert [at for at, _ in simulation.links.sent("messages/events")] == [0.0, 10.0, 20.0]
-    assert What.LOST in simulation.kinds()
+    assert ActivityKind.LOST in simulation.kinds()
     assert summary.acknowledged_count == 3
 
 
@@ -167,15 +174,15 @@ def test_a_hub_that_was_never_reached_is_an_error_after_three_tries() -> None:
     assert simulation.links.published == []
 
 
-def test_a_fleet_does_not_try_a_hub_that_was_never_reached_with_every_device() -> None:
-    fleet = [device(f"d{number}") for number in range(5000)]
-    simulation = Simulation(*fleet, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
+def test_a_hub_that_was_never_reached_is_not_tried_with_every_device() -> None:
+    devices = [device(f"d{number}") for number in range(5000)]
+    simulation = Simulation(*devices, on_connect=lambda name, before: [Failed(name, CannotConnect("no such host"))])
     with pytest.raises(CannotConnect, match="no such host"):
         simulation.run()
     assert len(simulation.links.logins) < 1500, "what the ramp begins in the seconds of three tries"
 
 
-def test_a_device_of_a_hub_that_others_have_reached_goes_on_trying() -> None:
+def test_a_device_keeps_trying_a_hub_that_others_have_reached() -> None:
     def slow_for_b(name: str, before: int) -> list[Event]:
         return [Failed(name, CannotConnect("no answer"))] if name == "b" and before < 6 else [Connected(name)]
 
@@ -204,7 +211,7 @@ def test_one_refused_device_does_not_end_the_others() -> None:
 
 
 def test_a_stop_ends_it_between_messages() -> None:
-    simulation = Simulation(device(count=100), stop_at=What.SENT)
+    simulation = Simulation(device(count=100), stop_at=ActivityKind.SENT)
     summary = simulation.run()
     assert summary.was_stopped
     assert summary.sent_count == 1
@@ -234,10 +241,10 @@ def test_initial_reported_properties_are_reported_once_even_over_a_reconnect() -
     assert [payload for _, payload in simulation.links.sent("properties/reported")] == [b'{"a": 1}']
 
 
-def test_what_cannot_be_read_is_said_and_ends_nothing() -> None:
+def test_an_unreadable_message_is_reported_and_ends_nothing() -> None:
     simulation = Simulation(happens=[(5.0, Arrived("d", "$iothub/methods/POST/x/?$rid=1", b"{broken"))])
     assert simulation.run().sent_count == 3
-    assert What.UNREADABLE in simulation.kinds()
+    assert ActivityKind.UNREADABLE in simulation.kinds()
 
 
 def test_a_thousand_devices_share_one_loop() -> None:
@@ -261,7 +268,7 @@ def test_a_busy_hub_is_backed_off_from_and_never_given_up() -> None:
     assert pauses[-1] > 15, "they grow"
 
 
-def test_a_device_that_was_in_and_is_refused_comes_once_more_with_a_fresh_token() -> None:
+def test_a_device_that_was_connected_and_is_refused_tries_once_more_with_a_new_token() -> None:
     def expired_once(name: str, before: int) -> list[Event]:
         return [Refused(name, 5)] if before == 1 else [Connected(name)]
 
@@ -271,7 +278,7 @@ def test_a_device_that_was_in_and_is_refused_comes_once_more_with_a_fresh_token(
     assert len(tokens) == 3 and tokens[1] != tokens[2]
 
 
-def test_a_device_that_was_in_and_is_refused_twice_gives_up_and_the_others_go_on() -> None:
+def test_a_device_that_was_connected_and_is_refused_twice_gives_up_and_the_others_continue() -> None:
     def no_longer_a(name: str, before: int) -> list[Event]:
         return [Refused(name, 5)] if name == "a" and before else [Connected(name)]
 
@@ -279,20 +286,20 @@ def test_a_device_that_was_in_and_is_refused_twice_gives_up_and_the_others_go_on
     summary = simulation.run()
     assert list(summary.failures) == ["a"]
     assert sum(login.client_id == "a" for _, login in simulation.links.logins) == 3
-    assert [name for name, seen in simulation.seen if seen.what is What.REFUSED] == ["a"]
+    assert [name for name, activity in simulation.seen if activity.kind is ActivityKind.REFUSED] == ["a"]
 
 
-def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_said() -> None:
+def test_two_clients_of_one_id_end_each_other_ever_more_slowly_and_it_is_reported() -> None:
     losses = [(float(at), Lost("d")) for at in range(1, 200, 2)]
     simulation = Simulation(device(count=2, interval_s=200), happens=losses)
     simulation.run()
-    lost = [seen for _, seen in simulation.seen if seen.what is What.LOST]
-    assert ["reason" in seen.details for seen in lost[:4]] == [False, False, True, True]
+    lost = [activity for _, activity in simulation.seen if activity.kind is ActivityKind.LOST]
+    assert ["reason" in activity.details for activity in lost[:4]] == [False, False, True, True]
     assert "another client" in lost[2].details["reason"]
     assert len(lost) < 15, "never faster than the pauses"
 
 
-def test_a_fleet_comes_back_at_the_ramp_after_its_hub_was_gone() -> None:
+def test_devices_reconnect_at_the_ramp_after_their_hub_was_gone() -> None:
     names = [f"d{number}" for number in range(1000)]
     simulation = Simulation(
         *(device(name, count=2, interval_s=60) for name in names), happens=[(10.0, Lost(name)) for name in names]
@@ -306,9 +313,9 @@ def test_a_fleet_comes_back_at_the_ramp_after_its_hub_was_gone() -> None:
         assert instants[-1] - instants[0] < 6
 
 
-def test_devices_that_came_together_do_not_renew_together() -> None:
-    fleet = [device(f"d{number}", count=2, interval_s=3400) for number in range(400)]
-    simulation = Simulation(*fleet)
+def test_devices_that_connected_together_do_not_renew_together() -> None:
+    devices = [device(f"d{number}", count=2, interval_s=3400) for number in range(400)]
+    simulation = Simulation(*devices)
     simulation.run()
     first_renewals = simulation.links.logins[400:800]
     assert len({login.client_id for _, login in first_renewals}) == 400
@@ -317,12 +324,12 @@ def test_devices_that_came_together_do_not_renew_together() -> None:
     assert max(Counter(int(at / 10) for at in renewals).values()) < 15, "ten seconds have about five of them"
 
 
-def test_what_an_overfull_outbox_does_not_take_is_counted_and_told() -> None:
+def test_what_an_overfull_outbox_does_not_take_is_counted_and_reported() -> None:
     simulation = Simulation(device(count=5, interval_s=10), acknowledges=False, outbox=2)
     summary = simulation.run()
     assert (summary.sent_count, summary.acknowledged_count, summary.dropped_count) == (5, 0, 3)
-    assert simulation.kinds().count(What.DROPPED) == 3
-    assert simulation.kinds().count(What.SENT) == 2
+    assert simulation.kinds().count(ActivityKind.DROPPED) == 3
+    assert simulation.kinds().count(ActivityKind.SENT) == 2
 
 
 def test_a_certificate_that_cannot_be_used_ends_its_device_alone() -> None:
@@ -338,7 +345,7 @@ def test_an_id_that_mqtt_cannot_carry_fails_alone_before_it_connects(odd: str) -
     assert list(summary.failures) == [odd]
     assert "MQTT cannot carry the device id" in str(summary.failures[odd])
     assert {login.client_id for _, login in simulation.links.logins} == {"good"}
-    assert [seen.what for name, seen in simulation.seen if name == odd] == [What.REFUSED]
+    assert [activity.kind for name, activity in simulation.seen if name == odd] == [ActivityKind.REFUSED]
     assert summary.acknowledged_count == 3
 
 

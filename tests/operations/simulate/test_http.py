@@ -8,7 +8,7 @@ import pytest
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.errors import Unauthorized
 from azext_iotjobs.model.message import Settlement
-from azext_iotjobs.operations.simulate.http import Seen, Summary, run
+from azext_iotjobs.operations.simulate.http import HttpActivity, Summary, run
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
@@ -56,45 +56,49 @@ class Stop:
 
 
 def simulate(
-    hub: Callable[[Request], Response], clock: ClockDouble, *, settlement: Settlement = Settlement.COMPLETE,
-    stop_at: float = 1e9, count: int = 3,
-) -> tuple[Summary, list[Seen]]:  # fmt: skip
-    seen: list[Seen] = []
+    hub: Callable[[Request], Response],
+    clock: ClockDouble,
+    *,
+    settlement: Settlement = Settlement.COMPLETE,
+    stop_at: float = 1e9,
+    count: int = 3,
+) -> tuple[Summary, list[HttpActivity]]:
+    activity: list[HttpActivity] = []
     device = DeviceClient(TransportDouble(hub), "d")
     plan = TelemetryPlan(text="t", count=count, interval_s=2)
-    return run(device, plan, settlement, seen.append, clock, Stop(clock, stop_at)), seen
+    return run(device, plan, settlement, activity.append, clock, Stop(clock, stop_at)), activity
 
 
 def test_messages_are_sent_at_their_times_and_it_ends_an_interval_later() -> None:
     clock = ClockDouble()
     hub = Hub(clock)
-    summary, seen = simulate(hub, clock)
+    summary, activity = simulate(hub, clock)
     assert summary == Summary(sent_count=3, received_count=0, was_stopped=False)
     assert hub.times("POST events") == pytest.approx([0, 2, 4]) and clock.monotonic() == pytest.approx(6)
-    assert [each.sent_number for each in seen] == [1, 2, 3]
+    assert [each.sent_number for each in activity] == [1, 2, 3]
     assert hub.times("GET deviceBound") == pytest.approx([0, 3, 6], abs=0.51)
 
 
-def test_all_that_waits_is_settled_without_a_pause_between() -> None:
+def test_all_waiting_messages_are_settled_without_a_pause_between() -> None:
     clock = ClockDouble()
     hub = Hub(clock, queue=["a", "b"])
-    summary, seen = simulate(hub, clock, settlement=Settlement.REJECT)
+    summary, activity = simulate(hub, clock, settlement=Settlement.REJECT)
     assert summary.received_count == 2 and hub.queue == []
     assert hub.times("GET deviceBound")[:3] == [0, 0, 0]
-    assert [each.settlement for each in seen if each.received] == [Settlement.REJECT] * 2
+    assert [each.settlement for each in activity if each.received] == [Settlement.REJECT] * 2
 
 
-def test_what_is_abandoned_is_not_asked_for_again_at_once() -> None:
+def test_an_abandoned_message_is_not_received_again_at_once() -> None:
     clock = ClockDouble()
     hub = Hub(clock, queue=["a"])
     simulate(hub, clock, settlement=Settlement.ABANDON)
     assert hub.times("GET deviceBound") == pytest.approx([0, 3, 6], abs=0.51)
 
 
-def test_a_lock_that_is_lost_is_told_and_the_device_lives_on() -> None:
+def test_a_lost_lock_is_reported_and_the_simulation_continues() -> None:
     clock = ClockDouble()
-    summary, seen = simulate(Hub(clock, queue=["a"], lock_is_lost=True), clock)
-    assert [each.settlement for each in seen if each.received] == [None]
+    summary, activity = simulate(Hub(clock, queue=["a"], lock_is_lost=True), clock)
+    assert [each.settlement for each in activity if each.received] == [None]
     assert summary.sent_count == 3
 
 

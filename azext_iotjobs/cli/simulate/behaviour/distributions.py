@@ -1,4 +1,4 @@
-"""How long something takes, as a behaviour file has it: a text, or {uniform: …}, {normal: …}, {long-tail: …}."""
+"""Lengths of time in a behaviour file: a text, or {uniform: …}, {normal: …}, {long-tail: …}."""
 
 from azext_iotjobs.cli.input.durations import FORMS, parse_duration
 from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item
@@ -8,7 +8,7 @@ KINDS = ("uniform", "normal", "long-tail")
 
 
 def seconds_of(item: Item, least: float = 0.0) -> float:
-    """A fixed time, in seconds. Raises BadValue."""
+    """A fixed length of time in seconds, at least `least`. Raises BadValue."""
     found = parse_duration(str(item.scalar())) if not item.is_object and not item.is_list else None
     if not isinstance(found, Fixed) or found.seconds < least:
         item.refuse(f"a time, {least:g} s or more and 7 days at most: {FORMS.partition(', or')[0]}")
@@ -16,7 +16,7 @@ def seconds_of(item: Item, least: float = 0.0) -> float:
 
 
 def duration_of(item: Item) -> Duration:
-    """A time, fixed or by chance. Raises BadValue."""
+    """A length of time, fixed or random. Raises BadValue."""
     if item.is_object:
         return _distribution(item)
     found = parse_duration(str(item.scalar())) if not item.is_list else None

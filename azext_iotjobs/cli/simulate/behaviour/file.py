@@ -1,6 +1,6 @@
-"""A behaviour file -> how a fleet's devices behave. The format is described in docs/simulator.md.
+"""A behaviour file -> how the devices of a simulation behave. docs/simulator.md describes the format.
 
-Every error names the file, the line and the path of what is wrong, and says what is allowed.
+Each error names the file, the line and the path of what is wrong, and says what is allowed.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from azext_iotjobs.cli.simulate.behaviour.rules import BEHAVIOUR_KEYS, behaviour
 from azext_iotjobs.cli.simulate.behaviour.steps import share_of
 from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item, read
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.behaviour import REST, Behaviour, FleetBehaviour, Group
-from azext_iotjobs.simulator.words import nearest
+from azext_iotjobs.simulator.behaviour import REST, Behaviour, Group, SimulationBehaviour
+from azext_iotjobs.simulator.expressions import did_you_mean
 
 OPTION = "--behaviour-file"
 READY_MADE = Path(simulator.__file__).parent / "ready_made"
 MAX_GROUPS = 100
-MAX_BASED_ON = 100  # each is a file that is read
+MAX_BASED_ON = 100  # each of them is a file to read
 
 
 def ready_made_names() -> list[str]:
-    """The ready-made behaviours."""
+    """The names of the ready-made behaviours."""
     return sorted(path.stem for path in READY_MADE.glob("*.yaml"))
 
 
 def ready_made(names: Sequence[str], option: str) -> Behaviour:
-    """Ready-made behaviours, each over the one before. Raises BadValue for a name that is none."""
+    """Ready-made behaviours, each changing the one before. Raises BadValue for an unknown name."""
     behaviour, known = Behaviour(), ready_made_names()
     for name in names:
         if name not in known:
-            like = nearest(name, known)
+            like = did_you_mean(name, known)
             raise BadValue(f"{option}: {shown(name)} is not ready-made{like}, allowed: {', '.join(known)}.")
         behaviour = _with_ready_made(name, behaviour)
     return behaviour
@@ -43,10 +43,10 @@ def _with_ready_made(name: str, base: Behaviour) -> Behaviour:
     return behaviour_of(top.members(allowed=BEHAVIOUR_KEYS), base)
 
 
-def behaviour_file(path: str, base: Behaviour) -> FleetBehaviour:
-    """What is in a file, or in standard input for "-".
+def behaviour_file(path: str, base: Behaviour) -> SimulationBehaviour:
+    """Read a file, or standard input for "-".
 
-    base: what the file's own rules change.
+    base: the behaviour that the file's rules change.
     Raises BadValue.
     """
     if path == stdin.MARK:
@@ -56,10 +56,10 @@ def behaviour_file(path: str, base: Behaviour) -> FleetBehaviour:
     return parse_behaviour(text_of(content, OPTION, name), f"{OPTION} {name}", base)
 
 
-def parse_behaviour(content: str, name: str, base: Behaviour) -> FleetBehaviour:
-    """What a text in YAML, or JSON, says.
+def parse_behaviour(content: str, name: str, base: Behaviour) -> SimulationBehaviour:
+    """Read a text in YAML or JSON.
 
-    name: how errors name it.  base: what its own rules change.
+    name: how errors name it.  base: the behaviour that its rules change.
     Raises BadValue.
     """
     given = read(content, name).members(allowed=("based-on", *BEHAVIOUR_KEYS, "groups"))
@@ -67,7 +67,7 @@ def parse_behaviour(content: str, name: str, base: Behaviour) -> FleetBehaviour:
         base = _based_on(given["based-on"], base)
     rest = behaviour_of(given, base)
     groups = _groups(given["groups"], rest) if "groups" in given else ()
-    return FleetBehaviour(otherwise=Group(name=REST, behaviour=rest), groups=groups)
+    return SimulationBehaviour(otherwise=Group(name=REST, behaviour=rest), groups=groups)
 
 
 def _based_on(item: Item, base: Behaviour) -> Behaviour:

@@ -1,4 +1,4 @@
-"""The values of telemetry, as a behaviour file writes them: 21.5, {sine: {mean: 20, …}}, {choice: [a, b]}."""
+"""The values of telemetry in a behaviour file: 21.5, {sine: {mean: 20, …}}, {choice: [a, b]}."""
 
 import math
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from azext_iotjobs.simulator.generators import (
     Generator,
     NormalNumber,
     Ramp,
+    RandomWalk,
     Sine,
     UniformNumber,
-    Walk,
 )
 
 Read = Callable[[Item], Any]
@@ -23,7 +23,7 @@ MAX_COUNTED = 2**52 - 1
 
 
 def generator_of(item: Item) -> Generator:
-    """What makes a value. Raises BadValue."""
+    """The generator that a value stands for. Raises BadValue."""
     if not item.is_object:
         return Constant(item.value())
     members = item.members(allowed=tuple(GENERATORS))
@@ -38,7 +38,7 @@ def _fields(item: Item, **readers: Read) -> dict[str, Any]:
     return {name: readers[name](each) for name, each in given.items()}
 
 
-def _needed(item: Item, values: dict[str, Any], *names: str) -> None:
+def _require(item: Item, values: dict[str, Any], *names: str) -> None:
     missing = [name for name in names if name not in values]
     if missing:
         raise item.wrong(f"{', '.join(missing)} is missing")
@@ -64,7 +64,7 @@ def _sine(item: Item) -> Generator:
     values = _fields(
         item, mean=_number, amplitude=_number, period=_period, shift=seconds_of, noise=_not_negative, digits=_digits
     )
-    _needed(item, values, "mean", "amplitude", "period")
+    _require(item, values, "mean", "amplitude", "period")
     values["period_s"] = values.pop("period")
     values["shift_s"] = values.pop("shift", 0.0)
     return Sine(**values)
@@ -72,17 +72,17 @@ def _sine(item: Item) -> Generator:
 
 def _ramp(item: Item) -> Generator:
     values = _fields(item, **{"from": _number, "to": _number, "over": _period, "digits": _digits})
-    _needed(item, values, "from", "to", "over")
+    _require(item, values, "from", "to", "over")
     digits = {"digits": values["digits"]} if "digits" in values else {}
     return Ramp(start=values["from"], end=values["to"], over_s=values["over"], **digits)
 
 
 def _walk(item: Item) -> Generator:
     values = _fields(item, start=_number, step=_not_negative, least=_number, most=_number, digits=_digits)
-    _needed(item, values, "start", "step")
+    _require(item, values, "start", "step")
     if not values.get("least", -math.inf) <= values["start"] <= values.get("most", math.inf):
         item.refuse("a start from least to most")
-    return Walk(**values)
+    return RandomWalk(**values)
 
 
 def _uniform(item: Item) -> Generator:
@@ -93,7 +93,7 @@ def _uniform(item: Item) -> Generator:
         values: dict[str, Any] = {"least": bounds[0], "most": bounds[1]}
     else:
         values = _fields(item, least=_number, most=_number, digits=_digits)
-        _needed(item, values, "least", "most")
+        _require(item, values, "least", "most")
     if values["least"] > values["most"]:
         item.refuse("the lower number first")
     return UniformNumber(**values)
@@ -101,7 +101,7 @@ def _uniform(item: Item) -> Generator:
 
 def _normal(item: Item) -> Generator:
     values = _fields(item, mean=_number, deviation=_not_negative, digits=_digits)
-    _needed(item, values, "mean", "deviation")
+    _require(item, values, "mean", "deviation")
     return NormalNumber(**values)
 
 

@@ -1,6 +1,6 @@
 """Options that say how simulated devices behave.
 
-They are extra arguments: az gives them to the handler as keywords; `options.py` beside this file has their names.
+The handler gets them in **kwargs; the fields of BehaviourOptions in `options.py` have the same names.
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
@@ -10,21 +10,21 @@ GROUP = "Behaviour"
 
 BEHAVIOUR: Group = (
     extra(
-        "ready_mades",
+        "behaviour",
         "--behaviour",
         "Ready-made behaviour: reboot, lock-door or firmware-update. Repeatable.",
         group=GROUP,
         action="append",
     ),
     extra(
-        "rules_path",
+        "behaviour_file",
         "--behaviour-file --bf",
         "YAML file with rules for methods, the twin, telemetry and presence, and with groups of devices: "
         "docs/simulator.md describes it. - is standard input.",
         group=GROUP,
     ),
     extra(
-        "method_rules",
+        "method",
         "--method",
         "How a method is answered: NAME=STATUS or NAME=STATUS:JSON; * is every method that has no rule. The "
         "JSON may hold ${device}, ${request.member}, ${random.int(1, 6)} and the like. "
@@ -39,22 +39,22 @@ BEHAVIOUR: Group = (
         group=GROUP,
     ),
     extra(
-        "failure_share",
+        "failure_rate",
         "--failure-rate",
-        "Share of method calls that fail, with status 500 if their rule says nothing else: 0.1 or 10%.",
+        "Share of method calls that fail, with status 500 unless their rule has another: 0.1 or 10%.",
         group=GROUP,
     ),
     extra(
-        "offline_share",
+        "offline_rate",
         "--offline-rate",
-        "Share of a fleet's devices that never connect: 0.05 or 5%. Each device throws for itself.",
+        "Share of many devices that never connect: 0.05 or 5%. Chance decides for each device.",
         group=GROUP,
     ),
     extra(
-        "chance_seed",
+        "seed",
         "--seed",
-        "Any text: the same one gives the same groups, delays, failures and values again. Default: another "
-        "one each time; a fleet's result has it.",
+        "Any text: the same one gives the same groups, delays, failures and values again. Default: a new "
+        "one each time, which the result of many devices shows.",
         group=GROUP,
     ),
 )

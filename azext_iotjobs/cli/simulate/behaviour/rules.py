@@ -1,6 +1,6 @@
 """The rules of a behaviour file: methods, the twin, telemetry, presence.
 
-Each is read over the rule that it changes: what it does not name stays as it was.
+Each changes an existing rule: what it does not name stays as it was.
 """
 
 import re
@@ -23,7 +23,7 @@ from azext_iotjobs.simulator.behaviour import (
     Failure,
     Flapping,
     MethodRule,
-    Presence,
+    PresenceRule,
     Span,
     TelemetryRule,
     TwinRule,
@@ -34,14 +34,14 @@ from azext_iotjobs.simulator.durations import Fixed, Uniform
 
 BEHAVIOUR_KEYS = ("reported", "methods", "twin", "telemetry", "presence")
 LEAST_INTERVAL_S = 0.01
-LEAST_STRETCH_S = 0.1
+LEAST_FLAP_S = 0.1
 MAX_COUNT = 1_000_000_000
 WEEKDAYS = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 SPAN = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
 def behaviour_of(given: Mapping[str, Item], base: Behaviour) -> Behaviour:
-    """`base`, changed by those of BEHAVIOUR_KEYS that are given. Raises BadValue."""
+    """`base` with the changes in `given`, by BEHAVIOUR_KEYS. Raises BadValue."""
     if "reported" in given:
         base = replace(base, first_reported=object_of(given["reported"]))
     if "methods" in given:
@@ -213,11 +213,12 @@ def _telemetry_rule(item: Item, name: str, base: TelemetryRule | None) -> Teleme
 # --- presence
 
 
-def _presence(item: Item) -> Presence:
+def _presence(item: Item) -> PresenceRule:
     if not item.is_object:
-        return Presence() if item.one_of({"always": True}) else Presence()
+        item.one_of({"always": True})
+        return PresenceRule()
     given = item.members(allowed=("offline", "flapping", "windows"))
-    return Presence(
+    return PresenceRule(
         offline_share=share_of(given["offline"]) if "offline" in given else 0.0,
         flapping=_flapping(given["flapping"]) if "flapping" in given else None,
         windows=_windows(given["windows"]) if "windows" in given else None,
@@ -228,7 +229,7 @@ def _flapping(item: Item) -> Flapping:
     given = item.members(allowed=("on", "off"))
     if len(given) != 2:
         item.refuse("on and off: how long on average")
-    return Flapping(seconds_of(given["on"], LEAST_STRETCH_S), seconds_of(given["off"], LEAST_STRETCH_S))
+    return Flapping(seconds_of(given["on"], LEAST_FLAP_S), seconds_of(given["off"], LEAST_FLAP_S))
 
 
 def _windows(item: Item) -> Windows:
@@ -250,7 +251,7 @@ def _zone(item: Item) -> tzinfo:
         return timezone.utc
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not known; no name; a folder of names
+    except (KeyError, ValueError, OSError):  # unknown; not a name; a folder of names
         if not available_timezones():  # Windows has none of its own
             raise item.wrong(
                 "this machine has no time zone database, allowed: UTC",

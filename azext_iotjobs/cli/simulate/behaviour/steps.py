@@ -1,4 +1,4 @@
-"""What all rules of a behaviour file have in common: templates, shares, steps."""
+"""What the rules of a behaviour file have in common: templates, shares, steps."""
 
 from collections.abc import Collection, Mapping
 
@@ -21,7 +21,7 @@ MAX_TIMES = 1000
 
 
 def template_of(item: Item, names: Collection[str] = ()) -> Template:
-    """Any JSON value as a template. Raises BadValue with the line of what is wrong in it."""
+    """A JSON value as a template. Raises BadValue, with the line of what is wrong."""
     try:
         return compiled(item.value(), names)
     except BadTemplate as err:
@@ -49,7 +49,7 @@ def share_of(item: Item) -> float:
 
 
 def properties_of(item: Item, names: Collection[str] = ()) -> Mapping[str, Template]:
-    """Properties of a message: each a template of a text."""
+    """The properties of a message, each a template."""
     members = item.members()
     if "" in members:
         members[""].refuse("a property with a name")
@@ -57,9 +57,10 @@ def properties_of(item: Item, names: Collection[str] = ()) -> Mapping[str, Templ
 
 
 def steps_of(item: Item, names: Collection[str]) -> Steps:
-    """Steps, one after the other.
+    """Steps that run one after another.
 
     names: what their templates may use.
+    Raises BadValue.
     """
     return tuple(_step(each, names) for each in item.items())
 

@@ -1,7 +1,7 @@
-"""YAML whose every value knows its line: strict, bounded, without the surprises of YAML 1.1.
+"""A YAML reader whose values know their lines: strict, bounded, without the surprises of YAML 1.1.
 
-Texts are true, false, null or numbers only as JSON has them: `off`, `no`, `12:30`, `007` and dates stay texts. Tags are
-refused, a key that stands twice too; anchors and aliases are taken within bounds.
+Only what JSON writes so is true, false, null or a number: `off`, `no`, `12:30`, `007` and dates stay texts. Tags and
+duplicate keys are refused; anchors and aliases are followed within bounds.
 """
 
 import math
@@ -14,10 +14,10 @@ import yaml
 
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator.words import nearest
+from azext_iotjobs.simulator.expressions import did_you_mean
 
 MAX_BYTES = 256 * 1024
-MAX_VALUES = 50_000  # after aliases are followed: nine lines of them can stand for a billion
+MAX_VALUES = 50_000  # with aliases followed: nine lines of them can stand for a billion
 MAX_DEPTH = 40
 CONSTANTS = {"null": None, "~": None, "": None, "true": True, "false": False}
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -28,11 +28,11 @@ PLAIN_TAGS = {"str", "map", "seq"}
 
 
 class _Source:
-    """Where items come from, and how many have been looked at."""
+    """The text that items are read from, and how many have been read."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.seen = 0
+        self.count = 0
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Item:
     depth: int = 0
 
     def __post_init__(self) -> None:
-        self.source.seen += 1
-        if self.source.seen > MAX_VALUES:
+        self.source.count += 1
+        if self.source.count > MAX_VALUES:
             raise self.wrong(f"the file stands for more than {MAX_VALUES} values, counted through its aliases")
         if self.depth > MAX_DEPTH:
             raise self.wrong(f"it is nested more than {MAX_DEPTH} deep, or contains itself")
@@ -60,19 +60,19 @@ class Item:
         return int(self.node.start_mark.line) + 1
 
     def wrong(self, what: str, hint: str | None = None) -> BadValue:
-        """The error that says where and what."""
+        """The error that says what is wrong and where."""
         where = f"{self.path}: " if self.path else ""
-        said = f"{self.source.name}, line {self.line}: {where}{what}."
+        text = f"{self.source.name}, line {self.line}: {where}{what}."
         # Keys may hold control characters, written as escapes.
-        plain = "".join(letter if letter.isprintable() else "?" for letter in said)
+        plain = "".join(letter if letter.isprintable() else "?" for letter in text)
         return BadValue(plain, hint=hint)
 
     def refuse(self, allowed: str) -> NoReturn:
-        """Raise the error that says what is allowed in place of what is there."""
+        """Raise the error that says what is there and what is allowed."""
         raise self.wrong(f"{self.shown()}, allowed: {allowed}")
 
     def shown(self) -> str:
-        """What is there, in few words."""
+        """The value in few words."""
         if isinstance(self.node, yaml.MappingNode):
             return f"an object of {', '.join(shown(key.value) for key, _ in self.node.value[:3]) or 'nothing'}"
         return f"a list of {len(self.node.value)}" if self.is_list else shown(str(self.node.value))
@@ -89,11 +89,11 @@ class Item:
 
     @property
     def is_null(self) -> bool:
-        """Whether it says that there is nothing."""
+        """Whether it is null."""
         return not self.is_object and not self.is_list and self.scalar() is None
 
     def scalar(self) -> Any:
-        """A text, number, true, false or None; of nothing else."""
+        """A text, number, true, false or None. Only for an item that is neither an object nor a list."""
         text = str(self.node.value)
         if self.node.style is not None:  # quoted, or a block
             return text
@@ -115,10 +115,10 @@ class Item:
                 raise name.wrong("a key is a text")
             text = str(key.value)
             if text in found:
-                raise name.wrong(f"the key {shown(text)} stands twice, first in line {found[text].line}")
+                raise name.wrong(f"the key {shown(text)} occurs twice, first in line {found[text].line}")
             if allowed is not None and text not in allowed:
                 known = ", ".join(allowed)
-                raise name.wrong(f"unknown key {shown(text)}{nearest(text, allowed)}, allowed: {known}")
+                raise name.wrong(f"unknown key {shown(text)}{did_you_mean(text, allowed)}, allowed: {known}")
             path = f"{self.path}.{text}" if self.path else text
             found[text] = Item(value, path, self.source, self.depth + 1)
         return found
@@ -133,13 +133,13 @@ class Item:
         ]
 
     def value(self) -> Any:
-        """It as JSON."""
+        """The value as JSON."""
         if self.is_object:
             return {key: item.value() for key, item in self.members().items()}
         return [item.value() for item in self.items()] if self.is_list else self.scalar()
 
     def at(self, path: tuple[str | int, ...]) -> "Item":
-        """What stands at a path of keys and positions."""
+        """The item at a path of keys and positions."""
         item = self
         for step in path:
             item = item.items()[step] if isinstance(step, int) else item.members()[step]
@@ -167,7 +167,7 @@ class Item:
         return value
 
     def one_of(self, words: Mapping[str, Any]) -> Any:
-        """What the word that is there stands for."""
+        """The value in `words` for the word that is there."""
         value = None if self.is_object or self.is_list else self.scalar()
         if not isinstance(value, str) or value not in words:
             self.refuse(", ".join(words))
@@ -175,7 +175,7 @@ class Item:
 
 
 def read(content: str, name: str) -> Item:
-    """The one document of a YAML text.
+    """Read a YAML text, which holds one document.
 
     name: how errors name it.
     Raises BadValue, with the line.
@@ -199,7 +199,7 @@ def read(content: str, name: str) -> Item:
 
 def _hint(err: yaml.MarkedYAMLError) -> str | None:
     if "'$'" in str(err.problem) or "flow" in str(err.context):
-        return 'Within braces and brackets, ${…} stands between quotes: {at: "${now}"}.'
+        return 'Within braces and brackets, ${…} has to stand in quotes: {at: "${now}"}.'
     return None
 
 

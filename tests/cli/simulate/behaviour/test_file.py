@@ -16,21 +16,21 @@ from azext_iotjobs.simulator.behaviour import (
     Acknowledge,
     Behaviour,
     Flapping,
-    FleetBehaviour,
-    Presence,
+    PresenceRule,
+    SimulationBehaviour,
     Span,
     TwinRule,
 )
 from azext_iotjobs.simulator.durations import AT_ONCE, Fixed, LongTail, Normal, Uniform
-from azext_iotjobs.simulator.events import Who
-from tests.helpers.living_session import LivingSession
+from azext_iotjobs.simulator.events import DeviceInfo
+from tests.helpers.driven_session import DrivenSession
 
 NAME = "--behaviour-file fleet.yaml"
 PAGE = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
 
 
-def parsed(content: str) -> FleetBehaviour:
+def parsed(content: str) -> SimulationBehaviour:
     return parse_behaviour(content, NAME, Behaviour())
 
 
@@ -47,10 +47,10 @@ def wrong(content: str) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_every_example_of_the_page_is_a_behaviour_that_lives(number: int) -> None:
-    fleet = parsed(EXAMPLES[number])
-    for group in (fleet.otherwise, *fleet.groups):
-        one = LivingSession(group.behaviour, tags={"site": "north"})
+def test_every_example_of_the_page_is_a_behaviour_that_runs(number: int) -> None:
+    rules = parsed(EXAMPLES[number])
+    for group in (rules.otherwise, *rules.groups):
+        one = DrivenSession(group.behaviour, tags={"site": "north"})
         one.desire(interval=5, thermostat={"target": 21}, valve={"opening": 50}, other=1)
         for method in (*group.behaviour.methods, "other"):
             one.call(method, {"version": "2"})
@@ -66,7 +66,7 @@ def test_the_page_has_an_example_for_each_part() -> None:
 @pytest.mark.parametrize("name", ready_made_names())
 def test_what_is_ready_made_is_described_and_does_what_its_page_says(name: str) -> None:
     assert f"| `{name}` |" in PAGE
-    one = LivingSession(ready_made([name], "--behaviour"))
+    one = DrivenSession(ready_made([name], "--behaviour"))
     for method in ready_made([name], "--behaviour").methods:
         one.call(method, {"version": "2.0.1", "fwPackageUri": "https://example.com/fw.bin"})
         one.run_for(300)
@@ -78,12 +78,12 @@ def test_what_is_ready_made_is_described_and_does_what_its_page_says(name: str) 
 
 
 def test_a_firmware_update_goes_through_its_stages() -> None:
-    one = LivingSession(ready_made(["firmware-update"], "--behaviour"), seed="2")  # not one of those that fail
+    one = DrivenSession(ready_made(["firmware-update"], "--behaviour"), seed="2")  # not one of those that fail
     one.call("firmwareUpdate", {"version": "2.0.1", "fwPackageUri": "https://example.com/fw.bin"})
     one.run_for(60)
     stages = [patch["firmware"]["status"] for _, patch in one.reports if "status" in patch["firmware"]]
     assert stages == ["current", "downloading", "applying", "rebooting", "current"]
-    assert [word for _, word in one.stretches()] == ["come", "leave", "come"]
+    assert [word for _, word in one.connection_changes()] == ["come", "leave", "come"]
     progress = [patch["firmware"]["progress"] for _, patch in one.reports if "progress" in patch["firmware"]]
     assert progress == [100, 0, 25, 50, 75, 100]
     assert one.reported["firmware"].keys() == {"status", "version", "progress", "updated"}
@@ -119,14 +119,12 @@ def test_twin_rules_in_every_form() -> None:
     assert rules.paths == {
         ("a",): TwinRule(acknowledge=Acknowledge.PNP),
         ("b", "c"): TwinRule(reject=0.05, steps=3, every=Fixed(2)),
-        ("d",): TwinRule(
-            acknowledge=Acknowledge.PNP, delay=Fixed(1), reject=1, reject_status=403, reject_text="no"
-        ),
-    }  # fmt: skip
+        ("d",): TwinRule(acknowledge=Acknowledge.PNP, delay=Fixed(1), reject=1, reject_status=403, reject_text="no"),
+    }
 
 
 def test_presence_in_every_form() -> None:
-    assert behaviour("presence: always").presence == Presence()
+    assert behaviour("presence: always").presence == PresenceRule()
     found = behaviour(
         "presence: {offline: 5%, flapping: {on: 1m, off: 5}, windows: {zone: Europe/Berlin, daily: 22:00-06:00, "
         "days: [fri-mon, wed], spread: 1m}}"
@@ -140,28 +138,28 @@ def test_presence_in_every_form() -> None:
 
 
 def test_a_group_changes_what_it_names_and_keeps_the_rest() -> None:
-    fleet = parsed(
+    rules = parsed(
         "methods: {m: {status: 201, latency: 1}, gone: {status: 1}}\n"
         "telemetry: {t: {every: 5, values: {a: 1, b: 2}}}\n"
         "twin: {x: pnp, y: pnp}\n"
         "groups:\n  g:\n    share: 1\n    methods: {m: {failure: 0.5}, gone: null, '*': {status: 501}}\n"
         "    telemetry: {t: {every: 9, values: {b: 3}}}\n    twin: {x: null}\n"
     )
-    mine = fleet.group_of(Who(device_id="d"), "").behaviour
+    mine = rules.group_of(DeviceInfo(device_id="d"), "").behaviour
     assert set(mine.methods) == {"m"}
     rule = mine.methods["m"]
     assert (rule.status, rule.latency, rule.failure.rate, rule.failure.status) == (201, Fixed(1), 0.5, 500)
-    assert (mine.any_method.status, fleet.otherwise.behaviour.any_method.status) == (501, 200)
+    assert (mine.any_method.status, rules.otherwise.behaviour.any_method.status) == (501, 200)
     assert mine.telemetry[0].every == Fixed(9)
     assert set(mine.telemetry[0].values) == {"a", "b"}
     assert mine.twin is not None
     assert set(mine.twin.paths) == {("y",)}
-    assert fleet.otherwise.behaviour.methods["gone"].latency is AT_ONCE
+    assert rules.otherwise.behaviour.methods["gone"].latency is AT_ONCE
 
 
 def test_words_of_yaml_1_1_stay_words() -> None:
     template = behaviour("methods: {m: {payload: [off, no, 12:30, 2026-11-21, 007, 1_000, 0x1F, .inf, ~, '5', 5]}}")
-    one = LivingSession(template)
+    one = DrivenSession(template)
     one.call("m")
     words = ["off", "no", "12:30", "2026-11-21", "007", "1_000", "0x1F", ".inf"]
     assert one.answers[0][1].payload == [*words, None, "5", 5]
@@ -187,7 +185,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ("methods:\n  m:\n    then:\n      - {report: {}, times: 3}", 4, "times and every"),
         ("methods:\n  m:\n    then:\n      - {chance: 0.1}", 4, "instead"),
         ("methods:\n  m:\n    then: [{report: [1]}]", 3, "an object"),
-        ("methods:\n  m: {}\n  n: {}\n  m: {}", 4, "methods: the key 'm' stands twice, first in line 2"),
+        ("methods:\n  m: {}\n  n: {}\n  m: {}", 4, "methods: the key 'm' occurs twice, first in line 2"),
         ("methods: [m]", 1, "methods: a list of 1, allowed: an object"),
         ("twin:\n  a: {acknowledge: yes}", 2, "'yes', allowed: plain, pnp, none"),
         ("twin:\n  a.b: pnp\n  a: pnp", 3, "overlaps with a.b"),
@@ -220,20 +218,20 @@ def test_words_of_yaml_1_1_stay_words() -> None:
         ('methods:\n  "\\e[31m": {x: 1}', 2, "methods.?[31m: unknown key 'x'"),
         ("methods:\n  m: &a\n    payload: [*a]", 3, "contains itself"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_with_its_line_and_what_is_allowed(content: str, line: int, said: str) -> None:
+)
+def test_an_error_names_the_line_and_what_is_allowed(content: str, line: int, said: str) -> None:
     message = wrong(content)
     assert message.startswith(f"{NAME}, line {line}: "), message
     assert said in message
 
 
-def test_aliases_that_unfold_without_end_are_refused() -> None:
+def test_aliases_that_expand_without_end_are_refused() -> None:
     levels = "\n".join(f"  m{n}: {{payload: &p{n} [{', '.join([f'*p{n - 1}'] * 9)}]}}" for n in range(1, 9))
     assert "more than 50000 values" in wrong(f"methods:\n  m0: {{payload: &p0 [x]}}\n{levels}")
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "[" * 100_000, "x" * 300_000, "\x00", "{"])
-def test_what_is_no_file_of_rules_is_refused(content: str) -> None:
+def test_a_file_without_rules_is_refused(content: str) -> None:
     assert NAME in wrong(content)
 
 

@@ -1,4 +1,4 @@
-"""Which devices a fleet of simulated devices has, and whether they may be simulated. Pure."""
+"""Which devices are simulated, and whether they may be. Pure."""
 
 import hashlib
 import re
@@ -10,19 +10,19 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.ids import DEVICE, can_be, in_lists
 from azext_iotjobs.model.text import Field, Text, command
 
-SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
-RUN_TAG = "simulatedRun"  # which creation made it
+SIMULATED_TAG = "simulated"  # true on every device that `simulate` has created
+RUN_TAG = "simulatedRun"  # the run that created it
 BY_KEY = "sas"  # the hub's word for a device that signs in with a key
-TOLD = 5  # ids in an error
+SHOWN_IDS = 5  # in an error
 
-# IoT Hub devguide "quotas and throttling": 100 a minute and unit but on S3; a bulk request counts each of its devices.
+# IoT Hub devguide "quotas and throttling": 100 a minute and unit, on S3 5000; a bulk request counts each device.
 REGISTRY_PER_MINUTE = 100
 REGISTRY_PER_MINUTE_S3 = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFacts:
-    """What the registry shows of a device."""
+    """What the registry holds about a device."""
 
     device_id: str
     etag: str  # of its identity
@@ -32,26 +32,26 @@ class DeviceFacts:
 
     @property
     def is_marked(self) -> bool:
-        """Whether its tags say that it is there to be simulated."""
+        """Whether its tags say that it exists to be simulated."""
         return self.tags.get(SIMULATED_TAG) is True
 
-    def was_made_by(self, run: str) -> bool:
-        """Whether its tags say that the creation `run` made it."""
+    def was_created_by(self, run: str) -> bool:
+        """Whether its tags say that `run` created it."""
         return self.tags.get(RUN_TAG) == run
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of several machines that share a fleet."""
+    """One of several machines that share the devices of a simulation."""
 
     number: int  # 1 to total
     total: int
 
     def has(self, device_id: str) -> bool:
-        """Whether a device is this machine's.
+        """Whether a device belongs to this machine.
 
-        By a hash of its id, not by its place in a list: machines whose lists differ, because a device came or went
-        while they started, still agree on whose every device is.
+        A hash of its id decides, not its place in a list: machines whose lists differ, because a device was added or
+        removed while they started, still agree about every device.
         """
         digest = hashlib.sha256(device_id.encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.total == self.number - 1
@@ -68,7 +68,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
-    """The ids of a fleet: the prefix and a number from 1, with as many digits as `count` has.
+    """The ids of numbered devices: the prefix and a number from 1, with as many digits as `count` has.
 
     Raises BadValue for a count below 1 and for ids that no device can have.
     """
@@ -84,7 +84,7 @@ def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
 
 
 def check_at_most(count: int, limit: int | None) -> None:
-    """Raise BadValue when more than `limit` devices are meant."""
+    """Raise BadValue when more than `limit` devices are selected."""
     if limit is not None and count > limit:
         raise BadValue(
             Text.of(
@@ -97,30 +97,36 @@ def check_at_most(count: int, limit: int | None) -> None:
         )
 
 
-def obstacles(there: Sequence[DeviceFacts], *, fleet_size: int, is_local: bool, takes_over: bool) -> list[str]:
-    """What is in the way of simulating these devices, which somebody else registered; [] when nothing is.
+def obstacles(existing: Sequence[DeviceFacts], *, total_count: int, is_local: bool, takes_over: bool) -> list[str]:
+    """Why these devices may not be simulated, as texts for people; [] when they may be.
 
-    there: those of the fleet that this run did not create.  fleet_size: with those that it did.
+    existing: the devices that this run did not create.  total_count: with those that it did.
+    takes_over: whether the user wants to simulate them all the same.
     """
     if takes_over:
         return []
     found = []
-    connected = [each.device_id for each in there if each.is_connected]
+    connected = [each.device_id for each in existing if each.is_connected]
     if connected:
         found.append(
-            f"{some(connected)} {_are(connected)} connected: simulating a device ends the connection that it has"
+            f"{shown_ids(connected)} {_are(connected)} connected: simulating a device ends the connection that it has"
         )
-    unmarked = [each.device_id for each in there if not each.is_marked]
-    if unmarked and fleet_size > 1 and not is_local:
+    unmarked = [each.device_id for each in existing if not each.is_marked]
+    if unmarked and total_count > 1 and not is_local:
         found.append(
-            f"{some(unmarked)} {_are(unmarked)} not marked as simulated: the tag {SIMULATED_TAG}: true is missing"
+            f"{shown_ids(unmarked)} {_are(unmarked)} not marked as simulated: the tag {SIMULATED_TAG}: true is missing"
         )
     return found
 
 
-def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_local: bool, takes_over: bool) -> None:
-    """Raise ConflictingChoice, saying how many devices are in the way and the first of them, when any is."""
-    found = obstacles(there, fleet_size=fleet_size, is_local=is_local, takes_over=takes_over)
+def check_simulation_allowed(
+    existing: Sequence[DeviceFacts], *, total_count: int, is_local: bool, takes_over: bool
+) -> None:
+    """Raise ConflictingChoice, with the count and the first ids, when `obstacles` finds any.
+
+    For the arguments see `obstacles`.
+    """
+    found = obstacles(existing, total_count=total_count, is_local=is_local, takes_over=takes_over)
     if found:
         raise ConflictingChoice(
             f"Not simulated: {'; '.join(found)}.",
@@ -132,15 +138,15 @@ def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_loca
         )
 
 
-def some(ids: Sequence[str], noun: str = "device") -> str:
-    """A number of devices and the first of them, for people."""
-    shown = ", ".join(map(in_lists, ids[:TOLD]))
-    more = ", …" if len(ids) > TOLD else ""
+def shown_ids(ids: Sequence[str], noun: str = "device") -> str:
+    """The count of devices and the first ids, for people."""
+    shown = ", ".join(map(in_lists, ids[:SHOWN_IDS]))
+    more = ", …" if len(ids) > SHOWN_IDS else ""
     return f"{len(ids)} {noun}{'' if len(ids) == 1 else 's'} ({shown}{more})"
 
 
 def registry_time(count: int) -> str:
-    """How long a hub's quota makes `count` changes or readings of its registry last, for people."""
+    """How long `count` changes or reads of a hub's registry take because of its quota, for people."""
     slow, fast = _minutes(count, REGISTRY_PER_MINUTE), _minutes(count, REGISTRY_PER_MINUTE_S3)
     return f"about {slow} on an S1 or S2 hub of one unit, which allows {REGISTRY_PER_MINUTE} a minute; {fast} on S3"
 

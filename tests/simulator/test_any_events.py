@@ -13,7 +13,7 @@ from azext_iotjobs.simulator.behaviour import (
     Flapping,
     MethodRule,
     OfflineStep,
-    Presence,
+    PresenceRule,
     ReportStep,
     SendStep,
     Step,
@@ -23,10 +23,10 @@ from azext_iotjobs.simulator.behaviour import (
     WaitStep,
 )
 from azext_iotjobs.simulator.durations import Uniform
-from azext_iotjobs.simulator.events import AnswerMethod, Come, Leave, Listen, MethodCalled
+from azext_iotjobs.simulator.events import AnswerMethod, Connect, Disconnect, MethodCalled, Subscribe
 from azext_iotjobs.simulator.generators import Counter as Counted
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 STEPS: tuple[Step, ...] = (
     ReportStep(patch=compiled({"s": "${progress}"}, ("progress",)), times=3, every=Uniform(0, 2)),
@@ -45,7 +45,7 @@ EVERYTHING = Behaviour(
         otherwise=TwinRule(delay=Uniform(0, 1)),
     ),
     telemetry=(TelemetryRule(name="t", every=Uniform(0.5, 2), values={"n": Counted()}),),
-    presence=Presence(flapping=Flapping(on_s=20, off_s=4)),
+    presence=PresenceRule(flapping=Flapping(on_s=20, off_s=4)),
 )
 HAPPENINGS = st.one_of(
     st.tuples(st.just("call"), st.sampled_from(["a", "b", "other"])),
@@ -59,7 +59,7 @@ HAPPENINGS = st.one_of(
 @given(st.lists(HAPPENINGS, max_size=40), st.text(max_size=2))
 def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> None:
     """LivingSession itself sees to it that nothing is reported or sent but by a device that is ready."""
-    one = LivingSession(EVERYTHING, seed=seed)
+    one = DrivenSession(EVERYTHING, seed=seed)
     heard_on: dict[str, int] = {}
     connection = 0
 
@@ -67,7 +67,7 @@ def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> No
         nonlocal connection
         for _, action in one.done:
             match action:
-                case Listen() | Leave():
+                case Subscribe() | Disconnect():
                     connection += 1
                 case AnswerMethod(rid=rid):
                     assert heard_on.pop(rid) == connection, "answered twice, or on another connection"
@@ -97,32 +97,32 @@ def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> No
     # It comes to rest: no task is left behind but the next message, and what makes it come and go.
     one.refuses = []
     one.run_for(200)
-    assert len(one.session._core.agenda._heap) <= 3
+    assert len(one.session._context.tasks._heap) <= 3
     note()
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=10), st.text(max_size=2))
-def test_the_same_seed_and_the_same_events_are_the_same_life(calls: list[str], seed: str) -> None:
+def test_the_same_seed_and_events_give_the_same_actions(calls: list[str], seed: str) -> None:
     def life() -> list[str]:
-        one = LivingSession(EVERYTHING, seed=seed)
+        one = DrivenSession(EVERYTHING, seed=seed)
         for name in calls:
             one.run_for(3)
             if one.is_ready:
-                one.tell(MethodCalled(rid=name, name=name, payload=None))
+                one.handle(MethodCalled(rid=name, name=name, payload=None))
         one.run_for(100)
         return [repr(each) for each in one.done]
 
     assert life() == life()
 
 
-def test_it_comes_and_goes_in_turns() -> None:
+def test_it_connects_and_disconnects_in_turns() -> None:
     for number in range(20):
-        one = LivingSession(EVERYTHING, device_id=f"d-{number}")
+        one = DrivenSession(EVERYTHING, device_id=f"d-{number}")
         for _ in range(30):
             one.run_for(5)
             if one.is_ready:
                 one.call("b")
-        kinds = [type(action) for _, action in one.done if isinstance(action, Come | Leave)]
+        kinds = [type(action) for _, action in one.done if isinstance(action, Connect | Disconnect)]
         assert all(first is not second for first, second in zip(kinds, kinds[1:], strict=False))
-        assert Counter(kinds)[Leave] > 3
+        assert Counter(kinds)[Disconnect] > 3

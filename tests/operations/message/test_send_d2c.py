@@ -9,10 +9,10 @@ from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost, Unauthorized
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.simulate.send_d2c import (
+from azext_iotjobs.operations.message.send_d2c import (
     LONGEST_SILENCE_S,
     MAX_MESSAGE_BYTES,
-    MOST_UNDER_WAY,
+    MAX_UNACKNOWLEDGED,
     Sender,
     check,
     send_over,
@@ -57,15 +57,15 @@ def test_the_model_is_announced() -> None:
     assert "model-id" not in login.username
 
 
-def test_no_more_are_under_way_than_are_taken() -> None:
+def test_only_so_many_messages_are_unacknowledged_at_a_time() -> None:
     links = LinksDouble(ClockDouble(), acknowledges=False)
     with pytest.raises(AnswerTooLate, match="0 of 200 acknowledged"):
         run(links, 200)
-    assert len(links.published) == MOST_UNDER_WAY
+    assert len(links.published) == MAX_UNACKNOWLEDGED
     assert links.clock.monotonic() < LONGEST_SILENCE_S + 2
 
 
-def test_a_hub_that_takes_no_more_is_waited_for() -> None:
+def test_it_waits_for_a_hub_that_accepts_no_more_messages() -> None:
     links = LinksDouble(ClockDouble(), acknowledges=False, outbox=2)
     with pytest.raises(AnswerTooLate):
         run(links, 5)
@@ -84,7 +84,7 @@ def test_a_hub_that_is_not_there_is_given_up() -> None:
         send(on_connect=lambda _name, _before: [failed])
 
 
-def test_a_refused_device_is_said_at_once() -> None:
+def test_a_refused_device_is_an_error_at_once() -> None:
     links = LinksDouble(ClockDouble(), on_connect=lambda name, _before: [Refused(name, 5)])
     with pytest.raises(Unauthorized, match="refused d"):
         run(links)
@@ -97,7 +97,7 @@ def test_a_busy_hub_is_waited_for() -> None:
     assert links.clock.monotonic() >= 10
 
 
-def test_a_connection_that_the_hub_ends_each_time_is_said_with_what_arrived() -> None:
+def test_connections_that_the_hub_always_ends_are_an_error_with_the_count_of_acknowledged_messages() -> None:
     links = LinksDouble(ClockDouble(), acknowledges=False, on_connect=lambda name, _n: [Connected(name), Lost(name)])
     with pytest.raises(LinkLost, match="ends the connections of d: 0 of 2 acknowledged"):
         run(links, 2)

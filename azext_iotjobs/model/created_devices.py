@@ -1,7 +1,7 @@
-"""What one creation of simulated devices has made, as the list of it on disk says. Pure.
+"""The devices that one run of `simulate` has created, as its log on disk records them. Pure.
 
-The list is lines of JSON that are only ever added to, each before or after the step that it tells of. Whatever line a
-process dies at, reading the list gives every device that may be there: those about to be made count as perhaps made.
+The log is append-only JSON lines, each written before or after the step that it records. Wherever a process dies,
+reading the log gives every device that may exist: devices that were about to be created count as perhaps created.
 """
 
 import json
@@ -13,16 +13,16 @@ from azext_iotjobs.model.errors import BadValue
 
 
 @dataclass(kw_only=True)
-class Created:
-    """One creation: which devices it may have made and that are not yet known to be gone."""
+class CreatedDevices:
+    """The devices that a run may have created and that are not known to be removed."""
 
-    run: str  # also the tag of its devices
+    run: str  # its name, which is also a tag of its devices
     hub: str  # as `hub_name` gives it
-    is_temporary: bool  # to be removed at its end
-    etags: dict[str, str | None] = field(default_factory=dict)  # by device; None: not known, or not even whether it is
+    is_temporary: bool  # whether they are removed at the end of the run
+    etags: dict[str, str | None] = field(default_factory=dict)  # by device; None: not known, perhaps not created
 
     def apply(self, entry: Mapping[str, Any]) -> None:
-        """Take in one line of the list. Raises KeyError, TypeError or ValueError for one that is none."""
+        """Apply a line of the log. Raises KeyError, TypeError or ValueError for a line that is not one."""
         for word, value in entry.items():
             match word:
                 case "intended" | "made":
@@ -36,20 +36,20 @@ class Created:
                     raise ValueError(word)
 
 
-def head(created: Created) -> dict[str, Any]:
-    """The first line of a list."""
+def first_entry(created: CreatedDevices) -> dict[str, Any]:
+    """The first line of a log."""
     return {"run": created.run, "hub": created.hub, "isTemporary": created.is_temporary}
 
 
-def read_list(lines: Iterable[str]) -> Created:
-    """The creation that a list tells of. A last line that was cut off does not count: its step had not begun.
+def parse_log(lines: Iterable[str]) -> CreatedDevices:
+    """Read a log. A last line that was cut off does not count: its step had not begun.
 
-    Raises BadValue for a list that cannot be read.
+    Raises BadValue for a log that cannot be read.
     """
     whole = [line for line in lines if line.endswith("\n")] or [""]
     try:
         first = json.loads(whole[0])
-        created = Created(run=str(first["run"]), hub=str(first["hub"]), is_temporary=bool(first["isTemporary"]))
+        created = CreatedDevices(run=str(first["run"]), hub=str(first["hub"]), is_temporary=bool(first["isTemporary"]))
         for line in whole[1:]:
             created.apply(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError) as err:
@@ -58,5 +58,5 @@ def read_list(lines: Iterable[str]) -> Created:
 
 
 def hub_name(host: str, port: int) -> str:
-    """A hub's name in a list: the same however a hub on this machine was named."""
+    """A hub's name in a log."""
     return f"{host.lower()}:{port}"

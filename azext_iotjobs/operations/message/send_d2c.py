@@ -1,30 +1,29 @@
 """Send messages as a device, over MQTT, until the hub has acknowledged each of them.
 
-The device's own session with the hub stays as it is: nothing is subscribed to, and what arrives meanwhile is left for
-the device itself.
+The device's own session with the hub does not change: nothing is subscribed to, and messages that wait for the device
+are left for it.
 """
 
 import random
 from dataclasses import dataclass, field
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
-from azext_iotjobs.operations.simulate.credentials import login_of, refusal
 from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
+from azext_iotjobs.transport.device_login import DeviceCredential, login_of, refusal
 from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
 
 MAX_MESSAGE_BYTES = 256 * 1024  # IoT Hub "quotas and throttling": device-to-cloud messages
-MOST_UNDER_WAY = 50  # messages sent and not yet acknowledged
+MAX_UNACKNOWLEDGED = 50  # messages
 LONGEST_SILENCE_S = 30.0  # without an acknowledgement, while some are missing
 LONGEST_TURN_S = 0.5
 
@@ -34,15 +33,15 @@ class Sender:
     """The device that sends."""
 
     device_id: str
-    credential: DeviceKey | DeviceCertificate = field(repr=False)
-    model_id: str | None = None  # DTMI that it announces
+    credential: DeviceCredential = field(repr=False)
+    model_id: str | None = None  # the DTMI that it announces
 
 
 def check(device_id: str, message: DeviceMessage) -> None:
     """Raise BadValue for a device that cannot speak MQTT, and for a message that is too large."""
     if (reason := reason_against(device_id)) is not None:
         raise BadValue(
-            reason, hint=Text("Over HTTPS: ", command("iot device simulate", "--protocol", "http", "-d", device_id))
+            reason, hint=Text("Over HTTPS: ", command("iot device simulate", protocol="http", device_id=device_id))
         )
     if len(message.body) > MAX_MESSAGE_BYTES:
         raise BadValue(f"The message has {len(message.body)} bytes; a hub takes {MAX_MESSAGE_BYTES}.")
@@ -56,8 +55,9 @@ def send(
     clock: Clock,
     way: MqttProtocol = MqttProtocol.TLS,
 ) -> None:
-    """Send `message` `count` times; all are acknowledged then.
+    """Send `message` `count` times, until the hub has acknowledged all.
 
+    way: over TLS or through the HTTPS port.
     Raises BadValue for a message that is too large and for a certificate that cannot be used, Unauthorized, LinkError.
     """
     check(sender.device_id, message)
@@ -71,12 +71,12 @@ def send(
 def send_over(
     links: DeviceLinks, target: HubTarget, sender: Sender, message: DeviceMessage, count: int, clock: Clock
 ) -> None:
-    """The same over connections that are there already."""
+    """Send over `links`, which stay open. For the arguments and errors see `send`."""
     sending = _Sending(links, target, sender, message, count, clock)
     while not sending.is_over:
         for event in links.receive(min(LONGEST_TURN_S, sending.wait_s())):
             sending.on(event)
-        sending.tend()
+        sending.run_due()
 
 
 class _Sending:
@@ -92,12 +92,12 @@ class _Sending:
         self._count = count
         self._clock = clock
         self._sent_count = self._acknowledged_count = 0
-        self._under_way: set[int] = set()
+        self._unacknowledged: set[int] = set()
         self._is_connected = False
-        self._connect_at: float | None = clock.monotonic()  # None: a connection is there or begun
-        self._tries = self._refusals = 0  # in a row, since the hub last acknowledged something
-        self._was_in = False
-        self._heard_at = clock.monotonic()
+        self._connect_at: float | None = clock.monotonic()  # None: it is connected or connecting
+        self._tries = self._refusals = 0  # in a row, since the last acknowledgement
+        self._was_connected = False
+        self._last_response_at = clock.monotonic()
 
     @property
     def is_over(self) -> bool:
@@ -107,66 +107,67 @@ class _Sending:
         return LONGEST_TURN_S if self._connect_at is None else max(0.0, self._connect_at - self._clock.monotonic())
 
     def on(self, event: wire.Event) -> None:
-        """Take in what the connection says. Raises when there is no use in going on."""
+        """An event of the connection. Raises when further tries are useless."""
         match event:
             case wire.Connected():
-                self._is_connected = self._was_in = True
+                self._is_connected = self._was_connected = True
                 self._refusals = 0
-                self._heard_at = self._clock.monotonic()
-            case wire.Acknowledged(number=number) if number in self._under_way:
-                self._under_way.remove(number)
+                self._last_response_at = self._clock.monotonic()
+            case wire.Acknowledged(number=number) if number in self._unacknowledged:
+                self._unacknowledged.remove(number)
                 self._acknowledged_count += 1
                 self._tries = 0
-                self._heard_at = self._clock.monotonic()
+                self._last_response_at = self._clock.monotonic()
             case wire.Lost():
-                self._again(
+                self._retry(
                     LinkLost(
-                        f"{self._target.host} ends the connections of {self._sender.device_id}: {self._so_far()}.",
+                        f"{self._target.host} ends the connections of {self._sender.device_id}: {self._progress()}.",
                         hint="Another client may be signed in as this device, or the hub does not take the message.",
                     )
                 )
             case wire.Failed(error=error):
-                self._again(error)
+                self._retry(error)
             case wire.Refused(code=code):
                 self._refused(code)
 
-    def tend(self) -> None:
-        """Connect when it is time to, and send what may be sent."""
+    def run_due(self) -> None:
+        """Connect if it is time to, and send what may be sent now."""
         now = self._clock.monotonic()
         if self._connect_at is not None and self._connect_at <= now:
             self._connect_at = None
-            login, _ = login_of(self._sender, self._target, self._clock.now())
-            self._links.connect(self._sender.device_id, login)
+            sender = self._sender
+            login, _ = login_of(sender.device_id, sender.credential, sender.model_id, self._target, self._clock.now())
+            self._links.connect(sender.device_id, login)
         if not self._is_connected:
             return
-        while self._sent_count < self._count and len(self._under_way) < MOST_UNDER_WAY:
+        while self._sent_count < self._count and len(self._unacknowledged) < MAX_UNACKNOWLEDGED:
             number = self._links.publish(self._sender.device_id, self._topic, self._body, qos=1)
             if number is None:
                 break
             self._sent_count += 1
-            self._under_way.add(number)
-        if now - self._heard_at > LONGEST_SILENCE_S:
+            self._unacknowledged.add(number)
+        if now - self._last_response_at > LONGEST_SILENCE_S:
             raise AnswerTooLate(
-                f"{self._target.host} has acknowledged nothing for {LONGEST_SILENCE_S:.0f} s: {self._so_far()}.",
+                f"{self._target.host} has acknowledged nothing for {LONGEST_SILENCE_S:.0f} s: {self._progress()}.",
                 waited_s=LONGEST_SILENCE_S,
                 hint="Those that were sent may have arrived.",
             )
 
     def _refused(self, code: int) -> None:
         self._refusals += 1
-        match retry.after_refusal(code, refusals=self._refusals, was_in=self._was_in):
+        match retry.after_refusal(code, refusals=self._refusals, was_in=self._was_connected):
             case AfterRefusal.BACK_OFF:
-                self._again(
-                    LinkLost(f"{self._target.host} is busy and takes no connection: {self._so_far()}."),
+                self._retry(
+                    LinkLost(f"{self._target.host} is busy and takes no connection: {self._progress()}."),
                     pause_s=retry.busy_pause(tries=self._tries + 1, chance=random.random()),
                 )
             case AfterRefusal.TRY_AGAIN:
-                self._again(refusal(self._sender.device_id))
+                self._retry(refusal(self._sender.device_id))
             case AfterRefusal.GIVE_UP:
                 raise refusal(self._sender.device_id)
 
-    def _again(self, error: IotJobsError, pause_s: float | None = None) -> None:
-        """Connect once more after a pause, or raise what ended it for the last time."""
+    def _retry(self, error: IotJobsError, pause_s: float | None = None) -> None:
+        """Connect again after a pause, or raise `error` after too many tries."""
         self._is_connected = False
         self._tries += 1
         if self._tries >= retry.FIRST_TRIES:
@@ -175,5 +176,5 @@ class _Sending:
             pause_s = retry.reconnect_pause(tries=self._tries, chance=random.random())
         self._connect_at = self._clock.monotonic() + pause_s
 
-    def _so_far(self) -> str:
+    def _progress(self) -> str:
         return f"{self._acknowledged_count} of {self._count} acknowledged"

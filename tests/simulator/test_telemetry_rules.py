@@ -7,18 +7,18 @@ import pytest
 
 from azext_iotjobs.simulator.behaviour import Behaviour, TelemetryRule
 from azext_iotjobs.simulator.durations import Fixed, Uniform
-from azext_iotjobs.simulator.generators import Counter, Sine, Walk
+from azext_iotjobs.simulator.generators import Counter, RandomWalk, Sine
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.living_session import LivingSession
+from tests.helpers.driven_session import DrivenSession
 
 COUNTED = {"n": Counter()}
 
 
-def device(*rules: TelemetryRule, **more: Any) -> LivingSession:
-    return LivingSession(Behaviour(telemetry=rules), **more)
+def device(*rules: TelemetryRule, **more: Any) -> DrivenSession:
+    return DrivenSession(Behaviour(telemetry=rules), **more)
 
 
-def bodies(one: LivingSession) -> list[Any]:
+def bodies(one: DrivenSession) -> list[Any]:
     return [json.loads(message.body) for _, message in one.messages]
 
 
@@ -32,13 +32,13 @@ def test_each_kind_has_a_rate_of_its_own() -> None:
     assert [at for at, message in one.messages if b"n" in message.body] == [5, 15]
 
 
-def test_a_fleet_does_not_speak_with_one_voice() -> None:
+def test_devices_do_not_all_send_at_the_same_time() -> None:
     rule = TelemetryRule(name="t", every=Fixed(10), values=COUNTED)
-    fleet = [device(rule, device_id=f"d-{number}") for number in range(200)]
-    for each in fleet:
+    devices = [device(rule, device_id=f"d-{number}") for number in range(200)]
+    for each in devices:
         each.run_until(9.999)
-    firsts = [each.messages[0][0] for each in fleet]
-    assert all(len(each.messages) == 1 for each in fleet)
+    firsts = [each.messages[0][0] for each in devices]
+    assert all(len(each.messages) == 1 for each in devices)
     assert sum(firsts) / 200 == pytest.approx(5, abs=0.7)
 
 
@@ -46,7 +46,7 @@ def test_values_properties_and_payload_are_filled_for_each_message() -> None:
     rule = TelemetryRule(
         name="climate",
         every=Uniform(1, 2),
-        values={"temperature": Sine(mean=20, amplitude=5, period_s=60), "wear": Walk(start=0, step=1)},
+        values={"temperature": Sine(mean=20, amplitude=5, period_s=60), "wear": RandomWalk(start=0, step=1)},
         payload=compiled({"id": "${device}", "t": "${temperature}", "note": "wear ${wear}"}, ("temperature", "wear")),
         properties={"site": compiled("${tags.site}"), "$.ct": compiled("text/json")},
     )
@@ -58,7 +58,7 @@ def test_values_properties_and_payload_are_filled_for_each_message() -> None:
     assert len({body["note"] for body in bodies(one)}) > 10
 
 
-def test_what_is_due_while_it_is_off_line_is_left_out_and_its_values_go_on() -> None:
+def test_messages_due_while_it_is_off_line_are_skipped_and_values_continue() -> None:
     one = device(TelemetryRule(name="t", every=Fixed(1), first=Fixed(0), values=COUNTED))
     one.run_until(3.5)
     one.lose_link()
@@ -79,7 +79,7 @@ def test_late_messages_are_not_sent_in_a_burst() -> None:
 
 
 def test_the_same_seed_gives_the_same_values() -> None:
-    rule = TelemetryRule(name="t", every=Uniform(1, 3), values={"w": Walk(start=0, step=1)})
+    rule = TelemetryRule(name="t", every=Uniform(1, 3), values={"w": RandomWalk(start=0, step=1)})
 
     def story(seed: str) -> list[Any]:
         one = device(rule, seed=seed)

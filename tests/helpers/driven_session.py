@@ -1,49 +1,49 @@
-"""A session with a life around it: time moved by hand, a hub that takes connections and acknowledges."""
+"""A session with what surrounds it: time moved by hand, a hub that accepts connections and acknowledges."""
 
 import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from azext_iotjobs.simulator.behaviour import Behaviour, dice_of
+from azext_iotjobs.simulator.behaviour import Behaviour, rng_of
 from azext_iotjobs.simulator.events import (
     Action,
+    Activity,
+    ActivityKind,
     AnswerMethod,
-    Come,
+    Connect,
     DesiredPatched,
+    DeviceInfo,
+    Disconnect,
     Due,
     Event,
     FetchTwin,
-    Leave,
-    Listen,
     MethodCalled,
     Moment,
     Offline,
     Online,
     Report,
     ReportAnswered,
-    Seen,
     SendTelemetry,
     Started,
+    Subscribe,
     Subscribed,
     TwinFetched,
-    What,
-    Who,
 )
 from azext_iotjobs.simulator.merging import merged
-from azext_iotjobs.simulator.parts.core import State
+from azext_iotjobs.simulator.parts.context import ConnectionState
 from azext_iotjobs.simulator.session import Session
 
 BEGIN = datetime(2026, 11, 21, 8, 0, tzinfo=timezone.utc)
 
 
-class LivingSession:
+class DrivenSession:
     """One device; connecting takes no time, and reports are accepted unless `refuses` says otherwise."""
 
     def __init__(
-        self, behaviour: Behaviour, device_id: str = "pump-1", seed: str = "1", begin: datetime = BEGIN, **who: Any
+        self, behaviour: Behaviour, device_id: str = "pump-1", seed: str = "1", begin: datetime = BEGIN, **device: Any
     ) -> None:
-        self.who = Who(device_id=device_id, **who)
-        self.session = Session(behaviour, self.who, dice_of(self.who, seed))
+        self.device = DeviceInfo(device_id=device_id, **device)
+        self.session = Session(behaviour, self.device, rng_of(self.device, seed))
         self.begin = begin
         self.now = 0.0
         self.done: list[tuple[float, Action]] = []
@@ -51,14 +51,14 @@ class LivingSession:
         self.desired: dict[str, Any] = {"$version": 1}
         self.refuses: list[int] = []  # statuses of the next answers to reports
         self._rids = 0
-        self.tell(Started())
+        self.handle(Started())
 
     @property
     def is_ready(self) -> bool:
-        return self.session.state is State.READY
+        return self.session.state is ConnectionState.READY
 
-    def tell(self, event: Event) -> list[Action]:
-        """Have something happen; gives what the device did at once."""
+    def handle(self, event: Event) -> list[Action]:
+        """Let an event happen; gives the actions that follow at once."""
         actions = self.session.on(event, Moment(self.now, self.begin + timedelta(seconds=self.now)))
         for action in actions:
             self.done.append((self.now, action))
@@ -70,7 +70,7 @@ class LivingSession:
         turns = 0
         while self.session.next_at <= at:
             self.now = max(self.now, self.session.next_at)
-            self.tell(Due())
+            self.handle(Due())
             turns += 1
             assert turns < 100_000, "it spins"
         self.now = at
@@ -81,23 +81,23 @@ class LivingSession:
     def call(self, name: str, payload: Any = None) -> str:
         """Call a method; gives the request id."""
         self._rids += 1
-        self.tell(MethodCalled(rid=str(self._rids), name=name, payload=payload))
+        self.handle(MethodCalled(rid=str(self._rids), name=name, payload=payload))
         return str(self._rids)
 
     def desire(self, **changes: Any) -> None:
-        """Change desired properties; the device is told if it is there."""
+        """Change desired properties; a ready device receives the change."""
         self.desired = _without_nulls(merged(self.desired, changes))
         self.desired["$version"] += 1
         if self.is_ready:
-            self.tell(DesiredPatched({**changes, "$version": self.desired["$version"]}))
+            self.handle(DesiredPatched({**changes, "$version": self.desired["$version"]}))
 
     def lose_link(self) -> None:
-        self.tell(Offline())
+        self.handle(Offline())
 
     def link(self) -> None:
-        self.tell(Online())
-        if self.session.state is State.LISTENING:
-            self.tell(Subscribed())
+        self.handle(Online())
+        if self.session.state is ConnectionState.LISTENING:
+            self.handle(Subscribed())
 
     @property
     def answers(self) -> list[tuple[float, AnswerMethod]]:
@@ -111,31 +111,31 @@ class LivingSession:
     def messages(self) -> list[tuple[float, SendTelemetry]]:
         return [(at, each) for at, each in self.done if isinstance(each, SendTelemetry)]
 
-    def seen(self, what: What) -> list[Seen]:
-        return [each for _, each in self.done if isinstance(each, Seen) and each.what is what]
+    def activities(self, what: ActivityKind) -> list[Activity]:
+        return [each for _, each in self.done if isinstance(each, Activity) and each.kind is what]
 
-    def stretches(self, until: float = math.inf) -> list[tuple[float, str]]:
-        """When it came and went."""
-        words = {Come: "come", Leave: "leave"}
+    def connection_changes(self, until: float = math.inf) -> list[tuple[float, str]]:
+        """When it connected and disconnected."""
+        words = {Connect: "come", Disconnect: "leave"}
         return [(at, words[type(each)]) for at, each in self.done if type(each) in words and at <= until]
 
     def _follow(self, action: Action) -> None:
         match action:
-            case Come():
+            case Connect():
                 self.link()
-            case Leave():
-                self.tell(Offline())
-            case Listen():
+            case Disconnect():
+                self.handle(Offline())
+            case Subscribe():
                 pass  # `link` acknowledges it
             case Report():
                 assert self.is_ready, "only a ready device reports"
                 status = self.refuses.pop(0) if self.refuses else 204
                 if status == 204:
                     self.reported = _without_nulls(merged(self.reported, action.patch))
-                self.tell(ReportAnswered(rid=action.rid, status=status))
+                self.handle(ReportAnswered(rid=action.rid, status=status))
             case FetchTwin():
                 reported = {**self.reported, "$version": 1}
-                self.tell(TwinFetched(rid=action.rid, desired=dict(self.desired), reported=reported))
+                self.handle(TwinFetched(rid=action.rid, desired=dict(self.desired), reported=reported))
             case SendTelemetry():
                 assert self.is_ready, "only a ready device sends"
             case _:

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.simulator import claims
 from azext_iotjobs.simulator.claims import (
     After,
     Answered,
@@ -14,9 +14,8 @@ from azext_iotjobs.simulator.claims import (
     Received,
     Sent,
     Share,
-    Told,
-    parse_expectation,
-    parse_until,
+    TwinHas,
+    Until,
 )
 
 ALL = Share()
@@ -28,13 +27,18 @@ CLAIMS: tuple[tuple[str, Any, Share, float | None], ...] = (
     ("connected on all within 250ms", Connected(), ALL, 0.25),
     ("  message   on  1  within 2h ", Received(), Share(count=1), 7200.0),
     ("telemetry on 0.5% within 1min", Sent(), Share(percent=0.5), 60.0),
-    ("twin desired.fan.speed = 3 on all", Told("desired", ("fan", "speed"), 3), ALL, None),
-    ("twin desired.fan.speed=3 on all", Told("desired", ("fan", "speed"), 3), ALL, None),
-    ("twin properties.reported.fw == 1.2.0 on all", Told("reported", ("fw",), "1.2.0"), ALL, None),
-    ("twin reported.fw = '1 on 2 within 3' on 1", Told("reported", ("fw",), "'1 on 2 within 3'"), Share(count=1), None),
-    ('twin reported.fw = "a on b" on all within 3s', Told("reported", ("fw",), "a on b"), ALL, 3.0),
-    ('twin reported.a = {"b": [true, null]} on all', Told("reported", ("a",), {"b": [True, None]}), ALL, None),
-    ("twin reported.a = NaN on all", Told("reported", ("a",), "NaN"), ALL, None),
+    ("twin desired.fan.speed = 3 on all", TwinHas("desired", ("fan", "speed"), 3), ALL, None),
+    ("twin desired.fan.speed=3 on all", TwinHas("desired", ("fan", "speed"), 3), ALL, None),
+    ("twin properties.reported.fw == 1.2.0 on all", TwinHas("reported", ("fw",), "1.2.0"), ALL, None),
+    (
+        "twin reported.fw = '1 on 2 within 3' on 1",
+        TwinHas("reported", ("fw",), "'1 on 2 within 3'"),
+        Share(count=1),
+        None,
+    ),
+    ('twin reported.fw = "a on b" on all within 3s', TwinHas("reported", ("fw",), "a on b"), ALL, 3.0),
+    ('twin reported.a = {"b": [true, null]} on all', TwinHas("reported", ("a",), {"b": [True, None]}), ALL, None),
+    ("twin reported.a = NaN on all", TwinHas("reported", ("a",), "NaN"), ALL, None),
 )
 
 
@@ -55,8 +59,8 @@ def test_expectations_are_read(text: str, claim: Any, share: Share, within_s: fl
         ("method reboot on all within 0s", "no duration"),
         ("method on all", "no method's name"),
         ("method  on all", "no method's name"),
-        ("method two words on all", "stands in quotes"),
-        ('method "open on all', "stands in quotes"),
+        ("method two words on all", "blanks in quotes"),
+        ('method "open on all', "blanks in quotes"),
         ("reboot on all", "no claim"),
         ("method reboot on 0", "1 or more"),
         ("method reboot on 1.5", "whole"),
@@ -92,7 +96,7 @@ def test_what_is_no_expectation_is_refused_with_the_grammar(text: str, said: str
         ("forever", Forever("forever")),
     ],
 )
-def test_conditions_are_read(text: str, until: claims.Until) -> None:
+def test_conditions_are_read(text: str, until: Until) -> None:
     assert parse_until(text) == until
 
 

@@ -1,4 +1,4 @@
-"""Which devices a fleet has, and whether they may be simulated."""
+"""Which devices are simulated, and whether they may be."""
 
 import json
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.model.created import Created, head, read_list
+from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, parse_log
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.fleets import (
+from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,
     Shard,
-    check_may_simulate,
+    check_simulation_allowed,
     numbered_ids,
     obstacles,
     parse_shard,
@@ -27,7 +27,7 @@ def facts(name: str, *, connected: bool = False, marked: bool = False) -> Device
 def in_the_way(
     *there: DeviceFacts, size: int | None = None, is_local: bool = False, takes_over: bool = False
 ) -> list[str]:
-    return obstacles(there, fleet_size=size or len(there), is_local=is_local, takes_over=takes_over)
+    return obstacles(there, total_count=size or len(there), is_local=is_local, takes_over=takes_over)
 
 
 @pytest.mark.parametrize(
@@ -87,36 +87,36 @@ def test_a_connected_device_is_in_the_way_on_every_hub(is_local: bool, marked: b
     assert "1 device (live) is connected" in in_the_way(there, is_local=is_local)[0]
     assert in_the_way(there, is_local=is_local, takes_over=True) == []
     with pytest.raises(ConflictingChoice, match="live"):
-        check_may_simulate([there], fleet_size=1, is_local=is_local, takes_over=False)
+        check_simulation_allowed([there], total_count=1, is_local=is_local, takes_over=False)
 
 
 @pytest.mark.parametrize(
     ("count", "slow", "fast"), [(50, "30 s", "1 s"), (1000, "10 min", "12 s"), (100_000, "16.7 h", "20 min")]
 )
-def test_the_time_that_the_quota_allows_is_said(count: int, slow: str, fast: str) -> None:
+def test_the_time_that_the_quota_requires_is_shown(count: int, slow: str, fast: str) -> None:
     assert f"about {slow} on an S1" in registry_time(count)
     assert registry_time(count).endswith(f"{fast} on S3")
 
 
 @given(st.lists(st.sampled_from(["intended", "made", "etags", "notMade", "gone", "left"]), max_size=12), st.data())
-def test_a_list_that_was_cut_off_anywhere_reads_as_what_was_whole_of_it(words: list[str], data: st.DataObject) -> None:
+def test_a_log_that_was_cut_off_anywhere_reads_as_its_whole_lines(words: list[str], data: st.DataObject) -> None:
     names = st.lists(st.sampled_from("abc"), max_size=3)
     entries = [
         {word: dict.fromkeys(data.draw(names), f"e{number}") if word == "etags" else data.draw(names)}
         for number, word in enumerate(words)
     ]
-    started = Created(run="r", hub="h:443", is_temporary=True)
-    first = json.dumps(head(started)) + "\n"
+    started = CreatedDevices(run="r", hub="h:443", is_temporary=True)
+    first = json.dumps(first_entry(started)) + "\n"
     text = first + "".join(json.dumps(entry) + "\n" for entry in entries)
     cut = data.draw(st.integers(len(first), len(text)))
     for entry in entries[: text[len(first) : cut].count("\n")]:
         started.apply(entry)
-    assert read_list(text[:cut].splitlines(keepends=True)) == started
+    assert parse_log(text[:cut].splitlines(keepends=True)) == started
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]\n", '{"run": "r"}\n', "{broken\n", '{"run":"r","hub":"h","isTemporary":1}\n7\n']
 )
-def test_what_is_no_list_is_said_to_be_none(text: str) -> None:
+def test_a_text_that_is_no_log_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="no list"):
-        read_list(text.splitlines(keepends=True))
+        parse_log(text.splitlines(keepends=True))

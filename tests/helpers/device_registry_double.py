@@ -1,6 +1,6 @@
-"""A registry that devices are made in and removed from in bulk, and the list of what was made, at their seams.
+"""A registry in which devices are created and removed in bulk, and the log of created devices: doubles at their seams.
 
-Both can die: a `Doom` counts what they do, and ends the process at one of these moments.
+The process can die in both: a `Doom` counts what they do, and ends the process at one of these moments.
 """
 
 import json
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from azext_iotjobs.model.created import Created, head, read_list
+from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, parse_log
+from azext_iotjobs.model.errors import CannotConnect
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.transport_double import response
 
@@ -39,7 +40,7 @@ class Doom:
             raise Died
 
 
-class FleetRegistry:
+class DeviceRegistryDouble:
     """`devices` is what is registered, by id, as twins show it."""
 
     def __init__(self, *ids: str, doom: Doom | None = None, loses_first_answers: bool = False) -> None:
@@ -51,6 +52,7 @@ class FleetRegistry:
         self.throttled = 0  # bulk requests that are answered with 429, from now on
         self.keys: dict[str, str] = {}
         self.requests: list[Request] = []
+        self.is_reachable = True
         self._loses = loses_first_answers
         self._etags = 0
         for each in ids:
@@ -60,11 +62,17 @@ class FleetRegistry:
         """Register a device, or change it: its etag moves."""
         self._etags += 1
         self.devices[device_id] = {
-            "deviceId": device_id, "deviceEtag": f"e{self._etags}", "connectionState": "Disconnected",
-            "authenticationType": "sas", "tags": dict(tags or {}), **more,
-        }  # fmt: skip
+            "deviceId": device_id,
+            "deviceEtag": f"e{self._etags}",
+            "connectionState": "Disconnected",
+            "authenticationType": "sas",
+            "tags": dict(tags or {}),
+            **more,
+        }
 
     def send(self, request: Request) -> Response:
+        if not self.is_reachable:
+            raise CannotConnect("hub.example was not reached")
         if request.path == "/devices" and self.throttled:
             self.throttled -= 1
             return response({"Message": "ErrorCode:ThrottlingBacklogTimeout;wait"}, status=429)
@@ -140,15 +148,15 @@ class FleetRegistry:
         return seen
 
 
-class ListDouble:
-    """The list of what was made, in memory: `lines` is what a disk would have."""
+class LogDouble:
+    """The log of created devices, in memory: `lines` is what a disk would have."""
 
     def __init__(self, doom: Doom | None = None, *, is_temporary: bool = True) -> None:
-        self.created = Created(run=RUN, hub=HUB, is_temporary=is_temporary)
-        self.lines = [json.dumps(head(self.created)) + "\n"]
+        self.created = CreatedDevices(run=RUN, hub=HUB, is_temporary=is_temporary)
+        self.lines = [json.dumps(first_entry(self.created)) + "\n"]
         self._doom = doom or Doom()
 
-    def note(self, entry: Mapping[str, Any]) -> None:
+    def append(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry) + "\n"
         if self._doom.pass_moment():  # in the middle of it
             self.lines.append(line[: len(line) // 2])
@@ -157,9 +165,9 @@ class ListDouble:
         self.created.apply(entry)
         self._doom.pass_or_die()
 
-    def read_again(self) -> "ListDouble":
+    def read_again(self) -> "LogDouble":
         """As the next process finds it."""
-        again = ListDouble()
-        again.created = read_list(self.lines)
+        again = LogDouble()
+        again.created = parse_log(self.lines)
         again.lines = [line for line in self.lines if line.endswith("\n")]
         return again

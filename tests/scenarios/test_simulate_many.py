@@ -1,4 +1,4 @@
-"""A fleet of simulated devices, as a user meets it: made, simulated, removed, and what a killed run leaves."""
+"""Many simulated devices with the real az: created, simulated, removed, and what a killed run leaves."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def devices(hub: ScenarioHub, prefix: str) -> dict[str, Any]:
 
 
 def acknowledged(ran: Ran) -> int:
-    """Messages that the hub has taken."""
+    """Messages that the hub has acknowledged."""
     return int(ran.json["messages"]["acknowledged"])
 
 
@@ -36,7 +36,7 @@ def lists(hub: ScenarioHub) -> list[Path]:
     return list((hub.az.config_dir / "iotjobs" / "simulated").glob("*"))
 
 
-def test_missing_devices_are_made_simulated_and_removed_and_the_others_stay(hub: ScenarioHub) -> None:
+def test_missing_devices_are_created_simulated_and_removed_and_the_others_stay(hub: ScenarioHub) -> None:
     hub.new_device("mk-2")
     ran = simulate(hub, "--prefix", "mk-", "--count", "3", "--create", "--delete-after", *ONCE)
     assert ran.code == 0, ran.stderr
@@ -46,7 +46,7 @@ def test_missing_devices_are_made_simulated_and_removed_and_the_others_stay(hub:
     assert lists(hub) == []
 
 
-def test_ids_that_mqtt_cannot_carry_are_told_before_and_count_as_failed(hub: ScenarioHub) -> None:
+def test_ids_that_mqtt_cannot_carry_are_named_before_and_count_as_failed(hub: ScenarioHub) -> None:
     for name in ("mq+1", "mq#2", "mq-3"):
         hub.new_device(name)
     named = ("--device-ids", "mq+1,mq#2,mq-3")
@@ -65,7 +65,7 @@ def test_ids_that_mqtt_cannot_carry_are_told_before_and_count_as_failed(hub: Sce
     assert made.code == 1 and devices(hub, "new+") == {}, "nothing is made that cannot be simulated"
 
 
-def test_what_is_to_stay_stays_until_its_run_is_named(hub: ScenarioHub) -> None:
+def test_devices_that_are_to_stay_are_removed_only_if_their_run_is_named(hub: ScenarioHub) -> None:
     ran = simulate(hub, "--prefix", "st-", "--count", "2", "--create", *ONCE)
     run = ran.json["creation"]["run"]
     assert devices(hub, "st-") == {name: {"simulated": True, "simulatedRun": run} for name in ("st-1", "st-2")}
@@ -81,7 +81,7 @@ def test_what_is_to_stay_stays_until_its_run_is_named(hub: ScenarioHub) -> None:
 
 
 @pytest.mark.parametrize("moment", ["while it registers", "while it runs"])
-def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
+def test_a_killed_run_is_cleaned_up_without_touching_devices_of_others(
     hub: ScenarioHub, tmp_path: Path, moment: str
 ) -> None:
     prefix, count = ("kc-", "4000") if moment == "while it registers" else ("kr-", "150")
@@ -110,7 +110,7 @@ def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
     assert lists(hub) == []
 
 
-def test_ctrl_c_during_a_run_still_removes_what_was_made(hub: ScenarioHub, tmp_path: Path) -> None:
+def test_ctrl_c_during_a_run_still_removes_the_created_devices(hub: ScenarioHub, tmp_path: Path) -> None:
     words = ("--prefix", "cc-", "--count", "2", "--create", "--delete-after")
     run = hub.az.start(f"iot device simulate -n {hub.name}", *words, output=tmp_path / "o")
     wait_until("it runs", lambda: "All 2 devices are connected" in (tmp_path / "o.err").read_text())
@@ -161,16 +161,16 @@ def test_devices_sign_in_with_the_keys_in_their_file(hub: ScenarioHub, tmp_path:
 
 
 def test_devices_sign_in_with_certificates_of_a_test_ca_and_out_of_a_folder(hub: ScenarioHub, tmp_path: Path) -> None:
-    ca = make("fleet test ca", ca=True)
+    ca = make("simulation test ca", ca=True)
     (tmp_path / "ca.pem").write_text(ca.pem)
     (tmp_path / "ca.key").write_bytes(ca.key_pem())
     port = ("--https-port", hub.name.split(":")[1])
-    hub.az.json("iot local-hub certificate create --name fleet", "--path", str(tmp_path / "ca.pem"), *port)
+    hub.az.json("iot local-hub certificate create --name simulation", "--path", str(tmp_path / "ca.pem"), *port)
     issued = ("--issue-from-ca", str(tmp_path / "ca.pem"), "--ca-key", str(tmp_path / "ca.key"))
     try:
         ran = simulate(hub, "--prefix", "ca-", "--count", "3", "--create", "--delete-after", *issued, *ONCE)
     finally:
-        hub.az.run("iot local-hub certificate delete --name fleet", *port)
+        hub.az.run("iot local-hub certificate delete --name simulation", *port)
     assert ran.code == 0, ran.stderr
     assert (ran.json["connects"], acknowledged(ran), ran.json["creation"]["deleted"]) == (3, 3, 3)
     words = ("iot", "hub", "device-identity", "create", "-n", hub.name, "-d", "th-1", "--am", "x509_thumbprint")

@@ -1,0 +1,25 @@
+"""One device's result as a line on stderr, and how much of such lines a command prints while it runs."""
+
+import json
+
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.text import printable
+
+MAX_FAILURES = 20  # failed devices that are shown where not every row is
+SHOWN_CHARACTERS = 120  # of a device's response
+HEARTBEAT_S = 30.0  # between two status lines on a stderr where no line can change
+
+
+def short_row(row: DeviceResult) -> str:
+    """One line: pump-1 200 {"ok": true}; nothing of it can steer a terminal."""
+    who = row.device_id if row.module_id is None else f"{row.device_id}/{row.module_id}"
+    if row.method_status is not None:
+        said = f"{row.method_status} {_cut(json.dumps(row.payload, ensure_ascii=False))}"
+    else:
+        said = f"{row.error_class.value if row.error_class else row.status}: {_cut(row.error_text or '')}"
+    return f"{printable(who)} {said}"
+
+
+def _cut(text: str) -> str:
+    line = printable(text[: SHOWN_CHARACTERS + 1])
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"
