@@ -1,6 +1,6 @@
 """What the local hub does with ten thousand devices, and what that costs it.
 
-The devices are bare packets (`fleet_of_packets`), in two processes of their own on the same machine. Wall clock depends
+The devices are bare packets (`packet_devices`), in two processes of their own on the same machine. Wall clock depends
 on what else the machine does; the hub's own CPU time for each operation does so far less, and is what to compare.
 
 Run: .venv/bin/python benchmarks/hub.py [--devices 10000] [--websocket] [--only connect,methods,…]
@@ -28,8 +28,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
-from benchmarks.fleet_of_packets import Door, Fleet
 from benchmarks.method_calls import call_methods
+from benchmarks.packet_devices import Door, Fleet
 from tests.helpers.hub_process import sas
 
 TOKEN_LIFE_S = 3600

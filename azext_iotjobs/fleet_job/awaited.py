@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
-from azext_iotjobs.fleet_job.store.under_way import CallUnderWay
-from azext_iotjobs.model.fleet import Definition
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.under_way import CallUnderWay
+from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.run import Awaited, HubJob, Run
 
 MAX_AWAITED = 10  # devices that are named

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from azext_iotjobs.fleet_job.engine import Drain
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model.errors import IotJobsError
-from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.run import Batch, Run
+from azext_iotjobs.model.run_events import Event
 
 
 class BatchDriver(Protocol):

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver, Targets
+from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
 from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass

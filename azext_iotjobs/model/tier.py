@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet import Action, ActionKind, Driver
+from azext_iotjobs.model.fleet_job import Action, ActionKind, Driver
 from azext_iotjobs.model.method import MethodCall
 
 OUR_CALLS_A_SECOND = 300.0  # from one process, over TLS

@@ -24,7 +24,7 @@ from azext_iotjobs.fleet_job.engine import (
     decide,
 )
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Share, Threshold, ThresholdAction, Unit
 from azext_iotjobs.model.run import (
     TRANSITIONS,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, OfRun, Targets, check_id, id_with
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, OfRun, Targets, check_id, id_with
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import (
     BatchSizes,

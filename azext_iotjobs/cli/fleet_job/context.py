@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.fleet_job.store.database import Access
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.database import Access
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
 from azext_iotjobs.model.target import parse_connection_string

@@ -11,7 +11,7 @@ from azext_iotjobs.cli.input.scalars import at_least, shown
 from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.fleet_job import NO_METHOD, Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status

@@ -11,10 +11,10 @@ from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.cli.output.file_writing import open_new, open_there
 from azext_iotjobs.cli.simulate.event_log import OPTION, opened
 from azext_iotjobs.cli.simulate.event_log import check as check_new
-from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.run_events import Event
 
 logger = get_logger(__name__)
 

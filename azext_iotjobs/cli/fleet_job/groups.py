@@ -7,7 +7,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.definition_store import DeviceGroup
+from azext_iotjobs.fleet_job.store.sqlite.definition_store import DeviceGroup
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.hints import Hint, command

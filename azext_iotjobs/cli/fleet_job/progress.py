@@ -14,8 +14,9 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import LiveLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import (
+from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.run import Run, RunState, Tally, Wish
+from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     DeviceEnded,
@@ -27,7 +28,6 @@ from azext_iotjobs.model.fleet_events import (
     Said,
     Waiting,
 )
-from azext_iotjobs.model.run import Run, RunState, Tally, Wish
 
 logger = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.input.scalars import wanted_labels
 from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.fleet_codec import (
+from azext_iotjobs.clients.fleet_job_codec import (
     render_awaited,
     render_batch,
     render_fleet_job,
@@ -20,7 +20,7 @@ from azext_iotjobs.clients.fleet_codec import (
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.run import Run, RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 

@@ -12,7 +12,7 @@ from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
-from azext_iotjobs.fleet_job.store.sqlite import RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import RowFilter
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run

@@ -20,13 +20,13 @@ from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_codec import render_run
+from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.fleet_job.plan import parse_words
 from azext_iotjobs.fleet_job.store.holder import this_process, who
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, WrongState
-from azext_iotjobs.model.fleet import FleetJob, OfRun, Targets
+from azext_iotjobs.model.fleet_job import FleetJob, OfRun, Targets
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState

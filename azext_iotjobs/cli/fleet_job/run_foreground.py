@@ -17,14 +17,14 @@ from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_codec import render_run
+from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet_job.store.holder import who
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
-from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
+from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Narrowed, Run, RunState

@@ -12,10 +12,10 @@ from azext_iotjobs.cli.input.device_selection import check_exclusions
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import who
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
+from azext_iotjobs.model.fleet_job import FleetJob, Targets, check_id
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job.planning import host_of

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.fleet_job.store.shapes import shown
-from azext_iotjobs.fleet_job.store.state_errors import BadField
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BadField
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.rollout import (

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from azext_iotjobs.fleet_job.store.state_errors import BadField
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BadField
 
 Fits = Callable[[Any], bool]
 SHOWN_CHARACTERS = 40

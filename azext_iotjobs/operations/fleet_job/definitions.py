@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, check_not_running
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, check_not_running
 from azext_iotjobs.fleet_job.unfinished import by_whom
 from azext_iotjobs.model.errors import BadValue, NotFound, RunUnfinished
-from azext_iotjobs.model.fleet import (
+from azext_iotjobs.model.fleet_job import (
     MAX_NAME_CHARACTERS,
     Definition,
     FleetJob,

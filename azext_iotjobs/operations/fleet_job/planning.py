@@ -7,11 +7,11 @@ from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
+from azext_iotjobs.model.fleet_job import Definition, Delivery, FleetJob, OfRun, Targets
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run

@@ -24,12 +24,14 @@ from azext_iotjobs.fleet_job.engine import (
     decide,
 )
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun, Seen
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun, Seen
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Definition, Delivery
-from azext_iotjobs.model.fleet_events import (
+from azext_iotjobs.model.fleet_job import Definition, Delivery
+from azext_iotjobs.model.job import added
+from azext_iotjobs.model.run import Asked, Run, RunEvent, RunState, Wish, moved
+from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     InOrder,
@@ -40,8 +42,6 @@ from azext_iotjobs.model.fleet_events import (
     Said,
     Waiting,
 )
-from azext_iotjobs.model.job import added
-from azext_iotjobs.model.run import Asked, Run, RunEvent, RunState, Wish, moved
 
 NAP_S = 0.5  # then the row is looked at again: whoever asks for a stop waits a second at most
 PROGRESS_S = 0.5  # between two reports of it

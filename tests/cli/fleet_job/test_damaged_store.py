@@ -21,17 +21,17 @@ import pytest
 from azext_iotjobs.cli.fleet_job import groups, read, results
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.output.tables import table_of
-from azext_iotjobs.fleet_job.store.database import FILE_NAME, Access
-from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME, Access
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
-from azext_iotjobs.model.fleet import Definition, Driver
+from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.rollout import Retry, RetryWhen
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.helpers.fleet_hub_double import StopDouble, World, definition_of
-from tests.helpers.fleet_place import METHOD, failing, ids, threshold
+from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of
+from tests.helpers.fleet_job_setup import METHOD, failing, ids, threshold
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 FLIPS, CUTS, DOCUMENTS = (2_000, 60, 10_000) if TORTURE else (16, 3, 12)

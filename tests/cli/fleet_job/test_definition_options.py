@@ -11,7 +11,7 @@ from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
 from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.params import options_of
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
-from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
+from azext_iotjobs.model.fleet_job import ActionKind, Definition, Driver, OfRun, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
 from azext_iotjobs.model.run import Narrowed

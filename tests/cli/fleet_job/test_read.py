@@ -24,20 +24,20 @@ from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.output import confirm
 from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.database import FILE_NAME
-from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, StateUnusable, WrongState
-from azext_iotjobs.model.fleet import Action, Definition, Driver, Targets
+from azext_iotjobs.model.fleet_job import Action, Definition, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.fleet_job.store.test_sqlite import undo_third
-from tests.helpers.fleet_hub_double import World, definition_of
-from tests.helpers.fleet_place import METHOD, failing, ids
+from tests.fleet_job.store.sqlite.test_store import undo_third
+from tests.helpers.fleet_job_hub_double import World, definition_of
+from tests.helpers.fleet_job_setup import METHOD, failing, ids
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 CMD = SimpleNamespace(

@@ -30,11 +30,11 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, WrongState
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
-from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
+from azext_iotjobs.model.run_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop

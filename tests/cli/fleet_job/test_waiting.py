@@ -13,12 +13,12 @@ from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.fleet_job.progress import STILL_S, Progress, Speed, counts, how_far
 from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, left_to_hub
 from azext_iotjobs.cli.output.tables import table_of
-from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, Progressed, RunBegan, Said
+from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, RunState, Tally
+from azext_iotjobs.model.run_events import BatchBegan, Progressed, RunBegan, Said
 from tests.cli.fleet_job.test_run import NOW, a_run
 from tests.helpers.clock_double import ClockDouble
 

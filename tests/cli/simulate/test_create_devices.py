@@ -15,7 +15,7 @@ from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice, LinkError, NotFound
 from azext_iotjobs.model.target import HubTarget
-from tests.helpers.fleet_registry_double import FleetRegistry
+from tests.helpers.bulk_registry_double import FleetRegistry
 
 TARGET = HubTarget(host="Hub.example")
 TEMPORARY = FleetOptions(id_prefix="P", fleet_size=2, creates=True, deletes_after=True)

@@ -25,8 +25,8 @@ from azext_iotjobs.model.fleets import DeviceFacts
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import Way
+from tests.helpers.bulk_registry_double import FleetRegistry
 from tests.helpers.device_certificates import make
-from tests.helpers.fleet_registry_double import FleetRegistry
 from tests.helpers.surface import our_arguments
 
 TARGET = HubTarget(host="hub.example")

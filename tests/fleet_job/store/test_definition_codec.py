@@ -13,7 +13,7 @@ from azext_iotjobs.fleet_job.store.definition_codec import (
     render_delivery,
     render_origin,
 )
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.rollout import (

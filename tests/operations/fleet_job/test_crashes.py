@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.twin import TwinPatch
-from tests.helpers.fleet_hub_double import Crash, Points, World, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import Crash, Points, World, definition_of, rows_of
 
 DEVICES = tuple(f"d{number}" for number in range(8))
 SIZES = parse_batch_sizes("3", "--batch")

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet_job.store.sqlite import RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import RowFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound, WrongState
-from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.fleet_job import Definition, Driver, OfRun, Origin, Targets
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
-from tests.helpers.fleet_place import METHOD, Place, by_both, failing, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of, rows_of
+from tests.helpers.fleet_job_setup import METHOD, Place, by_both, failing, ids
 from tests.helpers.transport_double import response
 
 

@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.fleet_events import DeviceEnded, Event, HubJobMoved
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_events import DeviceEnded, Event, HubJobMoved
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 from tests.helpers.devices_on_thread import SimulatedFleet, client_of
 from tests.helpers.hub_process import HubProcess
 
-PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_process.py"
+PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_job_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
 CLOCK = SystemClock()

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action, Driver, Targets
-from azext_iotjobs.model.fleet_events import DeviceEnded
+from azext_iotjobs.model.fleet_job import Action, Driver, Targets
 from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_events import DeviceEnded
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import METHOD, Place, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import METHOD, Place, ids
 from tests.helpers.transport_double import response
 
 

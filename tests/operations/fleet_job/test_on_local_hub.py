@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
 from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.run_events import Event
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
+from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.rollout import (
     Retry,
     RetryWhen,
@@ -19,10 +18,11 @@ from azext_iotjobs.model.rollout import (
     ThresholdAction,
 )
 from azext_iotjobs.model.run import BatchState, RunState, Tally
+from azext_iotjobs.model.run_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
 from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import ROWS_AHEAD
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import (
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import (
     METHOD,
     OFFLINE,
     Calling,

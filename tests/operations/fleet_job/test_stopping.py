@@ -8,16 +8,16 @@ from typing import Any, NoReturn
 import pytest
 
 from azext_iotjobs.fleet_job.store.holder import this_process
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded, RunEnded, Waiting
+from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.run import BatchState, RunEvent, RunState
+from azext_iotjobs.model.run_events import BatchBegan, DeviceEnded, RunEnded, Waiting
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import METHOD, Calling, Place, by_both, failing, ids, when_running
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import METHOD, Calling, Place, by_both, failing, ids, when_running
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import CannotConnect, LinkLost
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, RetryWhen, parse_batch_sizes
 from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import Crash, Points, StopDouble, World, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import Crash, Points, StopDouble, World, definition_of, rows_of
 
 DEVICES = tuple(f"d{number}" for number in range(12))
 METHOD = Action(method=MethodCall(name="reboot"))

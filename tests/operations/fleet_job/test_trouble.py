@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice
-from azext_iotjobs.model.fleet import Action, Driver
-from azext_iotjobs.model.fleet_events import BatchEnded, HubJobMoved, Said
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_events import BatchEnded, HubJobMoved, Said
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import Calling, Place, by_both, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import Calling, Place, by_both, ids
 from tests.helpers.transport_double import response
 
 

@@ -10,15 +10,15 @@ import pytest
 
 from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, awaited
 from azext_iotjobs.model.errors import ConflictingChoice
-from azext_iotjobs.model.fleet import Delivery, Driver
-from azext_iotjobs.model.fleet_events import HubJobMoved, Progressed
+from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.job_limit import job_limit_s
 from azext_iotjobs.model.run import Narrowed, Run, RunState
+from azext_iotjobs.model.run_events import HubJobMoved, Progressed
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import METHOD, Place, failing, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import METHOD, Place, failing, ids
 from tests.helpers.transport_double import response
 
 
@@ -181,7 +181,7 @@ def test_a_resume_takes_other_timeouts_and_they_are_recorded(place: Place) -> No
 
 
 def test_timeouts_are_refused_where_no_method_is_called(place: Place) -> None:
-    from azext_iotjobs.model.fleet import Action
+    from azext_iotjobs.model.fleet_job import Action
     from azext_iotjobs.model.twin import TwinPatch
 
     patch = Action(patch=TwinPatch(document={"tags": {"a": 1}}))

@@ -12,8 +12,8 @@ from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.provisioning import Creation, Deletion, create, delete, find
+from tests.helpers.bulk_registry_double import RUN, Died, Doom, FleetRegistry, ListDouble
 from tests.helpers.clock_double import ClockDouble
-from tests.helpers.fleet_registry_double import RUN, Died, Doom, FleetRegistry, ListDouble
 from tests.helpers.waiting import looks
 
 TARGET = HubTarget(host="hub.example")

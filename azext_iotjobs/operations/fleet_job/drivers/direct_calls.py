@@ -8,22 +8,22 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 
+from azext_iotjobs.clients.heartbeat_caller import PATIENCE_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
-from azext_iotjobs.clients.steady import PATIENCE_S
 from azext_iotjobs.fleet_job.driver import Hear, MakeDriver
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.outcomes import ended_of, result_of
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
 from azext_iotjobs.model.calling import Address, Answer, Call, Next, what_next
 from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
-from azext_iotjobs.model.fleet import Action, Definition
-from azext_iotjobs.model.fleet_events import DeviceEnded, Said
+from azext_iotjobs.model.fleet_job import Action, Definition
 from azext_iotjobs.model.pacing import Pacing
 from azext_iotjobs.model.run import Attempt, Batch, DeviceState, Ended, Run
+from azext_iotjobs.model.run_events import DeviceEnded, Said
 
 LONGEST_NAP_S = 0.5
 ROWS_AHEAD = 500  # of devices that wait, read at a time

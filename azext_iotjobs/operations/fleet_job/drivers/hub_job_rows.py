@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from azext_iotjobs.clients.heartbeat_caller import Steady
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
-from azext_iotjobs.clients.steady import Steady
 from azext_iotjobs.fleet_job.driver import Hear
 from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER, Part
 from azext_iotjobs.fleet_job.outcomes import ended_of, not_known, result_of, without_row
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.fleet_events import DeviceEnded
+from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.run import Attempt, Ended
+from azext_iotjobs.model.run_events import DeviceEnded
 
 NOT_SAID = "The hub's job has ended, and does not say what it did to the device."
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from azext_iotjobs.clients.heartbeat_caller import Patience, Steady
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.steady import Patience, Steady
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.driver import Hear, MakeDriver
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER, Part, PartState, PartStep, is_ours, next_step
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.errors import (
     Conflict,
@@ -25,12 +25,12 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Throttled,
 )
-from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.fleet_events import HubJobMoved, Said
+from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.job_limit import job_limit_s
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.run import Attempt, Batch, Run
+from azext_iotjobs.model.run_events import HubJobMoved, Said
 from azext_iotjobs.operations.fleet_job.drivers.hub_job_rows import Closing, JobRows
 from azext_iotjobs.operations.fleet_job.drivers.open_devices import OpenDevices
 from azext_iotjobs.operations.fleet_job.drivers.poll_schedule import FIRST_LOOK_S, Looks

@@ -7,9 +7,9 @@ leaves the run as it is.
 
 from dataclasses import dataclass
 
+from azext_iotjobs.clients.heartbeat_caller import Steady
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
-from azext_iotjobs.clients.steady import Steady
 from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, name_of
 from azext_iotjobs.fleet_job.hub_job import Part
 from azext_iotjobs.model.errors import HubAnswer, LinkError

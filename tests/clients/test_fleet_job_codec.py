@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.fleet_codec import render_batch, render_event, render_fleet_job, render_run
+from azext_iotjobs.clients.fleet_job_codec import render_batch, render_event, render_fleet_job, render_run
 from azext_iotjobs.clients.result_codec import COLUMNS
-from azext_iotjobs.model import fleet_events as events
-from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
+from azext_iotjobs.model import run_events as events
+from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Asked, Batch, BatchState, Lease, RunState, Tally, Wish

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from azext_iotjobs.fleet_job.store import rows
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.errors import LeaseHeld, LeaseLost
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.fleet_events import Event, HubJobMoved, Progressed, Said
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_events import Event, HubJobMoved, Progressed, Said
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch

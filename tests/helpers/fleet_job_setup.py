@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import (
     Threshold,
@@ -14,7 +14,7 @@ from azext_iotjobs.model.rollout import (
     parse_share,
 )
 from azext_iotjobs.model.run import Run
-from tests.helpers.fleet_hub_double import StopDouble, World, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of, rows_of
 
 METHOD = Action(method=MethodCall(name="reboot"))
 BOTH = [Driver.JOBS, Driver.CALLS]

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.database import Database
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, RowFilter
 from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import LinkLost
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.result import ENDED, DeviceResult
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_events import Event
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop

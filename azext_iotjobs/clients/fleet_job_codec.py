@@ -7,8 +7,8 @@ from typing import Any
 
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
-from azext_iotjobs.model import fleet_events as events
-from azext_iotjobs.model.fleet import Action, Delivery, FleetJob, Targets
+from azext_iotjobs.model import run_events as events
+from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Targets
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Share
 from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, Run, RunState, Tally

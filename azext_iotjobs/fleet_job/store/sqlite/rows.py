@@ -25,9 +25,9 @@ from azext_iotjobs.fleet_job.store.definition_codec import (
 )
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.shapes import check_shape, shown
-from azext_iotjobs.fleet_job.store.state_errors import BadField, damaged
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BadField, damaged
 from azext_iotjobs.model.errors import UserError
-from azext_iotjobs.model.fleet import Definition, Driver, FleetJob, check_id
+from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import (

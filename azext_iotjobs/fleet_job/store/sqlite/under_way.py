@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store import rows
-from azext_iotjobs.fleet_job.store.database import Database
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.model.run import HubJob, Run
 
 MAX_HUB_JOBS = 100  # of one run that are listed; a tier has ten slots at most

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store import rows
-from azext_iotjobs.fleet_job.store.lease import Lease
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.lease import Lease
 from azext_iotjobs.model.run import Attempt, DeviceState, Ended
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from azext_iotjobs.fleet_job.hub_job import Part, PartState
 from azext_iotjobs.fleet_job.plan import PlannedPart
 from azext_iotjobs.fleet_job.store.holder import Holder
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, NewRun
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import RunEvent

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet_job.store import database
-from azext_iotjobs.fleet_job.store.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone, this_process
-from azext_iotjobs.fleet_job.store.lease import LEASE_S
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite import database
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.sqlite.lease import LEASE_S
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import (
     BadValue,
     ConflictingChoice,
@@ -34,7 +34,7 @@ from azext_iotjobs.model.errors import (
     StateUnusable,
     WrongState,
 )
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.rollout import Retry, parse_batch_sizes
@@ -521,7 +521,7 @@ def test_several_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
 def test_a_journal_that_a_dead_process_left_is_rolled_back(tmp_path: Path) -> None:
     FleetStore(tmp_path).close()
     program = (
-        "import os, sys; from pathlib import Path; from azext_iotjobs.fleet_job.store.sqlite import FleetStore\n"
+        "import os, sys; from pathlib import Path; from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore\n"
         "database = FleetStore(Path(sys.argv[1])).database\n"
         "with database.transaction():\n"
         "    database.change(\"INSERT INTO device_group VALUES ('h', 'n', 'c')\")\n"

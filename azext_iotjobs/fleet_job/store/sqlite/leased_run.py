@@ -6,10 +6,10 @@ How the lease keeps it so is in lease.py; devices' rows are in device_rows.py, h
 from dataclasses import dataclass
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store import rows
 from azext_iotjobs.fleet_job.store.definition_codec import render_delivery
-from azext_iotjobs.fleet_job.store.hub_job_rows import PartRows
-from azext_iotjobs.model.fleet import Delivery
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import PartRows
+from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, BatchState, Run, RunEvent, RunState, moved
 

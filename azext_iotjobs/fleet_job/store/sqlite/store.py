@@ -10,16 +10,16 @@ from datetime import datetime
 from pathlib import Path
 
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store import rows
-from azext_iotjobs.fleet_job.store.candidates import Choosing
-from azext_iotjobs.fleet_job.store.database import Access, Database
 from azext_iotjobs.fleet_job.store.definition_codec import render_delivery, render_narrowed, render_tier
-from azext_iotjobs.fleet_job.store.definition_store import KeptJobs
-from azext_iotjobs.fleet_job.store.state_errors import damaged
-from azext_iotjobs.fleet_job.store.under_way import UnderWay, shown_state
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.candidates import Choosing
+from azext_iotjobs.fleet_job.store.sqlite.database import Access, Database
+from azext_iotjobs.fleet_job.store.sqlite.definition_store import KeptJobs
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import damaged
+from azext_iotjobs.fleet_job.store.sqlite.under_way import UnderWay, shown_state
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound, WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes

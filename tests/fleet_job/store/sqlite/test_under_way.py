@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.clients.fleet_codec import render_batch, render_run
+from azext_iotjobs.clients.fleet_job_codec import render_batch, render_run
 from azext_iotjobs.fleet_job.hub_job import Part, PartState
 from azext_iotjobs.fleet_job.plan import PlannedPart, hub_job_id, parse_words
-from azext_iotjobs.fleet_job.store.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, NewRun, RowFilter
 from azext_iotjobs.model.errors import BadValue, RunUnfinished
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets, check_id
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets, check_id
 from azext_iotjobs.model.ids import JOB, can_be
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.method import MethodCall
@@ -24,7 +24,7 @@ from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import BatchState, DeviceState, Ended, Narrowed, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import TierFacts
-from tests.fleet_job.store.test_sqlite import undo_third
+from tests.fleet_job.store.sqlite.test_store import undo_third
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 GONE = Holder("ann@here, process 7", this_process().machine, 4_194_303)

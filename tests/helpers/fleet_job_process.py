@@ -1,4 +1,4 @@
-"""A program that carries a run on, to be killed: python fleet_process.py STATE_DIR CA_FILE HTTPS_PORT KEY.
+"""A program that carries a run on, to be killed: python fleet_job_process.py STATE_DIR CA_FILE HTTPS_PORT KEY.
 
 Says "begun" once the run goes on, and leaves with 0 when it has ended.
 """
@@ -8,10 +8,10 @@ import threading
 from pathlib import Path
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import Event, RunBegan
+from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.run_events import Event, RunBegan
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store import rows
-from azext_iotjobs.fleet_job.store.database import Database
 from azext_iotjobs.fleet_job.store.definition_codec import render_definition, render_origin
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
-from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
+from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.hub_job import Part, PartState
 from azext_iotjobs.fleet_job.plan import PlannedPart
-from azext_iotjobs.fleet_job.store import rows
-from azext_iotjobs.fleet_job.store.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Attempt, Ended
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store.database import Database
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
 
 
 class Choosing:
