@@ -13,55 +13,54 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.run_events import Event, HubJobMoved, Progressed, Said
+from azext_iotjobs.model.run_events import Event, HubJobMoved, Notice, Progressed
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
 CLOCK = SystemClock()
-DRIVERS = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}
 
 
-class Telling:
+class Reporter:
     """Says how many devices have ended."""
 
     def __init__(self) -> None:
-        self._told = 0
+        self._reported = 0
         self._of_jobs: dict[str, int] = {}
 
-    def heard(self, event: Event) -> None:
-        if isinstance(event, Said):
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, Notice):
             say({"said": event.text})
         elif isinstance(event, Progressed):
-            self._tell(event.run.ended)
+            self._report(event.run.ended)
         elif isinstance(event, HubJobMoved) and event.tally is not None:
             self._of_jobs[event.job_id] = event.tally.succeeded_count + event.tally.failed_count
-            self._tell(sum(self._of_jobs.values()))
+            self._report(sum(self._of_jobs.values()))
 
-    def _tell(self, ended: int) -> None:
-        if ended > self._told:
-            self._told = ended
+    def _report(self, ended: int) -> None:
+        if ended > self._reported:
+            self._reported = ended
             say({"ended": ended})
 
 
-def main(told: dict[str, Any]) -> None:
-    """Begin a run, or go on with one."""
-    target = HubTarget(host="localhost", https_port=told["httpsPort"], ca_file=told["ca"], is_local=True)
-    client = HubClient.open(target, SasKey(policy=told["policy"], key=told["key"]), CLOCK)
-    store, before_kb = FleetStore(Path(told["stateDir"])), most_kb()
+def main(order: dict[str, Any]) -> None:
+    """Begin a run, or resume one."""
+    target = HubTarget(host="localhost", https_port=order["httpsPort"], ca_file=order["ca"], is_local=True)
+    client = HubClient.open(target, SasKey(policy=order["policy"], key=order["key"]), CLOCK)
+    store, before_kb = SqliteStore.open(Path(order["stateDir"])), most_kb()
     began = time.monotonic()
-    run = store.run(told["job"]) if told["resumes"] else new_run(store, client, told)
+    run = store.runs.get(order["job"]) if order["resumes"] else new_run(store, client, order)
     say({"chosen": run.device_count, "seconds": time.monotonic() - began})
-    hands = run_loop.hands(store, DRIVERS[run.driver](client, CLOCK), CLOCK, Telling(), threading.Event())
+    context = run_loop.run_context(store, driver_factory(lambda: client, CLOCK), CLOCK, Reporter(), threading.Event())
     began = time.monotonic()
-    done = run_loop.resume(run, hands) if told["resumes"] else run_loop.carry_on(run, hands)
+    done = run_loop.resume(run, context) if order["resumes"] else run_loop.execute(run, context)
     took_s = time.monotonic() - began
     say(
         {
@@ -77,19 +76,19 @@ def main(told: dict[str, Any]) -> None:
     )
 
 
-def new_run(store: FleetStore, client: HubClient, told: dict[str, Any]) -> Run:
+def new_run(store: SqliteStore, client: HubClient, order: dict[str, Any]) -> Run:
     """Make a fleet job for all devices of the hub, and a run of it."""
     action = (
-        Action(method=MethodCall(name=told["method"], payload={"delay": 5}))
-        if told["method"]
-        else Action(patch=TwinPatch(document={"properties": {"desired": {"interval": told["job"]}}}))
+        Action(method=MethodCall(name=order["method"], payload={"delay": 5}))
+        if order["method"]
+        else Action(patch=TwinPatch(document={"properties": {"desired": {"interval": order["job"]}}}))
     )
     definition = Definition(
         action=action,
         targets=Targets(selection=Selection(condition="*")),
-        delivery=Delivery(driver=Driver(told["driver"]), concurrency=told["concurrency"]),
+        delivery=Delivery(driver=Driver(order["driver"]), concurrency=order["concurrency"]),
     )
-    job = definitions.create(store, told["job"], planning.host_of(client), definition, by="bench", at=CLOCK.now())
+    job = definitions.create(store, order["job"], planning.host_of(client), definition, by="bench", at=CLOCK.now())
     return planning.new_run(store, client, job, by="bench", at=CLOCK.now())
 
 

@@ -43,7 +43,7 @@ def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
     def ids() -> Iterable[str]:
         place = _fleet_place(cmd, namespace)
-        return (job.fleet_job_id for job in place.store.fleet_jobs() if place.means(job.host))
+        return (job.fleet_job_id for job in place.store.definitions.list_all() if place.means(job.host))
 
     return _offered(prefix, ids)
 
@@ -54,7 +54,7 @@ def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
     def names() -> Iterable[str]:
         place = _fleet_place(cmd, namespace)
-        return dict.fromkeys(group.name for group in place.store.groups() if place.means(group.host))
+        return dict.fromkeys(group.name for group in place.store.groups.list_all() if place.means(group.host))
 
     return _offered(prefix, names)
 

@@ -1,6 +1,6 @@
-"""Fleet jobs, runs, batches and events, under the names that commands show and files hold."""
+"""Fleet jobs, runs, batches and events, under the names that commands and event files show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -8,13 +8,34 @@ from typing import Any
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import run_events as events
-from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Targets
+from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
+from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
-from azext_iotjobs.model.rollout import Rollout, Share
-from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, Run, RunState, Tally
-from azext_iotjobs.model.tier import Estimate
+from azext_iotjobs.model.rollout import Rollout, Scope
+from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
+from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.tier import Estimate, TierFacts
 
 Document = dict[str, Any]
+
+# The names of a definition's document, and what commands show of them, in their order.
+DELIVERY_NAMES = {
+    "driver": "driver",
+    "concurrency": "concurrency",
+    "rate": "rate",
+    "job_limit_s": "jobTimeoutSeconds",
+    "connect_timeout_s": "methodConnectTimeoutSeconds",
+    "response_timeout_s": "methodResponseTimeoutSeconds",
+}
+RETRY_NAMES = {
+    "tries": "tries",
+    "pause_s": "pauseSeconds",
+    "growth": "growth",
+    "longest_s": "longestPauseSeconds",
+    "when": "when",
+}
+LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
 
 
 def render_fleet_job(job: FleetJob) -> Document:
@@ -35,12 +56,8 @@ def render_fleet_job(job: FleetJob) -> Document:
         "createdBy": job.created_by,
         "edited": _instant(job.edited_at),
         "editedBy": job.edited_by,
-        "parent": None if job.origin is None else {
-            "id": job.origin.fleet_job_id,
-            "run": job.origin.run_number,
-            "how": job.origin.how,
-        },
-    }  # fmt: skip
+        "parent": None if job.origin is None else _origin(job.origin),
+    }
 
 
 def render_run(run: Run, now: datetime) -> Document:
@@ -61,31 +78,22 @@ def render_run(run: Run, now: datetime) -> Document:
         "ended": _instant(run.ended_at),
         "durationSeconds": _seconds(run.duration_s(now)),
         "batches": run.batch_count,
-        "nextBatchNotBefore": _instant(run.go_on_at) if run.go_on_at and run.go_on_at > now else None,
+        "nextBatchNotBefore": _instant(run.next_batch_at) if run.next_batch_at and run.next_batch_at > now else None,
         "progress": render_tally(run.tally, has_runner=run.has_runner),
         "limit": None if run.narrowed is None else run.narrowed.limit,
         "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
-        "tier": None if run.tier is None else {"sku": run.tier.sku, "units": run.tier.units},
-        "asked": None if run.asked is None else {
-            "what": run.asked.wish.value,
-            "by": run.asked.by,
-            "reason": run.asked.reason,
-            "at": _instant(run.asked.at),
-        },
-        "runner": None if run.lease is None or run.lease.is_gone else {
-            "owner": run.lease.owner,
-            "until": _instant(run.lease.until),
-            "heartbeat": _instant(run.lease.beat_at),
-        },
-    }  # fmt: skip
+        "tier": None if run.tier is None else _tier(run.tier),
+        "asked": None if run.stop_request is None else _stop_request(run.stop_request),
+        "runner": None if run.lease is None or run.lease.is_gone else _lease(run.lease),
+    }
 
 
 def render_batch(batch: Batch, run: Run) -> Document:
-    """A batch with its counts; one that runs in a run that does not is what that is."""
-    is_held = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
+    """A batch with its counts; one that was running when its run ended or stopped has the status of the run."""
+    has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
     return {
         "batch": batch.ordinal,
-        "status": run.state.value if is_held else batch.state.value,
+        "status": run.state.value if has_stopped else batch.state.value,
         "devices": batch.size,
         "retry": batch.is_retry,
         "started": _instant(batch.started_at),
@@ -96,7 +104,7 @@ def render_batch(batch: Batch, run: Run) -> Document:
 
 
 def render_tally(tally: Tally, *, has_runner: bool = True) -> Document:
-    """Counts. What calls and hub jobs operate is in progress; a call with nobody left to hear its end is uncertain."""
+    """Counts. What calls and hub jobs operate is in progress; a call whose process is gone is uncertain."""
     lost = 0 if has_runner else tally.calling
     return {
         "total": tally.total,
@@ -109,8 +117,8 @@ def render_tally(tally: Tally, *, has_runner: bool = True) -> Document:
     }
 
 
-def render_hub_job(job: HubJob) -> Document:
-    """A hub's job that goes on, or whose end is not read yet; its counts are the hub's, as last seen."""
+def render_hub_job(job: HubJobInProgress) -> Document:
+    """A hub job that runs, or whose end is not read yet; its counts are the hub's, as last polled."""
     return {
         "batch": job.batch,
         "jobId": job.job_id,
@@ -136,7 +144,7 @@ def render_awaited(awaited: Awaited) -> Document:
 
 
 def render_action(action: Action) -> Document:
-    """What is done to a device, with the request that says so."""
+    """What is done to a device, with the request that does it."""
     if action.method is not None:
         ranges = ",".join(f"{low}-{high}" for low, high in action.success.ranges)
         return {"kind": action.kind.value, **render_method_call(action.method), "successStatus": ranges}
@@ -146,7 +154,7 @@ def render_action(action: Action) -> Document:
 
 
 def render_estimate(estimate: Estimate) -> Document:
-    """How long a driver takes at least, and what it uses."""
+    """How long a driver takes at least, and how much of the quota."""
     return {
         "driver": estimate.driver.value,
         "seconds": _seconds(estimate.seconds),
@@ -176,7 +184,7 @@ def render_event(event: events.Event, now: datetime) -> Document:
             }
         case events.Waiting(until=until, why=why):
             return {**head, "until": _instant(until), "why": why}
-        case events.Said(text=text):
+        case events.Notice(text=text):
             return {**head, "text": text}
         case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
             return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": _job_tally(tally)}
@@ -196,59 +204,65 @@ def _job_tally(tally: JobTally | None) -> Document | None:
 
 
 def _targets(targets: Targets) -> Document:
-    selection, of_run = targets.selection, targets.of_run
+    document = targets_document(targets)
+    selection, of_run = document["selection"] or {}, document["of_run"]
     return {
-        "queryCondition": None if selection is None else selection.condition,
-        "deviceIds": [] if selection is None else list(selection.device_ids),
-        "excluded": list((targets if selection is None else selection).excluded),
-        "group": targets.group,
-        "ofRun": None if of_run is None else {
-            "id": of_run.fleet_job_id,
-            "run": of_run.run_number,
-            "on": sorted(of_run.words),
-        },
-        "limit": targets.limit,
-        "samplePercent": _percent(targets.sample_percent),
-        "seed": targets.seed,
-        "maxDevices": targets.max_devices,
-    }  # fmt: skip
+        "queryCondition": selection.get("condition"),
+        "deviceIds": list(selection.get("device_ids", ())),
+        "excluded": list(document["excluded"] if document["selection"] is None else selection["excluded"]),
+        "group": document["group"],
+        "ofRun": None if of_run is None else dict(zip(("id", "run", "on"), of_run, strict=True)),
+        **_renamed(LIMIT_NAMES, {**document, "sample_percent": _percent(targets.sample_percent)}),
+    }
 
 
 def _rollout(rollout: Rollout) -> Document:
-    threshold, retry = rollout.threshold, rollout.retry
+    document = rollout_document(rollout)
     return {
-        "batch": [_share(each) for each in rollout.sizes.sizes],
-        "batchPauseSeconds": rollout.pause_s,
-        "cancellationThreshold": None if threshold is None else {
-            **_share(threshold.share),
-            "batch": threshold.scope.value == "batch",
-            "minSample": threshold.min_sample,
-            "errorClasses": sorted(threshold.classes),
-            "action": threshold.action.value,
-        },
-        "retry": None if retry is None else {
-            "tries": dict(retry.tries),
-            "pauseSeconds": retry.pause_s,
-            "growth": retry.growth,
-            "longestPauseSeconds": retry.longest_s,
-            "when": retry.when.value,
-        },
-    }  # fmt: skip
+        "batch": [_share(each) for each in document["sizes"]],
+        "batchPauseSeconds": document["pause_s"],
+        "cancellationThreshold": None if document["threshold"] is None else _threshold(document["threshold"]),
+        "retry": None if document["retry"] is None else _renamed(RETRY_NAMES, document["retry"]),
+    }
 
 
-def _share(share: Share) -> Mapping[str, Any]:
-    return {"type": share.unit.value, "value": float(share.value) if share.value.denominator != 1 else int(share.value)}
+def _threshold(document: Document) -> Document:
+    return {
+        **_share(document["share"]),
+        "batch": document["scope"] == Scope.BATCH.value,
+        "minSample": document["min_sample"],
+        "errorClasses": document["classes"],
+        "action": document["action"],
+    }
+
+
+def _share(document: Sequence[str]) -> Document:
+    value = Fraction(document[0])
+    return {"type": document[1], "value": float(value) if value.denominator != 1 else int(value)}
 
 
 def _delivery(delivery: Delivery) -> Document:
-    return {
-        "driver": delivery.driver.value,
-        "concurrency": delivery.concurrency,
-        "rate": delivery.rate,
-        "jobTimeoutSeconds": delivery.job_limit_s,
-        "methodConnectTimeoutSeconds": delivery.connect_timeout_s,
-        "methodResponseTimeoutSeconds": delivery.response_timeout_s,
-    }
+    return _renamed(DELIVERY_NAMES, delivery_document(delivery))
+
+
+def _renamed(names: Mapping[str, str], document: Mapping[str, Any]) -> Document:
+    return {shown: document[name] for name, shown in names.items()}
+
+
+def _origin(origin: Origin) -> Document:
+    return {"id": origin.fleet_job_id, "run": origin.run_number, "how": origin.how}
+
+
+def _tier(tier: TierFacts) -> Document:
+    return {"sku": tier.sku, "units": tier.units}
+
+
+def _stop_request(request: StopRequest) -> Document:
+    return {"what": request.kind.value, "by": request.by, "reason": request.reason, "at": _instant(request.at)}
+
+
+def _lease(lease: Lease) -> Document:
+    return {"owner": lease.owner, "until": _instant(lease.until), "heartbeat": _instant(lease.beat_at)}
 
 
 def _percent(percent: Fraction | None) -> float | None:

@@ -1,6 +1,6 @@
-"""Fleet jobs: what is to be done, to which devices, how. Stored, and carried out by runs (model/run.py).
+"""Fleet jobs: what is to be done, to which devices, how. Stored, and executed by runs (model/run.py).
 
-An edit makes a new version; a run names the version that it carries out.
+An edit makes a new version; a run names the version that it executes.
 """
 
 import json
@@ -100,12 +100,12 @@ def _check_content(content: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRun:
-    """Devices of an earlier run, by what came of them."""
+class DevicesOfRun:
+    """Devices of an earlier run, by their results."""
 
     fleet_job_id: str
     run_number: int
-    words: frozenset[str]  # as `rerun.Chosen` has them, and "uncertain"
+    words: frozenset[str]  # of plan.WORDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class Targets:
 
     selection: Selection | None = None
     group: str | None = None  # a saved condition's name, looked up when a run starts
-    of_run: OfRun | None = None
+    of_run: DevicesOfRun | None = None
     excluded: tuple[str, ...] = ()  # device ids, left out of a group's or a run's; a selection has its own
     limit: int | None = None  # the first so many; of conditions in the order of their ids
     sample_percent: Fraction | None = None  # a random sample, rounded up
@@ -138,7 +138,7 @@ class Targets:
 
 
 class Driver(Enum):
-    """Who operates the devices."""
+    """What operates the devices."""
 
     JOBS = "jobs"  # the hub, by jobs: one or more a batch
     CALLS = "calls"  # we, device by device
@@ -216,7 +216,7 @@ class FleetJob:
 
     @property
     def display_name(self) -> str:
-        """What it is called."""
+        """Its name for people: the id, where it has none."""
         return self.definition.display_name or self.fleet_job_id
 
 

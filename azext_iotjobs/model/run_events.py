@@ -1,17 +1,18 @@
-"""What happens in a run, for who shows or records it. `kind` is a stable word; times are aware UTC."""
+"""What happens in a run, for observers that show or record it. `kind` is a stable word; times are aware UTC."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.model.run import Awaited, Batch, Run, Tally
+from azext_iotjobs.model.run import Batch, Run, Tally
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunBegan:
-    """A process carries the run on: it starts, or goes on."""
+    """A process executes the run: it starts or resumes."""
 
     at: datetime
     run: Run
@@ -29,7 +30,7 @@ class BatchBegan:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceEnded:
-    """A try on a device has ended; one that is tried again comes again. The store has it already."""
+    """An attempt on a device has ended; one that is tried again comes again. The store has it already."""
 
     at: datetime
     result: DeviceResult
@@ -40,13 +41,13 @@ class DeviceEnded:
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed:
-    """How far it is; at most twice a second, and at each end of a batch."""
+    """How far the run is; at most twice a second, and at each end of a batch."""
 
     at: datetime
     run: Tally
     batch: Batch | None
     in_flight_count: int  # calls, or hub jobs
-    hub: JobTally | None = None  # the hub's own counts of its jobs that go on, together; None: there are none
+    hub: JobTally | None = None  # the hub's own counts of its jobs in progress, added; None: there are none
     hub_ended_count: int = 0  # devices that have ended by these counts, and of which nothing is recorded yet
     awaited: tuple[Awaited, ...] = ()
     kind: str = "progressed"
@@ -72,7 +73,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class Notice:
     """Something that a person should know: the hub throttles, its job slot is taken, a hub job was found again."""
 
     at: datetime
@@ -82,9 +83,9 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class HubJobMoved:
-    """A job of the hub's, by the jobs driver: created, adopted (found after a crash), or further than at the last look.
+    """A hub job was created, adopted (found after a crash), or is further than at the last poll.
 
-    What it did to each device is read when it has ended; until then the hub's counts are all there is.
+    Its result for each device is read when it has ended; until then the hub's counts are all there is.
     """
 
     at: datetime
@@ -104,26 +105,26 @@ class RunEnded:
     kind: str = "run-ended"
 
 
-Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Said | HubJobMoved | RunEnded
+Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Notice | HubJobMoved | RunEnded
 
 
-class InOrder:
-    """Tells a listener of events whose instants never go back, whatever the machine's clock does."""
+class RunObserver(Protocol):
+    """Who is notified of events, on the thread that executes the run. It must not take long."""
 
-    def __init__(self, listener: "Listener") -> None:
-        self._listener = listener
+    def on_event(self, event: Event) -> None:
+        """Something has happened."""
+
+
+class OrderedObserver:
+    """Passes events on with instants that never go back, whatever the machine's clock does."""
+
+    def __init__(self, observer: RunObserver) -> None:
+        self._observer = observer
         self._last: datetime | None = None
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Something has happened."""
         if self._last is not None and event.at < self._last:
             event = replace(event, at=self._last)
         self._last = event.at
-        self._listener.heard(event)
-
-
-class Listener(Protocol):
-    """Who is told, on the thread that carries the run on. It must not take long."""
-
-    def heard(self, event: Event) -> None:
-        """Something has happened."""
+        self._observer.on_event(event)

@@ -14,8 +14,9 @@ from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.run import Asked, Batch, BatchState, Lease, RunState, Tally, Wish
-from tests.fleet_job.store.test_definition_codec import FULL, METHOD, SELECTED
+from azext_iotjobs.model.run import Batch, Lease, RequestKind, StopRequest, Tally
+from azext_iotjobs.model.run_state import BatchState, RunState
+from tests.fleet_job.store.test_stored_json import FULL, METHOD, SELECTED
 from tests.fleet_job.test_engine import NOW, RUN
 
 BATCH = Batch(ordinal=2, state=BatchState.RUNNING, size=5, tally=Tally(pending=1, calling=2, completed=2))
@@ -50,9 +51,9 @@ def test_a_fleet_job_shows_all_that_was_asked_for() -> None:
 
 def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
     run = replace(
-        RUN, started_at=NOW, go_on_at=NOW + timedelta(hours=1), lease=Lease(owner="ann", until=NOW, beat_at=NOW),
+        RUN, started_at=NOW, next_batch_at=NOW + timedelta(hours=1), lease=Lease(owner="ann", until=NOW, beat_at=NOW),
         tally=Tally(pending=1, calling=2, failed=1, by_class={"offline": 1}),
-        asked=Asked(wish=Wish.STOP, by="bob", reason=None, at=NOW),
+        stop_request=StopRequest(kind=RequestKind.STOP, by="bob", reason=None, at=NOW),
     )  # fmt: skip
     shown = render_run(run, NOW + timedelta(seconds=90))
     assert (shown["status"], shown["durationSeconds"], shown["asked"]["by"]) == ("running", 90, "bob")
@@ -79,7 +80,7 @@ EVENTS: list[tuple[events.Event, dict[str, Any]]] = [
         {"event": "progressed", "batch": None, "inFlight": 4},
     ),
     (events.Waiting(at=NOW, until=NOW, why="so"), {"event": "waiting", "until": "2026-05-01T00:00:00.000Z"}),
-    (events.Said(at=NOW, text="x"), {"event": "said", "text": "x"}),
+    (events.Notice(at=NOW, text="x"), {"event": "said", "text": "x"}),
     (
         events.HubJobMoved(
             at=NOW, batch=1, job_id="j", status="running",

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import LinkLost
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
@@ -29,7 +30,7 @@ from azext_iotjobs.model.run_events import Event
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import response
@@ -263,7 +264,7 @@ class Wire:
 
 
 class World:
-    """A hub, a state folder, and processes one after the other that carry on the same run."""
+    """A hub, a state folder, and processes that execute the same run one after the other."""
 
     def __init__(self, folder: Path, **hub: Any) -> None:
         self.folder = folder
@@ -273,46 +274,43 @@ class World:
         self.points = Points()
         self.holder = Holder("a test, process 1", this_process().machine, GONE_PID)
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.events.append(event)
 
     @property
     def client(self) -> HubClient:
         return HubClient(HubTarget(host="h.example"), Wire(self.hub, self.points))
 
-    def open(self, points: Points | None = None) -> FleetStore:
+    def open(self, points: Points | None = None) -> SqliteStore:
         """A new process."""
         self.points = self.clock.points = points or Points()
-        store = FleetStore(self.folder)
-        store.database.close()
-        store.database = CrashingDatabase(self.folder, self.points)
-        return store
+        Database(self.folder).close()  # its tables are made before anything can end
+        return SqliteStore(CrashingDatabase(self.folder, self.points))
 
-    def save(self, store: FleetStore, definition: Definition, name: str = "job") -> FleetJob:
+    def save(self, store: SqliteStore, definition: Definition, name: str = "job") -> FleetJob:
         at = self.clock.now_of_hub()
         return definitions.create(store, name, planning.host_of(self.client), definition, by="me", at=at)
 
-    def new_run(self, store: FleetStore, job: FleetJob) -> Run:
+    def new_run(self, store: SqliteStore, job: FleetJob) -> Run:
         return planning.new_run(store, self.client, job, by="me", at=self.clock.now_of_hub())
 
-    def hands(self, store: FleetStore, driver: Driver, stop: Any = None) -> run_loop.Hands:
-        module = hub_jobs if driver is Driver.JOBS else direct_calls
-        return run_loop.Hands(
+    def context(self, store: SqliteStore, stop: Any = None) -> run_loop.RunContext:
+        return run_loop.RunContext(
             store=store,
-            make_driver=module.driver(self.client, self.clock),
+            make_driver=driver_factory(lambda: self.client, self.clock),
             clock=self.clock,
-            listener=self,
+            observer=self,
             stop=stop or StopDouble(),
             holder=self.holder,
         )
 
-    def carry_on(self, store: FleetStore, stop: Any = None) -> Run:
-        run = store.run("job")
-        return run_loop.carry_on(run, self.hands(store, run.driver, stop))
+    def execute(self, store: SqliteStore, stop: Any = None) -> Run:
+        run = store.runs.get("job")
+        return run_loop.execute(run, self.context(store, stop))
 
-    def resume(self, store: FleetStore, stop: Any = None) -> Run:
-        run = store.run("job")
-        return run_loop.resume(run, self.hands(store, run.driver, stop))
+    def resume(self, store: SqliteStore, stop: Any = None) -> Run:
+        run = store.runs.get("job")
+        return run_loop.resume(run, self.context(store, stop))
 
 
 def json_copy(request: Request) -> Request:
@@ -332,6 +330,6 @@ def definition_of(action: Action, devices: tuple[str, ...], driver: Driver, **ro
     )
 
 
-def rows_of(store: FleetStore, run: Run, **wanted: Any) -> dict[str, DeviceResult]:
+def rows_of(store: SqliteStore, run: Run, **wanted: Any) -> dict[str, DeviceResult]:
     """A run's rows by device."""
-    return {row.device_id: row for page in store.results(run, RowFilter(**wanted)) for row in page.rows}
+    return {row.device_id: row for page in store.results.pages(run, ResultFilter(**wanted)) for row in page.rows}

@@ -47,7 +47,7 @@ class Place:
         sizes = parse_batch_sizes(rollout.pop("sizes", "100%"), "--batch")
         definition = definition_of(action, devices, driver, sizes=sizes, **rollout)
         self.world.new_run(self.store, self.world.save(self.store, definition))
-        return self.world.carry_on(self.store, stop)
+        return self.world.execute(self.store, stop)
 
     def resume(self, stop: Any = None) -> Run:
         return self.world.resume(self.store, stop)
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def rows(self) -> dict[str, Any]:
-        return rows_of(self.store, self.store.run("job"))
+        return rows_of(self.store, self.store.runs.get("job"))
 
 
 class Calling(list):  # type: ignore[type-arg]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, OfRun, Targets, check_id, id_with
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Targets, check_id, id_with
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import (
     BatchSizes,
@@ -106,7 +106,7 @@ def test_one_action_and_one_way_to_name_devices() -> None:
     with pytest.raises(MissingChoice):
         Targets()
     with pytest.raises(ConflictingChoice):
-        Targets(group="g", of_run=OfRun(fleet_job_id="j", run_number=1, words=frozenset({"failed"})))
+        Targets(group="g", of_run=DevicesOfRun(fleet_job_id="j", run_number=1, words=frozenset({"failed"})))
     with pytest.raises(ConflictingChoice):
         Targets(group="g", limit=1, sample_percent=Fraction(1))
 

@@ -12,7 +12,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.fleet_job.store.sqlite.database import Access
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.hints import Hint, command
@@ -55,10 +55,10 @@ class FleetPlace:
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
 
     @cached_property
-    def store(self) -> FleetStore:
+    def store(self) -> SqliteStore:
         """The open state folder. Raises BadValue, StateError."""
         if self._folder is None:
-            return FleetStore(running_hubs.state_folder().parent / FOLDER, self._access)
+            return SqliteStore.open(running_hubs.state_folder().parent / FOLDER, self._access)
         if not self._folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
         folder = Path(self._folder)
@@ -70,7 +70,7 @@ class FleetPlace:
                 f"--state-dir {folder}: there is no such folder.",
                 hint="Name the folder in which the fleet jobs are kept; `create` makes one.",
             )
-        store = FleetStore(folder, self._access)
+        store = SqliteStore.open(folder, self._access)
         if is_needed and not store.database.is_there:
             logger.warning("No fleet jobs are kept in %s.", folder)
         return store

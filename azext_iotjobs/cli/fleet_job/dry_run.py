@@ -18,7 +18,9 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dic
     once = replace(job, definition=limited(cmd, job.definition))
     progress = new_progress(cmd)
     try:
-        found = planning.preview(place.store, hub, once, place.tier, progress.chosen, tell_idle)
+        found = planning.preview(
+            place.store, hub, once, place.tier, planning.SelectionObserver(progress.chosen, tell_idle)
+        )
     finally:
         progress.end()
     selection = job.definition.targets.selection

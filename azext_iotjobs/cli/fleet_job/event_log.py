@@ -54,19 +54,19 @@ class EventFile:
         os.close(self._file)
 
 
-class Told:
+class RunObservers:
     """Who is told of a run: a person, and a file."""
 
     def __init__(self, progress: Progress | None, events: EventFile | None) -> None:
         self._progress = progress
         self._events = events
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Something has happened."""
         if self._events is not None:
             self._events.add(event)
         if self._progress is not None:
-            self._progress.heard(event)
+            self._progress.on_event(event)
 
     def close(self) -> None:
         """The run is over, as far as this process goes."""

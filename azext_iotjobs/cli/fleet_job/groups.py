@@ -7,7 +7,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite.definition_store import DeviceGroup
+from azext_iotjobs.fleet_job.store.contract import DeviceGroup
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.hints import Hint, command
@@ -26,44 +26,44 @@ def create(cmd: Any, client: FleetPlace, device_group: str, condition: str) -> d
         raise BadValue(f"--group: give a name of 1 to {MAX_NAME_CHARACTERS} characters.")
     hub = client.hub()
     count = _count(hub, condition)
-    client.store.add_group(host_of(hub), device_group, condition)
+    client.store.groups.add(host_of(hub), device_group, condition)
     return {**_shown(DeviceGroup(host_of(hub), device_group, condition)), "deviceCount": count}
 
 
 def show(cmd: Any, client: FleetPlace, device_group: str) -> dict[str, Any]:
     """Show a device group, with the fleet jobs whose runs ask for its devices. No hub is asked."""
     found = _only(client, device_group)
-    return {**_shown(found), "fleetJobs": client.store.jobs_of_group(found.host, found.name)}
+    return {**_shown(found), "fleetJobs": client.store.groups.users(found.host, found.name)}
 
 
 def list_groups(cmd: Any, client: FleetPlace) -> list[dict[str, Any]]:
     """List the device groups that are saved, of all hubs or of the one that is typed. No hub is asked."""
-    return [_shown(each) for each in client.store.groups() if client.means(each.host)]
+    return [_shown(each) for each in client.store.groups.list_all() if client.means(each.host)]
 
 
 def update(cmd: Any, client: FleetPlace, device_group: str, condition: str) -> dict[str, Any]:
     """Save another condition under a name that there is; runs that have begun keep their devices."""
     found = _only(client, device_group)
     count = _count(client.hub_at(found.host), condition)
-    client.store.save_group(found.host, found.name, condition)
+    client.store.groups.save(found.host, found.name, condition)
     return {**_shown(DeviceGroup(found.host, found.name, condition)), "deviceCount": count}
 
 
 def delete(cmd: Any, client: FleetPlace, device_group: str, sure: bool = False) -> None:
     """Forget a device group; no device is touched, no hub is asked."""
     found = _only(client, device_group)
-    jobs = client.store.jobs_of_group(found.host, found.name)
+    jobs = client.store.groups.users(found.host, found.name)
     if jobs:
         more = f" and {len(jobs) - MAX_NAMED} more" if len(jobs) > MAX_NAMED else ""
         text = f"Fleet jobs use the device group {device_group!r}: {', '.join(jobs[:MAX_NAMED])}{more}"
         if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, sure=sure):
             raise BadValue("Nothing was deleted.")
-    client.store.delete_group(found.host, found.name)
+    client.store.groups.delete(found.host, found.name)
 
 
 def _only(place: FleetPlace, name: str) -> DeviceGroup:
     """The group of that name. Raises NotFound; ConflictingChoice where several hubs have one."""
-    found = [each for each in place.store.groups() if each.name == name and place.means(each.host)]
+    found = [each for each in place.store.groups.list_all() if each.name == name and place.means(each.host)]
     if not found:
         raise NotFound(
             f"There is no device group {name[:60]!r}.",

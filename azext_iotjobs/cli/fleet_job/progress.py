@@ -15,19 +15,20 @@ from azext_iotjobs.cli.output.status_line import LiveLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Driver
-from azext_iotjobs.model.run import Run, RunState, Tally, Wish
+from azext_iotjobs.model.run import RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     DeviceEnded,
     Event,
     HubJobMoved,
+    Notice,
     Progressed,
     RunBegan,
     RunEnded,
-    Said,
     Waiting,
 )
+from azext_iotjobs.model.run_state import RunState
 
 logger = get_logger(__name__)
 
@@ -37,7 +38,7 @@ MAX_AWAITED_SAID = 3
 
 
 class Progress:
-    """Told of each event of a run."""
+    """RunObservers of each event of a run."""
 
     def __init__(self, clock: Clock, *, is_silent: bool) -> None:
         self._clock = clock
@@ -57,7 +58,7 @@ class Progress:
         """Say it once when this is set, and then what is awaited."""
         self._stop = stop
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Something has happened."""
         if self._stop is not None and self._stop.is_set():
             self._stop, self._is_stopping = None, True
@@ -83,7 +84,7 @@ class Progress:
                 self.say(
                     f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
                 )
-            case Said(text=text):
+            case Notice(text=text):
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
                 self.say(f"Batch {ordinal}: hub job {job_id} {status}.")
@@ -113,7 +114,7 @@ class Progress:
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         ended = f"{run.tally.ended} of {run.device_count} devices have ended"
-        if run.asked is not None and run.asked.wish is Wish.CANCEL:
+        if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
             return
         goes = f"goes on, {ended}" if run.tally.ended else "begins"

@@ -21,7 +21,8 @@ from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 
 logger = get_logger(__name__)
@@ -37,8 +38,8 @@ def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = 
     client.check(kept.job)
     if run_number is None:
         return shown(kept.job, client, kept.run)
-    run = client.store.run(fleet_job, run_number)
-    return shown(client.store.fleet_job(fleet_job, run.version), client, run)
+    run = client.store.runs.get(fleet_job, run_number)
+    return shown(client.store.definitions.get(fleet_job, run.version), client, run)
 
 
 def list_fleet_jobs(
@@ -59,7 +60,7 @@ def list_fleet_jobs(
         labels=wanted_labels(label_pairs or ()),
         text="" if text is None else text,
     )
-    found = [each for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    found = [each for each in operation.list_saved(client.store, wanted) if client.means(each.job.host)]
     for each in found:
         if each.run is not None:
             _say_left_alone(each.run)
@@ -68,8 +69,8 @@ def list_fleet_jobs(
 
 def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, Any]]:
     """List the runs of a fleet job, the last first."""
-    client.check(client.store.fleet_job(fleet_job))
-    return [render_run(each, CLOCK.now()) for each in client.store.runs(fleet_job)]
+    client.check(client.store.definitions.get(fleet_job))
+    return [render_run(each, CLOCK.now()) for each in client.store.runs.list_all(fleet_job)]
 
 
 def delete(
@@ -81,7 +82,7 @@ def delete(
     if fleet_job is not None and older_than is not None:
         raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
     if fleet_job is not None:
-        client.check(client.store.fleet_job(fleet_job))
+        client.check(client.store.definitions.get(fleet_job))
         operation.check_deletable(client.store, fleet_job)
         _confirm(f"fleet job {fleet_job} with its runs and results", sure=sure)
         operation.delete(client.store, fleet_job)
@@ -89,7 +90,7 @@ def delete(
     days = span_s(older_than or "", "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
-    hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
+    hosts = sorted({job.host for job in client.store.definitions.list_all() if client.means(job.host)})
     count = sum(operation.count_old(client.store, int(days), CLOCK.now(), host) for host in hosts)
     if count:
         _confirm(f"the records of {count} {'run' if count == 1 else 'runs'} with their results", sure=sure)
@@ -111,10 +112,10 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
     _say_left_alone(run)
     if run.batch_count > MAX_BATCHES:
         logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
-    batches = [render_batch(each, run) for each in place.store.batches(run, limit=MAX_BATCHES)]
-    waits_for = awaited(place.store, run, place.store.definition_of(run))
+    batches = [render_batch(each, run) for each in place.store.runs.batches(run, limit=MAX_BATCHES)]
+    waits_for = awaited(place.store.runs, run, place.store.definitions.of_run(run))
     under_way = {
-        "hubJobs": [render_hub_job(each) for each in place.store.hub_jobs(run)],
+        "hubJobs": [render_hub_job(each) for each in place.store.runs.hub_jobs_in_progress(run)],
         "awaited": [render_awaited(each) for each in waits_for],
     }
     return {**document, "lastRun": {**render_run(run, CLOCK.now()), **under_way, "batchList": batches}}
@@ -122,7 +123,7 @@ def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None
 
 def _say_left_alone(run: Run) -> None:
     """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
-    if run.state is RunState.RUNNING and run.is_left_alone(CLOCK.now()):
+    if run.state is RunState.RUNNING and run.is_unattended(CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         logger.warning(
             "Nobody carries %s on%s. Go on with it: %s", run.name, since,
@@ -130,7 +131,7 @@ def _say_left_alone(run: Run) -> None:
         )  # fmt: skip
 
 
-def _short(kept: operation.Kept) -> dict[str, Any]:
+def _short(kept: operation.SavedJob) -> dict[str, Any]:
     """A fleet job as it is listed."""
     document = render_fleet_job(kept.job)
     names = ("id", "displayName", "description", "hub", "version", "labels", "created", "createdBy", "edited", "parent")

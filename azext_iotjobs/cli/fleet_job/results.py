@@ -12,7 +12,7 @@ from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
-from azext_iotjobs.fleet_job.store.sqlite.store import RowFilter
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run
@@ -43,19 +43,19 @@ def show_results(
     """Show what a run did to each device."""
     there = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if asks_registry else ()))
     columns = chosen_columns(cmd, shown_columns, there, elsewhere=ALL_COLUMNS)
-    wanted = RowFilter(
+    wanted = ResultFilter(
         states=chosen_words(device_states, STATE_WORDS, "--status"),
         error_classes=chosen_words(error_kinds, tuple(each.value for each in ErrorClass), "--error-class"),
         device_id=one_device,
     )
     if rows_file is None and (rows_form is not None or overwrites):
         raise ConflictingChoice("--format and --overwrite go with --output-file only.")
-    job = client.store.fleet_job(fleet_job)
+    job = client.store.definitions.get(fleet_job)
     client.check(job)
     registry = client.hub_of(job).selections if asks_registry else None
-    run = client.store.run(fleet_job, run_number)
+    run = client.store.runs.get(fleet_job, run_number)
     if one_device is not None:
-        client.store.check_device(run, one_device)
+        client.store.results.check_device(run, one_device)
     if rows_file is None:
         if run.device_count > MANY_ROWS:
             logger.warning(
@@ -80,15 +80,15 @@ def show_results(
     return None
 
 
-def _asked(run: Run, wanted: RowFilter) -> str:
+def _asked(run: Run, wanted: ResultFilter) -> str:
     """The same for the same rows: a set's own text is another one in each process."""
     return f"{run.run_key} {sorted(wanted.states)} {sorted(wanted.error_classes)} {wanted.device_id}"
 
 
 def _pages(
-    place: FleetPlace, run: Run, wanted: RowFilter, token: str, registry: "SelectionsClient | None"
+    place: FleetPlace, run: Run, wanted: ResultFilter, token: str, registry: "SelectionsClient | None"
 ) -> Iterator[tuple[list[dict[str, Any]], str]]:
-    for page in place.store.results(run, wanted, token):
+    for page in place.store.results.pages(run, wanted, token):
         rows = page.rows
         if registry is not None and rows:
             there = frozenset(registry.device_ids(Selection(device_ids=tuple({row.device_id: None for row in rows}))))

@@ -10,9 +10,9 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
 from azext_iotjobs.cli.fleet_job.dry_run import limited, show_plan
-from azext_iotjobs.cli.fleet_job.event_log import Told
+from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SAID, new_progress
-from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, Manner, carry, make_driver, say_what_hub_does, start
+from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, RunOptions, carry, say_what_hub_does, start
 from azext_iotjobs.cli.fleet_job.waiting import in_full
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.cli.method.progress import HEARTBEAT_S
@@ -26,11 +26,13 @@ from azext_iotjobs.fleet_job.plan import parse_words
 from azext_iotjobs.fleet_job.store.holder import this_process, who
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, WrongState
-from azext_iotjobs.model.fleet_job import FleetJob, OfRun, Targets
+from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
 logger = get_logger(__name__)
 
@@ -55,7 +57,7 @@ def run(
 ) -> dict[str, Any]:
     """Run a fleet job. kwargs: how devices are reached and fewer of them, as TypedDefinition names it, this time."""
     typed = TypedDefinition.taken_from(kwargs)
-    job = client.store.fleet_job(fleet_job)
+    job = client.store.definitions.get(fleet_job)
     hub = client.hub_of(job)
     definition = job.definition
     targets = definition.targets
@@ -66,23 +68,23 @@ def run(
         targets = replace(targets, max_devices=typed.devices_at_most)
     delivery = typed.delivery_of_run(definition.delivery, definition.action)
     once = replace(job, definition=replace(definition, targets=targets, delivery=delivery))
-    last = client.store.last_run(fleet_job)
+    last = client.store.runs.last(fleet_job)
     unfinished = None if last is None or last.state.has_ended else last
     if only_plans:
         if unfinished is not None:
             logger.warning("%s is %s: it has to end before another begins.", unfinished.name, unfinished.state.value)
         return show_plan(cmd, client, hub, once)
     if unfinished is not None and if_unfinished == RESUME:
-        manner = Manner(events_path, overwrites_events, sure, always_zero, adds_events=True)
+        options = RunOptions(events_path, overwrites_events, sure, always_zero, adds_events=True)
         logger.warning("%s is %s: it is gone on with, no other is begun.", unfinished.name, unfinished.state.value)
         if narrowed is not None or typed.driver_word is not None:
             logger.warning("--limit, --sample and --driver count for a new run; this one is as it was made.")
-        return _go_on(cmd, client, job, unfinished, typed, manner)
-    manner = Manner(events_path, overwrites_events, sure, always_zero)
-    manner.check()
+        return _go_on(cmd, client, job, unfinished, typed, options)
+    options = RunOptions(events_path, overwrites_events, sure, always_zero)
+    options.check()
     if unfinished is not None and if_unfinished == CANCEL:
         _cancel_first(cmd, client, job, unfinished)
-    return start(cmd, client, hub, once, manner, narrowed)
+    return start(cmd, client, hub, once, options, narrowed)
 
 
 def resume(
@@ -96,28 +98,28 @@ def resume(
     **kwargs: Any,
 ) -> dict[str, Any]:
     """Go on with the last run of a fleet job. kwargs: how fast, as TypedDefinition names it, from here on."""
-    manner = Manner(events_path, overwrites_events, sure, always_zero, adds_events=True)
-    job = client.store.fleet_job(fleet_job)
+    options = RunOptions(events_path, overwrites_events, sure, always_zero, adds_events=True)
+    job = client.store.definitions.get(fleet_job)
     client.check(job)
-    return _go_on(cmd, client, job, client.store.run(fleet_job), TypedDefinition.taken_from(kwargs), manner)
+    return _go_on(cmd, client, job, client.store.runs.get(fleet_job), TypedDefinition.taken_from(kwargs), options)
 
 
 def _go_on(
-    cmd: Any, place: FleetPlace, job: FleetJob, last: Run, typed: TypedDefinition, manner: Manner
+    cmd: Any, place: FleetPlace, job: FleetJob, last: Run, typed: TypedDefinition, options: RunOptions
 ) -> dict[str, Any]:  # fmt: skip
     """Go on with a run, here."""
     faster = replace(typed, driver_word=None)  # a run keeps its driver
-    delivery = faster.delivery_of_run(last.delivery, place.store.definition_of(last).action)
+    delivery = faster.delivery_of_run(last.delivery, place.store.definitions.of_run(last).action)
     hub = place.hub_of(job)
-    manner.check()
+    options.check()
     if not last.state.has_ended and not goes_on(
-        hub.target, last.tally.open, f"{last.name} is resumed", sure=manner.sure
+        hub.target, last.tally.open, f"{last.name} is resumed", sure=options.sure
     ):
         raise BadValue(
             "Nothing was sent.",
             hint=Hint(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
-    return carry(cmd, place, lambda: hub, last, manner, lambda run, own: run_loop.resume(run, own, delivery))
+    return carry(cmd, place, lambda: hub, last, options, lambda run, own: run_loop.resume(run, own, delivery))
 
 
 def _cancel_first(cmd: Any, place: FleetPlace, job: FleetJob, unfinished: Run) -> None:
@@ -151,22 +153,22 @@ def rerun(
     **kwargs: Any,
 ) -> dict[str, Any] | None:
     """Run a fleet job again on some devices of a run, under a new id."""
-    manner = Manner(events_path, overwrites_events, sure, always_zero)
+    options = RunOptions(events_path, overwrites_events, sure, always_zero)
     typed = TypedDefinition.taken_from(kwargs)
     words = parse_words(chosen_words, "--on")
-    parent = client.store.fleet_job(fleet_job)
+    parent = client.store.definitions.get(fleet_job)
     hub = client.hub_of(parent)
-    last = client.store.run(fleet_job, run_number)
+    last = client.store.runs.get(fleet_job, run_number)
     # Its devices are those of the run: what was said of devices before has been applied there.
     before = replace(
-        client.store.definition_of(last),
-        targets=Targets(of_run=OfRun(fleet_job_id=fleet_job, run_number=last.number, words=words)),
+        client.store.definitions.of_run(last),
+        targets=Targets(of_run=DevicesOfRun(fleet_job_id=fleet_job, run_number=last.number, words=words)),
     )
     definition = typed.onto(before)
     planned = replace(parent, definition=definition)
     if only_plans:
         return show_plan(cmd, client, hub, planned)
-    manner.check()
+    options.check()
     has_ended = last.state not in (RunState.PENDING, RunState.RUNNING)
     once = replace(planned, definition=limited(cmd, definition))
     if has_ended and planning.preview(client.store, hub, once, client.tier).device_count == 0:
@@ -175,16 +177,16 @@ def rerun(
         return None
     changes = {each.name: getattr(definition, each.name) for each in fields(definition)}
     job = definitions.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
-    return start(cmd, client, hub, job, manner)
+    return start(cmd, client, hub, job, options)
 
 
 def stop(
     cmd: Any, client: FleetPlace, fleet_job: str, reason: str | None = None, wait_limit_s: int = 60
 ) -> dict[str, Any]:  # fmt: skip
     """Stop the last run of a fleet job, whoever carries it on. One that is stopped stays so."""
-    job = client.store.fleet_job(fleet_job)
+    job = client.store.definitions.get(fleet_job)
     client.check(job)
-    last = client.store.run(fleet_job)
+    last = client.store.runs.get(fleet_job)
     if last.state is RunState.STOPPED:
         logger.warning("%s is stopped already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
 
@@ -202,9 +204,9 @@ def cancel(
     wait_limit_s: int = 60,
 ) -> dict[str, Any]:
     """Cancel the last run of a fleet job for good. One that is canceled stays so."""
-    job = client.store.fleet_job(fleet_job)
+    job = client.store.definitions.get(fleet_job)
     client.check(job)
-    last = client.store.run(fleet_job)
+    last = client.store.runs.get(fleet_job)
     if last.state is RunState.CANCELED:
         logger.warning("%s is canceled already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
     flag = Event()
@@ -220,11 +222,11 @@ def _canceled(
 
     The hub is asked only then.  interrupted: set when Ctrl-C came meanwhile.
     """
-    make = make_driver(lambda: place.hub_of(job), last)
-    told = Told(new_progress(cmd), None)
+    make = driver_factory(lambda: place.hub_of(job), CLOCK)
+    told = RunObservers(new_progress(cmd), None)
     try:
         with stopped_by_ctrl_c() as flag:
-            own = run_loop.hands(place.store, make, CLOCK, told, flag)
+            own = run_loop.run_context(place.store, make, CLOCK, told, flag)
             try:
                 return run_loop.cancel(last, own, by=who(), reason=reason)
             finally:
@@ -272,18 +274,18 @@ def _asked_until(
                 said_at = now
                 _say_what_is_awaited(place, seen)
             CLOCK.sleep(LOOK_EVERY_S)
-            seen = place.store.run_by_key(run.key)
+            seen = place.store.runs.get_by_key(run.key)
         if for_good and seen.state is RunState.STOPPED:  # by someone else, when we asked
             seen = ask(seen)
     except KeyboardInterrupt:
-        seen = place.store.run_by_key(run.key)  # what was asked for stands
+        seen = place.store.runs.get_by_key(run.key)  # what was asked for stands
     return seen
 
 
 def _say_what_is_awaited(place: FleetPlace, run: Run) -> None:
     """What a run that was asked to end waits for, and who brings it to its end."""
     holder = "whoever goes on with it" if run.lease is None else run.lease.owner
-    found = awaited(place.store, run, place.store.definition_of(run))
+    found = awaited(place.store.runs, run, place.store.definitions.of_run(run))
     logger.warning(
         "%s was asked to end; %s sees to that, and waits for %s", run.name, holder,
         "what is under way:" if found else "its last step.",

@@ -8,7 +8,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.fleet_job.dry_run import limited
-from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
+from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.event_log import check as check_events
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
@@ -19,26 +19,24 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.driver import BatchDriver, Hear, MakeDriver
 from azext_iotjobs.fleet_job.store.holder import who
-from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
-from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob
+from azext_iotjobs.model.fleet_job import Delivery, Driver, FleetJob
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Narrowed, Run, RunState
+from azext_iotjobs.model.run import Narrowed, Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import planning, run_loop
-from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
 logger = get_logger(__name__)
 
 CLOCK = SteadyClock(SystemClock())
-DRIVERS = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}
 
 
 @dataclass(frozen=True)
-class Manner:
+class RunOptions:
     """How a run is carried out here."""
 
     events_path: str | None
@@ -56,21 +54,21 @@ class Manner:
 
 
 def start(
-    cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, manner: Manner, narrowed: Narrowed | None = None
+    cmd: Any, place: FleetPlace, client: HubClient, job: FleetJob, options: RunOptions, narrowed: Narrowed | None = None
 ) -> dict[str, Any]:
     """Make a run of a fleet job and carry it out; gives it as it ended."""
-    manner.check()
+    options.check()
     once = replace(job, definition=limited(cmd, job.definition))
     progress = new_progress(cmd)
     try:
         made = planning.new_run(
             place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
-            narrowed=narrowed, chosen=progress.chosen, idle=tell_idle,
+            narrowed=narrowed, observer=planning.SelectionObserver(progress.chosen, tell_idle),
         )  # fmt: skip
     finally:
         progress.end()
-    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure)
-    made = place.store.run_by_key(made.key)
+    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=options.sure)
+    made = place.store.runs.get_by_key(made.key)
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
@@ -78,12 +76,12 @@ def start(
             hint=Hint("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     if not agreed:
-        own = run_loop.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
+        own = run_loop.run_context(place.store, driver_factory(lambda: client, CLOCK), CLOCK, RunObservers(None, None), _NEVER)
         run_loop.cancel(made, own, by=who(), reason="Not confirmed.")
         raise BadValue(
             "Nothing was sent.", hint=Hint("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
         )
-    return carry(cmd, place, lambda: client, made, manner, run_loop.carry_on)
+    return carry(cmd, place, lambda: client, made, options, run_loop.execute)
 
 
 def carry(
@@ -91,23 +89,23 @@ def carry(
     place: FleetPlace,
     client: Callable[[], HubClient],
     run: Run,
-    manner: Manner,
-    go: Callable[[Run, run_loop.Hands], Run],
+    options: RunOptions,
+    go: Callable[[Run, run_loop.RunContext], Run],
 ) -> dict[str, Any]:
     """Carry a run on until it ends, and say what it came to."""
     progress = new_progress(cmd)
     events = None
-    if manner.events_path is not None:
-        events = EventFile(manner.events_path, overwrites=manner.overwrites_events, adds=manner.adds_events)
-    told = Told(progress, events)
+    if options.events_path is not None:
+        events = EventFile(options.events_path, overwrites=options.overwrites_events, adds=options.adds_events)
+    told = RunObservers(progress, events)
     say_what_is_not_used(run)
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
-            own = run_loop.hands(place.store, make_driver(client, run), CLOCK, told, flag)
+            own = run_loop.run_context(place.store, driver_factory(client, CLOCK), CLOCK, told, flag)
             ended = go(run, own)
     except KeyboardInterrupt:
-        ended = place.store.run_by_key(run.key)
+        ended = place.store.runs.get_by_key(run.key)
         progress.say(
             f"{run.name}: left at once. Whose calls were under way: "
             + suggestion("iot hub fleet-job results", "-j", run.fleet_job_id, "--status", "uncertain")
@@ -116,7 +114,7 @@ def carry(
         told.close()
     outcome = judge(ended)
     _say(place, ended, outcome)
-    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    leave_with(cmd, outcome, always_zero=options.always_zero)
     return render_run(ended, CLOCK.now())
 
 
@@ -129,15 +127,6 @@ def judge(run: Run) -> Outcome:
     if run.device_count == 0:
         return Outcome.NO_DEVICE
     return Outcome.SUCCESS if run.tally.completed == run.device_count else Outcome.DEVICES_FAILED
-
-
-def make_driver(client: Callable[[], HubClient], run: Run) -> MakeDriver:
-    """The driver that a run was made for; the hub is opened when it is needed."""
-
-    def make(leased: LeasedRun, seen: Run, definition: Definition, hear: Hear) -> BatchDriver:
-        return DRIVERS[run.driver](client(), CLOCK)(leased, seen, definition, hear)
-
-    return make
 
 
 def say_what_is_not_used(run: Run) -> None:
@@ -154,7 +143,7 @@ def say_what_is_not_used(run: Run) -> None:
 
 def say_what_hub_does(place: FleetPlace, run: Run) -> None:
     """Hub jobs that go on although their run does not."""
-    for each in left_to_hub(place.store.hub_jobs(run), run):
+    for each in left_to_hub(place.store.runs.hub_jobs_in_progress(run), run):
         logger.warning("%s", each)
 
 

@@ -12,7 +12,7 @@ from azext_iotjobs.cli.input.device_selection import check_exclusions
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import who
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
 from azext_iotjobs.model.fleet_job import FleetJob, Targets, check_id
@@ -40,11 +40,11 @@ def create(
 ) -> dict[str, Any]:
     """Save a fleet job and, with --run, run it. kwargs: what TypedDefinition names."""
     typed = TypedDefinition.taken_from(kwargs)
-    manner = None
+    options = None
     if runs:
-        from azext_iotjobs.cli.fleet_job.run_foreground import Manner
+        from azext_iotjobs.cli.fleet_job.run_foreground import RunOptions
 
-        manner = Manner(events_path, overwrites_events, sure, always_zero)
+        options = RunOptions(events_path, overwrites_events, sure, always_zero)
     elif events_path is not None or overwrites_events:
         raise ConflictingChoice("--events goes with --run: what is only saved has no events.")
     check_id(fleet_job)
@@ -59,17 +59,17 @@ def create(
             created_by=who(), edited_at=now, edited_by=who(),
         )  # fmt: skip
         return show_plan(cmd, client, hub, planned)
-    if manner is None:
+    if options is None:
         _say_how_many(hub, client.store, definition.targets)
         return shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
-    manner.check()
+    options.check()
     job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
     from azext_iotjobs.cli.fleet_job.run_foreground import start
 
     try:
-        return start(cmd, client, hub, job, manner)
+        return start(cmd, client, hub, job, options)
     except IotJobsError:
-        if client.store.last_run(fleet_job) is None:
+        if client.store.runs.last(fleet_job) is None:
             logger.warning(
                 "Fleet job %s is saved, and was not run: %s",
                 fleet_job,
@@ -80,7 +80,7 @@ def create(
 
 def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = None, **kwargs: Any) -> dict[str, Any]:
     """Save a fleet job once more under a new id, with changes; nothing runs."""
-    original = client.store.fleet_job(fleet_job)
+    original = client.store.definitions.get(fleet_job)
     typed = TypedDefinition.taken_from(kwargs)
     definition = typed.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
     hub = client.hub() if client.names_hub else client.hub_of(original) if typed.asks_hub else None
@@ -97,7 +97,7 @@ def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = Non
 
 def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[str, Any]:
     """Save another version of a fleet job; runs keep the one that they carry out."""
-    job = client.store.fleet_job(fleet_job)
+    job = client.store.definitions.get(fleet_job)
     client.check(job)
     typed = TypedDefinition.taken_from(kwargs)
     if not typed.is_typed:
@@ -108,17 +108,17 @@ def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[
     edited = operation.edit(client.store, fleet_job, definition, by=who(), at=CLOCK.now())
     if edited.version == job.version:
         logger.warning("Fleet job %s is like that already: version %d.", fleet_job, job.version)
-    return shown(edited, client, client.store.last_run(fleet_job))
+    return shown(edited, client, client.store.runs.last(fleet_job))
 
 
-def _say_how_many(hub: HubClient, store: FleetStore, targets: Targets) -> None:
+def _say_how_many(hub: HubClient, store: SqliteStore, targets: Targets) -> None:
     """How many devices a condition means now; one that the hub cannot read is refused before it is kept.
 
     Raises NotFound for a group that is not there.
     """
     selection = targets.selection
     if targets.group is not None:
-        selection = Selection(condition=store.group(host_of(hub), targets.group), excluded=targets.excluded)
+        selection = Selection(condition=store.groups.condition_of(host_of(hub), targets.group), excluded=targets.excluded)
     if selection is not None:
         check_exclusions(hub, selection)
     if selection is None or selection.condition is None:

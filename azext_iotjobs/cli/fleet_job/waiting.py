@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.ids import in_lists
-from azext_iotjobs.model.run import Awaited, HubJob, Run
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
+from azext_iotjobs.model.run import Run
 
 SHOWN_IN_LINE = 3  # devices that the line that changes names
 NOT_SAID = "the hub has not said which"
@@ -44,7 +45,7 @@ def in_full(each: Awaited) -> str:
     )
 
 
-def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
+def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
     """Hub jobs that go on without anybody here: a sentence for each, the first few of them."""
     said = []
     for job in jobs[:SHOWN_IN_LINE]:

@@ -23,11 +23,11 @@ from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.output.tables import table_of
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME, Access
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
 from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.rollout import Retry, RetryWhen
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
 from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of
@@ -56,12 +56,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         definition = definition_of(METHOD, ids(6), driver, threshold=threshold("90%", min_sample=2), retry=retry)
         job = world.save(store, definition, name)
         run = world.new_run(store, job)
-        run_loop.carry_on(run, world.hands(store, driver))
-        run_loop.carry_on(world.new_run(store, job), world.hands(store, driver, StopDouble(after=2)))
+        run_loop.execute(run, world.context(store))
+        run_loop.execute(world.new_run(store, job), world.context(store, StopDouble(after=2)))
         words = frozenset({"failed"})
-        made = operation.rerun(store, store.run(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
+        made = operation.rerun(store, store.runs.get(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
         world.new_run(store, made)
-        store.save_group(job.host, "north", "tags.site = 'north'")
+        store.groups.save(job.host, "north", "tags.site = 'north'")
         store.close()
     return folder
 
@@ -71,7 +71,7 @@ def place(folder: Path, *, reads: bool = True) -> FleetPlace:
 
 
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
-    """The commands that only look."""
+    """The commands that only read."""
     return [
         ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
         ("show", lambda: read.show(CMD, place(folder), name)),
@@ -84,13 +84,13 @@ def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
 def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callable[[], Any]]]:
     """The commands that change something, each on a copy of its own."""
 
-    def on_copy(do: Callable[[World, FleetStore, Path], Any]) -> Callable[[], Any]:
+    def on_copy(do: Callable[[World, SqliteStore, Path], Any]) -> Callable[[], Any]:
         def run() -> Any:
             copy = tmp_path / "copy"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder, copy, symlinks=True)
             world = World(copy)
-            store = FleetStore(copy, Access.CHANGE)
+            store = SqliteStore.open(copy, Access.CHANGE)
             store.database.change("PRAGMA synchronous=OFF")  # no machine loses its power here
             try:
                 return do(world, store, copy)
@@ -99,25 +99,25 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
 
         return run
 
-    def definition(store: FleetStore) -> Definition:
-        return store.fleet_job(name).definition
+    def definition(store: SqliteStore) -> Definition:
+        return store.definitions.get(name).definition
 
-    def resume(world: World, store: FleetStore, _: Path) -> Any:
-        run = store.run(name)
-        return run_loop.resume(run, world.hands(store, run.driver, StopDouble(after=50)))
+    def resume(world: World, store: SqliteStore, _: Path) -> Any:
+        run = store.runs.get(name)
+        return run_loop.resume(run, world.context(store, StopDouble(after=50)))
 
-    def run_anew(world: World, store: FleetStore, _: Path) -> Any:
-        job = store.fleet_job(f"{name}-again")
+    def run_anew(world: World, store: SqliteStore, _: Path) -> Any:
+        job = store.definitions.get(f"{name}-again")
         run = world.new_run(store, job)
-        return run_loop.carry_on(run, world.hands(store, run.driver, StopDouble(after=50)))
+        return run_loop.execute(run, world.context(store, StopDouble(after=50)))
 
-    def cancel(world: World, store: FleetStore, _: Path) -> Any:
-        run = store.run(name)
-        return run_loop.cancel(run, world.hands(store, run.driver), by="me", reason=None)
+    def cancel(world: World, store: SqliteStore, _: Path) -> Any:
+        run = store.runs.get(name)
+        return run_loop.cancel(run, world.context(store), by="me", reason=None)
 
-    def rerun(world: World, store: FleetStore, _: Path) -> Any:
+    def rerun(world: World, store: SqliteStore, _: Path) -> Any:
         words = frozenset({"failed"})
-        return operation.rerun(store, store.run(name, 1), words, None, by="me", at=world.clock.now())
+        return operation.rerun(store, store.runs.get(name, 1), words, None, by="me", at=world.clock.now())
 
     return [
         ("resume", on_copy(resume)),
@@ -135,7 +135,7 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
         ),
         ("delete", on_copy(lambda _, s, __: operation.delete(s, name))),
         ("prune", on_copy(lambda w, s, _: operation.prune(s, 30, w.clock.now() + timedelta(days=90)))),
-        ("group delete", on_copy(lambda _, s, __: s.delete_group("h.example", "north"))),
+        ("group delete", on_copy(lambda _, s, __: s.groups.delete("h.example", "north"))),
     ]
 
 
@@ -206,8 +206,8 @@ def test_the_store_that_is_damaged_here_is_whole_before(copied: Callable[[], Pat
     target = copied()
     for _ in ("job", "other"):  # the pending run of the rerun refuses another one
         assert try_all(target, tmp_path, "nothing") == (2 if TORTURE else 1)
-    store = FleetStore(target)
-    assert {run.state for name in ("job", "other") for run in store.runs(name)} == {
+    store = SqliteStore.open(target)
+    assert {run.state for name in ("job", "other") for run in store.runs.list_all(name)} == {
         RunState.COMPLETED, RunState.STOPPED,
     }  # fmt: skip
     store.close()

@@ -11,7 +11,7 @@ from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
 from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.params import options_of
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
-from azext_iotjobs.model.fleet_job import ActionKind, Definition, Driver, OfRun, Targets
+from azext_iotjobs.model.fleet_job import ActionKind, Definition, DevicesOfRun, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
 from azext_iotjobs.model.run import Narrowed
@@ -101,7 +101,7 @@ def test_an_edit_keeps_what_it_does_not_name() -> None:
 
 
 def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
-    of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
+    of_run = Targets(of_run=DevicesOfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
     old = Definition(action=new().action, targets=of_run)
     assert edited(old, named_devices="x").targets.of_run is None
 
@@ -114,7 +114,7 @@ def test_a_seed_goes_with_a_sample() -> None:
 
 
 def test_devices_are_left_out_of_a_run_or_a_group_as_of_a_condition() -> None:
-    of_run = Targets(of_run=OfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
+    of_run = Targets(of_run=DevicesOfRun(fleet_job_id="a", run_number=1, words=frozenset({"failed"})))
     of_group = Targets(group="north")
     for targets in (of_run, of_group):
         old = Definition(action=new().action, targets=targets)

@@ -26,11 +26,11 @@ from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, StateUnusable, WrongState
 from azext_iotjobs.model.fleet_job import Action, Definition, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions as operation
@@ -57,7 +57,7 @@ def changing(folder: Path) -> FleetPlace:
 
 
 def save(folder: Path, name: str = "a", **changes: Any) -> None:
-    store = FleetStore(folder)
+    store = SqliteStore.open(folder)
     operation.create(store, name, "h.example", replace(DEFINITION, **changes), by="me", at=NOW)
     store.close()
 
@@ -69,7 +69,7 @@ def run_on(folder: Path) -> None:
     from azext_iotjobs.model.rollout import parse_batch_sizes
 
     job = world.save(store, definition_of(METHOD, ids(6), Driver.CALLS, sizes=parse_batch_sizes("4", "--batch")))
-    run_loop.carry_on(world.new_run(store, job), world.hands(store, Driver.CALLS))
+    run_loop.execute(world.new_run(store, job), world.context(store))
     store.close()
 
 
@@ -133,7 +133,7 @@ def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(BadValue, match="no such folder"):
         _ = planning(Access.CHANGE).store
-    assert planning(Access.MAKE).store.choose([("d1", None), ("d2", None)], seed=0) == 2  # what `create` would be
+    assert planning(Access.MAKE).store.candidates.collect([("d1", None), ("d2", None)], seed=0) == 2  # what `create` would be
     assert not (tmp_path / "wrong").exists()
 
 
@@ -408,9 +408,9 @@ def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alon
 
 @pytest.mark.usefixtures("no_terminal")
 def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_path: Path) -> None:
-    store = FleetStore(tmp_path)
+    store = SqliteStore.open(tmp_path)
     for name in ("north", "unused"):
-        store.save_group("h.example", name, "*")
+        store.groups.save("h.example", name, "*")
     store.close()
     save(tmp_path, "a", targets=Targets(group="north"))
     save(tmp_path, "b", targets=Targets(group="north"))
@@ -418,7 +418,7 @@ def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_pa
     assert groups.show(CMD, reading(tmp_path), "north")["fleetJobs"] == ["a", "b"]
     with pytest.raises(MissingChoice, match="use the device group 'north': a, b"):
         groups.delete(CMD, changing(tmp_path), "north")
-    store = FleetStore(tmp_path)  # what another version used does not count
+    store = SqliteStore.open(tmp_path)  # what another version used does not count
     operation.edit(store, "a", DEFINITION, by="me", at=NOW)
     store.close()
     with pytest.raises(MissingChoice, match="'north': b,"):

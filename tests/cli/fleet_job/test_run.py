@@ -19,12 +19,12 @@ from azext_iotjobs.cli.fleet_job import read as kept_jobs
 from azext_iotjobs.cli.fleet_job import results, save
 from azext_iotjobs.cli.fleet_job import run as verbs
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
+from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
 from azext_iotjobs.cli.fleet_job.groups import list_groups
 from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_job.run import _until_ended
-from azext_iotjobs.cli.fleet_job.run_foreground import Manner, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.fleet_job.run_foreground import RunOptions, judge, say_what_is_not_used, start
 from azext_iotjobs.cli.method.progress import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
@@ -33,8 +33,9 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
-from azext_iotjobs.model.run_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
+from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.run_events import BatchEnded, Notice, Progressed, RunBegan, RunEnded
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
@@ -94,13 +95,13 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
 
 def test_overwriting_goes_with_a_file_of_events() -> None:
     with pytest.raises(MissingChoice, match="--overwrite goes with --events"):
-        Manner(None, True, False, False).check()
+        RunOptions(None, True, False, False).check()
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     where = place(tmp_path)
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
-        where.store.save_group(host, name, "*")
+        where.store.groups.save(host, name, "*")
     assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
         ("far.example", "north"), ("near.example", "north"), ("near.example", "south"),
     ]  # fmt: skip
@@ -113,7 +114,7 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     near = place(tmp_path, hub="near")
     assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
     delete_group(CMD, near, "north")
-    assert [each.host for each in near.store.groups()] == ["far.example"]
+    assert [each.host for each in near.store.groups.list_all()] == ["far.example"]
     near.store.close()
 
 
@@ -155,11 +156,11 @@ def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Ca
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
-    planning.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
-    before = (where.store.fleet_job("a"), where.store.run("a"))
+    planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
+    before = (where.store.definitions.get("a"), where.store.runs.get("a"))
     with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
         handler(where)
-    assert (where.store.fleet_job("a"), where.store.run("a")) == before
+    assert (where.store.definitions.get("a"), where.store.runs.get("a")) == before
     where.store.close()
 
 
@@ -175,7 +176,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
     where = FleetPlace(context, {"hub_login": LOGIN}, str(tmp_path / "state"), None)
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
-    planning.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
+    planning.new_run(where.store, where.hub_of(job), where.store.definitions.get("a"), by="me", at=NOW)
     ours, theirs = pty.openpty()
     os.write(ours, b"n\n")
     with os.fdopen(theirs) as stdin:
@@ -183,7 +184,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
         with pytest.raises(BadValue, match="Nothing was sent"):
             verbs.resume(CMD, where, "a")
     os.close(ours)
-    assert where.store.run("a").state is RunState.PENDING, "it can be gone on with"
+    assert where.store.runs.get("a").state is RunState.PENDING, "it can be gone on with"
     where.store.close()
 
 
@@ -200,10 +201,10 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
-            start(CMD, where, client, job, Manner(None, False, False, False))
+            start(CMD, where, client, job, RunOptions(None, False, False, False))
     os.close(ours)
     assert "Fleet job a runs on 101 devices of myhub.azure-devices.net: go on?" in "".join(capsys.readouterr())
-    run = where.store.run("a")
+    run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.CANCELED, "Not confirmed.", 101)
     where.store.close()
 
@@ -221,14 +222,14 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
             return True
 
         def readline(self, size: int | None = -1) -> str:
-            run = other.store.run("a")
+            run = other.store.runs.get("a")
             run_loop.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", Person())
     with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
-        start(CMD, where, client, job, Manner(None, False, False, False))
-    run = where.store.run("a")
+        start(CMD, where, client, job, RunOptions(None, False, False, False))
+    run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
     where.store.close()
     other.store.close()
@@ -298,13 +299,13 @@ def test_on_a_terminal_one_line_changes_and_elsewhere_there_are_plain_lines_now_
             ordinal=ordinal, state=BatchState.RUNNING, size=size, tally=Tally(pending=size - done, completed=done)
         )
         run = Tally(pending=3 - total_done, completed=total_done)
-        progress.heard(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
+        progress.on_event(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
 
     with caplog.at_level(logging.WARNING):
-        progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
+        progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
         at(0.5, 1, 2, 1, 1)
         at(HEARTBEAT_S + 1, 2, 1, 0, 2)
-        progress.heard(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
+        progress.on_event(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
     written = stderr.getvalue().removeprefix("\r\x1b[K")
     assert written.startswith(shown) and bool(written) is bool(shown)
     assert not written or written.endswith("\r\x1b[K")
@@ -316,8 +317,8 @@ def test_nothing_that_a_hub_says_steers_a_terminal(caplog: pytest.LogCaptureFixt
     progress = Progress(SystemClock(), is_silent=False)
     run = replace(a_run(RunState.FAILED, pending=1), reason="gone\x1b[2J")
     with caplog.at_level(logging.WARNING):
-        progress.heard(Said(at=NOW, text="busy\x1b[2J"))
-        progress.heard(RunEnded(at=NOW, run=run))
+        progress.on_event(Notice(at=NOW, text="busy\x1b[2J"))
+        progress.on_event(RunEnded(at=NOW, run=run))
     assert "busy" in caplog.text and "Run 1 of fleet job a broke off; 1 device: 0 completed, 1 pending." in caplog.text
     assert "\x1b" not in caplog.text and "\x1b" not in ended_line(run)
 
@@ -328,8 +329,8 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
     path = tmp_path / "events.jsonl"
     batch = Batch(ordinal=1, state=BatchState.COMPLETED, size=2, tally=Tally(completed=2))
     for adds in (False, True):  # a run, and its going on
-        told = Told(None, EventFile(str(path), overwrites=False, adds=adds))
-        told.heard(BatchEnded(at=NOW, batch=batch))
+        told = RunObservers(None, EventFile(str(path), overwrites=False, adds=adds))
+        told.on_event(BatchEnded(at=NOW, batch=batch))
         told.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(each["event"], each["batch"], each["at"]) for each in lines] == [

@@ -16,9 +16,11 @@ from azext_iotjobs.cli.output.tables import table_of
 from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.job import JobTally
-from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, RunState, Tally
-from azext_iotjobs.model.run_events import BatchBegan, Progressed, RunBegan, Said
+from azext_iotjobs.model.run import Batch, Tally
+from azext_iotjobs.model.run_events import BatchBegan, Notice, Progressed, RunBegan
+from azext_iotjobs.model.run_state import BatchState, RunState
 from tests.cli.fleet_job.test_run import NOW, a_run
 from tests.helpers.clock_double import ClockDouble
 
@@ -129,7 +131,7 @@ def test_in_full_it_says_what_ends_it() -> None:
 
 def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     tally = JobTally(device_count=10, failed_count=1, succeeded_count=8, running_count=0, pending_count=1)
-    job = HubJob(
+    job = HubJobInProgress(
         batch=1, job_id="x-b1", status="running", submitted_at=NOW, until=UNTIL, size=10, open_count=10, tally=tally
     )  # fmt: skip
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
@@ -165,11 +167,11 @@ def told(caplog: pytest.LogCaptureFixture) -> Any:
 def test_after_ctrl_c_it_says_what_is_awaited_once(told: pytest.LogCaptureFixture, driver: Driver) -> None:
     stop, progress = Stop(), Progress(ClockDouble(), is_silent=True)
     progress.watch(stop)
-    progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), driver=driver)))
+    progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), driver=driver)))
     stop.it_is = True
     awaited = CALLS if driver is Driver.CALLS else JOB
     for _ in range(3):
-        progress.heard(progressed(0, 0, 3, awaited))
+        progress.on_event(progressed(0, 0, 3, awaited))
     assert told.text.count("Stopping: nothing else begins") == 1
     if driver is Driver.CALLS:
         assert "calls under way are awaited. Ctrl-C again leaves at once." in told.text
@@ -181,29 +183,29 @@ def test_after_ctrl_c_it_says_what_is_awaited_once(told: pytest.LogCaptureFixtur
 def test_who_is_awaited_is_said_once_until_something_ends(told: pytest.LogCaptureFixture) -> None:
     clock = ClockDouble()
     progress = Progress(clock, is_silent=True)
-    progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=150), driver=Driver.JOBS)))
+    progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=150), driver=Driver.JOBS)))
     for second in range(1, 60):
         clock.passed_s = float(second)
-        progress.heard(progressed(0, 9 if second > 2 else 0, 150, JOB))
+        progress.on_event(progressed(0, 9 if second > 2 else 0, 150, JOB))
     assert told.text.count("hub job x-b2 waits for 1 device: d-007") == 1 and " s left" not in told.text
     clock.passed_s = 61
-    progress.heard(progressed(10, 0, 150, JOB))
+    progress.on_event(progressed(10, 0, 150, JOB))
     for second in range(62, 200):
         clock.passed_s = float(second)
-        progress.heard(progressed(10, 0, 150, JOB))
+        progress.on_event(progressed(10, 0, 150, JOB))
     assert told.text.count("hub job x-b2 waits for 1 device: d-007") == 2
 
 
 def test_after_a_pause_between_batches_nothing_is_said_to_have_stood_still(told: pytest.LogCaptureFixture) -> None:
     clock = ClockDouble()
     progress = Progress(clock, is_silent=True)
-    progress.heard(RunBegan(at=NOW, run=a_run(RunState.RUNNING, pending=150)))
-    progress.heard(progressed(10, 0, 150, CALLS))
+    progress.on_event(RunBegan(at=NOW, run=a_run(RunState.RUNNING, pending=150)))
+    progress.on_event(progressed(10, 0, 150, CALLS))
     clock.passed_s = 300
     event = progressed(10, 0, 150, CALLS)
     assert event.batch is not None
-    progress.heard(BatchBegan(at=NOW, batch=event.batch))
-    progress.heard(event)
+    progress.on_event(BatchBegan(at=NOW, batch=event.batch))
+    progress.on_event(event)
     assert "under way" not in told.text and "nothing has ended" not in told.text
 
 
@@ -227,7 +229,7 @@ def test_a_file_of_events_that_is_written_on_does_not_go_back(tmp_path: Path, la
     path.write_text(json.dumps({"at": render_instant(later), "event": "said"}) + "\n" + last)
     file = EventFile(str(path), overwrites=False, adds=True)
     for at in (NOW, NOW + timedelta(seconds=1), later + timedelta(seconds=1)):
-        file.add(Said(at=at, text="so"))
+        file.add(Notice(at=at, text="so"))
     file.close()
     found = [json.loads(line[line.index('{"at": "2026-05-0') :])["at"] for line in path.read_text().splitlines()[-3:]]
     assert found == ["2026-05-02T08:00:00.000Z"] * 2 + ["2026-05-02T08:00:01.000Z"]

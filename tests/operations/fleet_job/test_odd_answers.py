@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.fleet_job import Action, Driver, Targets
-from azext_iotjobs.model.run import RunState
 from azext_iotjobs.model.run_events import DeviceEnded
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
@@ -42,7 +42,7 @@ def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place
     hub.refuses = garbled
     run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_taken))
     hub.refuses = lambda _: None
-    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason=None)
+    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason=None)
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.CANCELED, 3, 1)
 
 
@@ -133,7 +133,7 @@ def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_j
         response(rows) if request.path == "/devices/query" and "devices.jobs" not in request.body["query"] else None
     )
     place.world.new_run(place.store, place.world.save(place.store, definition))
-    run = place.world.carry_on(place.store)
+    run = place.world.execute(place.store)
     assert (run.device_count, run.tally.completed, run.tally.failed) == (2, 2, 0)
 
 

@@ -17,8 +17,9 @@ from azext_iotjobs.model.rollout import (
     Threshold,
     ThresholdAction,
 )
-from azext_iotjobs.model.run import BatchState, RunState, Tally
+from azext_iotjobs.model.run import Tally
 from azext_iotjobs.model.run_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import ROWS_AHEAD
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
@@ -46,7 +47,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Driver) -> None:
     run = place.run(driver, ids(103), sizes="10%")
     assert (run.state, run.tally.completed, run.batch_count) == (RunState.COMPLETED, 103, 10)
-    assert [each.tally.completed for each in place.store.batches(run)] == [11] * 9 + [4]
+    assert [each.tally.completed for each in place.store.runs.batches(run)] == [11] * 9 + [4]
     order = [
         (type(each), each.batch.ordinal) for each in place.world.events if isinstance(each, (BatchBegan, BatchEnded))
     ]
@@ -64,14 +65,14 @@ def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Dr
 def test_a_run_of_no_device_is_complete(place: Place, driver: Driver) -> None:
     definition = definition_of(METHOD, ids(1), driver)
     place.world.save(place.store, definition)
-    place.store.choose([], seed=0)
-    job = place.store.fleet_job("job")
+    place.store.candidates.collect([], seed=0)
+    job = place.store.definitions.get("job")
     place.world.hub.refuses = lambda request: response([]) if request.path == "/devices/query" else None
     asked = replace(definition, targets=replace(definition.targets, selection=_condition("tags.x = 1")))
-    place.store.edit_fleet_job("job", asked, at=place.world.clock.now(), by="me")
-    run = place.world.new_run(place.store, place.store.fleet_job("job"))
+    place.store.definitions.edit("job", asked, at=place.world.clock.now(), by="me")
+    run = place.world.new_run(place.store, place.store.definitions.get("job"))
     assert (job.version, run.version, run.device_count) == (1, 2, 0)
-    assert place.world.carry_on(place.store).state is RunState.COMPLETED
+    assert place.world.execute(place.store).state is RunState.COMPLETED
 
 
 def _condition(text: str) -> Any:
@@ -94,7 +95,7 @@ def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Dr
     targets = replace(definition.targets, selection=_condition("tags.x = 1"))
     place.world.new_run(place.store, place.world.save(place.store, replace(definition, targets=targets)))
     there[:] = ["d001", "d002"]  # one has left, one has come
-    assert place.world.carry_on(place.store).tally.completed == 2
+    assert place.world.execute(place.store).tally.completed == 2
     assert place.world.hub.operated == {"d000": 1, "d001": 1}
 
 
@@ -139,7 +140,7 @@ def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
     run = place.run(Driver.CALLS, ids(100), threshold=threshold("5"), concurrency=1)
     assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 6, 45, 49)
     assert run.reason == "6 failures in the run of 100 devices exceed the threshold of 5 devices." and not run.ended_by
-    assert [each.state for each in place.store.batches(run)] == [BatchState.CANCELED]
+    assert [each.state for each in place.store.runs.batches(run)] == [BatchState.CANCELED]
     with pytest.raises(WrongState, match="canceled"):
         place.resume()
 
@@ -167,7 +168,7 @@ def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
     run = place.run(Driver.JOBS, ids(40), sizes="10", threshold=limit)
     assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 7, 30)
     assert len(place.world.hub.puts) == 1 and "in batch 1 of 10 devices" in str(run.reason)
-    states = [each.state for each in place.store.batches(run)]
+    states = [each.state for each in place.store.runs.batches(run)]
     assert states == [BatchState.CANCELED, *[BatchState.SKIPPED] * 3]
 
 
@@ -228,7 +229,7 @@ def test_a_device_that_is_tried_again_counts_once(place: Place, driver: Driver, 
     assert (run.state, run.tally) == (RunState.COMPLETED, Tally(completed=8))
     assert place.world.hub.operated["d001"] == 1
     assert place.world.clock.passed_s >= 200
-    batches = place.store.batches(run)
+    batches = place.store.runs.batches(run)
     assert [each.is_retry for each in batches] == [False, False] + [True] * (2 if when is RetryWhen.AT_END else 0)
     assert sum(each.tally.total for each in batches) == 8
 

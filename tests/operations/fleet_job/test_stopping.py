@@ -8,12 +8,11 @@ from typing import Any, NoReturn
 import pytest
 
 from azext_iotjobs.fleet_job.store.holder import this_process
-from azext_iotjobs.fleet_job.store.sqlite.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver
-from azext_iotjobs.model.run import BatchState, RunEvent, RunState
 from azext_iotjobs.model.run_events import BatchBegan, DeviceEnded, RunEnded, Waiting
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
@@ -30,11 +29,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @by_both
 def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Place, driver: Driver) -> None:
     place.world.hub.fails = failing("d003", "d007")
-    other = FleetStore(place.folder / "state")
+    other = SqliteStore.open(place.folder / "state")
 
     def at_forty(event: Any) -> None:
-        run = other.run("job")
-        if run.tally.ended >= 40 and run.asked is None and run.state is RunState.RUNNING:
+        run = other.runs.get("job")
+        if run.tally.ended >= 40 and run.stop_request is None and run.state is RunState.RUNNING:
             run_loop.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
 
     place.world.holder = this_process()  # alive
@@ -54,10 +53,10 @@ def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
     assert run.state is RunState.STOPPED
     began_at, left = place.world.clock.monotonic(), run.tally.open
     slower = Delivery(driver=Driver.CALLS, concurrency=3, rate=0.5)
-    run = run_loop.resume(run, place.world.hands(place.store, Driver.CALLS), slower)
-    assert run.state is RunState.COMPLETED and place.store.run("job").delivery == slower
+    run = run_loop.resume(run, place.world.context(place.store), slower)
+    assert run.state is RunState.COMPLETED and place.store.runs.get("job").delivery == slower
     assert place.world.clock.monotonic() - began_at >= (left - 1) / 0.5 > 20
-    assert place.store.fleet_job("job").definition.delivery.rate is None  # the definition has its own
+    assert place.store.definitions.get("job").definition.delivery.rate is None  # the definition has its own
 
 
 def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
@@ -66,7 +65,7 @@ def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
     def second(event: Any) -> None:
         if isinstance(event, BatchBegan):
             with pytest.raises(LeaseHeld) as raised:
-                place.world.carry_on(place.store)
+                place.world.execute(place.store)
             refused.append(str(raised.value))
 
     place.world.events = Calling(second)
@@ -78,25 +77,25 @@ def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
 def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> None:
     definition = definition_of(METHOD, ids(3), Driver.CALLS)
     run = place.world.new_run(place.store, place.world.save(place.store, definition))
-    hands = place.world.hands(place.store, Driver.CALLS)
-    leased = LeasedRun.take(place.store, run, hands.holder, place.world.clock.now())
+    context = place.world.context(place.store)
+    leased = place.store.take_lease(run, context.holder, place.world.clock.now())
     leased.begin(RunEvent.START, place.world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
     leased.begin_batch(1, place.world.clock.now())
-    leased.write(place.world.clock.now(), ended=[], begun=leased.due(1, place.world.clock.now(), 1))
-    crashed = place.store.run("job")
-    stopped = run_loop.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    leased.devices.write(place.world.clock.now(), ended=[], begun=leased.devices.due(1, place.world.clock.now(), 1))
+    crashed = place.store.runs.get("job")
+    stopped = run_loop.stop(place.store, crashed, context.holder, by="ann", reason=None, clock=place.world.clock)
     assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
-    again = run_loop.stop(place.store, stopped, hands.holder, by="bob", reason="me too", clock=place.world.clock)
-    assert again == stopped == place.store.run("job"), "asking again is no error, and changes nothing"
+    again = run_loop.stop(place.store, stopped, context.holder, by="bob", reason="me too", clock=place.world.clock)
+    assert again == stopped == place.store.runs.get("job"), "asking again is no error, and changes nothing"
 
     def no_hub(*_: object) -> NoReturn:
         raise AssertionError("by calls nothing goes on without a process: the hub is not needed")
 
-    canceled = run_loop.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
+    canceled = run_loop.cancel(stopped, replace(context, make_driver=no_hub), by="ann", reason="enough")
     assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
-    assert run_loop.cancel(canceled, hands, by="bob", reason=None) == canceled == place.store.run("job")
+    assert run_loop.cancel(canceled, context, by="bob", reason=None) == canceled == place.store.runs.get("job")
     with pytest.raises(WrongState, match="canceled"):
-        run_loop.stop(place.store, canceled, hands.holder, by="ann", reason=None, clock=place.world.clock)
+        run_loop.stop(place.store, canceled, context.holder, by="ann", reason=None, clock=place.world.clock)
     assert not place.world.hub.operated
 
 
@@ -167,7 +166,7 @@ def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
 
 def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
-    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
+    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason="wrong firmware")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 3)
     assert (run.reason, len(place.world.hub.puts)) == ("wrong firmware", 1)
 
@@ -180,7 +179,7 @@ def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
     place.world.events = Calling(leave)
     with pytest.raises(KeyboardInterrupt):
         place.run(Driver.CALLS, ids(9), concurrency=3)
-    run = place.store.run("job")
+    run = place.store.runs.get("job")
     assert (run.state, run.lease, run.reason) == (RunState.STOPPED, None, "Left at once, by a second Ctrl-C.")
     assert run.tally.completed >= 1 and run.tally.calling == 0 and run.tally.total == 9
     place.world.events = []
@@ -197,8 +196,8 @@ def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: Place
     def no_hub(*_: Any) -> Any:
         raise CannotConnect("the hub is gone")
 
-    hands = replace(place.world.hands(place.store, driver), make_driver=no_hub)
-    run = run_loop.cancel(run, hands, by="ann", reason="enough")
+    context = replace(place.world.context(place.store), make_driver=no_hub)
+    run = run_loop.cancel(run, context, by="ann", reason="enough")
     assert (run.state, run.ended_by, run.reason, run.tally.pending) == (RunState.CANCELED, "ann", "enough", 3)
-    assert [each.state for each in place.store.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
+    assert [each.state for each in place.store.runs.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
     assert run.lease is None and [type(each) for each in place.world.events] == [RunEnded]

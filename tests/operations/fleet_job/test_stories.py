@@ -15,7 +15,7 @@ from azext_iotjobs.model.errors import CannotConnect, LinkLost
 from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, RetryWhen, parse_batch_sizes
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
@@ -72,7 +72,7 @@ def test_a_story(tmp_path: Path, driver: Driver, seed: int) -> None:
         if _process(world, chance).has_ended:
             break
     store = world.open()
-    run = store.run("job")
+    run = store.runs.get("job")
     rows = rows_of(store, run)
     store.close()
     assert (run.state, set(rows), run.tally.total) == (RunState.COMPLETED, set(DEVICES), len(DEVICES))
@@ -93,13 +93,13 @@ def _process(world: World, chance: random.Random) -> RunState:
     try:
         run = world.resume(store, StopDouble(chance.randrange(12)) if fate == "ctrl-c" else None)
         if fate == "stop" and not run.state.has_ended and run.state is not RunState.STOPPED:
-            hands = world.hands(store, run.driver)
-            run_loop.stop(store, run, hands.holder, by="someone", reason=None, clock=world.clock)
-        assert store.run("job").lease is None
+            context = world.context(store)
+            run_loop.stop(store, run, context.holder, by="someone", reason=None, clock=world.clock)
+        assert store.runs.get("job").lease is None
         return run.state
     except Crash:
         store.database._connection.close()
         store = world.open()
-        return store.run("job").state
+        return store.runs.get("job").state
     finally:
         store.close()

@@ -9,8 +9,8 @@ import pytest
 
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice
 from azext_iotjobs.model.fleet_job import Action, Driver
-from azext_iotjobs.model.run import RunState
-from azext_iotjobs.model.run_events import BatchEnded, HubJobMoved, Said
+from azext_iotjobs.model.run_events import BatchEnded, HubJobMoved, Notice
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
@@ -84,7 +84,7 @@ def test_throttled_calls_are_made_again_by_all_together(place: Place) -> None:
     place.world.hub.refuses = refuse
     run = place.run(Driver.CALLS, ids(12), concurrency=3)
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
-    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Said))
+    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Notice))
 
 
 def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
@@ -99,7 +99,7 @@ def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
     place.world.hub.refuses = ends
     run = place.run(Driver.JOBS, ids(4), sizes="2")
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 4, 0)
-    assert [each.text for each in place.seen(Said)] == [
+    assert [each.text for each in place.seen(Notice)] == [
         "The hub runs as many jobs as its tier allows; the next begins when one has ended."
     ]
     assert len(place.world.hub.puts) < 70  # every five seconds

@@ -16,9 +16,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.fleet_job.store.sqlite.rows import StoredRow
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
+from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
 from azext_iotjobs.model.hints import Hint, command
 

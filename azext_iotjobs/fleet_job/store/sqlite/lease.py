@@ -1,68 +1,55 @@
-"""Lease: who may carry a run on. Everything that only that one may write is written inside `_ours`.
+"""The lease of a run: who may execute it. What only its holder may write is written inside `HeldLease.transaction`.
 
-Each lease has a number, the run's epoch. Every transaction first says "I still have it" in the run's row, by that
-number: a process that was suspended and comes back after another one took over changes nothing, and begins nothing,
-for an intent is written before each effect.
+Each lease has a number, the run's epoch. Every transaction first renews the lease in the run's row, by that number: a
+process that was suspended and comes back after another one took over changes nothing, and begins nothing, for an intent
+is written before each effect.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
 
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.store import FleetStore
-from azext_iotjobs.model.errors import LeaseHeld, LeaseLost
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.model.errors import LeaseHeld, LeaseLost, NotFound
 from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 
-LEASE_S = 30.0  # without a heartbeat; who is gone for longer has lost it
+LEASE_S = 30.0  # without a heartbeat; a holder that is silent for longer has lost it
 BEAT_S = 5.0
 
-Taken = TypeVar("Taken", bound="Lease")
 
+class HeldLease:
+    """A lease that this process has taken."""
 
-class Lease:
-    """A run's lease that we have."""
-
-    def __init__(self, store: FleetStore, key: int, epoch: int, now: datetime) -> None:
-        self.store = store
+    def __init__(self, database: Database, key: int, epoch: int, now: datetime) -> None:
         self.key = key
-        self._epoch = epoch
+        self.epoch = epoch
+        self._database = database
         self._beat_at = now
-        self._database = store.database
 
     @classmethod
-    def take(cls: type[Taken], store: FleetStore, run: Run, holder: Holder, now: datetime) -> Taken:
-        """Take the lease. Raises LeaseHeld, saying who has it and until when."""
-        with store.database.transaction():
-            row = store.database.row("SELECT * FROM run WHERE key = ?", (run.key,))
+    def take(cls, database: Database, run: Run, holder: Holder, now: datetime) -> "HeldLease":
+        """Take the lease of a run. Raises LeaseHeld, saying who has it and until when; NotFound.
+
+        holder: the process that takes it.
+        """
+        with database.transaction():
+            row = database.row("SELECT * FROM run WHERE key = ?", (run.key,))
             if row is None:
-                store.run_by_key(run.key)
-            assert row is not None
+                raise NotFound("The run is gone: its record was deleted.")
             held = rows.holder_of(row)
             if held is not None and held[1] > now and not is_gone(held[0]):
-                raise LeaseHeld(
-                    f"{run.name} is carried on by {held[0].owner}; its lease holds until {held[1]:%H:%M:%S} UTC, and "
-                    "longer while it lives.",
-                    hint=Hint(
-                        "Watch it: ",
-                        command("iot hub fleet-job show", "-j", run.fleet_job_id),
-                        ". End it: ",
-                        command("iot hub fleet-job stop", "-j", run.fleet_job_id),
-                    ),
-                )
+                raise _is_held(run, *held)
             epoch = rows.epoch_of(row) + 1
-            store.database.change(
+            beat_at = now.timestamp()
+            database.change(
                 "UPDATE run SET epoch = ?, lease_owner = ?, lease_machine = ?, lease_pid = ?, lease_until = ?, "
                 "lease_beat_at = ? WHERE key = ?",
-                (
-                    epoch, holder.owner, holder.machine, holder.pid, now.timestamp() + LEASE_S, now.timestamp(),
-                    run.key,
-                ),
-            )  # fmt: skip
-        return cls(store, run.key, epoch, now)
+                (epoch, holder.owner, holder.machine, holder.pid, beat_at + LEASE_S, beat_at, run.key),
+            )
+        return cls(database, run.key, epoch, now)
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
@@ -70,26 +57,40 @@ class Lease:
             self._database.change(
                 "UPDATE run SET lease_owner = NULL, lease_machine = NULL, lease_pid = NULL, lease_until = NULL, "
                 "lease_beat_at = NULL WHERE key = ? AND epoch = ?",
-                (self.key, self._epoch),
+                (self.key, self.epoch),
             )
 
     @contextmanager
-    def _ours(self, now: datetime) -> Iterator[None]:
-        """A transaction that is only while the lease is ours; it is a heartbeat too. Raises LeaseLost."""
+    def transaction(self, now: datetime) -> Iterator[None]:
+        """A transaction that only is while the lease is ours; it is a heartbeat too. Raises LeaseLost."""
         with self._database.transaction():
             if not self._database.change(
                 "UPDATE run SET lease_until = ?, lease_beat_at = ? WHERE key = ? AND epoch = ?",
-                (now.timestamp() + LEASE_S, now.timestamp(), self.key, self._epoch),
+                (now.timestamp() + LEASE_S, now.timestamp(), self.key, self.epoch),
             ):
                 raise LeaseLost(
-                    "Another process carries the run on: this one was silent for too long, and has ended.",
-                    hint="What it had begun is settled by the other one.",
+                    "Another process has taken the run over: this one was silent for too long, and has ended.",
+                    hint="The other process settles what this one had begun.",
                 )
             yield
         self._beat_at = now
 
     def beat(self, now: datetime) -> None:
-        """Say that we live, when it is time to. Raises LeaseLost."""
+        """Renew the lease when it is time to. Raises LeaseLost."""
         if (now - self._beat_at).total_seconds() >= BEAT_S:
-            with self._ours(now):
+            with self.transaction(now):
                 pass
+
+
+def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
+    which = ("-j", run.fleet_job_id)
+    return LeaseHeld(
+        f"{run.name} is executed by {holder.owner}; its lease holds until {until:%H:%M:%S} UTC, and longer while that "
+        "process lives.",
+        hint=Hint(
+            "Watch it: ",
+            command("iot hub fleet-job show", *which),
+            ". End it: ",
+            command("iot hub fleet-job stop", *which),
+        ),
+    )

@@ -1,21 +1,15 @@
-"""Rows of the fleet database -> values. Instants are stored as Unix seconds.
-
-What stands in a file is looked at here, once: a value that leaves this module is whole, and a row that makes none is
-StateDamaged, with its file, its table and what is wrong.
-"""
+"""Rows of the SQLite file -> values."""
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable
-from dataclasses import is_dataclass
-from datetime import datetime, timedelta, timezone
-from enum import Enum
-from functools import wraps
-from pathlib import Path
-from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.plan import RUN_KEY_LENGTH
-from azext_iotjobs.fleet_job.store.definition_codec import (
+from azext_iotjobs.fleet_job.store.contract import DeviceGroup
+from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
+from azext_iotjobs.fleet_job.store.shapes import BadField, check_shape, shown
+from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant, instant_or_none, stored, word
+from azext_iotjobs.fleet_job.store.stored_json import (
     parse_definition,
     parse_delivery,
     parse_narrowed,
@@ -23,101 +17,13 @@ from azext_iotjobs.fleet_job.store.definition_codec import (
     parse_tier,
     read_json,
 )
-from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
-from azext_iotjobs.fleet_job.store.shapes import check_shape, shown
-from azext_iotjobs.fleet_job.store.sqlite.state_errors import BadField, damaged
-from azext_iotjobs.model.errors import UserError
+from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
+from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.run import (
-    Asked,
-    Attempt,
-    Batch,
-    BatchState,
-    DeviceState,
-    HubJob,
-    Lease,
-    Run,
-    RunState,
-    Tally,
-    Wish,
-)
-
-
-class StoredRow(sqlite3.Row):
-    """A row that knows its file, for errors."""
-
-    path: Path
-
-    def __getitem__(self, key: Any) -> Any:
-        """A column. Raises StateDamaged where there is none."""
-        try:
-            return super().__getitem__(key)
-        except IndexError as err:
-            raise damaged(self.path, f"there is no column {key}") from err
-
-
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
-Kind = TypeVar("Kind", bound=Enum)
-NAMING = ("id", "fleet_job", "name", "number", "version", "key", "run", "ordinal", "batch", "state", "seq", "device_id")
-UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RecursionError, UserError)
-SHOWN_NAMES = 3
-
-
-def stored(
-    table: str,
-) -> Callable[
-    [Callable[Concatenate[StoredRow, Given], Made]], Callable[Concatenate[StoredRow, Given], Made]
-]:  # fmt: skip
-    """What makes a value of a row of `table`: it raises StateDamaged for a row that makes none."""
-
-    def checked(
-        make: Callable[Concatenate[StoredRow, Given], Made],
-    ) -> Callable[Concatenate[StoredRow, Given], Made]:
-        @wraps(make)
-        def made(row: StoredRow, /, *given: Given.args, **named: Given.kwargs) -> Made:
-            try:
-                value = make(row, *given, **named)
-                if is_dataclass(value):
-                    check_shape(value)
-            except UNREADABLE as err:
-                _refuse(table, row, err)
-            return value
-
-        return made
-
-    return checked
-
-
-def number(row: StoredRow, name: str) -> int | None:
-    """A whole number of a row; None where there is none. Raises StateDamaged."""
-    value = row[name]
-    if value is not None and not isinstance(value, int):
-        raise damaged(row.path, f"{name} is {shown(value)}, not a number")
-    return value
-
-
-def _refuse(table: str, row: StoredRow, err: Exception) -> NoReturn:
-    names = [f"{name} {shown(row[name])}" for name in row.keys() if name in NAMING][:SHOWN_NAMES]
-    what = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-    raise damaged(row.path, f"a row of {table} ({', '.join(names)}): {what}") from err
-
-
-def instant(seconds: float | None) -> datetime | None:
-    """A stored instant, aware UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
-
-
-def seconds(at: datetime | None) -> float | None:
-    """An aware instant as it is stored."""
-    return None if at is None else at.timestamp()
-
-
-def text(typed: str | None) -> str | None:
-    """What somebody typed, as SQLite takes it: bytes that were no text come in as halves of characters."""
-    return None if typed is None else typed.encode("utf-8", "replace").decode()
+from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
+from azext_iotjobs.model.run_state import BatchState, DeviceState, RunState
 
 
 @stored("fleet_job")
@@ -128,9 +34,9 @@ def fleet_job_of(row: StoredRow) -> FleetJob:
         host=row["host"],
         version=row["version"],
         definition=parse_definition(row["document"]),
-        created_at=_there(row["created_at"]),
+        created_at=instant(row["created_at"]),
         created_by=row["created_by"],
-        edited_at=_there(row["edited_at"]),
+        edited_at=instant(row["edited_at"]),
         edited_by=row["edited_by"],
         origin=parse_origin(row["origin"]),
     )
@@ -160,14 +66,14 @@ def run_of(row: StoredRow, host: str, tally: Tally) -> Run:
         delivery=parse_delivery(row["delivery"]),
         device_count=row["device_count"],
         batch_count=row["batch_count"],
-        created_at=_there(row["created_at"]),
+        created_at=instant(row["created_at"]),
         created_by=row["created_by"],
-        started_at=instant(row["started_at"]),
-        ended_at=instant(row["ended_at"]),
-        go_on_at=instant(row["go_on_at"]),
+        started_at=instant_or_none(row["started_at"]),
+        ended_at=instant_or_none(row["ended_at"]),
+        next_batch_at=instant_or_none(row["go_on_at"]),
         reason=row["reason"],
         ended_by=row["ended_by"],
-        asked=_asked(row),
+        stop_request=_stop_request(row),
         lease=_lease(row),
         tier=parse_tier(row["tier"]),
         narrowed=parse_narrowed(row["narrowed"]),
@@ -184,15 +90,18 @@ def batch_of(row: StoredRow, tally: Tally) -> Batch:
         state=word(BatchState, row, "state"),
         size=row["size"],
         is_retry=bool(row["is_retry"]),
-        started_at=instant(row["started_at"]),
-        ended_at=instant(row["ended_at"]),
+        started_at=instant_or_none(row["started_at"]),
+        ended_at=instant_or_none(row["ended_at"]),
         forgiven=row["forgiven"],
         tally=tally,
     )
 
 
 def tally_of(found: Iterable[StoredRow], in_hub_jobs: int) -> Tally:
-    """Rows of tally, all of one batch; and how many of its devices hub jobs operate."""
+    """Counts of a batch.
+
+    found: its rows of tally.  in_hub_jobs: how many of its devices hub jobs operate.
+    """
     counts = {each.value: 0 for each in DeviceState}
     by_class: dict[str, int] = {}
     for row in found:
@@ -204,11 +113,11 @@ def tally_of(found: Iterable[StoredRow], in_hub_jobs: int) -> Tally:
 
 
 @stored("part")
-def hub_job_of(row: StoredRow) -> HubJob:
-    """A row of part that was sent."""
-    submitted_at = instant(row["submitted_at"])
+def hub_job_in_progress_of(row: StoredRow) -> HubJobInProgress:
+    """A row of part, of a hub job that was sent."""
+    submitted_at = instant_or_none(row["submitted_at"])
     limit_s = row["limit_s"]
-    return HubJob(
+    return HubJobInProgress(
         batch=row["batch"],
         job_id=row["job_id"],
         status=row["status"],
@@ -217,7 +126,7 @@ def hub_job_of(row: StoredRow) -> HubJob:
         size=row["size"],
         open_count=row["open_count"],
         tally=None if row["counts"] is None else JobTally(**read_json(row["counts"])),
-        seen_at=instant(row["seen_at"]),
+        seen_at=instant_or_none(row["seen_at"]),
         awaited=() if row["awaited"] is None else tuple(read_json(row["awaited"])),
     )
 
@@ -235,6 +144,18 @@ def _count_of(row: StoredRow) -> tuple[DeviceState, str, int]:
 
 
 @stored("device")
+def call_in_progress_of(row: StoredRow) -> CallInProgress:
+    """A row of device whose call was begun."""
+    return CallInProgress(row["device_id"], row["module_id"], row["batch"], instant_or_none(row["began_at"]))
+
+
+@stored("device_group")
+def group_of(row: StoredRow) -> DeviceGroup:
+    """A row of device_group."""
+    return DeviceGroup(host=row["host"], name=row["name"], condition=row["condition"])
+
+
+@stored("device")
 def attempt_of(row: StoredRow) -> Attempt:
     """A row of device that is to be operated."""
     return Attempt(
@@ -248,7 +169,7 @@ def attempt_of(row: StoredRow) -> Attempt:
 
 @stored("device")
 def result_of(row: StoredRow) -> DeviceResult:
-    """A row of device, as results show it: with `shown_state`, which counts calls and hub jobs under way."""
+    """A row of device with `shown_state`: its state as results show it."""
     state = word(DeviceState, row, "state")
     return DeviceResult(
         device_id=row["device_id"],
@@ -259,8 +180,8 @@ def result_of(row: StoredRow) -> DeviceResult:
         error_text=row["error_text"],
         method_status=row["method_status"],
         payload=None if row["payload"] is None else read_json(row["payload"]),
-        started_at=instant(row["began_at"]),
-        finished_at=instant(row["ended_at"]) if state.has_ended else None,
+        started_at=instant_or_none(row["began_at"]),
+        finished_at=instant_or_none(row["ended_at"]) if state.has_ended else None,
         batch=row["batch"],
         tries=row["tries"],
     )
@@ -281,22 +202,14 @@ def holder_of(row: StoredRow) -> tuple[Holder, datetime] | None:
         return None
     holder = Holder(row["lease_owner"], row["lease_machine"], row["lease_pid"])
     check_shape(holder)
-    return holder, _there(row["lease_until"])
+    return holder, instant(row["lease_until"])
 
 
-def word(kind: type[Kind], row: StoredRow, name: str) -> Kind:
-    """A word of an enumeration. Raises BadField, saying which there are."""
-    try:
-        return kind(row[name])
-    except ValueError as err:
-        known = ", ".join(str(each.value) for each in kind)
-        raise BadField(f"{name} is {shown(row[name])}, which is none of {known}") from err
-
-
-def _asked(row: StoredRow) -> Asked | None:
+def _stop_request(row: StoredRow) -> StopRequest | None:
     if row["wish"] is None:
         return None
-    return Asked(wish=word(Wish, row, "wish"), by=row["wish_by"], reason=row["wish_reason"], at=_there(row["wish_at"]))
+    kind = word(RequestKind, row, "wish")
+    return StopRequest(kind=kind, by=row["wish_by"], reason=row["wish_reason"], at=instant(row["wish_at"]))
 
 
 def _lease(row: StoredRow) -> Lease | None:
@@ -304,8 +217,4 @@ def _lease(row: StoredRow) -> Lease | None:
     if found is None:
         return None
     holder, until = found
-    return Lease(owner=holder.owner, until=until, beat_at=_there(row["lease_beat_at"]), is_gone=is_gone(holder))
-
-
-def _there(value: float) -> datetime:
-    return datetime.fromtimestamp(value, timezone.utc)
+    return Lease(owner=holder.owner, until=until, beat_at=instant(row["lease_beat_at"]), is_gone=is_gone(holder))

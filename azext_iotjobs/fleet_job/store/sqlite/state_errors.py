@@ -18,10 +18,6 @@ SURROUNDINGS = ("unable to open", "readonly", "disk i/o", "permission", "authori
 NO_DATABASE = ("not a database", "unsupported file format")
 
 
-class BadField(ValueError):
-    """What stands in a row is not what we write there; the text says which, and what it is."""
-
-
 def state_error(err: Exception, path: Path) -> StateError:
     """What SQLite or the file system said, as one of our errors."""
     said = str(err).lower()

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from azext_iotjobs.fleet_job.store.definition_codec import (
+from azext_iotjobs.fleet_job.store.stored_json import (
     parse_definition,
     parse_delivery,
     parse_origin,
@@ -13,7 +13,7 @@ from azext_iotjobs.fleet_job.store.definition_codec import (
     render_delivery,
     render_origin,
 )
-from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Origin, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.rollout import (
@@ -45,7 +45,7 @@ FULL = Rollout(
 SELECTED = Targets(
     selection=Selection(condition="tags.a = 'b'", excluded=("x",)), sample_percent=Fraction(1, 3), seed=9, max_devices=5
 )
-OF_RUN = Targets(of_run=OfRun(fleet_job_id="p", run_number=2, words=frozenset({"failed", "offline"})), limit=3)
+OF_RUN = Targets(of_run=DevicesOfRun(fleet_job_id="p", run_number=2, words=frozenset({"failed", "offline"})), limit=3)
 
 
 @pytest.mark.parametrize(
