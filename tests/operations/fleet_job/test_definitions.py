@@ -56,7 +56,7 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
 def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
     run = place.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
     job = place.store.definitions.get("job")
-    with pytest.raises(WrongState, match="stopped; another begins when it has ended"):
+    with pytest.raises(WrongState, match="stopped; another can begin when it has ended"):
         place.world.new_run(place.store, job)
     with pytest.raises(ConflictingChoice, match=r"belongs to h\.example"):
         planning.check_host(replace(job, host="h.example"), _other_client(place))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
