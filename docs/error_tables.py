@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from azext_iotjobs.cli.errors import AZ_CLASSES
+from azext_iotjobs.cli.output.hints import Typed, note, spelled
 from azext_iotjobs.clients.access import ACCESS, ACTION_PREFIX, Throttle
 from azext_iotjobs.clients.advice import BY_CODE
 from azext_iotjobs.transport.trust import CERTIFICATE_FAULTS
@@ -29,7 +30,16 @@ def page(written: str) -> str:
 
 
 def _codes() -> str:
-    return "| code | what to do |\n|---|---|\n" + "".join(f"| {code} | {hint} |\n" for code, hint in BY_CODE.items())
+    rows = (f"| {code} | {_shown(hint)} |\n" for code, hint in BY_CODE.items())
+    return "| code | what to do |\n|---|---|\n" + "".join(rows)
+
+
+def _shown(text: str) -> str:
+    """A text on one line, as the command shows it that calls a method."""
+    note(Typed(command="iot hub invoke-device-method"))
+    line = spelled(text).replace("\n", " ")
+    note(Typed())
+    return line
 
 
 def _access() -> str:
@@ -47,7 +57,7 @@ def _limits() -> str:
 
 
 def _certificates() -> str:
-    rows = [f"| {fault} | {hint} |\n" for fault, hint in dict.fromkeys(CERTIFICATE_FAULTS.values())]
+    rows = [f"| {fault} | {_shown(hint)} |\n" for fault, hint in dict.fromkeys(CERTIFICATE_FAULTS.values())]
     return "| the hub's certificate | what to do |\n|---|---|\n" + "".join(rows)
 
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from azext_iotjobs.model.errors import RunUnfinished, WrongState
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
 
 
 def check_ended(run: Run, now: datetime) -> None:
@@ -17,7 +17,7 @@ def check_ended(run: Run, now: datetime) -> None:
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another can begin when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
-        hint=Hint(
+        hint=Text(
             first,
             command(f"iot hub fleet-job {verb}", *job),
             ". Or end it: ",
@@ -35,7 +35,7 @@ def check_not_running(run: Run) -> None:
     if run.state is RunState.RUNNING:
         raise WrongState(
             f"{run.name} is running; its record is needed until it has ended.",
-            hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
+            hint=Text("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import DEVICE, MODULE, check_id
 from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.text import Field, Text
 
 MAX_STATUS_REASON = 128  # characters, IoT Hub devguide "identity registry"
 
@@ -79,32 +80,38 @@ class NewIdentity:
     parent_scope: str | None = None
 
     def __post_init__(self) -> None:
-        check_id(DEVICE, self.device_id, "--device-id")
+        check_id(DEVICE, self.device_id, Field("device_id"))
         if self.module_id is not None:
-            check_id(MODULE, self.module_id, "--module-id")
+            check_id(MODULE, self.module_id, Field("module_id"))
         check_keys(self.primary_key, self.secondary_key)
         if self.primary_key and self.sign_in is not SignIn.SAS:
-            raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
+            raise ConflictingChoice(
+                Text.of("{primary_key} and {secondary_key} go with {auth_method} shared_private_key only.")
+            )
         if self.sign_in is SignIn.THUMBPRINT and not self.primary_thumbprint:
             raise MissingChoice(
-                "--auth-method x509_thumbprint needs --primary-thumbprint.",
-                hint="Give it, or --valid-days to have a self-signed certificate made.",
+                Text.of("{auth_method} x509_thumbprint needs {primary_thumbprint}."),
+                hint=Text.of("Give it, or {valid_days} to have a self-signed certificate made."),
             )
         if self.sign_in is not SignIn.THUMBPRINT and (self.primary_thumbprint or self.secondary_thumbprint):
-            raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+            raise ConflictingChoice(Text.of("Thumbprints go with {auth_method} x509_thumbprint only."))
         check_status_reason(self.status_reason)
 
 
 def check_keys(primary: str | None, secondary: str | None) -> None:
     """Raise unless both keys are given, or neither, and each is base64."""
     if (primary is None) != (secondary is None):
-        raise MissingChoice("Only one key was given.", hint="Give both --primary-key and --secondary-key, or neither.")
+        raise MissingChoice(
+            "Only one key was given.", hint=Text.of("Give both {primary_key} and {secondary_key}, or neither.")
+        )
     if primary is not None and secondary is not None:
-        check_key(primary, "--primary-key")
-        check_key(secondary, "--secondary-key")
+        check_key(primary, Field("primary_key"))
+        check_key(secondary, Field("secondary_key"))
 
 
 def check_status_reason(reason: str | None) -> None:
     """Raise BadValue for a reason that the registry does not take."""
     if reason is not None and len(reason) > MAX_STATUS_REASON:
-        raise BadValue(f"--status-reason has {len(reason)} characters; at most {MAX_STATUS_REASON} are allowed.")
+        raise BadValue(
+            Text(Field("status_reason"), f" has {len(reason)} characters; at most {MAX_STATUS_REASON} are allowed.")
+        )

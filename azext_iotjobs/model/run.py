@@ -8,8 +8,8 @@ from fractions import Fraction
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
-from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.run_state import TRANSITIONS, USER_EVENTS, BatchState, RunEvent, RunState
+from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 FLEET_JOB = "iot hub fleet-job"
@@ -166,7 +166,7 @@ def next_state(run: Run, event: RunEvent) -> RunState:
         may = [each.value for before, each in TRANSITIONS if before is state and each in USER_EVENTS]
         can = f"it can be asked to {' or '.join(may)}" if may else "it has ended"
         suggestion = ("", command(f"{FLEET_JOB} {may[0]}", "-j", run.fleet_job_id)) if may else _after_the_end(run)
-        raise WrongState(f"{run.name} is {state.value}: {event.value} is not possible; {can}.", hint=Hint(*suggestion))
+        raise WrongState(f"{run.name} is {state.value}: {event.value} is not possible; {can}.", hint=Text(*suggestion))
     return after
 
 

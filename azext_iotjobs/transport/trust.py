@@ -3,10 +3,11 @@
 import ssl
 
 from azext_iotjobs.model.errors import NotTrusted
+from azext_iotjobs.model.text import Text, command
 
-TRUST = (
+TRUST = Text.of(
     "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
-    "too. A local hub is trusted with -n localhost, in Python with ca_file."
+    "too. A local hub is trusted with {hub} localhost, in Python with ca_file."
 )
 # OpenSSL's numbers, X509_V_ERR_…: what is wrong with a certificate, and what to do.
 CERTIFICATE_FAULTS = {
@@ -15,7 +16,7 @@ CERTIFICATE_FAULTS = {
     18: ("it is self-signed", TRUST),
     19: ("the authority that signed it is not trusted here", TRUST),
     20: ("the authority that signed it is not trusted here", TRUST),
-    62: ("it is for another host name", "Check the hub's host name: az iot hub show -n NAME"),
+    62: ("it is for another host name", Text("Check the hub's host name: ", command("iot hub show", hub="NAME"))),
     64: ("it is for another address", "Give the hub's host name, not an address."),
 }
 

@@ -12,7 +12,6 @@ from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import NO_METHOD, Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.rollout import (
@@ -30,6 +29,7 @@ from azext_iotjobs.model.rollout import (
 )
 from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.twin import TwinPatch
 
 NONE = "none"  # takes a threshold or the retries away
@@ -220,7 +220,7 @@ class TypedDefinition:
         if self.device_group is not None:
             if not self.device_group.strip():
                 raise BadValue(
-                    "--group is empty.", hint=Hint("Which there are: ", command("iot hub fleet-job group list"))
+                    "--group is empty.", hint=Text("Which there are: ", command("iot hub fleet-job group list"))
                 )
             changes["group"] = self.device_group
         if self.first_devices is not None:

@@ -10,8 +10,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import DeviceGroup
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
@@ -67,7 +67,7 @@ def _only(place: FleetPlace, name: str) -> DeviceGroup:
     if not found:
         raise NotFound(
             f"There is no device group {name[:60]!r}.",
-            hint=Hint("Which there are: ", command("iot hub fleet-job group list")),
+            hint=Text("Which there are: ", command("iot hub fleet-job group list")),
         )
     if len(found) > 1:
         hosts = ", ".join(each.host for each in found)

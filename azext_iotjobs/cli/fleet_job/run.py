@@ -27,10 +27,10 @@ from azext_iotjobs.fleet_job.store.holder import this_process, who
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, WrongState
 from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
@@ -117,7 +117,7 @@ def _go_on(
     ):
         raise BadValue(
             "Nothing was sent.",
-            hint=Hint(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
+            hint=Text(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     return carry(cmd, place, lambda: hub, last, options, lambda run, own: run_loop.resume(run, own, delivery))
 
@@ -134,7 +134,7 @@ def _cancel_first(cmd: Any, place: FleetPlace, job: FleetJob, unfinished: Run) -
     if flag.is_set():
         raise BadValue(
             f"{ended.name} is canceled; no other was begun, as Ctrl-C came meanwhile.",
-            hint=Hint(command("iot hub fleet-job run", "-j", job.fleet_job_id)),
+            hint=Text(command("iot hub fleet-job run", "-j", job.fleet_job_id)),
         )
 
 

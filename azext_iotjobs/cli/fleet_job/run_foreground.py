@@ -23,10 +23,10 @@ from azext_iotjobs.fleet_job.store.holder import who
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver, FleetJob
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
@@ -73,13 +73,13 @@ def start(
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
             f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
-            hint=Hint("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
+            hint=Text("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     if not agreed:
         own = run_loop.run_context(place.store, driver_factory(lambda: client, CLOCK), CLOCK, RunObservers(None, None), _NEVER)
         run_loop.cancel(made, own, by=who(), reason="Not confirmed.")
         raise BadValue(
-            "Nothing was sent.", hint=Hint("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
+            "Nothing was sent.", hint=Text("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
         )
     return carry(cmd, place, lambda: client, made, options, run_loop.execute)
 

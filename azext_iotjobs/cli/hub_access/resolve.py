@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.required_rights import ALL, needed_rights
+from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -52,7 +52,7 @@ class Surroundings(NamedTuple):
     from_environment: str | None  # a connection string
     configured_auth: str | None  # from az's configuration; not checked
     azure: "Callable[[], AzLogin]"  # asked for when it is needed: other commands start without it
-    needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
+    needed: Rights = ALL_RIGHTS  # rights that a policy must have, where one is chosen
 
 
 class ChosenHub(NamedTuple):
@@ -64,22 +64,18 @@ class ChosenHub(NamedTuple):
     tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
 
 
-def open_client(
-    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
-) -> HubClient:
+def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
     """Take the hub arguments out of `command_args` and give the client that they mean.
 
     changes: the command changes something on the hub; then a hub that was not typed is named on stderr.
-    needed: rights that a policy must have, where one is chosen; None: those that the command has in the table.
+    needed: rights that a policy must have, where one is chosen.
     Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
     where its login is asked.
     """
     return client_of(hub_of(cli_ctx, command_args, changes=changes, needed=needed))
 
 
-def hub_of(
-    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
-) -> ChosenHub:
+def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> ChosenHub:
     """The same without its client, which `client_of` gives."""
     typed = HubArguments(
         hub=_text(command_args.pop("hub", None)),
@@ -91,7 +87,7 @@ def hub_of(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
-        needed=needed_rights(cli_ctx.data.get("command") or "") if needed is None else needed,
+        needed=needed,
     )
     chosen = choose_hub(typed, around)
     if changes and not chosen.was_typed:

@@ -11,7 +11,7 @@ from azext_iotjobs.cli.identity.authentication import (
 )
 from azext_iotjobs.cli.identity.host_name_type import AUTO, device_host_for
 from azext_iotjobs.cli.input.generic_update import Edit, apply_edits, check_edits
-from azext_iotjobs.cli.query.run import device_rows
+from azext_iotjobs.cli.input.limited_query import device_rows
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import MissingChoice
 from azext_iotjobs.model.identity import NewIdentity, check_status_reason

@@ -1,9 +1,11 @@
-"""Help of identities and twins of devices."""
+"""Help of identities, of devices and modules, and of what opens a hub."""
 
 from azext_iotjobs.cli.output.help_text import command, group
 
 group("iot hub device-identity", "Manage the registry of devices.")
+
 group("iot hub device-identity connection-string", "The connection string with which a device signs in.")
+
 command(
     "iot hub device-identity create",
     "Register a device.",
@@ -13,27 +15,32 @@ command(
         "az iot hub device-identity create -n localhost -d pump-2 --am x509_thumbprint --valid-days 90 --output-dir .",
     ),
 )
+
 command(
     "iot hub device-identity show",
     "Show a device's registration, keys included.",
     ("Show a device's status.", "az iot hub device-identity show -n localhost -d pump-1 --query status"),
 )
+
 command(
     "iot hub device-identity list",
     "List devices, as the hub's query shows them.",
     ("List ten device ids.", 'az iot hub device-identity list -n localhost --top 10 --query "[].deviceId" -o tsv'),
 )
+
 command(
     "iot hub device-identity update",
     "Change a device's registration; what is not named stays as it is.",
     ("Disable a device.", "az iot hub device-identity update -n localhost -d pump-1 --status disabled --star stolen"),
     ("The same, by path.", "az iot hub device-identity update -n localhost -d pump-1 --set status=disabled"),
 )
+
 command(
     "iot hub device-identity delete",
     "Remove a device and its twin.",
     ("Remove a device.", "az iot hub device-identity delete -n localhost -d pump-1"),
 )
+
 command(
     "iot hub device-identity connection-string show",
     "Show the connection string with which a device signs in.",
@@ -43,6 +50,7 @@ command(
         "--query connectionString -o tsv)",
     ),
 )
+
 command(
     "iot hub device-identity renew-key",
     "Make the keys of devices anew, or swap a device's two keys.",
@@ -61,13 +69,16 @@ command(
 )  # fmt: skip
 
 group("iot hub device-identity parent", "The edge device through which a device speaks to the hub.")
+
 group("iot hub device-identity children", "The devices that speak to the hub through an edge device.")
+
 command(
     "iot hub device-identity parent show",
     "Show the registration of a device's parent.",
     ("Which device is it?",
      "az iot hub device-identity parent show -n localhost -d sensor-1 --query deviceId -o tsv"),
 )  # fmt: skip
+
 command(
     "iot hub device-identity parent set",
     "Give a device a parent, which must be an edge device.",
@@ -75,17 +86,20 @@ command(
     ("Put another in its place.",
      "az iot hub device-identity parent set -n localhost -d sensor-1 --parent-device-id gateway-2 --force"),
 )  # fmt: skip
+
 command(
     "iot hub device-identity children add",
     "Give devices this edge device as their parent. All are checked before the first is changed.",
     ("Add two children.",
      "az iot hub device-identity children add -n localhost -d gateway-1 --child-list sensor-1 sensor-2"),
 )  # fmt: skip
+
 command(
     "iot hub device-identity children list",
     "List the ids of an edge device's children, as the hub's query finds them.",
     ("List them, one a line.", "az iot hub device-identity children list -n localhost -d gateway-1 -o tsv"),
 )
+
 command(
     "iot hub device-identity children remove",
     "Take away the parent of an edge device's children; the devices stay.",
@@ -93,45 +107,108 @@ command(
     ("Remove all.", "az iot hub device-identity children remove -n localhost -d gateway-1 --remove-all"),
 )
 
-group("iot hub device-twin", "Manage device twins: tags, desired and reported properties.")
+group("iot hub module-identity", "Manage the modules of devices: identities with keys and a twin of their own.")
+
+group("iot hub module-identity connection-string", "The connection string with which a module signs in.")
+
 command(
-    "iot hub device-twin show",
-    "Show a device's twin.",
-    ("Read one desired property.", "az iot hub device-twin show -n localhost -d pump-1 "
-     "--query properties.desired.BuildingNo"),
+    "iot hub module-identity create",
+    "Register a module of a device.",
+    ("Register a module with keys that the hub makes.",
+     "az iot hub module-identity create -n localhost -d pump-1 -m motor"),
+    (
+        "Register a module with a self-signed certificate, made here.",
+        "az iot hub module-identity create -n localhost -d pump-1 -m motor --am x509_thumbprint --valid-days 90 "
+        "--output-dir .",
+    ),
 )  # fmt: skip
+
 command(
-    "iot hub device-twin update",
-    "Merge into a twin's tags and desired properties; null removes a key.",
+    "iot hub module-identity show",
+    "Show a module's registration, keys included.",
+    ("Is it connected?",
+     "az iot hub module-identity show -n localhost -d pump-1 -m motor --query connectionState -o tsv"),
+)  # fmt: skip
+
+command(
+    "iot hub module-identity list",
+    "List a device's modules, as the registry has them.",
+    ("List their ids.",
+     'az iot hub module-identity list -n localhost -d pump-1 --query "[].moduleId" -o tsv'),
+)  # fmt: skip
+
+command(
+    "iot hub module-identity update",
+    "Change a module's registration; what is not named stays as it is.",
     (
-        "Set a desired property and a tag.",
-        "az iot hub device-twin update -n localhost -d pump-1 --desired '{\"BuildingNo\": 45}' "
-        '--tags \'{"site": "north"}\'',
-    ),
-    (
-        "The same as pairs.",
-        "az iot hub device-twin update -n localhost -d pump-1 --desired BuildingNo=45 --tags site=north",
-    ),
-    ("Remove two tags.", "az iot hub device-twin update -n localhost -d pump-1 --remove tags.site --remove tags.floor"),
-    (
-        "Text that looks like a number stands between single quotes.",
-        "az iot hub device-twin update -n localhost -d pump-1 --desired \"fw='4.10'\"",
+        "Set both of its keys.",
+        "az iot hub module-identity update -n localhost -d pump-1 -m motor "
+        "--set authentication.symmetricKey.primaryKey=KEY1 authentication.symmetricKey.secondaryKey=KEY2",
     ),
 )
+
 command(
-    "iot hub device-twin replace",
-    "Replace a twin's tags and desired properties; those that are not given are removed.",
-    (
-        "Give a twin one tag and no desired properties.",
-        "az iot hub device-twin replace -n localhost -d pump-1 --json '{\"tags\": {\"site\": \"north\"}}'",
-    ),
-    ("Put back what `device-twin show` wrote into a file.",
-     "az iot hub device-twin replace -n localhost -d pump-1 --json twin.json"),
-    long="What only the hub and the device write (reported properties, versions, states) may stand in the document and "
-    "is left out.",
+    "iot hub module-identity delete",
+    "Remove a module and its twin.",
+    ("Remove a module.", "az iot hub module-identity delete -n localhost -d pump-1 -m motor"),
+)
+
+command(
+    "iot hub module-identity renew-key",
+    "Make the keys of a device's modules anew, or swap a module's two keys.",
+    ("Renew one key and show the registration.",
+     "az iot hub module-identity renew-key -n localhost -d pump-1 -m motor --key-type primary"),
+    ("Renew both keys of all modules of a device.",
+     "az iot hub module-identity renew-key -n localhost -d pump-1 -m '*' --kt both"),
+    long="For one module, its registration is printed, keys included; for several, what became of each. See "
+    "`az iot hub device-identity renew-key`.",
 )  # fmt: skip
+
 command(
-    "iot hub device-twin list",
-    "List device twins.",
-    ("List all twins.", "az iot hub device-twin list -n localhost --top -1"),
+    "iot hub module-identity connection-string show",
+    "Show the connection string with which a module signs in.",
+    (
+        "Keep it in a variable.",
+        "CS=$(az iot hub module-identity connection-string show -n localhost -d pump-1 -m motor "
+        "--query connectionString -o tsv)",
+    ),
+)
+
+group("iot hub connection-string", "Connection strings of hubs, with the key of a shared access policy.")
+
+command(
+    "iot hub connection-string show",
+    "Show the connection string of a hub, or of every hub of the subscription.",
+    (
+        "Keep that of the running local hub in a variable.",
+        "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
+    ),
+    ("Only the right to connect to services.", "az iot hub connection-string show -n localhost --policy-name service"),
+    (
+        "With the host name that services call, of a hub on a newer gateway.",
+        "az iot hub connection-string show -n my-hub --hostname-type service",
+    ),
+    ("Those of all policies.", "az iot hub connection-string show -n localhost --all"),
+    ("Of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
+    long="Without --hub-name and --login it is the hub of IOTJOBS_CONNECTION_STRING; where that is not set, all hubs "
+    "that az's login sees are listed, and those that cannot be shown are named on stderr.\n\nA hub on a newer "
+    "gateway is shown with its host name for devices, as azure-iot shows it; every command here finds the one "
+    "that it calls.",
+)
+
+command(
+    "iot hub generate-sas-token",
+    "Make a shared access signature: of a hub's policy, a device or a module.",
+    (
+        "Call the hub's REST API with curl.",
+        "TOKEN=$(az iot hub generate-sas-token -n localhost --query sas -o tsv)",
+    ),
+    ("Let a device in for a day.", "az iot hub generate-sas-token -n localhost -d pump-1 --duration 86400"),
+    ("Let a module in.", "az iot hub generate-sas-token -n localhost -d pump-1 -m motor --key-type secondary"),
+    (
+        "Without asking a hub, from a hub's, device's or module's connection string in a file.",
+        "az iot hub generate-sas-token --connection-string @device.txt",
+    ),
+    long="The token is for one host: of a hub on a newer gateway the one that services call, with --device-id the one "
+    "that devices connect to; --hostname-type names another. A connection string's own name stays as it is.",
 )

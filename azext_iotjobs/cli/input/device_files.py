@@ -14,6 +14,7 @@ from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.target import looks_like_connection_string, parse_connection_string
+from azext_iotjobs.model.text import Text
 
 ONE_BYTE = "cp1252"  # in which spreadsheets on Windows write what is not UTF-8; ids are ASCII in it
 
@@ -111,7 +112,7 @@ def _device_of(connection: str, where: str) -> str:
     try:
         parsed = parse_connection_string(connection)
     except UserError as err:
-        raise BadValue(f"{where}: {err}", hint=err.hint) from None
+        raise BadValue(Text(where, ": ", err.message), hint=err.hint) from None
     if parsed.device_id is None or parsed.module_id is not None:
         raise BadValue(
             f"{where}: this is not a device's connection string.",

@@ -17,15 +17,15 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, StateError
-from azext_iotjobs.model.hints import Hint, Shell
 from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.text import Shell, Text
 
 logger = get_logger(__name__)
 
 STOP_LIMIT_S = 30.0  # a clean end closes each connection: ten thousand take some seconds
 LOOK_INTERVAL_S = 0.05
 EVERYTHING = "all devices, twins, jobs, messages and CA certificates"
-HOW_TO_GET_PEM = Hint("From a DER file: ", Shell("openssl x509 -inform der -in ca.cer -out ca.pem"))
+HOW_TO_GET_PEM = Text("From a DER file: ", Shell("openssl x509 -inform der -in ca.cer -out ca.pem"))
 
 
 def start(

@@ -7,10 +7,10 @@ from knack.log import get_logger
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
 from azext_iotjobs.model.message import ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.message import device_messages as operation
 
 logger = get_logger(__name__)
@@ -109,7 +109,7 @@ def _checked(typed: str | None) -> str:
     if not lock_token:
         raise MissingChoice(
             "--etag is missing.",
-            hint=Hint("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
+            hint=Text("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
         )
     check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

@@ -15,10 +15,10 @@ from azext_iotjobs.cli.output.row_writer import Target, form_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
-from azext_iotjobs.model.method import OF_A_CALL, MethodCall
+from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, Outcome, SuccessStatus, parse_success_status
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.method import invoke as operation
 from azext_iotjobs.operations.method.invoke_many import Plan
 
@@ -138,7 +138,7 @@ def invoke(
     if selection.is_of_modules:
         raise ConflictingChoice(
             "--query-condition selects modules; this command calls devices.",
-            hint=Hint("For modules: ", command("iot hub invoke-module-method")),
+            hint=Text("For modules: ", command("iot hub invoke-module-method")),
         )
     return _many(cmd, client, selection, None, call, for_many, guards)
 
@@ -250,7 +250,6 @@ def _call(method: str, method_json: Given, timeout_s: int, connect_limit_s: int 
         response_timeout_s=timeout_s,
         # One option for both waits, as the reference has it, unless the other is given.
         connect_timeout_s=timeout_s if connect_limit_s is None else connect_limit_s,
-        options=OF_A_CALL,
     )
 
 

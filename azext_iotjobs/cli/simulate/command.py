@@ -29,8 +29,8 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -138,7 +138,7 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
     if (reason := reason_against(device)) is not None:
         raise BadValue(
             reason,
-            hint=Hint(
+            hint=Text(
                 "Over HTTPS it sends and receives messages: ",
                 command("iot device simulate", "--protocol", "http", "-d", device),
             ),

@@ -25,9 +25,9 @@ from azext_iotjobs.model.fleets import (
     registry_time,
     some,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import provisioning as operation
 
 logger = get_logger(__name__)
@@ -94,7 +94,7 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
             f"Not registered: {some(found.missing)}.",
             hint="--create registers those of --prefix and --count that are missing."
             if fleet.id_prefix is not None
-            else Hint("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
+            else Text("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
         )
     result = Fleet(there=found.there, missing=found.missing, numbers=found.numbers, own_keys=meant.own_keys)
     if not result.size and not fleet.only_plans:

@@ -12,6 +12,6 @@ def show(client: HubClient, device: str) -> dict[str, Any]:
 
 def list_twins(client: HubClient, edge: bool = False, limit: int = 1000) -> list[dict[str, Any]]:
     """List device twins."""
-    from azext_iotjobs.cli.query.run import device_rows  # here, so that looking at one starts without it
+    from azext_iotjobs.cli.input.limited_query import device_rows  # here, so that looking at one starts without it
 
     return device_rows(client, edge=edge, limit=limit)

@@ -9,6 +9,7 @@ method raises StateError when the store itself cannot be used.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
@@ -25,6 +26,20 @@ if TYPE_CHECKING:  # whoever executes no run starts without it
 MAX_HUB_JOBS = 100  # of one run that are listed; a tier has ten slots at most
 
 # -- values -----------------------------------------------------------------------------------------------------------
+
+
+class Access(Enum):
+    """What a store is opened for."""
+
+    MAKE = "make"  # it is made when it is missing
+    CHANGE = "change"  # one that is missing is empty, and is not made
+    READ = "read"  # the same, and nothing is written
+    PLAN = "plan"  # the same, for a command that would make it
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written."""
+        return self in (Access.MAKE, Access.CHANGE)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from azext_iotjobs.model.fleet_job import (
     check_id,
     id_with,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
 
 MIN_HISTORY_DAYS = 30  # that are kept; a hub keeps as many
 COPY_SUFFIX, COPY_NAME = "-copy", " Copy"
@@ -148,7 +148,7 @@ def rerun(
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
             f"{run.name} is {run.state.value}{by_whom(run, at)}; which devices fail is not known yet.",
-            hint=Hint("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
+            hint=Text("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
         )
     parent = store.definitions.get(run.fleet_job_id, run.version)
     targets = Targets(of_run=DevicesOfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))

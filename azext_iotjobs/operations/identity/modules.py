@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import IotJobsError, NotFound, StateError, Unauthorized
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.text import Text, command
 
 Result = TypeVar("Result")
 
@@ -27,8 +27,8 @@ def on_device(client: HubClient, device_id: str, call: Callable[[], Result]) -> 
         if not device.is_enabled:
             raise StateError(
                 f"Device {device_id} is disabled; until it is enabled, the hub refuses what concerns its modules.",
-                hint=Hint(
-                    "Enable it: ", command("iot hub device-identity update", "-d", device_id, "--status", "enabled")
+                hint=Text(
+                    "Enable it: ", command("iot hub device-identity update", device_id=device_id, status="enabled")
                 ),
             ) from refused
         raise

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_with_parent
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.model.ids import DEVICE, can_be
 from azext_iotjobs.model.query import quoted
+from azext_iotjobs.model.text import Field, Text, command
 
 SCOPE_PREFIX = "ms-azure-iot-edge://"  # then the edge device's id, a dash and a number
 
@@ -20,8 +20,9 @@ def parent_of(client: HubClient, device_id: str) -> Identity:
     if not child.parent_scopes:
         raise NotFound(
             f"Device {device_id} has no parent.",
-            hint=Hint(
-                "Give it one: ", command("iot hub device-identity parent set", "-d", device_id, "--pd", "EDGE-DEVICE")
+            hint=Text(
+                "Give it one: ",
+                command("iot hub device-identity parent set", device_id=device_id, parent_device_id="EDGE-DEVICE"),
             ),
         )
     (scope, *_) = child.parent_scopes
@@ -54,7 +55,8 @@ def adoption(client: HubClient, parent_id: str, child_ids: Sequence[str], *, tak
     others = [each.device_id for each in children if each.parent_scopes and parent.scope not in each.parent_scopes]
     if others and not takes_over:
         raise ConflictingChoice(
-            f"{_devices(others)} another parent already.", hint=f"--force gives {_them(others)} this one instead."
+            f"{_devices(others)} another parent already.",
+            hint=Text(Field("force"), f" gives {_them(others)} this one instead."),
         )
     return Move(parent.scope, tuple(each for each in children if parent.scope not in each.parent_scopes))
 
@@ -78,7 +80,7 @@ def release(client: HubClient, parent_id: str, child_ids: Sequence[str]) -> Move
     if strangers:
         raise BadValue(
             f"Not children of {parent_id}: {', '.join(strangers)}. Nothing was changed.",
-            hint=Hint("Its children: ", command("iot hub device-identity children list", "-d", parent_id)),
+            hint=Text("Its children: ", command("iot hub device-identity children list", device_id=parent_id)),
         )
     return Move(None, tuple(children))
 
@@ -110,7 +112,9 @@ def edge_device(client: HubClient, device_id: str) -> Identity:
     if not device.is_edge or device.scope is None:
         raise BadValue(
             f"Device {device_id} is no edge device, so it has no children.",
-            hint=Hint("Make it one: ", command("iot hub device-identity update", "-d", device_id, "--edge-enabled")),
+            hint=Text(
+                "Make it one: ", command("iot hub device-identity update", device_id=device_id, edge_enabled=True)
+            ),
         )
     return device
 

@@ -8,9 +8,9 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identities import MAX_RENEWED
 from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.identity import Address, Identity, SignIn, WhichKey
 from azext_iotjobs.model.renewal import Renewal
+from azext_iotjobs.model.text import Command, Text, command
 
 KEY_BYTES = 32  # as the hub makes them; it takes 16 to 64
 
@@ -34,7 +34,7 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
     if now.sign_in != SignIn.SAS.value or primary is None or secondary is None:
         raise NoKeys(
             f"The {address} has no keys: it signs in by {now.sign_in}.",
-            hint=Hint("Only what signs in with keys (sas) has any to renew. See how it signs in: ", _show(address)),
+            hint=Text("Only what signs in with keys (sas) has any to renew. See how it signs in: ", _show(address)),
         )
     match which:
         case WhichKey.PRIMARY:
@@ -50,8 +50,9 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
 
 
 def _show(address: Address) -> Command:
-    kind, module = ("device", ()) if address.module_id is None else ("module", ("-m", address.module_id))
-    return command(f"iot hub {kind}-identity show", "-d", address.device_id, *module)
+    if address.module_id is None:
+        return command("iot hub device-identity show", device_id=address.device_id)
+    return command("iot hub module-identity show", device_id=address.device_id, module_id=address.module_id)
 
 
 def renew_many(client: HubClient, addresses: Sequence[Address], which: WhichKey, on_batch: OnBatch) -> Renewal:

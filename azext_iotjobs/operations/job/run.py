@@ -17,10 +17,10 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Throttled,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.query import rows_of_job
+from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def create(client: HubClient, request: "JobRequest") -> Job:
             status=refused.status,
             hub_code=refused.hub_code,
             tracking_id=refused.tracking_id,
-            hint=Hint(
+            hint=Text(
                 "Wait for its end, or cancel it if it has not begun: ",
-                command("iot hub job cancel", "--job-id", "JOB"),
+                command("iot hub job cancel", job_id="JOB"),
                 ". A scheduled job holds its slot until it has run.",
             ),
         ) from refused
@@ -203,7 +203,7 @@ def list_jobs(
     Raises BadValue for a `top` below 1.
     """
     if top is not None and top < 1:
-        raise BadValue(f"--top {top}: give 1 or more.")
+        raise BadValue(Text(Field("limit"), f" {top}: give 1 or more."))
     return list(islice(_all_jobs(client, job_type, status), top))
 
 
@@ -238,4 +238,4 @@ def _holders(client: HubClient) -> str:
 
 
 def _unknown(job_id: str) -> NotFound:
-    return NotFound(f"The hub knows no job {job_id}.", hint=Hint("List them: ", command("iot hub job list")))
+    return NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))

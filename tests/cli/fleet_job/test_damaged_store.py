@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import groups, read, results
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.cli.output.tables import table_of
-from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME, Access
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged

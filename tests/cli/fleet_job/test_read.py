@@ -19,11 +19,12 @@ import pytest
 from knack.prompting import NoTTYException
 
 from azext_iotjobs.cli.fleet_job import groups, read, results
-from azext_iotjobs.cli.fleet_job.context import FOLDER, Access, FleetPlace, fleet_place
+from azext_iotjobs.cli.fleet_job.context import FOLDER, FleetPlace, fleet_place
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.output import confirm
 from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore

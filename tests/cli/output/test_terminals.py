@@ -18,6 +18,7 @@ from knack.log import _CustomStreamHandler, get_logger
 from knack.output import format_table
 from knack.util import CommandResultItem
 
+from azext_iotjobs.cli.commands import table_of, view_of
 from azext_iotjobs.cli.errors import az_error_of
 from azext_iotjobs.cli.local_hub.command import how_to_use
 from azext_iotjobs.cli.output import terminals
@@ -25,11 +26,10 @@ from azext_iotjobs.cli.output.cells import cell, shortened
 from azext_iotjobs.cli.output.exit_code import end_without_result
 from azext_iotjobs.cli.output.status_line import LiveLine
 from azext_iotjobs.cli.output.table_fitting import narrowed
-from azext_iotjobs.cli.output.tables import VIEWS, table_of
 from azext_iotjobs.cli.output.terminals import broken, cut_between_words, fitted
 from azext_iotjobs.model.errors import BadValue, DeviceFailed
-from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.text import Shell, Text, command
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
@@ -147,7 +147,9 @@ def test_how_many_succeeded_is_shown_before_what_is_still_to_come(
 @pytest.mark.parametrize(("command", "result", "first"), SHOWN)
 def test_a_table_that_goes_elsewhere_has_its_full_width(command: str, result: Any, first: tuple[str, ...]) -> None:
     headings = printed(command, result)[0].split()
-    wanted = VIEWS[command]([result] if isinstance(result, dict) else result)
+    view = view_of(command)
+    assert view is not None
+    wanted = view([result] if isinstance(result, dict) else result)
     assert headings == [
         name for name, value in wanted[0].items() if any(row.get(name) not in ("", None) for row in wanted)
     ]
@@ -260,11 +262,11 @@ COMMAND = "az iot hub fleet-job results -j firmware-7-south --state-dir '/a/rath
     ("hint", "commands"),
     [
         ("Text stands in 'single quotes', names that are words of the language in [[double brackets]], always.", []),
-        (Hint("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
-        (Hint(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
-        (Hint("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
+        (Text("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
+        (Text(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
+        (Text("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
          ["cp a b", COMMAND]),
-        (Hint("Change it, if it is yours and nobody else counts on it: ",
+        (Text("Change it, if it is yours and nobody else counts on it: ",
               command("iot hub device-identity update", "-d", "ID")), ["az iot hub device-identity update -d ID"]),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, Driver, Orig
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from tests.helpers.fleet_job_hub_double import StopDouble, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import StopDouble, Wire, definition_of, rows_of
 from tests.helpers.fleet_job_setup import METHOD, Place, by_both, failing, ids
 from tests.helpers.transport_double import response
 
@@ -136,5 +136,5 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
     assert len(sample) == 4 and sample == sorted(sample) and sample == chosen("d", sample_percent=Fraction(10), seed=1)
     assert chosen("e", limit=10, max_devices=20) == list(ids(10))
     for more in ({"limit": 30}, {}):
-        with pytest.raises(BadValue, match="--max-devices"):
+        with pytest.raises(BadValue, match="max.devices"):
             chosen(f"f{len(more)}", max_devices=20, **more)

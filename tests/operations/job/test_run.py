@@ -147,7 +147,7 @@ def test_a_refusal_while_waiting_is_not_ridden_out() -> None:
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize(("part", "option"), [("interval_s", "--poll-interval"), ("limit_s", "--poll-duration")])
+@pytest.mark.parametrize(("part", "option"), [("interval_s", "poll_interval_s"), ("limit_s", "timeout_s")])
 def test_a_policy_that_would_spin_is_refused(part: str, option: str) -> None:
     with pytest.raises(BadValue, match=option):
         WaitPolicy(**{part: 0})
@@ -278,7 +278,7 @@ def test_the_old_endpoint_is_not_asked_for_what_only_the_new_one_has() -> None:
 
 def test_a_top_below_one_is_refused_before_anything_is_sent() -> None:
     client, transport = hub(listing)
-    with pytest.raises(BadValue, match="--top"):
+    with pytest.raises(BadValue, match="limit"):
         run.list_jobs(client, None, None, 0)
     assert transport.requests == []
 

@@ -12,34 +12,20 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.text import Text, command
 
 FILE_NAME = "fleet-jobs.db"
 CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
 WANTS_TO_WRITE = ("readonly", "unable to open")  # what SQLite says then of a file that it may only read
 PRIVATE = ""  # SQLite's name for a database that goes with its connection; it spills to a temporary file
-
-
-class Access(Enum):
-    """What a database is opened for."""
-
-    MAKE = "make"  # folder and file are made when they are missing
-    CHANGE = "change"  # what is not there is empty, and is not made
-    READ = "read"  # the same, and nothing is written
-    PLAN = "plan"  # the same, for what would make it
-
-    @property
-    def writes(self) -> bool:
-        """Whether anything may be written."""
-        return self in (Access.MAKE, Access.CHANGE)
 
 
 class Database:
@@ -91,7 +77,7 @@ class Database:
             raise StateUnusable(
                 f"The state file {self.path} was left in the middle of a change, and cannot be read before that is "
                 "settled; this user may not write it.",
-                hint=Hint("Have its owner look at it once: ", command("iot hub fleet-job list")),
+                hint=Text("Have its owner look at it once: ", command("iot hub fleet-job list")),
             )
         return _connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
 

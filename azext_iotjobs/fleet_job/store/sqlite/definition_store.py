@@ -9,8 +9,8 @@ from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, text
 from azext_iotjobs.fleet_job.store.stored_json import render_definition, render_origin
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Text, command
 
 JOINED = """
     SELECT fleet_job.*, definition.document, definition.edited_at, definition.edited_by
@@ -44,7 +44,7 @@ class DefinitionStore:
         if row is None:
             which = repr(fleet_job_id[:60]) if version is None else f"{fleet_job_id} in version {version}"
             raise NotFound(
-                f"There is no fleet job {which}.", hint=Hint("List them: ", command("iot hub fleet-job list"))
+                f"There is no fleet job {which}.", hint=Text("List them: ", command("iot hub fleet-job list"))
             )
         found = rows.fleet_job_of(row)
         return found if version is None else replace(found, version=version)
@@ -92,5 +92,5 @@ class DefinitionStore:
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"There is a fleet job {fleet_job_id} already.",
-        hint=Hint("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
+        hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
     )

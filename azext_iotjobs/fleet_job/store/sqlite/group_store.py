@@ -6,7 +6,7 @@ from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.text import Text, command
 
 
 class GroupStore:
@@ -22,7 +22,7 @@ class GroupStore:
             if any((each.host, each.name) == (host, name) for each in self.list_all()):
                 raise ConflictingChoice(
                     f"There is a device group {name!r} of {host} already.",
-                    hint=Hint(
+                    hint=Text(
                         "Give another name, or change it: ", command("iot hub fleet-job group update", "--group", name)
                     ),
                 )
@@ -42,7 +42,7 @@ class GroupStore:
             known = ", ".join(each.name for each in self.list_all() if each.host == host) or "none is saved"
             raise NotFound(
                 f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
-                hint=Hint("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
+                hint=Text("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
             )
         return rows.group_of(row).condition
 

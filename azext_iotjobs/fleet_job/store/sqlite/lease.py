@@ -13,8 +13,8 @@ from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.model.errors import LeaseHeld, LeaseLost, NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Text, command
 
 LEASE_S = 30.0  # without a heartbeat; a holder that is silent for longer has lost it
 BEAT_S = 5.0
@@ -87,7 +87,7 @@ def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
     return LeaseHeld(
         f"{run.name} is executed by {holder.owner}; its lease holds until {until:%H:%M:%S} UTC, and longer while that "
         "process lives.",
-        hint=Hint(
+        hint=Text(
             "Watch it: ",
             command("iot hub fleet-job show", *which),
             ". End it: ",

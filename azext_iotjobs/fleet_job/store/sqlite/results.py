@@ -9,8 +9,8 @@ from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import damaged
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Text, command
 
 PAGE_ROWS = 500
 
@@ -40,7 +40,7 @@ class ResultStore:
             which = ("-j", run.fleet_job_id, "--run", str(run.number), "--columns", "deviceId")
             raise NotFound(
                 f"{run.name} has no device {device_id[:128]!r}.",
-                hint=Hint("Its devices: ", command("iot hub fleet-job results", *which)),
+                hint=Text("Its devices: ", command("iot hub fleet-job results", *which)),
             )
 
     def _pages(self, run: Run, wanted: ResultFilter, after: int, columns: str) -> Iterator[list[StoredRow]]:

@@ -10,11 +10,11 @@ from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, t
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
 
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
 WITH_HOST = "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job"
@@ -130,7 +130,7 @@ class RunStore:
             which, verb = f"has no run {number}", "list-runs"
         return NotFound(
             f"Fleet job {fleet_job_id} {which}.",
-            hint=Hint("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
+            hint=Text("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
         )
 
     def _next_number(self, fleet_job_id: str) -> int:

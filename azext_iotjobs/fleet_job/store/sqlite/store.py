@@ -3,9 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sqlite.candidates import CandidateTable
-from azext_iotjobs.fleet_job.store.sqlite.database import Access, Database
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.group_store import GroupStore
 from azext_iotjobs.fleet_job.store.sqlite.history import HistoryStore
