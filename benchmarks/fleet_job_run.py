@@ -72,7 +72,7 @@ def main(order: dict[str, Any]) -> None:
             "uncertain": done.tally.uncertain,
             "beforeKb": before_kb,
             "mostKb": most_kb(),
-        }  # fmt: skip
+        }
     )
 
 

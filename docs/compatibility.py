@@ -85,7 +85,7 @@ def page(ours: dict[str, dict[str, dict[str, Any]]], record: dict[str, Any] | No
 
 def _compare(
     name: str, theirs: list[dict[str, Any]], ours: list[dict[str, Any]], notes: ModuleType, problems: list[str]
-) -> Compared:  # fmt: skip
+) -> Compared:
     result = Compared(name, fixed=notes.FIXED.get((name, "")))
     by_option = {option: each for each in ours for option in each["options"]}
     for option in theirs:
@@ -153,10 +153,8 @@ def _stale(notes: ModuleType, reference: dict[str, Any], ours: dict[str, Any]) -
     """Notes about what does not exist, or is not absent."""
     options = {name: {_longest(each["options"]) for each in theirs} for name, theirs in reference.items()}
     options["*"] = set().union(*options.values())
-    problems = [
-        f"az {name} is here; a note says that it is absent"
-        for name in notes.ABSENT_COMMANDS if name in ours or name not in reference
-    ]  # fmt: skip
+    here = [name for name in notes.ABSENT_COMMANDS if name in ours or name not in reference]
+    problems = [f"az {name} is here; a note says that it is absent" for name in here]
     for name, option in (*notes.ABSENT_OPTIONS, *notes.FIXED):
         if name not in options or (option and option not in options[name]) or (name != "*" and name not in ours):
             problems.append(f"a note is about az {name} {option}, which is not there")

@@ -184,4 +184,4 @@ FIXED = {
     ("iot hub generate-sas-token", "--connection-string"): "beside another hub, device or policy it is refused, not "
     "silently preferred",
     ("iot hub generate-sas-token", "--duration"): "at least 1, or an error",
-}  # fmt: skip
+}

@@ -17,13 +17,9 @@ PAGE = Path(__file__).with_name("errors.md")
 
 def page(written: str) -> str:
     """The page with its made parts made anew."""
-    parts = (
-        ("codes", _codes()), ("access", _access()), ("limits", _limits()), ("certificates", _certificates()),
-        ("classes", _classes()),
-    )  # fmt: skip
-    for name, table in parts:
-        part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
+    for name, make in MADE_PARTS.items():
+        part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
+        written, count = re.subn(part, make().replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
     return written
@@ -75,6 +71,15 @@ def _path(pattern: str) -> str:
 
 def _action(action: str | None) -> str:
     return "–" if action is None else f"`{action.removeprefix(ACTION_PREFIX)}`"
+
+
+MADE_PARTS = {
+    "codes": _codes,
+    "access": _access,
+    "limits": _limits,
+    "certificates": _certificates,
+    "classes": _classes,
+}
 
 
 def write() -> None:

@@ -23,8 +23,8 @@ WORDS = {
 def page(written: str) -> str:
     """The page with its made parts made anew."""
     for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
-        part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
+        part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
+        written, count = re.subn(part, table.replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
     return written

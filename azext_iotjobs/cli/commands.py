@@ -50,7 +50,7 @@ def changing(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
 
 def simulating(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The HubClient of a simulation: many devices are looked for, made and signed in, which needs all rights."""
-    needed = rights if command_args.get("device") is not None else ALL_RIGHTS
+    needed = rights if command_args.get("our_device_id") is not None else ALL_RIGHTS
     return changing(cli_ctx, command_args, needed)
 
 
@@ -117,7 +117,7 @@ GROUPS = (
         "iot hub job",
         "job",
         Command("create", "create:create", "CREATE", changing, JOB, "jobs"),
-        Command("wait", "read:wait", "WAIT", reading, JOB, "jobs"),
+        Command("wait", "wait:wait", "WAIT", reading, JOB, "jobs"),
         Command("show", "read:show", "SHOW", reading, JOB, "jobs"),
         Command("list", "read:list_jobs", "LIST", reading, JOB, "jobs"),
         Command("cancel", "read:cancel", "CANCEL", changing, JOB, "jobs"),

@@ -219,10 +219,10 @@ class JobClient:
             raise BadValue(Text(Field("status"), f" {status!r}: give one of {', '.join(get_args(DeviceStatus))}."))
         query = results.ResultQuery(
             job_id=job_id,
-            status=status,
-            error_class=error_class,
+            statuses=() if status is None else (status,),
+            error_classes=frozenset() if error_class is None else frozenset((error_class,)),
             success=parse_success_status(success_status),
-            looks_in_registry=marks_deleted,
+            checks_registry=marks_deleted,
         )
         run.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
         return (row for page in results.read(self._hub, query) for row in page.rows)
@@ -264,11 +264,11 @@ class _Watcher:
     def __init__(self, on_look: Callable[[Job], None] | None) -> None:
         self._on_look = on_look
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         if self._on_look is not None:
             self._on_look(job)
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         logger.warning("%s Asking again; %.0f s left.", reason, left_s)
 
 

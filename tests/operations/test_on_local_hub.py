@@ -131,10 +131,10 @@ def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, p
 class Ignored:
     """Hears what a waiting tells."""
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         """Nothing is done about it."""
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         """Nothing is done about it."""
 
 

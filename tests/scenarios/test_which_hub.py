@@ -37,12 +37,10 @@ def test_the_environment_is_asked_when_nothing_is_typed(hub: ScenarioHub) -> Non
     environment = {VARIABLE: hub.document["connectionString"]}
     looked = hub.az.run(*LIST, environment=environment)
     assert (looked.code, "Hub:" in looked.stderr) == (0, False)
-    changed = hub.az.run("iot", "hub", "device-identity", "create", "-d", "from-env", environment=environment)
+    changed = hub.az.run("iot hub device-identity create -d from-env", environment=environment)
     assert changed.code == 0
     assert f"Hub: {hub.name}" in changed.stderr
-    typed = hub.az.run(
-        "iot", "hub", "device-identity", "create", "-d", "typed", "-n", hub.name, environment=environment
-    )
+    typed = hub.az.run(f"iot hub device-identity create -d typed -n {hub.name}", environment=environment)
     assert "Hub:" not in typed.stderr
 
 

@@ -151,7 +151,7 @@ TWIN_JOB = {"job_id": "j", "query_condition": NOBODY, "patch": PATCH}
         ("schedule_device_method", METHOD_JOB, {"response_timeout_s": 1}),
         ("schedule_device_method", METHOD_JOB, {"connect_timeout_s": 301}),
         ("schedule_device_method", METHOD_JOB, {"max_execution_s": 0}),
-        ("schedule_twin_update", TWIN_JOB, {"start_at": TOMORROW + timedelta(days=9)}),
+        ("schedule_twin_update", TWIN_JOB, {"start_at": datetime.max.replace(tzinfo=timezone.utc)}),
         ("schedule_twin_update", TWIN_JOB, {"start_at": datetime(2026, 1, 1)}),
         ("schedule_twin_update", TWIN_JOB, {"patch": {"desired": {}}}),
         ("results", {"job_id": "j"}, {"success_status": "ok"}),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way t
 
 logger = get_logger(__name__)
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
 
@@ -53,7 +53,7 @@ class FleetPlace:
         self._tier = tier
         self._access = access
         self._rights = rights
-        for option, dest in (("--hub-name", "hub"), ("--login", "hub_login")):
+        for option, dest in (("--hub-name", "our_hub_name"), ("--login", "our_login")):
             if arguments.get(dest) is not None and not arguments[dest].strip():
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
 
@@ -81,7 +81,7 @@ class FleetPlace:
     @property
     def names_hub(self) -> bool:
         """Whether a hub was typed."""
-        return any(self._arguments.get(each) is not None for each in ("hub", "hub_login"))
+        return any(self._arguments.get(each) is not None for each in ("our_hub_name", "our_login"))
 
     @property
     def tier(self) -> TierFacts | None:
@@ -102,16 +102,16 @@ class FleetPlace:
 
     def hub_at(self, host: str) -> "HubClient":
         """The client of the hub that is typed, or else of the one that is stored as `host`."""
-        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": host})
+        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "our_hub_name": host})
 
     def check(self, job: FleetJob) -> None:
         """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""
         if not self.means(job.host):
-            raise _other_hub(job, str(self._arguments.get("hub") or "that of --login"))
+            raise _other_hub(job, str(self._arguments.get("our_hub_name") or "that of --login"))
 
     def means(self, host: str) -> bool:
         """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
-        typed, login = self._arguments.get("hub"), self._arguments.get("hub_login")
+        typed, login = self._arguments.get("our_hub_name"), self._arguments.get("our_login")
         is_so = typed is None or _is_name_of(typed.strip(), host)
         return is_so and (login is None or parse_connection_string(login).canonical == canonical_authority(host))
 

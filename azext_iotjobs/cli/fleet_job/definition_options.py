@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.cli.input.device_selection import TypedSelection
+from azext_iotjobs.cli.input.device_selection import SelectionOptions
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.input.scalars import at_least, shown
 from azext_iotjobs.cli.input.spans import span_s
@@ -201,8 +201,11 @@ class TypedDefinition:
         return inner if "modulesContent" not in document and isinstance(inner, dict) else document
 
     def _targets(self, old: Targets | None) -> Targets:
-        typed = TypedSelection(
-            condition=self.condition, ids=self.named_devices, ids_file=self.devices_path, excluded=self.left_out
+        typed = SelectionOptions(
+            our_query_condition=self.condition,
+            our_device_ids=self.named_devices,
+            devices_file=self.devices_path,
+            exclude=self.left_out,
         )
         if old is None and not typed.names_devices and self.device_group is None:
             raise MissingChoice("No devices are named.", hint=f"{HOW_TO_NAME_DEVICES} A saved group: --group NAME.")

@@ -56,7 +56,7 @@ def delete(cmd: Any, client: FleetPlace, device_group: str, sure: bool = False) 
     if jobs:
         more = f" and {len(jobs) - MAX_NAMED} more" if len(jobs) > MAX_NAMED else ""
         text = f"Fleet jobs use the device group {device_group!r}: {', '.join(jobs[:MAX_NAMED])}{more}"
-        if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, sure=sure):
+        if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, assume_yes=sure):
             raise BadValue("Nothing was deleted.")
     client.store.groups.delete(found.host, found.name)
 

@@ -12,6 +12,7 @@ from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
     HUB,
+    ID_LIST,
     JSON_FORMS,
     rows,
 )
@@ -145,7 +146,7 @@ DEVICES: Group = (
     extra(
         "named_devices",
         "--device-ids",
-        "Device ids with commas between them; one that holds a comma stands in double quotes.",
+        f"Device ids {ID_LIST}",
         group=ON_DEVICES,
     ),
     extra(
@@ -168,7 +169,7 @@ FEWER: Group = (
     extra(
         "left_out",
         "--exclude",
-        "Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.",
+        f"Device ids to leave out, {ID_LIST}",
         group=ON_DEVICES,
     ),
     *NARROWER,

@@ -100,7 +100,7 @@ def delete(
 def _confirm(what: str, *, sure: bool) -> None:
     from azext_iotjobs.cli.output.confirm import agreed
 
-    if not agreed(f"Delete {what}?", f"This deletes {what}", sure=sure):
+    if not agreed(f"Delete {what}?", f"This deletes {what}", assume_yes=sure):
         raise BadValue("Nothing was deleted.")
 
 

@@ -113,7 +113,7 @@ def _go_on(
     hub = place.hub_of(job)
     options.check()
     if not last.state.has_ended and not goes_on(
-        hub.target, last.tally.open, f"{last.name} is resumed", sure=options.sure
+        hub.target, last.tally.open, f"{last.name} is resumed", assume_yes=options.sure
     ):
         raise BadValue(
             "Nothing was sent.",
@@ -173,7 +173,7 @@ def rerun(
     once = replace(planned, definition=limited(cmd, definition))
     if has_ended and planning.preview(client.store, hub, once, client.tier).device_count == 0:
         logger.warning("%s has no device to run again on (--on %s).", last.name, chosen_words)
-        leave_with(cmd, Outcome.NO_DEVICE, always_zero=always_zero)
+        leave_with(cmd, Outcome.NO_DEVICE, exit_zero=always_zero)
         return None
     changes = {each.name: getattr(definition, each.name) for each in fields(definition)}
     job = definitions.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
@@ -250,7 +250,7 @@ def _until_ended(
             "%s was asked to end, and still has calls or hub jobs under way. Look again: %s",
             seen.name, suggestion("iot hub fleet-job show", "-j", seen.fleet_job_id),
         )  # fmt: skip
-        leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
+        leave_with(cmd, Outcome.WAIT_OVER, exit_zero=False)
     elif not for_good:
         say_what_hub_does(place, seen)
     return render_run(seen, CLOCK.now())

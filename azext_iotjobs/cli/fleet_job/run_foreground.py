@@ -67,7 +67,7 @@ def start(
         )  # fmt: skip
     finally:
         progress.end()
-    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=options.sure)
+    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", assume_yes=options.sure)
     made = place.store.runs.get_by_key(made.key)
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
@@ -114,7 +114,7 @@ def carry(
         told.close()
     outcome = judge(ended)
     _say(place, ended, outcome)
-    leave_with(cmd, outcome, always_zero=options.always_zero)
+    leave_with(cmd, outcome, exit_zero=options.always_zero)
     return render_run(ended, CLOCK.now())
 
 

@@ -14,7 +14,7 @@ from azure.cli.core.decorators import Completer
 MAX_OFFERED = 100  # one page of the hub's
 TIME_LIMIT_S = 2.0  # a person waits with the finger on the key
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
 @Completer
@@ -47,7 +47,7 @@ def client_for(cmd: Any, namespace: Any) -> Any:
     if hasattr(namespace, "secure_port"):
         from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 
-        typed["hub"] = pick_typed(typed["hub"], namespace.secure_port).selector
+        typed["our_hub_name"] = pick_typed(typed["our_hub_name"], namespace.secure_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
 
 

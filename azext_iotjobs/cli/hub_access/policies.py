@@ -25,7 +25,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
 class TypedHub:
@@ -35,9 +35,9 @@ class TypedHub:
         self._arguments = arguments
         self._cli_ctx = cli_ctx
         self.azure = azure
-        self.name = _trimmed(arguments.get("hub"))
-        self.login = _trimmed(arguments.get("hub_login"))
-        self.group = _trimmed(arguments.get("hub_group"))
+        self.name = _trimmed(arguments.get("our_hub_name"))
+        self.login = _trimmed(arguments.get("our_login"))
+        self.group = _trimmed(arguments.get("resource_group"))
         self.from_environment = _trimmed(from_environment) or None
         for option, value in (("--hub-name", self.name), ("--login", self.login), ("--resource-group", self.group)):
             if value == "":
@@ -52,6 +52,10 @@ class TypedHub:
     def is_any(self) -> bool:
         """Whether nothing says which hub: all of the subscription are meant, or of the group."""
         return self.name is None and self.login is None and (self.group is not None or self.from_environment is None)
+
+    def context(self) -> Surroundings:
+        """What else says which hub is meant; az's configuration says nothing about keys."""
+        return Surroundings(from_environment=self.from_environment, configured_auth=None, azure=lambda: self.azure)
 
     def open(self) -> HubClient:
         """The client that every other command gets for these arguments."""
@@ -121,14 +125,12 @@ def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
             return list(policies_in_azure(manager, manager.find(host, typed.group)))
     # It is a key that is wanted, also where --auth-type login says how to ask the hub for other things.
     arguments = HubArguments(hub=typed.name, login=typed.login, group=typed.group, auth=None)
-    around = Surroundings(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
-    chosen = choose_hub(arguments, around)
+    chosen = choose_hub(arguments, typed.context())
     source = ENVIRONMENT_VARIABLE if typed.login is None else "--login"
     if not isinstance(chosen.credential, SasKey):
         raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with it.")
-    return [
-        HubPolicy(target=chosen.target, name=chosen.credential.policy, source=source, primary=chosen.credential.key)
-    ]  # fmt: skip
+    key = chosen.credential
+    return [HubPolicy(target=chosen.target, name=key.policy, source=source, primary=key.key)]
 
 
 def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPolicy]:

@@ -78,10 +78,10 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, ne
 def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> ChosenHub:
     """The same without its client, which `client_of` gives."""
     typed = HubArguments(
-        hub=_text(command_args.pop("hub", None)),
-        login=_text(command_args.pop("hub_login", None)),
-        group=_text(command_args.pop("hub_group", None)),
-        auth=command_args.pop("hub_auth", None),
+        hub=_text(command_args.pop("our_hub_name", None)),
+        login=_text(command_args.pop("our_login", None)),
+        group=_text(command_args.pop("resource_group", None)),
+        auth=command_args.pop("auth_type", None),
     )
     around = Surroundings(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
@@ -223,7 +223,7 @@ def _text(value: str | None) -> str | None:
 
 
 def _say_waiting(reason: str, pause_s: float, remaining_s: float) -> None:
-    from azext_iotjobs.cli.output.status_line import LiveLine  # here: few commands ever wait
+    from azext_iotjobs.cli.output.status_line import StatusLine  # here: few commands ever wait
 
-    LiveLine.clear_any()
+    StatusLine.clear_any()
     logger.warning("%s Waiting %.0f s; giving up in %.0f s.", reason, pause_s, remaining_s)

@@ -62,7 +62,7 @@ RENEWAL: Group = (
         arg_type=get_enum_type(["primary", "secondary", "both", "swap"]),
     ),
     option("hides_progress", "--no-progress", "Do not tell how far it is.", arg_type=get_three_state_flag()),
-    option("always_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
+    option("exit_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
 )
 
 

@@ -27,42 +27,44 @@ def renew_devices(
     devices: list[str],
     renewed_key: str,
     with_modules: bool = False,
-    if_match: str | None = None,
+    our_etag: str | None = None,
     hides_progress: bool = False,
-    always_zero: bool = False,
+    exit_zero: bool = False,
 ) -> dict[str, Any]:
     """Renew the keys of devices."""
     which = WhichKey(renewed_key)
     named = list(dict.fromkeys(devices))
     if len(named) == 1 and ALL not in named and not with_modules:
-        return _renew_one(client, Address(named[0]), which, if_match, always_zero=always_zero)
-    _check_many(which, if_match)
+        return _renew_one(client, Address(named[0]), which, our_etag, always_zero=exit_zero)
+    _check_many(which, our_etag)
     addresses = _of_devices(client, named, with_modules)
-    return _renew_many(cmd, client, addresses, which, hides_progress, always_zero=always_zero)
+    return _renew_many(cmd, client, addresses, which, hides_progress, always_zero=exit_zero)
 
 
 def renew_modules(
     cmd: Any,
     client: HubClient,
-    device: str,
+    our_device_id: str,
     modules: list[str],
     renewed_key: str,
-    if_match: str | None = None,
+    our_etag: str | None = None,
     hides_progress: bool | None = None,
-    always_zero: bool = False,
+    exit_zero: bool = False,
 ) -> dict[str, Any]:
     """Renew the keys of a device's modules."""
     which = WhichKey(renewed_key)
     named = list(dict.fromkeys(modules))
     if len(named) == 1 and ALL not in named:
-        address = Address(device, named[0])
-        return on_device(client, device, lambda: _renew_one(client, address, which, if_match, always_zero=always_zero))
-    _check_many(which, if_match)
+        address = Address(our_device_id, named[0])
+        return on_device(
+            client, our_device_id, lambda: _renew_one(client, address, which, our_etag, always_zero=exit_zero)
+        )
+    _check_many(which, our_etag)
     if ALL in named:
-        addresses = on_device(client, device, lambda: operation.keyed_modules_of(client, device))
+        addresses = on_device(client, our_device_id, lambda: operation.keyed_modules_of(client, our_device_id))
     else:
-        addresses = [Address(device, each) for each in named]
-    return _renew_many(cmd, client, addresses, which, bool(hides_progress), always_zero=always_zero)
+        addresses = [Address(our_device_id, each) for each in named]
+    return _renew_many(cmd, client, addresses, which, bool(hides_progress), always_zero=exit_zero)
 
 
 def _renew_one(
@@ -72,7 +74,7 @@ def _renew_one(
         return operation.renew(client, address, which, if_match).document
     except operation.NoKeys as err:
         if always_zero:
-            end_without_result(err, Outcome.DEVICES_FAILED, always_zero=True)
+            end_without_result(err, Outcome.DEVICES_FAILED, exit_zero=True)
         raise
 
 
@@ -129,5 +131,5 @@ def _renew_many(
         logger.warning("Not renewed: %s: %s", printable(str(each.address)), printable(each.reason))
     if renewal.failed:
         logger.warning("%d of %d could not be renewed.", len(renewal.failed), len(meant))
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=always_zero)
+        leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=always_zero)
     return render_renewal_result(which, renewal)

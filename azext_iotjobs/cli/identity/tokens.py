@@ -28,18 +28,18 @@ OWNER = "iothubowner"
 def show_connection_string(
     client: TypedHub,
     policy: str = OWNER,
-    which_key: str = "primary",
+    our_key_type: str = "primary",
     every_policy: bool = False,
     for_event_hubs: bool = False,
-    host_kind: str = AUTO,
+    our_hostname_type: str = AUTO,
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """Show the connection string of a hub, or of every hub of the subscription."""
 
     def shown(policies: Sequence[HubPolicy]) -> str | list[str]:
         if not every_policy:
-            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs, host_kind)
+            return _string(the_policy(policies, policy, OWNER), our_key_type, for_event_hubs, our_hostname_type)
         meant = [each for each in policies if each.serves_services] if for_event_hubs else policies
-        return [_string(each, which_key, for_event_hubs, host_kind) for each in meant]
+        return [_string(each, our_key_type, for_event_hubs, our_hostname_type) for each in meant]
 
     if not client.is_any:
         return {"connectionString": shown(policies_of_hub(client))}
@@ -48,30 +48,32 @@ def show_connection_string(
 
 def generate_sas_token(
     client: TypedHub,
-    device: str | None = None,
-    module: str | None = None,
+    our_device_id: str | None = None,
+    our_module_id: str | None = None,
     own_login: str | None = None,
     policy: str = OWNER,
-    which_key: str = "primary",
+    our_key_type: str = "primary",
     token_life_s: int = 3600,
-    host_kind: str = AUTO,
+    our_hostname_type: str = AUTO,
 ) -> dict[str, str]:
     """Make a shared access signature."""
     at_least(token_life_s, 1, "--duration")
-    if module is not None and device is None:
+    if our_module_id is not None and our_device_id is None:
         raise MissingChoice("--module-id names a module of which device?", hint="Give --device-id too.")
     if own_login is not None:
-        if client.is_typed or device is not None or policy != OWNER or which_key != "primary":
+        if client.is_typed or our_device_id is not None or policy != OWNER or our_key_type != "primary":
             raise ConflictingChoice(
                 "--connection-string says by itself what the token is for and with which key it is made.",
                 hint="Leave --hub-name, --login, --device-id, --module-id, --policy-name and --key-type out.",
             )
-        return _signed(**_of_string(own_login, host_kind), life_s=token_life_s)
-    if device is not None:
-        return _signed(**_of_identity(client, device, module, which_key, host_kind), life_s=token_life_s)
+        return _signed(**_of_string(own_login, our_hostname_type), life_s=token_life_s)
+    if our_device_id is not None:
+        return _signed(
+            **_of_identity(client, our_device_id, our_module_id, our_key_type, our_hostname_type), life_s=token_life_s
+        )
     found = the_policy(policies_of_hub(client), policy, OWNER)
-    resource = _resource_host(client, found.target, host_kind, automatic=found.target.host)
-    return _signed(resource=resource, key=found.key(which_key), policy=found.name, life_s=token_life_s)
+    resource = _resource_host(client, found.target, our_hostname_type, automatic=found.target.host)
+    return _signed(resource=resource, key=found.key(our_key_type), policy=found.name, life_s=token_life_s)
 
 
 def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:

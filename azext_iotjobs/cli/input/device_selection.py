@@ -24,38 +24,38 @@ QUOTE = '"'
 MAX_TOLD = 5  # ids in a warning
 
 
-class TypedSelection(NamedTuple):
-    """What was typed about the devices; None where nothing was."""
+class SelectionOptions(NamedTuple):
+    """What was typed about the devices."""
 
-    condition: str | None
-    ids: str | None
-    ids_file: str | None
-    excluded: str | None
+    our_query_condition: str | None = None
+    our_device_ids: str | None = None
+    devices_file: str | None = None
+    exclude: str | None = None
 
     def read(self, more_ids: tuple[str, ...] = ()) -> Selection:
         """Which devices are meant, with those that are named elsewhere. Raises UserError, naming the option."""
         named = list(more_ids)
-        if self.ids is not None:
-            named += listed(self.ids, "--device-ids")
-        if self.ids_file is not None:
-            named += _ids_of(self.ids_file, "--devices-file")
+        if self.our_device_ids is not None:
+            named += listed(self.our_device_ids, "--device-ids")
+        if self.devices_file is not None:
+            named += _ids_of(self.devices_file, "--devices-file")
         selection = Selection(
-            condition=self.condition,
+            condition=self.our_query_condition,
             device_ids=tuple(dict.fromkeys(named)),
             excluded=self.read_excluded(),
         )
-        for doubt in () if self.condition is None else doubts(self.condition):
+        for doubt in () if self.our_query_condition is None else doubts(self.our_query_condition):
             logger.warning("--query-condition: %s", doubt)
         return selection
 
     @property
     def names_devices(self) -> bool:
         """Whether anything but --exclude was typed."""
-        return not (self.condition is None and self.ids is None and self.ids_file is None)
+        return not (self.our_query_condition is None and self.our_device_ids is None and self.devices_file is None)
 
     def read_excluded(self) -> tuple[str, ...]:
         """The excluded ids. Raises UserError."""
-        return () if self.excluded is None else listed(self.excluded, "--exclude")
+        return () if self.exclude is None else listed(self.exclude, "--exclude")
 
 
 def most_devices(cmd: Any, typed: int | None) -> int | None:

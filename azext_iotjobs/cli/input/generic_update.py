@@ -6,7 +6,7 @@ and store in other digits is refused.
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.edit_paths import (
     Place,
@@ -26,6 +26,25 @@ from azext_iotjobs.model.errors import BadValue
 
 Edit = tuple[int, list[str]]  # (how manieth edit on the command line, its words)
 WRITTEN = (("tags",), ("properties", "desired"))  # what a service may write in a twin; a twin without it shows none
+
+
+class EditOptions(NamedTuple):
+    """The generic edits, as they were typed."""
+
+    set: list[Edit] | None = None
+    add: list[Edit] | None = None
+    remove: list[Edit] | None = None
+    our_force_string: bool = False
+
+    @property
+    def by_verb(self) -> Mapping[str, list[Edit] | None]:
+        """The edits by the word that says what they do."""
+        return {"set": self.set, "add": self.add, "remove": self.remove}
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether there is any edit."""
+        return any(self.by_verb.values())
 
 
 def apply_edits(

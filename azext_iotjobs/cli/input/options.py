@@ -8,7 +8,7 @@ ALL = "*"
 
 
 class Option(NamedTuple):
-    """One option. The handler takes it by the name `dest`: as a parameter, or, if it is an extra, in **kwargs."""
+    """One option. The handler takes it by the name `dest`: as a parameter, or, if it is an extra, in a group."""
 
     dest: str
     names: tuple[str, ...]  # as they are typed: --job-id, -j
@@ -30,7 +30,9 @@ def option(dest: str, names: str, text: str, *, group: str | None = None, **sett
 
 
 def extra(dest: str, names: str, text: str, *, group: str | None = None, **settings: Any) -> Option:
-    """An option that its command's handler takes in **kwargs, or that the client factory takes out before."""
+    """An option that its command's handler takes in a group of options, or that the client factory takes out before."""
+    if settings.get("action") == "store_true":
+        settings.setdefault("default", False)
     return Option(dest, tuple(names.split()), {"help": text, "arg_group": group, **settings}, True)
 
 

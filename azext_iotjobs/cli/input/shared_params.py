@@ -9,11 +9,13 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 from azext_iotjobs.cli.hub_access import completers
 from azext_iotjobs.cli.input.options import ETAG, Group, checked, extra, option
 
-# What json_values.py takes; an option of this kind has nargs="+", for the pairs.
-# Those of model.result, which is not imported here: every command starts with this file.
+# Those of model.result and model.outcome, which are not imported here: every command starts with this file.
 ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
+SUCCESS_STATUS = "200-399"
 
+ID_LIST = "with commas between them; one that holds a comma stands in double quotes."
 
+# What input/json_option.py reads; an option of this kind has nargs="+", for the pairs.
 JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
 
 
@@ -31,21 +33,21 @@ class EditAction(argparse.Action):
 # Which hub, and a key for it.
 HUB: Group = (
     extra(
-        "hub",
+        "our_hub_name",
         "--hub-name -n",
         "The hub's name, which is looked up in Azure, its host name, or localhost[:PORT] for a running local hub.",
         group="IoT Hub Identifier",
         completer=completers.hub_names,
     ),
     extra(
-        "hub_login",
+        "our_login",
         "--login -l",
         "The hub's connection string with a policy key. `-l @file` reads it from a file and keeps it out of "
         "the process list. When no hub is typed, IOTJOBS_CONNECTION_STRING is used.",
         group="IoT Hub Identifier",
     ),
     extra(
-        "hub_group",
+        "resource_group",
         "--resource-group -g",
         "Resource group of the hub, to narrow its look-up in Azure.",
         group="IoT Hub Identifier",
@@ -57,7 +59,7 @@ HUB: Group = (
 REQUIRED_HUB: Group = (
     *HUB,
     extra(
-        "hub",
+        "our_hub_name",
         "--hub-name -n",
         "The hub's host name, or localhost[:PORT] for a running local hub.",
         group="IoT Hub Identifier",
@@ -69,7 +71,7 @@ REQUIRED_HUB: Group = (
 # How to sign in.
 AUTH_TYPE: Group = (
     extra(
-        "hub_auth",
+        "auth_type",
         "--auth-type",
         "`key`: a policy's key, the one given or one that Azure gives. `login`: as az is signed in (Microsoft "
         "Entra), with a role such as IoT Hub Data Contributor. Default: key, or as in `az configure "
@@ -83,31 +85,33 @@ AUTH_TYPE: Group = (
 # One device.
 DEVICE: Group = (
     option(
-        "device",
+        "our_device_id",
         "--device-id -d",
         "Device id.",
         completer=completers.device_ids,
-        validator=checked("device", "--device-id", "DEVICE"),
+        validator=checked("our_device_id", "--device-id", "DEVICE"),
     ),
 )
 
 
 # One module of a device.
 MODULE: Group = (
-    option("module", "--module-id -m", "Module id.", validator=checked("module", "--module-id", "MODULE")),
+    option(
+        "our_module_id", "--module-id -m", "Module id.", validator=checked("our_module_id", "--module-id", "MODULE")
+    ),
 )
 
 
 # One of two keys.
 WHICH_KEY: Group = (
-    option("which_key", "--key-type --kt", "Which of its keys.", arg_type=get_enum_type(["primary", "secondary"])),
+    option("our_key_type", "--key-type --kt", "Which of its keys.", arg_type=get_enum_type(["primary", "secondary"])),
 )
 
 
 # Which of a hub's host names.
 HOST_KIND: Group = (
     option(
-        "host_kind",
+        "our_hostname_type",
         "--hostname-type --ht",
         "Which host name, of a hub on a newer gateway, which has three: HUB.azure-devices.net, "
         "HUB.device.azure-devices.net, HUB.service.azure-devices.net. auto: the one for what it is used "
@@ -120,10 +124,10 @@ HOST_KIND: Group = (
 # An etag that must still hold.
 IF_MATCH: Group = (
     option(
-        "if_match",
+        "our_etag",
         "--etag -e",
         "Go on only if the hub's copy still has this etag. Default: whatever is there.",
-        validator=checked("if_match", "--etag", ETAG),
+        validator=checked("our_etag", "--etag", ETAG),
     ),
 )
 
@@ -131,15 +135,15 @@ IF_MATCH: Group = (
 # The generic edits.
 EDITS: Group = (
     *(
-        option(dest, name, text, group="Generic Update", nargs="+", action=EditAction)
+        extra(dest, name, text, group="Generic Update", nargs="+", action=EditAction)
         for dest, name, text in (
-            ("set_edits", "--set", "Set a property: `--set path.to.property=value`."),
-            ("add_edits", "--add", "Append to a list: `--add path.to.list value`."),
-            ("remove_edits", "--remove", "Remove a property or list item: `--remove path.to.property`."),
+            ("set", "--set", "Set a property: `--set path.to.property=value`."),
+            ("add", "--add", "Append to a list: `--add path.to.list value`."),
+            ("remove", "--remove", "Remove a property or list item: `--remove path.to.property`."),
         )
     ),
-    option(
-        "as_string",
+    extra(
+        "our_force_string",
         "--force-string",
         "With --set and --add, keep values as text instead of reading them as JSON.",
         group="Generic Update",
@@ -150,68 +154,63 @@ EDITS: Group = (
 
 # Which method statuses mean success.
 SUCCESS: Group = (
-    option("success", "--success-status", "Method statuses with which a device has succeeded: numbers and ranges."),
+    extra(
+        "success_status",
+        "--success-status",
+        "Method statuses with which a device has succeeded: numbers and ranges.",
+        default=SUCCESS_STATUS,
+    ),
 )
 
 
 # A message's body and properties.
 BODY: Group = (
-    option("body", "--data --da", "The message's body, as text."),
-    option("body_file", "--data-file-path --dfp", "File whose content is the message's body; it wins over --data."),
-    option("message_properties", "--properties --props -p", "Properties of the message: `key=value;key=value`."),
-)
-
-
-METHOD: Group = (option("method", "--method-name --mn", "Name of the direct method."),)
-
-
-EXCLUDE: Group = (
+    option("our_data", "--data --da", "The message's body, as text."),
     option(
-        "left_out",
-        "--exclude",
-        "Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.",
+        "our_data_file_path", "--data-file-path --dfp", "File whose content is the message's body; it wins over --data."
     ),
+    option("our_properties", "--properties --props -p", "Properties of the message: `key=value;key=value`."),
 )
+
+
+def exclude(group: str | None = None) -> Group:
+    """Devices to leave out."""
+    return (extra("exclude", "--exclude", f"Device ids to leave out, {ID_LIST}", group=group),)
 
 
 SELECTION: Group = (
-    option(
-        "condition",
+    extra(
+        "our_query_condition",
         "--query-condition -q",
         "The WHERE part of a twin query that selects the devices, for example \"tags.site = 'north'\". All devices: *.",
         group="Devices",
     ),
-    option(
-        "named_devices",
+    extra(
+        "our_device_ids",
         "--device-ids",
-        "Device ids with commas between them; one that holds a comma stands in double quotes.",
+        f"Device ids {ID_LIST}",
         group="Devices",
     ),
-    option(
-        "devices_path",
+    extra(
+        "devices_file",
         "--devices-file",
         "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input.",
         group="Devices",
     ),
-    option(
-        "left_out",
-        "--exclude",
-        "Device ids to leave out, with commas between them; one that holds a comma stands in double quotes.",
-        group="Devices",
-    ),
+    *exclude("Devices"),
 )
 
 
 GUARDS: Group = (
-    option(
-        "devices_at_most",
+    extra(
+        "max_devices",
         "--max-devices",
         "Refuse a larger number of devices before anything is sent. A standing limit: "
         "az config set iotjobs.max_devices=N.",
         type=int,
     ),
-    option(
-        "only_plans",
+    extra(
+        "dry_run",
         "--dry-run",
         "Show how many devices there are, some of them, and the request; change nothing.",
         action="store_true",
@@ -221,8 +220,8 @@ GUARDS: Group = (
 
 OUTCOME: Group = (
     *SUCCESS,
-    option(
-        "always_zero",
+    extra(
+        "exit_zero",
         "--exit-zero",
         "End with exit code 0 also when devices or the job failed, or waiting ran out.",
         action="store_true",
@@ -230,12 +229,12 @@ OUTCOME: Group = (
 )
 
 
-DEVICE_KEY: Group = (option("device_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
+DEVICE_KEY: Group = (option("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
 
 
 WEBSOCKET: Group = (
     option(
-        "over_websocket",
+        "websocket",
         "--websocket",
         "MQTT over WebSocket: port 443, or a local hub's HTTPS port, instead of 8883.",
         action="store_true",
@@ -246,24 +245,24 @@ WEBSOCKET: Group = (
 def rows(file_help: str, group: str | None = None) -> Group:
     """Rows of devices as a result or in a file; `file_help` says how the file is written."""
     return (
-        option(
-            "shown_columns",
+        extra(
+            "columns",
             "--columns",
             "Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
             "Default: all.",
             group=group,
         ),
-        option("rows_file", "--output-file", file_help, group=group),
-        option(
-            "rows_form",
+        extra("output_file", "--output-file", file_help, group=group),
+        extra(
+            "format",
             "--format",
             "Form of --output-file. Default: as its name ends: .csv, .json, .jsonl or "
             ".ndjson; csv where it ends in none.",
             group=group,
             arg_type=get_enum_type(["csv", "jsonl", "json"]),
         ),
-        option(
-            "overwrites",
+        extra(
+            "overwrite",
             "--overwrite",
             "Write --output-file anew, whatever is in it.",
             group=group,
@@ -276,7 +275,7 @@ def top(default: int | None) -> Group:
     """How many items at most; None: all."""
     return (
         option(
-            "limit",
+            "our_top",
             "--top",
             "At most so many items." + (" Default: all." if default is None else ""),
             type=int,
@@ -287,13 +286,13 @@ def top(default: int | None) -> Group:
 
 def edge(help_text: str) -> Group:
     """Edge devices alone, or whether it is one."""
-    return (option("edge", "--edge-enabled --ee", help_text, arg_type=get_three_state_flag()),)
+    return (option("our_edge_enabled", "--edge-enabled --ee", help_text, arg_type=get_three_state_flag()),)
 
 
 def payload(default: str) -> Group:
     return (
-        option(
-            "method_json",
+        extra(
+            "our_method_payload",
             "--method-payload --mp",
             f"Payload of the method: {JSON_FORMS}. Default: {default}.",
             nargs="+",
@@ -306,9 +305,9 @@ def certificate(note: str = "") -> Group:
         *(
             option(dest, names, f"{text} of an X.509 device{note}.")
             for dest, names, text in (
-                ("certificate_path", "--certificate-file-path --cp", "PEM file with the certificate"),
-                ("key_path", "--key-file-path --kp", "PEM file with the private key"),
-                ("key_passphrase", "--passphrase --pass", "Passphrase of the private key"),
+                ("certificate_file_path", "--certificate-file-path --cp", "PEM file with the certificate"),
+                ("key_file_path", "--key-file-path --kp", "PEM file with the private key"),
+                ("our_passphrase", "--passphrase --pass", "Passphrase of the private key"),
             )
         ),
     )

@@ -2,26 +2,26 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
-from azext_iotjobs.cli.input.options import Group, Options, checked, option
+from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
-    EXCLUDE,
     GUARDS,
     HUB,
     JSON_FORMS,
-    METHOD,
     OUTCOME,
     SELECTION,
     SUCCESS,
+    exclude,
     payload,
     rows,
     top,
 )
 from azext_iotjobs.cli.job import completers
 
-# Those of model.rerun, which is not imported here: every command starts with this file.
+# Those of model.rerun and operations.job.results, which are not imported here: every command starts with this file.
 RERUN_WORDS = ("failed", "pending", "all", *ERROR_CLASSES)
+DEVICE_STATUSES = ("pending", "scheduled", "running", "completed", "failed", "canceled")
 
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
 
@@ -30,111 +30,135 @@ LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "imp
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
 
 
-JOB_TO_MAKE: Group = (
-    option("job", "--job-id", "Job id: at most 64 of a-z, 0-9 and dash.", validator=checked("job", "--job-id", "JOB")),
+NEW_JOB: Group = (
+    option(
+        "our_job_id",
+        "--job-id",
+        "Job id: at most 64 of a-z, 0-9 and dash.",
+        validator=checked("our_job_id", "--job-id", "JOB"),
+    ),
 )
 
 
 JOB_ID: Group = (
-    option("job", "--job-id", "Job id.", completer=completers.job_ids, validator=checked("job", "--job-id", "JOB")),
-)
-
-
-JOB_KIND: Group = (
-    option("job_kind", "--job-type --jt", "What the job does to each device.", arg_type=get_enum_type(JOB_TYPES)),
-)
-
-
-JOB_PARTS: Group = (
     option(
-        "connect_timeout",
-        "--method-connect-timeout --mct",
-        "Seconds that the hub waits for a device to connect, 0 to 300.",
-        type=int,
-    ),
-    option(
-        "response_timeout",
-        "--method-response-timeout --mrt",
-        "Seconds that the hub waits for a device's answer, connecting included, 5 to 300.",
-        type=int,
-    ),
-    option(
-        "patch",
-        "--twin-patch --patch",
-        f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
-        nargs="+",
-    ),
-    option(
-        "start_at",
-        "--start-time --start",
-        "ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. Default: now.",
+        "our_job_id",
+        "--job-id",
+        "Job id.",
+        completer=completers.job_ids,
+        validator=checked("our_job_id", "--job-id", "JOB"),
     ),
 )
 
 
-HANDING_IN: Group = (
-    option("ttl_s", "--ttl", "Seconds that the job may run at most.", type=int),
-    option(
-        "wait_for_end",
-        "--wait -w",
-        "Wait until the job has ended, or until --poll-duration is over.",
-        arg_type=get_three_state_flag(),
-    ),
-    option(
-        "waits_for_slot",
-        "--queue",
-        "When the hub runs as many jobs as its tier allows, wait until one of them has ended.",
-        action="store_true",
-    ),
+JOB_TYPE: Group = (
+    option("our_job_type", "--job-type --jt", "What the job does to each device.", arg_type=get_enum_type(JOB_TYPES)),
 )
+
+
+def action(timeout_s: int | None) -> Group:
+    """What a job does, and when. timeout_s: the default of both timeouts of a method; None: the job's own."""
+    return (
+        extra("our_method_name", "--method-name --mn", "Name of the direct method."),
+        extra(
+            "our_method_connect_timeout",
+            "--method-connect-timeout --mct",
+            "Seconds that the hub waits for a device to connect, 0 to 300.",
+            type=int,
+            default=timeout_s,
+        ),
+        extra(
+            "our_method_response_timeout",
+            "--method-response-timeout --mrt",
+            "Seconds that the hub waits for a device's answer, connecting included, 5 to 300.",
+            type=int,
+            default=timeout_s,
+        ),
+        extra(
+            "our_twin_patch",
+            "--twin-patch --patch",
+            f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
+            nargs="+",
+        ),
+        extra(
+            "our_start_time",
+            "--start-time --start",
+            "ISO 8601 instant at which the job starts, at most 7 days ahead; without an offset it is UTC. "
+            "Default: now.",
+        ),
+    )
+
+
+def submitting(ttl_s: int | None) -> Group:
+    """How a job is submitted. ttl_s: the default of --ttl; None: the job's own."""
+    return (
+        extra("our_ttl", "--ttl", "Seconds that the job may run at most.", type=int, default=ttl_s),
+        extra(
+            "our_wait",
+            "--wait -w",
+            "Wait until the job has ended, or until --poll-duration is over.",
+            arg_type=get_three_state_flag(),
+            default=False,
+        ),
+        extra(
+            "queue",
+            "--queue",
+            "When the hub runs as many jobs as its tier allows, wait until one of them has ended.",
+            action="store_true",
+        ),
+        *GUARDS,
+    )
 
 
 def new_job_id(default: str) -> Group:
     return (
         option(
-            "new_job",
+            "new_job_id",
             "--new-job-id",
             f"Id of the new job. Default: {default}.",
-            validator=checked("new_job", "--new-job-id", "JOB"),
+            validator=checked("new_job_id", "--new-job-id", "JOB"),
         ),
     )
 
 
 RERUN_OPTIONS: Group = (
-    option(
-        "chosen_words",
+    extra(
+        "on",
         "--on",
         f"Which of the job's devices: words out of {', '.join(RERUN_WORDS)}, with commas between them.",
+        default="failed",
     ),
-    option(
-        "results_path",
+    extra(
+        "from_results",
         "--from-results",
         "File that `job results` wrote, as CSV, JSON or JSON lines, to take the devices from; also a list "
         "of ids. - is standard input.",
     ),
-    option("sure", "--yes -y", "Do not ask, whatever the number of devices.", action="store_true"),
+    extra("assume_yes", "--yes -y", "Do not ask, whatever the number of devices.", action="store_true"),
 )
 
 
 POLLING: Group = (
-    option(
-        "poll_every_s",
+    extra(
+        "our_poll_interval",
         "--poll-interval --interval",
         "Waiting: seconds between two looks at most; the first ones come sooner.",
         type=int,
+        default=10,
     ),
-    option(
-        "poll_limit_s",
+    extra(
+        "our_poll_duration",
         "--poll-duration --duration",
         "Waiting: seconds to wait at most; 0: until the job's own deadline.",
         type=int,
+        default=600,
     ),
 )
 
 
 SUMMARY: Group = (
-    option(
-        "with_summary",
+    extra(
+        "summary",
         "--summary",
         "Add `summary`: devices by status and by error class, and equal answers as one.",
         action="store_true",
@@ -143,18 +167,23 @@ SUMMARY: Group = (
 
 
 RESULTS_OPTIONS: Group = (
-    option(
-        "device_state",
+    extra(
+        "our_status",
         "--status",
-        "Only devices in this state.",
-        arg_type=get_enum_type(["pending", "scheduled", "running", "completed", "failed", "canceled"]),
+        f"Only devices in one of these states, with commas between them: {', '.join(DEVICE_STATUSES)}.",
+        nargs="+",
+        action="extend",
     ),
-    option(
-        "error_kind", "--error-class", "Only devices that failed in this way.", arg_type=get_enum_type(ERROR_CLASSES)
+    extra(
+        "error_class",
+        "--error-class",
+        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
+        nargs="+",
+        action="extend",
     ),
-    *rows("File for the rows, written as they come; - is stdout. One that broke off goes on."),
-    option(
-        "skips_registry",
+    *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
+    extra(
+        "skip_registry",
         "--skip-registry",
         "Do not look which devices are gone from the registry; halves the number of queries.",
         action="store_true",
@@ -163,54 +192,43 @@ RESULTS_OPTIONS: Group = (
 
 
 JOB_LIST: Group = (
-    option("job_kind", "--job-type --jt", "Only jobs of this type.", arg_type=get_enum_type(LISTED_JOB_TYPES)),
-    option("job_state", "--job-status --js", "Only jobs in this status.", arg_type=get_enum_type(JOB_STATUSES)),
+    option("our_job_type", "--job-type --jt", "Only jobs of this type.", arg_type=get_enum_type(LISTED_JOB_TYPES)),
+    option("our_job_status", "--job-status --js", "Only jobs in this status.", arg_type=get_enum_type(JOB_STATUSES)),
 )
+
+
+_HUB = (HUB, AUTH_TYPE)
+_WAITING = (POLLING, OUTCOME)
 
 
 CREATE: Options = (
-    HUB,
-    AUTH_TYPE,
-    JOB_TO_MAKE,
-    METHOD,
-    JOB_KIND,
-    payload("null"),
-    JOB_PARTS,
-    HANDING_IN,
+    *_HUB,
+    NEW_JOB,
+    JOB_TYPE,
+    *(action(timeout_s=30), payload("null")),
     SELECTION,
-    GUARDS,
-    POLLING,
-    OUTCOME,
+    submitting(ttl_s=3600),
+    *_WAITING,
 )
 RERUN: Options = (
-    HUB,
-    AUTH_TYPE,
+    *_HUB,
     JOB_ID,
     new_job_id("the job's, and -r1, -r2, …"),
-    RERUN_OPTIONS,
-    EXCLUDE,
-    payload("the job's own"),
-    HANDING_IN,
-    GUARDS,
-    POLLING,
-    OUTCOME,
+    *(RERUN_OPTIONS, exclude(), payload("the job's own")),
+    submitting(ttl_s=None),
+    *_WAITING,
 )
 COPY: Options = (
-    HUB,
-    AUTH_TYPE,
+    *_HUB,
     JOB_ID,
     new_job_id("the job's, and -copy"),
-    METHOD,
-    payload("the job's own"),
-    JOB_PARTS,
-    HANDING_IN,
+    *(action(timeout_s=None), payload("the job's own")),
     SELECTION,
-    GUARDS,
-    POLLING,
-    OUTCOME,
+    submitting(ttl_s=None),
+    *_WAITING,
 )
-WAIT: Options = (HUB, AUTH_TYPE, JOB_ID, POLLING, OUTCOME)
-RESULTS: Options = (HUB, AUTH_TYPE, JOB_ID, RESULTS_OPTIONS, SUCCESS)
-SHOW: Options = (HUB, AUTH_TYPE, JOB_ID, SUMMARY, SUCCESS)
-LIST: Options = (HUB, AUTH_TYPE, JOB_LIST, top(None))
-CANCEL: Options = (HUB, AUTH_TYPE, JOB_ID)
+WAIT: Options = (*_HUB, JOB_ID, *_WAITING)
+RESULTS: Options = (*_HUB, JOB_ID, RESULTS_OPTIONS, SUCCESS)
+SHOW: Options = (*_HUB, JOB_ID, SUMMARY, SUCCESS)
+LIST: Options = (*_HUB, JOB_LIST, top(None))
+CANCEL: Options = (*_HUB, JOB_ID)

@@ -59,9 +59,9 @@ def start(
     return None
 
 
-def stop(hub: str | None = None, secure_port: int | None = None) -> None:
+def stop(our_hub_name: str | None = None, secure_port: int | None = None) -> None:
     """End a running local hub cleanly, and wait until its process is gone."""
-    running = pick_typed(hub, secure_port)
+    running = pick_typed(our_hub_name, secure_port)
     client_of(running).stop()
     deadline = time.monotonic() + STOP_LIMIT_S
     while not running.has_ended if running.knows_its_process else running.state_file.exists():
@@ -75,9 +75,9 @@ def stop(hub: str | None = None, secure_port: int | None = None) -> None:
         time.sleep(LOOK_INTERVAL_S)
 
 
-def show(hub: str | None = None, secure_port: int | None = None) -> dict[str, Any]:
+def show(our_hub_name: str | None = None, secure_port: int | None = None) -> dict[str, Any]:
     """Show the running local hub."""
-    running = pick_typed(hub, secure_port)
+    running = pick_typed(our_hub_name, secure_port)
     client = client_of(running)
     troubles = client.troubles()  # something listens there: is it this hub?
     throttles = _throttles(client)
@@ -89,23 +89,25 @@ def show(hub: str | None = None, secure_port: int | None = None) -> dict[str, An
 
 
 def reset(
-    hub: str | None = None, secure_port: int | None = None, data_folder: str | None = None, sure: bool = False
+    our_hub_name: str | None = None, secure_port: int | None = None, data_folder: str | None = None, sure: bool = False
 ) -> None:
     """Empty a running local hub, or the folder of one that does not run: devices, twins, jobs, messages, CAs."""
     if data_folder is not None:
-        if hub is not None or secure_port is not None:
+        if our_hub_name is not None or secure_port is not None:
             raise ConflictingChoice(
                 "--data-dir is for a hub that does not run, -n for one that runs: give one of them."
             )
         _reset_folder(Path(data_folder).absolute(), sure)
         return
-    running = pick_typed(hub, secure_port)
+    running = pick_typed(our_hub_name, secure_port)
     what = f"{EVERYTHING} of the local hub at {running.selector}"
-    if agreed(f"Remove {what}?", f"This removes {what}", sure=sure):
+    if agreed(f"Remove {what}?", f"This removes {what}", assume_yes=sure):
         client_of(running).reset()
 
 
-def create_certificate(ca_name: str, ca_path: str, hub: str | None = None, secure_port: int | None = None) -> Any:
+def create_certificate(
+    ca_name: str, ca_path: str, our_hub_name: str | None = None, secure_port: int | None = None
+) -> Any:
     """Let a CA vouch for devices at a running local hub."""
     content = bytes_of_file(ca_path, "--path")
     if b"PRIVATE KEY-----" in content:
@@ -114,17 +116,17 @@ def create_certificate(ca_name: str, ca_path: str, hub: str | None = None, secur
         pem = content.decode()
     except UnicodeDecodeError as err:
         raise BadValue(f"--path: {ca_path} is not a PEM file.", hint=HOW_TO_GET_PEM) from err
-    return client_of(pick_typed(hub, secure_port)).put_certificate(ca_name, pem)
+    return client_of(pick_typed(our_hub_name, secure_port)).put_certificate(ca_name, pem)
 
 
-def list_certificates(hub: str | None = None, secure_port: int | None = None) -> Any:
+def list_certificates(our_hub_name: str | None = None, secure_port: int | None = None) -> Any:
     """List the CAs that vouch for devices at a running local hub."""
-    return client_of(pick_typed(hub, secure_port)).certificates()
+    return client_of(pick_typed(our_hub_name, secure_port)).certificates()
 
 
-def delete_certificate(ca_name: str, hub: str | None = None, secure_port: int | None = None) -> None:
+def delete_certificate(ca_name: str, our_hub_name: str | None = None, secure_port: int | None = None) -> None:
     """A CA vouches no more at a running local hub."""
-    client_of(pick_typed(hub, secure_port)).delete_certificate(ca_name)
+    client_of(pick_typed(our_hub_name, secure_port)).delete_certificate(ca_name)
 
 
 def client_of(hub: RunningHub) -> LocalHubClient:
@@ -158,7 +160,7 @@ def _reset_folder(folder: Path, sure: bool) -> None:
     if not database.exists():
         raise BadValue(f"--data-dir {folder}: no local hub has kept anything there (there is no hub.db).")
     what = f"{EVERYTHING} in {database}"
-    if not agreed(f"Set {what} aside?", f"This sets {what} aside", sure=sure):
+    if not agreed(f"Set {what} aside?", f"This sets {what} aside", assume_yes=sure):
         return
     mark = time.strftime("set-aside-%Y%m%dT%H%M%SZ", time.gmtime())
     for path in (database, folder / "hub.db-wal", folder / "hub.db-shm"):

@@ -16,18 +16,18 @@ from azext_iotjobs.operations.message import device_messages as operation
 
 
 def events(
-    hub: str | None = None,
+    our_hub_name: str | None = None,
     secure_port: int | None = None,
-    device: str | None = None,
+    our_device_id: str | None = None,
     messages_to_read: int | None = None,
     silence_s: int = 0,
 ) -> None:
     """Print what devices sent and send, one JSON document a line, until Ctrl-C or as asked."""
-    client = client_of(pick_typed(hub, secure_port))
+    client = client_of(pick_typed(our_hub_name, secure_port))
     count = None if messages_to_read is None else at_least(messages_to_read, 1, "--msg-count")
     silence = float(at_least(silence_s, 0, "--timeout")) or None
     try:
-        for event in operation.follow(client, SystemClock(), device_id=device, count=count, silence_s=silence):
+        for event in operation.follow(client, SystemClock(), device_id=our_device_id, count=count, silence_s=silence):
             # ASCII alone: control characters from a device never reach the terminal raw.
             if not wrote(sys.stdout, json.dumps(_document(event)) + "\n"):
                 return  # whoever read has had enough
@@ -36,12 +36,12 @@ def events(
 
 
 def send(
-    device: str,
-    hub: str | None = None,
+    our_device_id: str,
+    our_hub_name: str | None = None,
     secure_port: int | None = None,
-    body: str = "Ping from Az CLI IoT Extension",
-    body_file: str | None = None,
-    message_properties: str | None = None,
+    our_data: str = "Ping from Az CLI IoT Extension",
+    our_data_file_path: str | None = None,
+    our_properties: str | None = None,
     message_key: str | None = None,
     correlation: str | None = None,
     user: str | None = None,
@@ -52,8 +52,8 @@ def send(
 ) -> dict[str, Any]:
     """Send a cloud-to-device message through a running local hub."""
     message = NewC2dMessage(
-        body=body.encode() if body_file is None else bytes_of_file(body_file, "--data-file-path"),
-        properties={} if message_properties is None else key_values(message_properties, "--properties"),
+        body=our_data.encode() if our_data_file_path is None else bytes_of_file(our_data_file_path, "--data-file-path"),
+        properties={} if our_properties is None else key_values(our_properties, "--properties"),
         message_id=message_key,
         correlation_id=correlation,
         user_id=user,
@@ -62,7 +62,7 @@ def send(
         expires_at=None if expires is None else _expiry(expires),
         ack=None if wanted_feedback is None else Ack(wanted_feedback),
     )
-    return client_of(pick_typed(hub, secure_port)).send(device, message)
+    return client_of(pick_typed(our_hub_name, secure_port)).send(our_device_id, message)
 
 
 def _document(event: HubEvent) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from azext_iotjobs.cli.local_hub.completers import https_ports
 
 HUB_EVENTS: Group = (
     option(
-        "device",
+        "our_device_id",
         "--device-id -d",
         "Only this device's messages.",
         completer=device_ids,
-        validator=checked("device", "--device-id", "DEVICE"),
+        validator=checked("our_device_id", "--device-id", "DEVICE"),
     ),
     option("messages_to_read", "--msg-count --mc", "End after so many messages.", type=int),
     option("silence_s", "--timeout -t", "End when nothing has come for so many seconds; 0: never.", type=int),
@@ -52,7 +52,7 @@ HUB_FOLDER: Group = (
 
 WHICH_HUB: Group = (
     option(
-        "hub",
+        "our_hub_name",
         "--hub-name -n",
         "Which running hub: localhost[:PORT], or the address it was bound to, 127.0.0.N[:PORT]. Needed "
         "only where several run.",

@@ -79,12 +79,12 @@ def stay_until_end(hub: StartedHub) -> None:
     previous = {each: signal.getsignal(each) for each in handed_on}
     for each, handler in previous.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(each, lambda *_: hub.process.terminate())
+            signal.signal(each, lambda *_: _ask_to_end(hub.process))
     try:
         code = hub.process.wait()
     except KeyboardInterrupt:
         # On a terminal the hub got the same Ctrl-C; elsewhere only this process did. Twice is as good as once.
-        hub.process.terminate()
+        _ask_to_end(hub.process)
         code = _wait_for_end(hub.process)
     finally:
         for each, handler in previous.items():
@@ -144,6 +144,14 @@ class _Words:
             self._read = stream.read()
 
 
+def _ask_to_end(process: "subprocess.Popen[bytes]") -> None:
+    """Have a hub in the foreground end cleanly."""
+    if sys.platform == "win32" and process.stdin is not None:
+        process.stdin.close()  # it ends with its standard input; there, terminate() would kill it
+    else:
+        process.terminate()
+
+
 def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
     try:
         return process.wait(END_LIMIT_S)
@@ -154,7 +162,7 @@ def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
 
 def _own_session() -> dict[str, Any]:
     """What keeps the hub alive when this process, its terminal or its console ends."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
 

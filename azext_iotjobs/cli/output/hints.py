@@ -37,10 +37,10 @@ def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
     given = {name: str(value).strip() or None for name, value in arguments.items() if value is not None}
     return Typed(
         command=command,
-        hub=given.get("hub"),
-        group=given.get("hub_group"),
-        auth=given.get("hub_auth"),
-        has_login=given.get("hub_login") is not None,
+        hub=given.get("our_hub_name"),
+        group=given.get("resource_group"),
+        auth=given.get("auth_type"),
+        has_login=given.get("our_login") is not None,
         state_dir=given.get("state_path"),
     )
 

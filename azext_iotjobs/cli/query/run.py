@@ -9,13 +9,13 @@ from azext_iotjobs.model.errors import BadRequest, BadValue
 from azext_iotjobs.model.query_words import check_words
 
 
-def query(client: HubClient, query_text: str, limit: int | None = None) -> list[dict[str, Any]]:
+def query(client: HubClient, our_query_command: str, our_top: int | None = None) -> list[dict[str, Any]]:
     """Run a query and print its rows."""
-    if not query_text.strip():
+    if not our_query_command.strip():
         raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
-    check_words(query_text, "--query-command")
+    check_words(our_query_command, "--query-command")
     try:
-        return rows(client, query_text, limit)
+        return rows(client, our_query_command, our_top)
     except BadRequest as err:
         if err.hint == QUERY:
             err.hint = WELL_FORMED  # it would be tried out by this command

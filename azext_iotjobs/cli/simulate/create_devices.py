@@ -129,7 +129,7 @@ def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, An
             "%d runs without --delete-after made devices that stay; --clean-up RUN removes those of one.", len(kept)
         )
     if failed:
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=False)
+        leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=False)
     dry = {"dryRun": True} if options.only_plans else {}
     return {**dry, "hub": client.target.authority, "runs": runs, "kept": kept, "running": running}
 

@@ -4,7 +4,7 @@ They are extra arguments: az gives them to the handler as keywords, where `cli/s
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import JSON_FORMS
+from azext_iotjobs.cli.input.shared_params import ID_LIST, JSON_FORMS
 
 ON_MEMBERS = "Fleet"  # headings in the help
 ON_SIGHT = "Verdict and Sight"
@@ -20,7 +20,7 @@ MEMBERS: Group = (
     extra(
         "named_devices",
         "--device-ids",
-        "Ids with commas between them; one that holds a comma stands in double quotes.",
+        f"Ids {ID_LIST}",
         group=ON_MEMBERS,
     ),
     extra(
@@ -33,7 +33,7 @@ MEMBERS: Group = (
     extra(
         "left_out",
         "--exclude",
-        "Ids to leave out, with commas between them; one that holds a comma stands in double quotes.",
+        f"Ids to leave out, {ID_LIST}",
         group=ON_MEMBERS,
     ),
     extra(

@@ -7,7 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_files import rows_of
-from azext_iotjobs.cli.input.device_selection import TypedSelection, check_exclusions, most_devices
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, check_exclusions, most_devices
 from azext_iotjobs.cli.input.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.dry_run import SAMPLE
@@ -68,13 +68,13 @@ def read(cmd: Any, target: HubTarget, device: str | None, fleet: FleetOptions) -
         return Meant(selection=Selection(device_ids=device_ids([device], "--device-id")), shard=shard, limit=limit)
     if fleet.id_prefix is not None:
         named = numbered_ids(fleet.id_prefix, fleet.fleet_size or 0)
-        without = TypedSelection(condition=None, ids=None, ids_file=None, excluded=fleet.left_out).read_excluded()
+        without = SelectionOptions(exclude=fleet.left_out).read_excluded()
         return Meant(selection=Selection(device_ids=named, excluded=without), shard=shard, limit=limit)
     in_file: tuple[str, ...] = ()
     if fleet.devices_path is not None:
         in_file, own_keys = _read_file(fleet.devices_path, target)
-    typed = TypedSelection(
-        condition=fleet.condition, ids=fleet.named_devices, ids_file=None, excluded=fleet.left_out
+    typed = SelectionOptions(
+        our_query_condition=fleet.condition, our_device_ids=fleet.named_devices, exclude=fleet.left_out
     ).read(more_ids=in_file)
     if typed.is_of_modules:
         raise ConflictingChoice("--query-condition selects modules; devices are simulated.")

@@ -1,10 +1,9 @@
 """Change a twin as it was typed: a device's or a module's."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azext_iotjobs.cli.input.generic_update import Edit, apply_edits, check_edits, merge_patch
+from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits, merge_patch
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.new_twin_codec import parse_new_twin
@@ -19,21 +18,20 @@ class Change:
 
     desired: Given | None
     tags: Given | None
-    edits: Mapping[str, list[Edit] | None]
-    keep_text: bool  # --force-string
+    edits: EditOptions
 
 
 def update_twin(client: HubClient, of: Address, change: Change, if_match: str | None) -> dict[str, Any]:
     """Merge into a twin's tags and desired properties; gives the twin as it is then."""
-    if change.desired is None and change.tags is None and not any(change.edits.values()):
+    if change.desired is None and change.tags is None and not change.edits.is_typed:
         raise MissingChoice("Nothing to update.", hint="Give --desired, --tags, --set, --add or --remove.")
-    check_edits(change.edits, keep_text=change.keep_text)
+    check_edits(change.edits.by_verb, keep_text=change.edits.our_force_string)
     patch = _typed_patch(change)
     if patch:
         TwinPatch(document=patch)  # checks itself before anything is fetched
-    if any(change.edits.values()):
+    if change.edits.is_typed:
         before = client.twins.get(of.device_id, of.module_id).document
-        after = apply_edits(before, change.edits, keep_text=change.keep_text)
+        after = apply_edits(before, change.edits.by_verb, keep_text=change.edits.our_force_string)
         _combine(patch, _editable_difference(before, after))
         # The edits were made on the twin as it was read: it must not have moved, unless the user says what it must be.
         if_match = if_match or before["etag"]

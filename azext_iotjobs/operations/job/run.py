@@ -43,13 +43,13 @@ class Waited(NamedTuple):
     finished: bool
 
 
-class Listener(Protocol):
+class JobObserver(Protocol):
     """Who is told while a job is waited for."""
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         """A look at the job; `left_s` is how long it will be waited for at most."""
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         """The hub did not answer, or was busy; it is asked again."""
 
 
@@ -99,7 +99,7 @@ def create_when_free(
         pause_s *= PAUSE_GROWTH
 
 
-def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, listener: Listener) -> Waited:
+def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, observer: JobObserver) -> Waited:
     """Look at a job until it has ended or the policy's time is over; the first look is at once.
 
     A hub that is busy or away for a while is asked again. Raises NotFound when the hub does not know the id; other
@@ -120,9 +120,9 @@ def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, lis
                 limit_s = clock.monotonic() - started_at + own_deadline_s(seen, clock.now())
         left_s = (FIRST_LOOK_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
         if trouble is not None:
-            listener.not_seen(str(trouble), max(0.0, left_s))
+            observer.poll_failed(str(trouble), max(0.0, left_s))
         elif seen is not None:
-            listener.looked(seen, max(0.0, left_s))
+            observer.polled(seen, max(0.0, left_s))
             if seen.status.is_terminal:
                 return Waited(job=seen, finished=True)
         if left_s <= 0:

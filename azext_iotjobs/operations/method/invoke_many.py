@@ -24,7 +24,7 @@ LONGEST_NAP_S = 0.5  # then it is looked whether to stop
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CallPlan:
     """What to call, and how fast. Raises BadValue."""
 
     call: MethodCall
@@ -47,7 +47,7 @@ class CallMany:
     """
 
     def __init__(
-        self, client: HubClient, plan: Plan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
+        self, client: HubClient, plan: CallPlan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
     ) -> None:  # fmt: skip
         self.in_flight_count = 0
         self._client = client

@@ -182,7 +182,7 @@ def test_what_is_no_length_of_time(text: str) -> None:
 def test_every_option_of_a_definition_has_its_field() -> None:
     names = {option.dest for group in options_of("iot hub fleet-job update") for option in group}
     fields = set(TypedDefinition.__dataclass_fields__)
-    around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}
+    around = {"our_hub_name", "our_login", "resource_group", "auth_type", "state_path", "fleet_job"}
     assert names - around == fields
 
 

@@ -64,7 +64,7 @@ def test_a_renewed_key_is_new_and_as_long_as_the_hubs_own(
 
 
 def test_swapped_keys_change_places(client: HubClient, registry: RegistryDouble) -> None:
-    assert keys_of(renew_modules(Cmd(), client, "d1", ["m1"], "swap", if_match="mine")) == ("BBBB", "AAAA")
+    assert keys_of(renew_modules(Cmd(), client, "d1", ["m1"], "swap", our_etag="mine")) == ("BBBB", "AAAA")
     (put,) = registry.puts
     assert (put.path, put.headers["If-Match"]) == ("/devices/d1/modules/m1", '"mine"')
 
@@ -76,8 +76,8 @@ def test_one_without_keys_is_refused(client: HubClient, registry: RegistryDouble
 
 
 @pytest.mark.parametrize("renew", [
-    lambda client: renew_devices(Cmd(), client, ["x"], "primary", always_zero=True),
-    lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], "both", always_zero=True),
+    lambda client: renew_devices(Cmd(), client, ["x"], "primary", exit_zero=True),
+    lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], "both", exit_zero=True),
 ])  # fmt: skip
 def test_one_without_keys_is_told_and_ends_with_0_when_that_is_asked_for(
     client: HubClient,
@@ -98,10 +98,10 @@ def test_what_was_not_renewed_of_several_ends_with_0_when_that_is_asked_for(
 ) -> None:
     registry.refused = {"x"}
     cmd = Cmd()
-    assert renew_devices(cmd, client, ["d1", "x"], "primary", always_zero=True)["errors"]
+    assert renew_devices(cmd, client, ["d1", "x"], "primary", exit_zero=True)["errors"]
     assert cmd.exit_code == 0
     registry.refused = {"d1"}
-    assert renew_modules(cmd, client, "d1", ["m1", "m2"], "primary", always_zero=True)["errors"]
+    assert renew_modules(cmd, client, "d1", ["m1", "m2"], "primary", exit_zero=True)["errors"]
     assert cmd.exit_code == 0
 
 
@@ -153,7 +153,7 @@ def test_what_was_not_renewed_is_told_and_ends_with_code_4(
     assert cmd.exit_code == 4
 
 
-@pytest.mark.parametrize("more", [{"renewed_key": "swap"}, {"renewed_key": "primary", "if_match": "e"}])
+@pytest.mark.parametrize("more", [{"renewed_key": "swap"}, {"renewed_key": "primary", "our_etag": "e"}])
 def test_what_goes_with_one_only_is_refused_for_several(
     client: HubClient, registry: RegistryDouble, more: dict[str, Any]
 ) -> None:

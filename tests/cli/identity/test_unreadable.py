@@ -61,7 +61,7 @@ def test_a_policy_whose_name_ends_a_part_is_said(said: pytest.LogCaptureFixture,
         for item in answer[1]["value"]:
             if item.get("keyName") == "service":
                 item["keyName"] = "ser;vice"
-    hub = typed(double, hub="myHub")
+    hub = typed(double, our_hub_name="myHub")
     show_connection_string(hub, for_event_hubs=for_event_hubs)
     assert said.text == ""
     show_connection_string(hub, policy="ser;vice", for_event_hubs=for_event_hubs)

@@ -9,7 +9,8 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.job import parent_links
-from azext_iotjobs.cli.output.row_writer import Target, check, check_new, form_of, new_rows, write
+from azext_iotjobs.cli.output.row_output import RowTarget, form_of
+from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
 from azext_iotjobs.cli.simulate.event_log import check as check_events
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
@@ -18,8 +19,8 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
 
 
-def target(path: Path, *, overwrites: bool = False, form: str = "csv") -> Target:
-    return Target(path=str(path), form=form, columns=("id",), asked="job j", overwrites=overwrites)
+def target(path: Path, *, overwrites: bool = False, form: str = "csv") -> RowTarget:
+    return RowTarget(path=str(path), form=form, columns=("id",), request="job j", overwrites=overwrites)
 
 
 def read(token: str) -> list[tuple[list[dict[str, str]], str]]:

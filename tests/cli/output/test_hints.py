@@ -77,10 +77,10 @@ def test_a_command_in_a_hint_ends_its_line() -> None:
     ("arguments", "shown"),
     [
         ({}, "az iot hub job wait --job-id j"),
-        ({"hub": " localhost:8444 "}, "az iot hub job wait --job-id j -n localhost:8444"),
-        ({"hub": "h", "hub_group": "g", "hub_auth": "login"},
+        ({"our_hub_name": " localhost:8444 "}, "az iot hub job wait --job-id j -n localhost:8444"),
+        ({"our_hub_name": "h", "resource_group": "g", "auth_type": "login"},
          "az iot hub job wait --job-id j -n h -g g --auth-type login"),
-        ({"hub_login": SECRET}, "az iot hub job wait --job-id j -l CONNECTION-STRING"),
+        ({"our_login": SECRET}, "az iot hub job wait --job-id j -l CONNECTION-STRING"),
         ({"state_path": "/s"}, "az iot hub job wait --job-id j"),
     ],
 )  # fmt: skip
@@ -93,10 +93,10 @@ def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], 
     ("words", "arguments", "shown"),
     [
         ("show", {"state_path": "/my $ folder"}, "az iot hub fleet-job show -j f --state-dir '/my $ folder'"),
-        ("show", {"hub_login": SECRET}, "az iot hub fleet-job show -j f"),
-        ("resume", {"hub_login": SECRET, "state_path": "s"},
+        ("show", {"our_login": SECRET}, "az iot hub fleet-job show -j f"),
+        ("resume", {"our_login": SECRET, "state_path": "s"},
          "az iot hub fleet-job resume -j f -l CONNECTION-STRING --state-dir s"),
-        ("run", {"hub": "localhost"}, "az iot hub fleet-job run -j f -n localhost"),
+        ("run", {"our_hub_name": "localhost"}, "az iot hub fleet-job run -j f -n localhost"),
     ],
 )  # fmt: skip
 def test_a_command_of_fleet_jobs_names_its_folder_too(words: str, arguments: dict[str, str], shown: str) -> None:
@@ -105,13 +105,13 @@ def test_a_command_of_fleet_jobs_names_its_folder_too(words: str, arguments: dic
 
 
 def test_a_hub_that_a_hint_itself_names_is_the_one() -> None:
-    note(typed_in({"hub": "this"}))
+    note(typed_in({"our_hub_name": "this"}))
     assert suggestion("iot hub fleet-job copy", fleet_job_id="f", hub="HUB") == "az iot hub fleet-job copy -j f -n HUB"
     assert suggestion("iot local-hub start", detach=True) == "az iot local-hub start --detach"
 
 
 def test_an_errors_recommendation_is_pasteable_and_holds_no_secret() -> None:
-    note(typed_in({"hub": "my hub;x", "hub_login": SECRET}))
+    note(typed_in({"our_hub_name": "my hub;x", "our_login": SECRET}))
     with pytest.raises(AzCLIError) as raised:
         to_az_error(BadValue("no", hint=Text("Look: ", command("iot hub job list"))))
     (shown,) = raised.value.recommendations

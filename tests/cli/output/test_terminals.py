@@ -24,7 +24,7 @@ from azext_iotjobs.cli.local_hub.command import how_to_use
 from azext_iotjobs.cli.output import terminals
 from azext_iotjobs.cli.output.cells import cell, shortened
 from azext_iotjobs.cli.output.exit_code import end_without_result
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.cli.output.table_fitting import narrowed
 from azext_iotjobs.cli.output.terminals import broken, cut_between_words, fitted
 from azext_iotjobs.model.errors import BadValue, DeviceFailed
@@ -205,7 +205,7 @@ def test_a_cell_ends_between_words_where_it_has_any(text: str, width: int, shown
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_line_that_changes_ends_with_a_whole_word(terminal: Callable[[int, str], Terminal], width: int) -> None:
     seen = terminal(width, "stderr")
-    line = LiveLine()
+    line = StatusLine()
     line.show(LINE)
     shown = seen.text.strip("\r").removesuffix("\x1b[K")
     assert len(shown) < width and LINE.startswith(shown) and re.match(r"[ ,|]|$", LINE[len(shown) :])
@@ -328,7 +328,7 @@ def test_a_hint_is_no_part_of_the_red_error_whatever_ends_the_command(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        end_without_result(DeviceFailed("seen", hint="do this"), Outcome.DEVICES_FAILED, always_zero=False)
+        end_without_result(DeviceFailed("seen", hint="do this"), Outcome.DEVICES_FAILED, exit_zero=False)
     assert raised.value.code == 4
     assert set(caplog.messages) == {"seen"} and capsys.readouterr().err == "do this\n"
 
@@ -372,7 +372,7 @@ def test_a_dumb_terminal_has_no_line_that_changes(
 ) -> None:
     seen = terminal(80, "stderr")
     monkeypatch.setenv("TERM", "dumb")
-    line = LiveLine()
+    line = StatusLine()
     line.show("10 of 20")
     line.clear()
     assert seen.text == "" and not line.is_live
@@ -383,7 +383,7 @@ def test_with_no_color_the_line_changes_without_control_sequences(
 ) -> None:
     seen = terminal(80, "stderr")
     monkeypatch.setenv("NO_COLOR", "1")
-    line = LiveLine()
+    line = StatusLine()
     line.show("10 of 20")
     line.show("9 of 2")
     line.clear()

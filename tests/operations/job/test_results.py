@@ -72,8 +72,7 @@ def test_what_has_not_ended_has_no_end_and_odd_records_are_rows_too() -> None:
 
 
 def ask(**more: Any) -> ResultQuery:
-    given = {"job_id": "j'1", "status": None, "error_class": None, "success": SUCCESS, "looks_in_registry": False}
-    return ResultQuery(**{**given, **more})
+    return ResultQuery(**{"job_id": "j'1", "success": SUCCESS, "checks_registry": False, **more})
 
 
 def hub(*answers: Response) -> tuple[HubClient, TransportDouble]:
@@ -83,11 +82,19 @@ def hub(*answers: Response) -> tuple[HubClient, TransportDouble]:
 
 def test_the_state_is_asked_of_the_hub_and_the_error_class_picked_here() -> None:
     client, transport = hub(response([failed("DeviceNotOnline"), failed("GatewayTimeout")]))
-    (page,) = read(client, ask(status="failed", error_class=ErrorClass.TIMEOUT))
+    (page,) = read(client, ask(statuses=("failed",), error_classes=frozenset((ErrorClass.TIMEOUT,))))
     assert [row.error_code for row in page.rows] == ["GatewayTimeout"]
     assert transport.requests[0].body["query"] == (
         "SELECT * FROM devices.jobs WHERE jobId = 'j\\'1' AND status = 'failed'"
     )
+
+
+def test_rows_of_several_states_and_error_classes_are_asked_for_at_once() -> None:
+    client, transport = hub(response([failed("DeviceNotOnline"), failed("GatewayTimeout"), RECORD]))
+    classes = frozenset((ErrorClass.TIMEOUT, ErrorClass.OFFLINE))
+    (page,) = read(client, ask(statuses=("failed", "pending"), error_classes=classes))
+    assert [row.error_code for row in page.rows] == ["DeviceNotOnline", "GatewayTimeout"]
+    assert transport.requests[0].body["query"].endswith(" AND status IN ['failed', 'pending']")
 
 
 def test_pages_follow_each_other_and_any_of_them_may_be_the_first() -> None:
@@ -101,7 +108,7 @@ def test_pages_follow_each_other_and_any_of_them_may_be_the_first() -> None:
 def test_devices_that_are_gone_are_marked() -> None:
     records = [{**RECORD, "deviceId": name} for name in ("a", "b", "a")]
     client, transport = hub(response(records), response([{"deviceId": "a"}]))
-    (page,) = read(client, ask(looks_in_registry=True))
+    (page,) = read(client, ask(checks_registry=True))
     assert [row.is_deleted for row in page.rows] == [False, True, False]
     assert transport.requests[1].body["query"] == "SELECT deviceId FROM devices WHERE deviceId IN ['a', 'b']"
 
@@ -114,13 +121,13 @@ def test_long_ids_are_looked_up_in_queries_that_fit() -> None:
         return response(records if "devices.jobs" in request.body["query"] else [])
 
     transport = TransportDouble(answer)
-    (page,) = read(HubClient(HubTarget(host="h"), transport), ask(looks_in_registry=True))
+    (page,) = read(HubClient(HubTarget(host="h"), transport), ask(checks_registry=True))
     assert all(row.is_deleted for row in page.rows) and len(transport.requests) == 3
 
 
 def test_the_smallest_tier_gives_twenty_pages_a_minute() -> None:
-    assert expected_minutes(2_000, looks_in_registry=False) == 1
-    assert expected_minutes(2_001, looks_in_registry=True) == pytest.approx(2.1)
+    assert expected_minutes(2_000, checks_registry=False) == 1
+    assert expected_minutes(2_001, checks_registry=True) == pytest.approx(2.1)
 
 
 def answered(status: int, payload: Any) -> dict[str, Any]:
@@ -157,7 +164,8 @@ def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
 MANY = 1_000_000 if os.environ.get("IOTJOBS_TORTURE") else 50_000
 READS_MANY = """
 import json, re, sys
-from azext_iotjobs.cli.output.row_writer import Target, write
+from azext_iotjobs.cli.output.row_output import RowTarget
+from azext_iotjobs.cli.output.row_writer import write
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import COLUMNS, render_result
 from azext_iotjobs.model.target import HubTarget
@@ -174,7 +182,7 @@ class Hub:
         return Response(status=200, headers={"x-ms-continuation": str(given)} if given < many else {}, body=rows)
 
 client = HubClient(HubTarget(host="h"), Hub())
-target = Target(path=sys.argv[2], form="csv", columns=COLUMNS, asked="j", overwrites=False)
+target = RowTarget(path=sys.argv[2], form="csv", columns=COLUMNS, request="j", overwrites=False)
 def pages(token):
     for page in read(client, ask(), token):
         yield [render_result(row) for row in page.rows], page.next_token

@@ -50,11 +50,11 @@ class Told:
         self.left: list[float] = []
         self.troubles: list[str] = []
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         self.statuses.append(job.status)
         self.left.append(left_s)
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         self.troubles.append(reason)
 
 

@@ -25,7 +25,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.method.invoke_many import CallMany, Plan
+from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response
@@ -51,7 +51,7 @@ class Round:
         self.transport = TransportDouble(lambda request: answer(device_of(request)))
         self.run = CallMany(
             HubClient(HubTarget(host="h"), self.transport),
-            Plan(call=MethodCall(name="m"), success=SUCCESS, **plan),
+            CallPlan(call=MethodCall(name="m"), success=SUCCESS, **plan),
             self.clock,
             self.stop,
             self.said.append,
@@ -255,4 +255,4 @@ def test_rows_stay_when_the_next_ids_do_not_come() -> None:
 @pytest.mark.parametrize("plan", [{"concurrency": 0}, {"concurrency": 201}, {"rate": 0.0}, {"rate": float("nan")}])
 def test_numbers_that_mean_nothing_are_refused(plan: dict[str, Any]) -> None:
     with pytest.raises(BadValue, match="concurrency|rate"):
-        Plan(call=MethodCall(name="m"), success=SUCCESS, **plan)
+        CallPlan(call=MethodCall(name="m"), success=SUCCESS, **plan)
