@@ -25,13 +25,13 @@ STATE_WORDS = tuple(IN_PROGRESS if each is DeviceState.CALLING else each.value f
 WORDS = tuple(dict.fromkeys((ALL, *STATE_WORDS, *CLASS_WORDS)))
 
 
-def parse_words(text: str, option: str) -> frozenset[str]:
+def parse_words(text: str, name: str) -> frozenset[str]:
     """ "failed,uncertain" or "offline" -> words of WORDS. Raises BadValue."""
     words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     unknown = sorted(words - set(WORDS))
     if unknown or not words:
         raise BadValue(
-            f"{option} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {option} failed"
+            f"{name} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {name} failed"
         )
     return words
 

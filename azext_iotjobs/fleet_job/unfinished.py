@@ -12,20 +12,20 @@ def check_ended(run: Run, now: datetime) -> None:
     """Raise RunUnfinished for a run that has not ended: another one can only begin after it."""
     if run.state.has_ended:
         return
-    job = ("-j", run.fleet_job_id)
+    job = run.fleet_job_id
     first, verb = ("Resume it: ", "resume") if run.is_unattended(now) else ("Watch it: ", "show")
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another can begin when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
         hint=Text(
             first,
-            command(f"iot hub fleet-job {verb}", *job),
+            command(f"iot hub fleet-job {verb}", fleet_job_id=job),
             ". Or end it: ",
-            command("iot hub fleet-job cancel", *job),
+            command("iot hub fleet-job cancel", fleet_job_id=job),
             ". Or have the new run do that: ",
-            command("iot hub fleet-job run", *job, "--if-unfinished", "resume"),
+            command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="resume"),
             ", or: ",
-            command("iot hub fleet-job run", *job, "--if-unfinished", "cancel"),
+            command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="cancel"),
         ),
     )
 
@@ -35,7 +35,7 @@ def check_not_running(run: Run) -> None:
     if run.state is RunState.RUNNING:
         raise WrongState(
             f"{run.name} is running; its record is needed until it has ended.",
-            hint=Text("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
+            hint=Text("End it: ", command("iot hub fleet-job cancel", fleet_job_id=run.fleet_job_id)),
         )
 
 

@@ -20,13 +20,14 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, p
 from azext_iotjobs.model.pacing import CONCURRENCY
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
 
 FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
 MAX_DESCRIPTION_CHARACTERS = 2048
 MAX_LABELS = 50
-NO_METHOD = "--method-connect-timeout and --method-response-timeout go with a method; this fleet job calls none."
+NO_METHOD = Text.of("{connect_timeout_s} and {response_timeout_s} go with a method; this fleet job calls none.")
 MAX_CONTENT_BYTES = 1024 * 1024  # far above what an edge device's modules have together
 
 
@@ -128,13 +129,16 @@ class Targets:
             raise kind(f"There is {text} given to say which devices: give a condition, ids or a device group.")
         if self.excluded and self.selection is not None:
             raise ConflictingChoice("What is left out of a condition or of ids is said with them.")
-        for name, value in (("--limit", self.limit), ("--max-devices", self.max_devices)):
+        for name in ("limit", "max_devices"):
+            value = getattr(self, name)
             if value is not None and value < 1:
-                raise BadValue(f"{name} {value}: give 1 or more.")
+                raise BadValue(Text(Field(name), f" {value}: give 1 or more."))
         if self.sample_percent is not None and not 0 < self.sample_percent <= 100:
-            raise BadValue("--sample: give more than 0% and at most 100%.")
+            raise BadValue(Text(Field("sample_percent"), ": give more than 0% and at most 100%."))
         if self.sample_percent is not None and self.limit is not None:
-            raise ConflictingChoice("--limit and --sample both make the devices fewer: give one of them.")
+            raise ConflictingChoice(
+                Text.of("{limit} and {sample_percent} both make the devices fewer: give one of them.")
+            )
 
 
 class Driver(Enum):
@@ -147,7 +151,7 @@ class Driver(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """How devices are reached. Raises BadValue, naming the option."""
+    """How devices are reached. Raises BadValue."""
 
     driver: Driver = Driver.AUTO
     concurrency: int = 10  # CONCURRENCY; calls only
@@ -159,9 +163,9 @@ class Delivery:
     def __post_init__(self) -> None:
         low, high = CONCURRENCY
         if not low <= self.concurrency <= high:
-            raise BadValue(f"--concurrency {self.concurrency}: give {low} to {high}.")
+            raise BadValue(Text(Field("concurrency"), f" {self.concurrency}: give {low} to {high}."))
         if self.rate is not None and not 0 < self.rate < float("inf"):
-            raise BadValue(f"--rate {self.rate}: give a number of calls a second, more than 0.")
+            raise BadValue(Text(Field("rate"), f" {self.rate}: give a number of calls a second, more than 0."))
         if self.job_limit_s is not None:
             check_execution_time(self.job_limit_s)
 
@@ -180,15 +184,19 @@ class Definition:
 
     def __post_init__(self) -> None:
         if len(self.display_name) > MAX_NAME_CHARACTERS:
-            raise BadValue(f"--display-name has {len(self.display_name)} characters, at most {MAX_NAME_CHARACTERS}.")
+            raise _too_long("display_name", self.display_name, MAX_NAME_CHARACTERS)
         if len(self.description) > MAX_DESCRIPTION_CHARACTERS:
-            raise BadValue(
-                f"--description has {len(self.description)} characters; at most {MAX_DESCRIPTION_CHARACTERS}."
-            )
+            raise _too_long("description", self.description, MAX_DESCRIPTION_CHARACTERS)
         if len(self.labels) > MAX_LABELS:
             raise BadValue(f"{len(self.labels)} labels: give at most {MAX_LABELS}.")
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
-            raise ConflictingChoice("--driver jobs: the hub has no job for configuration content; give calls or auto.")
+            raise ConflictingChoice(
+                Text.of("{driver} jobs: the hub has no job for configuration content; give calls or auto.")
+            )
+
+
+def _too_long(name: str, text: str, most: int) -> BadValue:
+    return BadValue(Text(Field(name), f" has {len(text)} characters, at most {most}."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,16 +228,22 @@ class FleetJob:
         return self.definition.display_name or self.fleet_job_id
 
 
-def check_id(fleet_job_id: str, option: str = "--fleet-job-id") -> str:
-    """The id, when it is one. Raises BadValue."""
+def check_id(fleet_job_id: str, name: str = Field("fleet_job_id")) -> str:
+    """The id, when it is one. Raises BadValue. name: what gave it, for the error."""
     if not FLEET_JOB_ID.fullmatch(fleet_job_id):
         small = fleet_job_id.lower()
-        example = f"For example {option} {small}. " if FLEET_JOB_ID.fullmatch(small) else ""
+        example = Text("For example ", name, f" {small}. ") if FLEET_JOB_ID.fullmatch(small) else Text()
         raise BadValue(
-            f"{option} {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first "
-            "a letter or digit.",
-            hint=f"{example}The hub's jobs are named after it, with dashes for dots and underscores; capitals in their "
-            "ids have been refused by hubs.",
+            Text(
+                name,
+                f" {fleet_job_id[:60]!r}: give 1 to 40 of a-z, 0-9, dash, dot and underscore, the first a letter or "
+                "digit.",
+            ),
+            hint=Text(
+                example,
+                "The hub's jobs are named after it, with dashes for dots and underscores; capitals in their ids have "
+                "been refused by hubs.",
+            ),
         )
     return fleet_job_id
 

@@ -165,19 +165,21 @@ def next_state(run: Run, event: RunEvent) -> RunState:
     if after is None:
         may = [each.value for before, each in TRANSITIONS if before is state and each in USER_EVENTS]
         can = f"it can be asked to {' or '.join(may)}" if may else "it has ended"
-        suggestion = ("", command(f"{FLEET_JOB} {may[0]}", "-j", run.fleet_job_id)) if may else _after_the_end(run)
+        suggestion = (
+            ("", command(f"{FLEET_JOB} {may[0]}", fleet_job_id=run.fleet_job_id)) if may else _after_the_end(run)
+        )
         raise WrongState(f"{run.name} is {state.value}: {event.value} is not possible; {can}.", hint=Text(*suggestion))
     return after
 
 
 def _after_the_end(run: Run) -> tuple[str, Command]:
     """What can be done about a run that has ended, and by which command; nothing is run again that has succeeded."""
-    which = ("-j", run.fleet_job_id)
+    job = run.fleet_job_id
     if run.tally.failed:
-        return "What failed can be run again: ", command(f"{FLEET_JOB} rerun", *which)
+        return "What failed can be run again: ", command(f"{FLEET_JOB} rerun", fleet_job_id=job)
     left = [word for word, count in (("uncertain", run.tally.uncertain), ("pending", run.tally.pending)) if count]
     if left:
         return "What was not completed can be run again: ", command(
-            f"{FLEET_JOB} rerun", *which, "--on", ",".join(left)
+            f"{FLEET_JOB} rerun", fleet_job_id=job, on=",".join(left)
         )
-    return "What came of it: ", command(f"{FLEET_JOB} results", *which)
+    return "What came of it: ", command(f"{FLEET_JOB} results", fleet_job_id=job)

@@ -19,11 +19,11 @@ from azext_iotjobs.model.fleet_job import (
 )
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Field, Text, command
 
 MIN_HISTORY_DAYS = 30  # that are kept; a hub keeps as many
 COPY_SUFFIX, COPY_NAME = "-copy", " Copy"
-NEW_ID = "--new-fleet-job-id"
+NEW_ID = Field("new_fleet_job_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def rerun(
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
             f"{run.name} is {run.state.value}{by_whom(run, at)}; which devices fail is not known yet.",
-            hint=Text("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
+            hint=Text("Stop it first: ", command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id)),
         )
     parent = store.definitions.get(run.fleet_job_id, run.version)
     targets = Targets(of_run=DevicesOfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))
@@ -189,8 +189,8 @@ def prune(store: FleetJobStore, older_than_days: int, now: datetime, host: str |
 def _before(older_than_days: int, now: datetime) -> datetime:
     if older_than_days < MIN_HISTORY_DAYS:
         raise BadValue(
-            f"--older-than {older_than_days}d: history is kept for {MIN_HISTORY_DAYS} days at least.",
-            hint=f"--older-than {MIN_HISTORY_DAYS}d",
+            Text(Field("older_than"), f" {older_than_days}d: history is kept for {MIN_HISTORY_DAYS} days at least."),
+            hint=Text(Field("older_than"), f" {MIN_HISTORY_DAYS}d"),
         )
     return now - timedelta(days=older_than_days)
 

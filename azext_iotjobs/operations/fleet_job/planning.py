@@ -15,7 +15,7 @@ from azext_iotjobs.model.fleet_job import Definition, Delivery, DevicesOfRun, Fl
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
 SHOWN_BATCHES = 100
@@ -58,7 +58,7 @@ def check_host(job: FleetJob, client: HubClient) -> None:
     if canonical_authority(job.host) != host:
         raise ConflictingChoice(
             f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
-            hint=f"Give -n {job.host}, or copy it for the other hub under a new id.",
+            hint=Text("Give ", Field("hub"), f" {job.host}, or copy it for the other hub under a new id."),
         )
 
 
@@ -165,7 +165,13 @@ def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str
     if targets.limit is not None:
         count = candidates.keep_first(targets.limit)
     if targets.max_devices is not None and count > targets.max_devices:
-        raise BadValue(f"{count} devices are meant, and --max-devices allows {targets.max_devices}; nothing was sent.")
+        raise BadValue(
+            Text(
+                f"{count} devices are meant, and ",
+                Field("max_devices"),
+                f" allows {targets.max_devices}; nothing was sent.",
+            )
+        )
     return count
 
 
@@ -204,9 +210,9 @@ def _parent(store: FleetJobStore, devices: DevicesOfRun) -> Run:
     except NotFound as err:
         raise NotFound(
             f"Its devices are some of run {devices.run_number} of fleet job {devices.fleet_job_id}, which is deleted.",
-            hint=Text(
-                "Name them anew, with --query-condition, --device-ids or --devices-file: ",
-                command("iot hub fleet-job update", "-j", "FLEET-JOB"),
+            hint=Text.of(
+                "Name them anew, with {query_condition}, {device_ids} or {devices_file}: {update}",
+                update=command("iot hub fleet-job update", fleet_job_id="FLEET-JOB"),
             ),
         ) from err
 

@@ -21,6 +21,7 @@ import pytest
 from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import groups, read, results
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.output.hints import spelled
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
@@ -325,5 +326,5 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
     with pytest.raises(StateDamaged) as raised:
         read.list_fleet_jobs(CMD, place(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
-    assert f"--state-dir {target}" in str(raised.value.hint) and "results -j ID" in str(raised.value.hint)
+    assert "iot hub fleet-job results -j ID --output-file ID.csv" in spelled(raised.value.hint or "")
     assert len(results.show_results(CMD, place(target), "other", run_number=1) or []) == 6

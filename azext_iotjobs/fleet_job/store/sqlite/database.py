@@ -20,7 +20,7 @@ from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Field, Text, command
 
 FILE_NAME = "fleet-jobs.db"
 CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
@@ -158,7 +158,12 @@ class Database:
             raise StateTooNew(
                 f"The state file {self.path} has format {found}; this version knows up to {len(MIGRATIONS)}. Nothing "
                 "was changed.",
-                hint="Update the extension (az extension update -n iotjobs), or give another folder: --state-dir.",
+                hint=Text(
+                    "Give another folder (",
+                    Field("state_dir"),
+                    "), or update the extension: ",
+                    command("extension update", name="iotjobs"),
+                ),
             )
         if found < 0:
             raise damaged(self.path, f"its format is {found}")
@@ -209,5 +214,5 @@ def _check_file(path: Path) -> None:
         kind = "a folder" if path.is_dir() else "no file"
         raise StateUnusable(
             f"The state file {path} cannot be used: it is {kind}.",
-            hint="Move it away, or give another folder: --state-dir.",
+            hint=Text.of("Move it away, or give another folder: {state_dir}."),
         )

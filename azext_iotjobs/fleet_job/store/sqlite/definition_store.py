@@ -92,5 +92,5 @@ class DefinitionStore:
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"There is a fleet job {fleet_job_id} already.",
-        hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
+        hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", fleet_job_id=fleet_job_id)),
     )

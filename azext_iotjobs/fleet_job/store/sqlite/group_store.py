@@ -23,7 +23,7 @@ class GroupStore:
                 raise ConflictingChoice(
                     f"There is a device group {name!r} of {host} already.",
                     hint=Text(
-                        "Give another name, or change it: ", command("iot hub fleet-job group update", "--group", name)
+                        "Give another name, or change it: ", command("iot hub fleet-job group update", group=name)
                     ),
                 )
             self.save(host, name, condition)
@@ -42,7 +42,10 @@ class GroupStore:
             known = ", ".join(each.name for each in self.list_all() if each.host == host) or "none is saved"
             raise NotFound(
                 f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
-                hint=Text("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
+                hint=Text.of(
+                    "Save one, with {group} and {query_condition}: {create}",
+                    create=command("iot hub fleet-job group create"),
+                ),
             )
         return rows.group_of(row).condition
 

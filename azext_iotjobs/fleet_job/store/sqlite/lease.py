@@ -83,14 +83,13 @@ class HeldLease:
 
 
 def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
-    which = ("-j", run.fleet_job_id)
     return LeaseHeld(
         f"{run.name} is executed by {holder.owner}; its lease holds until {until:%H:%M:%S} UTC, and longer while that "
         "process lives.",
         hint=Text(
             "Watch it: ",
-            command("iot hub fleet-job show", *which),
+            command("iot hub fleet-job show", fleet_job_id=run.fleet_job_id),
             ". End it: ",
-            command("iot hub fleet-job stop", *which),
+            command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id),
         ),
     )

@@ -37,10 +37,12 @@ class ResultStore:
     def check_device(self, run: Run, device_id: str) -> None:
         """Raise NotFound for a device that a run does not have."""
         if self._database.row("SELECT 1 FROM device WHERE run = ? AND device_id = ?", (run.key, device_id)) is None:
-            which = ("-j", run.fleet_job_id, "--run", str(run.number), "--columns", "deviceId")
+            devices = command(
+                "iot hub fleet-job results", fleet_job_id=run.fleet_job_id, run=str(run.number), columns="deviceId"
+            )
             raise NotFound(
                 f"{run.name} has no device {device_id[:128]!r}.",
-                hint=Text("Its devices: ", command("iot hub fleet-job results", *which)),
+                hint=Text("Its devices: ", devices),
             )
 
     def _pages(self, run: Run, wanted: ResultFilter, after: int, columns: str) -> Iterator[list[StoredRow]]:

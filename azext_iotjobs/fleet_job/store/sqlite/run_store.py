@@ -130,7 +130,9 @@ class RunStore:
             which, verb = f"has no run {number}", "list-runs"
         return NotFound(
             f"Fleet job {fleet_job_id} {which}.",
-            hint=Text("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
+            hint=Text(
+                "See: " if number else "First: ", command(f"iot hub fleet-job {verb}", fleet_job_id=fleet_job_id)
+            ),
         )
 
     def _next_number(self, fleet_job_id: str) -> int:

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from azext_iotjobs.model.errors import StateBusy, StateDamaged, StateError, StateFull, StateUnusable
-from azext_iotjobs.model.text import Shell, Text
+from azext_iotjobs.model.text import Field, Shell, Text, command
 
 BUSY_S = 10.0  # that a lock of another process is waited for
 NOTHING_LOST = "Nothing that was recorded is lost; "
@@ -40,7 +40,7 @@ def state_error(err: Exception, path: Path) -> StateError:
     why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
         f"The state file {path} cannot be used: {why or err}.",
-        hint="The folder and the file must be this user's own, and writable; another folder: --state-dir.",
+        hint=Text.of("The folder and the file must be this user's own, and writable; another folder: {state_dir}."),
     )
 
 
@@ -54,7 +54,10 @@ def no_fleet_database(path: Path, what: str) -> StateDamaged:
     return StateDamaged(
         f"The state file {path} is no fleet database, or is damaged ({_short(what)}). It was left as it is.",
         hint=Text(
-            "Restore it from a backup, or give another folder: --state-dir. To begin anew, move it away: ", _moved(path)
+            "Restore it from a backup, or give another folder: ",
+            Field("state_dir"),
+            ". To begin anew, move it away: ",
+            _moved(path),
         ),
     )
 
@@ -67,7 +70,7 @@ def damaged(path: Path, what: str) -> StateDamaged:
             "Copy it first: ",
             Shell(f"cp {_quoted(path)} {_quoted(path)}.copy"),
             ". What is intact can be saved, run by run: ",
-            Shell(f"az iot hub fleet-job results -j ID --state-dir {_quoted(path.parent)} --output-file ID.csv"),
+            command("iot hub fleet-job results", fleet_job_id="ID", output_file="ID.csv"),
             ". To begin anew, restore it from a backup or move it away: ",
             _moved(path),
         ),
