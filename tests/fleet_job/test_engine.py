@@ -92,10 +92,10 @@ def test_the_table_says_what_it_should() -> None:
         next_state(RUN, RunEvent.START)
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
         next_state(replace(RUN, state=RunState.COMPLETED, tally=Tally(failed=1, uncertain=1)), RunEvent.RESUME)
-    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"
+    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun fleet_job_id=job"
 
 
-RESULTS = "What came of it: az iot hub fleet-job results -j job"
+RESULTS = "What came of it: az iot hub fleet-job results fleet_job_id=job"
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ RESULTS = "What came of it: az iot hub fleet-job results -j job"
         (RunState.COMPLETED, RunEvent.CANCEL, Tally(completed=3), RESULTS),
         (RunState.COMPLETED, RunEvent.RESUME, Tally(), RESULTS),
         (RunState.COMPLETED, RunEvent.STOP, Tally(completed=1, uncertain=1),
-         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain"),
+         "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain"),
         (RunState.CANCELED, RunEvent.RESUME, Tally(completed=1, uncertain=1, pending=2),
-         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain,pending"),
+         "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain,pending"),
     ],
 )  # fmt: skip
 def test_a_run_that_has_ended_is_run_again_on_what_did_not_succeed_alone(

@@ -1,4 +1,4 @@
-"""Which devices a run of a fleet job has, in which batches: as a preview, or as a new run. Nothing is sent to a device."""
+"""Which devices a run of a fleet job has, and in which batches: previewed, or made. Nothing is sent to a device."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
