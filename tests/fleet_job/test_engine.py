@@ -87,7 +87,7 @@ def test_the_table_says_what_it_should() -> None:
     assert {state for state in RunState if not POSSIBLE[state]} == {state for state in RunState if state.has_ended}
     with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
         next_state(replace(RUN, state=RunState.STOPPED), RunEvent.START)
-    assert refused.value.hint == "az iot hub fleet-job resume -j job"
+    assert refused.value.hint == "az iot hub fleet-job resume fleet_job_id=job"
     with pytest.raises(WrongState, match="it can be asked to resume or stop or cancel"):
         next_state(RUN, RunEvent.START)
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
