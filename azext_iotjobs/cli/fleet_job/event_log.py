@@ -1,4 +1,4 @@
-"""--events of a run: each thing that happens, as a line of JSON, as it happens; and who else is told."""
+"""--events of a run: each event as a line of JSON, as it happens; and the observers of a run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from azext_iotjobs.model.run_events import Event
 
 logger = get_logger(__name__)
 
-LAST_BYTES = 256 * 1024  # of a file that is written on; an event is shorter
+LAST_BYTES = 256 * 1024  # of a file that is added to; an event is shorter
 
 
 class EventFile:
@@ -55,7 +55,7 @@ class EventFile:
 
 
 class RunObservers:
-    """Who is told of a run: a person, and a file."""
+    """Passes events of a run on to what a person sees, and to a file."""
 
     def __init__(self, progress: Progress | None, events: EventFile | None) -> None:
         self._progress = progress
@@ -69,7 +69,7 @@ class RunObservers:
             self._progress.on_event(event)
 
     def close(self) -> None:
-        """The run is over, as far as this process goes."""
+        """The run is over, as far as this process is concerned."""
         if self._progress is not None:
             self._progress.end()
         if self._events is not None:

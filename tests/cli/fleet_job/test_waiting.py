@@ -16,7 +16,7 @@ from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, left_to_hub
 from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.fleet_job import Driver
-from azext_iotjobs.model.in_progress import Awaited
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.run import Batch, Tally
 from azext_iotjobs.model.run_events import BatchBegan, Notice, Progressed, RunBegan
