@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
 from azext_iotjobs.cli.input.option_groups import spelled
-from azext_iotjobs.model.method import OF_A_CALL, MethodCall
+from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.operations.method.invoke_many import CallPlan
 
@@ -31,7 +31,6 @@ class CallOptions(NamedTuple):
             response_timeout_s=self.our_timeout,
             # One option for both waits, as the reference has it, unless the other is given.
             connect_timeout_s=self.our_timeout if self.connect_timeout is None else self.connect_timeout,
-            options=OF_A_CALL,
         )
 
     def plan(self, call: MethodCall, success: SuccessStatus) -> CallPlan:
