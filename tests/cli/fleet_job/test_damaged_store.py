@@ -20,7 +20,7 @@ import pytest
 
 from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import groups, read, results
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.output.hints import spelled
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
@@ -68,8 +68,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def place(folder: Path, *, reads: bool = True) -> FleetPlace:
-    return FleetPlace(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
+def place(folder: Path, *, reads: bool = True) -> FleetJobContext:
+    return FleetJobContext(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
 
 
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
@@ -78,7 +78,7 @@ def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
         ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
         ("show", lambda: read.show(CMD, place(folder), name)),
         ("list-runs", lambda: read.list_runs(CMD, place(folder), name)),
-        ("results", lambda: results.show_results(CMD, place(folder), name, run_number=1)),
+        ("results", lambda: results.show_results(CMD, place(folder), name, run=1)),
         ("group list", lambda: groups.list_groups(CMD, place(folder))),
     ]
 
@@ -327,4 +327,4 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
         read.list_fleet_jobs(CMD, place(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
     assert "iot hub fleet-job results -j ID --output-file ID.csv" in spelled(raised.value.hint or "")
-    assert len(results.show_results(CMD, place(target), "other", run_number=1) or []) == 6
+    assert len(results.show_results(CMD, place(target), "other", run=1) or []) == 6

@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 from knack.config import CLIConfig
 
-from azext_iotjobs.cli.fleet_job import read as kept_jobs
-from azext_iotjobs.cli.fleet_job import results, save
+from azext_iotjobs.cli.fleet_job import read, results, save
 from azext_iotjobs.cli.fleet_job import run as verbs
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.fleet_job import stop as stopping
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
 from azext_iotjobs.cli.fleet_job.groups import list_groups
 from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
-from azext_iotjobs.cli.fleet_job.run import _until_ended
-from azext_iotjobs.cli.fleet_job.run_foreground import RunOptions, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.fleet_job.run_foreground import judge, start, warn_of_unused
+from azext_iotjobs.cli.fleet_job.run_options import RunOptions
+from azext_iotjobs.cli.fleet_job.stop import _until_ended
 from azext_iotjobs.cli.method.progress import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
@@ -48,8 +49,8 @@ CMD = SimpleNamespace(
 )
 
 
-def place(folder: Path, **typed: str) -> FleetPlace:
-    return FleetPlace(None, dict(typed), str(folder), None)
+def place(folder: Path, **typed: str) -> FleetJobContext:
+    return FleetJobContext(None, dict(typed), str(folder), None)
 
 
 def a_job(**more: Any) -> FleetJob:
@@ -95,7 +96,7 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
 
 def test_overwriting_goes_with_a_file_of_events() -> None:
     with pytest.raises(MissingChoice, match="--overwrite goes with --events"):
-        RunOptions(None, True, False, False).check()
+        RunOptions(overwrite=True).check()
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
@@ -132,26 +133,26 @@ def test_an_option_of_the_other_driver_is_named(
     driver, typed = run_of
     run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
     with caplog.at_level(logging.WARNING):
-        say_what_is_not_used(run)
+        warn_of_unused(run)
     assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
 
 
-HANDLERS: list[Callable[[FleetPlace], Any]] = [
+HANDLERS: list[Callable[[FleetJobContext], Any]] = [
     lambda where: verbs.run(CMD, where, "a"),
     lambda where: verbs.resume(CMD, where, "a"),
     lambda where: verbs.rerun(CMD, where, "a"),
-    lambda where: verbs.stop(CMD, where, "a"),
-    lambda where: verbs.cancel(CMD, where, "a"),
-    lambda where: kept_jobs.show(CMD, where, "a"),
-    lambda where: kept_jobs.list_runs(CMD, where, "a"),
-    lambda where: kept_jobs.delete(CMD, where, "a"),
+    lambda where: stopping.stop(CMD, where, "a"),
+    lambda where: stopping.cancel(CMD, where, "a"),
+    lambda where: read.show(CMD, where, "a"),
+    lambda where: read.list_runs(CMD, where, "a"),
+    lambda where: read.delete(CMD, where, "a"),
     lambda where: results.show_results(CMD, where, "a"),
-    lambda where: save.update(CMD, where, "a", described="x"),
+    lambda where: save.update(CMD, where, "a", description="x"),
 ]
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
-def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
+def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetJobContext], Any]) -> None:
     where = place(tmp_path, our_hub_name="other")
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
@@ -166,14 +167,14 @@ def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Ca
 
 def test_fleet_jobs_are_kept_under_azs_configuration_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
-    FleetPlace(None, {}, None, None).store.close()
+    FleetJobContext(None, {}, None, None).store.close()
     assert (tmp_path / "iotjobs" / "fleet-jobs" / "fleet-jobs.db").is_file()
 
 
 def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
     context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
-    where = FleetPlace(context, {"our_login": LOGIN}, str(tmp_path / "state"), None)
+    where = FleetJobContext(context, {"our_login": LOGIN}, str(tmp_path / "state"), None)
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     planning.new_run(where.store, where.hub_of(job), where.store.definitions.get("a"), by="me", at=NOW)
@@ -184,7 +185,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
         with pytest.raises(BadValue, match="Nothing was sent"):
             verbs.resume(CMD, where, "a")
     os.close(ours)
-    assert where.store.runs.get("a").state is RunState.PENDING, "it can be gone on with"
+    assert where.store.runs.get("a").state is RunState.PENDING, "it can be resumed"
     where.store.close()
 
 
@@ -201,7 +202,7 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
-            start(CMD, where, client, job, RunOptions(None, False, False, False))
+            start(CMD, where, client, job, RunOptions())
     os.close(ours)
     assert "Fleet job a runs on 101 devices of myhub.azure-devices.net: go on?" in "".join(capsys.readouterr())
     run = where.store.runs.get("a")
@@ -228,7 +229,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
 
     monkeypatch.setattr("sys.stdin", Person())
     with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
-        start(CMD, where, client, job, RunOptions(None, False, False, False))
+        start(CMD, where, client, job, RunOptions())
     run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
     where.store.close()
@@ -329,9 +330,9 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
     path = tmp_path / "events.jsonl"
     batch = Batch(ordinal=1, state=BatchState.COMPLETED, size=2, tally=Tally(completed=2))
     for adds in (False, True):  # a run, and its going on
-        told = RunObservers(None, EventFile(str(path), overwrites=False, adds=adds))
-        told.on_event(BatchEnded(at=NOW, batch=batch))
-        told.close()
+        observers = RunObservers(None, EventFile(str(path), overwrites=False, adds=adds))
+        observers.on_event(BatchEnded(at=NOW, batch=batch))
+        observers.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(each["event"], each["batch"], each["at"]) for each in lines] == [
         ("batch-ended", 1, "2026-05-01T08:00:00.000Z")

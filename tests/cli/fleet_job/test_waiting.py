@@ -77,19 +77,19 @@ def test_there_is_no_estimate_when_nothing_moves_but_who_is_awaited(still_s: flo
 def test_nothing_moves_when_it_takes_much_longer_than_before(ends: list[float], now: float, is_still: bool) -> None:
     speed = Speed(0.0, 5)
     for number, at in enumerate(ends, start=6):
-        assert speed.saw(number, at)
-        assert not speed.saw(number, at)
+        assert speed.update(number, at)
+        assert not speed.update(number, at)
     assert bool(speed.still_for_s(now)) is is_still
     if is_still:
         assert speed.still_for_s(now) == now - (ends[-1] if ends else 0)
-        assert speed.saw(99, now) and speed.still_for_s(now) == 0
+        assert speed.update(99, now) and speed.still_for_s(now) == 0
 
 
 def test_an_estimate_does_not_grow_while_nothing_ends() -> None:
     speed = Speed(0.0, 0)
     for number in range(1, 11):
-        speed.saw(number, float(number))
-    speed.saw(10, 19.0)
+        speed.update(number, float(number))
+    speed.update(10, 19.0)
     assert speed.moving_s == 10.0
 
 
