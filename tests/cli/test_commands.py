@@ -17,7 +17,7 @@ from tests.helpers.surface import our_arguments
 ROWS = [pytest.param(words, room, row, id=words) for words, room, row in all_commands()]
 OWN_NAMES = {"cmd", "client"}  # az gives these to handlers; they are no options
 MAX_PARAMETERS = 8
-ROOMS_IN_GROUPS = ("job", "method", "query", "twin")
+ROOMS_IN_GROUPS = ("fleet_job", "job", "method", "query", "twin")
 # Extras that a client factory takes out before the handler is called.
 OF_FACTORIES = {
     option.dest

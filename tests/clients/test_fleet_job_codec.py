@@ -21,17 +21,32 @@ from tests.fleet_job.test_engine import NOW, RUN
 
 BATCH = Batch(ordinal=2, state=BatchState.RUNNING, size=5, tally=Tally(pending=1, calling=2, completed=2))
 ROW = DeviceResult(
-    device_id="d", module_id=None, status="failed", error_class=ErrorClass.OFFLINE, error_code="DeviceNotOnline",
-    error_text="away", method_status=None, payload=None, started_at=NOW, finished_at=NOW,
-)  # fmt: skip
+    device_id="d",
+    module_id=None,
+    status="failed",
+    error_class=ErrorClass.OFFLINE,
+    error_code="DeviceNotOnline",
+    error_text="away",
+    method_status=None,
+    payload=None,
+    started_at=NOW,
+    finished_at=NOW,
+)
 
 
 def test_a_fleet_job_shows_all_that_was_asked_for() -> None:
     definition = Definition(action=METHOD, targets=SELECTED, rollout=FULL, labels={"team": "n"})
     job = FleetJob(
-        fleet_job_id="night", host="h", version=3, definition=definition, created_at=NOW, created_by="ann",
-        edited_at=NOW, edited_by="bob", origin=Origin(fleet_job_id="day", run_number=2, how="rerun"),
-    )  # fmt: skip
+        fleet_job_id="night",
+        host="h",
+        version=3,
+        definition=definition,
+        created_at=NOW,
+        created_by="ann",
+        edited_at=NOW,
+        edited_by="bob",
+        origin=Origin(fleet_job_id="day", run_number=2, how="rerun"),
+    )
     shown = render_fleet_job(job)
     assert (shown["id"], shown["displayName"], shown["version"], shown["labels"]) == (
         "night",
@@ -51,16 +66,24 @@ def test_a_fleet_job_shows_all_that_was_asked_for() -> None:
 
 def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
     run = replace(
-        RUN, started_at=NOW, next_batch_at=NOW + timedelta(hours=1), lease=Lease(owner="ann", until=NOW, beat_at=NOW),
+        RUN,
+        started_at=NOW,
+        next_batch_at=NOW + timedelta(hours=1),
+        lease=Lease(owner="ann", until=NOW, beat_at=NOW),
         tally=Tally(pending=1, calling=2, failed=1, by_class={"offline": 1}),
         stop_request=StopRequest(kind=RequestKind.STOP, by="bob", reason=None, at=NOW),
-    )  # fmt: skip
+    )
     shown = render_run(run, NOW + timedelta(seconds=90))
     assert (shown["status"], shown["durationSeconds"], shown["asked"]["by"]) == ("running", 90, "bob")
     assert shown["progress"] == {
-        "total": 4, "pending": 1, "inProgress": 2, "completed": 0, "failed": 1, "uncertain": 0,
+        "total": 4,
+        "pending": 1,
+        "inProgress": 2,
+        "completed": 0,
+        "failed": 1,
+        "uncertain": 0,
         "byErrorClass": {"offline": 1},
-    }  # fmt: skip
+    }
     assert shown["nextBatchNotBefore"] == "2026-05-01T01:00:00.000Z" and shown["runner"]["owner"] == "ann"
     assert render_batch(BATCH, run)["status"] == "running"
     assert render_batch(BATCH, replace(run, state=RunState.STOPPED))["status"] == "stopped"
@@ -83,15 +106,19 @@ EVENTS: list[tuple[events.Event, dict[str, Any]]] = [
     (events.Notice(at=NOW, text="x"), {"event": "said", "text": "x"}),
     (
         events.HubJobMoved(
-            at=NOW, batch=1, job_id="j", status="running",
+            at=NOW,
+            batch=1,
+            job_id="j",
+            status="running",
             tally=JobTally(device_count=9, failed_count=1, succeeded_count=2, running_count=3, pending_count=3),
         ),
         {
-            "event": "hub-job", "jobId": "j",
+            "event": "hub-job",
+            "jobId": "j",
             "progress": {"total": 9, "completed": 2, "failed": 1, "running": 3, "pending": 3},
         },
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("event", "parts"), EVENTS, ids=[each.kind for each, _ in EVENTS])

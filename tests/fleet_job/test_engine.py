@@ -32,10 +32,21 @@ from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, Run
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
 RUN = Run(
-    key=1, fleet_job_id="job", host="h", number=1, version=1, run_key="abcdefgh", state=RunState.RUNNING,
-    driver=Driver.CALLS, driver_reason="", delivery=Delivery(), device_count=10, batch_count=2, created_at=NOW,
+    key=1,
+    fleet_job_id="job",
+    host="h",
+    number=1,
+    version=1,
+    run_key="abcdefgh",
+    state=RunState.RUNNING,
+    driver=Driver.CALLS,
+    driver_reason="",
+    delivery=Delivery(),
+    device_count=10,
+    batch_count=2,
+    created_at=NOW,
     created_by="me",
-)  # fmt: skip
+)
 ROLLOUT = Rollout(pause_s=30)
 
 
@@ -45,10 +56,18 @@ def batch(state: BatchState = BatchState.RUNNING, **counts: Any) -> Batch:
 
 def view(**parts: Any) -> View:
     whole = {
-        "run": RUN, "rollout": ROLLOUT, "batch": batch(pending=5), "cut_off_count": 0, "retry_count": 0,
+        "run": RUN,
+        "rollout": ROLLOUT,
+        "batch": batch(pending=5),
+        "cut_off_count": 0,
+        "retry_count": 0,
         "retry_round": 1,
-        "in_flight_count": 0, "unsettled_count": 0, "is_stopping": False, "trouble": None, "now": NOW,
-    }  # fmt: skip
+        "in_flight_count": 0,
+        "unsettled_count": 0,
+        "is_stopping": False,
+        "trouble": None,
+        "now": NOW,
+    }
     return View(**{**whole, **parts})
 
 
@@ -68,9 +87,13 @@ def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None
 
 
 LEADS_TO = {
-    RunEvent.START: RunState.RUNNING, RunEvent.RESUME: RunState.RUNNING, RunEvent.FINISH: RunState.COMPLETED,
-    RunEvent.BREAK: RunState.FAILED, RunEvent.STOP: RunState.STOPPED, RunEvent.CANCEL: RunState.CANCELED,
-}  # fmt: skip
+    RunEvent.START: RunState.RUNNING,
+    RunEvent.RESUME: RunState.RUNNING,
+    RunEvent.FINISH: RunState.COMPLETED,
+    RunEvent.BREAK: RunState.FAILED,
+    RunEvent.STOP: RunState.STOPPED,
+    RunEvent.CANCEL: RunState.CANCELED,
+}
 POSSIBLE = {
     RunState.PENDING: "start resume stop cancel",
     RunState.RUNNING: "resume finish break stop cancel",
@@ -104,12 +127,20 @@ RESULTS = "What came of it: az iot hub fleet-job results fleet_job_id=job"
         (RunState.COMPLETED, RunEvent.STOP, Tally(completed=12), RESULTS),
         (RunState.COMPLETED, RunEvent.CANCEL, Tally(completed=3), RESULTS),
         (RunState.COMPLETED, RunEvent.RESUME, Tally(), RESULTS),
-        (RunState.COMPLETED, RunEvent.STOP, Tally(completed=1, uncertain=1),
-         "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain"),
-        (RunState.CANCELED, RunEvent.RESUME, Tally(completed=1, uncertain=1, pending=2),
-         "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain,pending"),
+        (
+            RunState.COMPLETED,
+            RunEvent.STOP,
+            Tally(completed=1, uncertain=1),
+            "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain",
+        ),
+        (
+            RunState.CANCELED,
+            RunEvent.RESUME,
+            Tally(completed=1, uncertain=1, pending=2),
+            "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain,pending",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_run_that_has_ended_is_run_again_on_what_did_not_succeed_alone(
     state: RunState, event: RunEvent, tally: Tally, hint: str
 ) -> None:
@@ -139,7 +170,10 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ),
     (
         "also of devices that are tried again",
-        {"batch": replace(batch(BatchState.PENDING, pending=5), is_retry=True), "run": replace(RUN, next_batch_at=SOON)},
+        {
+            "batch": replace(batch(BatchState.PENDING, pending=5), is_retry=True),
+            "run": replace(RUN, next_batch_at=SOON),
+        },
         Wait(SOON, "failed devices are tried again"),
     ),
     (
@@ -149,8 +183,11 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ),
     ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(2, Drain.NO)),
     ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(2, Drain.NO)),
-    ("and while a hub job of it is not read to its end", {"batch": batch(completed=5), "in_flight_count": 1}, Work(
-        2, Drain.NO)),
+    (
+        "and while a hub job of it is not read to its end",
+        {"batch": batch(completed=5), "in_flight_count": 1},
+        Work(2, Drain.NO),
+    ),
     ("it ends", {"batch": batch(completed=3, failed=1, uncertain=1)}, EndBatch(2, NOW + timedelta(seconds=30))),
     ("after the last", {"batch": None}, End(RunEvent.FINISH, None, None)),
     (
@@ -175,8 +212,11 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Work(2, Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
-    ("also in a pause", {"is_stopping": True, "run": replace(RUN, next_batch_at=SOON)}, End(
-        RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
+    (
+        "also in a pause",
+        {"is_stopping": True, "run": replace(RUN, next_batch_at=SOON)},
+        End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None),
+    ),
     (
         "cancel is more than stop",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "is_stopping": True},
@@ -199,7 +239,10 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ),
     (
         "but for its hub jobs",
-        {"run": replace(RUN, state=RunState.STOPPED, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1},
+        {
+            "run": replace(RUN, state=RunState.STOPPED, stop_request=stop_request(RequestKind.CANCEL)),
+            "unsettled_count": 1,
+        },
         Begin(RunEvent.RESUME),
     ),
     ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
@@ -219,7 +262,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
         Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("parts", "step"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])

@@ -11,7 +11,9 @@ from azext_iotjobs.fleet_job.hub_job import HubJob, HubJobState, HubJobStep, is_
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from tests.fleet_job.test_engine import NOW
 
-HUB_JOB = HubJob(batch=1, number=1, job_id="j", condition="deviceId IN ['a']", state=HubJobState.PLANNED, intended_at=NOW)
+HUB_JOB = HubJob(
+    batch=1, number=1, job_id="j", condition="deviceId IN ['a']", state=HubJobState.PLANNED, intended_at=NOW
+)
 RUNNING = "running"
 
 TABLE = {
@@ -53,9 +55,14 @@ def test_a_job_that_runs_is_left_by_a_stop_and_awaited_by_a_cancel() -> None:
 
 def job(**parts: object) -> Job:
     whole = {
-        "job_id": "j", "job_type": JobType.METHOD, "status": JobStatus.RUNNING, "tally": None, "starts_at": NOW,
-        "condition": HUB_JOB.condition, "document": {},
-    }  # fmt: skip
+        "job_id": "j",
+        "job_type": JobType.METHOD,
+        "status": JobStatus.RUNNING,
+        "tally": None,
+        "starts_at": NOW,
+        "condition": HUB_JOB.condition,
+        "document": {},
+    }
     return Job(**{**whole, **parts})  # type: ignore[arg-type]
 
 

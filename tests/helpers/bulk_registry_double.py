@@ -60,9 +60,13 @@ class FleetRegistry:
         """Register a device, or change it: its etag moves."""
         self._etags += 1
         self.devices[device_id] = {
-            "deviceId": device_id, "deviceEtag": f"e{self._etags}", "connectionState": "Disconnected",
-            "authenticationType": "sas", "tags": dict(tags or {}), **more,
-        }  # fmt: skip
+            "deviceId": device_id,
+            "deviceEtag": f"e{self._etags}",
+            "connectionState": "Disconnected",
+            "authenticationType": "sas",
+            "tags": dict(tags or {}),
+            **more,
+        }
 
     def send(self, request: Request) -> Response:
         if request.path == "/devices" and self.throttled:

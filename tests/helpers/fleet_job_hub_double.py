@@ -103,7 +103,7 @@ class PointClock(ClockDouble):
 class HubDouble:
     """The hub; `operated` counts what was done to each device."""
 
-    clock: ClockDouble
+    clock: "HubClock"
     fails: Callable[[str], dict[str, Any] | None] = lambda device: None  # a device -> its error, or None
     holds: Callable[[str], bool] = lambda device: False  # a device that is away: its job runs until its time is over
     lag: int = 0  # how many looks a new job is not seen by GET
@@ -176,8 +176,13 @@ class HubDouble:
             return response({"Message": "no"}, status=429, iothub_errorcode=code)
         now = render_instant(self.clock.now_of_hub())
         self.jobs[job_id] = {
-            **request.body, "status": "queued", "createdTime": now, "startTime": now, "unseen": self.lag, "rows": [],
-        }  # fmt: skip
+            **request.body,
+            "status": "queued",
+            "createdTime": now,
+            "startTime": now,
+            "unseen": self.lag,
+            "rows": [],
+        }
         return response({"jobId": job_id, "type": request.body["type"], "status": "queued"})
 
     def _go_on(self, job: dict[str, Any]) -> None:
@@ -221,9 +226,12 @@ class HubDouble:
 def _statistics(rows: list[dict[str, Any]]) -> dict[str, int]:
     count = Counter(row["status"] for row in rows)
     return {
-        "deviceCount": len(rows), "failedCount": count["failed"], "succeededCount": count["completed"],
-        "runningCount": 0, "pendingCount": count["pending"],
-    }  # fmt: skip
+        "deviceCount": len(rows),
+        "failedCount": count["failed"],
+        "succeededCount": count["completed"],
+        "runningCount": 0,
+        "pendingCount": count["pending"],
+    }
 
 
 class HubClock(PointClock):

@@ -82,5 +82,6 @@ def test_content_is_there_when_the_whole_or_its_paths_are(module: dict[str, Any]
 
 def test_each_module_of_a_content() -> None:
     assert dict(wanted_of_modules({"modulesContent": {"m": {"properties.desired": {}}, "n": None}})) == {
-        "m": {"properties.desired": {}}, "n": {},
-    }  # fmt: skip
+        "m": {"properties.desired": {}},
+        "n": {},
+    }

@@ -40,9 +40,24 @@ FLIPS, CUTS, DOCUMENTS = (2_000, 60, 10_000) if TORTURE else (16, 3, 12)
 NAMES = itertools.cycle(["job", "other"])  # by calls, by jobs: in turn, where both would take long
 CMD = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True, config=SimpleNamespace(get=lambda *_, **__: None)))
 ODD_VALUES: list[Any] = [
-    None, -1, 10**15, 1.5, float("inf"), "", "stepping", "\x00", b"\xff\xfe", "{", "[]", "{}", "[1, 2]", '"text"',
-    "null", '{"a": ' * 5_000, "9" * 5_000,
-]  # fmt: skip
+    None,
+    -1,
+    10**15,
+    1.5,
+    float("inf"),
+    "",
+    "stepping",
+    "\x00",
+    b"\xff\xfe",
+    "{",
+    "[]",
+    "{}",
+    "[1, 2]",
+    '"text"',
+    "null",
+    '{"a": ' * 5_000,
+    "9" * 5_000,
+]
 
 Mutation = tuple[str, Callable[[Path], None]]
 
@@ -210,8 +225,9 @@ def test_the_store_that_is_damaged_here_is_whole_before(copied: Callable[[], Pat
         assert try_all(target, tmp_path, "nothing") == (2 if TORTURE else 1)
     store = SqliteStore.open(target)
     assert {run.state for name in ("job", "other") for run in store.runs.list_all(name)} == {
-        RunState.COMPLETED, RunState.STOPPED,
-    }  # fmt: skip
+        RunState.COMPLETED,
+        RunState.STOPPED,
+    }
     store.close()
 
 
@@ -287,22 +303,39 @@ def test_flipped_bytes_and_cut_files_are_no_raw_exception(
         try_all(target, tmp_path, f"seed {seed}: cut at {size}")
 
 
+def running(sql: str) -> Callable[[Path], None]:
+    return lambda path: altered(path, (sql, ()))
+
+
+def holding(content: bytes) -> Callable[[Path], None]:
+    def mutate(path: Path) -> None:
+        path.write_bytes(content)
+
+    return mutate
+
+
+def in_its_place(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    def mutate(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return mutate
+
+
 def structures(folder: Path) -> Iterator[Mutation]:
     with closing(sqlite3.connect(folder / FILE_NAME)) as raw:
         things = raw.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
     for kind, name in things:
-        yield f"no {kind} {name}", lambda path, kind=kind, name=name: altered(path, (f"DROP {kind} {name}", ()))
+        yield f"no {kind} {name}", running(f"DROP {kind} {name}")
     for table, column in fields(folder):
-        sql = f"ALTER TABLE {table} RENAME COLUMN {column} TO was_{column}"
-        yield f"no column {table}.{column}", lambda path, sql=sql: altered(path, (sql, ()))
+        yield f"no column {table}.{column}", running(f"ALTER TABLE {table} RENAME COLUMN {column} TO was_{column}")
     for version in (len(MIGRATIONS) + 1, 10**6, 0, 1, -5):
-        sql = f"PRAGMA user_version = {version}"
-        yield f"format {version}", lambda path, sql=sql: altered(path, (sql, ()))
+        yield f"format {version}", running(f"PRAGMA user_version = {version}")
     for content in (b"no database\n" * 500, b"SQLite format 3\0" + b"\xff" * 4096, b"\x00" * 8192):
-        yield f"content {content[:12]!r}", lambda path, content=content: path.write_bytes(content) and None
-    yield "a folder", lambda path: (path.unlink(), path.mkdir())[1]
-    yield "a pipe", lambda path: (path.unlink(), os.mkfifo(path))[1]
-    yield "a link to nothing", lambda path: (path.unlink(), path.symlink_to(path.parent / "gone"))[1]
+        yield f"content {content[:12]!r}", holding(content)
+    yield "a folder", in_its_place(Path.mkdir)
+    yield "a pipe", in_its_place(os.mkfifo)
+    yield "a link to nothing", in_its_place(lambda path: path.symlink_to(path.parent / "gone"))
 
 
 def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(

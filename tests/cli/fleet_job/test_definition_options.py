@@ -62,17 +62,30 @@ def test_batches_as_central_types_them_and_as_lists(typed: dict[str, Any], sizes
 
 
 def test_a_threshold_is_changed_part_by_part_and_taken_away() -> None:
-    first = new(cancellation_threshold="5", cancellation_threshold_type="percentage", cancellation_threshold_batch=True, cancellation_threshold_min_sample=20)
+    first = new(
+        cancellation_threshold="5",
+        cancellation_threshold_type="percentage",
+        cancellation_threshold_batch=True,
+        cancellation_threshold_min_sample=20,
+    )
     assert first.rollout.threshold == Threshold(share=percent(5), scope=Scope.BATCH, min_sample=20)
-    second = edited(first, cancellation_threshold_action="stop", cancellation_threshold_error_class="rejected, uncertain")
+    second = edited(
+        first, cancellation_threshold_action="stop", cancellation_threshold_error_class="rejected, uncertain"
+    )
     assert second.rollout.threshold == Threshold(
-        share=percent(5), scope=Scope.BATCH, min_sample=20, action=ThresholdAction.STOP,
+        share=percent(5),
+        scope=Scope.BATCH,
+        min_sample=20,
+        action=ThresholdAction.STOP,
         classes=frozenset({"rejected", "uncertain"}),
-    )  # fmt: skip
+    )
     assert edited(second, cancellation_threshold="7").rollout.threshold == Threshold(
-        share=devices(7), scope=Scope.BATCH, min_sample=20, action=ThresholdAction.STOP,
+        share=devices(7),
+        scope=Scope.BATCH,
+        min_sample=20,
+        action=ThresholdAction.STOP,
         classes=frozenset({"rejected", "uncertain"}),
-    )  # fmt: skip
+    )
     assert edited(second, cancellation_threshold="none").rollout.threshold is None
 
 
@@ -89,23 +102,36 @@ def test_retries_are_changed_part_by_part_and_taken_away() -> None:
 
 def test_an_edit_keeps_what_it_does_not_name() -> None:
     old = new(
-        our_method_payload="{}", our_method_response_timeout=60, success_status="200", exclude="b", limit=5,
-        batch="2", batch_pause="30s", driver="calls", concurrency=7, our_labels=["ring=1", "owner="],
-        display_name="Reboot", max_devices=9,
-    )  # fmt: skip
+        our_method_payload="{}",
+        our_method_response_timeout=60,
+        success_status="200",
+        exclude="b",
+        limit=5,
+        batch="2",
+        batch_pause="30s",
+        driver="calls",
+        concurrency=7,
+        our_labels=["ring=1", "owner="],
+        display_name="Reboot",
+        max_devices=9,
+    )
     assert edited(old) == old and not DefinitionOptions().is_typed
     other = edited(old, our_method_response_timeout=20, our_method_connect_timeout=5)
-    assert other.action.method == MethodCall(
-        name="reboot", payload={}, response_timeout_s=20, connect_timeout_s=5
-    ) and other.action.success == old.action.success  # fmt: skip
+    assert (
+        other.action.method == MethodCall(name="reboot", payload={}, response_timeout_s=20, connect_timeout_s=5)
+        and other.action.success == old.action.success
+    )
     assert edited(old, our_labels=[""]).labels == {} and old.labels == {"ring": "1", "owner": ""}
     moved = edited(old, our_query_condition="tags.a = 1")
     assert moved.targets.selection is not None
     assert (moved.targets.selection.condition, moved.targets.selection.excluded, moved.targets.limit) == (
-        "tags.a = 1", (), 5,
-    )  # fmt: skip
+        "tags.a = 1",
+        (),
+        5,
+    )
     sampled = edited(old, sample="5", seed=3).targets
-    assert (sampled.sample_percent, sampled.seed, sampled.limit, sampled.max_devices) == (5, 3, None, 9)
+    assert sampled.sample_percent == 5
+    assert (sampled.seed, sampled.limit, sampled.max_devices) == (3, None, 9)
     assert edited(old, limit=0).targets.limit is None
     assert edited(old, group="north").targets == Targets(group="north", limit=5, max_devices=9)
     assert edited(old, our_desired=["light=5"]).action.kind is ActionKind.TWIN
@@ -158,8 +184,16 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
         ({"batch": "5%", "batch_type": "number"}, BadValue, "--batch"),
         ({"batch_pause": "soon"}, BadValue, "--batch-pause 'soon'"),
         ({"cancellation_threshold_type": "number"}, MissingChoice, "--cancellation-threshold-type"),
-        ({"cancellation_threshold": "none", "cancellation_threshold_batch": True}, MissingChoice, "--cancellation-threshold-batch"),
-        ({"cancellation_threshold": "5", "cancellation_threshold_error_class": "of-line"}, BadValue, "--cancellation-threshold-error-class"),
+        (
+            {"cancellation_threshold": "none", "cancellation_threshold_batch": True},
+            MissingChoice,
+            "--cancellation-threshold-batch",
+        ),
+        (
+            {"cancellation_threshold": "5", "cancellation_threshold_error_class": "of-line"},
+            BadValue,
+            "--cancellation-threshold-error-class",
+        ),
         ({"retry_pause": "5s"}, MissingChoice, "--retry"),
         ({"retry": "uncertain"}, BadValue, "--retry 'uncertain'"),
         ({"retry": "offline", "retry_pause": "30m"}, ConflictingChoice, "--retry-max-pause 600s"),

@@ -134,7 +134,9 @@ def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(BadValue, match="no such folder"):
         _ = planning(Access.CHANGE).store
-    assert planning(Access.MAKE).store.candidates.collect([("d1", None), ("d2", None)], seed=0) == 2  # what `create` would be
+    assert (
+        planning(Access.MAKE).store.candidates.collect([("d1", None), ("d2", None)], seed=0) == 2
+    )  # what `create` would be
     assert not (tmp_path / "wrong").exists()
 
 
@@ -294,7 +296,11 @@ def test_fleet_jobs_are_found_by_their_labels_and_by_text(tmp_path: Path) -> Non
     assert found(our_labels=["ring=2"]) == {"b"} and found(our_labels=["ring=2=x"]) == {"c"}
     assert found(our_labels=["owner=ann", "ring=1"]) == {"a"} and found(our_labels=["owner"]) == {"a", "b"}
     assert found(our_labels=["owner="]) == set() and found(our_labels=["Owner=ann"]) == set()
-    assert found(contains="south") == {"a", "b"} and found(contains="RING=2") == {"b", "c"} and found(contains="c") == {"c"}
+    assert (
+        found(contains="south") == {"a", "b"}
+        and found(contains="RING=2") == {"b", "c"}
+        and found(contains="c") == {"c"}
+    )
     assert found(contains="south", our_labels=["ring=2"]) == {"b"} and found(contains="") == {"a", "b", "c"}
     for wrong in (["=x"], [" "], ["ring=1", "ring=2"]):
         with pytest.raises(BadValue, match="--labels"):
@@ -328,9 +334,9 @@ def make_old(folder: Path) -> None:
 def test_without_a_terminal_nothing_is_deleted_and_the_error_says_yes(tmp_path: Path) -> None:
     run_on(tmp_path)
     make_old(tmp_path)
-    for given in ({"fleet_job_id": "job"}, {"older_than": "30d"}):
+    for fleet_job_id, older_than in (("job", None), (None, "30d")):
         with pytest.raises(MissingChoice, match="This deletes") as raised:
-            read.delete(CMD, changing(tmp_path), **given)
+            read.delete(CMD, changing(tmp_path), fleet_job_id, older_than)
         assert "--yes" in str(raised.value.hint)
     assert len(read.list_runs(CMD, reading(tmp_path), "job")) == 1
     assert read.delete(CMD, changing(tmp_path), older_than="30d", our_yes=True) == {"runs": 1}
@@ -395,16 +401,20 @@ def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alon
     assert other["hub"] == "other.example"
     near = making(tmp_path, our_hub_name="h.example")
     assert groups.show(CMD, near, "north") == {
-        "name": "north", "hub": "h.example", "queryCondition": "tags.site = 'north'", "fleetJobs": [],
-    }  # fmt: skip
+        "name": "north",
+        "hub": "h.example",
+        "queryCondition": "tags.site = 'north'",
+        "fleetJobs": [],
+    }
     updated = groups.update(CMD, near, "north", "tags.site = 'n'")
     assert (updated["queryCondition"], updated["deviceCount"], updated["hub"]) == ("tags.site = 'n'", 3, "h.example")
     assert groups.show(CMD, near, "north")["queryCondition"] == "tags.site = 'n'"
     with pytest.raises(ConflictingChoice, match="2 hubs have a device group"):
         groups.show(CMD, reading(tmp_path), "north")
-    for missing in (groups.show, lambda *given: groups.update(*given, "*")):
-        with pytest.raises(NotFound, match="no device group 'west'"):
-            missing(CMD, making(tmp_path), "west")
+    with pytest.raises(NotFound, match="no device group 'west'"):
+        groups.show(CMD, making(tmp_path), "west")
+    with pytest.raises(NotFound, match="no device group 'west'"):
+        groups.update(CMD, making(tmp_path), "west", "*")
 
 
 @pytest.mark.usefixtures("no_terminal")

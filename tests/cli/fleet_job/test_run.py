@@ -60,9 +60,15 @@ def a_job(**more: Any) -> FleetJob:
         delivery=Delivery(driver=Driver.CALLS),
     )
     known: dict[str, Any] = {
-        "fleet_job_id": "a", "host": "myhub.azure-devices.net", "version": 1, "definition": definition,
-        "created_at": NOW, "created_by": "me", "edited_at": NOW, "edited_by": "me",
-    }  # fmt: skip
+        "fleet_job_id": "a",
+        "host": "myhub.azure-devices.net",
+        "version": 1,
+        "definition": definition,
+        "created_at": NOW,
+        "created_by": "me",
+        "edited_at": NOW,
+        "edited_by": "me",
+    }
     return FleetJob(**{**known, **more})
 
 
@@ -104,8 +110,10 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
         where.store.groups.save(host, name, "*")
     assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
-        ("far.example", "north"), ("near.example", "north"), ("near.example", "south"),
-    ]  # fmt: skip
+        ("far.example", "north"),
+        ("near.example", "north"),
+        ("near.example", "south"),
+    ]
     with pytest.raises(ConflictingChoice, match=r"2 hubs have .*far\.example, near\.example"):
         delete_group(CMD, where, "north")
     with pytest.raises(NotFound, match="'west'"):
@@ -222,7 +230,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
         def isatty(self) -> bool:
             return True
 
-        def readline(self, size: int | None = -1) -> str:
+        def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
             run = other.store.runs.get("a")
             run_loop.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
             return "y\n"
@@ -236,13 +244,25 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
     other.store.close()
 
 
-def a_run(state: RunState, **tally: int) -> Run:
+def a_run(state: RunState, **tally: Any) -> Run:
     counted = Tally(**tally)
     return Run(
-        key=1, fleet_job_id="a", host="h", number=1, version=1, run_key="abcdefgh", state=state, driver=Driver.CALLS,
-        driver_reason="", delivery=Delivery(), device_count=counted.total, batch_count=1, created_at=NOW,
-        created_by="me", tally=counted,
-    )  # fmt: skip
+        key=1,
+        fleet_job_id="a",
+        host="h",
+        number=1,
+        version=1,
+        run_key="abcdefgh",
+        state=state,
+        driver=Driver.CALLS,
+        driver_reason="",
+        delivery=Delivery(),
+        device_count=counted.total,
+        batch_count=1,
+        created_at=NOW,
+        created_by="me",
+        tally=counted,
+    )
 
 
 @pytest.mark.parametrize(

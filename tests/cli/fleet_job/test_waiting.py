@@ -34,9 +34,12 @@ def progressed(done: int, by_hub: int = 0, total: int = 150, *awaited: Awaited, 
     hub = None
     if by_hub:
         hub = JobTally(
-            device_count=10, failed_count=failed, succeeded_count=by_hub - failed, running_count=0,
+            device_count=10,
+            failed_count=failed,
+            succeeded_count=by_hub - failed,
+            running_count=0,
             pending_count=10 - by_hub,
-        )  # fmt: skip
+        )
     return Progressed(
         at=NOW,
         run=Tally(pending=total - done, completed=done, in_hub_jobs=10),
@@ -133,7 +136,7 @@ def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     tally = JobTally(device_count=10, failed_count=1, succeeded_count=8, running_count=0, pending_count=1)
     job = HubJobInProgress(
         batch=1, job_id="x-b1", status="running", submitted_at=NOW, until=UNTIL, size=10, open_count=10, tally=tally
-    )  # fmt: skip
+    )
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
     assert said == (
         "Hub job x-b1 of batch 1 goes on by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
@@ -214,10 +217,14 @@ def test_progress_is_told_with_the_hubs_counts_and_who_is_awaited() -> None:
     assert event["hub"] == {"total": 10, "completed": 9, "failed": 0, "running": 0, "pending": 1}
     assert event["awaited"] == [
         {
-            "batch": 2, "jobId": "x-b2", "devices": ["d-007"], "count": 1,
-            "since": "2026-05-01T08:00:00.000Z", "until": "2026-05-01T12:31:05.000Z",
+            "batch": 2,
+            "jobId": "x-b2",
+            "devices": ["d-007"],
+            "count": 1,
+            "since": "2026-05-01T08:00:00.000Z",
+            "until": "2026-05-01T12:31:05.000Z",
         }
-    ]  # fmt: skip
+    ]
     assert (event["progress"]["pending"], event["progress"]["inProgress"]) == (140, 10)
     assert render_event(progressed(3), NOW)["hub"] is None
 
@@ -239,9 +246,14 @@ def test_the_table_of_one_has_what_hub_jobs_have_done_beside_what_is_recorded() 
     counted = {"total": 10, "pending": 0, "inProgress": 10, "completed": 0, "failed": 0, "uncertain": 0}
     jobs = [{"batch": 1, "progress": {"completed": 8, "failed": 1, "total": 10}}, {"batch": 1, "progress": None}]
     run = {
-        "id": "a", "run": 3, "version": 2, "status": "running", "progress": counted, "hubJobs": jobs,
+        "id": "a",
+        "run": 3,
+        "version": 2,
+        "status": "running",
+        "progress": counted,
+        "hubJobs": jobs,
         "batchList": [{"batch": 1, "status": "running", "progress": counted}, {"batch": 2, "progress": counted}],
-    }  # fmt: skip
+    }
     whole, first, second = table_of("iot hub fleet-job show", {"id": "a", "version": 5, "lastRun": run})
     assert (whole["Version"], whole["Run"], whole["InProgress"], whole["EndedByHub"]) == ("2", "3", "10", "9")
     assert (first["EndedByHub"], second["EndedByHub"]) == ("9", "")

@@ -37,11 +37,14 @@ FULL = Rollout(
     sizes=parse_batch_sizes("1,2.5%", "--batch"),
     pause_s=90,
     threshold=Threshold(
-        share=parse_share("1.5%", "--cth"), scope=Scope.BATCH, min_sample=7, action=ThresholdAction.STOP,
+        share=parse_share("1.5%", "--cth"),
+        scope=Scope.BATCH,
+        min_sample=7,
+        action=ThresholdAction.STOP,
         classes=frozenset({"offline", "uncertain"}),
     ),
     retry=Retry(tries={"offline": 3}, pause_s=1.5, growth=1.1, longest_s=9, when=RetryWhen.AT_END),
-)  # fmt: skip
+)
 SELECTED = Targets(
     selection=Selection(condition="tags.a = 'b'", excluded=("x",)), sample_percent=Fraction(1, 3), seed=9, max_devices=5
 )

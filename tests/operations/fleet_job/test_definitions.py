@@ -45,8 +45,10 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
     some = definitions.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
     third = planning.new_run(place.store, place.world.client, some, by="ann", at=at)
     assert [row.device_id for page in place.store.results.pages(third, ResultFilter()) for row in page.rows] == [
-        "d001", "d002", "d003",
-    ]  # fmt: skip
+        "d001",
+        "d002",
+        "d003",
+    ]
     assert definitions.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
     definitions.delete(place.store, "job")
     with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
@@ -127,7 +129,12 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
     whole = replace(base, targets=Targets(group="north"))
     job = place.world.save(place.store, whole, "many")
     rows += [{"deviceId": f"e{number}"} for number in range(200)]
-    assert planning.preview(place.store, place.world.client, job, None, planning.SelectionObserver(counted.append)).device_count == 240
+    assert (
+        planning.preview(
+            place.store, place.world.client, job, None, planning.SelectionObserver(counted.append)
+        ).device_count
+        == 240
+    )
     assert counted == [100, 200]
     del rows[40:]
     assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's

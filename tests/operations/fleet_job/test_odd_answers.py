@@ -138,23 +138,32 @@ def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_j
 
 
 JOBS = [
-    None, 7, [1], {}, {"status": "completed"},
+    None,
+    7,
+    [1],
+    {},
+    {"status": "completed"},
     {"status": "completed", "deviceJobStatistics": {"deviceCount": "many"}},
     {"status": "completed", "deviceJobStatistics": {"deviceCount": [1]}},
-]  # fmt: skip
+]
 ROWS = [
-    7, [1], [None], {},
+    7,
+    [1],
+    [None],
+    {},
     [{"deviceId": "d000", "status": "completed", "outcome": "x"}],
     [{"deviceId": "d000", "status": "failed", "error": "x"}],
     [{"deviceId": {"a": 1}, "moduleId": {"a": 1}, "status": "completed"}],
     [{"deviceId": "d000", "status": "completed", "outcome": {"deviceMethodResponse": [1]}}],
-]  # fmt: skip
+]
+METHOD_ANSWERS: list[Any] = [None, 7, {}, {"status": "x"}]
+TWINS: list[Any] = [None, [], {"tags": [1], "properties": "x"}, {"properties": {"desired": 7}}]
 NONSENSE = [
     *(("PUT", each) for each in JOBS),
     *(("GET", each) for each in JOBS),
     *(("/query", each) for each in ROWS),
-    *(("/methods", each) for each in (None, 7, {}, {"status": "x"})),
-    *(("/twins/", each) for each in (None, [], {"tags": [1], "properties": "x"}, {"properties": {"desired": 7}})),
+    *(("/methods", each) for each in METHOD_ANSWERS),
+    *(("/twins/", each) for each in TWINS),
 ]
 
 

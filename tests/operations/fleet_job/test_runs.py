@@ -243,9 +243,7 @@ def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place
 
 
 @by_both
-def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
-    place: Place, driver: Driver
-) -> None:  # fmt: skip
+def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(place: Place, driver: Driver) -> None:
     said: list[str] = []
     place.store.database._connection.set_trace_callback(said.append)
     devices = ids(300)
@@ -272,9 +270,7 @@ def _set_back(place: Place, on: type) -> None:
 
 @by_both
 @pytest.mark.parametrize("on", [Waiting, BatchEnded])
-def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
-    place: Place, driver: Driver, on: type
-) -> None:  # fmt: skip
+def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(place: Place, driver: Driver, on: type) -> None:
     _set_back(place, on)
     run = place.run(driver, ids(4), sizes="2", pause_s=60, stop=StopDouble(after=MAX_STEPS))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)

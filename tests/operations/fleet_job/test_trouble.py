@@ -166,7 +166,7 @@ def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_f
     hub = place.world.hub
 
     def late(request: Request) -> Response | None:
-        rows = next(iter(hub.jobs.values()), {"rows": []})["rows"]
+        rows: list[dict[str, Any]] = next(iter(hub.jobs.values()), {"rows": []})["rows"]
         if request.path == "/devices/query" and place.world.clock.passed_s < 20:
             return response(rows[:1])
         if request.path == "/devices/query":
@@ -226,7 +226,7 @@ def test_whatever_the_hub_says_of_a_device_can_be_kept(place: Place) -> None:
 
 
 def test_edge_devices_get_configuration_content_by_calls(place: Place) -> None:
-    content = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
+    content: dict[str, Any] = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
     sent: list[tuple[str, Any]] = []
 
     def applied(request: Request) -> Response:

@@ -191,9 +191,7 @@ def test_timeouts_are_refused_where_no_method_is_called(place: Place) -> None:
     job = place.world.save(place.store, definition_of(patch, ids(2), Driver.CALLS))
     at = place.world.clock.now_of_hub()
     with pytest.raises(ConflictingChoice, match="go with a method"):
-        planning.new_run(
-            place.store, place.world.client, job, by="me", at=at, delivery=Delivery(response_timeout_s=30)
-        )  # fmt: skip
+        planning.new_run(place.store, place.world.client, job, by="me", at=at, delivery=Delivery(response_timeout_s=30))
     assert place.store.runs.last("job") is None
 
 

@@ -23,9 +23,16 @@ DEFINITION = Definition(
     action=Action(method=MethodCall(name="reboot")), targets=Targets(selection=Selection(device_ids=("d",)))
 )
 NEW = NewRun(
-    fleet_job_id="job", version=1, run_key="abcdefgh", driver=Driver.CALLS, driver_reason="so", at=NOW, by="ann",
-    delivery=Delivery(), sizes=parse_batch_sizes("100%", "--batch"),
-)  # fmt: skip
+    fleet_job_id="job",
+    version=1,
+    run_key="abcdefgh",
+    driver=Driver.CALLS,
+    driver_reason="so",
+    at=NOW,
+    by="ann",
+    delivery=Delivery(),
+    sizes=parse_batch_sizes("100%", "--batch"),
+)
 
 
 def began(store: SqliteStore, devices: int) -> LeasedRun:

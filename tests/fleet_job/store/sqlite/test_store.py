@@ -70,10 +70,18 @@ def new_run(store: SqliteStore, devices: int = 10, sizes: str = "4", name: str =
     store.candidates.collect(((f"d{number:02}", None) for number in range(devices)), seed=0)
     return store.runs.add(
         NewRun(
-            fleet_job_id=name, version=1, run_key="abcdefgh", driver=Driver.CALLS, driver_reason="so", at=NOW, by="ann",
-            delivery=Delivery(rate=2.5), sizes=parse_batch_sizes(sizes, "--batch"), **more,
+            fleet_job_id=name,
+            version=1,
+            run_key="abcdefgh",
+            driver=Driver.CALLS,
+            driver_reason="so",
+            at=NOW,
+            by="ann",
+            delivery=Delivery(rate=2.5),
+            sizes=parse_batch_sizes(sizes, "--batch"),
+            **more,
         )
-    )  # fmt: skip
+    )
 
 
 def ended(seq: int, state: DeviceState = DeviceState.COMPLETED, **more: Any) -> AttemptResult:
@@ -151,8 +159,11 @@ def test_a_run_has_its_devices_in_batches_and_counts(store: SqliteStore) -> None
     assert (run.number, run.state, run.device_count, run.batch_count) == (1, RunState.PENDING, 10, 4)
     assert (run.tally.pending, run.tally.total, run.delivery.rate) == (10, 10, 2.5)
     assert [(each.ordinal, each.size, each.tally.pending) for each in store.runs.batches(run)] == [
-        (1, 1, 1), (2, 4, 4), (3, 4, 4), (4, 1, 1),
-    ]  # fmt: skip
+        (1, 1, 1),
+        (2, 4, 4),
+        (3, 4, 4),
+        (4, 1, 1),
+    ]
     with pytest.raises(WrongState, match="pending, made by ann, and not started; another can begin when it has"):
         new_run(store)
     store.take_lease(run, HOLDER, NOW).end(RunEvent.CANCEL, NOW, reason=None, by=None)
@@ -178,10 +189,17 @@ def test_devices_are_chosen_once_in_order_limited_or_sampled(store: SqliteStore)
 def _made(store: SqliteStore) -> Run:
     return store.runs.add(
         NewRun(
-            fleet_job_id="job", version=1, run_key="k", driver=Driver.CALLS, driver_reason="", delivery=Delivery(),
-            sizes=parse_batch_sizes("3", "--batch"), at=NOW, by="ann",
+            fleet_job_id="job",
+            version=1,
+            run_key="k",
+            driver=Driver.CALLS,
+            driver_reason="",
+            delivery=Delivery(),
+            sizes=parse_batch_sizes("3", "--batch"),
+            at=NOW,
+            by="ann",
         )
-    )  # fmt: skip
+    )
 
 
 def test_a_run_of_no_device_is_one(store: SqliteStore) -> None:
@@ -354,7 +372,9 @@ def test_anybody_can_request_a_stop_and_a_cancel_stays_one(store: SqliteStore, l
     assert found == StopRequest(kind=RequestKind.STOP, by="bob", reason="why", at=NOW)
     request(RequestKind.CANCEL)
     request(RequestKind.STOP)
-    assert leased.snapshot(None).run.stop_request == StopRequest(kind=RequestKind.CANCEL, by="bob", reason="why", at=NOW)
+    assert leased.snapshot(None).run.stop_request == StopRequest(
+        kind=RequestKind.CANCEL, by="bob", reason="why", at=NOW
+    )
     leased.end(RunEvent.CANCEL, NOW, reason="why", by="bob")
     run = store.runs.get("job")
     assert (run.state, run.ended_by, run.reason) == (RunState.CANCELED, "bob", "why")

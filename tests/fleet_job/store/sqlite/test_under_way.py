@@ -47,10 +47,18 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def begun(store: SqliteStore, holder: Holder, driver: Driver = Driver.JOBS, devices: int = 10) -> LeasedRun:
     store.candidates.collect(((f"d{number:02}", None) for number in range(devices)), seed=0)
     new = NewRun(
-        fleet_job_id="job", version=1, run_key="abcdefgh", driver=driver, driver_reason="so", delivery=Delivery(),
-        sizes=parse_batch_sizes("6", "--batch"), at=NOW, by="ann", tier=TierFacts("S2", 3),
+        fleet_job_id="job",
+        version=1,
+        run_key="abcdefgh",
+        driver=driver,
+        driver_reason="so",
+        delivery=Delivery(),
+        sizes=parse_batch_sizes("6", "--batch"),
+        at=NOW,
+        by="ann",
+        tier=TierFacts("S2", 3),
         narrowed=Narrowed(sample_percent=Fraction("2.5"), seed=7),
-    )  # fmt: skip
+    )
     leased = store.take_lease(store.runs.add(new), holder, NOW)
     leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
     leased.begin_batch(1, NOW)
@@ -60,7 +68,7 @@ def begun(store: SqliteStore, holder: Holder, driver: Driver = Driver.JOBS, devi
 def in_job(leased: LeasedRun, number: int = 1, count: int = 4, state: HubJobState = HubJobState.SUBMITTED) -> HubJob:
     part = HubJob(
         batch=1, number=number, job_id=f"x-{number}", condition="c", state=state, submitted_at=NOW, limit_s=90
-    )  # fmt: skip
+    )
     leased.hub_jobs.add(part, PlannedHubJob("c", tuple(leased.devices.due(1, NOW, count))), NOW)
     leased.hub_jobs.save(part, NOW)
     return part
@@ -191,9 +199,16 @@ def test_a_clock_that_is_set_back_between_processes_moves_no_stored_instant_befo
 def test_a_canceled_run_that_never_began_ends_no_sooner_than_it_was_made(store: SqliteStore) -> None:
     store.candidates.collect([("d", None)], seed=0)
     new = NewRun(
-        fleet_job_id="job", version=1, run_key="abcdefgh", driver=Driver.CALLS, driver_reason="so",
-        delivery=Delivery(), sizes=parse_batch_sizes("6", "--batch"), at=NOW, by="ann",
-    )  # fmt: skip
+        fleet_job_id="job",
+        version=1,
+        run_key="abcdefgh",
+        driver=Driver.CALLS,
+        driver_reason="so",
+        delivery=Delivery(),
+        sizes=parse_batch_sizes("6", "--batch"),
+        at=NOW,
+        by="ann",
+    )
     run = store.runs.add(new)
     earlier = NOW - timedelta(hours=1)
     store.take_lease(run, this_process(), earlier).end(RunEvent.CANCEL, earlier, reason=None, by="ann")
@@ -247,10 +262,17 @@ def test_another_run_is_refused_with_the_one_that_has_not_ended_its_state_and_wh
     with pytest.raises(RunUnfinished) as raised:
         store.runs.add(
             NewRun(
-                fleet_job_id="job", version=1, run_key="12345678", driver=Driver.CALLS, driver_reason="so",
-                delivery=Delivery(), sizes=parse_batch_sizes("6", "--batch"), at=NOW, by="ann",
+                fleet_job_id="job",
+                version=1,
+                run_key="12345678",
+                driver=Driver.CALLS,
+                driver_reason="so",
+                delivery=Delivery(),
+                sizes=parse_batch_sizes("6", "--batch"),
+                at=NOW,
+                by="ann",
             )
-        )  # fmt: skip
+        )
     assert f"Run 1 of fleet job job {said}" in str(raised.value)
     is_led = holder == this_process()
     for way in ("show" if is_led else "resume", "cancel", "run"):
