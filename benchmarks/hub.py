@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
 from benchmarks.method_calls import call_methods
-from benchmarks.packet_devices import Door, Fleet
+from benchmarks.packet_devices import HubEndpoint, PacketDevices
 from tests.helpers.hub_process import sas
 
 TOKEN_LIFE_S = 3600
@@ -75,10 +75,10 @@ class HubUnderLoad:
     def _key_parts(self) -> dict[str, str]:
         return dict(part.partition("=")[::2] for part in self.local.connection_string.split(";"))
 
-    def door(self, *, is_websocket: bool) -> Door:
+    def endpoint(self, *, is_websocket: bool) -> HubEndpoint:
         """The way in for devices."""
         parts = self._key_parts()
-        return Door(
+        return HubEndpoint(
             host="127.0.0.1",
             port=self.local.https_port if is_websocket else self.local.mqtt_port,
             ca_file=self.local.ca_certificate_path,
@@ -306,7 +306,7 @@ def _measure(
 ) -> None:
     count, messages, calls = load
     create(hub, ids)
-    fleet = Fleet(hub.door(is_websocket=is_websocket), ids)
+    fleet = PacketDevices(hub.endpoint(is_websocket=is_websocket), ids)
     with_fleet: dict[str, Callable[[], None]] = {
         "telemetry": lambda: telemetry(hub, fleet, max(1, messages // count)),
         "methods": lambda: methods(hub, ids, calls),

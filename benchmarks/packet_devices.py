@@ -30,7 +30,7 @@ HANDSHAKE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class HubEndpoint:
     """Where the devices go in, and with whose key."""
 
     host: str
@@ -42,15 +42,15 @@ class Door:
     is_websocket: bool = False
 
 
-class Fleet:
+class PacketDevices:
     """Devices in processes of their own; `ids` are dealt out among them."""
 
-    def __init__(self, door: Door, ids: list[str], *, processes: int = 2) -> None:
+    def __init__(self, endpoint: HubEndpoint, ids: list[str], *, processes: int = 2) -> None:
         context = multiprocessing.get_context("spawn")
         self._workers = []
         for number in range(processes):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, door, ids[number::processes]), daemon=True)
+            process = context.Process(target=_work, args=(theirs, endpoint, ids[number::processes]), daemon=True)
             process.start()
             self._workers.append((process, ours))
 
@@ -223,30 +223,30 @@ def _text(value: bytes) -> bytes:
     return len(value).to_bytes(2, "big") + value
 
 
-def _hello(door: Door, device_id: str) -> bytes:
-    resource, expiry = quote(f"{door.hub_name}/devices/{device_id}", safe=""), int(time.time()) + TOKEN_LIFE_S
-    mac = hmac.new(base64.b64decode(door.policy_key), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
+def _hello(endpoint: HubEndpoint, device_id: str) -> bytes:
+    resource, expiry = quote(f"{endpoint.hub_name}/devices/{device_id}", safe=""), int(time.time()) + TOKEN_LIFE_S
+    mac = hmac.new(base64.b64decode(endpoint.policy_key), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
     signature = quote(base64.b64encode(mac), safe="")
-    token = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={door.policy}"
-    username = f"{door.hub_name}/{device_id}/?api-version=2021-04-12"
+    token = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={endpoint.policy}"
+    username = f"{endpoint.hub_name}/{device_id}/?api-version=2021-04-12"
     fields = (device_id, username, token)
     head = _text(b"MQTT") + b"\x04\xc2" + (1200).to_bytes(2, "big")
     return _packet(0x10, head + b"".join(_text(each.encode()) for each in fields))
 
 
-def _work(pipe: Pipe, door: Door, ids: list[str]) -> None:
+def _work(pipe: Pipe, endpoint: HubEndpoint, ids: list[str]) -> None:
     setattr(sslproto.SSLProtocol, "max_size", 16 * 1024)  # noqa: B010 - mypy does not know it
-    asyncio.run(_Worker(pipe, door, ids).run())
+    asyncio.run(_Worker(pipe, endpoint, ids).run())
 
 
 class _Worker:
     """One process's devices."""
 
-    def __init__(self, pipe: Pipe, door: Door, ids: list[str]) -> None:
+    def __init__(self, pipe: Pipe, endpoint: HubEndpoint, ids: list[str]) -> None:
         self._pipe = pipe
-        self._door = door
+        self._endpoint = endpoint
         self._ids = ids
-        self._tls = ssl.create_default_context(cafile=door.ca_file)
+        self._tls = ssl.create_default_context(cafile=endpoint.ca_file)
         self._devices: list[Device] = []
 
     async def run(self) -> None:
@@ -261,7 +261,7 @@ class _Worker:
     async def connect(self, count: int, at_once: int) -> dict[str, float]:
         known = len(self._devices)
         self._devices += [
-            Device(each, _hello(self._door, each), is_websocket=self._door.is_websocket)
+            Device(each, _hello(self._endpoint, each), is_websocket=self._endpoint.is_websocket)
             for each in self._ids[known : known + count]
         ]
         slots, began = asyncio.Semaphore(at_once), time.monotonic()
@@ -275,7 +275,11 @@ class _Worker:
             device.on_change = done.set
             try:
                 await loop.create_connection(
-                    lambda: device, self._door.host, self._door.port, ssl=self._tls, server_hostname=self._door.hub_name
+                    lambda: device,
+                    self._endpoint.host,
+                    self._endpoint.port,
+                    ssl=self._tls,
+                    server_hostname=self._endpoint.hub_name,
                 )
             except OSError:
                 return False

@@ -1,4 +1,4 @@
-"""Requests of a caller that has a lease to keep: made on a thread while a heartbeat goes on; and outages waited out."""
+"""Requests of a caller that keeps a lease alive meanwhile: made on a thread; and the back-off while a hub is away."""
 
 from collections.abc import Callable
 from typing import TypeVar

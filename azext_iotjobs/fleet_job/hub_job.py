@@ -53,7 +53,7 @@ class HubJobStep(Enum):
     POLL = "poll"  # GET its status
     CANCEL = "cancel"  # ask the hub not to begin it; then poll
     FREE = "free"  # nothing was sent, nothing will be: its devices wait
-    LEAVE = "leave"  # it goes on by itself
+    LEAVE = "leave"  # it continues by itself
 
 
 def next_step(hub_job: HubJob, drain: Drain, *, is_own_intent: bool, is_cancel_asked: bool) -> HubJobStep:

@@ -108,7 +108,7 @@ def parse_batch_sizes(text: str, name: str, unit: Unit | None = None) -> BatchSi
 
 
 class Scope(Enum):
-    """Which devices a threshold looks at."""
+    """Which devices a threshold counts."""
 
     BATCH = "batch"
     RUN = "run"

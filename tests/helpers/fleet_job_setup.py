@@ -1,4 +1,4 @@
-"""A process, a hub that is a function, and a fleet job: what tests of runs begin with."""
+"""A process, a hub that is a function, and a fleet job: the setup of tests of runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def threshold(text: str, **more: Any) -> Threshold:
     return Threshold(share=parse_share(text, "--cth"), **more)
 
 
-class Place:
+class FleetJobSetup:
     """One process, a hub, and a fleet job."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,8 +60,8 @@ class Place:
         return rows_of(self.store, self.store.runs.get("job"))
 
 
-class Calling(list):  # type: ignore[type-arg]
-    """Hears events and does something."""
+class CallingList(list[Any]):
+    """A list that calls a function with each event that is added."""
 
     def __init__(self, then: Callable[[Any], None]) -> None:
         super().__init__()
@@ -72,6 +72,6 @@ class Calling(list):  # type: ignore[type-arg]
         self.then(event)
 
 
-def when_running(place: Place) -> StopDouble:
+def when_running(place: FleetJobSetup) -> StopDouble:
     """Ctrl-C once a hub job runs."""
     return StopDouble(when=lambda: any(job["status"] == "running" for job in place.world.hub.jobs.values()))

@@ -36,7 +36,7 @@ class EventFile:
         self._floor = _last_instant(path) if adds and not overwrites and os.path.isfile(path) else None
 
     def add(self, event: Event) -> None:
-        """Write an event. A file that takes no more ends the writing, with a warning; the run goes on."""
+        """Write an event. A file that cannot be written ends the writing, with a warning; the run continues."""
         if not self._is_whole:
             return
         if self._floor is not None and event.at < self._floor:  # the clock was set back since the last process
@@ -47,7 +47,7 @@ class EventFile:
                 line = line[os.write(self._file, line) :]
         except OSError as err:
             self._is_whole = False
-            logger.warning("--events %s takes no more (%s); the run goes on without it.", self._path, err.strerror)
+            logger.warning("--events %s takes no more (%s); the run continues without it.", self._path, err.strerror)
 
     def close(self) -> None:
         """Close it."""
@@ -77,7 +77,7 @@ class RunObservers:
 
 
 def check(path: str, *, overwrites: bool) -> None:
-    """Raise what opening the file would, as far as that can be told without making it."""
+    """Raise what opening the file would, as far as that can be known without making it."""
     check_new(path, overwrites=overwrites)
 
 

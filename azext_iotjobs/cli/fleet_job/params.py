@@ -1,7 +1,6 @@
 """Options of fleet jobs.
 
-What belongs to a definition are extras: az gives them to the handler as keywords, and `definition_options.py` has their
-names.
+Those that handlers take in groups are extras: the fields of DefinitionOptions, RunOptions and others have their names.
 """
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
@@ -123,7 +122,7 @@ STATE: Group = (
     extra(
         "state_dir",
         "--state-dir",
-        "Folder in which fleet jobs are kept. Default: iotjobs/fleet-jobs in az's configuration folder.",
+        "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
     ),
 )
 
@@ -131,7 +130,7 @@ STATE: Group = (
 NAMES: Group = (
     extra("display_name", "--display-name", "What the fleet job is called, at most 148 characters. Default: its id."),
     extra("description", "--description", "What it is for."),
-    extra("our_labels", "--labels", 'Labels, as name=value with spaces between them. "" takes all away.', nargs="*"),
+    extra("our_labels", "--labels", 'Labels, as name=value with spaces between them. "" removes all.', nargs="*"),
 )
 
 
@@ -199,7 +198,7 @@ ROLLOUT: Group = (
     extra(
         "batch_type",
         "--batch-type --bt",
-        "What numbers of --batch without a sign count. Default: number.",
+        "What numbers in --batch without a % sign count. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
@@ -213,27 +212,27 @@ ROLLOUT: Group = (
         "cancellation_threshold",
         "--cancellation-threshold --cth",
         "How many devices may fail, as a number or a percentage such as 5%; one more ends the run. `none` "
-        "takes it away.",
+        "removes the threshold.",
         group=ON_ROLLOUT,
     ),
     extra(
         "cancellation_threshold_type",
         "--cancellation-threshold-type --ctt",
-        "What --cancellation-threshold counts without a sign. Default: number.",
+        "What --cancellation-threshold counts without a % sign. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
     extra(
         "cancellation_threshold_batch",
         "--cancellation-threshold-batch --ctb",
-        "The threshold is of each batch, not of the whole run.",
+        "The threshold applies to each batch, not to the whole run.",
         group=ON_ROLLOUT,
         arg_type=get_three_state_flag(),
     ),
     extra(
         "cancellation_threshold_min_sample",
         "--cancellation-threshold-min-sample --ctm",
-        "So many devices must have ended before the threshold is looked at. Default: 1.",
+        "How many devices must have ended before the threshold applies. Default: 1.",
         group=ON_ROLLOUT,
         type=int,
     ),
@@ -246,15 +245,15 @@ ROLLOUT: Group = (
     extra(
         "cancellation_threshold_action",
         "--cancellation-threshold-action --cta",
-        "What becomes of the run: canceled for good, or stopped, so that it can be resumed. Default: cancel.",
+        "What happens to the run: it is canceled for good, or stopped, so that it can be resumed. Default: cancel.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["cancel", "stop"]),
     ),
     extra(
         "retry",
         "--retry",
-        f"Failures that are tried again, and how often: offline=3,timeout. Out of {', '.join(ERROR_CLASSES)}. "
-        "`none` takes it away.",
+        f"Failures that are tried again, and how often: offline=3,timeout. Possible are {', '.join(ERROR_CLASSES)}. "
+        "`none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -268,7 +267,7 @@ ROLLOUT: Group = (
     extra(
         "retry_growth",
         "--retry-growth",
-        "By what the pause grows from try to try. Default: 2.",
+        "Factor by which the pause grows from try to try. Default: 2.",
         group=ON_ROLLOUT,
         type=float,
     ),
@@ -280,7 +279,7 @@ DRIVER: Group = (
     extra(
         "driver",
         "--driver",
-        "Who operates the devices: the hub by its jobs, this command by calls, or what is faster on the hub's "
+        "What operates the devices: the hub's jobs, calls by this command, or whichever is faster on the hub's "
         "tier; the result says why. Default: auto.",
         group=ON_DELIVERY,
         arg_type=get_enum_type(["jobs", "calls", "auto"]),
@@ -290,7 +289,7 @@ DRIVER: Group = (
 
 PACE: Group = (
     extra(
-        "concurrency", "--concurrency", "Calls under way at once, 1 to 200. Default: 10.", group=ON_DELIVERY, type=int
+        "concurrency", "--concurrency", "Calls at the same time, 1 to 200. Default: 10.", group=ON_DELIVERY, type=int
     ),
     extra(
         "rate",
@@ -302,7 +301,7 @@ PACE: Group = (
     extra(
         "our_ttl",
         "--ttl",
-        "Seconds that a hub job may run at most; a device that is away holds its batch for so long. Default, "
+        "Seconds that a hub job may run at most; a device that is offline delays its batch for so long. Default, "
         "and 0: what the devices of the batch can need, by their number, the timeouts and the hub's "
         "tier.",
         group=ON_DELIVERY,
@@ -315,8 +314,8 @@ TIER: Group = (
     extra(
         "sku",
         "--sku",
-        "The hub's tier, for estimates and --driver auto, where it is not known: it is of a hub that was "
-        "looked up in Azure with a key, and of a local hub.",
+        "The hub's tier, for estimates and --driver auto, if it is not known. It is known of a local hub, and of "
+        "one that was looked up in Azure with a key.",
         group=ON_DELIVERY,
         arg_type=get_enum_type(TIERS),
     ),
@@ -335,9 +334,9 @@ PLAN: Group = (
 
 
 RUNNING: Group = (
-    extra("our_yes", "--yes -y", "Do not ask, whatever the number of devices.", action="store_true"),
-    extra("events", "--events", "File for what happens, as JSON lines, as it happens."),
-    extra("overwrite", "--overwrite", "With --events: replace a file that is there.", action="store_true"),
+    extra("our_yes", "--yes -y", "Do not ask for confirmation, whatever the number of devices.", action="store_true"),
+    extra("events", "--events", "File for events, as JSON lines, as they happen."),
+    extra("overwrite", "--overwrite", "With --events: replace an existing file.", action="store_true"),
     extra(
         "exit_zero",
         "--exit-zero",
@@ -351,14 +350,14 @@ UNFINISHED: Group = (
     option(
         "if_unfinished",
         "--if-unfinished",
-        "What to do when the run before has not ended: end with exit code 9, go on with it in place of a "
-        "new one, or cancel it and run anew. Default: fail.",
+        "What to do when an earlier run has not ended: end with exit code 9, resume it instead of starting a "
+        "new one, or cancel it and start a new one. Default: fail.",
         arg_type=get_enum_type(["fail", "resume", "cancel"]),
     ),
 )
 
 
-RUN_AT_ONCE: Group = (option("run", "--run", "Run it, too, and wait for its end.", action="store_true"),)
+RUN_AT_ONCE: Group = (option("run", "--run", "Also run it, and wait for its end.", action="store_true"),)
 
 
 RUN_NUMBER: Group = (option("run", "--run", "Number of the run. Default: the last one.", type=int),)
@@ -368,7 +367,7 @@ ON: Group = (
     option(
         "on",
         "--on",
-        "Which devices of the run: words out of all, pending, in-progress, completed, failed, uncertain, "
+        "Which devices of the run: one or more of all, pending, in-progress, completed, failed, uncertain, "
         f"{', '.join(ERROR_CLASSES)}, with commas between them.",
     ),
 )
@@ -379,7 +378,7 @@ ASKING: Group = (
     option(
         "our_poll_duration",
         "--poll-duration --duration",
-        "Seconds to wait at most until calls and hub jobs under way have ended; 0: until they have.",
+        "Seconds to wait at most until calls and hub jobs under way have ended; 0: no limit.",
         type=int,
     ),
 )
@@ -392,7 +391,7 @@ LIST_OPTIONS: Group = (
         "Only those in this state, which is that of their last run.",
         arg_type=get_enum_type(STATES),
     ),
-    option("since", "--since", "Only those made, edited or run in this time, such as 30d or 12h."),
+    option("since", "--since", "Only those created, edited or run within this time, such as 30d or 12h."),
     option("saved", "--saved", "Only those that have not run.", action="store_true"),
     option(
         "our_labels",
@@ -404,7 +403,7 @@ LIST_OPTIONS: Group = (
     option(
         "contains",
         "--contains",
-        "Only those with this text in their id, display name, description or a label, in capitals or not.",
+        "Only those with this text in their id, display name, description or a label, in upper or lower case.",
     ),
 )
 
@@ -430,7 +429,7 @@ RESULTS_OPTIONS: Group = (
     option(
         "check_registry",
         "--check-registry",
-        "Ask the hub which of the devices are gone from its registry: the column deleted.",
+        "Query the hub for devices that are gone from its registry: the column deleted.",
         action="store_true",
     ),
 )
@@ -446,7 +445,7 @@ OLDER: Group = (
 )
 
 
-SURE: Group = (option("our_yes", "--yes -y", "Do not ask before it is deleted.", action="store_true"),)
+SURE: Group = (option("our_yes", "--yes -y", "Delete without confirmation.", action="store_true"),)
 
 
 GROUP: Group = (option("group", "--group --group-id", "Name of the device group.", completer=completers.device_groups),)
@@ -456,7 +455,7 @@ GROUP_CONDITION: Group = (
     option(
         "our_query_condition",
         "--query-condition -q",
-        "The WHERE part of a twin query that selects the devices, each time anew.",
+        "The WHERE part of a twin query that selects the devices, anew for each run.",
     ),
 )
 

@@ -32,13 +32,14 @@ from azext_iotjobs.model.run_state import RunState
 
 logger = get_logger(__name__)
 
+REPORT_INTERVAL_S = HEARTBEAT_S  # between two lines on a stderr where no line can change
 STILL_S = 10.0  # without an end nothing moves, as far as a person can tell
 STILL_GAPS = 3.0  # of what came between two ends before
 MAX_AWAITED_SHOWN = 3
 
 
 class Progress:
-    """RunObservers of each event of a run."""
+    """Reports each event of a run."""
 
     def __init__(self, clock: Clock, *, is_silent: bool) -> None:
         self._clock = clock
@@ -66,7 +67,7 @@ class Progress:
             self._stop, self._is_stopping = None, True
             what = "calls under way are awaited"
             if self._driver is Driver.JOBS:
-                what = "hub jobs that have not begun are cancelled, those that run go on in the hub"
+                what = "hub jobs that have not begun are cancelled, those that run continue in the hub"
             self.say(f"Stopping: nothing else begins, {what}. Ctrl-C again leaves at once.")
         if isinstance(event, BatchBegan):
             self._speed.begin(self._clock.monotonic())
@@ -155,7 +156,7 @@ class Progress:
         """Report in full what is awaited: when nothing ends, and after Ctrl-C."""
         for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
-            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
+            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= REPORT_INTERVAL_S)
             if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
                 continue
             self._reported_awaited.add(key)
@@ -167,7 +168,7 @@ class Progress:
             self._line.show(line())
             return
         now = self._clock.monotonic()
-        if now - self._said_at >= HEARTBEAT_S:
+        if now - self._said_at >= REPORT_INTERVAL_S:
             self._said_at = now
             logger.warning("%s", line())
 

@@ -8,11 +8,10 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
-from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, new_progress
+from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, REPORT_INTERVAL_S, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, report_hub_jobs_left
 from azext_iotjobs.cli.fleet_job.waiting import in_full
 from azext_iotjobs.cli.input.scalars import at_least
-from azext_iotjobs.cli.method.progress import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
@@ -124,7 +123,7 @@ def _until_ended(
     seen = _await_end(context, request, run, limit_s, for_good=for_good)
     if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
-            "%s was requested to end, and still has calls or hub jobs under way. Look again: %s",
+            "%s is to end, and still has calls or hub jobs under way. Look again: %s",
             seen.name,
             suggestion("iot hub fleet-job show", fleet_job_id=seen.fleet_job_id),
         )
@@ -147,7 +146,7 @@ def _await_end(context: FleetJobContext, request: RequestEnd, run: Run, limit_s:
                 break
             if now - requested_at >= REQUEST_AGAIN_S:
                 requested_at, seen = now, _requested_again(request, seen)
-            if now - began_at >= REPORT_AFTER_S and (reported_at is None or now - reported_at >= HEARTBEAT_S):
+            if now - began_at >= REPORT_AFTER_S and (reported_at is None or now - reported_at >= REPORT_INTERVAL_S):
                 reported_at = now
                 _report_awaited(context, seen)
             CLOCK.sleep(POLL_S)
@@ -164,7 +163,7 @@ def _report_awaited(context: FleetJobContext, run: Run) -> None:
     holder = "the process that resumes it" if run.lease is None else run.lease.owner
     found = awaited(context.store.runs, run, context.store.definitions.of_run(run))
     what = "what is under way:" if found else "its last step."
-    logger.warning("%s was requested to end; %s does that, and waits for %s", run.name, holder, what)
+    logger.warning("%s is to end; %s sees to it, and waits for %s", run.name, holder, what)
     for each in found[:MAX_AWAITED_SHOWN]:
         logger.warning("%s", in_full(each))
 

@@ -55,7 +55,7 @@ def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
             else f", {job.tally.succeeded_count + job.tally.failed_count} had ended when seen last"
         )
         lines.append(
-            f"Hub job {job.job_id} of batch {job.batch} goes on by itself{_until(job.until)}: "
+            f"Hub job {job.job_id} of batch {job.batch} continues by itself{_until(job.until)}: "
             f"{devices(job.open_count)} in progress{seen}. A resume reads what it did."
         )
     if len(jobs) > SHOWN_IN_LINE:

@@ -31,7 +31,7 @@ def this_process() -> Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Whether a process has surely ended. Of another machine nobody knows: its lease has to pass."""
+    """Whether a process has surely ended. Of another machine it cannot be known: its lease has to expire."""
     if os.name == "nt" or holder.machine != socket.gethostname():
         return False  # Windows would end that process
     try:
@@ -44,7 +44,7 @@ def is_gone(holder: Holder) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and waits for its parent to notice: in a container nobody may, for long."""
+    """Whether a process has ended and waits for its parent to notice: in a container that may take long."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()  # "pid (name) state …"; a name may hold brackets
     except OSError:  # no Linux, or it has gone meanwhile

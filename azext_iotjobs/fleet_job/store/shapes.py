@@ -1,6 +1,6 @@
 """Whether a value has the types that its class says. Pure.
 
-What stands in a file may be anything; a value that was made of it is looked at once, here, and trusted from then on.
+What stands in a file may be anything; a value that was made of it is checked once, here, and trusted from then on.
 """
 
 import types

@@ -142,7 +142,7 @@ def rerun(
 
     words: of plan.WORDS, such as failed or offline.  by: who saves it, for people.  at: aware UTC.
     changes: members of Definition that differ; targets among them are of the same run, and fewer.
-    It has the definition that the run executed. Raises RunUnfinished while the run goes on: which devices fail is not
+    It has the definition that the run executed. Raises RunUnfinished while the run continues: which devices fail is not
     known yet; ConflictingChoice for an id that is taken.
     """
     if run.state in (RunState.PENDING, RunState.RUNNING):

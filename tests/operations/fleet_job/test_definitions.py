@@ -15,19 +15,19 @@ from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from tests.helpers.fleet_job_hub_double import StopDouble, Wire, definition_of, rows_of
-from tests.helpers.fleet_job_setup import METHOD, Place, by_both, failing, ids
+from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, by_both, failing, ids
 from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -> None:
+def test_a_rerun_touches_exactly_the_failed_ones(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing("d003", "d007")
     run = place.run(driver, ids(20), sizes="5")
     place.world.hub.fails, before = failing(), place.world.hub.operated.copy()
@@ -55,7 +55,7 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
         planning.new_run(place.store, place.world.client, again, by="ann", at=at)
 
 
-def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
+def test_another_run_begins_when_the_one_before_has_ended(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
     job = place.store.definitions.get("job")
     with pytest.raises(WrongState, match="stopped; another can begin when it has ended"):
@@ -66,14 +66,14 @@ def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
     assert place.world.new_run(place.store, job).number == 2
 
 
-def _other_client(place: Place) -> Any:
+def _other_client(place: FleetJobSetup) -> Any:
     from azext_iotjobs.clients.hub import HubClient
     from azext_iotjobs.model.target import HubTarget
 
     return HubClient(HubTarget(host="other.example"), Wire(place.world.hub, place.world.points))
 
 
-def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
+def test_copies_have_free_ids_names_and_what_was_changed(place: FleetJobSetup) -> None:
     at = place.world.clock.now()
     definition = replace(definition_of(METHOD, ids(3), Driver.CALLS), display_name="Night")
     place.world.save(place.store, definition)
@@ -86,7 +86,7 @@ def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
     assert definitions.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
 
 
-def test_lists_by_state_time_and_saved(place: Place) -> None:
+def test_lists_by_state_time_and_saved(place: FleetJobSetup) -> None:
     start = place.world.clock.now()
     place.run(Driver.CALLS, ids(2))
     place.world.clock.passed_s += 3600
@@ -103,7 +103,7 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
         definitions.prune(place.store, 29, later)
 
 
-def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
+def test_a_preview_sends_and_stores_nothing(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
     job = place.world.save(place.store, definition)
     found = planning.preview(place.store, place.world.client, job, None)
@@ -112,7 +112,7 @@ def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
     assert not place.world.hub.operated
 
 
-def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
+def test_targets_are_limited_sampled_or_a_saved_group(place: FleetJobSetup) -> None:
     rows = [{"deviceId": each} for each in reversed(ids(40))]
     total = [{"total": 40}]
     place.world.hub.refuses = lambda request: response(total if "COUNT" in request.body["query"] else rows)

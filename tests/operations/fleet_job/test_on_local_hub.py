@@ -58,7 +58,7 @@ class Recorder:
         self.events.append(event)
 
 
-class Place:
+class FleetJobSetup:
     """A state folder, and what runs are executed with."""
 
     def __init__(self, folder: Path, hub: HubClient) -> None:
@@ -88,15 +88,15 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[Place]:
+def place(tmp_path: Path, hub: HubClient, devices: SimulatedFleet) -> Iterator[FleetJobSetup]:
     devices.calls.clear()
-    place = Place(tmp_path / "state", hub)
+    place = FleetJobSetup(tmp_path / "state", hub)
     yield place
     place.store.close()
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_each_device_is_called_once_in_batches(place: Place, devices: SimulatedFleet, driver: Driver) -> None:
+def test_each_device_is_called_once_in_batches(place: FleetJobSetup, devices: SimulatedFleet, driver: Driver) -> None:
     run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
     assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
     assert [each.size for each in place.store.runs.batches(run)] == [1, 5, 5, 1]
@@ -106,7 +106,7 @@ def test_each_device_is_called_once_in_batches(place: Place, devices: SimulatedF
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_a_twin_patch_of_tags_and_desired_properties(place: Place, driver: Driver) -> None:
+def test_a_twin_patch_of_tags_and_desired_properties(place: FleetJobSetup, driver: Driver) -> None:
     patch = TwinPatch(document={"tags": {"by": driver.value}, "properties": {"desired": {"light": driver.value}}})
     run = place.run(f"twins-{driver.value}", driver, Action(patch=patch))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
@@ -120,7 +120,7 @@ def test_two_empty_state_folders_operate_every_device_twice(
 ) -> None:
     devices.calls.clear()
     for folder in ("one", "two"):
-        place = Place(tmp_path / folder, hub)
+        place = FleetJobSetup(tmp_path / folder, hub)
         assert place.run("same", driver, sizes=parse_batch_sizes("5", "--batch")).tally.completed == 12
         place.store.close()
     assert devices.calls == Counter(dict.fromkeys(DEVICES, 2))

@@ -26,8 +26,8 @@ from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import (
     METHOD,
     OFFLINE,
-    Calling,
-    Place,
+    CallingList,
+    FleetJobSetup,
     by_both,
     failing,
     ids,
@@ -37,14 +37,14 @@ from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Driver) -> None:
+def test_batches_of_ten_percent_run_one_after_the_other(place: FleetJobSetup, driver: Driver) -> None:
     run = place.run(driver, ids(103), sizes="10%")
     assert (run.state, run.tally.completed, run.batch_count) == (RunState.COMPLETED, 103, 10)
     assert [each.tally.completed for each in place.store.runs.batches(run)] == [11] * 9 + [4]
@@ -62,7 +62,7 @@ def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Dr
 
 
 @by_both
-def test_a_run_of_no_device_is_complete(place: Place, driver: Driver) -> None:
+def test_a_run_of_no_device_is_complete(place: FleetJobSetup, driver: Driver) -> None:
     definition = definition_of(METHOD, ids(1), driver)
     place.world.save(place.store, definition)
     place.store.candidates.collect([], seed=0)
@@ -82,7 +82,7 @@ def _condition(text: str) -> Any:
 
 
 @by_both
-def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Driver) -> None:
+def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: FleetJobSetup, driver: Driver) -> None:
     there = ["d000", "d001"]
 
     def refuse(request: Request) -> Response | None:
@@ -99,7 +99,7 @@ def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Dr
     assert place.world.hub.operated == {"d000": 1, "d001": 1}
 
 
-def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
+def test_as_many_calls_are_under_way_as_concurrency_says(place: FleetJobSetup) -> None:
     hub = place.world.hub
     answer, together = hub.answer, threading.Barrier(4)
     under_way, most, lock = 0, 0, threading.Lock()
@@ -120,12 +120,12 @@ def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
     assert most == 4
 
 
-def test_calls_are_no_faster_than_the_rate(place: Place) -> None:
+def test_calls_are_no_faster_than_the_rate(place: FleetJobSetup) -> None:
     assert place.run(Driver.CALLS, ids(11), rate=2.5).tally.completed == 11
     assert 3.99 < place.world.clock.passed_s < 4.5
 
 
-def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
+def test_a_pause_between_batches_holds_across_a_restart(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(4), sizes="2", pause_s=3600, stop=StopDouble(after=20))
     assert (run.state, run.tally.completed, place.world.clock.passed_s < 60) == (RunState.STOPPED, 2, True)
     place.world.clock.passed_s += 1800
@@ -135,7 +135,7 @@ def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
     assert place.seen(Waiting)[0].why == "a pause before batch 2"
 
 
-def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
+def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(100)[::10])
     run = place.run(Driver.CALLS, ids(100), threshold=threshold("5"), concurrency=1)
     assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 6, 45, 49)
@@ -146,13 +146,13 @@ def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
 
 
 @by_both
-def test_as_many_failures_as_the_threshold_are_allowed(place: Place, driver: Driver) -> None:
+def test_as_many_failures_as_the_threshold_are_allowed(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing(*ids(100)[::17])
     run = place.run(driver, ids(100), threshold=threshold("6"))
     assert (run.state, run.tally.failed, run.tally.completed) == (RunState.COMPLETED, 6, 94)
 
 
-def test_hub_jobs_are_full_wherever_the_rows_were_read(place: Place) -> None:
+def test_hub_jobs_are_full_wherever_the_rows_were_read(place: FleetJobSetup) -> None:
     wanted = tuple(f"d{number:08}" for number in range(2 * ROWS_AHEAD + 100))
     run = place.run(Driver.JOBS, wanted)
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, len(wanted))
@@ -162,7 +162,7 @@ def test_hub_jobs_are_full_wherever_the_rows_were_read(place: Place) -> None:
     assert sum(sizes) == len(wanted) and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0], sizes
 
 
-def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
+def test_a_threshold_cancels_before_the_next_hub_job(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(3))
     limit = threshold("20%", scope=Scope.BATCH)
     run = place.run(Driver.JOBS, ids(40), sizes="10", threshold=limit)
@@ -174,7 +174,7 @@ def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
 
 @pytest.mark.parametrize(("limit", "jobs"), [(None, [2, 3, 3]), (threshold("0"), [1, 2, 3])])
 def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
-    place: Place, limit: Threshold | None, jobs: list[int]
+    place: FleetJobSetup, limit: Threshold | None, jobs: list[int]
 ) -> None:
     wanted = tuple(f"d{number:08}" for number in range(1_500))  # three jobs' conditions
     there: list[int] = []  # jobs that the hub has when rows are asked for
@@ -190,7 +190,7 @@ def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
     assert there == jobs and max(hub.operated.values()) == 1
 
 
-def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> None:
+def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: FleetJobSetup) -> None:
     wanted = tuple(f"d{number:08}" for number in range(1_500))
     place.world.hub.slots, place.world.hub.fails = 1, failing(wanted[0])
     run = place.run(Driver.JOBS, wanted, threshold=threshold("0"))
@@ -198,7 +198,7 @@ def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> N
     assert len(place.world.hub.jobs) == 1
 
 
-def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Place) -> None:
+def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(10)[:6])
     limit = threshold("1", action=ThresholdAction.STOP)
     run = place.run(Driver.CALLS, ids(10), threshold=limit, concurrency=1)
@@ -210,7 +210,7 @@ def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Pla
     assert place.resume().state is RunState.COMPLETED
 
 
-def until_third_try(place: Place, *devices: str) -> Callable[[str], dict[str, Any] | None]:
+def until_third_try(place: FleetJobSetup, *devices: str) -> Callable[[str], dict[str, Any] | None]:
     tried: dict[str, int] = {}
 
     def fails(device: str) -> dict[str, Any] | None:
@@ -222,7 +222,7 @@ def until_third_try(place: Place, *devices: str) -> Callable[[str], dict[str, An
 
 @by_both
 @pytest.mark.parametrize("when", list(RetryWhen))
-def test_a_device_that_is_tried_again_counts_once(place: Place, driver: Driver, when: RetryWhen) -> None:
+def test_a_device_that_is_tried_again_counts_once(place: FleetJobSetup, driver: Driver, when: RetryWhen) -> None:
     place.world.hub.fails = until_third_try(place, "d001", "d004")
     retry = Retry(tries={"offline": 2}, pause_s=100, when=when)
     run = place.run(driver, ids(8), sizes="4", retry=retry, threshold=threshold("2"))
@@ -234,7 +234,7 @@ def test_a_device_that_is_tried_again_counts_once(place: Place, driver: Driver, 
     assert sum(each.tally.total for each in batches) == 8
 
 
-def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place) -> None:
+def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: FleetJobSetup) -> None:
     place.world.hub.fails = lambda device: {"d000": OFFLINE, "d001": {"code": "GatewayTimeout"}}.get(device)
     run = place.run(Driver.CALLS, ids(2), retry=Retry(tries={"offline": 3}, pause_s=10))
     assert (run.state, run.tally.by_class) == (RunState.COMPLETED, {"offline": 1, "timeout": 1})
@@ -243,7 +243,9 @@ def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place
 
 
 @by_both
-def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(place: Place, driver: Driver) -> None:
+def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
+    place: FleetJobSetup, driver: Driver
+) -> None:
     said: list[str] = []
     place.store.database._connection.set_trace_callback(said.append)
     devices = ids(300)
@@ -258,19 +260,21 @@ DAY_S = 86_400.0
 MAX_STEPS = 5000  # some hundred are taken; a pause of a day takes far more
 
 
-def _set_back(place: Place, on: type) -> None:
+def _set_back(place: FleetJobSetup, on: type) -> None:
     """Somebody sets the machine's clock back a day when the first such event is told."""
 
     def then(event: Any) -> None:
         if isinstance(event, on):
             place.world.clock.set_s = -DAY_S
 
-    place.world.events = Calling(then)
+    place.world.events = CallingList(then)
 
 
 @by_both
 @pytest.mark.parametrize("on", [Waiting, BatchEnded])
-def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(place: Place, driver: Driver, on: type) -> None:
+def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
+    place: FleetJobSetup, driver: Driver, on: type
+) -> None:
     _set_back(place, on)
     run = place.run(driver, ids(4), sizes="2", pause_s=60, stop=StopDouble(after=MAX_STEPS))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
@@ -282,7 +286,7 @@ def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(place: P
 @by_both
 @pytest.mark.parametrize("when", [RetryWhen.AT_ONCE, RetryWhen.AT_END])
 def test_a_device_is_tried_again_after_its_minute_when_the_clock_is_set_back_a_day(
-    place: Place, driver: Driver, when: RetryWhen
+    place: FleetJobSetup, driver: Driver, when: RetryWhen
 ) -> None:
     _set_back(place, DeviceEnded)
     place.world.hub.fails = failing("d000")

@@ -16,18 +16,18 @@ from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_job_setup import METHOD, Calling, Place, by_both, failing, ids, when_running
+from tests.helpers.fleet_job_setup import METHOD, CallingList, FleetJobSetup, by_both, failing, ids, when_running
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Place, driver: Driver) -> None:
+def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing("d003", "d007")
     other = SqliteStore.open(place.folder / "state")
 
@@ -37,7 +37,7 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
             run_loop.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
 
     place.world.holder = this_process()  # alive
-    place.world.events = Calling(at_forty)
+    place.world.events = CallingList(at_forty)
     run = place.run(driver, ids(100), sizes="10", concurrency=1)
     assert (run.state, run.ended_by, run.reason) == (RunState.STOPPED, "ann", "lunch")
     assert 40 <= run.tally.ended <= 50 and run.tally.total == 100
@@ -48,7 +48,7 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
     other.close()
 
 
-def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
+def test_a_resume_may_go_on_at_another_pace(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(30), concurrency=3, stop=StopDouble(after=1))
     assert run.state is RunState.STOPPED
     began_at, left = place.world.clock.monotonic(), run.tally.open
@@ -59,7 +59,7 @@ def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
     assert place.store.definitions.get("job").definition.delivery.rate is None  # the definition has its own
 
 
-def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
+def test_whoever_runs_it_is_named_to_a_second_one(place: FleetJobSetup) -> None:
     refused: list[str] = []
 
     def second(event: Any) -> None:
@@ -68,13 +68,13 @@ def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
                 place.world.execute(place.store)
             refused.append(str(raised.value))
 
-    place.world.events = Calling(second)
+    place.world.events = CallingList(second)
     place.world.holder = this_process()  # alive
     assert place.run(Driver.CALLS, ids(3)).state is RunState.COMPLETED
     assert len(refused) == 1 and place.world.holder.owner in refused[0] and "until 03:04:" in refused[0]
 
 
-def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> None:
+def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(3), Driver.CALLS)
     run = place.world.new_run(place.store, place.world.save(place.store, definition))
     context = place.world.context(place.store)
@@ -99,7 +99,7 @@ def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> No
     assert not place.world.hub.operated
 
 
-def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place: Place) -> None:
+def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
     assert (run.state, run.tally.pending) == (RunState.STOPPED, 6)
     (job,) = place.world.hub.jobs.values()
@@ -109,7 +109,7 @@ def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place:
     assert set(place.world.hub.operated.values()) == {1}
 
 
-def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(place: Place) -> None:
+def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(3), stop=StopDouble(after=3))
     (job,) = place.world.hub.jobs.values()
     assert (run.state, job["status"], run.tally.pending) == (RunState.STOPPED, "cancelled", 3)
@@ -117,7 +117,7 @@ def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(
     assert len(place.world.hub.jobs) == 2 and set(place.world.hub.operated.values()) == {1}
 
 
-def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
+def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: FleetJobSetup) -> None:
     is_away = when_running(place).is_set
 
     def refuse(request: Request) -> Response | None:
@@ -136,7 +136,7 @@ def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
     assert place.resume().tally.completed == 3 and len(place.world.hub.puts) == 1
 
 
-def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Place) -> None:
+def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: FleetJobSetup) -> None:
     has_cancelled = False
 
     def refuse(request: Request) -> Response | None:
@@ -153,7 +153,7 @@ def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Pl
     assert (run.state, run.tally.completed, len(place.world.hub.jobs)) == (RunState.COMPLETED, 3, 2)
 
 
-def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
+def test_a_job_that_somebody_else_cancels_has_failed(place: FleetJobSetup) -> None:
     def cancel(request: Request) -> Response | None:
         for job in place.world.hub.jobs.values():
             job["status"] = "cancelled"
@@ -164,19 +164,19 @@ def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
     assert (run.state, run.tally.failed, place.rows["d000"].error_code) == (RunState.COMPLETED, 3, "JobCancelled")
 
 
-def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
+def test_a_cancel_awaits_the_hub_job_that_runs(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
     run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason="wrong firmware")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 3)
     assert (run.reason, len(place.world.hub.puts)) == ("wrong firmware", 1)
 
 
-def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
+def test_who_leaves_at_once_leaves_uncertain_devices(place: FleetJobSetup) -> None:
     def leave(event: Any) -> None:
         if isinstance(event, DeviceEnded):
             raise KeyboardInterrupt
 
-    place.world.events = Calling(leave)
+    place.world.events = CallingList(leave)
     with pytest.raises(KeyboardInterrupt):
         place.run(Driver.CALLS, ids(9), concurrency=3)
     run = place.store.runs.get("job")
@@ -189,7 +189,7 @@ def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
 
 
 @by_both
-def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: Place, driver: Driver) -> None:
+def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: FleetJobSetup, driver: Driver) -> None:
     run = place.run(driver, ids(6), sizes="3", pause_s=60, stop=StopDouble(when=lambda: bool(place.seen(Waiting))))
     place.world.events = []
 

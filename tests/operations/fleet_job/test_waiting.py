@@ -21,27 +21,27 @@ from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_job_setup import METHOD, Place, failing, ids
+from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids
 from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
-def after(place: Place, seconds: float) -> StopDouble:
+def after(place: FleetJobSetup, seconds: float) -> StopDouble:
     return StopDouble(when=lambda: place.world.clock.passed_s > seconds)
 
 
-def last_progress(place: Place) -> Progressed:
+def last_progress(place: FleetJobSetup) -> Progressed:
     found: Progressed = place.seen(Progressed)[-1]
     return found
 
 
-def test_while_a_device_is_away_the_hubs_counts_are_told_and_who_is_awaited_until_when(place: Place) -> None:
+def test_while_a_device_is_away_the_hubs_counts_are_told_and_who_is_awaited_until_when(place: FleetJobSetup) -> None:
     place.world.hub.holds = lambda device: device == "d007"
     place.world.hub.fails = failing("d003")
     run = place.run(Driver.JOBS, ids(30), sizes="10", stop=after(place, 40))
@@ -63,7 +63,9 @@ def test_while_a_device_is_away_the_hubs_counts_are_told_and_who_is_awaited_unti
     assert max(place.world.hub.operated.values()) == 1 and place.store.runs.hub_jobs_in_progress(ended) == []
 
 
-def test_a_device_that_stays_away_holds_a_batch_for_what_the_batch_can_need_and_not_for_an_hour(place: Place) -> None:
+def test_a_device_that_stays_away_holds_a_batch_for_what_the_batch_can_need_and_not_for_an_hour(
+    place: FleetJobSetup,
+) -> None:
     place.world.hub.holds = lambda device: device == "d000"
     run = place.run(Driver.JOBS, ids(4), sizes="2")
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 3, 1)
@@ -72,7 +74,7 @@ def test_a_device_that_stays_away_holds_a_batch_for_what_the_batch_can_need_and_
     assert limit_s < place.world.clock.passed_s < limit_s + 30 < 3600
 
 
-def test_a_time_limit_that_was_typed_is_kept_to_and_the_tier_counts_where_it_is_known(place: Place) -> None:
+def test_a_time_limit_that_was_typed_is_kept_to_and_the_tier_counts_where_it_is_known(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(400), Driver.JOBS)
     job = place.world.save(place.store, definition)
 
@@ -95,7 +97,7 @@ def test_a_time_limit_that_was_typed_is_kept_to_and_the_tier_counts_where_it_is_
     assert (method["connectTimeoutInSeconds"], method["responseTimeoutInSeconds"]) == (100, 120)
 
 
-def test_a_hub_that_does_not_say_who_is_awaited_leaves_the_run_as_it_is(place: Place) -> None:
+def test_a_hub_that_does_not_say_who_is_awaited_leaves_the_run_as_it_is(place: FleetJobSetup) -> None:
     def refuse(request: Request) -> Response | None:
         if request.path == "/devices/query" and "status <>" in request.body["query"]:
             return response({"Message": "no"}, status=400, iothub_errorcode="ArgumentInvalid")
@@ -109,7 +111,7 @@ def test_a_hub_that_does_not_say_who_is_awaited_leaves_the_run_as_it_is(place: P
     assert told and all(each.awaited[0].device_ids == () for each in told)
 
 
-def test_who_is_awaited_is_asked_seldom_and_what_is_no_device_of_the_job_is_not_named(place: Place) -> None:
+def test_who_is_awaited_is_asked_seldom_and_what_is_no_device_of_the_job_is_not_named(place: FleetJobSetup) -> None:
     asked: list[str] = []
 
     def answer(request: Request) -> Response | None:
@@ -125,26 +127,26 @@ def test_who_is_awaited_is_asked_seldom_and_what_is_no_device_of_the_job_is_not_
     assert job.awaited == () and len(asked) == 2
 
 
-def test_no_more_devices_are_named_than_a_person_reads(place: Place) -> None:
+def test_no_more_devices_are_named_than_a_person_reads(place: FleetJobSetup) -> None:
     place.world.hub.holds = lambda device: True
     run = place.run(Driver.JOBS, ids(40), stop=after(place, 30))
     (one,) = awaited(place.store.runs, run, place.store.definitions.of_run(run))
     assert (len(one.device_ids), one.count) == (MAX_AWAITED, 40)
 
 
-def test_each_look_that_brings_news_is_told_with_all_of_the_hubs_counts(place: Place) -> None:
+def test_each_look_that_brings_news_is_told_with_all_of_the_hubs_counts(place: FleetJobSetup) -> None:
     place.world.hub.holds = lambda device: device == "d001" and place.world.clock.passed_s < 20
     place.run(Driver.JOBS, ids(3))
     tallies = [each.tally for each in place.seen(HubJobMoved) if each.tally is not None]
     assert [(each.succeeded_count, each.pending_count) for each in tallies] == [(2, 1), (3, 0)]
 
 
-def by_calls(place: Place) -> Run:
+def by_calls(place: FleetJobSetup) -> Run:
     place.world.new_run(place.store, place.world.save(place.store, definition_of(METHOD, ids(4), Driver.CALLS)))
     return place.store.runs.get("job")
 
 
-def test_calls_under_way_are_named_with_their_limit(place: Place) -> None:
+def test_calls_under_way_are_named_with_their_limit(place: FleetJobSetup) -> None:
     seen: list[Any] = []
 
     def look(request: Request) -> Response | None:
@@ -166,7 +168,7 @@ def test_calls_under_way_are_named_with_their_limit(place: Place) -> None:
     assert began_at <= one.since <= one.until - timedelta(seconds=90) <= place.world.clock.now()
 
 
-def test_a_resume_takes_other_timeouts_and_they_are_recorded(place: Place) -> None:
+def test_a_resume_takes_other_timeouts_and_they_are_recorded(place: FleetJobSetup) -> None:
     sent: list[dict[str, Any]] = []
 
     def keep(request: Request) -> Response | None:
@@ -183,7 +185,7 @@ def test_a_resume_takes_other_timeouts_and_they_are_recorded(place: Place) -> No
     assert place.store.definitions.get("job").definition.action == METHOD, "the definition has its own"
 
 
-def test_timeouts_are_refused_where_no_method_is_called(place: Place) -> None:
+def test_timeouts_are_refused_where_no_method_is_called(place: FleetJobSetup) -> None:
     from azext_iotjobs.model.fleet_job import Action
     from azext_iotjobs.model.twin import TwinPatch
 
@@ -195,7 +197,7 @@ def test_timeouts_are_refused_where_no_method_is_called(place: Place) -> None:
     assert place.store.runs.last("job") is None
 
 
-def test_fewer_devices_of_one_run_are_recorded_and_a_resume_and_the_next_run_know_them(place: Place) -> None:
+def test_fewer_devices_of_one_run_are_recorded_and_a_resume_and_the_next_run_know_them(place: FleetJobSetup) -> None:
     job = place.world.save(place.store, definition_of(METHOD, ids(20), Driver.CALLS))
     at = place.world.clock.now_of_hub()
 
@@ -217,7 +219,7 @@ def test_fewer_devices_of_one_run_are_recorded_and_a_resume_and_the_next_run_kno
     assert place.store.definitions.get("job").version == 1
 
 
-def test_events_never_go_back_when_the_clock_does(place: Place) -> None:
+def test_events_never_go_back_when_the_clock_does(place: FleetJobSetup) -> None:
     clock = place.world.clock
     off = timedelta(0)
     now = type(clock).now
@@ -243,7 +245,7 @@ def test_events_never_go_back_when_the_clock_does(place: Place) -> None:
 
 
 def test_event_times_are_in_order_on_a_clock_that_only_goes_on(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    place = FleetJobSetup(tmp_path)
     tick = place.world.clock
     before = type(tick).now
 
@@ -259,7 +261,7 @@ def test_event_times_are_in_order_on_a_clock_that_only_goes_on(tmp_path: Path) -
     assert instants == sorted(instants) and len(set(instants)) > 5
 
 
-def test_asking_a_run_that_is_being_stopped_again_is_no_error(place: Place) -> None:
+def test_asking_a_run_that_is_being_stopped_again_is_no_error(place: FleetJobSetup) -> None:
     run = by_calls(place)
     context = place.world.context(place.store)
     first = run_loop.stop(place.store, run, context.holder, by="ann", reason="lunch", clock=place.world.clock)

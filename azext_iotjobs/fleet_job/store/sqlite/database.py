@@ -1,11 +1,11 @@
-"""The fleet database's file: open, migrate, one transaction at a time; SQLite's errors in our words.
+"""The file of fleet jobs: open, migrate, one transaction at a time; SQLite's errors in our words.
 
 One file, journal_mode=DELETE: several processes use it, also on file systems where WAL cannot work. `synchronous=FULL`:
 an intent that was committed is there after a power cut. Readable by its owner alone. Pages are kept in memory for a
 step, not for a run: with a million devices as with a hundred.
 
-Who only reads needs no right to write, and leaves no trace: nothing is made, and an older format is read from a copy
-that goes with the connection.
+Reading needs no right to write, and leaves no trace: nothing is made, and an older format is read from a copy that
+lives as long as the connection.
 """
 
 import os
@@ -77,7 +77,7 @@ class Database:
             raise StateUnusable(
                 f"The state file {self.path} was left in the middle of a change, and cannot be read before that is "
                 "settled; this user may not write it.",
-                hint=Text("Have its owner look at it once: ", command("iot hub fleet-job list")),
+                hint=Text("Have its owner open it once: ", command("iot hub fleet-job list")),
             )
         return _connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
 
@@ -130,12 +130,12 @@ class Database:
         return found
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Carry out a change; gives how many rows it touched."""
+        """Execute a change; gives how many rows it touched."""
         with self._in_our_words():
             return self._connection.execute(sql, values).rowcount
 
     def change_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
-        """Carry out one change for each of `values`, which are asked for one by one."""
+        """Execute a change for each of `values`, which are read one by one."""
         with self._in_our_words():
             self._connection.executemany(sql, values)
 

@@ -1,4 +1,4 @@
-"""Tables of the fleet database, as numbered migrations. A migration that has been released is never changed.
+"""Tables of the file of fleet jobs, as numbered migrations. A migration that has been released is never changed.
 
 Instants are Unix seconds. Counts are kept by triggers, in the transaction that moves a device: with a million devices
 nobody counts them at each step. Batch 0 of `tally` is the whole run.
@@ -121,7 +121,7 @@ def _moved_in_job(whose: str, by: str) -> str:
     """
 
 
-THIRD = (  # what a hub's job is doing, for those who look; what a run was asked for beside its definition
+THIRD = (  # the progress of hub jobs, for those who look at a run; a run's tier and its fewer devices
     "ALTER TABLE part ADD COLUMN limit_s INTEGER",
     "ALTER TABLE part ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE part ADD COLUMN open_count INTEGER NOT NULL DEFAULT 0",  # devices whose end is not recorded

@@ -1,4 +1,4 @@
-"""What is wrong with the fleet database's file, in our words: SQLite's and the file system's errors, and damage."""
+"""What is wrong with the file of fleet jobs, in our words: SQLite's and the file system's errors, and damage."""
 
 import shlex
 import sqlite3
@@ -14,7 +14,7 @@ NO_SPACE = 28  # ENOSPC; Windows has a number of its own, and the text
 
 # What SQLite says when it is not the content of the file that is wrong. Our SQL is the same each time, and tested: all
 # else that it complains of is what it found there.
-SURROUNDINGS = ("unable to open", "readonly", "disk i/o", "permission", "authorization", "interrupted", "out of memory")
+ENVIRONMENT = ("unable to open", "readonly", "disk i/o", "permission", "authorization", "interrupted", "out of memory")
 NO_DATABASE = ("not a database", "unsupported file format")
 
 
@@ -35,7 +35,7 @@ def state_error(err: Exception, path: Path) -> StateError:
         return no_fleet_database(path, str(err))
     if isinstance(err, UnicodeDecodeError):  # SQLite's own text quotes what it cannot read
         return damaged(path, "a text in it is not UTF-8")
-    if isinstance(err, sqlite3.Error) and not _is_of_surroundings(err):
+    if isinstance(err, sqlite3.Error) and not _is_of_environment(err):
         return damaged(path, str(err))
     why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
@@ -44,9 +44,9 @@ def state_error(err: Exception, path: Path) -> StateError:
     )
 
 
-def _is_of_surroundings(err: sqlite3.Error) -> bool:
+def _is_of_environment(err: sqlite3.Error) -> bool:
     is_ours = isinstance(err, sqlite3.ProgrammingError | sqlite3.InterfaceError)
-    return is_ours or any(each in str(err).lower() for each in SURROUNDINGS)
+    return is_ours or any(each in str(err).lower() for each in ENVIRONMENT)
 
 
 def no_fleet_database(path: Path, what: str) -> StateDamaged:

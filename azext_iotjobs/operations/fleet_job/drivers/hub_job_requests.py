@@ -1,4 +1,4 @@
-"""Requests to the hub about its jobs, made while the lease of the run is kept."""
+"""Requests to the hub about its jobs, made while the lease of the run is renewed."""
 
 from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
 from azext_iotjobs.clients.hub import HubClient
@@ -35,7 +35,7 @@ class HubJobRequests:
             return Job(job_id=job_id, job_type=JobType.UNKNOWN, status=JobStatus.UNKNOWN, tally=None, document={})
 
     def cancel(self, job_id: str) -> None:
-        """Ask the hub not to begin a job. One that runs already goes on (405)."""
+        """Ask the hub not to begin a job. One that runs already continues (405)."""
         try:
             self._caller.call(lambda: self._client.jobs.cancel(job_id))
         except HubAnswer as refused:

@@ -2,7 +2,7 @@
 
 Strategy: a job's row says `submitting` before it is sent, under an id that is made from stored rows. After a crash the
 hub is asked for that id: a job that is there, and is ours, is adopted; else it is sent under the same id, which the hub
-accepts once. Requests are made on a thread of their own, so that the lease is kept while a hub is slow.
+accepts once. Requests are made on a thread of their own, so that the lease is renewed while a hub is slow.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class HubJobsDriver:
 
     @property
     def trouble(self) -> IotJobsError | None:
-        """Why the hub cannot be asked."""
+        """Why the hub cannot be used any more."""
         return self._trouble
 
     def in_flight_count(self, drain: Drain) -> int:
@@ -155,7 +155,7 @@ class HubJobsDriver:
         if pause_s is None:
             self._trouble = err
         else:
-            self._jobs.say(f"{err} It is asked again in {pause_s:.0f} s.")
+            self._jobs.say(f"{err} The next try is in {pause_s:.0f} s.")
 
     def _nap(self) -> None:
         if not self._jobs:
