@@ -194,7 +194,7 @@ def delete(hub: HubUnderLoad, ids: list[str]) -> None:
     say("deleted in bulk", len(ids), cost)
 
 
-def connect(hub: HubUnderLoad, fleet: Fleet, ids: list[str], steps: list[int]) -> None:
+def connect(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], steps: list[int]) -> None:
     idle_mb, come = memory_mb(hub.pid), 0
     for step in steps:
         with measured(hub) as cost, small_requests(hub, f"/devices/{ids[0]}", cost):
@@ -209,7 +209,7 @@ def connect(hub: HubUnderLoad, fleet: Fleet, ids: list[str], steps: list[int]) -
     _write(f"{'':34} connected {counts['connected']:.0f}, lost {counts['lost']:.0f}")
 
 
-def telemetry(hub: HubUnderLoad, fleet: Fleet, messages: int) -> None:
+def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int) -> None:
     with measured(hub) as cost:
         result = fleet.send(messages)
     say("telemetry, QoS 1", result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
@@ -221,7 +221,7 @@ def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64)
     say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
 
 
-def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
+def job(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], name: str) -> None:
     fleet.counts()
     document = {
         "type": "scheduleDeviceMethod",
@@ -238,7 +238,7 @@ def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
     say("methods by a job", counted["deviceCount"], cost, more)
 
 
-def two_jobs(hub: HubUnderLoad, fleet: Fleet, ids: list[str]) -> None:
+def two_jobs(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str]) -> None:
     """The second finds everything warm."""
     for number in range(2):
         job(hub, fleet, ids, f"job-{number}")
