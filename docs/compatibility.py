@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself has not
+PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself does not have
 PAGE = Path(__file__).with_name("compatibility.md")
 REFERENCE = PAGE.parents[1] / "tests" / "data" / "reference_options.json"
 HEADER = """# Compatibility with azure-iot
@@ -21,13 +21,13 @@ HEADER = """# Compatibility with azure-iot
 Every command of Microsoft's `azure-iot` extension, version 0.31.0, under `az iot hub`, `az iot device` and
 `az iot edge`, and each of its options:
 
-- **same**: spelled the same in every alias, with the same choices and default, and meaning the same;
-- **extended**: there are options or choices that the reference has not;
-- **fixed**: does otherwise on purpose; it says what;
-- **absent**: not here; it says why.
+- **same**: has the same spellings, choices, default and meaning;
+- **extended**: has options or choices that azure-iot does not have;
+- **fixed**: differs on purpose, as described;
+- **absent**: is not here, for the reason that is given.
 
-Not listed are the commands that manage the hub as an Azure resource (`az iot hub message-endpoint`, `message-route`,
-`certificate` and those of az itself): they speak to Azure Resource Manager, and go on beside this extension.
+Commands that manage the hub as an Azure resource are not listed (`az iot hub message-endpoint`, `message-route`,
+`certificate`, and those of az itself): they use Azure Resource Manager, and work beside this extension.
 """
 
 
@@ -106,7 +106,7 @@ def _compare(
         if fixed is not None:
             result.rows.append((_shown(mine["options"]), "fixed", fixed))
         elif PREVIEWS_ONLY in option.get("marks", ()):
-            result.rows.append((_shown(mine["options"]), "extended", "as the reference's preview versions have it"))
+            result.rows.append((_shown(mine["options"]), "extended", "as in preview versions of azure-iot"))
         elif more := _more(option, mine):
             result.rows.append((_shown(mine["options"]), "extended", more))
         else:
@@ -170,7 +170,7 @@ def _summary(compared: list[Compared]) -> str:
         f"| {_link(each)} | {each.words}{f': {each.is_absent}' if each.is_absent else ''} | {', '.join(each.marks)} |\n"
         for each in compared
     ]
-    return "\n| command | is | in the reference |\n|---|---|---|\n" + "".join(rows)
+    return "\n| command | compared | in azure-iot |\n|---|---|---|\n" + "".join(rows)
 
 
 def _link(each: Compared) -> str:

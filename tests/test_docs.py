@@ -154,7 +154,7 @@ def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference
     ours = copy.deepcopy(our_arguments())
     assert "`--later`" not in generator("compatibility").page(ours, record)
     ours["iot hub query"]["later"] = {**new, "help": "Later."}
-    row = "| `--later` | extended | as the reference's preview versions have it |"
+    row = "| `--later` | extended | as in preview versions of azure-iot |"
     assert row in generator("compatibility").page(ours, record)
     ours["iot hub query"]["later"]["default"] = "classic"
     with pytest.raises(ValueError, match="--later: has the default 'classic'"):

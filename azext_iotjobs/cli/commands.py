@@ -54,11 +54,11 @@ def simulating(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> An
     return changing(cli_ctx, command_args, needed)
 
 
-def hub_if_typed(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
-    """The TypedHub of a command that may not need a hub; takes the hub arguments out of `command_args`."""
-    from azext_iotjobs.cli.hub_access.policies import typed_hub
+def unresolved(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
+    """The UnresolvedHub of a command that may not need a hub; takes the hub arguments out of `command_args`."""
+    from azext_iotjobs.cli.hub_access.policies import unresolved_hub
 
-    return typed_hub(cli_ctx, command_args)
+    return unresolved_hub(cli_ctx, command_args)
 
 
 def changing_store(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
@@ -167,13 +167,13 @@ GROUPS = (
             "connection-string show",
             "tokens:show_connection_string",
             "SHOW_HUB_STRING",
-            hub_if_typed,
+            unresolved,
             ALL_RIGHTS,
             "whole",
         ),
         # A device's or module's own key is read from the registry.
         Command(
-            "generate-sas-token", "tokens:generate_sas_token", "GENERATE_TOKEN", hub_if_typed, REGISTRY_READ, "whole"
+            "generate-sas-token", "tokens:generate_sas_token", "GENERATE_TOKEN", unresolved, REGISTRY_READ, "whole"
         ),
     ),
     _group(
@@ -218,15 +218,15 @@ GROUPS = (
         "twin",
         Command("show", "read:show", "SHOW", reading, SERVICE_CONNECT, "twins"),
         Command("list", "read:list_twins", "LIST", reading, SERVICE_CONNECT, "twins"),
-        Command("update", "write_device:update", "UPDATE", changing, SERVICE_CONNECT, "twins"),
-        Command("replace", "write_device:replace", "REPLACE", changing, SERVICE_CONNECT, "twins"),
+        Command("update", "write:update", "UPDATE", changing, SERVICE_CONNECT, "twins"),
+        Command("replace", "write:replace", "REPLACE", changing, SERVICE_CONNECT, "twins"),
     ),
     _group(
         "iot hub module-twin",
         "twin",
-        Command("show", "write_module:show", "SHOW_MODULE", reading, SERVICE_CONNECT, "twins"),
-        Command("update", "write_module:update", "UPDATE_MODULE", changing, SERVICE_CONNECT, "twins"),
-        Command("replace", "write_module:replace", "REPLACE_MODULE", changing, SERVICE_CONNECT, "twins"),
+        Command("show", "read:show_module", "SHOW_MODULE", reading, SERVICE_CONNECT, "twins"),
+        Command("update", "write:update_module", "UPDATE_MODULE", changing, SERVICE_CONNECT, "twins"),
+        Command("replace", "write:replace_module", "REPLACE_MODULE", changing, SERVICE_CONNECT, "twins"),
     ),
     _group(
         "iot device",

@@ -5,7 +5,7 @@ from typing import Any
 from azure.cli.core import AzCommandsLoader
 
 
-class IotJobsCommandsLoader(AzCommandsLoader):
+class IotJobsCommandsLoader(AzCommandsLoader):  # type: ignore[misc]
     """Hands az the table of strings first, and a command's arguments only when that command was typed."""
 
     # az's command index remembers an extension by the module that its loader says it comes from, and later imports

@@ -38,7 +38,7 @@ def test_a_twin_is_patched_by_pairs_a_file_and_standard_input(hub: ScenarioHub, 
 
     both = hub.az.run(*update, "--tags", "-", "--desired", "-", stdin="{}")
     assert both.code == 1
-    assert "--desired and --tags both ask for standard input" in both.stderr
+    assert "--desired and --tags both read standard input" in both.stderr
 
 
 def test_a_condition_that_looks_wrong_is_told_and_sent(hub: ScenarioHub) -> None:

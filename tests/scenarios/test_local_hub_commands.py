@@ -305,8 +305,8 @@ def test_hubs_with_one_port_are_told_apart_by_their_address_in_every_command(own
 def test_a_name_that_is_no_local_hub_or_two_ports_are_refused(own: Az) -> None:
     hub = start(own)
     for which, said in (
-        (("-n", "myhub"), "this names no local hub"),
-        (("-n", ""), "this names no local hub"),
+        (("-n", "myhub"), "this is not the name of a local hub"),
+        (("-n", ""), "this is not the name of a local hub"),
         (("-n", "localhost:x"), "the port must be a whole number"),
         (("-n", hub["hostName"], "--https-port", "1"), "name two ports"),
     ):

@@ -20,24 +20,25 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = set(
     """
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.required_rights
-    cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params cli.loader
-    cli.output cli.output.hints cli.output.spelling cli.output.streams cli.output.terminal_safe cli.output.terminals
-    clients clients.answer clients.hub clients.paths model model.clock model.errors model.text model.host_names
-    model.ids model.target transport transport.auth transport.environment transport.http transport.link_errors
-    transport.masking transport.named_adapter transport.open_files transport.retry transport.sas transport.trust
+    cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params
+    cli.loader cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
+    cli.output.terminal_safe cli.output.terminals clients clients.answer clients.hub clients.paths model model.clock
+    model.errors model.text model.host_names model.ids model.target transport transport.auth transport.environment
+    transport.http transport.link_errors transport.masking transport.named_adapter transport.open_files
+    transport.retry transport.sas transport.trust
     """.split()
 )
 OF_JOBS = set(
     """
-    cli.job cli.job.completers cli.job.params clients.job_codec clients.jobs model.job model.outcome model.query
-    operations operations.job operations.job.run
+    cli.input.option_groups cli.job cli.job.completers cli.job.params clients.job_codec clients.jobs model.job
+    model.outcome model.query operations operations.job operations.job.run
     """.split()
 )
 OF_JOB_CREATE = set(
     """
     cli.input.device_selection cli.input.json_option cli.input.scalars cli.input.strict_json cli.input.twin_patch
-    cli.job.create cli.job.submit clients.job_request_codec model.condition model.job_request model.query_words
-    model.selection model.twin model.waiting model.whole_condition
+    cli.job.create cli.job.options cli.job.submit clients.job_request_codec model.condition model.job_request
+    model.query_words model.selection model.twin model.waiting model.whole_condition
     """.split()
 )
 OF_TWINS = set(

@@ -92,6 +92,12 @@ def test_a_hub_that_does_not_answer_is_a_clear_error(hub: ScenarioHub) -> None:
     assert "was not reached" in refused(hub.az.run(*LIST, "-l", login))
 
 
+def test_a_local_name_that_no_certificate_has_is_answered_with_those_it_has(hub: ScenarioHub) -> None:
+    port = hub.name.partition(":")[2]
+    said = refused(hub.az.run(*LIST, "-n", f"device.localhost:{port}"))
+    assert "another host name" in said and "local-hub.localhost" in said and "iot hub show" not in said
+
+
 def test_a_wrong_key_is_a_clear_error(hub: ScenarioHub) -> None:
     login = f"HostName={hub.name};SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}"
     said = refused(hub.az.run(*LIST, "-l", login))

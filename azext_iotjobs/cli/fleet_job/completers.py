@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from azure.cli.core.decorators import Completer
-
-from azext_iotjobs.cli.hub_access.completers import offered
+from azext_iotjobs.cli.hub_access.completers import completer, offered
 
 
-@Completer
+@completer
 def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     """Ids of the saved fleet jobs, of the hub that the line names if it names one."""
 
@@ -19,7 +17,7 @@ def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     return offered(prefix, ids)
 
 
-@Completer
+@completer
 def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     """Names of the saved device groups, in the same way."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.progress import new_progress
-from azext_iotjobs.cli.input.device_selection import most_devices, tell_idle
+from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
 from azext_iotjobs.clients.fleet_job_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
@@ -22,7 +22,7 @@ def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob)
     progress = new_progress(cmd)
     try:
         found = planning.preview(
-            context.store, hub, once, context.tier, planning.SelectionObserver(progress.on_count, tell_idle)
+            context.store, hub, once, context.tier, planning.SelectionObserver(progress.on_count, warn_of_idle)
         )
     finally:
         progress.end()

@@ -7,8 +7,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.scalars import wanted_labels
-from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.fleet_job_codec import (
     render_awaited,
@@ -56,7 +56,7 @@ def list_fleet_jobs(
     now = CLOCK.now()
     wanted = operation.ListFilter(
         state=None if state is None else RunState(state),
-        since=None if since is None else now - timedelta(seconds=span_s(since, "--since")),
+        since=None if since is None else now - timedelta(seconds=duration_s(since, "--since")),
         only_saved=saved,
         labels=wanted_labels(our_labels or ()),
         text=contains or "",
@@ -98,7 +98,7 @@ def delete(
 
 def _prune(context: FleetJobContext, older_than: str, *, assume_yes: bool) -> int:
     """Delete old history; gives how many runs."""
-    days = span_s(older_than, "--older-than") / DAY_S
+    days = duration_s(older_than, "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
     store, now = context.store, CLOCK.now()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from azext_iotjobs.cli.input.spans import span_s
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.rollout import (
     Retry,
@@ -102,11 +102,11 @@ class RetryOptions(NamedTuple):
     def _changes(self) -> dict[str, Any]:
         changes: dict[str, Any] = {}
         if self.retry_pause is not None:
-            changes["pause_s"] = span_s(self.retry_pause, "--retry-pause")
+            changes["pause_s"] = duration_s(self.retry_pause, "--retry-pause")
         if self.retry_growth is not None:
             changes["growth"] = self.retry_growth
         if self.retry_max_pause is not None:
-            changes["longest_s"] = span_s(self.retry_max_pause, "--retry-max-pause")
+            changes["longest_s"] = duration_s(self.retry_max_pause, "--retry-max-pause")
         if self.retry_when is not None:
             changes["when"] = RetryWhen(self.retry_when)
         return changes
@@ -128,7 +128,7 @@ class RolloutOptions(NamedTuple):
         unit = None if self.batch_type is None else Unit(self.batch_type)
         return Rollout(
             sizes=old.sizes if self.batch is None else parse_batch_sizes(self.batch, "--batch", unit),
-            pause_s=old.pause_s if self.batch_pause is None else span_s(self.batch_pause, "--batch-pause"),
+            pause_s=old.pause_s if self.batch_pause is None else duration_s(self.batch_pause, "--batch-pause"),
             threshold=self.threshold.onto(old.threshold),
             retry=self.retries.onto(old.retry),
         )

@@ -12,7 +12,7 @@ from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
-from azext_iotjobs.cli.input.device_selection import tell_idle
+from azext_iotjobs.cli.input.device_selection import warn_of_idle
 from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
@@ -84,7 +84,7 @@ def _made(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob, nar
             tier=context.tier,
             delivery=once.definition.delivery,
             narrowed=narrowed,
-            observer=planning.SelectionObserver(progress.on_count, tell_idle),
+            observer=planning.SelectionObserver(progress.on_count, warn_of_idle),
         )
     finally:
         progress.end()

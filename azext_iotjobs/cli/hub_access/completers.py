@@ -1,6 +1,6 @@
 """Tab completion of hubs and devices, and what every completer needs.
 
-A completer is quiet: whatever goes wrong, there is simply nothing to offer. It asks the hub that the line so far names,
+A completer is silent: whatever goes wrong, it offers nothing. It queries the hub that the command line names so far,
 for at most TIME_LIMIT_S, and never signs anybody in.
 """
 
@@ -12,12 +12,20 @@ from typing import Any
 from azure.cli.core.decorators import Completer
 
 MAX_OFFERED = 100  # one page of the hub's
-TIME_LIMIT_S = 2.0  # a person waits with the finger on the key
+TIME_LIMIT_S = 2.0  # a person is waiting for it
+
+Complete = Callable[[Any, str, Any], list[str]]  # az's command, what is typed so far, all that is typed -> offers
 
 HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
-@Completer
+def completer(complete: Complete) -> Complete:
+    """Make a function an az completer; az's own decorator has no types."""
+    decorated: Complete = Completer(complete)
+    return decorated
+
+
+@completer
 def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The names under which local hubs can be reached now."""
     from azext_iotjobs.cli.hub_access.running_hubs import running_hubs
@@ -25,7 +33,7 @@ def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     return offered(prefix, lambda: dict.fromkeys(["localhost", *(hub.selector for hub in running_hubs())]))
 
 
-@Completer
+@completer
 def device_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     """Ids of registered devices."""
     from azext_iotjobs.model.query import quoted
@@ -40,34 +48,34 @@ def device_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
 
 def client_for(cmd: Any, namespace: Any) -> Any:
-    """The client of the hub that the line so far names; of a local-hub command, the one that runs."""
+    """A client of the hub that the command line names so far; for a local-hub command, of the hub that runs."""
     from azext_iotjobs.cli.hub_access.resolve import open_client
 
     typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
-    if hasattr(namespace, "secure_port"):
+    if hasattr(namespace, "https_port"):
         from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 
-        typed["our_hub_name"] = pick_typed(typed["our_hub_name"], namespace.secure_port).selector
+        typed["our_hub_name"] = pick_typed(typed["our_hub_name"], namespace.https_port).selector
     return open_client(cmd.cli_ctx, typed, changes=False)
 
 
 def offered(prefix: str, find: Callable[[], Iterable[str]]) -> list[str]:
-    """What `find` gives within the time limit and fits; [] when it fails."""
+    """What `find` gives within the time limit that begins with `prefix`; [] when it fails."""
     from knack.util import CLIError
 
     from azext_iotjobs.model.errors import IotJobsError
 
     found: list[str] = []
 
-    def look() -> None:
+    def search() -> None:
         try:
             fitting = (each for each in find() if each.startswith(prefix) and each.isprintable())
             found.extend(islice(fitting, MAX_OFFERED))
         except (IotJobsError, CLIError, OSError, ValueError):
             return
 
-    # az leaves with os._exit once it has written what is offered: a thread that still waits holds up nobody.
-    thread = threading.Thread(target=look, daemon=True)
+    # az ends with os._exit once it has written the offers: a thread that still waits delays nothing.
+    thread = threading.Thread(target=search, daemon=True)
     thread.start()
     thread.join(TIME_LIMIT_S)
     return list(found)

@@ -1,7 +1,7 @@
 """The rights of a shared access policy that commands need, for choosing a policy's key.
 
 Source: IoT Hub "control access": registry reading and writing, ServiceConnect for twins, methods, queries and messages,
-DeviceConnect for what a device does. Jobs are nowhere listed; the how-to guides use registry rights, and what a job
+DeviceConnect for what a device does. Jobs are listed nowhere; the how-to guides use registry rights, and what a job
 does to devices needs ServiceConnect.
 """
 

@@ -1,4 +1,4 @@
-"""Help of identities, of devices and modules, and of what opens a hub."""
+"""Help of identities of devices and modules, and of connection strings and tokens."""
 
 from azext_iotjobs.cli.output.help_text import command, group
 
@@ -9,9 +9,9 @@ group("iot hub device-identity connection-string", "The connection string with w
 command(
     "iot hub device-identity create",
     "Register a device.",
-    ("Register a device with keys that the hub makes.", "az iot hub device-identity create -n localhost -d pump-1"),
+    ("Register a device with keys that the hub generates.", "az iot hub device-identity create -n localhost -d pump-1"),
     (
-        "Register a device with a self-signed certificate, made here.",
+        "Register a device with a self-signed certificate, which is made here.",
         "az iot hub device-identity create -n localhost -d pump-2 --am x509_thumbprint --valid-days 90 --output-dir .",
     ),
 )
@@ -24,13 +24,13 @@ command(
 
 command(
     "iot hub device-identity list",
-    "List devices, as the hub's query shows them.",
+    "List devices, as a query of the hub shows them.",
     ("List ten device ids.", 'az iot hub device-identity list -n localhost --top 10 --query "[].deviceId" -o tsv'),
 )
 
 command(
     "iot hub device-identity update",
-    "Change a device's registration; what is not named stays as it is.",
+    "Change a device's registration; anything that is not given stays as it is.",
     ("Disable a device.", "az iot hub device-identity update -n localhost -d pump-1 --status disabled --star stolen"),
     ("The same, by path.", "az iot hub device-identity update -n localhost -d pump-1 --set status=disabled"),
 )
@@ -45,7 +45,7 @@ command(
     "iot hub device-identity connection-string show",
     "Show the connection string with which a device signs in.",
     (
-        "Keep it in a variable.",
+        "Store it in a variable.",
         "CS=$(az iot hub device-identity connection-string show -n localhost -d pump-1 "
         "--query connectionString -o tsv)",
     ),
@@ -53,93 +53,101 @@ command(
 
 command(
     "iot hub device-identity renew-key",
-    "Make the keys of devices anew, or swap a device's two keys.",
-    ("Renew one key and show the registration.",
-     "az iot hub device-identity renew-key -n localhost -d pump-1 --key-type secondary"),
-    ("Let a device's keys change places.", "az iot hub device-identity renew-key -n localhost -d pump-1 --kt swap"),
+    "Renew the keys of devices, or swap a device's two keys.",
+    (
+        "Renew one key and show the registration.",
+        "az iot hub device-identity renew-key -n localhost -d pump-1 --key-type secondary",
+    ),
+    ("Swap a device's two keys.", "az iot hub device-identity renew-key -n localhost -d pump-1 --kt swap"),
     (
         "Renew both keys of two devices and of their modules.",
         "az iot hub device-identity renew-key -n localhost -d pump-1 pump-2 --kt both --include-modules",
     ),
     ("Renew the primary key of every device.", "az iot hub device-identity renew-key -n localhost -d '*' --kt primary"),
-    long="For one device, its registration is printed, keys included. For several, for '*' and with --include-modules "
-    "the hub renews them, 100 with each request, and the result says which it renewed (`rotatedKeys`, with the new "
-    "keys where the hub tells them) and which not (`errors`); the exit code is then 4, with --exit-zero 0. Who is "
-    "connected stays connected until its token ends.",
-)  # fmt: skip
+    long="For one device, its registration is printed, keys included. For several devices, for '*' and with "
+    "--include-modules the hub renews the keys, 100 with each request. The result lists those that were renewed "
+    "(`rotatedKeys`, with the new keys if the hub returns them) and those that were not (`errors`); if there are any "
+    "errors, the exit code is 4, with --exit-zero 0. Connected devices stay connected until their token expires.",
+)
 
-group("iot hub device-identity parent", "The edge device through which a device speaks to the hub.")
+group("iot hub device-identity parent", "The edge device through which a device connects to the hub.")
 
-group("iot hub device-identity children", "The devices that speak to the hub through an edge device.")
+group("iot hub device-identity children", "The devices that connect to the hub through an edge device.")
 
 command(
     "iot hub device-identity parent show",
     "Show the registration of a device's parent.",
-    ("Which device is it?",
-     "az iot hub device-identity parent show -n localhost -d sensor-1 --query deviceId -o tsv"),
-)  # fmt: skip
+    ("Show its id.", "az iot hub device-identity parent show -n localhost -d sensor-1 --query deviceId -o tsv"),
+)
 
 command(
     "iot hub device-identity parent set",
     "Give a device a parent, which must be an edge device.",
     ("Give a device a parent.", "az iot hub device-identity parent set -n localhost -d sensor-1 --pd gateway-1"),
-    ("Put another in its place.",
-     "az iot hub device-identity parent set -n localhost -d sensor-1 --parent-device-id gateway-2 --force"),
-)  # fmt: skip
+    (
+        "Replace its parent.",
+        "az iot hub device-identity parent set -n localhost -d sensor-1 --parent-device-id gateway-2 --force",
+    ),
+)
 
 command(
     "iot hub device-identity children add",
-    "Give devices this edge device as their parent. All are checked before the first is changed.",
-    ("Add two children.",
-     "az iot hub device-identity children add -n localhost -d gateway-1 --child-list sensor-1 sensor-2"),
-)  # fmt: skip
+    "Make an edge device the parent of devices. All are checked before the first is changed.",
+    (
+        "Add two children.",
+        "az iot hub device-identity children add -n localhost -d gateway-1 --child-list sensor-1 sensor-2",
+    ),
+)
 
 command(
     "iot hub device-identity children list",
-    "List the ids of an edge device's children, as the hub's query finds them.",
+    "List the ids of an edge device's children, as a query of the hub finds them.",
     ("List them, one a line.", "az iot hub device-identity children list -n localhost -d gateway-1 -o tsv"),
 )
 
 command(
     "iot hub device-identity children remove",
-    "Take away the parent of an edge device's children; the devices stay.",
+    "Remove children from an edge device; the devices stay registered.",
     ("Remove one.", "az iot hub device-identity children remove -n localhost -d gateway-1 --child-list sensor-1"),
     ("Remove all.", "az iot hub device-identity children remove -n localhost -d gateway-1 --remove-all"),
 )
 
-group("iot hub module-identity", "Manage the modules of devices: identities with keys and a twin of their own.")
+group("iot hub module-identity", "Manage the modules of devices: identities with their own keys and twin.")
 
 group("iot hub module-identity connection-string", "The connection string with which a module signs in.")
 
 command(
     "iot hub module-identity create",
     "Register a module of a device.",
-    ("Register a module with keys that the hub makes.",
-     "az iot hub module-identity create -n localhost -d pump-1 -m motor"),
     (
-        "Register a module with a self-signed certificate, made here.",
+        "Register a module with keys that the hub generates.",
+        "az iot hub module-identity create -n localhost -d pump-1 -m motor",
+    ),
+    (
+        "Register a module with a self-signed certificate, which is made here.",
         "az iot hub module-identity create -n localhost -d pump-1 -m motor --am x509_thumbprint --valid-days 90 "
         "--output-dir .",
     ),
-)  # fmt: skip
+)
 
 command(
     "iot hub module-identity show",
     "Show a module's registration, keys included.",
-    ("Is it connected?",
-     "az iot hub module-identity show -n localhost -d pump-1 -m motor --query connectionState -o tsv"),
-)  # fmt: skip
+    (
+        "Show whether it is connected.",
+        "az iot hub module-identity show -n localhost -d pump-1 -m motor --query connectionState -o tsv",
+    ),
+)
 
 command(
     "iot hub module-identity list",
     "List a device's modules, as the registry has them.",
-    ("List their ids.",
-     'az iot hub module-identity list -n localhost -d pump-1 --query "[].moduleId" -o tsv'),
-)  # fmt: skip
+    ("List their ids.", 'az iot hub module-identity list -n localhost -d pump-1 --query "[].moduleId" -o tsv'),
+)
 
 command(
     "iot hub module-identity update",
-    "Change a module's registration; what is not named stays as it is.",
+    "Change a module's registration; anything that is not given stays as it is.",
     (
         "Set both of its keys.",
         "az iot hub module-identity update -n localhost -d pump-1 -m motor "
@@ -155,20 +163,24 @@ command(
 
 command(
     "iot hub module-identity renew-key",
-    "Make the keys of a device's modules anew, or swap a module's two keys.",
-    ("Renew one key and show the registration.",
-     "az iot hub module-identity renew-key -n localhost -d pump-1 -m motor --key-type primary"),
-    ("Renew both keys of all modules of a device.",
-     "az iot hub module-identity renew-key -n localhost -d pump-1 -m '*' --kt both"),
-    long="For one module, its registration is printed, keys included; for several, what became of each. See "
+    "Renew the keys of a device's modules, or swap a module's two keys.",
+    (
+        "Renew one key and show the registration.",
+        "az iot hub module-identity renew-key -n localhost -d pump-1 -m motor --key-type primary",
+    ),
+    (
+        "Renew both keys of all modules of a device.",
+        "az iot hub module-identity renew-key -n localhost -d pump-1 -m '*' --kt both",
+    ),
+    long="For one module, its registration is printed, keys included; for several, a result for each. See "
     "`az iot hub device-identity renew-key`.",
-)  # fmt: skip
+)
 
 command(
     "iot hub module-identity connection-string show",
     "Show the connection string with which a module signs in.",
     (
-        "Keep it in a variable.",
+        "Store it in a variable.",
         "CS=$(az iot hub module-identity connection-string show -n localhost -d pump-1 -m motor "
         "--query connectionString -o tsv)",
     ),
@@ -180,20 +192,23 @@ command(
     "iot hub connection-string show",
     "Show the connection string of a hub, or of every hub of the subscription.",
     (
-        "Keep that of the running local hub in a variable.",
+        "Store that of the running local hub in a variable.",
         "CS=$(az iot hub connection-string show -n localhost --query connectionString -o tsv)",
     ),
-    ("Only the right to connect to services.", "az iot hub connection-string show -n localhost --policy-name service"),
     (
-        "With the host name that services call, of a hub on a newer gateway.",
+        "Show that of the policy `service`, which may not change the registry.",
+        "az iot hub connection-string show -n localhost --policy-name service",
+    ),
+    (
+        "Show it with the host name for services, of a hub on a newer gateway.",
         "az iot hub connection-string show -n my-hub --hostname-type service",
     ),
-    ("Those of all policies.", "az iot hub connection-string show -n localhost --all"),
-    ("Of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
-    long="Without --hub-name and --login it is the hub of IOTJOBS_CONNECTION_STRING; where that is not set, all hubs "
-    "that az's login sees are listed, and those that cannot be shown are named on stderr.\n\nA hub on a newer "
-    "gateway is shown with its host name for devices, as azure-iot shows it; every command here finds the one "
-    "that it calls.",
+    ("Show those of all policies.", "az iot hub connection-string show -n localhost --all"),
+    ("Show those of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
+    long="Without --hub-name and --login, it is that of the hub in IOTJOBS_CONNECTION_STRING. If that is not set, all "
+    "hubs that az's login can see are listed; those that cannot be shown are named on stderr.\n\nFor a hub on a newer "
+    "gateway the string has the host name for devices, as in azure-iot; every command here finds the name that it "
+    "needs.",
 )
 
 command(
@@ -203,12 +218,18 @@ command(
         "Call the hub's REST API with curl.",
         "TOKEN=$(az iot hub generate-sas-token -n localhost --query sas -o tsv)",
     ),
-    ("Let a device in for a day.", "az iot hub generate-sas-token -n localhost -d pump-1 --duration 86400"),
-    ("Let a module in.", "az iot hub generate-sas-token -n localhost -d pump-1 -m motor --key-type secondary"),
     (
-        "Without asking a hub, from a hub's, device's or module's connection string in a file.",
+        "Make a token for a device that is valid for a day.",
+        "az iot hub generate-sas-token -n localhost -d pump-1 --duration 86400",
+    ),
+    (
+        "Make a token for a module.",
+        "az iot hub generate-sas-token -n localhost -d pump-1 -m motor --key-type secondary",
+    ),
+    (
+        "Make a token from a connection string in a file, without a request to a hub.",
         "az iot hub generate-sas-token --connection-string @device.txt",
     ),
-    long="The token is for one host: of a hub on a newer gateway the one that services call, with --device-id the one "
-    "that devices connect to; --hostname-type names another. A connection string's own name stays as it is.",
+    long="The token is for one host name. For a hub on a newer gateway it is that for services, with --device-id that "
+    "for devices; --hostname-type selects another. The host name of a connection string stays as it is.",
 )

@@ -1,4 +1,4 @@
-"""A query of which only so many rows are wanted: --top."""
+"""Queries with a limit of rows: --top."""
 
 from itertools import islice
 from typing import Any
@@ -11,14 +11,15 @@ EDGE_DEVICES = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
 
 
 def device_rows(client: HubClient, *, edge: bool, limit: int) -> list[dict[str, Any]]:
-    """At most `limit` devices, as their twins show them; with `edge`, IoT Edge devices alone."""
+    """At most `limit` devices, as their twins show them; with `edge`, only IoT Edge devices."""
     return rows(client, EDGE_DEVICES if edge else ALL_DEVICES, limit)
 
 
 def rows(client: HubClient, query_text: str, limit: int | None) -> list[dict[str, Any]]:
-    """At most `limit` rows of a query (all when None), following the hub's pages.
+    """The rows of a query, over all of the hub's pages.
 
-    Raises BadValue for a limit below 1 (-1 means all, as the reference has it).
+    query_text: in the hub's query language.  limit: rows at most, 1 or more; None or -1: all, as in azure-iot.
+    Raises BadValue for another limit.
     """
     if limit in (None, -1):
         return list(client.queries.run(query_text))

@@ -72,6 +72,6 @@ def _is_group(kind: Any) -> bool:
     return isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields"))
 
 
-def spelled(dest: str) -> str:
+def option_of_dest(dest: str) -> str:
     """An option as it is typed: our_device_id is --device-id."""
     return f"--{dest.removeprefix(OURS).replace('_', '-')}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_files import rows_of
-from azext_iotjobs.cli.input.device_selection import SelectionOptions, listed, say_idle
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, listed, warn_of_idle_exclusions
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.job import parent_links, wait
@@ -98,7 +98,8 @@ def rerun(
         return {"dryRun": True, "hub": client.target.authority, **document, "sample": sample, "requests": shown}
     if not requests:
         logger.warning("Job %s has no device to run again on (--on %s).", our_job_id, repeating.on)
-        jobs, outcome = [], Outcome.NO_DEVICE
+        jobs: list[dict[str, Any]] = []
+        outcome = Outcome.NO_DEVICE
     elif goes_on(client.target, len(targets), f"Job {our_job_id} runs again", assume_yes=repeating.assume_yes):
         jobs, outcome = _run(client, requests, plan, our_job_id)
     else:
@@ -163,7 +164,7 @@ def _targets(client: HubClient, job_id: str, typed: RerunPlan, plan: SubmitPlan)
         query = results.ResultQuery(job_id=job_id, success=plan.waiting.success, checks_registry=False)
         found = results.targets(client, query, typed.chosen)
     chosen = list(dict.fromkeys(found))
-    say_idle(typed.excluded, {each.device_id for each in chosen}.intersection)
+    warn_of_idle_exclusions(typed.excluded, {each.device_id for each in chosen}.intersection)
     return [each for each in chosen if each.device_id not in typed.excluded]
 
 

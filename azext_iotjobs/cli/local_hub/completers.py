@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from azure.cli.core.decorators import Completer
-
-from azext_iotjobs.cli.hub_access.completers import offered
+from azext_iotjobs.cli.hub_access.completers import completer, offered
 
 
-@Completer
+@completer
 def https_ports(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The HTTPS ports of local hubs that run now."""
     from azext_iotjobs.cli.hub_access.running_hubs import running_hubs

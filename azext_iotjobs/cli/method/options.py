@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
-from azext_iotjobs.cli.input.option_groups import spelled
+from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.operations.method.invoke_many import CallPlan
@@ -61,5 +61,5 @@ class GuardOptions(NamedTuple):
 
 
 def typed_options(**values: object) -> Iterator[str]:
-    """The options, spelled as they are typed, whose values are neither None nor False. values: by dest."""
-    return (spelled(dest) for dest, value in values.items() if value is not None and value is not False)
+    """The options, option_of_dest as they are typed, whose values are neither None nor False. values: by dest."""
+    return (option_of_dest(dest) for dest, value in values.items() if value is not None and value is not False)

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from azext_iotjobs.cli.output.streams import give_up, give_up_result
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 Row = Mapping[str, Any]
-Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
+Pages = Iterable[tuple[Sequence[Row], str]]  # rows, and the token of the next page; "" behind the last
 
 
 def check(target: RowTarget) -> None:

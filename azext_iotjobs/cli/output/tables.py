@@ -64,10 +64,11 @@ def any_documents(documents: Iterable[Any]) -> list[Row]:
     flat = [dict(_flattened(document, "", 1)) for document in documents]
     names = list(dict.fromkeys(name for row in flat for name in row))
     if len(names) > MAX_COLUMNS:
+        example = f'--query "[].{{a:{names[MAX_COLUMNS]}}}"'
         logger.warning(
-            "The table shows %d of %d columns; choose others with --query, for example --query \"[].{a:%s}\".",
-            MAX_COLUMNS, len(names), names[MAX_COLUMNS],
-        )  # fmt: skip
+            "The table shows %d of %d columns; choose others with --query, for example %s.",
+            *(MAX_COLUMNS, len(names), example),
+        )
     return [{heading(name): value_cell(row.get(name)) for name in names[:MAX_COLUMNS]} for row in flat]
 
 

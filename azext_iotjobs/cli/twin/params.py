@@ -1,19 +1,18 @@
-"""Options of twins, of devices and modules."""
+"""Options of the twins of devices and modules."""
 
-from azext_iotjobs.cli.input.options import Group, Options, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, DEVICE, EDITS, HUB, IF_MATCH, JSON_FORMS, MODULE, edge, top
 
 TWIN_UPDATE: Group = (
-    option("desired_patch", "--desired", f"Desired properties to merge: {JSON_FORMS}.", nargs="+"),
-    option("tags_patch", "--tags", f"Tags to merge: {JSON_FORMS}.", nargs="+"),
+    extra("our_desired", "--desired", f"Desired properties to merge: {JSON_FORMS}.", nargs="+"),
+    extra("our_tags", "--tags", f"Tags to merge: {JSON_FORMS}.", nargs="+"),
 )
-
 
 TWIN_REPLACE: Group = (
     option(
-        "twin_json",
+        "json",
         "--json -j",
-        f"Tags and properties.desired as they are to be, or a whole twin: {JSON_FORMS}.",
+        f"The new tags and properties.desired, or a whole twin: {JSON_FORMS}.",
         nargs="+",
     ),
 )

@@ -195,9 +195,7 @@ def show(client: HubClient, job_id: str) -> Job:
         raise _unknown(job_id) from err
 
 
-def list_jobs(
-    client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None
-) -> list[Job]:  # fmt: skip
+def list_jobs(client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None) -> list[Job]:
     """Jobs of a type and status (None is any), import and export jobs after the others, at most `top`.
 
     Raises BadValue for a `top` below 1.

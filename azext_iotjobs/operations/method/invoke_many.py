@@ -48,7 +48,7 @@ class CallMany:
 
     def __init__(
         self, client: HubClient, plan: CallPlan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.in_flight_count = 0
         self._client = client
         self._plan = plan

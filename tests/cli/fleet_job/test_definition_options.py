@@ -10,8 +10,8 @@ import pytest
 from azext_iotjobs.cli.commands import options_of
 from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions, RunDeliveryOptions
 from azext_iotjobs.cli.fleet_job.target_options import LimitOptions
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
-from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
@@ -216,13 +216,13 @@ def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[Us
     ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), (" 12h", 43_200), ("30d", 2_592_000)]
 )
 def test_lengths_of_time(text: str, seconds: float) -> None:
-    assert span_s(text, "--since") == seconds
+    assert duration_s(text, "--since") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5x", "-5s", "1-2", "99999d"])
 def test_what_is_no_length_of_time(text: str) -> None:
     with pytest.raises(BadValue, match="--since"):
-        span_s(text, "--since")
+        duration_s(text, "--since")
 
 
 def test_every_option_of_a_definition_has_its_field() -> None:

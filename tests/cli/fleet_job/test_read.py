@@ -271,7 +271,7 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
 @pytest.mark.parametrize("wanted", [{"our_status": ["failed,broken"]}, {"error_class": ["", "offline"]}])
 def test_a_word_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path, wanted: dict[str, Any]) -> None:
     run_on(tmp_path)
-    with pytest.raises(BadValue, match="give words out of .*(uncertain|rejected)"):
+    with pytest.raises(BadValue, match="choose from .*(uncertain|rejected)"):
         results.show_results(CMD, reading(tmp_path), "job", **wanted)
 
 

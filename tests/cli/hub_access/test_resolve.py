@@ -6,7 +6,7 @@ import pytest
 
 from azext_iotjobs.cli.commands import all_commands
 from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS
-from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, Surroundings, choose_hub
+from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, ResolveContext, choose_hub
 from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
@@ -52,8 +52,7 @@ def choose(
     **typed: str,
 ) -> ChosenHub:
     arguments = HubArguments(hub=hub, login=typed.get("login"), group=typed.get("group"), auth=typed.get("auth"))
-    around = Surroundings(from_environment=environment, configured_auth=configured, azure=double.login, needed=needed)
-    return choose_hub(arguments, around)
+    return choose_hub(arguments, ResolveContext(environment, configured, azure=double.login, needed=needed))
 
 
 @pytest.mark.parametrize("name", ["myHub", "MYHUB", HOST, HOST.upper()])
@@ -94,7 +93,7 @@ def test_what_is_no_resource_group_never_widens_the_look_up(group: str) -> None:
     assert double.sent == []
 
 
-def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:
+def test_every_page_is_read_and_none_on_another_host() -> None:
     more = f"{LIST}&$skiptoken=x"
     pages = {
         LIST: (
@@ -106,7 +105,7 @@ def test_every_page_is_read_and_none_that_lies_elsewhere() -> None:
     }
     assert choose(AzureDouble(pages), "myhub").target.host == HOST
     pages[LIST] = (200, {"value": [], "nextLink": f"https://evil.example{more}"})
-    with pytest.raises(HubFault, match="elsewhere"):
+    with pytest.raises(HubFault, match="on another host"):
         choose(AzureDouble(pages), "myhub")
 
 
@@ -282,9 +281,10 @@ def test_what_is_refused_never_asks_azure(
 
 
 NAMES = {
-    "deviceHostName": "myhub-7f.device.azure-devices.net", "serviceHostName": "myhub-7f.service.azure-devices.net",
+    "deviceHostName": "myhub-7f.device.azure-devices.net",
+    "serviceHostName": "myhub-7f.service.azure-devices.net",
     "iotHubDetails": {"gatewayVersion": "V2"},
-}  # fmt: skip
+}
 SPLIT = tuple(str(NAMES[each]) for each in ("serviceHostName", "deviceHostName"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.cli.input.device_selection import SelectionOptions, tell_idle
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, warn_of_idle
 from azext_iotjobs.cli.output.csv_cells import cell, original
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.selection import Selection
@@ -100,8 +100,8 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         ("name;deviceId\na;b c\n", "no device id"),
         ('["a", 1]', "neither an id"),
         ('[{"name": "a"}]', "neither an id"),
-        ('["a"', "begins as JSON"),
-        ("[" * 100_000, "begins as JSON"),
+        ('["a"', "begins like JSON"),
+        ("[" * 100_000, "begins like JSON"),
         (b"\xff\xfe\x00", "is not text"),
         (b"\xe4\n", "is not text"),
     ],
@@ -184,5 +184,5 @@ def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, te
 def test_exclusions_that_leave_nobody_out_are_listed_as_they_are_typed(
     idle: list[str], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tell_idle(idle)
+    warn_of_idle(idle)
     assert caplog.messages == [f"--exclude: {said}"]

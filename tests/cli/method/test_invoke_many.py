@@ -29,9 +29,15 @@ from tests.helpers.transport_double import TransportDouble, response
 
 def row(device: str = "d", answer: int | None = 200, payload: Any = None, **more: Any) -> DeviceResult:
     given: dict[str, Any] = {
-        "module_id": None, "status": "completed", "error_class": None, "error_code": None, "error_text": None,
-        "started_at": None, "finished_at": None, **more,
-    }  # fmt: skip
+        "module_id": None,
+        "status": "completed",
+        "error_class": None,
+        "error_code": None,
+        "error_text": None,
+        "started_at": None,
+        "finished_at": None,
+        **more,
+    }
     return DeviceResult(device_id=device, method_status=answer, payload=payload, **given)
 
 
@@ -76,9 +82,7 @@ def test_how_far_it_is(numbers: tuple[int, int | None, int, float], line: str) -
 
 
 @pytest.mark.parametrize(("shows_rows", "shown"), [(True, MAX_ROWS + MAX_FAILURES + 1), (False, MAX_FAILURES + 1)])
-def test_thousands_of_rows_do_not_flood_stderr(
-    said: pytest.LogCaptureFixture, shows_rows: bool, shown: int
-) -> None:  # fmt: skip
+def test_thousands_of_rows_do_not_flood_stderr(said: pytest.LogCaptureFixture, shows_rows: bool, shown: int) -> None:
     progress = CallProgress(None, ClockDouble(), shows_rows=shows_rows, is_silent=False)
     for number in range(3 * MAX_ROWS):
         progress.row(failed() if number % 2 else row())
@@ -94,8 +98,9 @@ def test_where_no_line_can_change_it_says_every_half_minute_how_far_it_is(said: 
         clock.sleep(1)
         progress.row(row())
     assert said.messages == [
-        "30/100 called, 0 failed, 1.0 a second, 70 s left", "60/100 called, 0 failed, 1.0 a second, 40 s left",
-    ]  # fmt: skip
+        "30/100 called, 0 failed, 1.0 a second, 70 s left",
+        "60/100 called, 0 failed, 1.0 a second, 40 s left",
+    ]
 
 
 def a_plan(path: Path, **more: Any) -> invoke_many.InvokePlan:
@@ -111,7 +116,7 @@ DEVICES = Selection(device_ids=tuple(map(str, range(20))))
 
 def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
     tmp_path: Path, said: pytest.LogCaptureFixture
-) -> None:  # fmt: skip
+) -> None:
     lock, left = threading.Lock(), [response({"status": 200, "payload": None})] * 7
 
     def answer(_request: Request) -> Response:

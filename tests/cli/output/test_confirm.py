@@ -41,9 +41,13 @@ def test_many_devices_of_a_cloud_hub_are_asked_for_at_a_terminal(
     [(LOCAL, 5000, False, False), (CLOUD, 100, False, False), (CLOUD, 101, True, True)],
 )
 def test_nobody_is_asked_for_few_for_a_local_hub_or_who_is_sure(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, target: HubTarget, count: int, sure: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    target: HubTarget,
+    count: int,
+    sure: bool,
     said: bool,
-) -> None:  # fmt: skip
+) -> None:
     with terminal(monkeypatch, "n\n"), caplog.at_level(logging.WARNING):
         assert goes_on(target, count, "Job a runs again", assume_yes=sure)
     assert ("myhub.azure-devices.net" in caplog.text) is said

@@ -82,11 +82,12 @@ def test_a_link_where_a_name_of_our_own_would_be_is_not_written_through(
 
 def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -> None:
     (tmp_path / "r.csv").symlink_to(tmp_path / "victim.csv")
-    for refuse in (
+    refusals: tuple[Callable[[], None], ...] = (
         lambda: check(target(tmp_path / "r.csv")),
         lambda: check_new(target(tmp_path / "r.csv")),
         lambda: check_events(str(tmp_path / "r.csv"), overwrites=False),
-    ):
+    )
+    for refuse in refusals:
         with pytest.raises(BadValue, match="is a symbolic link") as raised:
             refuse()
         assert str(tmp_path / "victim.csv") in str(raised.value.hint)
@@ -143,11 +144,21 @@ def test_a_state_file_is_not_made_through_a_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "typed", "form"),
     [
-        ("r.csv", None, "csv"), ("r.json", None, "json"), ("r.jsonl", None, "jsonl"), ("r.ndjson", None, "jsonl"),
-        ("R.JSON", None, "json"), ("a.b/r", None, "csv"), ("r", None, "csv"), ("-", None, "csv"), (".r", None, "csv"),
-        ("a.xml/r.jsonl", None, "jsonl"), ("r.xml", "jsonl", "jsonl"), ("r.csv", "json", "json"), ("-", "json", "json"),
+        ("r.csv", None, "csv"),
+        ("r.json", None, "json"),
+        ("r.jsonl", None, "jsonl"),
+        ("r.ndjson", None, "jsonl"),
+        ("R.JSON", None, "json"),
+        ("a.b/r", None, "csv"),
+        ("r", None, "csv"),
+        ("-", None, "csv"),
+        (".r", None, "csv"),
+        ("a.xml/r.jsonl", None, "jsonl"),
+        ("r.xml", "jsonl", "jsonl"),
+        ("r.csv", "json", "json"),
+        ("-", "json", "json"),
     ],
-)  # fmt: skip
+)
 def test_the_form_follows_the_files_name_unless_it_is_typed(name: str, typed: str | None, form: str) -> None:
     assert form_of(name, typed) == form
 

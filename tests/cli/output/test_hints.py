@@ -78,12 +78,14 @@ def test_a_command_in_a_hint_ends_its_line() -> None:
     [
         ({}, "az iot hub job wait --job-id j"),
         ({"our_hub_name": " localhost:8444 "}, "az iot hub job wait --job-id j -n localhost:8444"),
-        ({"our_hub_name": "h", "resource_group": "g", "auth_type": "login"},
-         "az iot hub job wait --job-id j -n h -g g --auth-type login"),
+        (
+            {"our_hub_name": "h", "resource_group": "g", "auth_type": "login"},
+            "az iot hub job wait --job-id j -n h -g g --auth-type login",
+        ),
         ({"our_login": SECRET}, "az iot hub job wait --job-id j -l CONNECTION-STRING"),
         ({"state_path": "/s"}, "az iot hub job wait --job-id j"),
     ],
-)  # fmt: skip
+)
 def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], shown: str) -> None:
     note(typed_in(arguments))
     assert suggestion("iot hub job wait", job_id="j") == shown
@@ -94,11 +96,14 @@ def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], 
     [
         ("show", {"state_path": "/my $ folder"}, "az iot hub fleet-job show -j f --state-dir '/my $ folder'"),
         ("show", {"our_login": SECRET}, "az iot hub fleet-job show -j f"),
-        ("resume", {"our_login": SECRET, "state_path": "s"},
-         "az iot hub fleet-job resume -j f -l CONNECTION-STRING --state-dir s"),
+        (
+            "resume",
+            {"our_login": SECRET, "state_path": "s"},
+            "az iot hub fleet-job resume -j f -l CONNECTION-STRING --state-dir s",
+        ),
         ("run", {"our_hub_name": "localhost"}, "az iot hub fleet-job run -j f -n localhost"),
     ],
-)  # fmt: skip
+)
 def test_a_command_of_fleet_jobs_names_its_folder_too(words: str, arguments: dict[str, str], shown: str) -> None:
     note(typed_in(arguments))
     assert suggestion(f"iot hub fleet-job {words}", fleet_job_id="f") == shown

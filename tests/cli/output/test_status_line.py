@@ -6,7 +6,7 @@ import select
 
 import pytest
 
-from azext_iotjobs.cli.hub_access.resolve import _say_waiting
+from azext_iotjobs.cli.hub_access.resolve import _warn_waiting
 from azext_iotjobs.cli.output.status_line import StatusLine
 
 
@@ -26,7 +26,7 @@ def test_on_a_terminal_it_is_replaced_cut_and_gone_before_somebody_else_speaks(m
         line.show("10 of 20")
         line.show("x" * 500)
         assert seen(ours) == "\r10 of 20\x1b[K" + "\r" + "x" * 79 + "\x1b[K"
-        _say_waiting("The hub answered 429.", 10, 120)
+        _warn_waiting("The hub answered 429.", 10, 120)
         assert seen(ours).startswith("\r\x1b[K")
         StatusLine.clear_any()
         assert seen(ours) == "", "nothing was there to be cleared"

@@ -19,11 +19,16 @@ from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 SUCCESS = parse_success_status("200-399")
 RECORD = {
-    "deviceId": "d1", "jobId": "j", "jobType": "scheduleDeviceMethod", "status": "completed",
-    "createdDateTimeUtc": "2026-05-01T08:00:01.1000000Z", "startTimeUtc": "2026-05-01T08:00:00.0000000Z",
-    "endTimeUtc": "2026-05-01T08:10:00.0000000Z", "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
+    "deviceId": "d1",
+    "jobId": "j",
+    "jobType": "scheduleDeviceMethod",
+    "status": "completed",
+    "createdDateTimeUtc": "2026-05-01T08:00:01.1000000Z",
+    "startTimeUtc": "2026-05-01T08:00:00.0000000Z",
+    "endTimeUtc": "2026-05-01T08:10:00.0000000Z",
+    "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
     "outcome": {"deviceMethodResponse": {"status": 200, "payload": {"ok": True}}},
-}  # fmt: skip
+}
 
 
 def failed(code: str, **more: Any) -> dict[str, Any]:
@@ -36,10 +41,19 @@ def one(record: dict[str, Any]) -> DeviceResult:
 
 def test_a_record_becomes_a_row() -> None:
     assert render_result(one(RECORD)) == {
-        "deviceId": "d1", "moduleId": None, "status": "completed", "errorClass": None, "errorCode": None,
-        "errorText": None, "methodStatus": 200, "payload": {"ok": True}, "started": "2026-05-01T08:00:00.000Z",
-        "finished": "2026-05-01T08:00:02.500Z", "durationSeconds": 2.5, "deleted": None,
-    }  # fmt: skip
+        "deviceId": "d1",
+        "moduleId": None,
+        "status": "completed",
+        "errorClass": None,
+        "errorCode": None,
+        "errorText": None,
+        "methodStatus": 200,
+        "payload": {"ok": True},
+        "started": "2026-05-01T08:00:00.000Z",
+        "finished": "2026-05-01T08:00:02.500Z",
+        "durationSeconds": 2.5,
+        "deleted": None,
+    }
     assert tuple(render_result(one(RECORD))) == COLUMNS
 
 
@@ -142,8 +156,9 @@ def test_a_summary_counts_states_reasons_and_equal_answers() -> None:
     assert found.by_status == {"completed": 3, "failed": 1, "pending": 1}
     assert found.by_error_class == {ErrorClass.REJECTED: 1, ErrorClass.TIMEOUT: 1}
     assert [(each.method_status, each.payload, each.count) for each in found.answers] == [
-        (200, {"a": 1, "b": 2}, 2), (500, None, 1),
-    ]  # fmt: skip
+        (200, {"a": 1, "b": 2}, 2),
+        (500, None, 1),
+    ]
     assert found.other_answer_count == 0
 
 
@@ -152,7 +167,7 @@ def test_what_simulated_devices_tell_back_by_default_is_one_answer_whatever_the_
     client, _ = hub(response([answered(200, each) for each in told]))
     assert [(each.payload, each.count) for each in summarise(client, ask()).answers] == [
         ({"methodName": "ping", "methodRequestPayload": 7}, 3),
-    ]  # fmt: skip
+    ]
 
 
 def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:

@@ -20,9 +20,14 @@ from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 REQUEST = JobRequest(
-    job_id="new", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
+    job_id="new",
+    job_type=JobType.METHOD,
+    condition="*",
+    method=MethodCall(name="m"),
+    patch=None,
+    start_at=None,
     max_execution_s=60,
-)  # fmt: skip
+)
 SUCCESS = parse_success_status(DEFAULT_SUCCESS_STATUS)
 OLD = {"jobId": "x", "type": "export", "status": "completed"}
 NO_JOB = response({"Message": "ErrorCode:JobNotFound;no", "ExceptionMessage": ""}, status=404)

@@ -27,14 +27,20 @@ def failed(code: str, *looks: Response) -> tuple[DeviceFailed, list[str]]:
 @pytest.mark.parametrize(
     ("twin", "said", "advised"),
     [
-        ({"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"}, "at 2026-01-02T03:04:05Z",
-         TIMEOUT),
+        (
+            {"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"},
+            "at 2026-01-02T03:04:05Z",
+            TIMEOUT,
+        ),
         ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "It has never connected.", TIMEOUT),
         ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods", TIMEOUT),
-        ({"connectionState": "Disconnected", "status": "disabled"}, "It is disabled",
-         "az iot hub device-identity update device_id=d status=enabled"),
+        (
+            {"connectionState": "Disconnected", "status": "disabled"},
+            "It is disabled",
+            "az iot hub device-identity update device_id=d status=enabled",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_device_that_was_not_reached_is_looked_at(twin: dict[str, Any], said: str, advised: str) -> None:
     error, methods = failed("DeviceNotOnline", response(twin))
     assert said in str(error)

@@ -99,9 +99,12 @@ def test_each_device_is_called_once_and_has_its_row(concurrency: int) -> None:
     assert set(made.calls.values()) == {1} and len(rows) == 105 and made.run.ended_by is None
     assert (rows["a"].status, rows["a"].method_status, rows["a"].payload) == ("completed", 200, {"ok": True})
     assert {name: rows[name].error_class for name in "abcde"} == {
-        "a": None, "b": ErrorClass.OFFLINE, "c": ErrorClass.NOT_FOUND, "d": ErrorClass.REJECTED,
+        "a": None,
+        "b": ErrorClass.OFFLINE,
+        "c": ErrorClass.NOT_FOUND,
+        "d": ErrorClass.REJECTED,
         "e": ErrorClass.TIMEOUT,
-    }  # fmt: skip
+    }
     assert made.clock.slept == []
 
 
