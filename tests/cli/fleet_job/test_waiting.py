@@ -139,7 +139,7 @@ def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     )
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
     assert said == (
-        "Hub job x-b1 of batch 1 goes on by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
+        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
         "last. A resume reads what it did."
     )
     assert len(left_to_hub([job] * 30, a_run(RunState.STOPPED))) == 4
@@ -180,7 +180,7 @@ def test_after_ctrl_c_it_says_what_is_awaited_once(told: pytest.LogCaptureFixtur
         assert "calls under way are awaited. Ctrl-C again leaves at once." in told.text
         assert told.text.count("2 calls are under way: d-1, d-2. They end") == 1
     else:
-        assert "hub jobs that have not begun are cancelled, those that run go on in the hub." in told.text
+        assert "hub jobs that have not begun are cancelled, those that run continue in the hub." in told.text
 
 
 def test_who_is_awaited_is_said_once_until_something_ends(told: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""A process that carries a run on ends at every request and commit, alone and with a second end soon after.
+"""A process that executes a run ends at every request and commit, alone and with a second end soon after.
 
 Each device is operated exactly once, or is shown uncertain; never twice, never forgotten.
 """

@@ -74,7 +74,7 @@ def test_whoever_runs_it_is_named_to_a_second_one(place: FleetJobSetup) -> None:
     assert len(refused) == 1 and place.world.holder.owner in refused[0] and "until 03:04:" in refused[0]
 
 
-def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: FleetJobSetup) -> None:
+def test_a_run_that_no_process_executes_is_stopped_by_the_request_itself(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(3), Driver.CALLS)
     run = place.world.new_run(place.store, place.world.save(place.store, definition))
     context = place.world.context(place.store)
