@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.connection_string import parse_connection_string
 from tests.helpers.fleet_job_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 
@@ -69,9 +69,8 @@ def test_a_run_whose_process_is_killed_is_gone_on_with(
         running.kill()
     devices.gate.set()
     shown = kept.run("show", "-j", name)
-    assert (
-        shown.json["status"] == "running" and "No process has executed" in shown.stderr and f"resume -j {name}" in shown.stderr
-    )
+    assert shown.json["status"] == "running"
+    assert "No process has executed" in shown.stderr and f"resume -j {name}" in shown.stderr
     devices.hold(len(ALL) + 1)
     ended = kept.ok("resume", "-j", name, code=4)
     progress, uncertain = ended["progress"], rows(kept, name, "uncertain")
