@@ -66,7 +66,7 @@ class Runner:
     def __init__(self, hub: HubUnderLoad, folder: Path, job: str, **told: Any) -> None:
         words = {"method": "", "driver": "calls", "resumes": False, "concurrency": CONCURRENCY, **told}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fleet_run"],
+            [sys.executable, "-m", "benchmarks.fleet_job_run"],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

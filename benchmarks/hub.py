@@ -1,6 +1,6 @@
 """What the local hub does with ten thousand devices, and what that costs it.
 
-The devices are bare packets (`fleet_of_packets`), in two processes of their own on the same machine. Wall clock depends
+The devices are bare packets (`packet_devices`), in two processes of their own on the same machine. Wall clock depends
 on what else the machine does; the hub's own CPU time for each operation does so far less, and is what to compare.
 
 Run: .venv/bin/python benchmarks/hub.py [--devices 10000] [--websocket] [--only connect,methods,…]
@@ -28,8 +28,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
-from benchmarks.fleet_of_packets import Door, Fleet
 from benchmarks.method_calls import call_methods
+from benchmarks.packet_devices import HubEndpoint, PacketDevices
 from tests.helpers.hub_process import sas
 
 TOKEN_LIFE_S = 3600
@@ -75,10 +75,10 @@ class HubUnderLoad:
     def _key_parts(self) -> dict[str, str]:
         return dict(part.partition("=")[::2] for part in self.local.connection_string.split(";"))
 
-    def door(self, *, is_websocket: bool) -> Door:
+    def endpoint(self, *, is_websocket: bool) -> HubEndpoint:
         """The way in for devices."""
         parts = self._key_parts()
-        return Door(
+        return HubEndpoint(
             host="127.0.0.1",
             port=self.local.https_port if is_websocket else self.local.mqtt_port,
             ca_file=self.local.ca_certificate_path,
@@ -194,7 +194,7 @@ def delete(hub: HubUnderLoad, ids: list[str]) -> None:
     say("deleted in bulk", len(ids), cost)
 
 
-def connect(hub: HubUnderLoad, fleet: Fleet, ids: list[str], steps: list[int]) -> None:
+def connect(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], steps: list[int]) -> None:
     idle_mb, come = memory_mb(hub.pid), 0
     for step in steps:
         with measured(hub) as cost, small_requests(hub, f"/devices/{ids[0]}", cost):
@@ -209,7 +209,7 @@ def connect(hub: HubUnderLoad, fleet: Fleet, ids: list[str], steps: list[int]) -
     _write(f"{'':34} connected {counts['connected']:.0f}, lost {counts['lost']:.0f}")
 
 
-def telemetry(hub: HubUnderLoad, fleet: Fleet, messages: int) -> None:
+def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int) -> None:
     with measured(hub) as cost:
         result = fleet.send(messages)
     say("telemetry, QoS 1", result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
@@ -221,7 +221,7 @@ def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64)
     say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
 
 
-def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
+def job(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], name: str) -> None:
     fleet.counts()
     document = {
         "type": "scheduleDeviceMethod",
@@ -238,7 +238,7 @@ def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
     say("methods by a job", counted["deviceCount"], cost, more)
 
 
-def two_jobs(hub: HubUnderLoad, fleet: Fleet, ids: list[str]) -> None:
+def two_jobs(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str]) -> None:
     """The second finds everything warm."""
     for number in range(2):
         job(hub, fleet, ids, f"job-{number}")
@@ -306,7 +306,7 @@ def _measure(
 ) -> None:
     count, messages, calls = load
     create(hub, ids)
-    fleet = Fleet(hub.door(is_websocket=is_websocket), ids)
+    fleet = PacketDevices(hub.endpoint(is_websocket=is_websocket), ids)
     with_fleet: dict[str, Callable[[], None]] = {
         "telemetry": lambda: telemetry(hub, fleet, max(1, messages // count)),
         "methods": lambda: methods(hub, ids, calls),

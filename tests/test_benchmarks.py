@@ -17,7 +17,7 @@ from tests.helpers.official_sdks import SDK_PYTHON
 FOLDER = REPOSITORY / "benchmarks"
 LIMIT_S = 600  # on a machine that does much else; by itself each takes some seconds
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
-RUN_BY_OTHERS = {"fleet_of_packets", "fleet_run", "method_calls"}
+RUN_BY_OTHERS = {"packet_devices", "fleet_job_run", "method_calls"}
 
 
 def output_of(name: str, *words: str) -> list[str]:

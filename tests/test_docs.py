@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from azext_iotjobs.model.fleet import check_id as check_fleet_job_id
+from azext_iotjobs.model.fleet_job import check_id as check_fleet_job_id
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]

@@ -14,13 +14,8 @@ DOCS = PACKAGE.parent / "docs"
 FLOORS = ("model", "clients", "operations", "fleet_job", "transport", "simulator")
 # Not converted yet.
 LATER = (
-    "fleet_job/",
-    "operations/fleet_job/",
     "simulator/",
     "operations/simulate/",
-    "model/fleet.py",
-    "model/rollout.py",
-    "model/run.py",
 )
 SPELLED = re.compile(r"(?<![\w-])--[a-z](?![\w-]*>)|\baz (?:iot|extension|account|role|config|login)\b")
 

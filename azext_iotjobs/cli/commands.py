@@ -63,23 +63,26 @@ def unresolved(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> An
 
 def changing_store(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The store of fleet jobs, and the hub arguments: handlers decide when a hub is needed."""
-    from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
+    from azext_iotjobs.cli.fleet_job.context import fleet_job_context
+    from azext_iotjobs.fleet_job.store.contract import Access
 
-    return fleet_place(cli_ctx, command_args, Access.CHANGE, rights)
+    return fleet_job_context(cli_ctx, command_args, Access.CHANGE, rights)
 
 
 def making_store(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The same; a store that is not there is made."""
-    from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
+    from azext_iotjobs.cli.fleet_job.context import fleet_job_context
+    from azext_iotjobs.fleet_job.store.contract import Access
 
-    return fleet_place(cli_ctx, command_args, Access.MAKE, rights)
+    return fleet_job_context(cli_ctx, command_args, Access.MAKE, rights)
 
 
 def reading_store(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The same for a command that only looks: it makes nothing, and needs no right to write."""
-    from azext_iotjobs.cli.fleet_job.context import Access, fleet_place
+    from azext_iotjobs.cli.fleet_job.context import fleet_job_context
+    from azext_iotjobs.fleet_job.store.contract import Access
 
-    return fleet_place(cli_ctx, command_args, Access.READ, rights)
+    return fleet_job_context(cli_ctx, command_args, Access.READ, rights)
 
 
 class Command(NamedTuple):
@@ -135,8 +138,8 @@ GROUPS = (
         Command("run", "run:run", "RUN", changing_store, JOB, "runs"),
         Command("resume", "run:resume", "RESUME", changing_store, JOB, "runs"),
         Command("rerun", "run:rerun", "RERUN", changing_store, JOB, "runs"),
-        Command("stop", "run:stop", "STOP", changing_store, JOB, "runs"),
-        Command("cancel", "run:cancel", "CANCEL", changing_store, JOB, "runs"),
+        Command("stop", "stop:stop", "STOP", changing_store, JOB, "runs"),
+        Command("cancel", "stop:cancel", "CANCEL", changing_store, JOB, "runs"),
         Command("results", "results:show_results", "RESULTS", reading_store, JOB, "device_rows"),
     ),
     _group(

@@ -1,22 +1,25 @@
-"""What a run waits for, as its rows say: calls under way, hub jobs and their devices; in which batch, until when."""
+"""What a run waits for, as the store says: calls, hub jobs and their devices; in which batch, until when."""
 
 from datetime import timedelta
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
-from azext_iotjobs.fleet_job.store.under_way import CallUnderWay
-from azext_iotjobs.model.fleet import Definition
-from azext_iotjobs.model.run import Awaited, HubJob, Run
+from azext_iotjobs.fleet_job.store.contract import Runs
+from azext_iotjobs.model.fleet_job import Definition
+from azext_iotjobs.model.in_progress import Awaited, CallInProgress, HubJobInProgress
+from azext_iotjobs.model.run import Run
 
 MAX_AWAITED = 10  # devices that are named
 
 
-def awaited(store: FleetStore, run: Run, definition: Definition) -> list[Awaited]:
-    """Of the calls those of a process that lives: nobody waits for others."""
-    calls = store.calls_under_way(run) if run.has_runner else []
-    return [*_of_calls(calls, run, definition), *map(_of_job, store.hub_jobs(run))]
+def awaited(runs: Runs, run: Run, definition: Definition) -> list[Awaited]:
+    """What a run waits for; of calls only those whose process lives.
+
+    runs: where it is stored.  definition: what it executes.
+    """
+    calls = runs.calls_in_progress(run) if run.has_runner else []
+    return [*_of_calls(calls, run, definition), *map(_of_hub_job, runs.hub_jobs_in_progress(run))]
 
 
-def _of_calls(calls: list[CallUnderWay], run: Run, definition: Definition) -> list[Awaited]:
+def _of_calls(calls: list[CallInProgress], run: Run, definition: Definition) -> list[Awaited]:
     if not calls:
         return []
     method = definition.action.within(run.delivery).method
@@ -33,7 +36,7 @@ def _of_calls(calls: list[CallUnderWay], run: Run, definition: Definition) -> li
     ]
 
 
-def _of_job(job: HubJob) -> Awaited:
+def _of_hub_job(job: HubJobInProgress) -> Awaited:
     return Awaited(
         batch=job.batch,
         device_ids=job.awaited[:MAX_AWAITED],
@@ -45,5 +48,5 @@ def _of_job(job: HubJob) -> Awaited:
 
 
 def name_of(device_id: str, module_id: str | None) -> str:
-    """A device, or one of its modules, for people."""
+    """What messages call a device, or one of its modules."""
     return device_id if module_id is None else f"{device_id}/{module_id}"

@@ -1,7 +1,7 @@
 """What comes next in a run: `decide(view) -> step`. Pure: no clock, no store, no driver.
 
-Strategy: every step is decided from stored rows and from what the driver says is under way, so starting and resuming
-are the same call. What ends a run is asked first; then a batch after the other is begun, worked on and closed.
+Strategy: every step is decided from stored rows and from what the driver has in flight, so starting and resuming are
+the same call. Reasons to end the run are examined first; then one batch after the other is begun, worked on and closed.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from enum import Enum
 
 from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
-from azext_iotjobs.model.run import Batch, BatchState, Run, RunEvent, RunState, Wish
+from azext_iotjobs.model.run import Batch, RequestKind, Run
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 
 
 class Drain(Enum):
-    """How a driver works."""
+    """Whether a driver may begin anything, and what becomes of what is in flight."""
 
-    NO = "no"  # on
-    STOP = "stop"  # nothing begins; what goes on by itself (a hub's job that runs) may be left for a resume
-    CANCEL = "cancel"  # nothing begins; all that was begun is brought to its end: nobody comes back for it
+    NO = "no"  # it begins whatever is due
+    STOP = "stop"  # nothing begins; what continues by itself (a hub job that runs) may be left for a resume
+    CANCEL = "cancel"  # nothing begins; all that was begun is brought to its end: nobody resumes
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """All that is looked at."""
+    """All that a step is decided from."""
 
     run: Run  # with its tally
     rollout: Rollout
@@ -32,24 +33,24 @@ class View:
     retry_count: int  # devices to be tried again at the end
     retry_round: int  # how often that was done before, and 1
     in_flight_count: int  # calls of this process, or hub jobs that have to be settled
-    unsettled_count: int  # hub jobs that a cancelled run has to see the end of; in_flight_count for calls
+    unsettled_count: int  # hub jobs whose end a cancelled run has to await; in_flight_count for calls
     is_stopping: bool  # Ctrl-C
-    trouble: str | None  # why the driver cannot go on
+    trouble: str | None  # why the driver cannot continue
     now: datetime
 
 
 @dataclass(frozen=True)
 class Begin:
-    """The run starts, or goes on."""
+    """The run starts or resumes."""
 
     event: RunEvent
-    forgiven_of_run: int = 0  # failures that its threshold does not count any more: someone resumed over them
+    forgiven_of_run: int = 0  # failures that its threshold does not count any more: somebody resumed over them
     forgiven_of_batch: int = 0
 
 
 @dataclass(frozen=True)
 class Settle:
-    """Calls that were cut off: repeatable ones are to be looked at again, others are uncertain."""
+    """Settle calls that were cut off: repeatable ones are checked and repeated, others are uncertain."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ class EndBatch:
     """All devices of a batch have ended."""
 
     ordinal: int
-    go_on_at: datetime  # the next may not begin before
+    next_batch_at: datetime  # the next may not begin before
 
 
 @dataclass(frozen=True)
 class BeginRetries:
     """Devices that failed are put into a batch of their own."""
 
-    go_on_at: datetime
+    next_batch_at: datetime
 
 
 @dataclass(frozen=True)
@@ -97,22 +98,22 @@ class End:
 
     event: RunEvent  # FINISH, BREAK, STOP, CANCEL
     reason: str | None
-    by: str | None  # who wanted it
+    by: str | None  # who requested it
 
 
 @dataclass(frozen=True)
-class Rest:
-    """It has ended; nothing is to be done."""
+class Nothing:
+    """The run has ended; nothing is to be done."""
 
 
-Step = Begin | Settle | BeginBatch | Work | EndBatch | BeginRetries | Wait | End | Rest
+Step = Begin | Settle | BeginBatch | Work | EndBatch | BeginRetries | Wait | End | Nothing
 
 
 def decide(view: View) -> Step:
     """The one thing to do next."""
     run = view.run
     if run.state.has_ended:
-        return Rest()
+        return Nothing()
     if view.cut_off_count:
         return Settle()
     ending = _ending(view)
@@ -121,14 +122,14 @@ def decide(view: View) -> Step:
             return ending
         return _begin(view)
     if ending is not None:
-        return _brought_to(ending, view)
+        return _after_draining(ending, view)
     batch = view.batch
     if batch is None:
         return _after_the_last(view)
     if batch.state is BatchState.PENDING:
-        if run.go_on_at is not None and view.now < run.go_on_at:
+        if run.next_batch_at is not None and view.now < run.next_batch_at:
             why = "failed devices are tried again" if batch.is_retry else f"a pause before batch {batch.ordinal}"
-            return Wait(run.go_on_at, why)
+            return Wait(run.next_batch_at, why)
         return BeginBatch(batch.ordinal)
     if batch.tally.open or view.in_flight_count:
         return Work(batch.ordinal, Drain.NO)
@@ -136,13 +137,13 @@ def decide(view: View) -> Step:
 
 
 def _begin(view: View) -> Begin:
-    """Start, or go on. Whom the threshold stopped, and who goes on all the same, has accepted those failures."""
+    """Start, or resume. Resuming a run that its threshold stopped accepts the failures so far."""
     run, threshold = view.run, view.rollout.threshold
     if run.state is RunState.PENDING:
         return Begin(RunEvent.START)
     of_batch = 0 if view.batch is None else view.batch.forgiven
-    is_over = threshold is not None and threshold.action is ThresholdAction.STOP
-    if threshold is None or not is_over or verdict(threshold, run, view.batch) is None:
+    stops = threshold is not None and threshold.action is ThresholdAction.STOP
+    if threshold is None or not stops or verdict(threshold, run, view.batch) is None:
         return Begin(RunEvent.RESUME, run.forgiven, of_batch)
     in_batch = of_batch if view.batch is None else counted(view.batch.tally, threshold)
     return Begin(RunEvent.RESUME, counted(run.tally, threshold), in_batch)
@@ -150,15 +151,15 @@ def _begin(view: View) -> Begin:
 
 def _ending(view: View) -> End | None:
     """Why the run is to end before its devices have; the gravest reason first."""
-    asked, threshold = view.run.asked, view.rollout.threshold
-    if asked is not None and asked.wish is Wish.CANCEL:
-        return End(RunEvent.CANCEL, asked.reason, asked.by)
+    request, threshold = view.run.stop_request, view.rollout.threshold
+    if request is not None and request.kind is RequestKind.CANCEL:
+        return End(RunEvent.CANCEL, request.reason, request.by)
     exceeded = verdict(threshold, view.run, view.batch) if view.run.state is RunState.RUNNING else None
     if exceeded is not None and threshold is not None:
         is_cancel = threshold.action is ThresholdAction.CANCEL
         return End(RunEvent.CANCEL if is_cancel else RunEvent.STOP, exceeded.reason, None)
-    if asked is not None:
-        return End(RunEvent.STOP, asked.reason, asked.by)
+    if request is not None:
+        return End(RunEvent.STOP, request.reason, request.by)
     if view.is_stopping:
         return End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)
     if view.trouble is not None:
@@ -166,14 +167,14 @@ def _ending(view: View) -> End | None:
     return None
 
 
-def _brought_to(ending: End, view: View) -> Step:
+def _after_draining(ending: End, view: View) -> Step:
     """The end, or first what has to end before."""
     is_cancel = ending.event is RunEvent.CANCEL
-    waits_for = view.unsettled_count if is_cancel else view.in_flight_count
-    if waits_for and is_cancel and view.trouble is not None:
+    in_flight = view.unsettled_count if is_cancel else view.in_flight_count
+    if in_flight and is_cancel and view.trouble is not None:
         return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
-    if waits_for and view.batch is not None:
-        why = ending.reason or (None if ending.by is None else f"{ending.by} has asked for it.")
+    if in_flight and view.batch is not None:
+        why = ending.reason or (None if ending.by is None else f"{ending.by} has requested it.")
         return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP, why)
     return ending
 

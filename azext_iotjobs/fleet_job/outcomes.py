@@ -1,24 +1,26 @@
-"""What came of a device, as a run records it; and whether it is tried again in its batch. Pure."""
+"""How an attempt on a device ended, as a run records it; and whether it is tried again in its batch. Pure."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
+from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.rollout import Retry, RetryWhen
-from azext_iotjobs.model.run import Attempt, DeviceState, Ended
+from azext_iotjobs.model.run_state import DeviceState
 
 MAX_TEXT_CHARACTERS = 4000
 MOST_STATUS = 2**63 - 1
 MAX_LEVELS = 200  # of a device's answer; Python writes no JSON that is nested much deeper
 
 
-def ended_of(
+def attempt_result(
     attempt: Attempt, result: DeviceResult, retry: Retry | None, now: datetime, *, is_uncertain: bool = False
-) -> Ended:  # fmt: skip
-    """The end of a try.
+) -> AttemptResult:
+    """How an attempt ended.
 
-    result: in a job's or a call's words; an error class means that it failed.
+    result: as the hub's job or a call reports it; an error class means that it failed.
+    retry: None: nothing is tried again.
     is_uncertain: whether the device was operated is not known; that is never tried again by itself.
     """
     tries = attempt.tries + 1
@@ -28,25 +30,28 @@ def ended_of(
         if retry.is_due_again(failure.value, tries):
             due_at = now + timedelta(seconds=retry.pause_after_s(tries))
     state = DeviceState.COMPLETED if failure is None else DeviceState.FAILED
-    is_kept = is_shallow(result.payload)
-    return Ended(
+    is_stored = is_shallow(result.payload)
+    return AttemptResult(
         seq=attempt.seq,
         state=DeviceState.UNCERTAIN if is_uncertain else state,
         tries=tries,
         began_at=result.started_at or now,
         ended_at=result.finished_at or now,
         error_class=failure,
-        error_code=_kept(result.error_code),
-        error_text=_kept(result.error_text),
+        error_code=_storable(result.error_code),
+        error_text=_storable(result.error_text),
         method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
-        payload=result.payload if is_kept else None,
-        has_payload=is_kept and result.method_status is not None,
+        payload=result.payload if is_stored else None,
+        has_payload=is_stored and result.method_status is not None,
         due_at=due_at,
     )
 
 
-def without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) -> Ended:
-    """The end of a device that a hub's job, which has ended, says nothing of."""
+def result_without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) -> AttemptResult:
+    """The result of a device of which an ended hub job has no row.
+
+    job: as the hub describes it.  retry: None: nothing is tried again.
+    """
     error_class, code = ErrorClass.NOT_FOUND, "DeviceNotFound"
     text = "The hub's job did not find it: is it registered?"
     if job.status is JobStatus.FAILED:
@@ -54,13 +59,13 @@ def without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) 
     elif job.status is JobStatus.CANCELLED:
         error_class, code = ErrorClass.OTHER, "JobCancelled"
         text = "Somebody cancelled the hub's job before it operated the device."
-    return ended_of(attempt, _failure(attempt, error_class, code, text, now), retry, now)
+    return attempt_result(attempt, _failure(attempt, error_class, code, text, now), retry, now)
 
 
-def not_known(attempt: Attempt, text: str, now: datetime) -> Ended:
-    """The end of a device of which nobody can say what a hub's job did, if it did anything."""
+def uncertain_result(attempt: Attempt, text: str, now: datetime) -> AttemptResult:
+    """The result of a device that a hub job may have operated: nobody can know. text: why."""
     whole = f"{text} The device may have been operated."
-    return ended_of(attempt, _failure(attempt, None, "NotKnown", whole, now), None, now, is_uncertain=True)
+    return attempt_result(attempt, _failure(attempt, None, "NotKnown", whole, now), None, now, is_uncertain=True)
 
 
 def _failure(attempt: Attempt, error_class: ErrorClass | None, code: str, text: str, now: datetime) -> DeviceResult:
@@ -89,16 +94,16 @@ def is_shallow(payload: Any) -> bool:
     return False
 
 
-def _kept(text: str | None) -> str | None:
-    """What the hub or a device said, as it can be kept: not long, and without halves of characters."""
+def _storable(text: str | None) -> str | None:
+    """A text of the hub or a device, as it can be stored: not long, and without halves of characters."""
     if text is None:
         return None
     # Cut before, as it may be long, and after, as escapes make it longer.
     return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:MAX_TEXT_CHARACTERS]
 
 
-def result_of(attempt: Attempt, ended: Ended) -> DeviceResult:
-    """The same as a row, for whoever listens."""
+def device_result(attempt: Attempt, ended: AttemptResult) -> DeviceResult:
+    """How an attempt ended, as a row of results; for observers."""
     return DeviceResult(
         device_id=attempt.device_id,
         module_id=attempt.module_id,

@@ -9,28 +9,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
 from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS
 from azext_iotjobs.model.rollout import CLASS_WORDS, BatchSizes
-from azext_iotjobs.model.run import Attempt, DeviceState
+from azext_iotjobs.model.run_state import DeviceState
 
 RUN_KEY_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 RUN_KEY_LENGTH = 8
 AS_DASHES = str.maketrans("._", "--")  # a hub's job id has neither; the run's key keeps them apart all the same
 ALL = "all"
-IN_PROGRESS = "in-progress"  # a call or a hub's job is operating it, or may be; its row says `calling` or `pending`
+IN_PROGRESS = "in-progress"  # a call or a hub job is operating it, or may be; its row says `calling` or `pending`
 STATE_WORDS = tuple(IN_PROGRESS if each is DeviceState.CALLING else each.value for each in DeviceState)
 WORDS = tuple(dict.fromkeys((ALL, *STATE_WORDS, *CLASS_WORDS)))
 
 
-def parse_words(text: str, option: str) -> frozenset[str]:
+def parse_words(text: str, name: str) -> frozenset[str]:
     """ "failed,uncertain" or "offline" -> words of WORDS. Raises BadValue."""
     words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     unknown = sorted(words - set(WORDS))
     if unknown or not words:
         raise BadValue(
-            f"{option} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {option} failed"
+            f"{name} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {name} failed"
         )
     return words
 
@@ -63,7 +64,10 @@ def sample_size(total: int, percent: Fraction) -> int:
 
 
 def sample_rank(seed: int, device_id: str, module_id: str | None) -> int:
-    """A number that looks random and is the same each time; those with the smallest ones are the sample."""
+    """A number that looks random and is the same each time; devices with the smallest ones are the sample.
+
+    seed: another one gives another sample.  device_id, module_id: whose number.
+    """
     text = f"{seed}\n{device_id}\n{module_id or ''}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1  # SQLite's integers are signed
 
@@ -73,38 +77,41 @@ def run_key(numbers: Sequence[int]) -> str:
     return "".join(RUN_KEY_LETTERS[each % len(RUN_KEY_LETTERS)] for each in numbers)
 
 
-def hub_job_id(fleet_job_id: str, key: str, batch: int, part: int) -> str:
-    """The id of a hub's job: from stored rows alone, so the same again after a crash."""
+def hub_job_id(fleet_job_id: str, key: str, batch: int, number: int) -> str:
+    """The id of a hub job: from stored rows alone, so the same again after a crash.
+
+    key: the run's.  batch, number: the batch, and which of its hub jobs; 1 or more.
+    """
     legal = fleet_job_id.translate(AS_DASHES)
-    job_id = f"{legal}-{key}-b{batch}" + ("" if part == 1 else f"-{part}")
+    job_id = f"{legal}-{key}-b{batch}" + ("" if number == 1 else f"-{number}")
     assert len(job_id) <= JOB_ID_CHARACTERS
     return job_id
 
 
 @dataclass(frozen=True)
-class PlannedPart:
+class PlannedHubJob:
     """What one hub job operates: devices, or modules of one name."""
 
     condition: str
     devices: tuple[Attempt, ...]
 
 
-def parts(devices: Iterable[Attempt]) -> Iterator[PlannedPart]:
-    """Devices as hub jobs, each with a condition that a hub takes; each device in exactly one."""
+def hub_jobs(devices: Iterable[Attempt]) -> Iterator[PlannedHubJob]:
+    """Hub jobs for devices, each with a condition that a hub accepts; each device in exactly one."""
     taken: list[Attempt] = []
     size = 0
     for device in devices:
         more = len(quoted(device.device_id)) + 2
         is_other = bool(taken) and taken[0].module_id != device.module_id
         if taken and (is_other or size + more > MAX_CHARACTERS):
-            yield PlannedPart(_condition(taken), tuple(taken))
+            yield PlannedHubJob(_condition(taken), tuple(taken))
             taken = []
         if not taken:
             size = len(_condition([]) if device.module_id is None else _prefix(device.module_id) + _condition([]))
         taken.append(device)
         size += more
     if taken:
-        yield PlannedPart(_condition(taken), tuple(taken))
+        yield PlannedHubJob(_condition(taken), tuple(taken))
 
 
 def _condition(devices: Sequence[Attempt]) -> str:

@@ -1,7 +1,7 @@
-"""Counts and a threshold -> may the run go on? Pure.
+"""Counts and a threshold -> may the run continue? Pure.
 
 A share is of all devices of the scope, ended or not; it must be exceeded: as many failures as the share are allowed.
-Uncertain devices count as failures: what cannot be known is no reason to go on.
+Uncertain devices count as failures: what cannot be known is no reason to continue.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from azext_iotjobs.model.run import Batch, Run, Tally
 
 @dataclass(frozen=True)
 class Exceeded:
-    """Why a run may not go on, in words."""
+    """Why a run may not continue, in words."""
 
     reason: str
 
@@ -26,9 +26,9 @@ def counted(tally: Tally, threshold: Threshold) -> int:
 
 
 def verdict(threshold: Threshold | None, run: Run, batch: Batch | None) -> Exceeded | None:
-    """None when the run may go on.
+    """Why a run may not continue; None: it may.
 
-    batch: the one that runs; None: all have ended.
+    threshold: None: there is none.  batch: the one that runs; None: all have ended.
     """
     if threshold is None:
         return None

@@ -1,43 +1,53 @@
-"""Whether another run of a fleet job may begin: one at a time. Pure."""
+"""What an unfinished run forbids: another run of its fleet job, and its own deletion. Pure."""
 
 from datetime import datetime
 
-from azext_iotjobs.model.errors import RunUnfinished
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.errors import RunUnfinished, WrongState
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Text, command
 
 
 def check_ended(run: Run, now: datetime) -> None:
-    """Raise RunUnfinished for a run that has not ended: another one begins after it."""
+    """Raise RunUnfinished for a run that has not ended: another one can only begin after it."""
     if run.state.has_ended:
         return
-    job = ("-j", run.fleet_job_id)
-    first, verb = ("Go on with it: ", "resume") if run.is_left_alone(now) else ("Watch it: ", "show")
+    job = run.fleet_job_id
+    first, verb = ("Resume it: ", "resume") if run.is_unattended(now) else ("Watch it: ", "show")
     raise RunUnfinished(
-        f"{run.name} is {run.state.value}{by_whom(run, now)}; another begins when it has ended."
+        f"{run.name} is {run.state.value}{by_whom(run, now)}; another can begin when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
         hint=Text(
             first,
-            command(f"iot hub fleet-job {verb}", *job),
+            command(f"iot hub fleet-job {verb}", fleet_job_id=job),
             ". Or end it: ",
-            command("iot hub fleet-job cancel", *job),
-            ". A run that sees to it itself: ",
-            command("iot hub fleet-job run", *job, "--if-unfinished", "resume"),
+            command("iot hub fleet-job cancel", fleet_job_id=job),
+            ". Or have the new run do that: ",
+            command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="resume"),
             ", or: ",
-            command("iot hub fleet-job run", *job, "--if-unfinished", "cancel"),
+            command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="cancel"),
         ),
     )
 
 
+def check_not_running(run: Run) -> None:
+    """Raise WrongState for a run that is running: its record is needed until it has ended."""
+    if run.state is RunState.RUNNING:
+        raise WrongState(
+            f"{run.name} is running; its record is needed until it has ended.",
+            hint=Text("End it: ", command("iot hub fleet-job cancel", fleet_job_id=run.fleet_job_id)),
+        )
+
+
 def by_whom(run: Run, now: datetime) -> str:
-    """Who has it, or had it last, in words."""
-    if run.lease is not None and not run.is_left_alone(now):
-        return f", carried on by {run.lease.owner}"
+    """Which process executes it, or did last, in words that follow its state."""
+    if run.lease is not None and not run.is_unattended(now):
+        return f", executed by {run.lease.owner}"
     match run.state:
         case RunState.RUNNING:
-            had = "" if run.lease is None else f": {run.lease.owner} has it no more"
-            return f", and nobody carries it on{had}"
+            had = "" if run.lease is None else f": {run.lease.owner} is gone"
+            return f", and no process executes it{had}"
         case RunState.PENDING:
-            return f", made by {run.created_by}, and not begun"
+            return f", made by {run.created_by}, and not started"
         case _:
             return "" if run.ended_by is None else f" by {run.ended_by}"

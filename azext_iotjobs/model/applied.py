@@ -1,4 +1,4 @@
-"""Whether what was asked of a twin is there already: after a call that broke off, before it is repeated. Pure."""
+"""Whether a twin has a change already: after a call that broke off, before it is repeated. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,16 +11,16 @@ OWN_TO_HUB = ("$metadata", "$version")
 
 def has_patch(twin: Twin, patch: TwinPatch) -> bool:
     """Whether merging a patch would change nothing."""
-    asked, there = patch.document, twin.document
+    wanted, there = patch.document, twin.document
     desired = _members(_members(there.get("properties")).get("desired"))
     own = {name: value for name, value in desired.items() if name not in OWN_TO_HUB}
-    return _has_part(_members(there.get("tags")), asked, "tags") and _has_part(
-        own, asked.get("properties") or {}, "desired"
+    return _has_part(_members(there.get("tags")), wanted, "tags") and _has_part(
+        own, wanted.get("properties") or {}, "desired"
     )
 
 
-def _has_part(there: Mapping[str, Any], asked: Mapping[str, Any], name: str) -> bool:
-    part = asked.get(name, {})
+def _has_part(there: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> bool:
+    part = wanted.get(name, {})
     return not there if part is None else _has(there, part)  # null removes all that is there
 
 
@@ -43,8 +43,8 @@ def has_content(twin: Twin, module: Mapping[str, Any]) -> bool:
     return True
 
 
-def _has(there: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    for name, value in asked.items():
+def _has(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    for name, value in wanted.items():
         found = there.get(name)
         if isinstance(value, dict) and isinstance(found, dict):
             if not _has(found, value):

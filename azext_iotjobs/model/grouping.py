@@ -1,4 +1,4 @@
-"""Devices that fared alike, as one group. Pure; bounded in memory, however many devices and answers there are."""
+"""Devices with the same outcome, as one group. Pure; bounded in memory, however many devices and answers there are."""
 
 import json
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
-MAX_GROUPS = 100  # who answers in more ways than these sends data, not outcomes
+MAX_GROUPS = 100  # devices that answer in more ways send data, not outcomes
 SHOWN_DEVICES = 10  # of a group, by id
 
 
@@ -23,15 +23,15 @@ class Group:
     devices: list[str] = field(default_factory=list)  # the first SHOWN_DEVICES
 
 
-# What a simulated device answers that no rule tells otherwise, the reference's as ours. The id is of the call, another
+# What a simulated device answers unless a rule says otherwise, the reference's as ours. The id is of the call, another
 # one for each: with it no two answers would be equal.
-TOLD_BACK = frozenset({"methodName", "methodRequestId", "methodRequestPayload"})
+ECHOED = frozenset({"methodName", "methodRequestId", "methodRequestPayload"})
 ID_OF_CALL = "methodRequestId"
 
 
 def outcome_of(payload: Any) -> Any:
     """A device's answer without what only names the call."""
-    if isinstance(payload, dict) and payload.keys() == TOLD_BACK:
+    if isinstance(payload, dict) and payload.keys() == ECHOED:
         return {name: value for name, value in payload.items() if name != ID_OF_CALL}
     return payload
 

@@ -14,7 +14,7 @@ known, the slowest one is taken.
 
 from math import ceil
 
-from azext_iotjobs.model.fleet import Action
+from azext_iotjobs.model.fleet_job import Action
 from azext_iotjobs.model.tier import TierFacts
 
 START_S = 60.0

@@ -14,6 +14,7 @@ from math import ceil
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.text import Field, Text
 
 MAX_DEVICES = 1_000_000  # of a hub, IoT Hub quotas
 MAX_SIZES = 100  # of a list of batch sizes
@@ -53,22 +54,22 @@ class Share:
         return f"{number}%" if self.unit is Unit.PERCENT else number
 
 
-def parse_share(text: str, option: str, unit: Unit | None = None) -> Share:
+def parse_share(text: str, name: str, unit: Unit | None = None) -> Share:
     """ "11", "10%" or "2.5%".
 
-    unit: what a number without a sign counts; None: devices.  Raises BadValue, naming the option.
+    unit: what a number without a sign counts; None: devices.  Raises BadValue, naming it.
     """
     found = _SHARE.fullmatch(text)
     if found is None:
         what = "percent" if unit is Unit.PERCENT else "a number of devices or percent"
-        raise BadValue(f"{option} {text[:60]!r}: give {what}.", hint=f"{option} 10%")
+        raise BadValue(f"{name} {text[:60]!r}: give {what}.", hint=f"{name} 10%")
     if found[2] and unit is Unit.DEVICES:
-        raise BadValue(f"{option} {text[:60]!r} is percent, but its type says number.")
+        raise BadValue(f"{name} {text[:60]!r} is percent, but its type says number.")
     is_percent = bool(found[2]) or unit is Unit.PERCENT
     try:
         return Share(Fraction(found[1]), Unit.PERCENT if is_percent else Unit.DEVICES)
     except BadValue as err:
-        raise BadValue(f"{option} {err}") from err
+        raise BadValue(f"{name} {err}") from err
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,16 @@ class BatchSizes:
         return ",".join(map(str, self.sizes))
 
 
-def parse_batch_sizes(text: str, option: str, unit: Unit | None = None) -> BatchSizes:
+def parse_batch_sizes(text: str, name: str, unit: Unit | None = None) -> BatchSizes:
     """ "11", "10%", or a list such as "1,5,20%". Raises BadValue."""
     try:
-        return BatchSizes(tuple(parse_share(each, option, unit) for each in text.split(",")))
+        return BatchSizes(tuple(parse_share(each, name, unit) for each in text.split(",")))
     except BadValue as err:
-        raise err if str(err).startswith(option) else BadValue(f"{option} {text[:60]!r}: {err}") from None
+        raise err if str(err).startswith(name) else BadValue(f"{name} {text[:60]!r}: {err}") from None
 
 
 class Scope(Enum):
-    """Which devices a threshold looks at."""
+    """Which devices a threshold counts."""
 
     BATCH = "batch"
     RUN = "run"
@@ -132,9 +133,8 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_sample <= MAX_DEVICES:
-            raise BadValue(
-                f"--cancellation-threshold-min-sample {self.min_sample}: give 1 to {MAX_DEVICES} devices."
-            )  # fmt: skip
+            name = Field("cancellation_threshold_min_sample")
+            raise BadValue(Text(name, f" {self.min_sample}: give 1 to {MAX_DEVICES} devices."))
         check_classes(self.classes)
 
 
@@ -160,11 +160,16 @@ class Retry:
         if not self.tries:
             raise BadValue("There is no class of failure given to try again.")
         if any(not 1 <= count <= MAX_TRIES for count in self.tries.values()):
-            raise BadValue(f"--retry: a failure can be tried again 1 to {MAX_TRIES} times.", hint="--retry offline=3")
+            raise BadValue(
+                Text(Field("retry"), f": a failure can be tried again 1 to {MAX_TRIES} times."),
+                hint=Text.of("{retry} offline=3"),
+            )
         if not 0 < self.pause_s <= MAX_PAUSE_S or not self.growth >= 1 or not 0 < self.longest_s <= MAX_PAUSE_S:
             raise BadValue(
-                "--retry-pause and --retry-max-pause are more than 0 seconds and 30 days at most, --retry-growth is 1 "
-                "or more."
+                Text.of(
+                    "{retry_pause_s} and {retry_max_pause_s} are more than 0 seconds and 30 days at most, "
+                    "{retry_growth} is 1 or more."
+                )
             )
 
     def pause_after_s(self, tries: int) -> float:
@@ -176,18 +181,18 @@ class Retry:
         return error_class is not None and tries <= self.tries.get(error_class, 0)
 
 
-def parse_retry_classes(text: str, option: str) -> dict[str, int]:
+def parse_retry_classes(text: str, name: str) -> dict[str, int]:
     """ "offline=3,timeout" -> how often each class is tried again; without a number once. Raises BadValue."""
     tries: dict[str, int] = {}
     for part in text.split(","):
         word, _, number = (each.strip().lower() for each in part.partition("="))
         if not re.fullmatch(r"\d{0,3}", number):
-            raise BadValue(f"{option} {text[:60]!r}: {number[:20]!r} is no number.", hint=f"{option} offline=3,timeout")
+            raise BadValue(f"{name} {text[:60]!r}: {number[:20]!r} is no number.", hint=f"{name} offline=3,timeout")
         tries[word] = int(number or 1)
     try:
         check_classes(tries, without=UNCERTAIN)
     except BadValue as err:
-        raise BadValue(f"{option} {text[:60]!r}: {err}", hint=f"{option} offline=3,timeout") from None
+        raise BadValue(f"{name} {text[:60]!r}: {err}", hint=f"{name} offline=3,timeout") from None
     return tries
 
 
@@ -210,4 +215,6 @@ class Rollout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
-            raise BadValue(f"--batch-pause: {self.pause_s:.0f} seconds; give 0 to {MAX_PAUSE_S / 86_400:.0f} days.")
+            most_days = MAX_PAUSE_S / 86_400
+            text = f": {self.pause_s:.0f} seconds; give 0 to {most_days:.0f} days."
+            raise BadValue(Text(Field("batch_pause_s"), text))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet import Action, ActionKind, Driver
+from azext_iotjobs.model.fleet_job import Action, ActionKind, Driver
 from azext_iotjobs.model.method import MethodCall
 
 OUR_CALLS_A_SECOND = 300.0  # from one process, over TLS
@@ -58,7 +58,7 @@ class TierFacts:
         return JOB_SLOTS[self.sku[1]]
 
     def calls_a_second(self, action: Action) -> float:
-        """Calls that the hub takes, whoever makes them."""
+        """Calls that the hub accepts from all its clients together."""
         if action.kind is ActionKind.METHOD:
             assert action.method is not None
             return METHOD_BYTES_A_SECOND[self.sku[1]] * self.units / (_blocks(action.method) * METER_BYTES)

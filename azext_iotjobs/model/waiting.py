@@ -10,7 +10,7 @@ from azext_iotjobs.model.text import Field, Text
 class WaitPolicy:
     """How to wait for a job's end."""
 
-    interval_s: float = 10  # 1 or more: the longest pause between two looks; the first ones are shorter
+    interval_s: float = 10  # 1 or more: the longest pause between two polls; the first ones are shorter
     limit_s: float | None = 600  # 1 or more, in all; None: until the job's own deadline
 
     def __post_init__(self) -> None:

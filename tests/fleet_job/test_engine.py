@@ -16,7 +16,7 @@ from azext_iotjobs.fleet_job.engine import (
     Drain,
     End,
     EndBatch,
-    Rest,
+    Nothing,
     Settle,
     View,
     Wait,
@@ -24,63 +24,76 @@ from azext_iotjobs.fleet_job.engine import (
     decide,
 )
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
+from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Share, Threshold, ThresholdAction, Unit
-from azext_iotjobs.model.run import (
-    TRANSITIONS,
-    Asked,
-    Batch,
-    BatchState,
-    Run,
-    RunEvent,
-    RunState,
-    Tally,
-    Wish,
-    moved,
-)
+from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally, next_state
+from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, RunState
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
 RUN = Run(
-    key=1, fleet_job_id="job", host="h", number=1, version=1, run_key="abcdefgh", state=RunState.RUNNING,
-    driver=Driver.CALLS, driver_reason="", delivery=Delivery(), device_count=10, batch_count=2, created_at=NOW,
+    key=1,
+    fleet_job_id="job",
+    host="h",
+    number=1,
+    version=1,
+    run_key="abcdefgh",
+    state=RunState.RUNNING,
+    driver=Driver.CALLS,
+    driver_reason="",
+    delivery=Delivery(),
+    device_count=10,
+    batch_count=2,
+    created_at=NOW,
     created_by="me",
-)  # fmt: skip
+)
 ROLLOUT = Rollout(pause_s=30)
 
 
-def batch(state: BatchState = BatchState.RUNNING, **counts: int) -> Batch:
+def batch(state: BatchState = BatchState.RUNNING, **counts: Any) -> Batch:
     return Batch(ordinal=2, state=state, size=5, tally=Tally(**counts))
 
 
 def view(**parts: Any) -> View:
     whole = {
-        "run": RUN, "rollout": ROLLOUT, "batch": batch(pending=5), "cut_off_count": 0, "retry_count": 0,
+        "run": RUN,
+        "rollout": ROLLOUT,
+        "batch": batch(pending=5),
+        "cut_off_count": 0,
+        "retry_count": 0,
         "retry_round": 1,
-        "in_flight_count": 0, "unsettled_count": 0, "is_stopping": False, "trouble": None, "now": NOW,
-    }  # fmt: skip
+        "in_flight_count": 0,
+        "unsettled_count": 0,
+        "is_stopping": False,
+        "trouble": None,
+        "now": NOW,
+    }
     return View(**{**whole, **parts})
 
 
-def asked(wish: Wish) -> Asked:
-    return Asked(wish=wish, by="ann", reason="because", at=NOW)
+def stop_request(kind: RequestKind) -> StopRequest:
+    return StopRequest(kind=kind, by="ann", reason="because", at=NOW)
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(RunState, RunEvent)))
 def test_every_pair_of_state_and_event(state: RunState, event: RunEvent) -> None:
     run = replace(RUN, state=state)
     if (state, event) in TRANSITIONS:
-        after = moved(run, event)
+        after = next_state(run, event)
         assert after is not RunState.PENDING
     else:
         with pytest.raises(WrongState, match=f"Run 1 of fleet job job is {state.value}"):
-            moved(run, event)
+            next_state(run, event)
 
 
 LEADS_TO = {
-    RunEvent.START: RunState.RUNNING, RunEvent.RESUME: RunState.RUNNING, RunEvent.FINISH: RunState.COMPLETED,
-    RunEvent.BREAK: RunState.FAILED, RunEvent.STOP: RunState.STOPPED, RunEvent.CANCEL: RunState.CANCELED,
-}  # fmt: skip
+    RunEvent.START: RunState.RUNNING,
+    RunEvent.RESUME: RunState.RUNNING,
+    RunEvent.FINISH: RunState.COMPLETED,
+    RunEvent.BREAK: RunState.FAILED,
+    RunEvent.STOP: RunState.STOPPED,
+    RunEvent.CANCEL: RunState.CANCELED,
+}
 POSSIBLE = {
     RunState.PENDING: "start resume stop cancel",
     RunState.RUNNING: "resume finish break stop cancel",
@@ -96,16 +109,16 @@ def test_the_table_says_what_it_should() -> None:
     assert {pair: LEADS_TO[pair[1]] for pair in possible} == TRANSITIONS
     assert {state for state in RunState if not POSSIBLE[state]} == {state for state in RunState if state.has_ended}
     with pytest.raises(WrongState, match="start is not possible; it can be asked to resume or cancel") as refused:
-        moved(replace(RUN, state=RunState.STOPPED), RunEvent.START)
-    assert refused.value.hint == "az iot hub fleet-job resume -j job"
+        next_state(replace(RUN, state=RunState.STOPPED), RunEvent.START)
+    assert refused.value.hint == "az iot hub fleet-job resume fleet_job_id=job"
     with pytest.raises(WrongState, match="it can be asked to resume or stop or cancel"):
-        moved(RUN, RunEvent.START)
+        next_state(RUN, RunEvent.START)
     with pytest.raises(WrongState, match="resume is not possible; it has ended") as refused:
-        moved(replace(RUN, state=RunState.COMPLETED, tally=Tally(failed=1, uncertain=1)), RunEvent.RESUME)
-    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun -j job"
+        next_state(replace(RUN, state=RunState.COMPLETED, tally=Tally(failed=1, uncertain=1)), RunEvent.RESUME)
+    assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun fleet_job_id=job"
 
 
-RESULTS = "What came of it: az iot hub fleet-job results -j job"
+RESULTS = "What came of it: az iot hub fleet-job results fleet_job_id=job"
 
 
 @pytest.mark.parametrize(
@@ -114,17 +127,25 @@ RESULTS = "What came of it: az iot hub fleet-job results -j job"
         (RunState.COMPLETED, RunEvent.STOP, Tally(completed=12), RESULTS),
         (RunState.COMPLETED, RunEvent.CANCEL, Tally(completed=3), RESULTS),
         (RunState.COMPLETED, RunEvent.RESUME, Tally(), RESULTS),
-        (RunState.COMPLETED, RunEvent.STOP, Tally(completed=1, uncertain=1),
-         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain"),
-        (RunState.CANCELED, RunEvent.RESUME, Tally(completed=1, uncertain=1, pending=2),
-         "What was not completed can be run again: az iot hub fleet-job rerun -j job --on uncertain,pending"),
+        (
+            RunState.COMPLETED,
+            RunEvent.STOP,
+            Tally(completed=1, uncertain=1),
+            "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain",
+        ),
+        (
+            RunState.CANCELED,
+            RunEvent.RESUME,
+            Tally(completed=1, uncertain=1, pending=2),
+            "What was not completed can be run again: az iot hub fleet-job rerun fleet_job_id=job on=uncertain,pending",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_run_that_has_ended_is_run_again_on_what_did_not_succeed_alone(
     state: RunState, event: RunEvent, tally: Tally, hint: str
 ) -> None:
     with pytest.raises(WrongState, match=f"{event.value} is not possible; it has ended") as refused:
-        moved(replace(RUN, state=state, tally=tally), event)
+        next_state(replace(RUN, state=state, tally=tally), event)
     assert refused.value.hint == hint
 
 
@@ -136,7 +157,7 @@ STOPPED_BY_HAND = End(RunEvent.STOP, "because", "ann")
 FAILED_TWO = replace(RUN, tally=Tally(pending=8, failed=2))
 
 ROWS: list[tuple[str, dict[str, Any], Any]] = [
-    ("ended runs rest", {"run": replace(RUN, state=RunState.CANCELED), "cut_off_count": 3}, Rest()),
+    ("ended runs rest", {"run": replace(RUN, state=RunState.CANCELED), "cut_off_count": 3}, Nothing()),
     ("what was cut off comes first", {"cut_off_count": 1, "is_stopping": True}, Settle()),
     ("a new run starts", {"run": replace(RUN, state=RunState.PENDING)}, Begin(RunEvent.START)),
     ("a stopped one goes on", {"run": replace(RUN, state=RunState.STOPPED)}, Begin(RunEvent.RESUME)),
@@ -144,23 +165,29 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ("a batch begins", {"batch": batch(BatchState.PENDING, pending=5)}, BeginBatch(2)),
     (
         "after the pause",
-        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=SOON)},
+        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, next_batch_at=SOON)},
         Wait(SOON, "a pause before batch 2"),
     ),
     (
         "also of devices that are tried again",
-        {"batch": replace(batch(BatchState.PENDING, pending=5), is_retry=True), "run": replace(RUN, go_on_at=SOON)},
+        {
+            "batch": replace(batch(BatchState.PENDING, pending=5), is_retry=True),
+            "run": replace(RUN, next_batch_at=SOON),
+        },
         Wait(SOON, "failed devices are tried again"),
     ),
     (
         "and not after its end",
-        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, go_on_at=NOW)},
+        {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, next_batch_at=NOW)},
         BeginBatch(2),
     ),
     ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(2, Drain.NO)),
     ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(2, Drain.NO)),
-    ("and while a hub job of it is not read to its end", {"batch": batch(completed=5), "in_flight_count": 1}, Work(
-        2, Drain.NO)),
+    (
+        "and while a hub job of it is not read to its end",
+        {"batch": batch(completed=5), "in_flight_count": 1},
+        Work(2, Drain.NO),
+    ),
     ("it ends", {"batch": batch(completed=3, failed=1, uncertain=1)}, EndBatch(2, NOW + timedelta(seconds=30))),
     ("after the last", {"batch": None}, End(RunEvent.FINISH, None, None)),
     (
@@ -178,50 +205,56 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         {"batch": None, "retry_count": 1, "retry_round": 2, "rollout": Rollout(retry=Retry(tries={"other": 2}))},
         BeginRetries(NOW + timedelta(seconds=20)),
     ),
-    ("asked to stop", {"run": replace(RUN, asked=asked(Wish.STOP))}, STOPPED_BY_HAND),
+    ("asked to stop", {"run": replace(RUN, stop_request=stop_request(RequestKind.STOP))}, STOPPED_BY_HAND),
     (
         "calls are awaited before",
-        {"run": replace(RUN, asked=asked(Wish.STOP)), "in_flight_count": 1},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.STOP)), "in_flight_count": 1},
         Work(2, Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
-    ("also in a pause", {"is_stopping": True, "run": replace(RUN, go_on_at=SOON)}, End(
-        RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
+    (
+        "also in a pause",
+        {"is_stopping": True, "run": replace(RUN, next_batch_at=SOON)},
+        End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None),
+    ),
     (
         "cancel is more than stop",
-        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "is_stopping": True},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "is_stopping": True},
         End(RunEvent.CANCEL, "because", "ann"),
     ),
     (
         "hub jobs are awaited by cancel",
-        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1},
         Work(2, Drain.CANCEL, "because"),
     ),
     (
         "and not by stop",
-        {"run": replace(RUN, asked=asked(Wish.STOP)), "unsettled_count": 1},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.STOP)), "unsettled_count": 1},
         STOPPED_BY_HAND,
     ),
     (
         "a stopped run is canceled without going on",
-        {"run": replace(RUN, state=RunState.STOPPED, asked=asked(Wish.CANCEL))},
+        {"run": replace(RUN, state=RunState.STOPPED, stop_request=stop_request(RequestKind.CANCEL))},
         End(RunEvent.CANCEL, "because", "ann"),
     ),
     (
         "but for its hub jobs",
-        {"run": replace(RUN, state=RunState.STOPPED, asked=asked(Wish.CANCEL)), "unsettled_count": 1},
+        {
+            "run": replace(RUN, state=RunState.STOPPED, stop_request=stop_request(RequestKind.CANCEL)),
+            "unsettled_count": 1,
+        },
         Begin(RunEvent.RESUME),
     ),
     ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
     ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(2, Drain.STOP, "no way")),
     (
         "trouble with nothing under way hinders no cancel",
-        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "trouble": "no way"},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "trouble": "no way"},
         End(RunEvent.CANCEL, "because", "ann"),
     ),
     (
         "a cancel that cannot be finished is no cancel",
-        {"run": replace(RUN, asked=asked(Wish.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
+        {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
         End(RunEvent.BREAK, "It was to be canceled, but no way", "ann"),
     ),
     (
@@ -229,7 +262,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
         Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("parts", "step"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
@@ -275,9 +308,9 @@ def test_only_a_threshold_that_stops_forgives_and_what_was_forgiven_stays_so() -
 
 
 def every_view() -> Iterator[View]:
-    for state, wish, going, in_flight, stops, trouble, cut_off, retries, action in product(
+    for state, kind, going, in_flight, stops, trouble, cut_off, retries, action in product(
         RunState,
-        (None, *Wish),
+        (None, *RequestKind),
         (None, batch(BatchState.PENDING, pending=5), batch(pending=2, failed=3), batch(completed=5)),
         (0, 1),
         (False, True),
@@ -288,7 +321,7 @@ def every_view() -> Iterator[View]:
     ):
         threshold = action and Threshold(share=Share(Fraction(1), Unit.DEVICES), scope=Scope.BATCH, action=action)
         yield view(
-            run=replace(RUN, state=state, asked=wish and asked(wish), go_on_at=BEFORE),
+            run=replace(RUN, state=state, stop_request=kind and stop_request(kind), next_batch_at=BEFORE),
             batch=going,
             in_flight_count=in_flight,
             unsettled_count=in_flight,
@@ -303,9 +336,9 @@ def every_view() -> Iterator[View]:
 def test_every_view_has_one_step_that_its_state_allows() -> None:
     for each in every_view():
         step = decide(each)
-        has_reason = bool(each.run.asked or each.is_stopping or each.trouble)
+        has_reason = bool(each.run.stop_request or each.is_stopping or each.trouble)
         match step:
-            case Rest():
+            case Nothing():
                 assert each.run.state.has_ended
             case Settle():
                 assert each.cut_off_count

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.fleet_job import plan
+from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
 from azext_iotjobs.model.rollout import BatchSizes, Share, Unit, parse_batch_sizes
-from azext_iotjobs.model.run import Attempt
 
 counts = st.integers(1, 2000).map(lambda number: Share(Fraction(number), Unit.DEVICES))
 percents = st.fractions(Fraction(1, 100), 100, max_denominator=100).map(lambda part: Share(part, Unit.PERCENT))
@@ -50,20 +50,20 @@ def test_each_device_is_in_exactly_one_hub_job_whose_condition_is_short_enough(
     devices: list[tuple[str, str | None]],
 ) -> None:
     attempts = [Attempt(seq=n, device_id=d, module_id=m, tries=0) for n, (d, m) in enumerate(devices)]
-    parts = list(plan.parts(attempts))
-    assert [each for part in parts for each in part.devices] == attempts
-    for part in parts:
-        assert len(part.condition) <= MAX_CHARACTERS
-        assert part.condition.endswith(in_list("deviceId", (each.device_id for each in part.devices)))
-        (module,) = {each.module_id for each in part.devices}
-        assert (module is not None) == part.condition.startswith("FROM devices.modules WHERE moduleId = ")
+    jobs = list(plan.hub_jobs(attempts))
+    assert [each for job in jobs for each in job.devices] == attempts
+    for job in jobs:
+        assert len(job.condition) <= MAX_CHARACTERS
+        assert job.condition.endswith(in_list("deviceId", (each.device_id for each in job.devices)))
+        (module,) = {each.module_id for each in job.devices}
+        assert (module is not None) == job.condition.startswith("FROM devices.modules WHERE moduleId = ")
 
 
 @pytest.mark.parametrize("name", ["device-{:04}", "it's-{:04}", "{:0128}"])
 @pytest.mark.parametrize("module_id", [None, "m'1"])
 def test_hub_jobs_are_as_full_as_they_can_be_and_no_fuller(name: str, module_id: str | None) -> None:
     attempts = [Attempt(seq=n, device_id=name.format(n), module_id=module_id, tries=0) for n in range(2000)]
-    *full, last = plan.parts(attempts)
+    *full, last = plan.hub_jobs(attempts)
     one_more = len(", " + quoted(name.format(0)))
     assert len(full) > 2 and len(last.devices) <= len(full[0].devices)
     for each in full:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.rollout import Scope, Share, Threshold, Unit, parse_share
-from azext_iotjobs.model.run import Batch, BatchState, Tally
+from azext_iotjobs.model.run import Batch, Tally
+from azext_iotjobs.model.run_state import BatchState
 from tests.fleet_job.test_engine import RUN
 
 

@@ -4,7 +4,7 @@ from math import ceil
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action
+from azext_iotjobs.model.fleet_job import Action
 from azext_iotjobs.model.job_limit import job_limit_s
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.tier import TierFacts

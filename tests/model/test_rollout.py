@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, OfRun, Targets, check_id, id_with
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Targets, check_id, id_with
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import (
     BatchSizes,
@@ -63,20 +63,20 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("1 to 10 times", lambda: Retry(tries={"offline": 0})),
     ("no class of failure given", lambda: Retry(tries={})),
     ("pause", lambda: Retry(tries={"offline": 1}, pause_s=0)),
-    ("--retry-growth is 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
+    ("retry_growth is 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=0)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=A_MONTH_S + 1)),
     ("pause", lambda: Rollout(pause_s=-1)),
-    ("--batch-pause.*give 0 to 30 days", lambda: Rollout(pause_s=A_MONTH_S + 1)),
+    ("batch_pause_s.*give 0 to 30 days", lambda: Rollout(pause_s=A_MONTH_S + 1)),
     ("1 to 1000000 devices", lambda: Threshold(share=TEN_PERCENT, min_sample=1_000_001)),
-    ("--concurrency 0", lambda: Delivery(concurrency=0)),
-    ("--rate", lambda: Delivery(rate=float("nan"))),
-    ("--limit 0", lambda: Targets(group="g", limit=0)),
-    ("--sample", lambda: Targets(group="g", sample_percent=Fraction(0))),
-    ("--fleet-job-id", lambda: check_id("Night")),
-    ("--fleet-job-id", lambda: check_id("-x")),
-    ("--fleet-job-id", lambda: check_id("x" * 41)),
-    ("--display-name has 149", lambda: Definition(action=METHOD, targets=SOME, display_name="x" * 149)),
+    ("concurrency 0", lambda: Delivery(concurrency=0)),
+    ("rate", lambda: Delivery(rate=float("nan"))),
+    ("limit 0", lambda: Targets(group="g", limit=0)),
+    ("sample_percent", lambda: Targets(group="g", sample_percent=Fraction(0))),
+    ("fleet_job_id", lambda: check_id("Night")),
+    ("fleet_job_id", lambda: check_id("-x")),
+    ("fleet_job_id", lambda: check_id("x" * 41)),
+    ("display_name has 149", lambda: Definition(action=METHOD, targets=SOME, display_name="x" * 149)),
     ("modulesContent", lambda: Action(content={"modules": {}})),
 ]
 
@@ -106,7 +106,7 @@ def test_one_action_and_one_way_to_name_devices() -> None:
     with pytest.raises(MissingChoice):
         Targets()
     with pytest.raises(ConflictingChoice):
-        Targets(group="g", of_run=OfRun(fleet_job_id="j", run_number=1, words=frozenset({"failed"})))
+        Targets(group="g", of_run=DevicesOfRun(fleet_job_id="j", run_number=1, words=frozenset({"failed"})))
     with pytest.raises(ConflictingChoice):
         Targets(group="g", limit=1, sample_percent=Fraction(1))
 

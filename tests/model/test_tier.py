@@ -3,7 +3,7 @@
 import pytest
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.tier import TierFacts, choose_driver, estimates
 from azext_iotjobs.model.twin import TwinPatch

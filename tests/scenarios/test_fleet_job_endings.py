@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.connection_string import parse_connection_string
-from tests.helpers.fleet_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, Fleet, Place, counts
+from tests.helpers.fleet_job_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 
 BY = {"calls": ("--driver", "calls", "--concurrency", "3"), "jobs": ("--driver", "jobs")}
@@ -42,7 +42,7 @@ def rows(place: Place, name: str, state: str) -> list[str]:
 def test_when_a_job_is_in_a_stopped_state_you_can_select_continue_to_resume_running_the_job(
     kept: Place, devices: Fleet, calls: list[str], tmp_path: Path
 ) -> None:
-    """By hub jobs: what runs at the stop goes on by itself, and is read when the run goes on."""
+    """By hub jobs: what runs at the stop continues by itself, and is read when the run is resumed."""
     with held(kept, devices, "by-jobs", tmp_path, *BY["jobs"]) as running:
         stopped = kept.ok("stop", "-j", "by-jobs", "--reason", "lunch")
         assert running.wait(30) == 6
@@ -69,9 +69,8 @@ def test_a_run_whose_process_is_killed_is_gone_on_with(
         running.kill()
     devices.gate.set()
     shown = kept.run("show", "-j", name)
-    assert (
-        shown.json["status"] == "running" and "Nobody carries" in shown.stderr and f"resume -j {name}" in shown.stderr
-    )
+    assert shown.json["status"] == "running"
+    assert "No process has executed" in shown.stderr and f"resume -j {name}" in shown.stderr
     devices.hold(len(ALL) + 1)
     ended = kept.ok("resume", "-j", name, code=4)
     progress, uncertain = ended["progress"], rows(kept, name, "uncertain")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fleet_scenario import ALL, FAILING, Fleet, Place, counts
+from tests.helpers.fleet_job_scenario import ALL, FAILING, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 
 TTL_S = 40
@@ -58,7 +58,7 @@ def test_by_hub_jobs_a_device_that_is_away_is_named_and_nothing_false_is_shown(
         assert stopped.code == 0 and running.wait(30) == 6
         assert counts(stopped.json["progress"]) == (0, 0, 0, 8) and stopped.json["progress"]["inProgress"] == 5
         for each in (stopped.stderr, said(tmp_path)):
-            assert "goes on by itself until" in each and "5 devices in progress, 4 had ended" in each
+            assert "continues by itself until" in each and "5 devices in progress, 4 had ended" in each
         assert "5 in progress, 8 pending" in said(tmp_path) and " s left" not in said(tmp_path)
     again = kept.run("stop", "-j", name)
     assert again.code == 0 and again.json["reason"] == "lunch" and "is stopped already" in again.stderr
@@ -89,7 +89,7 @@ def test_one_stopped_night_does_not_block_the_nights_that_follow(
         wait_until("it is held", lambda: len(calls) >= 4 or running.poll() is not None)
         stop = kept.run("stop", "-j", "nightly", "--poll-duration", "2")
         assert stop.code == 7 and "1 call is under way: d-003" in stop.stderr and "at the latest" in stop.stderr
-        assert f"process {running.pid} sees to that" in stop.stderr
+        assert f"process {running.pid} sees to it" in stop.stderr
         devices.gate.set()
         assert running.wait(30) == 6
     devices.hold(len(ALL) + 1)
@@ -102,7 +102,7 @@ def test_one_stopped_night_does_not_block_the_nights_that_follow(
     assert kept.run("run", "-j", "nightly", "--if-unfinished", "fail").code == 9
     went_on = kept.run("run", "-j", "nightly", "--if-unfinished", "resume", "--limit", "1")
     assert (went_on.code, went_on.json["run"], counts(went_on.json["progress"])) == (0, 1, (10, 0, 0, 0))
-    assert "gone on with" in went_on.stderr and sorted(calls) == ALL[:10], "each device once"
+    assert "it is resumed" in went_on.stderr and sorted(calls) == ALL[:10], "each device once"
     anew = kept.ok("run", "-j", "nightly", "--if-unfinished", "resume", "--sample", "25%", "--mrt", "20", "--mct", "5")
     assert (anew["run"], anew["samplePercent"], anew["progress"]["total"]) == (2, 25, 3)
     delivery = anew["delivery"]
@@ -113,7 +113,7 @@ def test_one_stopped_night_does_not_block_the_nights_that_follow(
     assert kept.ok("show", "-j", "nightly-r1")["action"]["responseTimeoutInSeconds"] == 15
 
 
-def test_a_run_that_somebody_carries_on_has_the_same_code_for_every_verb_that_would(
+def test_a_run_that_another_process_executes_has_the_same_code_for_every_verb_that_would(
     kept: Place, devices: Fleet, calls: list[str], tmp_path: Path
 ) -> None:
     devices.hold(2)
@@ -151,7 +151,7 @@ def test_what_a_hub_counts_as_succeeded_is_not_called_so_where_devices_answered_
 
 
 @pytest.mark.parametrize("verb", ["list", "list-runs", "show"])
-def test_tables_show_the_version_that_a_run_carries_out(kept: Place, calls: list[str], verb: str) -> None:
+def test_tables_show_the_version_that_a_run_executes(kept: Place, calls: list[str], verb: str) -> None:
     name = f"versions-{verb}"
     kept.create(name, "--mn", "ping", "--device-ids", ALL[0], "--run")
     kept.ok("update", "-j", name, "--description", "newer")

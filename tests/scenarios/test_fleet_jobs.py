@@ -15,7 +15,7 @@ import pytest
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.simulator.events import ActivityKind
 from tests.conftest import ScenarioHub
-from tests.helpers.fleet_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, SLOW, Fleet, Place, counts
+from tests.helpers.fleet_job_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, SLOW, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 
 BY_JOBS = ("--driver", "jobs", "--batch", "30")  # the sixth failure is in the third batch

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Ran
-from tests.helpers.fleet_scenario import Place
+from tests.helpers.fleet_job_scenario import Place
 
 VICTIM = "steps-victim"
 COMMA = "steps-x,y:z=w"

@@ -1,7 +1,7 @@
-"""Where fleet jobs are kept, and which hub is meant: both are decided when a handler asks.
+"""The store of fleet jobs, and the hub: both are opened when a handler needs them.
 
-A fleet job knows its hub: where none is typed, it is that one. Commands that only look need no hub; one that is typed
-must be the fleet job's, or picks those of that hub.
+A fleet job knows its hub: where none is typed, it is that one. Commands that only read need no hub; one that is typed
+must be the fleet job's, or selects those of that hub.
 """
 
 from functools import cached_property
@@ -12,16 +12,16 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
-from azext_iotjobs.fleet_job.store.database import Access
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob
+from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
-if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
+if TYPE_CHECKING:  # commands that only read start without what opens a hub
     from azext_iotjobs.cli.hub_access.resolve import ChosenHub
     from azext_iotjobs.clients.hub import HubClient
 
@@ -31,10 +31,10 @@ HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
 
-class FleetPlace:
+class FleetJobContext:
     """The state folder and the hub arguments, as they were typed.
 
-    Handlers call it `client`: az takes every other name for an option's.
+    Handlers call it `client`: az takes every other name for an option.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class FleetPlace:
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
 
     @cached_property
-    def store(self) -> FleetStore:
-        """The open state folder. Raises BadValue, StateError."""
+    def store(self) -> SqliteStore:
+        """The open store. Raises BadValue, StateError."""
         if self._folder is None:
-            return FleetStore(running_hubs.state_folder().parent / FOLDER, self._access)
+            return SqliteStore.open(running_hubs.state_folder().parent / FOLDER, self._access)
         if not self._folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
         folder = Path(self._folder)
@@ -71,11 +71,11 @@ class FleetPlace:
         if is_needed and not folder.exists():
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
-                hint="Name the folder in which the fleet jobs are kept; `create` makes one.",
+                hint="Name the folder that holds the fleet jobs; `create` makes one.",
             )
-        store = FleetStore(folder, self._access)
+        store = SqliteStore.open(folder, self._access)
         if is_needed and not store.database.is_there:
-            logger.warning("No fleet jobs are kept in %s.", folder)
+            logger.warning("There are no fleet jobs in %s.", folder)
         return store
 
     @property
@@ -124,19 +124,21 @@ class FleetPlace:
         return client_of(chosen)
 
 
-def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access, rights: Rights = ALL_RIGHTS) -> FleetPlace:
+def fleet_job_context(
+    cli_ctx: Any, command_args: dict[str, Any], access: Access, rights: Rights = ALL_RIGHTS
+) -> FleetJobContext:
     """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
 
     access: what the command does; one that only plans reads.  rights: that a policy must have, where one is chosen.
     """
-    if command_args.get("only_plans"):
+    if command_args.get("dry_run"):
         access = Access.PLAN if access is Access.MAKE else Access.READ
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
-    sku, units = command_args.pop("hub_tier", None), command_args.pop("hub_units", None)
+    sku, units = command_args.pop("sku", None), command_args.pop("units", None)
     if sku is None and units is not None:
         raise MissingChoice("--units goes with --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
-    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier, access, rights)
+    return FleetJobContext(cli_ctx, arguments, command_args.pop("state_dir", None), tier, access, rights)
 
 
 def _tier_of(chosen: "ChosenHub") -> TierFacts | None:
@@ -163,7 +165,7 @@ def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
         hint=Text(
-            "Leave -n and --login out, or take it to the other hub: ",
-            command("iot hub fleet-job copy", "-j", job.fleet_job_id, "-n", "HUB"),
+            "Leave -n and --login out, or copy it for the other hub: ",
+            command("iot hub fleet-job copy", fleet_job_id=job.fleet_job_id, hub="HUB"),
         ),
     )

@@ -3,22 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
-from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
+from azext_iotjobs.clients.fleet_job_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.fleet import Definition, FleetJob
+from azext_iotjobs.model.fleet_job import Definition, FleetJob
 from azext_iotjobs.operations.fleet_job import planning
 
 
-def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dict[str, Any]:
-    """What a run of a fleet job, saved or not, would be now. Raises UserError, NotFound, HubAnswer, LinkError."""
-    once = replace(job, definition=limited(cmd, job.definition))
+def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob) -> dict[str, Any]:
+    """What a run of a fleet job would be now.
+
+    job: saved or not.  hub: its hub.  Raises UserError, NotFound, HubAnswer, LinkError.
+    """
+    once = replace(job, definition=with_device_limit(cmd, job.definition))
     progress = new_progress(cmd)
     try:
-        found = planning.preview(place.store, hub, once, place.tier, progress.chosen, warn_of_idle)
+        found = planning.preview(
+            context.store, hub, once, context.tier, planning.SelectionObserver(progress.on_count, warn_of_idle)
+        )
     finally:
         progress.end()
     selection = job.definition.targets.selection
@@ -37,7 +42,7 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dic
     }
 
 
-def limited(cmd: Any, definition: Definition) -> Definition:
-    """A definition with the standing limit of devices, where it has none of its own. Raises BadValue."""
+def with_device_limit(cmd: Any, definition: Definition) -> Definition:
+    """A definition with the configured limit of devices, where it has none of its own. Raises BadValue."""
     limit = most_devices(cmd, definition.targets.max_devices)
     return replace(definition, targets=replace(definition.targets, max_devices=limit))

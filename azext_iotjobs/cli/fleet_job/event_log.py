@@ -1,4 +1,4 @@
-"""--events of a run: each thing that happens, as a line of JSON, as it happens; and who else is told."""
+"""--events of a run: each event as a line of JSON, as it happens; and the observers of a run."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.cli.output.event_file import check_event_file, open_event_file, open_for_appending, unwritable
-from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.run_events import Event
 
 logger = get_logger(__name__)
 
-LAST_BYTES = 256 * 1024  # of a file that is written on; an event is shorter
+LAST_BYTES = 256 * 1024  # of a file that is added to; an event is shorter
 
 
 class EventFile:
@@ -35,7 +35,7 @@ class EventFile:
         self._floor = _last_instant(path) if appends and os.path.isfile(path) else None
 
     def add(self, event: Event) -> None:
-        """Write an event. A file that takes no more ends the writing, with a warning; the run goes on."""
+        """Write an event. A file that cannot be written ends the writing, with a warning; the run continues."""
         if not self._is_whole:
             return
         if self._floor is not None and event.at < self._floor:  # the clock was set back since the last process
@@ -46,29 +46,29 @@ class EventFile:
                 line = line[os.write(self._file, line) :]
         except OSError as err:
             self._is_whole = False
-            logger.warning("--events %s takes no more (%s); the run goes on without it.", self._path, err.strerror)
+            logger.warning("--events %s takes no more (%s); the run continues without it.", self._path, err.strerror)
 
     def close(self) -> None:
         """Close it."""
         os.close(self._file)
 
 
-class Told:
-    """Who is told of a run: a person, and a file."""
+class RunObservers:
+    """Passes events of a run on to what a person sees, and to a file."""
 
     def __init__(self, progress: Progress | None, events: EventFile | None) -> None:
         self._progress = progress
         self._events = events
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Something has happened."""
         if self._events is not None:
             self._events.add(event)
         if self._progress is not None:
-            self._progress.heard(event)
+            self._progress.on_event(event)
 
     def close(self) -> None:
-        """The run is over, as far as this process goes."""
+        """The run is over, as far as this process is concerned."""
         if self._progress is not None:
             self._progress.end()
         if self._events is not None:

@@ -7,19 +7,19 @@ DIFFERENCE = (
     "thresholds, retries and results, run by this tool."
 )
 RUNNING = (
-    "It waits for the end, and says on stderr how far it is. Ctrl-C lets calls under way end, then the run is stopped, "
-    "and `resume` goes on; a second Ctrl-C leaves at once. `stop` does the same from another terminal. A process that "
-    "dies leaves a run that `resume` goes on with: no device is forgotten, none is called twice without being asked. "
+    "It waits for the end, and reports progress on stderr. Ctrl-C lets calls under way end and stops the run, which "
+    "`resume` continues; a second Ctrl-C leaves at once. `stop` does the same from another terminal. `resume` also "
+    "continues a run whose process has died: no device is forgotten, and none is called twice unless you request it. "
     "Exit codes: 0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, "
-    "6 it was stopped, 8 there is no device. On more than 100 devices of a hub that is not local it asks, unless --yes "
-    "is given or there is no terminal."
+    "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
+    "asks for confirmation, unless --yes is given or there is no terminal."
 )
-NO_HUB = "No hub is needed: a fleet job knows its own. One that is typed must be that."
+NO_HUB = "No hub needs to be given: a fleet job knows its own. One that is given must be that one."
 
 group(
     "iot hub fleet-job",
     "Manage fleet jobs: many devices in batches, with thresholds and results, run by this tool.",
-    f"{DIFFERENCE} Fleet jobs and what they did are kept on this machine, for 30 days at least.",
+    f"{DIFFERENCE} Fleet jobs and their results are stored on this machine, for 30 days at least.",
 )
 group("iot hub fleet-job group", "Manage device groups: conditions that are saved under a name.")
 
@@ -38,7 +38,7 @@ command(
         "--cancellation-threshold-batch",
     ),
     (
-        "Try devices that are off line again at the end, up to three times; see first what it would take.",
+        "Try devices that are offline again at the end, up to three times; first see what it would take.",
         "az iot hub fleet-job create -n localhost -j reboot-7 --method-name reboot --devices-file devices.csv "
         "--retry offline=3 --retry-when at-end --retry-pause 10m --dry-run",
     ),
@@ -64,58 +64,58 @@ command(
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
     (
-        "Every night, whatever became of the night before.",
+        "Every night, even if the run of the night before has not ended.",
         "az iot hub fleet-job run -j fw-7 --if-unfinished cancel",
     ),
     ("On a twentieth of its devices first.", "az iot hub fleet-job run -j fw-7 --sample 5%"),
-    long="Which devices there are is fixed when it starts. What is given here counts for this run alone, and is "
-    "recorded with it; the rest is as it was saved. Exit code 9: another run of it has not ended, or somebody else "
-    f"carries it on; the error says who, and --if-unfinished what else can be done. {RUNNING}",
+    long="Its devices are fixed when it starts. Options given here count for this run alone, and are recorded with it; "
+    "the rest is as it was saved. Exit code 9: an earlier run has not ended, or another process executes it; the error "
+    f"names the process, and --if-unfinished says what else to do then. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
-    "Go on with the last run of a fleet job that was stopped, broke off, or whose process has ended.",
-    ("Go on.", "az iot hub fleet-job resume -j fw-7"),
-    ("Go on, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
-    long="A run that somebody carries on is refused with exit code 9; the error says who and until when. Whoever "
-    f"resumes a run that its threshold stopped accepts the failures so far. {RUNNING}",
+    "Resume the last run of a fleet job that was stopped, broke off, or lost its process.",
+    ("Resume it.", "az iot hub fleet-job resume -j fw-7"),
+    ("Resume it, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
+    long="While another process executes the run, it is refused with exit code 9; the error names the process, and "
+    f"until when. Resuming a run that its threshold stopped accepts the failures so far. {RUNNING}",
 )
 command(
     "iot hub fleet-job rerun",
     "Run a fleet job again on the devices of a run that failed, or on others of it, under a new id.",
     ("On those that failed.", "az iot hub fleet-job rerun -j fw-7"),
     (
-        "On those that were off line or silent in its first run, in another batch size.",
+        "On those that were offline or silent in its first run, with another batch size.",
         "az iot hub fleet-job rerun -j fw-7 --run 1 --on offline,timeout --batch 5 --new-fleet-job-id fw-7-again",
     ),
     (
         "On the first ten that failed, but not on the one that is being repaired.",
         "az iot hub fleet-job rerun -j fw-7 --limit 10 --exclude pump-3",
     ),
-    long="The new fleet job keeps the id of its parent. Uncertain devices may have been operated: they are meant only "
-    f"with --on uncertain. {RUNNING}",
+    long="The new fleet job records the id of its parent. Uncertain devices may have been operated: they are included "
+    f"only with --on uncertain. {RUNNING}",
 )
 command(
     "iot hub fleet-job stop",
-    "Stop the last run of a fleet job; `resume` goes on with it.",
+    "Stop the last run of a fleet job; `resume` continues it.",
     ("Stop it, and say why.", "az iot hub fleet-job stop -j fw-7 --reason 'battery alarms'"),
-    long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it goes on, and "
-    "a resume reads what it did. Exit code 7: something is still under way; the run stops when that has ended. "
-    "What that is, and until when, is said while it waits. A run that is stopped already stays so. "
+    long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
+    "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
+    "While it waits, it reports what that is, and until when. A run that is already stopped stays so. "
     f"{NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
-    long="What has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that nobody "
-    "carries on is ended here; the hub is asked only by --driver jobs, for what its jobs did.",
+    long="Whatever has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that no "
+    "process executes is ended here; the hub is contacted only for results of its jobs (--driver jobs).",
 )
 command(
     "iot hub fleet-job show",
     "Show a fleet job: what it does, and its last run with batches and counts.",
     ("Show its counts.", "az iot hub fleet-job show -j fw-7 --query lastRun.progress"),
-    ("Show its first run, and what it was then.", "az iot hub fleet-job show -j fw-7 --run 1"),
+    ("Show its first run, and the fleet job as it was then.", "az iot hub fleet-job show -j fw-7 --run 1"),
     long=NO_HUB,
 )
 command(
@@ -124,8 +124,8 @@ command(
     ("What ran in the last 30 days.", "az iot hub fleet-job list --since 30d -o table"),
     ("What is running on one hub.", "az iot hub fleet-job list -n localhost --state running"),
     ("What is saved and has not run.", "az iot hub fleet-job list --saved"),
-    ("Those of ring 2 that speak of the south.", "az iot hub fleet-job list --labels ring=2 --contains south"),
-    long="No hub is needed; one that is typed picks its own fleet jobs.",
+    ("Those of ring 2 that mention the south.", "az iot hub fleet-job list --labels ring=2 --contains south"),
+    long="No hub needs to be given; one that is given selects its own fleet jobs.",
 )
 command(
     "iot hub fleet-job list-runs",
@@ -141,45 +141,45 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed --columns deviceId,errorClass,methodStatus,errorText "
         "-o table",
     ),
-    ("All rows into a file that a spreadsheet opens.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
+    ("All rows, in a file for a spreadsheet.", "az iot hub fleet-job results -j fw-7 --output-file fw-7.csv"),
     (
-        "Those that were not reached, and those of which nobody knows.",
+        "Those that were not reached, and those that are uncertain.",
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
     long="A device is pending, in progress, completed, failed or uncertain: whether that one was operated cannot be "
-    "known, because the process or the connection broke in the call. Rows have the columns of `job results`, batch and "
-    f"tries; deleted is there with --check-registry, which asks the hub. {NO_HUB}",
+    "known, because the process or the connection broke during the call. Rows have the columns of `job results`, batch "
+    f"and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",
     "Save a fleet job once more under a new id, with changes.",
-    ("The same once more, as fw-7-copy.", "az iot hub fleet-job copy -j fw-7"),
+    ("The same again, as fw-7-copy.", "az iot hub fleet-job copy -j fw-7"),
     (
         "The same for another site.",
         "az iot hub fleet-job copy -j fw-7 --new-fleet-job-id fw-7-south --query-condition \"tags.site = 'south'\"",
     ),
-    long="Its display name gets Copy behind it unless one is given. With -n it is for that hub. Nothing runs.",
+    long="Its display name ends in Copy unless one is given. With -n the copy belongs to that hub. Nothing runs.",
 )
 command(
     "iot hub fleet-job update",
-    "Change a fleet job: another version of it, that later runs carry out.",
+    "Change a fleet job: save another version, which later runs execute.",
     (
         "Smaller batches, and no threshold.",
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
-    long="What is not given stays. A run names the version that it carries out, and keeps it.",
+    long="What is not given stays as it is. A run keeps the version that it executes.",
 )
 command(
     "iot hub fleet-job delete",
     "Delete a fleet job with its runs and results, or old runs of all of them.",
     ("Delete one.", "az iot hub fleet-job delete -j fw-7"),
     (
-        "Forget runs that ended more than 90 days ago, without being asked.",
+        "Delete runs that ended more than 90 days ago, without confirmation.",
         "az iot hub fleet-job delete --older-than 90d --yes",
     ),
-    long="A fleet job that runs is refused. It asks first, and without a terminal it is an error, unless --yes is "
-    "given. Nothing is done to devices.",
+    long="A fleet job that runs is refused. It asks for confirmation; without a terminal that is an error, unless "
+    "--yes is given. Nothing is done to devices.",
 )
 command(
     "iot hub fleet-job group create",
@@ -188,33 +188,33 @@ command(
         "Save a site's devices.",
         "az iot hub fleet-job group create -n localhost --group north --query-condition \"tags.site = 'north'\"",
     ),
-    long="Which devices are in the group is asked of the hub when a run starts. A name that is taken is refused: "
+    long="The hub selects the devices of the group when a run starts. A name that is taken is refused: "
     "`group update` changes its condition.",
 )
 command(
     "iot hub fleet-job group show",
-    "Show a device group, and which fleet jobs use it. No hub is asked.",
+    "Show a device group, and which fleet jobs use it. Nothing is sent to a hub.",
     ("Show one.", "az iot hub fleet-job group show --group north"),
 )
 command(
     "iot hub fleet-job group update",
     "Save another condition under the name of a device group.",
     (
-        "Leave out what is being repaired.",
+        "Exclude what is being repaired.",
         "az iot hub fleet-job group update --group north --query-condition \"tags.site = 'north' AND tags.repair != "
         'true"',
     ),
-    long="Fleet jobs that use it mean other devices in their next run; runs that there are keep theirs.",
+    long="Fleet jobs that use it select other devices in their next run; existing runs keep theirs.",
 )
 command(
     "iot hub fleet-job group list",
-    "List the device groups that are saved, of all hubs or of one. No hub is asked.",
+    "List the saved device groups, of all hubs or of one. Nothing is sent to a hub.",
     ("List them.", "az iot hub fleet-job group list -o table"),
 )
 command(
     "iot hub fleet-job group delete",
-    "Delete a device group; no device is touched, and no hub is asked.",
+    "Delete a device group. Nothing is sent to a hub.",
     ("Delete one.", "az iot hub fleet-job group delete --group north"),
-    long="Where saved fleet jobs use it, it asks first, naming them; without a terminal that is an error, unless --yes "
-    "is given.",
+    long="When saved fleet jobs use it, it names them and asks for confirmation; without a terminal that is an error, "
+    "unless --yes is given.",
 )

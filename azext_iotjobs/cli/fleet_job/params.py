@@ -1,7 +1,6 @@
 """Options of fleet jobs.
 
-What belongs to a definition are extras: az gives them to the handler as keywords, and `definition_options.py` has their
-names.
+Those that handlers take in groups are extras: the fields of DefinitionOptions, RunOptions and others have their names.
 """
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
@@ -28,14 +27,14 @@ TIERS = ("F1", "B1", "B2", "B3", "S1", "S2", "S3")
 def timeouts(default: str, group: str) -> Group:
     return (
         extra(
-            "connect_timeout",
+            "our_method_connect_timeout",
             "--method-connect-timeout --mct",
             f"Seconds that the hub waits for a device to connect, 0 to 300. {default}",
             group=group,
             type=int,
         ),
         extra(
-            "response_timeout",
+            "our_method_response_timeout",
             "--method-response-timeout --mrt",
             f"Seconds that the hub waits for a device's answer, connecting included, 5 to 300. {default}",
             group=group,
@@ -46,18 +45,16 @@ def timeouts(default: str, group: str) -> Group:
 
 NARROWER: Group = (
     extra(
-        "first_devices",
+        "limit",
         "--limit",
         "Only the first so many of them, in the order in which they are named, of a condition in that of "
         "their ids. 0 takes a limit away.",
         group=ON_DEVICES,
         type=int,
     ),
+    extra("sample", "--sample", "A random sample of so many percent, such as 5%, rounded up.", group=ON_DEVICES),
     extra(
-        "share_of_devices", "--sample", "A random sample of so many percent, such as 5%, rounded up.", group=ON_DEVICES
-    ),
-    extra(
-        "sample_seed",
+        "seed",
         "--seed",
         "With --sample: another number is another sample. Default: 0.",
         group=ON_DEVICES,
@@ -68,23 +65,23 @@ NARROWER: Group = (
 
 ACTION: Group = (
     extra(
-        "patch",
+        "our_twin_patch",
         "--twin-patch --patch",
         f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
         group=ON_ACTION,
         nargs="+",
     ),
     extra(
-        "desired_json",
+        "our_desired",
         "--desired",
         "Desired properties alone, in place of --twin-patch: `light=5`, or in the other forms.",
         group=ON_ACTION,
         nargs="+",
     ),
-    extra("tags_json", "--tags", "Tags alone, or with --desired.", group=ON_ACTION, nargs="+"),
-    extra("method", "--method-name --mn", "Name of the direct method that is called.", group=ON_ACTION),
+    extra("our_tags", "--tags", "Tags alone, or with --desired.", group=ON_ACTION, nargs="+"),
+    extra("our_method_name", "--method-name --mn", "Name of the direct method that is called.", group=ON_ACTION),
     extra(
-        "method_json",
+        "our_method_payload",
         "--method-payload --mp",
         f"Payload of the method: {JSON_FORMS}. Default: null.",
         group=ON_ACTION,
@@ -92,14 +89,14 @@ ACTION: Group = (
     ),
     *timeouts("Default: 30.", ON_ACTION),
     extra(
-        "edge_content",
+        "our_content",
         "--content -k",
         "Configuration content that is applied to edge devices, with modulesContent: JSON or `@file`.",
         group=ON_ACTION,
         nargs="+",
     ),
     extra(
-        "success",
+        "success_status",
         "--success-status",
         f"Method statuses with which a device has succeeded: numbers and ranges. Default: {DEFAULT_SUCCESS_STATUS}.",
         group=ON_ACTION,
@@ -108,55 +105,57 @@ ACTION: Group = (
 
 
 NEW_ID: Group = (
-    option("fleet_job", "--fleet-job-id -j", "Id of the fleet job: at most 40 of a-z, 0-9, dash, dot and underscore."),
+    option(
+        "fleet_job_id", "--fleet-job-id -j", "Id of the fleet job: at most 40 of a-z, 0-9, dash, dot and underscore."
+    ),
 )
 
 
-ID: Group = (option("fleet_job", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.fleet_job_ids),)
+ID: Group = (option("fleet_job_id", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.fleet_job_ids),)
 
 
 def other_id(default: str) -> Group:
-    return (option("new_job", "--new-fleet-job-id", f"Id of the new fleet job. Default: {default}."),)
+    return (option("new_fleet_job_id", "--new-fleet-job-id", f"Id of the new fleet job. Default: {default}."),)
 
 
 STATE: Group = (
     extra(
-        "state_path",
+        "state_dir",
         "--state-dir",
-        "Folder in which fleet jobs are kept. Default: iotjobs/fleet-jobs in az's configuration folder.",
+        "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
     ),
 )
 
 
 NAMES: Group = (
-    extra("display_as", "--display-name", "What the fleet job is called, at most 148 characters. Default: its id."),
-    extra("described", "--description", "What it is for."),
-    extra("label_pairs", "--labels", 'Labels, as name=value with spaces between them. "" takes all away.', nargs="*"),
+    extra("display_name", "--display-name", "What the fleet job is called, at most 148 characters. Default: its id."),
+    extra("description", "--description", "What it is for."),
+    extra("our_labels", "--labels", 'Labels, as name=value with spaces between them. "" removes all.', nargs="*"),
 )
 
 
 DEVICES: Group = (
     extra(
-        "condition",
+        "our_query_condition",
         "--query-condition -q",
         "The WHERE part of a twin query that selects the devices when a run starts, for example "
         "\"tags.site = 'north'\". All devices: *.",
         group=ON_DEVICES,
     ),
     extra(
-        "named_devices",
+        "our_device_ids",
         "--device-ids",
         f"Device ids {ID_LIST}",
         group=ON_DEVICES,
     ),
     extra(
-        "devices_path",
+        "devices_file",
         "--devices-file",
         "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input.",
         group=ON_DEVICES,
     ),
     extra(
-        "device_group",
+        "group",
         "--group --group-id",
         "Name of a device group, as `fleet-job group create` saved it.",
         group=ON_DEVICES,
@@ -167,7 +166,7 @@ DEVICES: Group = (
 
 FEWER: Group = (
     extra(
-        "left_out",
+        "exclude",
         "--exclude",
         f"Device ids to leave out, {ID_LIST}",
         group=ON_DEVICES,
@@ -178,7 +177,7 @@ FEWER: Group = (
 
 MOST: Group = (
     extra(
-        "devices_at_most",
+        "max_devices",
         "--max-devices",
         "Refuse a larger number of devices before anything is sent. A standing limit: "
         "az config set iotjobs.max_devices=N.",
@@ -190,16 +189,16 @@ MOST: Group = (
 
 ROLLOUT: Group = (
     extra(
-        "batch_text",
+        "batch",
         "--batch -b",
         "Devices in a batch: a number, a percentage such as 10% (rounded up), or a list such as 1,5,20% whose "
         "last one repeats. Default: one batch of all.",
         group=ON_ROLLOUT,
     ),
     extra(
-        "batch_kind",
+        "batch_type",
         "--batch-type --bt",
-        "What numbers of --batch without a sign count. Default: number.",
+        "What numbers in --batch without a % sign count. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
@@ -210,51 +209,51 @@ ROLLOUT: Group = (
         group=ON_ROLLOUT,
     ),
     extra(
-        "threshold_text",
+        "cancellation_threshold",
         "--cancellation-threshold --cth",
         "How many devices may fail, as a number or a percentage such as 5%; one more ends the run. `none` "
-        "takes it away.",
+        "removes the threshold.",
         group=ON_ROLLOUT,
     ),
     extra(
-        "threshold_kind",
+        "cancellation_threshold_type",
         "--cancellation-threshold-type --ctt",
-        "What --cancellation-threshold counts without a sign. Default: number.",
+        "What --cancellation-threshold counts without a % sign. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
     extra(
-        "threshold_per_batch",
+        "cancellation_threshold_batch",
         "--cancellation-threshold-batch --ctb",
-        "The threshold is of each batch, not of the whole run.",
+        "The threshold applies to each batch, not to the whole run.",
         group=ON_ROLLOUT,
         arg_type=get_three_state_flag(),
     ),
     extra(
-        "threshold_least",
+        "cancellation_threshold_min_sample",
         "--cancellation-threshold-min-sample --ctm",
-        "So many devices must have ended before the threshold is looked at. Default: 1.",
+        "How many devices must have ended before the threshold applies. Default: 1.",
         group=ON_ROLLOUT,
         type=int,
     ),
     extra(
-        "threshold_classes",
+        "cancellation_threshold_error_class",
         "--cancellation-threshold-error-class --cte",
         f"Failures that count, with commas between them: {', '.join(ERROR_CLASSES)}, uncertain. Default: all.",
         group=ON_ROLLOUT,
     ),
     extra(
-        "threshold_does",
+        "cancellation_threshold_action",
         "--cancellation-threshold-action --cta",
-        "What becomes of the run: canceled for good, or stopped, so that it can be resumed. Default: cancel.",
+        "What happens to the run: it is canceled for good, or stopped, so that it can be resumed. Default: cancel.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["cancel", "stop"]),
     ),
     extra(
-        "retry_text",
+        "retry",
         "--retry",
-        f"Failures that are tried again, and how often: offline=3,timeout. Out of {', '.join(ERROR_CLASSES)}. "
-        "`none` takes it away.",
+        f"Failures that are tried again, and how often: offline=3,timeout. Possible are {', '.join(ERROR_CLASSES)}. "
+        "`none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -268,19 +267,19 @@ ROLLOUT: Group = (
     extra(
         "retry_growth",
         "--retry-growth",
-        "By what the pause grows from try to try. Default: 2.",
+        "Factor by which the pause grows from try to try. Default: 2.",
         group=ON_ROLLOUT,
         type=float,
     ),
-    extra("retry_longest", "--retry-max-pause", "The longest pause. Default: 10m.", group=ON_ROLLOUT),
+    extra("retry_max_pause", "--retry-max-pause", "The longest pause. Default: 10m.", group=ON_ROLLOUT),
 )
 
 
 DRIVER: Group = (
     extra(
-        "driver_word",
+        "driver",
         "--driver",
-        "Who operates the devices: the hub by its jobs, this command by calls, or what is faster on the hub's "
+        "What operates the devices: the hub's jobs, calls by this command, or whichever is faster on the hub's "
         "tier; the result says why. Default: auto.",
         group=ON_DELIVERY,
         arg_type=get_enum_type(["jobs", "calls", "auto"]),
@@ -290,19 +289,19 @@ DRIVER: Group = (
 
 PACE: Group = (
     extra(
-        "concurrency", "--concurrency", "Calls under way at once, 1 to 200. Default: 10.", group=ON_DELIVERY, type=int
+        "concurrency", "--concurrency", "Calls at the same time, 1 to 200. Default: 10.", group=ON_DELIVERY, type=int
     ),
     extra(
-        "calls_a_second",
+        "rate",
         "--rate",
         "Calls a second at most. Default: as fast as they are answered; throttling slows all of them down.",
         group=ON_DELIVERY,
         type=float,
     ),
     extra(
-        "ttl_s",
+        "our_ttl",
         "--ttl",
-        "Seconds that a hub job may run at most; a device that is away holds its batch for so long. Default, "
+        "Seconds that a hub job may run at most; a device that is offline delays its batch for so long. Default, "
         "and 0: what the devices of the batch can need, by their number, the timeouts and the hub's "
         "tier.",
         group=ON_DELIVERY,
@@ -313,20 +312,20 @@ PACE: Group = (
 
 TIER: Group = (
     extra(
-        "hub_tier",
+        "sku",
         "--sku",
-        "The hub's tier, for estimates and --driver auto, where it is not known: it is of a hub that was "
-        "looked up in Azure with a key, and of a local hub.",
+        "The hub's tier, for estimates and --driver auto, if it is not known. It is known of a local hub, and of "
+        "one that was looked up in Azure with a key.",
         group=ON_DELIVERY,
         arg_type=get_enum_type(TIERS),
     ),
-    extra("hub_units", "--units", "Units of that tier. Default: 1.", group=ON_DELIVERY, type=int),
+    extra("units", "--units", "Units of that tier. Default: 1.", group=ON_DELIVERY, type=int),
 )
 
 
 PLAN: Group = (
-    option(
-        "only_plans",
+    extra(
+        "dry_run",
         "--dry-run",
         "Show how many devices and batches there are, and how long they take by each driver; change nothing.",
         action="store_true",
@@ -335,11 +334,11 @@ PLAN: Group = (
 
 
 RUNNING: Group = (
-    option("sure", "--yes -y", "Do not ask, whatever the number of devices.", action="store_true"),
-    option("events_path", "--events", "File for what happens, as JSON lines, as it happens."),
-    option("overwrites_events", "--overwrite", "With --events: replace a file that is there.", action="store_true"),
-    option(
-        "always_zero",
+    extra("our_yes", "--yes -y", "Do not ask for confirmation, whatever the number of devices.", action="store_true"),
+    extra("events", "--events", "File for events, as JSON lines, as they happen."),
+    extra("overwrite", "--overwrite", "With --events: replace an existing file.", action="store_true"),
+    extra(
+        "exit_zero",
         "--exit-zero",
         "End with exit code 0 also when devices failed, or the run was stopped or canceled.",
         action="store_true",
@@ -351,24 +350,24 @@ UNFINISHED: Group = (
     option(
         "if_unfinished",
         "--if-unfinished",
-        "What to do when the run before has not ended: end with exit code 9, go on with it in place of a "
-        "new one, or cancel it and run anew. Default: fail.",
+        "What to do when an earlier run has not ended: end with exit code 9, resume it instead of starting a "
+        "new one, or cancel it and start a new one. Default: fail.",
         arg_type=get_enum_type(["fail", "resume", "cancel"]),
     ),
 )
 
 
-RUN_AT_ONCE: Group = (option("runs", "--run", "Run it, too, and wait for its end.", action="store_true"),)
+RUN_AT_ONCE: Group = (option("run", "--run", "Also run it, and wait for its end.", action="store_true"),)
 
 
-RUN_NUMBER: Group = (option("run_number", "--run", "Number of the run. Default: the last one.", type=int),)
+RUN_NUMBER: Group = (option("run", "--run", "Number of the run. Default: the last one.", type=int),)
 
 
 ON: Group = (
     option(
-        "chosen_words",
+        "on",
         "--on",
-        "Which devices of the run: words out of all, pending, in-progress, completed, failed, uncertain, "
+        "Which devices of the run: one or more of all, pending, in-progress, completed, failed, uncertain, "
         f"{', '.join(ERROR_CLASSES)}, with commas between them.",
     ),
 )
@@ -377,9 +376,9 @@ ON: Group = (
 ASKING: Group = (
     option("reason", "--reason", "Why; it is recorded."),
     option(
-        "wait_limit_s",
+        "our_poll_duration",
         "--poll-duration --duration",
-        "Seconds to wait at most until calls and hub jobs under way have ended; 0: until they have.",
+        "Seconds to wait at most until calls and hub jobs under way have ended; 0: no limit.",
         type=int,
     ),
 )
@@ -387,50 +386,50 @@ ASKING: Group = (
 
 LIST_OPTIONS: Group = (
     option(
-        "run_state",
+        "state",
         "--state",
         "Only those in this state, which is that of their last run.",
         arg_type=get_enum_type(STATES),
     ),
-    option("since", "--since", "Only those made, edited or run in this time, such as 30d or 12h."),
-    option("only_saved", "--saved", "Only those that have not run.", action="store_true"),
+    option("since", "--since", "Only those created, edited or run within this time, such as 30d or 12h."),
+    option("saved", "--saved", "Only those that have not run.", action="store_true"),
     option(
-        "label_pairs",
+        "our_labels",
         "--labels --label",
         "Only those with all of these labels: name=value, or a name alone for any value.",
         nargs="+",
         action="extend",
     ),
     option(
-        "text",
+        "contains",
         "--contains",
-        "Only those with this text in their id, display name, description or a label, in capitals or not.",
+        "Only those with this text in their id, display name, description or a label, in upper or lower case.",
     ),
 )
 
 
 RESULTS_OPTIONS: Group = (
-    option(
-        "device_states",
+    extra(
+        "our_status",
         "--status",
         "Only devices in one of these states: pending, in-progress, completed, failed, uncertain, with "
         "commas between them.",
         nargs="+",
         action="extend",
     ),
-    option(
-        "error_kinds",
+    extra(
+        "error_class",
         "--error-class",
         f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
         nargs="+",
         action="extend",
     ),
-    option("one_device", "--device-id -d", "Only this device; an error where the run does not have it."),
+    extra("our_device_id", "--device-id -d", "Only this device; an error where the run does not have it."),
     *rows("File for the rows; - is stdout."),
     option(
-        "asks_registry",
+        "check_registry",
         "--check-registry",
-        "Ask the hub which of the devices are gone from its registry: the column deleted.",
+        "Query the hub for devices that are gone from its registry: the column deleted.",
         action="store_true",
     ),
 )
@@ -446,17 +445,17 @@ OLDER: Group = (
 )
 
 
-SURE: Group = (option("sure", "--yes -y", "Do not ask before it is deleted.", action="store_true"),)
+SURE: Group = (option("our_yes", "--yes -y", "Delete without confirmation.", action="store_true"),)
 
 
-GROUP: Group = (
-    option("device_group", "--group --group-id", "Name of the device group.", completer=completers.device_groups),
-)
+GROUP: Group = (option("group", "--group --group-id", "Name of the device group.", completer=completers.device_groups),)
 
 
 GROUP_CONDITION: Group = (
     option(
-        "condition", "--query-condition -q", "The WHERE part of a twin query that selects the devices, each time anew."
+        "our_query_condition",
+        "--query-condition -q",
+        "The WHERE part of a twin query that selects the devices, anew for each run.",
     ),
 )
 

@@ -1,6 +1,6 @@
-"""What a person sees on stderr while a run goes on: batches, how far it is, failures, how it ended.
+"""What a person sees on stderr while a run is executed: batches, how far it is, failures, how it ended.
 
-On a terminal one line changes below what is said; elsewhere there are plain lines.
+On a terminal one line changes below those that stay; elsewhere there are plain lines.
 """
 
 from collections.abc import Callable
@@ -13,31 +13,33 @@ from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, 
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import (
+from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.run import RequestKind, Run, Tally
+from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     DeviceEnded,
     Event,
     HubJobMoved,
+    Notice,
     Progressed,
     RunBegan,
     RunEnded,
-    Said,
     Waiting,
 )
-from azext_iotjobs.model.run import Run, RunState, Tally, Wish
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 
+REPORT_INTERVAL_S = HEARTBEAT_S  # between two lines on a stderr where no line can change
 STILL_S = 10.0  # without an end nothing moves, as far as a person can tell
 STILL_GAPS = 3.0  # of what came between two ends before
-MAX_AWAITED_SAID = 3
+MAX_AWAITED_SHOWN = 3
 
 
 class Progress:
-    """Told of each event of a run."""
+    """Reports each event of a run."""
 
     def __init__(self, clock: Clock, *, is_silent: bool) -> None:
         self._clock = clock
@@ -50,20 +52,22 @@ class Progress:
         self._is_stopping = False
         self._driver = Driver.CALLS
         self._speed = Speed(self._said_at, 0)
-        self._told_of: set[tuple[object, ...]] = set()  # what was said to be awaited, since something last ended
+        self._reported_awaited: set[tuple[object, ...]] = (
+            set()
+        )  # what was reported as awaited, since something last ended
         self._line = StatusLine(is_silent=is_silent)
 
     def watch(self, stop: StopFlag) -> None:
-        """Say it once when this is set, and then what is awaited."""
+        """Report once when this is set, and then what is awaited."""
         self._stop = stop
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Something has happened."""
         if self._stop is not None and self._stop.is_set():
             self._stop, self._is_stopping = None, True
             what = "calls under way are awaited"
             if self._driver is Driver.JOBS:
-                what = "hub jobs that have not begun are cancelled, those that run go on in the hub"
+                what = "hub jobs that have not begun are cancelled, those that run continue in the hub"
             self.say(f"Stopping: nothing else begins, {what}. Ctrl-C again leaves at once.")
         if isinstance(event, BatchBegan):
             self._speed.begin(self._clock.monotonic())
@@ -76,14 +80,14 @@ class Progress:
             case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
                 self._failed(short_row(result))
             case Progressed():
-                self._go_on(event)
+                self._progressed(event)
             case BatchEnded(batch=batch):
                 self.say(f"Batch {batch.ordinal} ended: {counts(batch.tally)}.")
             case Waiting(until=until, why=why):
                 self.say(
                     f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
                 )
-            case Said(text=text):
+            case Notice(text=text):
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
                 self.say(f"Batch {ordinal}: hub job {job_id} {status}.")
@@ -93,17 +97,17 @@ class Progress:
             case _:
                 pass
 
-    def chosen(self, count: int) -> None:
-        """So many devices have been found, and more are looked for: a tier may give few of them a minute."""
+    def on_count(self, count: int) -> None:
+        """So many devices have been found, and the hub may have more: a tier may give few of them a minute."""
         self._show(lambda: f"Choosing devices: {count} so far.")
 
     def say(self, text: str) -> None:
-        """Something that stays."""
+        """Print a line that stays."""
         self.end()
         logger.warning("%s", text)
 
     def end(self) -> None:
-        """Leave the line that changes."""
+        """Clear the line that changes."""
         self._line.clear()
 
     def _begin(self, run: Run) -> None:
@@ -113,12 +117,12 @@ class Progress:
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         ended = f"{run.tally.ended} of {run.device_count} devices have ended"
-        if run.asked is not None and run.asked.wish is Wish.CANCEL:
+        if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
             return
-        goes = f"goes on, {ended}" if run.tally.ended else "begins"
+        what = f"resumes, {ended}" if run.tally.ended else "begins"
         self.say(
-            f"{run.name} on {run.host} {goes}: {devices(run.device_count)}, {run.batch_count} "
+            f"{run.name} on {run.host} {what}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
         )
 
@@ -130,17 +134,17 @@ class Progress:
         if self._failures_left == 0:
             self.say(
                 "More failures are not shown here; all of them: "
-                + suggestion("iot hub fleet-job results", "-j", self._job)
+                + suggestion("iot hub fleet-job results", fleet_job_id=self._job)
             )
 
-    def _go_on(self, event: Progressed) -> None:
+    def _progressed(self, event: Progressed) -> None:
         if event.batch is not None:
             self._batch_count = max(self._batch_count, event.batch.ordinal)
         now = self._clock.monotonic()
-        if self._speed.saw(event.run.ended + event.hub_ended_count, now):
-            self._told_of.clear()
+        if self._speed.update(event.run.ended + event.hub_ended_count, now):
+            self._reported_awaited.clear()
         still_s = self._speed.still_for_s(now)
-        self._say_awaited(event, still_s)
+        self._report_awaited(event, still_s)
         waits = self._is_stopping or still_s > 0
         self._show(
             lambda: how_far(
@@ -148,14 +152,14 @@ class Progress:
             )
         )
 
-    def _say_awaited(self, event: Progressed, still_s: float) -> None:
-        """Say in full what is awaited: when nothing ends, and after Ctrl-C."""
-        for each in event.awaited[:MAX_AWAITED_SAID]:
+    def _report_awaited(self, event: Progressed, still_s: float) -> None:
+        """Report in full what is awaited: when nothing ends, and after Ctrl-C."""
+        for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
-            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
-            if key in self._told_of or not (is_due or (self._is_stopping and each.job_id is None)):
+            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= REPORT_INTERVAL_S)
+            if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
                 continue
-            self._told_of.add(key)
+            self._reported_awaited.add(key)
             self.say(in_full(each))
 
     def _show(self, line: Callable[[], str]) -> None:
@@ -164,18 +168,18 @@ class Progress:
             self._line.show(line())
             return
         now = self._clock.monotonic()
-        if now - self._said_at >= HEARTBEAT_S:
+        if now - self._said_at >= REPORT_INTERVAL_S:
             self._said_at = now
             logger.warning("%s", line())
 
 
 def new_progress(cmd: Any) -> Progress:
-    """What the person sees who typed a command."""
+    """The progress of a command, for the person who typed it."""
     return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
 class Speed:
-    """Whether devices still end. Times are monotonic seconds."""
+    """Whether devices still end, and how fast. Times are monotonic seconds."""
 
     def __init__(self, began_at: float, ended: int) -> None:
         self._began_at = self._moved_at = began_at
@@ -185,7 +189,7 @@ class Speed:
         """Something begins after a pause, in which nothing could end."""
         self._moved_at = now
 
-    def saw(self, ended: int, now: float) -> bool:
+    def update(self, ended: int, now: float) -> bool:
         """So many devices have ended; gives whether that is news."""
         if ended == self._ended:
             return False
@@ -215,8 +219,9 @@ def how_far(
 ) -> str:
     """One line: batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left.
 
-    passed_s: until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.
-    waits: what is awaited is said.
+    batch_count: of the run.  ended_before: devices that had ended when this process began.
+    passed_s: from then until a device ended last.  still_s: for how long nothing has ended; there is no estimate then.
+    waits: whether what is awaited is named.
     """
     tally, by_hub = event.run, event.hub_ended_count
     ended = tally.ended + by_hub
@@ -235,7 +240,7 @@ def how_far(
 
 
 def _by_hub(event: Progressed) -> str:
-    """What of it the hub's jobs that go on have done; no device's end is read before its job's."""
+    """What of it hub jobs in progress have done; no device's result is read before its job has ended."""
     if event.hub is None or not event.hub_ended_count:
         return ""
     failed = f", {event.hub.failed_count} failed" if event.hub.failed_count else ""

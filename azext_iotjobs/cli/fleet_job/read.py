@@ -1,4 +1,4 @@
-"""Handlers of az iot hub fleet-job show | list | list-runs | delete: what is kept. No hub is asked."""
+"""Handlers of az iot hub fleet-job show | list | list-runs | delete: what is saved. Nothing is sent to a hub."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,11 +6,11 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.scalars import wanted_labels
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.fleet_codec import (
+from azext_iotjobs.clients.fleet_job_codec import (
     render_awaited,
     render_batch,
     render_fleet_job,
@@ -20,8 +20,9 @@ from azext_iotjobs.clients.fleet_codec import (
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 
 logger = get_logger(__name__)
@@ -29,114 +30,124 @@ logger = get_logger(__name__)
 CLOCK = SystemClock()
 MAX_BATCHES = 1_000  # that `show` lists
 DAY_S = 86_400.0
+LISTED = ("id", "displayName", "description", "hub", "version", "labels", "created", "createdBy", "edited", "parent")
 
 
-def show(cmd: Any, client: FleetPlace, fleet_job: str, run_number: int | None = None) -> dict[str, Any]:
+def show(cmd: Any, client: FleetJobContext, fleet_job_id: str, run: int | None = None) -> dict[str, Any]:
     """Show a fleet job with its last run, or another one."""
-    kept = operation.show(client.store, fleet_job)
-    client.check(kept.job)
-    if run_number is None:
-        return shown(kept.job, client, kept.run)
-    run = client.store.run(fleet_job, run_number)
-    return shown(client.store.fleet_job(fleet_job, run.version), client, run)
+    saved = operation.show(client.store, fleet_job_id)
+    client.check(saved.job)
+    if run is None:
+        return shown(saved.job, client, saved.run)
+    chosen = client.store.runs.get(fleet_job_id, run)
+    return shown(client.store.definitions.get(fleet_job_id, chosen.version), client, chosen)
 
 
 def list_fleet_jobs(
     cmd: Any,
-    client: FleetPlace,
-    run_state: str | None = None,
+    client: FleetJobContext,
+    state: str | None = None,
     since: str | None = None,
-    only_saved: bool = False,
-    label_pairs: Sequence[str] | None = None,
-    text: str | None = None,
+    saved: bool = False,
+    our_labels: Sequence[str] | None = None,
+    contains: str | None = None,
 ) -> list[dict[str, Any]]:
     """List fleet jobs, the newest first."""
     now = CLOCK.now()
     wanted = operation.ListFilter(
-        state=None if run_state is None else RunState(run_state),
+        state=None if state is None else RunState(state),
         since=None if since is None else now - timedelta(seconds=duration_s(since, "--since")),
-        only_saved=only_saved,
-        labels=wanted_labels(label_pairs or ()),
-        text="" if text is None else text,
+        only_saved=saved,
+        labels=wanted_labels(our_labels or ()),
+        text=contains or "",
     )
-    found = [each for each in operation.list_kept(client.store, wanted) if client.means(each.job.host)]
+    found = [each for each in operation.list_saved(client.store, wanted) if client.means(each.job.host)]
     for each in found:
         if each.run is not None:
-            _say_left_alone(each.run)
+            _warn_of_unattended(each.run)
     return [_short(each) for each in found]
 
 
-def list_runs(cmd: Any, client: FleetPlace, fleet_job: str) -> list[dict[str, Any]]:
+def list_runs(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> list[dict[str, Any]]:
     """List the runs of a fleet job, the last first."""
-    client.check(client.store.fleet_job(fleet_job))
-    return [render_run(each, CLOCK.now()) for each in client.store.runs(fleet_job)]
+    client.check(client.store.definitions.get(fleet_job_id))
+    return [render_run(each, CLOCK.now()) for each in client.store.runs.list_all(fleet_job_id)]
 
 
 def delete(
-    cmd: Any, client: FleetPlace, fleet_job: str | None = None, older_than: str | None = None, sure: bool = False
-) -> dict[str, Any] | None:  # fmt: skip
+    cmd: Any,
+    client: FleetJobContext,
+    fleet_job_id: str | None = None,
+    older_than: str | None = None,
+    our_yes: bool = False,
+) -> dict[str, Any] | None:
     """Delete a fleet job with its history, or the history of all that is older than so many days."""
-    if fleet_job is None and older_than is None:
+    if fleet_job_id is None and older_than is None:
         raise MissingChoice("Say what is deleted: --fleet-job-id ID, or --older-than 60d for old history.")
-    if fleet_job is not None and older_than is not None:
+    if fleet_job_id is not None and older_than is not None:
         raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
-    if fleet_job is not None:
-        client.check(client.store.fleet_job(fleet_job))
-        operation.check_deletable(client.store, fleet_job)
-        _confirm(f"fleet job {fleet_job} with its runs and results", sure=sure)
-        operation.delete(client.store, fleet_job)
-        return None
-    days = duration_s(older_than or "", "--older-than") / DAY_S
+    if older_than is not None:
+        return {"runs": _prune(client, older_than, assume_yes=our_yes)}
+    assert fleet_job_id is not None
+    client.check(client.store.definitions.get(fleet_job_id))
+    operation.check_deletable(client.store, fleet_job_id)
+    _confirm(f"fleet job {fleet_job_id} with its runs and results", assume_yes=our_yes)
+    operation.delete(client.store, fleet_job_id)
+    return None
+
+
+def _prune(context: FleetJobContext, older_than: str, *, assume_yes: bool) -> int:
+    """Delete old history; gives how many runs."""
+    days = duration_s(older_than, "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
-    hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
-    count = sum(operation.count_old(client.store, int(days), CLOCK.now(), host) for host in hosts)
+    store, now = context.store, CLOCK.now()
+    hosts = sorted({job.host for job in store.definitions.list_all() if context.means(job.host)})
+    count = sum(operation.count_old(store, int(days), now, host) for host in hosts)
     if count:
-        _confirm(f"the records of {count} {'run' if count == 1 else 'runs'} with their results", sure=sure)
-    return {"runs": sum(operation.prune(client.store, int(days), CLOCK.now(), host) for host in hosts)}
+        _confirm(f"the records of {count} {'run' if count == 1 else 'runs'} with their results", assume_yes=assume_yes)
+    return sum(operation.prune(store, int(days), now, host) for host in hosts)
 
 
-def _confirm(what: str, *, sure: bool) -> None:
+def _confirm(what: str, *, assume_yes: bool) -> None:
     from azext_iotjobs.cli.output.confirm import agreed
 
-    if not agreed(f"Delete {what}?", f"This deletes {what}", assume_yes=sure):
+    if not agreed(f"Delete {what}?", f"This deletes {what}", assume_yes=assume_yes):
         raise BadValue("Nothing was deleted.")
 
 
-def shown(job: FleetJob, place: FleetPlace | None = None, run: Run | None = None) -> dict[str, Any]:
-    """A fleet job as it is shown alone."""
+def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None = None) -> dict[str, Any]:
+    """A fleet job as it is shown alone. run: with it; None: it has not run."""
     document = {**render_fleet_job(job), "status": (RunState.PENDING if run is None else run.state).value}
-    if run is None or place is None:
+    if run is None or context is None:
         return {**document, "lastRun": None}
-    _say_left_alone(run)
+    _warn_of_unattended(run)
     if run.batch_count > MAX_BATCHES:
         logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
-    batches = [render_batch(each, run) for each in place.store.batches(run, limit=MAX_BATCHES)]
-    waits_for = awaited(place.store, run, place.store.definition_of(run))
-    under_way = {
-        "hubJobs": [render_hub_job(each) for each in place.store.hub_jobs(run)],
+    runs = context.store.runs
+    batches = [render_batch(each, run) for each in runs.batches(run, limit=MAX_BATCHES)]
+    waits_for = awaited(runs, run, context.store.definitions.of_run(run))
+    in_progress = {
+        "hubJobs": [render_hub_job(each) for each in runs.hub_jobs_in_progress(run)],
         "awaited": [render_awaited(each) for each in waits_for],
     }
-    return {**document, "lastRun": {**render_run(run, CLOCK.now()), **under_way, "batchList": batches}}
+    return {**document, "lastRun": {**render_run(run, CLOCK.now()), **in_progress, "batchList": batches}}
 
 
-def _say_left_alone(run: Run) -> None:
-    """A run whose process has died looks like one that runs; its lease says since when nobody has it."""
-    if run.state is RunState.RUNNING and run.is_left_alone(CLOCK.now()):
+def _warn_of_unattended(run: Run) -> None:
+    """Warn of a run that has lost its process: its state is still running; its lease says since when."""
+    if run.state is RunState.RUNNING and run.is_unattended(CLOCK.now()):
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
-        logger.warning(
-            "Nobody carries %s on%s. Go on with it: %s", run.name, since,
-            suggestion("iot hub fleet-job resume", "-j", run.fleet_job_id),
-        )  # fmt: skip
+        resume = suggestion("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)
+        logger.warning("No process has executed %s%s. Resume it: %s", run.name, since, resume)
 
 
-def _short(kept: operation.Kept) -> dict[str, Any]:
+def _short(saved: operation.SavedJob) -> dict[str, Any]:
     """A fleet job as it is listed."""
-    document = render_fleet_job(kept.job)
-    names = ("id", "displayName", "description", "hub", "version", "labels", "created", "createdBy", "edited", "parent")
+    document = render_fleet_job(saved.job)
     return {
-        **{name: document[name] for name in names},
-        "action": kept.job.definition.action.kind.value,
-        "status": kept.state.value,
-        "lastRun": None if kept.run is None else render_run(kept.run, CLOCK.now()),
+        **{name: document[name] for name in LISTED},
+        "action": saved.job.definition.action.kind.value,
+        "status": saved.state.value,
+        "lastRun": None if saved.run is None else render_run(saved.run, CLOCK.now()),
     }

@@ -1,21 +1,23 @@
-"""Handlers of az iot hub fleet-job create | copy | update: what is typed becomes a definition that is kept."""
+"""Handlers of az iot hub fleet-job create | copy | update: what is typed becomes a definition that is saved."""
 
 from dataclasses import fields, replace
 from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions
 from azext_iotjobs.cli.fleet_job.read import shown
+from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.input.device_selection import check_exclusions
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.holder import who
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.contract import FleetJobStore
+from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
-from azext_iotjobs.model.fleet import FleetJob, Targets, check_id
+from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_id
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job.planning import host_of
@@ -23,111 +25,129 @@ from azext_iotjobs.operations.fleet_job.planning import host_of
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
-MANY = 1_000  # modules that are counted: the hub counts devices alone
+MAX_MODULES_COUNTED = 1_000  # one by one: the hub counts devices alone
 
 
+@takes_option_groups
 def create(
     cmd: Any,
-    client: FleetPlace,
-    fleet_job: str,
-    runs: bool = False,
-    only_plans: bool = False,
-    sure: bool = False,
-    events_path: str | None = None,
-    overwrites_events: bool = False,
-    always_zero: bool = False,
-    **kwargs: Any,
+    client: FleetJobContext,
+    fleet_job_id: str,
+    run: bool = False,
+    *,
+    definition: DefinitionOptions,
+    running: RunOptions,
 ) -> dict[str, Any]:
-    """Save a fleet job and, with --run, run it. kwargs: what TypedDefinition names."""
-    typed = TypedDefinition.taken_from(kwargs)
-    manner = None
-    if runs:
-        from azext_iotjobs.cli.fleet_job.run_foreground import Manner
-
-        manner = Manner(events_path, overwrites_events, sure, always_zero)
-    elif events_path is not None or overwrites_events:
+    """Save a fleet job and, with --run, run it."""
+    if not run and (running.events is not None or running.overwrite):
         raise ConflictingChoice("--events goes with --run: what is only saved has no events.")
-    check_id(fleet_job)
-    definition = typed.onto(None)
+    check_id(fleet_job_id)
+    new = definition.new()
     hub = client.hub()
-    if only_plans:
+    if running.dry_run:
         from azext_iotjobs.cli.fleet_job.dry_run import show_plan
 
-        now = CLOCK.now()
-        planned = FleetJob(
-            fleet_job_id=fleet_job, host=host_of(hub), version=1, definition=definition, created_at=now,
-            created_by=who(), edited_at=now, edited_by=who(),
-        )  # fmt: skip
-        return show_plan(cmd, client, hub, planned)
-    if manner is None:
-        _say_how_many(hub, client.store, definition.targets)
-        return shown(operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now()))
-    manner.check()
-    job = operation.create(client.store, fleet_job, host_of(hub), definition, by=who(), at=CLOCK.now())
+        return show_plan(cmd, client, hub, _unsaved(fleet_job_id, host_of(hub), new))
+    if run:
+        running.check()
+    else:
+        _report_count(hub, client.store, new.targets)
+    job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())
+    return _run_saved(cmd, client, hub, job, running) if run else shown(job)
+
+
+@takes_option_groups
+def copy(
+    cmd: Any,
+    client: FleetJobContext,
+    fleet_job_id: str,
+    new_fleet_job_id: str | None = None,
+    *,
+    definition: DefinitionOptions,
+) -> dict[str, Any]:
+    """Save a fleet job once more under a new id, with changes; nothing runs."""
+    original = client.store.definitions.get(fleet_job_id)
+    asks_hub = definition.targets.asks_hub
+    changed = definition.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
+    hub = client.hub() if client.names_hub else client.hub_of(original) if asks_hub else None
+    host = original.host if hub is None else host_of(hub)
+    if hub is not None and asks_hub:
+        _report_count(hub, client.store, changed.targets)
+    changes = {each.name: getattr(changed, each.name) for each in fields(changed)}
+    by, at = current_user(), CLOCK.now()
+    return shown(operation.copy(client.store, fleet_job_id, new_fleet_job_id, host, by=by, at=at, **changes))
+
+
+@takes_option_groups
+def update(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, definition: DefinitionOptions) -> dict[str, Any]:
+    """Save another version of a fleet job; runs keep the one that they execute."""
+    job = client.store.definitions.get(fleet_job_id)
+    client.check(job)
+    if not definition.is_typed:
+        raise MissingChoice("Nothing to update.", hint="Give what is to change: for example --batch 5%.")
+    changed = definition.onto(job.definition)
+    if definition.targets.asks_hub:
+        _report_count(client.hub_of(job), client.store, changed.targets)
+    edited = operation.edit(client.store, fleet_job_id, changed, by=current_user(), at=CLOCK.now())
+    if edited.version == job.version:
+        logger.warning("Fleet job %s is like that already: version %d.", fleet_job_id, job.version)
+    return shown(edited, client, client.store.runs.last(fleet_job_id))
+
+
+def _unsaved(fleet_job_id: str, host: str, definition: Definition) -> FleetJob:
+    now, user = CLOCK.now(), current_user()
+    return FleetJob(
+        fleet_job_id=fleet_job_id,
+        host=host,
+        version=1,
+        definition=definition,
+        created_at=now,
+        created_by=user,
+        edited_at=now,
+        edited_by=user,
+    )
+
+
+def _run_saved(
+    cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob, running: RunOptions
+) -> dict[str, Any]:
     from azext_iotjobs.cli.fleet_job.run_foreground import start
 
     try:
-        return start(cmd, client, hub, job, manner)
+        return start(cmd, context, hub, job, running)
     except IotJobsError:
-        if client.store.last_run(fleet_job) is None:
+        if context.store.runs.last(job.fleet_job_id) is None:
             logger.warning(
                 "Fleet job %s is saved, and was not run: %s",
-                fleet_job,
-                suggestion("iot hub fleet-job run", "-j", fleet_job),
+                job.fleet_job_id,
+                suggestion("iot hub fleet-job run", fleet_job_id=job.fleet_job_id),
             )
         raise
 
 
-def copy(cmd: Any, client: FleetPlace, fleet_job: str, new_job: str | None = None, **kwargs: Any) -> dict[str, Any]:
-    """Save a fleet job once more under a new id, with changes; nothing runs."""
-    original = client.store.fleet_job(fleet_job)
-    typed = TypedDefinition.taken_from(kwargs)
-    definition = typed.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
-    hub = client.hub() if client.names_hub else client.hub_of(original) if typed.asks_hub else None
-    host = original.host if hub is None else host_of(hub)
-    if hub is not None and typed.asks_hub:
-        _say_how_many(hub, client.store, definition.targets)
-    return shown(
-        operation.copy(
-            client.store, fleet_job, new_job, host, by=who(), at=CLOCK.now(),
-            **{each.name: getattr(definition, each.name) for each in fields(definition)},
-        )
-    )  # fmt: skip
+def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> None:
+    """Say how many devices a condition means now; one that the hub cannot read is refused before it is saved.
 
-
-def update(cmd: Any, client: FleetPlace, fleet_job: str, **kwargs: Any) -> dict[str, Any]:
-    """Save another version of a fleet job; runs keep the one that they carry out."""
-    job = client.store.fleet_job(fleet_job)
-    client.check(job)
-    typed = TypedDefinition.taken_from(kwargs)
-    if not typed.is_typed:
-        raise MissingChoice("Nothing to update.", hint="Give what is to be another: for example --batch 5%.")
-    definition = typed.onto(job.definition)
-    if typed.asks_hub:
-        _say_how_many(client.hub_of(job), client.store, definition.targets)
-    edited = operation.edit(client.store, fleet_job, definition, by=who(), at=CLOCK.now())
-    if edited.version == job.version:
-        logger.warning("Fleet job %s is like that already: version %d.", fleet_job, job.version)
-    return shown(edited, client, client.store.last_run(fleet_job))
-
-
-def _say_how_many(hub: HubClient, store: FleetStore, targets: Targets) -> None:
-    """How many devices a condition means now; one that the hub cannot read is refused before it is kept.
-
-    Raises NotFound for a group that is not there.
+    Raises NotFound for a group that does not exist.
     """
     selection = targets.selection
     if targets.group is not None:
-        selection = Selection(condition=store.group(host_of(hub), targets.group), excluded=targets.excluded)
+        condition = store.groups.condition_of(host_of(hub), targets.group)
+        selection = Selection(condition=condition, excluded=targets.excluded)
     if selection is not None:
         check_exclusions(hub, selection)
     if selection is None or selection.condition is None:
         return
-    count = hub.selections.count(selection, MANY)
-    least = "more than " if selection.is_of_modules and count > MANY else ""
+    count = hub.selections.count(selection, MAX_MODULES_COUNTED)
+    is_more = selection.is_of_modules and count > MAX_MODULES_COUNTED
+    number = min(count, MAX_MODULES_COUNTED) if is_more else count
     noun = "module" if selection.is_of_modules else "device"
-    number = min(count, MANY) if least else count
+    what = "The condition" if targets.group is None else "The group"
     logger.warning(
-        "%s means %s%d %s%s now; each run asks again.", "The condition" if targets.group is None else "The group",
-        least, number, noun, "" if number == 1 else "s",
-    )  # fmt: skip
+        "%s means %s%d %s%s now; each run selects anew.",
+        what,
+        "more than " if is_more else "",
+        number,
+        noun,
+        "" if number == 1 else "s",
+    )

@@ -67,7 +67,7 @@ def _run(document: Row) -> Row:
 
 
 def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
-    """Counts. What hub jobs that go on have done by the hub's own count stands beside: it is not recorded yet."""
+    """Counts; beside them what hub jobs in progress have done by the hub's own count, which is not recorded yet."""
     counts = document.get("progress") or {}
     by_hub = [each["progress"] for each in hub_jobs if each.get("progress")]
     seconds = document.get("durationSeconds")
@@ -79,7 +79,7 @@ def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
         "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
         "Pending": cell(counts.get("pending")),
         "Started": time_cell(document.get("started")),
-        "Ended": time_cell(document.get("ended")),
+        "AttemptResult": time_cell(document.get("ended")),
         "Seconds": "" if seconds is None else cell(round(seconds, 1)),
     }
 

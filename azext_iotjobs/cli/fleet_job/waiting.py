@@ -1,15 +1,16 @@
-"""What a run waits for, in words: who, in which batch, until when, and what ends it. Pure."""
+"""What a run waits for, in words: which devices, in which batch, until when, and what ends it. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.model.ids import in_lists
-from azext_iotjobs.model.run import Awaited, HubJob, Run
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
+from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.text import printable
 
 SHOWN_IN_LINE = 3  # devices that the line that changes names
-NOT_SAID = "the hub has not said which"
+NOT_LISTED = "the hub has not said which"
 
 
 def in_short(awaited: Sequence[Awaited]) -> str:
@@ -36,7 +37,7 @@ def in_full(each: Awaited) -> str:
         verb = "It ends when the device answers" if one else "They end when the devices answer"
         return f"Batch {each.batch}: {calls}{who}. {verb}{limit}."
     limit = f", or{_at(until)}, when the hub gives up (--ttl)" if until is not None else ""
-    whom = who or f"; {NOT_SAID}"
+    whom = who or f"; {NOT_LISTED}"
     whose = "it has" if each.count == 1 else "they have"
     return (
         f"Batch {each.batch}: hub job {each.job_id} waits for {devices(each.count)}{whom}. It ends when {whose} "
@@ -44,23 +45,23 @@ def in_full(each: Awaited) -> str:
     )
 
 
-def left_to_hub(jobs: Sequence[HubJob], run: Run) -> list[str]:
-    """Hub jobs that go on without anybody here: a sentence for each, the first few of them."""
-    said = []
+def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
+    """Hub jobs that continue without this process: a sentence for each, the first few of them."""
+    lines = []
     for job in jobs[:SHOWN_IN_LINE]:
         seen = (
             ""
             if job.tally is None
             else f", {job.tally.succeeded_count + job.tally.failed_count} had ended when seen last"
         )
-        said.append(
-            f"Hub job {job.job_id} of batch {job.batch} goes on by itself{_until(job.until)}: "
+        lines.append(
+            f"Hub job {job.job_id} of batch {job.batch} continues by itself{_until(job.until)}: "
             f"{devices(job.open_count)} in progress{seen}. A resume reads what it did."
         )
     if len(jobs) > SHOWN_IN_LINE:
-        show = suggestion("iot hub fleet-job show", "-j", run.fleet_job_id)
-        said.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: {show}")
-    return said
+        show = suggestion("iot hub fleet-job show", fleet_job_id=run.fleet_job_id)
+        lines.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: {show}")
+    return lines
 
 
 def _named(each: Awaited) -> str:

@@ -5,12 +5,13 @@ A handler takes the few options that every call names as parameters, and the oth
     @takes_option_groups
     def results(cmd, client, our_job_id, *, wanted: ResultOptions, output: RowOutputOptions): ...
 
-A group is a NamedTuple or a frozen dataclass. Its fields are called as the options' dests and have their defaults; the
-options themselves are extras in the room's `params.py`.
+A group is a NamedTuple or a frozen dataclass. Its fields are called as the options' dests and have their defaults, or
+are groups themselves; the options are extras in the room's `params.py`.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -39,18 +40,36 @@ def takes_option_groups(handler: Callable[..., Result]) -> Callable[..., Result]
 
 def taken_from(typed: dict[str, Any], group: type[Result]) -> Result:
     """A group of the options that it names, taken out of `typed`; one that is not there has its default."""
-    return group(**{name: typed.pop(name) for name in fields_of(group) if name in typed})
+    made = {}
+    for each in inspect.signature(group).parameters.values():
+        if _is_group(each.annotation):
+            made[each.name] = taken_from(typed, each.annotation)
+        elif each.name in typed:
+            made[each.name] = typed.pop(each.name)
+    return group(**made)
 
 
 def fields_of(group: type[Any]) -> Mapping[str, Any]:
-    """The dests of a group's options, and their defaults."""
-    return {each.name: each.default for each in inspect.signature(group).parameters.values()}
+    """The dests of a group's options, and of the groups in it, and their defaults."""
+    found: dict[str, Any] = {}
+    for each in inspect.signature(group).parameters.values():
+        found |= fields_of(each.annotation) if _is_group(each.annotation) else {each.name: each.default}
+    return found
+
+
+def is_any_typed(group: tuple[Any, ...]) -> bool:
+    """Whether any option of a group was typed: a NamedTuple whose defaults are None."""
+    return any(is_any_typed(each) if hasattr(each, "_fields") else each is not None for each in group)
 
 
 def groups_of(handler: Callable[..., Any]) -> tuple[type[Any], ...]:
     """The groups that a handler takes."""
     groups: tuple[type[Any], ...] = getattr(handler, "option_groups", ())
     return groups
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields"))
 
 
 def option_of_dest(dest: str) -> str:

@@ -41,7 +41,7 @@ def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
         group=given.get("resource_group"),
         auth=given.get("auth_type"),
         has_login=given.get("our_login") is not None,
-        state_dir=given.get("state_path"),
+        state_dir=given.get("state_dir"),
     )
 
 

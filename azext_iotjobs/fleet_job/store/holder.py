@@ -1,4 +1,4 @@
-"""Who carries a run on: a process, named for people, and so that others on its machine can tell whether it is gone."""
+"""Who holds the lease of a run: a process, named for people, and so that others can tell whether it is gone."""
 
 import getpass
 import os
@@ -16,7 +16,7 @@ class Holder:
     pid: int
 
 
-def who() -> str:
+def current_user() -> str:
     """The person at this machine, for records: user@host."""
     try:
         user = getpass.getuser()
@@ -26,14 +26,14 @@ def who() -> str:
 
 
 def this_process() -> Holder:
-    """The process that asks."""
-    return Holder(f"{who()}, process {os.getpid()}", socket.gethostname(), os.getpid())
+    """This process, as a holder of leases."""
+    return Holder(f"{current_user()}, process {os.getpid()}", socket.gethostname(), os.getpid())
 
 
 def is_gone(holder: Holder) -> bool:
-    """Whether a process has surely ended. Of another machine nobody knows: its lease has to pass."""
+    """Whether a process has surely ended. Of another machine it cannot be known: its lease has to expire."""
     if os.name == "nt" or holder.machine != socket.gethostname():
-        return False  # Windows ends a process that is asked like this
+        return False  # Windows would end that process
     try:
         os.kill(holder.pid, 0)
     except ProcessLookupError:
@@ -44,7 +44,7 @@ def is_gone(holder: Holder) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether a process has ended and waits for its parent to notice: in a container nobody may, for long."""
+    """Whether a process has ended and waits for its parent to notice: in a container that may take long."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()  # "pid (name) state …"; a name may hold brackets
     except OSError:  # no Linux, or it has gone meanwhile

@@ -1,6 +1,6 @@
 """Whether a value has the types that its class says. Pure.
 
-What stands in a file may be anything; a value that was made of it is looked at once, here, and trusted from then on.
+What stands in a file may be anything; a value that was made of it is checked once, here, and trusted from then on.
 """
 
 import types
@@ -9,10 +9,12 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from azext_iotjobs.fleet_job.store.state_errors import BadField
-
 Fits = Callable[[Any], bool]
 SHOWN_CHARACTERS = 40
+
+
+class BadField(ValueError):
+    """What stands in a store is not what we write there; the text says which member, and what it is."""
 
 
 def check_shape(value: Any) -> None:

@@ -1,32 +1,33 @@
-"""What is kept of fleet jobs: create, show, list, edit, copy, rerun, delete, prune. Nothing here operates a device."""
+"""Saved fleet jobs: create, show, list, edit, copy, rerun, delete, prune. Nothing here operates a device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, check_not_running
-from azext_iotjobs.fleet_job.unfinished import by_whom
+from azext_iotjobs.fleet_job.store.contract import FleetJobStore
+from azext_iotjobs.fleet_job.unfinished import by_whom, check_not_running
 from azext_iotjobs.model.errors import BadValue, NotFound, RunUnfinished
-from azext_iotjobs.model.fleet import (
+from azext_iotjobs.model.fleet_job import (
     MAX_NAME_CHARACTERS,
     Definition,
+    DevicesOfRun,
     FleetJob,
-    OfRun,
     Origin,
     Targets,
     check_id,
     id_with,
 )
-from azext_iotjobs.model.run import Run, RunState
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Field, Text, command
 
-KEPT_DAYS = 30  # of history at least; a hub keeps as many
+MIN_HISTORY_DAYS = 30  # that are kept; a hub keeps as many
 COPY_SUFFIX, COPY_NAME = "-copy", " Copy"
-NEW_ID = "--new-fleet-job-id"
+NEW_ID = Field("new_fleet_job_id")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class SavedJob:
     """A fleet job and its last run."""
 
     job: FleetJob
@@ -34,7 +35,7 @@ class Kept:
 
     @property
     def state(self) -> RunState:
-        """Of its last run; pending when there is none."""
+        """The state of its last run; pending when there is none."""
         return RunState.PENDING if self.run is None else self.run.state
 
 
@@ -51,36 +52,40 @@ class ListFilter:
 
 
 def create(
-    store: FleetStore, fleet_job_id: str, host: str, definition: Definition, *, by: str, at: datetime
-) -> FleetJob:  # fmt: skip
-    """Save a fleet job. Raises BadValue for an id that is none, ConflictingChoice for one that is taken."""
-    return store.add_fleet_job(check_id(fleet_job_id), host, definition, at=at, by=by, origin=None)
+    store: FleetJobStore, fleet_job_id: str, host: str, definition: Definition, *, by: str, at: datetime
+) -> FleetJob:
+    """Save a fleet job. Raises BadValue for an illegal id, ConflictingChoice for one that is taken.
+
+    host: of its hub, canonical.  by: who saves it, for people.  at: aware UTC.
+    """
+    return store.definitions.add(check_id(fleet_job_id), host, definition, at=at, by=by, origin=None)
 
 
-def show(store: FleetStore, fleet_job_id: str) -> Kept:
+def show(store: FleetJobStore, fleet_job_id: str) -> SavedJob:
     """A fleet job with its last run. Raises NotFound."""
-    return Kept(job=store.fleet_job(fleet_job_id), run=store.last_run(fleet_job_id))
+    return SavedJob(job=store.definitions.get(fleet_job_id), run=store.runs.last(fleet_job_id))
 
 
-def list_kept(store: FleetStore, wanted: ListFilter) -> list[Kept]:
+def list_saved(store: FleetJobStore, wanted: ListFilter) -> list[SavedJob]:
     """Fleet jobs, the newest first."""
-    found = [Kept(job=job, run=store.last_run(job.fleet_job_id)) for job in store.fleet_jobs(wanted.host)]
+    jobs = store.definitions.list_all(wanted.host)
+    found = [SavedJob(job=job, run=store.runs.last(job.fleet_job_id)) for job in jobs]
     return [each for each in found if _is_wanted(each, wanted)]
 
 
-def _is_wanted(kept: Kept, wanted: ListFilter) -> bool:
-    if wanted.state is not None and kept.state is not wanted.state:
+def _is_wanted(saved: SavedJob, wanted: ListFilter) -> bool:
+    if wanted.state is not None and saved.state is not wanted.state:
         return False
-    if wanted.only_saved and kept.run is not None:
+    if wanted.only_saved and saved.run is not None:
         return False
-    if not _has_labels(kept.job, wanted.labels) or not _says(kept.job, wanted.text):
+    if not _has_labels(saved.job, wanted.labels) or not _says(saved.job, wanted.text):
         return False
     if wanted.since is None:
         return True
-    run = kept.run
+    run = saved.run
     if run is not None and run.state is RunState.RUNNING:
         return True
-    instants = [kept.job.edited_at, *([] if run is None else [run.ended_at or run.created_at])]
+    instants = [saved.job.edited_at, *([] if run is None else [run.ended_at or run.created_at])]
     return max(instants) >= wanted.since
 
 
@@ -96,25 +101,26 @@ def _says(job: FleetJob, text: str) -> bool:
     return any(text.casefold() in each.casefold() for each in texts)
 
 
-def edit(store: FleetStore, fleet_job_id: str, definition: Definition, *, by: str, at: datetime) -> FleetJob:
-    """Save another version; runs keep theirs. Raises NotFound."""
-    return store.edit_fleet_job(fleet_job_id, definition, by=by, at=at)
+def edit(store: FleetJobStore, fleet_job_id: str, definition: Definition, *, by: str, at: datetime) -> FleetJob:
+    """Save another version; runs keep theirs. Raises NotFound. by: who edits it, for people.  at: aware UTC."""
+    return store.definitions.edit(fleet_job_id, definition, by=by, at=at)
 
 
 def copy(
-    store: FleetStore, fleet_job_id: str, new_id: str | None, host: str, *, by: str, at: datetime, **changes: object
-) -> FleetJob:  # fmt: skip
+    store: FleetJobStore, fleet_job_id: str, new_id: str | None, host: str, *, by: str, at: datetime, **changes: object
+) -> FleetJob:
     """Save a fleet job once more: `<id>-copy` unless `new_id` is given, and " Copy" behind its display name.
 
-    host: of the hub that the copy belongs to.  changes: members of Definition that are to be others.
+    host: of the hub that the copy belongs to.  by: who saves it, for people.  at: aware UTC.
+    changes: members of Definition that differ.
     Raises NotFound; ConflictingChoice for an id that is taken.
     """
-    original = store.fleet_job(fleet_job_id)
+    original = store.definitions.get(fleet_job_id)
     named = replace(original.definition, display_name=name_of_copy(original))
     definition = replace(named, **changes)  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=fleet_job_id, run_number=None, how="copy")
     free = check_id(new_id, NEW_ID) if new_id is not None else _free_id(store, fleet_job_id, COPY_SUFFIX)
-    return store.add_fleet_job(free, host, definition, at=at, by=by, origin=origin)
+    return store.definitions.add(free, host, definition, at=at, by=by, origin=origin)
 
 
 def name_of_copy(original: FleetJob) -> str:
@@ -123,66 +129,79 @@ def name_of_copy(original: FleetJob) -> str:
 
 
 def rerun(
-    store: FleetStore, run: Run, words: frozenset[str], new_id: str | None, *, by: str, at: datetime, **changes: object
-) -> FleetJob:  # fmt: skip
-    """Save a fleet job for some devices of a run, by what came of them: `<id>-r1`, or the next free number.
+    store: FleetJobStore,
+    run: Run,
+    words: frozenset[str],
+    new_id: str | None,
+    *,
+    by: str,
+    at: datetime,
+    **changes: object,
+) -> FleetJob:
+    """Save a fleet job for some devices of a run, by their results: `<id>-r1`, or the next free number.
 
-    words: of plan.WORDS, such as failed or offline.  changes: members of Definition that are to be others; targets
-    among them are of the same run, and fewer.
-    It has the version that the run carried out. Raises RunUnfinished while the run goes on: who fails is not known yet;
-    ConflictingChoice for an id that is taken.
+    words: of plan.WORDS, such as failed or offline.  by: who saves it, for people.  at: aware UTC.
+    changes: members of Definition that differ; targets among them are of the same run, and fewer.
+    It has the definition that the run executed. Raises RunUnfinished while the run continues: which devices fail is not
+    known yet; ConflictingChoice for an id that is taken.
     """
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
             f"{run.name} is {run.state.value}{by_whom(run, at)}; which devices fail is not known yet.",
-            hint=Text("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
+            hint=Text("Stop it first: ", command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id)),
         )
-    parent = store.fleet_job(run.fleet_job_id, run.version)
-    targets = Targets(of_run=OfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))
+    parent = store.definitions.get(run.fleet_job_id, run.version)
+    targets = Targets(of_run=DevicesOfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))
     definition = replace(parent.definition, **{"targets": targets, **changes})  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=run.fleet_job_id, run_number=run.number, how="rerun")
     free = check_id(new_id, NEW_ID) if new_id is not None else _free_id(store, run.fleet_job_id, "-r", begins_at=1)
-    return store.add_fleet_job(free, parent.host, definition, at=at, by=by, origin=origin)
+    return store.definitions.add(free, parent.host, definition, at=at, by=by, origin=origin)
 
 
-def check_deletable(store: FleetStore, fleet_job_id: str) -> None:
+def check_deletable(store: FleetJobStore, fleet_job_id: str) -> None:
     """Raise what `delete` would: NotFound; WrongState while a run of it is running."""
-    store.fleet_job(fleet_job_id)
-    for run in store.runs(fleet_job_id):
+    store.definitions.get(fleet_job_id)
+    for run in store.runs.list_all(fleet_job_id):
         check_not_running(run)
 
 
-def count_old(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
-    """How many runs `prune` would remove. Raises BadValue for under 30 days."""
-    return len(store.old_runs(_before(older_than_days, now), host))
+def count_old(store: FleetJobStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
+    """How many runs `prune` would remove. Raises BadValue for under 30 days.
+
+    older_than_days: since they ended.  host: of one hub; None: of all.
+    """
+    return len(store.history.ended_before(_before(older_than_days, now), host))
 
 
-def delete(store: FleetStore, fleet_job_id: str) -> None:
+def delete(store: FleetJobStore, fleet_job_id: str) -> None:
     """Remove a fleet job with its runs and results. Raises NotFound; WrongState while a run of it is running."""
-    store.delete_fleet_job(fleet_job_id)
+    store.history.delete_fleet_job(fleet_job_id)
 
 
-def prune(store: FleetStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
-    """Remove runs, with their results, that ended so long ago; gives how many. Raises BadValue for under 30 days."""
-    return store.prune(_before(older_than_days, now), host)
+def prune(store: FleetJobStore, older_than_days: int, now: datetime, host: str | None = None) -> int:
+    """Remove runs, with their results, that ended so long ago; gives how many. Raises BadValue for under 30 days.
+
+    older_than_days: since they ended.  host: of one hub; None: of all.
+    """
+    return store.history.prune(_before(older_than_days, now), host)
 
 
 def _before(older_than_days: int, now: datetime) -> datetime:
-    if older_than_days < KEPT_DAYS:
+    if older_than_days < MIN_HISTORY_DAYS:
         raise BadValue(
-            f"--older-than {older_than_days}d: history is kept for {KEPT_DAYS} days at least.",
-            hint=f"--older-than {KEPT_DAYS}d",
+            Text(Field("older_than"), f" {older_than_days}d: history is kept for {MIN_HISTORY_DAYS} days at least."),
+            hint=Text(Field("older_than"), f" {MIN_HISTORY_DAYS}d"),
         )
     return now - timedelta(days=older_than_days)
 
 
-def _free_id(store: FleetStore, fleet_job_id: str, suffix: str, begins_at: int | None = None) -> str:
-    """An id that nothing has yet: with the suffix, and from the second on with a number."""
+def _free_id(store: FleetJobStore, fleet_job_id: str, suffix: str, begins_at: int | None = None) -> str:
+    """An id that is not taken: with the suffix, and from the second on with a number."""
     number = begins_at
     while True:
         candidate = id_with(fleet_job_id, f"{suffix}{'' if number is None else number}")
         try:
-            store.fleet_job(candidate)
+            store.definitions.get(candidate)
         except NotFound:
             return candidate
         number = 2 if number is None else number + 1

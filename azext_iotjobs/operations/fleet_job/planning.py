@@ -1,4 +1,4 @@
-"""Which devices a run of a fleet job has, and in which batches: looked at, or made. Nothing is sent to a device."""
+"""Which devices a run of a fleet job has, and in which batches: previewed, or made. Nothing is sent to a device."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,27 +7,36 @@ from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, NewRun
+from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
+from azext_iotjobs.model.fleet_job import Definition, Delivery, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
 SHOWN_BATCHES = 100
-TOLD_EVERY = 100  # devices that a hub gives; its pages have as many
+COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
 
 Device = tuple[str, str | None]  # and its module
-TellCount = Callable[[int], None]
-TellIdle = Callable[[Sequence[str]], None]
 
 
-def _tell_nobody(_: object) -> None:
+def _ignore(_: object) -> None:
     pass
+
+
+@dataclass(frozen=True)
+class SelectionObserver:
+    """Who is notified while devices are selected."""
+
+    on_count: Callable[[int], None] = _ignore  # now and then: how many devices have been found
+    on_idle_exclusions: Callable[[Sequence[str]], None] = _ignore  # which excluded ids exclude nothing
+
+
+NOBODY = SelectionObserver()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +58,7 @@ def check_host(job: FleetJob, client: HubClient) -> None:
     if canonical_authority(job.host) != host:
         raise ConflictingChoice(
             f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
-            hint=f"Give -n {job.host}, or copy it for the other hub under a new id.",
+            hint=Text("Give ", Field("hub"), f" {job.host}, or copy it for the other hub under a new id."),
         )
 
 
@@ -59,20 +68,20 @@ def host_of(client: HubClient) -> str:
 
 
 def preview(
-    store: FleetStore,
+    store: FleetJobStore,
     client: HubClient,
     job: FleetJob,
     tier: TierFacts | None,
-    chosen: TellCount = _tell_nobody,
-    idle: TellIdle = _tell_nobody,
+    observer: SelectionObserver = NOBODY,
 ) -> Preview:
     """What a run of a fleet job, saved or not, would be now.
 
-    chosen: told now and then how many devices have been found.  idle: told which excluded ids leave nobody out.
+    store: where groups and earlier runs are.  client: of the fleet job's hub.  tier: of the hub, if it is known.
+    observer: is notified while devices are selected.
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
     definition = job.definition
-    count = _choose(store, client, definition.targets, job.host, chosen, idle)
+    count = _select(store, client, definition.targets, job.host, observer)
     sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
@@ -93,7 +102,7 @@ def preview(
 
 
 def new_run(
-    store: FleetStore,
+    store: FleetJobStore,
     client: HubClient,
     job: FleetJob,
     *,
@@ -102,32 +111,32 @@ def new_run(
     tier: TierFacts | None = None,
     delivery: Delivery | None = None,
     narrowed: Narrowed | None = None,
-    chosen: TellCount = _tell_nobody,
-    idle: TellIdle = _tell_nobody,
+    observer: SelectionObserver = NOBODY,
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
-    delivery: how devices are reached this time; None: as the definition says.  tier: if it is known.
-    narrowed: which of the devices this time; None: as the definition says.
-    chosen: told now and then how many devices have been found.  idle: told which excluded ids leave nobody out.
-    A run that has no device can be made; `carry_on` completes it.
+    store: where the fleet job is.  client: of its hub.  by: who makes it, for people.  at: aware UTC.
+    tier: of the hub, if it is known.  delivery: how devices are reached this time; None: as the definition says.
+    narrowed: fewer devices this time; None: those of the definition.
+    observer: is notified while devices are selected.
+    A run that has no device can be made; `execute` completes it.
     Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
     used = delivery or job.definition.delivery
     job.definition.action.within(used)
-    last = store.last_run(job.fleet_job_id)
+    last = store.runs.last(job.fleet_job_id)
     if last is not None:
-        check_ended(last, at)  # before the hub is asked; again when it is made
+        check_ended(last, at)  # before the hub is queried; again when it is made
     targets = job.definition.targets
     if narrowed is not None:
         targets = narrowed.of(targets)
-    count = _choose(store, client, targets, job.host, chosen, idle)
+    count = _select(store, client, targets, job.host, observer)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     # A definition with another driver is checked as a whole: not every action has a job.
     Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
-    return store.add_run(
+    return store.runs.add(
         NewRun(
             fleet_job_id=job.fleet_job_id,
             version=job.version,
@@ -144,45 +153,66 @@ def new_run(
     )
 
 
-def _choose(
-    store: FleetStore, client: HubClient, targets: Targets, host: str, chosen: TellCount, idle: TellIdle
-) -> int:  # fmt: skip
+def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:
     """Note in the store which devices a run has; gives how many."""
+    candidates = store.candidates
     if targets.of_run is not None:
-        parent = _parent(store, targets.of_run)
-        count = store.choose_of_run(parent, targets.of_run.words, targets.seed)
-        if targets.excluded:
-            idle(idle_exclusions(targets.excluded, store.chosen_of))
-            count = store.leave_out(targets.excluded)
+        count = _collect_of_run(store, targets.of_run, targets, observer)
     else:
-        selection = targets.selection or Selection(
-            condition=store.group(host, targets.group or ""), excluded=targets.excluded
-        )
-        idle(idle_exclusions(selection.excluded, lambda ids: client.selections.which_of(selection, ids)))
-        if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
-            client.selections.check_at_most(selection, targets.max_devices)
-        count = store.choose(_told_of(_devices(client, selection), chosen), targets.seed)
-        if selection.condition is not None:
-            store.order_chosen()  # a hub gives them in an order of its own
+        count = _collect_of_hub(store, client, targets, host, observer)
     if targets.sample_percent is not None:
-        count = store.keep_sample(plan.sample_size(count, targets.sample_percent))
+        count = candidates.keep_sample(plan.sample_size(count, targets.sample_percent))
     if targets.limit is not None:
-        count = store.keep_first(targets.limit)
+        count = candidates.keep_first(targets.limit)
     if targets.max_devices is not None and count > targets.max_devices:
-        raise BadValue(f"{count} devices are meant, and --max-devices allows {targets.max_devices}; nothing was sent.")
+        raise BadValue(
+            Text(
+                f"{count} devices are meant, and ",
+                Field("max_devices"),
+                f" allows {targets.max_devices}; nothing was sent.",
+            )
+        )
     return count
 
 
-def _parent(store: FleetStore, devices: OfRun) -> Run:
+def _collect_of_run(store: FleetJobStore, devices: DevicesOfRun, targets: Targets, observer: SelectionObserver) -> int:
+    """Devices of an earlier run."""
+    candidates = store.candidates
+    count = candidates.collect_of_run(_parent(store, devices), devices.words, targets.seed)
+    if targets.excluded:
+        observer.on_idle_exclusions(idle_exclusions(targets.excluded, candidates.among))
+        count = candidates.exclude(targets.excluded)
+    return count
+
+
+def _collect_of_hub(
+    store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver
+) -> int:
+    """Devices that are named, or that the hub finds."""
+    selection = targets.selection or Selection(
+        condition=store.groups.condition_of(host, targets.group or ""), excluded=targets.excluded
+    )
+    observer.on_idle_exclusions(
+        idle_exclusions(selection.excluded, lambda ids: client.selections.which_of(selection, ids))
+    )
+    if targets.max_devices is not None and targets.limit is None and targets.sample_percent is None:
+        client.selections.check_at_most(selection, targets.max_devices)
+    count = store.candidates.collect(_counted(_devices(client, selection), observer), targets.seed)
+    if selection.condition is not None:
+        store.candidates.sort()  # a hub gives them in an order of its own
+    return count
+
+
+def _parent(store: FleetJobStore, devices: DevicesOfRun) -> Run:
     """The run whose devices are meant. Raises NotFound, also when it is deleted."""
     try:
-        return store.run(devices.fleet_job_id, devices.run_number)
+        return store.runs.get(devices.fleet_job_id, devices.run_number)
     except NotFound as err:
         raise NotFound(
             f"Its devices are some of run {devices.run_number} of fleet job {devices.fleet_job_id}, which is deleted.",
-            hint=Text(
-                "Name them anew, with --query-condition, --device-ids or --devices-file: ",
-                command("iot hub fleet-job update", "-j", "FLEET-JOB"),
+            hint=Text.of(
+                "Name them anew, with {query_condition}, {device_ids} or {devices_file}: {update}",
+                update=command("iot hub fleet-job update", fleet_job_id="FLEET-JOB"),
             ),
         ) from err
 
@@ -196,8 +226,8 @@ def _devices(client: HubClient, selection: Selection) -> Iterator[Device]:
         yield from ((each, None) for each in client.selections.device_ids(selection))
 
 
-def _told_of(devices: Iterable[Device], chosen: TellCount) -> Iterator[Device]:
+def _counted(devices: Iterable[Device], observer: SelectionObserver) -> Iterator[Device]:
     for count, each in enumerate(devices, start=1):
         yield each
-        if count % TOLD_EVERY == 0:
-            chosen(count)
+        if count % COUNT_EVERY == 0:
+            observer.on_count(count)

@@ -1,7 +1,7 @@
-"""Carry out runs of fleet jobs: the engine's steps, with the driver given. Start, stop, resume, cancel.
+"""Execute runs of fleet jobs: the engine's steps, by a driver that is given. Start, stop, resume, cancel.
 
-`run`, `resume` and `cancel` all end in `carry_on`: there is no other path, and no recovery. What is under way is known
-from stored rows, and from the driver alone.
+Starting, resuming and cancelling a run all end in `_execute_leased`: there is no other path, and no recovery. What is
+in flight is known from stored rows, and from the driver alone.
 """
 
 from dataclasses import dataclass, replace
@@ -16,272 +16,288 @@ from azext_iotjobs.fleet_job.engine import (
     Drain,
     End,
     EndBatch,
-    Rest,
+    Nothing,
     Settle,
     View,
     Wait,
     Work,
     decide,
 )
+from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun, Seen
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
 from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Definition, Delivery
-from azext_iotjobs.model.fleet_events import (
+from azext_iotjobs.model.fleet_job import Definition, Delivery
+from azext_iotjobs.model.job import added
+from azext_iotjobs.model.run import RequestKind, Run, StopRequest, next_state
+from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
-    InOrder,
-    Listener,
+    Event,
+    Notice,
+    OrderedObserver,
     Progressed,
     RunBegan,
     RunEnded,
-    Said,
+    RunObserver,
     Waiting,
 )
-from azext_iotjobs.model.job import added
-from azext_iotjobs.model.run import Asked, Run, RunEvent, RunState, Wish, moved
+from azext_iotjobs.model.run_state import RunEvent, RunState
 
-NAP_S = 0.5  # then the row is looked at again: whoever asks for a stop waits a second at most
+NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
 PROGRESS_S = 0.5  # between two reports of it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hands:
-    """What a run is carried on with."""
+class RunContext:
+    """What a run is executed with."""
 
-    store: FleetStore
+    store: FleetJobStore
     make_driver: MakeDriver
     clock: Clock
-    listener: Listener
-    stop: StopFlag  # Ctrl-C: set once, calls under way are awaited; a KeyboardInterrupt leaves at once
-    holder: Holder
+    observer: RunObserver
+    stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
+    holder: Holder  # of the run's lease
 
 
-def hands(
-    store: FleetStore, make_driver: MakeDriver, clock: Clock, listener: Listener, stop: StopFlag
-) -> Hands:  # fmt: skip
-    """This process's."""
-    return Hands(
-        store=store, make_driver=make_driver, clock=clock, listener=listener, stop=stop, holder=this_process()
-    )  # fmt: skip
+def run_context(
+    store: FleetJobStore, make_driver: MakeDriver, clock: Clock, observer: RunObserver, stop: StopFlag
+) -> RunContext:
+    """The context in which this process executes a run.
 
-
-def carry_on(run: Run, own: Hands) -> Run:
-    """Carry a run on until it ends, breaks off or is stopped; gives it as it is then.
-
-    Starting, resuming and going on after a crash are this. A run that has ended is given back as it is.
-    Raises LeaseHeld when somebody else carries it on; LeaseLost when somebody took it over meanwhile; other
-    StateErrors, after which everything that was recorded is there; what was under way is settled by whoever carries it
-    on next.
+    store: where the run is.  make_driver: makes what operates its devices, once it is needed.
+    observer: is notified of its events.  stop: is set when the run is to stop.
     """
-    return _carry_on(run, own, LeasedRun.take(own.store, run, own.holder, own.clock.now()))
+    return RunContext(
+        store=store, make_driver=make_driver, clock=clock, observer=observer, stop=stop, holder=this_process()
+    )
 
 
-def resume(run: Run, own: Hands, delivery: Delivery | None = None) -> Run:
-    """Go on with a run that was stopped, has failed or crashed; what was asked of it before is done with.
+def execute(run: Run, context: RunContext) -> Run:
+    """Execute a run until it ends, breaks off or is stopped; gives it as it is then.
+
+    Starting, resuming and continuing after a crash are this. A run that has ended is given back as it is.
+    Raises LeaseHeld when another process executes it; LeaseLost when one took it over meanwhile; other StateErrors,
+    after which everything that was recorded is there. What was in flight is settled by the next process that executes
+    it.
+    """
+    return _execute_leased(run, context, context.store.take_lease(run, context.holder, context.clock.now()))
+
+
+def resume(run: Run, context: RunContext, delivery: Delivery | None = None) -> Run:
+    """Resume a run that was stopped, has failed or crashed; what was requested of it before is withdrawn.
 
     delivery: how its devices are reached from here on, with the driver that it has; None: as before.
-    Raises WrongState for one that has ended, and all that `carry_on` does.
+    Raises WrongState for one that has ended, and all that `execute` does.
     """
-    moved(run, RunEvent.RESUME)
-    leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
-    leased.withdraw(own.clock.now(), delivery or run.delivery)
-    return _carry_on(run, own, leased)
+    next_state(run, RunEvent.RESUME)
+    leased = context.store.take_lease(run, context.holder, context.clock.now())
+    leased.withdraw_request(context.clock.now(), delivery or run.delivery)
+    return _execute_leased(run, context, leased)
 
 
-def stop(store: FleetStore, run: Run, holder: Holder, *, by: str, reason: str | None, clock: Clock) -> Run:
-    """Ask for a stop. Whoever carries the run on sees it within a second; when nobody does, it is stopped here.
+def stop(store: FleetJobStore, run: Run, holder: Holder, *, by: str, reason: str | None, clock: Clock) -> Run:
+    """Request a stop. A process that executes the run sees it within a second; without one, it is stopped here.
 
+    holder: this process.  by: who requests it, for people.  reason: for people.
     A run that is stopped already is given back as it is. Raises WrongState for one that has ended or has failed.
     """
     if run.state is RunState.STOPPED:
         return run
-    moved(run, RunEvent.STOP)
-    asked = Asked(wish=Wish.STOP, by=by, reason=reason, at=clock.now())
+    next_state(run, RunEvent.STOP)
+    request = StopRequest(kind=RequestKind.STOP, by=by, reason=reason, at=clock.now())
     try:
-        leased = LeasedRun.take(store, run, holder, clock.now())
+        leased = store.take_lease(run, holder, clock.now())
     except LeaseHeld:
-        store.ask(run, asked)
+        store.runs.request_stop(run, request)
     else:
-        _end(leased, RunEvent.STOP, asked, clock)
-    return store.run_by_key(run.key)
+        _end(store, leased, RunEvent.STOP, request, clock)
+    return store.runs.get_by_key(run.key)
 
 
-def cancel(run: Run, own: Hands, *, by: str, reason: str | None) -> Run:
-    """Cancel for good. Whoever carries the run on sees it within a second; when nobody does, it is ended here.
+def cancel(run: Run, context: RunContext, *, by: str, reason: str | None) -> Run:
+    """Cancel a run for good. A process that executes it sees it within a second; without one, it is ended here.
 
-    Hub jobs that run are awaited: what they do cannot be taken back, and has to be recorded. Without any the hub is not
-    asked, and may be gone.
+    Hub jobs that run are awaited: what they do cannot be taken back, and has to be recorded. When there are none, the
+    hub receives no request, and may be gone.
 
+    by: who requests it, for people.  reason: for people.
     A run that is canceled already is given back as it is. Raises WrongState for one that is completed.
     """
     if run.state is RunState.CANCELED:
         return run
-    moved(run, RunEvent.CANCEL)
-    asked = Asked(wish=Wish.CANCEL, by=by, reason=reason, at=own.clock.now())
-    own.store.ask(run, asked)
+    next_state(run, RunEvent.CANCEL)
+    store, clock = context.store, context.clock
+    request = StopRequest(kind=RequestKind.CANCEL, by=by, reason=reason, at=clock.now())
+    store.runs.request_stop(run, request)
     try:
-        leased = LeasedRun.take(own.store, run, own.holder, own.clock.now())
+        leased = store.take_lease(run, context.holder, clock.now())
     except LeaseHeld:
-        return own.store.run_by_key(run.key)
-    if own.store.run_by_key(run.key).state.has_ended or leased.open_parts():
-        return _carry_on(run, own, leased)
-    _end(leased, RunEvent.CANCEL, asked, own.clock)
-    ended = own.store.run_by_key(run.key)
-    own.listener.heard(RunEnded(at=own.clock.now(), run=ended))
+        return store.runs.get_by_key(run.key)
+    if store.runs.get_by_key(run.key).state.has_ended or leased.hub_jobs.open():
+        return _execute_leased(run, context, leased)
+    _end(store, leased, RunEvent.CANCEL, request, clock)
+    ended = store.runs.get_by_key(run.key)
+    context.observer.on_event(RunEnded(at=clock.now(), run=ended))
     return ended
 
 
-def _end(leased: LeasedRun, event: RunEvent, asked: Asked, clock: Clock) -> None:
-    """End a run that nobody carries on, and of which nothing is under way but calls that were cut off."""
+def _end(store: FleetJobStore, leased: LeasedRun, event: RunEvent, request: StopRequest, clock: Clock) -> None:
+    """End a run that no process executes, and of which nothing is in flight but calls that were cut off."""
     try:
-        kind = leased.store.definition_of(leased.store.run_by_key(leased.key)).action.kind
+        kind = store.definitions.of_run(store.runs.get_by_key(leased.key)).action.kind
         leased.settle(clock.now(), is_repeatable=kind.is_repeatable)
-        leased.end(event, clock.now(), reason=asked.reason, by=asked.by)
+        leased.end(event, clock.now(), reason=request.reason, by=request.by)
     finally:
         leased.release()
 
 
-def _carry_on(run: Run, own: Hands, leased: LeasedRun) -> Run:
-    carrier: _Carrier | None = None
+def _execute_leased(run: Run, context: RunContext, leased: LeasedRun) -> Run:
+    loop: _RunLoop | None = None
     try:
-        carrier = _Carrier(own, leased, own.store.definition_of(run))
-        while carrier.step():
+        loop = _RunLoop(context, leased, context.store.definitions.of_run(run))
+        while loop.step():
             pass
     except KeyboardInterrupt:
-        if carrier is not None:
-            carrier.leave_at_once()
+        if loop is not None:
+            loop.leave_at_once()
         raise
     finally:
-        if carrier is not None:
-            carrier.close()
+        if loop is not None:
+            loop.close()
         leased.release()
-    return own.store.run_by_key(run.key)
+    return context.store.runs.get_by_key(run.key)
 
 
-class _Carrier:
-    """Carries out one step after the other."""
+class _RunLoop:
+    """Executes one step after the other."""
 
-    def __init__(self, own: Hands, leased: LeasedRun, definition: Definition) -> None:
-        self._own = replace(own, listener=InOrder(own.listener))
-        self._clock = SteadyClock(own.clock)  # pauses and leases outlive a clock that is set back
+    def __init__(self, context: RunContext, leased: LeasedRun, definition: Definition) -> None:
+        self._context = replace(context, observer=OrderedObserver(context.observer))
+        self._runs = context.store.runs
+        self._clock = SteadyClock(context.clock)  # pauses and leases outlive a clock that is set back
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None
-        self._has_told_begin = False
-        self._told_at: float | None = None  # when progress was last reported, monotonic
+        self._has_reported_begin = False
+        self._has_reported_drain = False
+        self._reported_at: float | None = None  # when progress was last reported, monotonic
         self._waited_until: datetime | None = None
-        self._has_told_drain = False
 
     def step(self) -> bool:
-        """Decide on the next step and carry it out; False: there is none."""
+        """Decide on the next step and execute it; False: there is none."""
         now = self._clock.now()
         self._leased.beat(now)
-        seen = self._leased.look(self._definition.rollout.retry)
+        snapshot = self._leased.snapshot(self._definition.rollout.retry)
         driver = self._driver
         if driver is None:
-            driver = self._driver = self._own.make_driver(
-                self._leased, seen.run, self._definition, self._own.listener.heard
+            driver = self._driver = self._context.make_driver(
+                self._leased, snapshot.run, self._definition, self._notify
             )
         view = View(
-            run=seen.run,
+            run=snapshot.run,
             rollout=self._definition.rollout,
-            batch=seen.batch,
-            cut_off_count=seen.cut_off_count,
-            retry_count=seen.retry_count,
-            retry_round=seen.retry_round,
+            batch=snapshot.batch,
+            cut_off_count=snapshot.cut_off_count,
+            retry_count=snapshot.retry_count,
+            retry_round=snapshot.retry_round,
             in_flight_count=driver.in_flight_count(Drain.STOP),
             unsettled_count=driver.in_flight_count(Drain.CANCEL),
-            is_stopping=self._own.stop.is_set(),
+            is_stopping=self._context.stop.is_set(),
             trouble=None if driver.trouble is None else str(driver.trouble),
             now=now,
         )
-        return self._carry_out(view, seen, driver)
+        return self._execute(view, snapshot, driver)
 
     def close(self) -> None:
-        """The driver is not needed any more."""
+        """Free what the driver holds."""
         if self._driver is not None:
             self._driver.close()
 
     def leave_at_once(self) -> None:
-        """Whoever carries the run on does not wait for what is under way."""
+        """Stop the run without awaiting what is in flight."""
         now = self._clock.now()
-        run = self._own.store.run_by_key(self._leased.key)
+        run = self._runs.get_by_key(self._leased.key)
         if run.state is RunState.RUNNING:
             self._leased.settle_own(now, is_repeatable=self._definition.action.kind.is_repeatable)
             self._leased.end(RunEvent.STOP, now, reason="Left at once, by a second Ctrl-C.", by=None)
 
-    def _carry_out(self, view: View, seen: Seen, driver: BatchDriver) -> bool:
-        now, leased, heard = view.now, self._leased, self._own.listener.heard
-        if seen.run.state is RunState.RUNNING and not self._has_told_begin:
-            self._has_told_begin = True
-            heard(RunBegan(at=now, run=seen.run))
+    def _execute(self, view: View, snapshot: RunSnapshot, driver: BatchDriver) -> bool:
+        now, leased = view.now, self._leased
+        if snapshot.run.state is RunState.RUNNING and not self._has_reported_begin:
+            self._has_reported_begin = True
+            self._notify(RunBegan(at=now, run=snapshot.run))
         match decide(view):
-            case Rest():
+            case Nothing():
                 return False
             case Settle():
-                kind = self._definition.action.kind
-                count = leased.settle(now, is_repeatable=kind.is_repeatable)
-                after = "looked at before they are called again" if kind.is_repeatable else "uncertain"
-                heard(Said(at=now, text=f"{count} calls were cut off when the run broke off; they are {after}."))
+                self._settle(now)
             case Begin(event, of_run, of_batch):
                 leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch)
             case BeginBatch(ordinal):
                 leased.begin_batch(ordinal, now)
-                if (batch := leased.look(None).batch) is not None:
-                    heard(BatchBegan(at=now, batch=batch))
+                if (batch := leased.snapshot(None).batch) is not None:
+                    self._notify(BatchBegan(at=now, batch=batch))
             case Work(_, drain, why):
-                assert seen.batch is not None
-                self._tell_drain(drain, why)
-                driver.turn(seen.batch, drain)
-                self._tell_progress(driver)
-            case EndBatch(ordinal, go_on_at):
-                leased.end_batch(ordinal, now, go_on_at)
-                self._tell_progress(driver, must=True)
-                heard(BatchEnded(at=now, batch=self._own.store.batch(seen.run, ordinal)))
-            case BeginRetries(go_on_at):
+                assert snapshot.batch is not None
+                self._report_drain(drain, why)
+                driver.turn(snapshot.batch, drain)
+                self._report_progress(driver)
+            case EndBatch(ordinal, next_batch_at):
+                leased.end_batch(ordinal, now, next_batch_at)
+                self._report_progress(driver, must=True)
+                self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
+            case BeginRetries(next_batch_at):
                 assert view.rollout.retry is not None
-                leased.begin_retries(view.rollout.retry, now, go_on_at)
+                leased.begin_retries(view.rollout.retry, now, next_batch_at)
             case Wait(until, why):
                 self._wait(now, until, why)
             case End(event, reason, by):
                 leased.end(event, now, reason=reason, by=by)
-                self._tell_progress(driver, must=True)
-                heard(RunEnded(at=now, run=self._own.store.run_by_key(leased.key)))
+                self._report_progress(driver, must=True)
+                self._notify(RunEnded(at=now, run=self._runs.get_by_key(leased.key)))
                 return False
         return True
 
-    def _tell_drain(self, drain: Drain, why: str | None) -> None:
-        """Say once that nothing else begins; whoever pressed Ctrl-C has been told."""
-        if drain is Drain.NO or self._has_told_drain or self._own.stop.is_set():
-            return
-        self._has_told_drain = True
-        text = f"Nothing else begins; what is under way is awaited.{'' if why is None else f' Why: {why}'}"
-        self._own.listener.heard(Said(at=self._clock.now(), text=text))
+    def _settle(self, now: datetime) -> None:
+        kind = self._definition.action.kind
+        count = self._leased.settle(now, is_repeatable=kind.is_repeatable)
+        after = "checked before they are repeated" if kind.is_repeatable else "uncertain"
+        self._notify(Notice(at=now, text=f"{count} calls were cut off when the run broke off; they are {after}."))
 
     def _wait(self, now: datetime, until: datetime, why: str) -> None:
         if self._waited_until != until:
             self._waited_until = until
-            self._own.listener.heard(Waiting(at=now, until=until, why=why))
+            self._notify(Waiting(at=now, until=until, why=why))
         self._clock.sleep(min(NAP_S, max(0.0, (until - now).total_seconds())))
 
-    def _tell_progress(self, driver: BatchDriver, *, must: bool = False) -> None:
-        passed = self._clock.monotonic()
-        if not must and self._told_at is not None and passed - self._told_at < PROGRESS_S:
+    def _notify(self, event: Event) -> None:
+        self._context.observer.on_event(event)
+
+    def _report_drain(self, drain: Drain, why: str | None) -> None:
+        """Report once that nothing else begins; whoever pressed Ctrl-C knows it."""
+        if drain is Drain.NO or self._has_reported_drain or self._context.stop.is_set():
             return
-        self._told_at = passed
-        seen = self._leased.look(None)
-        jobs = self._own.store.hub_jobs(seen.run)
-        self._own.listener.heard(
+        self._has_reported_drain = True
+        text = f"Nothing else begins; what is under way is awaited.{'' if why is None else f' Why: {why}'}"
+        self._notify(Notice(at=self._clock.now(), text=text))
+
+    def _report_progress(self, driver: BatchDriver, *, must: bool = False) -> None:
+        passed = self._clock.monotonic()
+        if not must and self._reported_at is not None and passed - self._reported_at < PROGRESS_S:
+            return
+        self._reported_at = passed
+        snapshot = self._leased.snapshot(None)
+        jobs = self._runs.hub_jobs_in_progress(snapshot.run)
+        self._notify(
             Progressed(
                 at=self._clock.now(),
-                run=seen.run.tally,
-                batch=seen.batch,
+                run=snapshot.run.tally,
+                batch=snapshot.batch,
                 in_flight_count=driver.in_flight_count(Drain.CANCEL),
                 hub=added(each.tally for each in jobs if each.tally is not None),
                 hub_ended_count=sum(each.ended_count for each in jobs),
-                awaited=tuple(awaited(self._own.store, seen.run, self._definition)),
+                awaited=tuple(awaited(self._runs, snapshot.run, self._definition)),
             )
         )

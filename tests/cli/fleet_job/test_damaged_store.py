@@ -20,27 +20,44 @@ import pytest
 
 from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import groups, read, results
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.fleet_job.store.database import FILE_NAME, Access
-from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.output.hints import spelled
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
-from azext_iotjobs.model.fleet import Definition, Driver
+from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.rollout import Retry, RetryWhen
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.helpers.fleet_hub_double import StopDouble, World, definition_of
-from tests.helpers.fleet_place import METHOD, failing, ids, threshold
+from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of
+from tests.helpers.fleet_job_setup import METHOD, failing, ids, threshold
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 FLIPS, CUTS, DOCUMENTS = (2_000, 60, 10_000) if TORTURE else (16, 3, 12)
 NAMES = itertools.cycle(["job", "other"])  # by calls, by jobs: in turn, where both would take long
 CMD = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True, config=SimpleNamespace(get=lambda *_, **__: None)))
 ODD_VALUES: list[Any] = [
-    None, -1, 10**15, 1.5, float("inf"), "", "stepping", "\x00", b"\xff\xfe", "{", "[]", "{}", "[1, 2]", '"text"',
-    "null", '{"a": ' * 5_000, "9" * 5_000,
-]  # fmt: skip
+    None,
+    -1,
+    10**15,
+    1.5,
+    float("inf"),
+    "",
+    "stepping",
+    "\x00",
+    b"\xff\xfe",
+    "{",
+    "[]",
+    "{}",
+    "[1, 2]",
+    '"text"',
+    "null",
+    '{"a": ' * 5_000,
+    "9" * 5_000,
+]
 
 Mutation = tuple[str, Callable[[Path], None]]
 
@@ -56,27 +73,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         definition = definition_of(METHOD, ids(6), driver, threshold=threshold("90%", min_sample=2), retry=retry)
         job = world.save(store, definition, name)
         run = world.new_run(store, job)
-        run_loop.carry_on(run, world.hands(store, driver))
-        run_loop.carry_on(world.new_run(store, job), world.hands(store, driver, StopDouble(after=2)))
+        run_loop.execute(run, world.context(store))
+        run_loop.execute(world.new_run(store, job), world.context(store, StopDouble(after=2)))
         words = frozenset({"failed"})
-        made = operation.rerun(store, store.run(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
+        made = operation.rerun(store, store.runs.get(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
         world.new_run(store, made)
-        store.save_group(job.host, "north", "tags.site = 'north'")
+        store.groups.save(job.host, "north", "tags.site = 'north'")
         store.close()
     return folder
 
 
-def place(folder: Path, *, reads: bool = True) -> FleetPlace:
-    return FleetPlace(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
+def place(folder: Path, *, reads: bool = True) -> FleetJobContext:
+    return FleetJobContext(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
 
 
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
-    """The commands that only look."""
+    """The commands that only read."""
     return [
         ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
         ("show", lambda: read.show(CMD, place(folder), name)),
         ("list-runs", lambda: read.list_runs(CMD, place(folder), name)),
-        ("results", lambda: results.show_results(CMD, place(folder), name, run_number=1)),
+        ("results", lambda: results.show_results(CMD, place(folder), name, run=1)),
         ("group list", lambda: groups.list_groups(CMD, place(folder))),
     ]
 
@@ -84,13 +101,13 @@ def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
 def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callable[[], Any]]]:
     """The commands that change something, each on a copy of its own."""
 
-    def on_copy(do: Callable[[World, FleetStore, Path], Any]) -> Callable[[], Any]:
+    def on_copy(do: Callable[[World, SqliteStore, Path], Any]) -> Callable[[], Any]:
         def run() -> Any:
             copy = tmp_path / "copy"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder, copy, symlinks=True)
             world = World(copy)
-            store = FleetStore(copy, Access.CHANGE)
+            store = SqliteStore.open(copy, Access.CHANGE)
             store.database.change("PRAGMA synchronous=OFF")  # no machine loses its power here
             try:
                 return do(world, store, copy)
@@ -99,25 +116,25 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
 
         return run
 
-    def definition(store: FleetStore) -> Definition:
-        return store.fleet_job(name).definition
+    def definition(store: SqliteStore) -> Definition:
+        return store.definitions.get(name).definition
 
-    def resume(world: World, store: FleetStore, _: Path) -> Any:
-        run = store.run(name)
-        return run_loop.resume(run, world.hands(store, run.driver, StopDouble(after=50)))
+    def resume(world: World, store: SqliteStore, _: Path) -> Any:
+        run = store.runs.get(name)
+        return run_loop.resume(run, world.context(store, StopDouble(after=50)))
 
-    def run_anew(world: World, store: FleetStore, _: Path) -> Any:
-        job = store.fleet_job(f"{name}-again")
+    def run_anew(world: World, store: SqliteStore, _: Path) -> Any:
+        job = store.definitions.get(f"{name}-again")
         run = world.new_run(store, job)
-        return run_loop.carry_on(run, world.hands(store, run.driver, StopDouble(after=50)))
+        return run_loop.execute(run, world.context(store, StopDouble(after=50)))
 
-    def cancel(world: World, store: FleetStore, _: Path) -> Any:
-        run = store.run(name)
-        return run_loop.cancel(run, world.hands(store, run.driver), by="me", reason=None)
+    def cancel(world: World, store: SqliteStore, _: Path) -> Any:
+        run = store.runs.get(name)
+        return run_loop.cancel(run, world.context(store), by="me", reason=None)
 
-    def rerun(world: World, store: FleetStore, _: Path) -> Any:
+    def rerun(world: World, store: SqliteStore, _: Path) -> Any:
         words = frozenset({"failed"})
-        return operation.rerun(store, store.run(name, 1), words, None, by="me", at=world.clock.now())
+        return operation.rerun(store, store.runs.get(name, 1), words, None, by="me", at=world.clock.now())
 
     return [
         ("resume", on_copy(resume)),
@@ -135,7 +152,7 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
         ),
         ("delete", on_copy(lambda _, s, __: operation.delete(s, name))),
         ("prune", on_copy(lambda w, s, _: operation.prune(s, 30, w.clock.now() + timedelta(days=90)))),
-        ("group delete", on_copy(lambda _, s, __: s.delete_group("h.example", "north"))),
+        ("group delete", on_copy(lambda _, s, __: s.groups.delete("h.example", "north"))),
     ]
 
 
@@ -206,10 +223,11 @@ def test_the_store_that_is_damaged_here_is_whole_before(copied: Callable[[], Pat
     target = copied()
     for _ in ("job", "other"):  # the pending run of the rerun refuses another one
         assert try_all(target, tmp_path, "nothing") == (2 if TORTURE else 1)
-    store = FleetStore(target)
-    assert {run.state for name in ("job", "other") for run in store.runs(name)} == {
-        RunState.COMPLETED, RunState.STOPPED,
-    }  # fmt: skip
+    store = SqliteStore.open(target)
+    assert {run.state for name in ("job", "other") for run in store.runs.list_all(name)} == {
+        RunState.COMPLETED,
+        RunState.STOPPED,
+    }
     store.close()
 
 
@@ -285,22 +303,39 @@ def test_flipped_bytes_and_cut_files_are_no_raw_exception(
         try_all(target, tmp_path, f"seed {seed}: cut at {size}")
 
 
+def running(sql: str) -> Callable[[Path], None]:
+    return lambda path: altered(path, (sql, ()))
+
+
+def holding(content: bytes) -> Callable[[Path], None]:
+    def mutate(path: Path) -> None:
+        path.write_bytes(content)
+
+    return mutate
+
+
+def in_its_place(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    def mutate(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return mutate
+
+
 def structures(folder: Path) -> Iterator[Mutation]:
     with closing(sqlite3.connect(folder / FILE_NAME)) as raw:
         things = raw.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
     for kind, name in things:
-        yield f"no {kind} {name}", lambda path, kind=kind, name=name: altered(path, (f"DROP {kind} {name}", ()))
+        yield f"no {kind} {name}", running(f"DROP {kind} {name}")
     for table, column in fields(folder):
-        sql = f"ALTER TABLE {table} RENAME COLUMN {column} TO was_{column}"
-        yield f"no column {table}.{column}", lambda path, sql=sql: altered(path, (sql, ()))
+        yield f"no column {table}.{column}", running(f"ALTER TABLE {table} RENAME COLUMN {column} TO was_{column}")
     for version in (len(MIGRATIONS) + 1, 10**6, 0, 1, -5):
-        sql = f"PRAGMA user_version = {version}"
-        yield f"format {version}", lambda path, sql=sql: altered(path, (sql, ()))
+        yield f"format {version}", running(f"PRAGMA user_version = {version}")
     for content in (b"no database\n" * 500, b"SQLite format 3\0" + b"\xff" * 4096, b"\x00" * 8192):
-        yield f"content {content[:12]!r}", lambda path, content=content: path.write_bytes(content) and None
-    yield "a folder", lambda path: (path.unlink(), path.mkdir())[1]
-    yield "a pipe", lambda path: (path.unlink(), os.mkfifo(path))[1]
-    yield "a link to nothing", lambda path: (path.unlink(), path.symlink_to(path.parent / "gone"))[1]
+        yield f"content {content[:12]!r}", holding(content)
+    yield "a folder", in_its_place(Path.mkdir)
+    yield "a pipe", in_its_place(os.mkfifo)
+    yield "a link to nothing", in_its_place(lambda path: path.symlink_to(path.parent / "gone"))
 
 
 def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
@@ -324,5 +359,5 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
     with pytest.raises(StateDamaged) as raised:
         read.list_fleet_jobs(CMD, place(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
-    assert f"--state-dir {target}" in str(raised.value.hint) and "results -j ID" in str(raised.value.hint)
-    assert len(results.show_results(CMD, place(target), "other", run_number=1) or []) == 6
+    assert "iot hub fleet-job results -j ID --output-file ID.csv" in spelled(raised.value.hint or "")
+    assert len(results.show_results(CMD, place(target), "other", run=1) or []) == 6

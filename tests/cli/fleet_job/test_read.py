@@ -19,24 +19,25 @@ import pytest
 from knack.prompting import NoTTYException
 
 from azext_iotjobs.cli.fleet_job import groups, read, results
-from azext_iotjobs.cli.fleet_job.context import FOLDER, Access, FleetPlace, fleet_place
+from azext_iotjobs.cli.fleet_job.context import FOLDER, FleetJobContext, fleet_job_context
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.output import confirm
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.database import FILE_NAME
-from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, StateUnusable, WrongState
-from azext_iotjobs.model.fleet import Action, Definition, Driver, Targets
+from azext_iotjobs.model.fleet_job import Action, Definition, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.fleet_job.store.test_sqlite import undo_third
-from tests.helpers.fleet_hub_double import World, definition_of
-from tests.helpers.fleet_place import METHOD, failing, ids
+from tests.fleet_job.store.sqlite.test_store import undo_third
+from tests.helpers.fleet_job_hub_double import World, definition_of
+from tests.helpers.fleet_job_setup import METHOD, failing, ids
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 CMD = SimpleNamespace(
@@ -47,16 +48,16 @@ DEFINITION = Definition(
 )
 
 
-def reading(folder: Path | None) -> FleetPlace:
-    return FleetPlace(None, {}, None if folder is None else str(folder), None, Access.READ)
+def reading(folder: Path | None) -> FleetJobContext:
+    return FleetJobContext(None, {}, None if folder is None else str(folder), None, Access.READ)
 
 
-def changing(folder: Path) -> FleetPlace:
-    return FleetPlace(None, {}, str(folder), None, Access.CHANGE)
+def changing(folder: Path) -> FleetJobContext:
+    return FleetJobContext(None, {}, str(folder), None, Access.CHANGE)
 
 
 def save(folder: Path, name: str = "a", **changes: Any) -> None:
-    store = FleetStore(folder)
+    store = SqliteStore.open(folder)
     operation.create(store, name, "h.example", replace(DEFINITION, **changes), by="me", at=NOW)
     store.close()
 
@@ -68,15 +69,15 @@ def run_on(folder: Path) -> None:
     from azext_iotjobs.model.rollout import parse_batch_sizes
 
     job = world.save(store, definition_of(METHOD, ids(6), Driver.CALLS, sizes=parse_batch_sizes("4", "--batch")))
-    run_loop.carry_on(world.new_run(store, job), world.hands(store, Driver.CALLS))
+    run_loop.execute(world.new_run(store, job), world.context(store))
     store.close()
 
 
-LOOKS: list[Callable[[FleetPlace], Any]] = [
+LOOKS: list[Callable[[FleetJobContext], Any]] = [
     lambda where: read.list_fleet_jobs(CMD, where),
     lambda where: groups.list_groups(CMD, where),
 ]
-LOOKS_AT_ONE: list[Callable[[FleetPlace], Any]] = [
+LOOKS_AT_ONE: list[Callable[[FleetJobContext], Any]] = [
     lambda where: read.show(CMD, where, "a"),
     lambda where: read.list_runs(CMD, where, "a"),
     lambda where: results.show_results(CMD, where, "a"),
@@ -90,10 +91,10 @@ LOOKS_AT_ONE: list[Callable[[FleetPlace], Any]] = [
 @pytest.mark.parametrize("look", [*LOOKS, *LOOKS_AT_ONE])
 @pytest.mark.parametrize("access", [Access.READ, Access.CHANGE])
 def test_a_typed_folder_that_is_not_there_is_an_error_that_names_it_and_is_not_made(
-    tmp_path: Path, look: Callable[[FleetPlace], Any], access: Access
+    tmp_path: Path, look: Callable[[FleetJobContext], Any], access: Access
 ) -> None:
     with pytest.raises(BadValue, match=r"--state-dir .*wrong: there is no such folder"):
-        look(FleetPlace(None, {}, str(tmp_path / "wrong"), None, access))
+        look(FleetJobContext(None, {}, str(tmp_path / "wrong"), None, access))
     assert not (tmp_path / "wrong").exists()
 
 
@@ -101,7 +102,7 @@ def test_a_typed_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     for access in Access:
         with pytest.raises(BadValue, match="is no folder"):
-            _ = FleetPlace(None, {}, str(tmp_path / "f"), None, access).store
+            _ = FleetJobContext(None, {}, str(tmp_path / "f"), None, access).store
 
 
 def test_a_folder_without_a_store_is_empty_which_is_said_and_stays_empty(
@@ -109,7 +110,7 @@ def test_a_folder_without_a_store_is_empty_which_is_said_and_stays_empty(
 ) -> None:
     for look in LOOKS:
         assert look(reading(tmp_path)) == []
-    assert f"No fleet jobs are kept in {tmp_path}" in caplog.text
+    assert f"There are no fleet jobs in {tmp_path}" in caplog.text
     for one in LOOKS_AT_ONE:
         with pytest.raises(NotFound):
             one(reading(tmp_path))
@@ -127,12 +128,14 @@ def test_the_default_place_is_empty_before_anything_is_saved_and_is_not_made(
 
 
 def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
-    def planning(access: Access) -> FleetPlace:
-        return fleet_place(None, {"only_plans": True, "state_path": str(tmp_path / "wrong")}, access)
+    def planning(access: Access) -> FleetJobContext:
+        return fleet_job_context(None, {"dry_run": True, "state_dir": str(tmp_path / "wrong")}, access)
 
     with pytest.raises(BadValue, match="no such folder"):
         _ = planning(Access.CHANGE).store
-    assert planning(Access.MAKE).store.choose([("d1", None), ("d2", None)], seed=0) == 2  # what `create` would be
+    assert (
+        planning(Access.MAKE).store.candidates.collect([("d1", None), ("d2", None)], seed=0) == 2
+    )  # what `create` would be
     assert not (tmp_path / "wrong").exists()
 
 
@@ -241,7 +244,7 @@ def test_a_pipe_in_the_place_of_the_file_is_an_error_and_no_wait(tmp_path: Path)
     os.mkfifo(tmp_path / FILE_NAME)
     for access in Access:
         with pytest.raises(StateUnusable, match="it is no file"):
-            _ = FleetPlace(None, {}, str(tmp_path), None, access).store
+            _ = FleetJobContext(None, {}, str(tmp_path), None, access).store
 
 
 # -- results -----------------------------------------------------------------------------------------------------------
@@ -253,18 +256,18 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
     def devices(**wanted: Any) -> list[str]:
         return [row["deviceId"] for row in results.show_results(CMD, reading(tmp_path), "job", **wanted) or []]
 
-    assert devices(device_states=["failed"]) == ["d001", "d003"]
-    assert devices(device_states=["failed,uncertain", "Completed"]) == list(ids(6))
-    assert devices(error_kinds=["offline", "timeout, rejected"]) == ["d001", "d003"]
-    assert devices(error_kinds=["timeout"]) == [] and devices(one_device="d002") == ["d002"]
-    assert devices(one_device="d002", device_states=["failed"]) == []
+    assert devices(our_status=["failed"]) == ["d001", "d003"]
+    assert devices(our_status=["failed,uncertain", "Completed"]) == list(ids(6))
+    assert devices(error_class=["offline", "timeout, rejected"]) == ["d001", "d003"]
+    assert devices(error_class=["timeout"]) == [] and devices(our_device_id="d002") == ["d002"]
+    assert devices(our_device_id="d002", our_status=["failed"]) == []
     rows = results.show_results(CMD, reading(tmp_path), "job", columns="deviceId,batch,tries") or []
     assert [(row["batch"], row["tries"]) for row in rows] == [(1, 1)] * 4 + [(2, 1)] * 2
     row = (results.show_results(CMD, reading(tmp_path), "job") or [{}])[0]
     assert (row["batch"], row["tries"]) == (1, 1)
 
 
-@pytest.mark.parametrize("wanted", [{"device_states": ["failed,broken"]}, {"error_kinds": ["", "offline"]}])
+@pytest.mark.parametrize("wanted", [{"our_status": ["failed,broken"]}, {"error_class": ["", "offline"]}])
 def test_a_word_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path, wanted: dict[str, Any]) -> None:
     run_on(tmp_path)
     with pytest.raises(BadValue, match="choose from .*(uncertain|rejected)"):
@@ -275,7 +278,7 @@ def test_a_word_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path
 def test_a_device_that_the_run_does_not_have_is_an_error(tmp_path: Path, device: str) -> None:
     run_on(tmp_path)
     with pytest.raises(NotFound, match="Run 1 of fleet job job has no device"):
-        results.show_results(CMD, reading(tmp_path), "job", one_device=device)
+        results.show_results(CMD, reading(tmp_path), "job", our_device_id=device)
 
 
 # -- list --------------------------------------------------------------------------------------------------------------
@@ -289,14 +292,18 @@ def test_fleet_jobs_are_found_by_their_labels_and_by_text(tmp_path: Path) -> Non
     def found(**wanted: Any) -> set[str]:
         return {each["id"] for each in read.list_fleet_jobs(CMD, reading(tmp_path), **wanted)}
 
-    assert found(label_pairs=["ring=2"]) == {"b"} and found(label_pairs=["ring=2=x"]) == {"c"}
-    assert found(label_pairs=["owner=ann", "ring=1"]) == {"a"} and found(label_pairs=["owner"]) == {"a", "b"}
-    assert found(label_pairs=["owner="]) == set() and found(label_pairs=["Owner=ann"]) == set()
-    assert found(text="south") == {"a", "b"} and found(text="RING=2") == {"b", "c"} and found(text="c") == {"c"}
-    assert found(text="south", label_pairs=["ring=2"]) == {"b"} and found(text="") == {"a", "b", "c"}
+    assert found(our_labels=["ring=2"]) == {"b"} and found(our_labels=["ring=2=x"]) == {"c"}
+    assert found(our_labels=["owner=ann", "ring=1"]) == {"a"} and found(our_labels=["owner"]) == {"a", "b"}
+    assert found(our_labels=["owner="]) == set() and found(our_labels=["Owner=ann"]) == set()
+    assert (
+        found(contains="south") == {"a", "b"}
+        and found(contains="RING=2") == {"b", "c"}
+        and found(contains="c") == {"c"}
+    )
+    assert found(contains="south", our_labels=["ring=2"]) == {"b"} and found(contains="") == {"a", "b", "c"}
     for wrong in (["=x"], [" "], ["ring=1", "ring=2"]):
         with pytest.raises(BadValue, match="--labels"):
-            found(label_pairs=wrong)
+            found(our_labels=wrong)
 
 
 # -- delete ------------------------------------------------------------------------------------------------------------
@@ -326,14 +333,14 @@ def make_old(folder: Path) -> None:
 def test_without_a_terminal_nothing_is_deleted_and_the_error_says_yes(tmp_path: Path) -> None:
     run_on(tmp_path)
     make_old(tmp_path)
-    for given in ({"fleet_job": "job"}, {"older_than": "30d"}):
+    for fleet_job_id, older_than in (("job", None), (None, "30d")):
         with pytest.raises(MissingChoice, match="This deletes") as raised:
-            read.delete(CMD, changing(tmp_path), **given)
+            read.delete(CMD, changing(tmp_path), fleet_job_id, older_than)
         assert "--yes" in str(raised.value.hint)
     assert len(read.list_runs(CMD, reading(tmp_path), "job")) == 1
-    assert read.delete(CMD, changing(tmp_path), older_than="30d", sure=True) == {"runs": 1}
+    assert read.delete(CMD, changing(tmp_path), older_than="30d", our_yes=True) == {"runs": 1}
     assert read.delete(CMD, changing(tmp_path), older_than="30d") == {"runs": 0}  # nothing is lost: nothing asked
-    assert read.delete(CMD, changing(tmp_path), "job", sure=True) is None
+    assert read.delete(CMD, changing(tmp_path), "job", our_yes=True) is None
     assert read.list_fleet_jobs(CMD, reading(tmp_path)) == []
 
 
@@ -372,14 +379,14 @@ class Counting:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    def opened(_: FleetPlace, arguments: dict[str, Any]) -> HubClient:
+    def opened(_: FleetJobContext, arguments: dict[str, Any]) -> HubClient:
         return Counting(arguments.get("our_hub_name") or "h.example")  # type: ignore[return-value]
 
-    monkeypatch.setattr(FleetPlace, "_opened", opened)
+    monkeypatch.setattr(FleetJobContext, "_opened", opened)
 
 
-def making(folder: Path, **typed: str) -> FleetPlace:
-    return FleetPlace(None, dict(typed), str(folder), None)
+def making(folder: Path, **typed: str) -> FleetJobContext:
+    return FleetJobContext(None, dict(typed), str(folder), None)
 
 
 @pytest.mark.usefixtures("hub")
@@ -388,28 +395,32 @@ def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alon
     assert made["deviceCount"] == 3
     with pytest.raises(ConflictingChoice, match="a device group 'north' of h.example already") as raised:
         groups.create(CMD, making(tmp_path), "north", "*")
-    assert "group update --group north" in str(raised.value.hint)
+    assert "group update group=north" in str(raised.value.hint)
     other = groups.create(CMD, making(tmp_path, our_hub_name="other.example"), "north", "*")  # of another hub
     assert other["hub"] == "other.example"
     near = making(tmp_path, our_hub_name="h.example")
     assert groups.show(CMD, near, "north") == {
-        "name": "north", "hub": "h.example", "queryCondition": "tags.site = 'north'", "fleetJobs": [],
-    }  # fmt: skip
+        "name": "north",
+        "hub": "h.example",
+        "queryCondition": "tags.site = 'north'",
+        "fleetJobs": [],
+    }
     updated = groups.update(CMD, near, "north", "tags.site = 'n'")
     assert (updated["queryCondition"], updated["deviceCount"], updated["hub"]) == ("tags.site = 'n'", 3, "h.example")
     assert groups.show(CMD, near, "north")["queryCondition"] == "tags.site = 'n'"
     with pytest.raises(ConflictingChoice, match="2 hubs have a device group"):
         groups.show(CMD, reading(tmp_path), "north")
-    for missing in (groups.show, lambda *given: groups.update(*given, "*")):
-        with pytest.raises(NotFound, match="no device group 'west'"):
-            missing(CMD, making(tmp_path), "west")
+    with pytest.raises(NotFound, match="no device group 'west'"):
+        groups.show(CMD, making(tmp_path), "west")
+    with pytest.raises(NotFound, match="no device group 'west'"):
+        groups.update(CMD, making(tmp_path), "west", "*")
 
 
 @pytest.mark.usefixtures("no_terminal")
 def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_path: Path) -> None:
-    store = FleetStore(tmp_path)
+    store = SqliteStore.open(tmp_path)
     for name in ("north", "unused"):
-        store.save_group("h.example", name, "*")
+        store.groups.save("h.example", name, "*")
     store.close()
     save(tmp_path, "a", targets=Targets(group="north"))
     save(tmp_path, "b", targets=Targets(group="north"))
@@ -417,10 +428,10 @@ def test_a_group_that_saved_fleet_jobs_use_is_deleted_only_by_who_is_sure(tmp_pa
     assert groups.show(CMD, reading(tmp_path), "north")["fleetJobs"] == ["a", "b"]
     with pytest.raises(MissingChoice, match="use the device group 'north': a, b"):
         groups.delete(CMD, changing(tmp_path), "north")
-    store = FleetStore(tmp_path)  # what another version used does not count
+    store = SqliteStore.open(tmp_path)  # what another version used does not count
     operation.edit(store, "a", DEFINITION, by="me", at=NOW)
     store.close()
     with pytest.raises(MissingChoice, match="'north': b,"):
         groups.delete(CMD, changing(tmp_path), "north")
-    groups.delete(CMD, changing(tmp_path), "north", sure=True)
+    groups.delete(CMD, changing(tmp_path), "north", our_yes=True)
     assert groups.list_groups(CMD, reading(tmp_path)) == []

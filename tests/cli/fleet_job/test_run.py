@@ -15,26 +15,28 @@ from typing import Any
 import pytest
 from knack.config import CLIConfig
 
-from azext_iotjobs.cli.fleet_job import read as kept_jobs
-from azext_iotjobs.cli.fleet_job import results, save
+from azext_iotjobs.cli.fleet_job import read, results, save
 from azext_iotjobs.cli.fleet_job import run as verbs
-from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
+from azext_iotjobs.cli.fleet_job import stop as stopping
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
 from azext_iotjobs.cli.fleet_job.groups import list_groups
 from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
-from azext_iotjobs.cli.fleet_job.run import _until_ended
-from azext_iotjobs.cli.fleet_job.run_foreground import Manner, judge, say_what_is_not_used, start
+from azext_iotjobs.cli.fleet_job.run_foreground import judge, start, warn_of_unused
+from azext_iotjobs.cli.fleet_job.run_options import RunOptions
+from azext_iotjobs.cli.fleet_job.stop import _until_ended
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, WrongState
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, FleetJob, Targets
-from azext_iotjobs.model.fleet_events import BatchEnded, Progressed, RunBegan, RunEnded, Said
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Batch, BatchState, Run, RunState, Tally
+from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.run_events import BatchEnded, Notice, Progressed, RunBegan, RunEnded
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
@@ -47,8 +49,8 @@ CMD = SimpleNamespace(
 )
 
 
-def place(folder: Path, **typed: str) -> FleetPlace:
-    return FleetPlace(None, dict(typed), str(folder), None)
+def place(folder: Path, **typed: str) -> FleetJobContext:
+    return FleetJobContext(None, dict(typed), str(folder), None)
 
 
 def a_job(**more: Any) -> FleetJob:
@@ -58,9 +60,15 @@ def a_job(**more: Any) -> FleetJob:
         delivery=Delivery(driver=Driver.CALLS),
     )
     known: dict[str, Any] = {
-        "fleet_job_id": "a", "host": "myhub.azure-devices.net", "version": 1, "definition": definition,
-        "created_at": NOW, "created_by": "me", "edited_at": NOW, "edited_by": "me",
-    }  # fmt: skip
+        "fleet_job_id": "a",
+        "host": "myhub.azure-devices.net",
+        "version": 1,
+        "definition": definition,
+        "created_at": NOW,
+        "created_by": "me",
+        "edited_at": NOW,
+        "edited_by": "me",
+    }
     return FleetJob(**{**known, **more})
 
 
@@ -94,16 +102,18 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
 
 def test_overwriting_goes_with_a_file_of_events() -> None:
     with pytest.raises(MissingChoice, match="--overwrite goes with --events"):
-        Manner(None, True, False, False).check()
+        RunOptions(overwrite=True).check()
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     where = place(tmp_path)
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
-        where.store.save_group(host, name, "*")
+        where.store.groups.save(host, name, "*")
     assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
-        ("far.example", "north"), ("near.example", "north"), ("near.example", "south"),
-    ]  # fmt: skip
+        ("far.example", "north"),
+        ("near.example", "north"),
+        ("near.example", "south"),
+    ]
     with pytest.raises(ConflictingChoice, match=r"2 hubs have .*far\.example, near\.example"):
         delete_group(CMD, where, "north")
     with pytest.raises(NotFound, match="'west'"):
@@ -113,7 +123,7 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     near = place(tmp_path, our_hub_name="near")
     assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
     delete_group(CMD, near, "north")
-    assert [each.host for each in near.store.groups()] == ["far.example"]
+    assert [each.host for each in near.store.groups.list_all()] == ["far.example"]
     near.store.close()
 
 
@@ -131,51 +141,51 @@ def test_an_option_of_the_other_driver_is_named(
     driver, typed = run_of
     run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
     with caplog.at_level(logging.WARNING):
-        say_what_is_not_used(run)
+        warn_of_unused(run)
     assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
 
 
-HANDLERS: list[Callable[[FleetPlace], Any]] = [
+HANDLERS: list[Callable[[FleetJobContext], Any]] = [
     lambda where: verbs.run(CMD, where, "a"),
     lambda where: verbs.resume(CMD, where, "a"),
     lambda where: verbs.rerun(CMD, where, "a"),
-    lambda where: verbs.stop(CMD, where, "a"),
-    lambda where: verbs.cancel(CMD, where, "a"),
-    lambda where: kept_jobs.show(CMD, where, "a"),
-    lambda where: kept_jobs.list_runs(CMD, where, "a"),
-    lambda where: kept_jobs.delete(CMD, where, "a"),
+    lambda where: stopping.stop(CMD, where, "a"),
+    lambda where: stopping.cancel(CMD, where, "a"),
+    lambda where: read.show(CMD, where, "a"),
+    lambda where: read.list_runs(CMD, where, "a"),
+    lambda where: read.delete(CMD, where, "a"),
     lambda where: results.show_results(CMD, where, "a"),
-    lambda where: save.update(CMD, where, "a", described="x"),
+    lambda where: save.update(CMD, where, "a", description="x"),
 ]
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
-def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
+def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetJobContext], Any]) -> None:
     where = place(tmp_path, our_hub_name="other")
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
-    planning.new_run(where.store, client, where.store.fleet_job("a"), by="me", at=NOW)
-    before = (where.store.fleet_job("a"), where.store.run("a"))
+    planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
+    before = (where.store.definitions.get("a"), where.store.runs.get("a"))
     with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
         handler(where)
-    assert (where.store.fleet_job("a"), where.store.run("a")) == before
+    assert (where.store.definitions.get("a"), where.store.runs.get("a")) == before
     where.store.close()
 
 
 def test_fleet_jobs_are_kept_under_azs_configuration_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
-    FleetPlace(None, {}, None, None).store.close()
+    FleetJobContext(None, {}, None, None).store.close()
     assert (tmp_path / "iotjobs" / "fleet-jobs" / "fleet-jobs.db").is_file()
 
 
 def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
     context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
-    where = FleetPlace(context, {"our_login": LOGIN}, str(tmp_path / "state"), None)
+    where = FleetJobContext(context, {"our_login": LOGIN}, str(tmp_path / "state"), None)
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
-    planning.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)
+    planning.new_run(where.store, where.hub_of(job), where.store.definitions.get("a"), by="me", at=NOW)
     ours, theirs = pty.openpty()
     os.write(ours, b"n\n")
     with os.fdopen(theirs) as stdin:
@@ -183,7 +193,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
         with pytest.raises(BadValue, match="Nothing was sent"):
             verbs.resume(CMD, where, "a")
     os.close(ours)
-    assert where.store.run("a").state is RunState.PENDING, "it can be gone on with"
+    assert where.store.runs.get("a").state is RunState.PENDING, "it can be resumed"
     where.store.close()
 
 
@@ -200,10 +210,10 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(BadValue, match="Nothing was sent"):
-            start(CMD, where, client, job, Manner(None, False, False, False))
+            start(CMD, where, client, job, RunOptions())
     os.close(ours)
     assert "Fleet job a runs on 101 devices of myhub.azure-devices.net: go on?" in "".join(capsys.readouterr())
-    run = where.store.run("a")
+    run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.CANCELED, "Not confirmed.", 101)
     where.store.close()
 
@@ -220,27 +230,39 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
         def isatty(self) -> bool:
             return True
 
-        def readline(self, size: int | None = -1) -> str:
-            run = other.store.run("a")
+        def readline(self, size: int | None = -1) -> str:  # type: ignore[override]
+            run = other.store.runs.get("a")
             run_loop.stop(other.store, run, this_process(), by="ann", reason="lunch", clock=SystemClock())
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", Person())
     with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
-        start(CMD, where, client, job, Manner(None, False, False, False))
-    run = where.store.run("a")
+        start(CMD, where, client, job, RunOptions())
+    run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
     where.store.close()
     other.store.close()
 
 
-def a_run(state: RunState, **tally: int) -> Run:
+def a_run(state: RunState, **tally: Any) -> Run:
     counted = Tally(**tally)
     return Run(
-        key=1, fleet_job_id="a", host="h", number=1, version=1, run_key="abcdefgh", state=state, driver=Driver.CALLS,
-        driver_reason="", delivery=Delivery(), device_count=counted.total, batch_count=1, created_at=NOW,
-        created_by="me", tally=counted,
-    )  # fmt: skip
+        key=1,
+        fleet_job_id="a",
+        host="h",
+        number=1,
+        version=1,
+        run_key="abcdefgh",
+        state=state,
+        driver=Driver.CALLS,
+        driver_reason="",
+        delivery=Delivery(),
+        device_count=counted.total,
+        batch_count=1,
+        created_at=NOW,
+        created_by="me",
+        tally=counted,
+    )
 
 
 @pytest.mark.parametrize(
@@ -298,13 +320,13 @@ def test_on_a_terminal_one_line_changes_and_elsewhere_there_are_plain_lines_now_
             ordinal=ordinal, state=BatchState.RUNNING, size=size, tally=Tally(pending=size - done, completed=done)
         )
         run = Tally(pending=3 - total_done, completed=total_done)
-        progress.heard(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
+        progress.on_event(Progressed(at=NOW, run=run, batch=batch, in_flight_count=1))
 
     with caplog.at_level(logging.WARNING):
-        progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
+        progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), batch_count=2)))
         at(0.5, 1, 2, 1, 1)
         at(HEARTBEAT_S + 1, 2, 1, 0, 2)
-        progress.heard(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
+        progress.on_event(RunEnded(at=NOW, run=a_run(RunState.COMPLETED, completed=3)))
     written = stderr.getvalue().removeprefix("\r\x1b[K")
     assert written.startswith(shown) and bool(written) is bool(shown)
     assert not written or written.endswith("\r\x1b[K")
@@ -316,8 +338,8 @@ def test_nothing_that_a_hub_says_steers_a_terminal(caplog: pytest.LogCaptureFixt
     progress = Progress(SystemClock(), is_silent=False)
     run = replace(a_run(RunState.FAILED, pending=1), reason="gone\x1b[2J")
     with caplog.at_level(logging.WARNING):
-        progress.heard(Said(at=NOW, text="busy\x1b[2J"))
-        progress.heard(RunEnded(at=NOW, run=run))
+        progress.on_event(Notice(at=NOW, text="busy\x1b[2J"))
+        progress.on_event(RunEnded(at=NOW, run=run))
     assert "busy" in caplog.text and "Run 1 of fleet job a broke off; 1 device: 0 completed, 1 pending." in caplog.text
     assert "\x1b" not in caplog.text and "\x1b" not in ended_line(run)
 
@@ -328,9 +350,9 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
     path = tmp_path / "events.jsonl"
     batch = Batch(ordinal=1, state=BatchState.COMPLETED, size=2, tally=Tally(completed=2))
     for adds in (False, True):  # a run, and its going on
-        told = Told(None, EventFile(str(path), overwrites=False, adds=adds))
-        told.heard(BatchEnded(at=NOW, batch=batch))
-        told.close()
+        observers = RunObservers(None, EventFile(str(path), overwrites=False, adds=adds))
+        observers.on_event(BatchEnded(at=NOW, batch=batch))
+        observers.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(each["event"], each["batch"], each["at"]) for each in lines] == [
         ("batch-ended", 1, "2026-05-01T08:00:00.000Z")

@@ -13,12 +13,14 @@ from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.fleet_job.progress import STILL_S, Progress, Speed, counts, how_far
 from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, left_to_hub
-from azext_iotjobs.clients.fleet_codec import render_event
+from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, Progressed, RunBegan, Said
+from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
-from azext_iotjobs.model.run import Awaited, Batch, BatchState, HubJob, RunState, Tally
+from azext_iotjobs.model.run import Batch, Tally
+from azext_iotjobs.model.run_events import BatchBegan, Notice, Progressed, RunBegan
+from azext_iotjobs.model.run_state import BatchState, RunState
 from tests.cli.fleet_job.test_run import NOW, a_run
 from tests.helpers.clock_double import ClockDouble
 
@@ -32,9 +34,12 @@ def progressed(done: int, by_hub: int = 0, total: int = 150, *awaited: Awaited, 
     hub = None
     if by_hub:
         hub = JobTally(
-            device_count=10, failed_count=failed, succeeded_count=by_hub - failed, running_count=0,
+            device_count=10,
+            failed_count=failed,
+            succeeded_count=by_hub - failed,
+            running_count=0,
             pending_count=10 - by_hub,
-        )  # fmt: skip
+        )
     return Progressed(
         at=NOW,
         run=Tally(pending=total - done, completed=done, in_hub_jobs=10),
@@ -75,19 +80,19 @@ def test_there_is_no_estimate_when_nothing_moves_but_who_is_awaited(still_s: flo
 def test_nothing_moves_when_it_takes_much_longer_than_before(ends: list[float], now: float, is_still: bool) -> None:
     speed = Speed(0.0, 5)
     for number, at in enumerate(ends, start=6):
-        assert speed.saw(number, at)
-        assert not speed.saw(number, at)
+        assert speed.update(number, at)
+        assert not speed.update(number, at)
     assert bool(speed.still_for_s(now)) is is_still
     if is_still:
         assert speed.still_for_s(now) == now - (ends[-1] if ends else 0)
-        assert speed.saw(99, now) and speed.still_for_s(now) == 0
+        assert speed.update(99, now) and speed.still_for_s(now) == 0
 
 
 def test_an_estimate_does_not_grow_while_nothing_ends() -> None:
     speed = Speed(0.0, 0)
     for number in range(1, 11):
-        speed.saw(number, float(number))
-    speed.saw(10, 19.0)
+        speed.update(number, float(number))
+    speed.update(10, 19.0)
     assert speed.moving_s == 10.0
 
 
@@ -129,12 +134,12 @@ def test_in_full_it_says_what_ends_it() -> None:
 
 def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     tally = JobTally(device_count=10, failed_count=1, succeeded_count=8, running_count=0, pending_count=1)
-    job = HubJob(
+    job = HubJobInProgress(
         batch=1, job_id="x-b1", status="running", submitted_at=NOW, until=UNTIL, size=10, open_count=10, tally=tally
-    )  # fmt: skip
+    )
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
     assert said == (
-        "Hub job x-b1 of batch 1 goes on by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
+        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
         "last. A resume reads what it did."
     )
     assert len(left_to_hub([job] * 30, a_run(RunState.STOPPED))) == 4
@@ -165,45 +170,45 @@ def told(caplog: pytest.LogCaptureFixture) -> Any:
 def test_after_ctrl_c_it_says_what_is_awaited_once(told: pytest.LogCaptureFixture, driver: Driver) -> None:
     stop, progress = Stop(), Progress(ClockDouble(), is_silent=True)
     progress.watch(stop)
-    progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), driver=driver)))
+    progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=3), driver=driver)))
     stop.it_is = True
     awaited = CALLS if driver is Driver.CALLS else JOB
     for _ in range(3):
-        progress.heard(progressed(0, 0, 3, awaited))
+        progress.on_event(progressed(0, 0, 3, awaited))
     assert told.text.count("Stopping: nothing else begins") == 1
     if driver is Driver.CALLS:
         assert "calls under way are awaited. Ctrl-C again leaves at once." in told.text
         assert told.text.count("2 calls are under way: d-1, d-2. They end") == 1
     else:
-        assert "hub jobs that have not begun are cancelled, those that run go on in the hub." in told.text
+        assert "hub jobs that have not begun are cancelled, those that run continue in the hub." in told.text
 
 
 def test_who_is_awaited_is_said_once_until_something_ends(told: pytest.LogCaptureFixture) -> None:
     clock = ClockDouble()
     progress = Progress(clock, is_silent=True)
-    progress.heard(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=150), driver=Driver.JOBS)))
+    progress.on_event(RunBegan(at=NOW, run=replace(a_run(RunState.RUNNING, pending=150), driver=Driver.JOBS)))
     for second in range(1, 60):
         clock.passed_s = float(second)
-        progress.heard(progressed(0, 9 if second > 2 else 0, 150, JOB))
+        progress.on_event(progressed(0, 9 if second > 2 else 0, 150, JOB))
     assert told.text.count("hub job x-b2 waits for 1 device: d-007") == 1 and " s left" not in told.text
     clock.passed_s = 61
-    progress.heard(progressed(10, 0, 150, JOB))
+    progress.on_event(progressed(10, 0, 150, JOB))
     for second in range(62, 200):
         clock.passed_s = float(second)
-        progress.heard(progressed(10, 0, 150, JOB))
+        progress.on_event(progressed(10, 0, 150, JOB))
     assert told.text.count("hub job x-b2 waits for 1 device: d-007") == 2
 
 
 def test_after_a_pause_between_batches_nothing_is_said_to_have_stood_still(told: pytest.LogCaptureFixture) -> None:
     clock = ClockDouble()
     progress = Progress(clock, is_silent=True)
-    progress.heard(RunBegan(at=NOW, run=a_run(RunState.RUNNING, pending=150)))
-    progress.heard(progressed(10, 0, 150, CALLS))
+    progress.on_event(RunBegan(at=NOW, run=a_run(RunState.RUNNING, pending=150)))
+    progress.on_event(progressed(10, 0, 150, CALLS))
     clock.passed_s = 300
     event = progressed(10, 0, 150, CALLS)
     assert event.batch is not None
-    progress.heard(BatchBegan(at=NOW, batch=event.batch))
-    progress.heard(event)
+    progress.on_event(BatchBegan(at=NOW, batch=event.batch))
+    progress.on_event(event)
     assert "under way" not in told.text and "nothing has ended" not in told.text
 
 
@@ -212,10 +217,14 @@ def test_progress_is_told_with_the_hubs_counts_and_who_is_awaited() -> None:
     assert event["hub"] == {"total": 10, "completed": 9, "failed": 0, "running": 0, "pending": 1}
     assert event["awaited"] == [
         {
-            "batch": 2, "jobId": "x-b2", "devices": ["d-007"], "count": 1,
-            "since": "2026-05-01T08:00:00.000Z", "until": "2026-05-01T12:31:05.000Z",
+            "batch": 2,
+            "jobId": "x-b2",
+            "devices": ["d-007"],
+            "count": 1,
+            "since": "2026-05-01T08:00:00.000Z",
+            "until": "2026-05-01T12:31:05.000Z",
         }
-    ]  # fmt: skip
+    ]
     assert (event["progress"]["pending"], event["progress"]["inProgress"]) == (140, 10)
     assert render_event(progressed(3), NOW)["hub"] is None
 
@@ -227,7 +236,7 @@ def test_a_file_of_events_that_is_written_on_does_not_go_back(tmp_path: Path, la
     path.write_text(json.dumps({"at": render_instant(later), "event": "said"}) + "\n" + last)
     file = EventFile(str(path), overwrites=False, adds=True)
     for at in (NOW, NOW + timedelta(seconds=1), later + timedelta(seconds=1)):
-        file.add(Said(at=at, text="so"))
+        file.add(Notice(at=at, text="so"))
     file.close()
     found = [json.loads(line[line.index('{"at": "2026-05-0') :])["at"] for line in path.read_text().splitlines()[-3:]]
     assert found == ["2026-05-02T08:00:00.000Z"] * 2 + ["2026-05-02T08:00:01.000Z"]
@@ -237,9 +246,14 @@ def test_the_table_of_one_has_what_hub_jobs_have_done_beside_what_is_recorded() 
     counted = {"total": 10, "pending": 0, "inProgress": 10, "completed": 0, "failed": 0, "uncertain": 0}
     jobs = [{"batch": 1, "progress": {"completed": 8, "failed": 1, "total": 10}}, {"batch": 1, "progress": None}]
     run = {
-        "id": "a", "run": 3, "version": 2, "status": "running", "progress": counted, "hubJobs": jobs,
+        "id": "a",
+        "run": 3,
+        "version": 2,
+        "status": "running",
+        "progress": counted,
+        "hubJobs": jobs,
         "batchList": [{"batch": 1, "status": "running", "progress": counted}, {"batch": 2, "progress": counted}],
-    }  # fmt: skip
+    }
     whole, first, second = table_of("iot hub fleet-job show", {"id": "a", "version": 5, "lastRun": run})
     assert (whole["Version"], whole["Run"], whole["InProgress"], whole["EndedByHub"]) == ("2", "3", "10", "9")
     assert (first["EndedByHub"], second["EndedByHub"]) == ("9", "")

@@ -13,7 +13,7 @@ from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.row_output import RowTarget, form_of
 from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
@@ -134,7 +134,7 @@ def test_a_state_file_is_not_made_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "fleet-jobs.db").symlink_to(tmp_path / "victim")
     with pytest.raises(StateError):
-        FleetStore(tmp_path / "state")
+        SqliteStore.open(tmp_path / "state")
     assert not (tmp_path / "victim").exists()
 
 

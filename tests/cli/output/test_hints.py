@@ -83,7 +83,7 @@ def test_a_command_in_a_hint_ends_its_line() -> None:
             "az iot hub job wait --job-id j -n h -g g --auth-type login",
         ),
         ({"our_login": SECRET}, "az iot hub job wait --job-id j -l CONNECTION-STRING"),
-        ({"state_path": "/s"}, "az iot hub job wait --job-id j"),
+        ({"state_dir": "/s"}, "az iot hub job wait --job-id j"),
     ],
 )
 def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], shown: str) -> None:
@@ -94,11 +94,11 @@ def test_a_command_of_a_hub_names_it_as_it_was_typed(arguments: dict[str, str], 
 @pytest.mark.parametrize(
     ("words", "arguments", "shown"),
     [
-        ("show", {"state_path": "/my $ folder"}, "az iot hub fleet-job show -j f --state-dir '/my $ folder'"),
+        ("show", {"state_dir": "/my $ folder"}, "az iot hub fleet-job show -j f --state-dir '/my $ folder'"),
         ("show", {"our_login": SECRET}, "az iot hub fleet-job show -j f"),
         (
             "resume",
-            {"our_login": SECRET, "state_path": "s"},
+            {"our_login": SECRET, "state_dir": "s"},
             "az iot hub fleet-job resume -j f -l CONNECTION-STRING --state-dir s",
         ),
         ("run", {"our_hub_name": "localhost"}, "az iot hub fleet-job run -j f -n localhost"),

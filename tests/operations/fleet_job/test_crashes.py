@@ -1,4 +1,4 @@
-"""A process that carries a run on ends at every request and commit, alone and with a second end soon after.
+"""A process that executes a run ends at every request and commit, alone and with a second end soon after.
 
 Each device is operated exactly once, or is shown uncertain; never twice, never forgotten.
 """
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import parse_batch_sizes
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
-from tests.helpers.fleet_hub_double import Crash, Points, World, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import Crash, Points, World, definition_of, rows_of
 
 DEVICES = tuple(f"d{number}" for number in range(8))
 SIZES = parse_batch_sizes("3", "--batch")
@@ -36,7 +36,7 @@ def go_on_until_crash(world: World, points: Points) -> bool:
     """One process; whether it was killed before its end."""
     store = world.open(points)
     try:
-        world.carry_on(store)
+        world.execute(store)
     except Crash:
         return True
     finally:
@@ -57,7 +57,7 @@ def story(template: Path, folder: Path, ends: list[int | None], lag: int) -> Wor
 def check(world: World, action: Action, driver: Driver, what: str) -> int:
     """The number of uncertain devices."""
     store = world.open()
-    run = store.run("job")
+    run = store.runs.get("job")
     rows = rows_of(store, run)
     store.close()
     assert (run.state, set(rows)) == (RunState.COMPLETED, set(DEVICES)), what

@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.fleet_job.store.sqlite import RowFilter
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound, WrongState
-from azext_iotjobs.model.fleet import Definition, Driver, OfRun, Origin, Targets
+from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, Driver, Origin, Targets
 from azext_iotjobs.model.rollout import parse_batch_sizes
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from tests.helpers.fleet_hub_double import StopDouble, definition_of, rows_of
-from tests.helpers.fleet_place import METHOD, Place, by_both, failing, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, Wire, definition_of, rows_of
+from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, by_both, failing, ids
 from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -> None:
+def test_a_rerun_touches_exactly_the_failed_ones(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing("d003", "d007")
     run = place.run(driver, ids(20), sizes="5")
     place.world.hub.fails, before = failing(), place.world.hub.operated.copy()
@@ -35,43 +35,45 @@ def test_a_rerun_touches_exactly_the_failed_ones(place: Place, driver: Driver) -
     again = definitions.rerun(place.store, run, frozenset({"failed"}), None, by="ann", at=at)
     assert (again.fleet_job_id, again.origin) == ("job-r1", Origin(fleet_job_id="job", run_number=1, how="rerun"))
     second = planning.new_run(place.store, place.world.client, again, by="ann", at=at)
-    done = run_loop.carry_on(second, place.world.hands(place.store, driver))
+    done = run_loop.execute(second, place.world.context(place.store))
     assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
     assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
-    assert place.store.run("job").tally.failed == 2
+    assert place.store.runs.get("job").tally.failed == 2
     fewer = Targets(
-        of_run=OfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
+        of_run=DevicesOfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
     )
     some = definitions.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
     third = planning.new_run(place.store, place.world.client, some, by="ann", at=at)
-    assert [row.device_id for page in place.store.results(third, RowFilter()) for row in page.rows] == [
-        "d001", "d002", "d003",
-    ]  # fmt: skip
+    assert [row.device_id for page in place.store.results.pages(third, ResultFilter()) for row in page.rows] == [
+        "d001",
+        "d002",
+        "d003",
+    ]
     assert definitions.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
     definitions.delete(place.store, "job")
     with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
         planning.new_run(place.store, place.world.client, again, by="ann", at=at)
 
 
-def test_another_run_begins_when_the_one_before_has_ended(place: Place) -> None:
+def test_another_run_begins_when_the_one_before_has_ended(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
-    job = place.store.fleet_job("job")
-    with pytest.raises(WrongState, match="stopped; another begins when it has ended"):
+    job = place.store.definitions.get("job")
+    with pytest.raises(WrongState, match="stopped; another can begin when it has ended"):
         place.world.new_run(place.store, job)
     with pytest.raises(ConflictingChoice, match=r"belongs to h\.example"):
         planning.check_host(replace(job, host="h.example"), _other_client(place))
-    run_loop.cancel(run, place.world.hands(place.store, Driver.CALLS), by="a", reason=None)
+    run_loop.cancel(run, place.world.context(place.store), by="a", reason=None)
     assert place.world.new_run(place.store, job).number == 2
 
 
-def _other_client(place: Place) -> Any:
+def _other_client(place: FleetJobSetup) -> Any:
     from azext_iotjobs.clients.hub import HubClient
     from azext_iotjobs.model.target import HubTarget
 
-    return HubClient(HubTarget(host="other.example"), place.world)
+    return HubClient(HubTarget(host="other.example"), Wire(place.world.hub, place.world.points))
 
 
-def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
+def test_copies_have_free_ids_names_and_what_was_changed(place: FleetJobSetup) -> None:
     at = place.world.clock.now()
     definition = replace(definition_of(METHOD, ids(3), Driver.CALLS), display_name="Night")
     place.world.save(place.store, definition)
@@ -84,7 +86,7 @@ def test_copies_have_free_ids_names_and_what_was_changed(place: Place) -> None:
     assert definitions.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
 
 
-def test_lists_by_state_time_and_saved(place: Place) -> None:
+def test_lists_by_state_time_and_saved(place: FleetJobSetup) -> None:
     start = place.world.clock.now()
     place.run(Driver.CALLS, ids(2))
     place.world.clock.passed_s += 3600
@@ -92,7 +94,7 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
     place.world.save(place.store, definition_of(METHOD, ids(1), Driver.CALLS), "saved")
 
     def listed(**wanted: Any) -> list[str]:
-        return [each.job.fleet_job_id for each in definitions.list_kept(place.store, definitions.ListFilter(**wanted))]
+        return [each.job.fleet_job_id for each in definitions.list_saved(place.store, definitions.ListFilter(**wanted))]
 
     assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
     assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
@@ -101,20 +103,20 @@ def test_lists_by_state_time_and_saved(place: Place) -> None:
         definitions.prune(place.store, 29, later)
 
 
-def test_a_preview_sends_and_stores_nothing(place: Place) -> None:
+def test_a_preview_sends_and_stores_nothing(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
     job = place.world.save(place.store, definition)
     found = planning.preview(place.store, place.world.client, job, None)
     assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
-    assert (found.driver, found.pauses_s, place.store.last_run("job")) == ("calls", 540, None)
+    assert (found.driver, found.pauses_s, place.store.runs.last("job")) == ("calls", 540, None)
     assert not place.world.hub.operated
 
 
-def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
+def test_targets_are_limited_sampled_or_a_saved_group(place: FleetJobSetup) -> None:
     rows = [{"deviceId": each} for each in reversed(ids(40))]
     total = [{"total": 40}]
     place.world.hub.refuses = lambda request: response(total if "COUNT" in request.body["query"] else rows)
-    place.store.save_group("h.example", "north", "tags.site = 'n'")
+    place.store.groups.save("h.example", "north", "tags.site = 'n'")
     base = Definition(action=METHOD, targets=Targets(group="north"))
 
     def chosen(name: str, **more: Any) -> list[str]:
@@ -123,12 +125,17 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: Place) -> None:
         run = place.world.new_run(place.store, job)
         return list(rows_of(place.store, run))
 
-    told: list[int] = []
+    counted: list[int] = []
     whole = replace(base, targets=Targets(group="north"))
     job = place.world.save(place.store, whole, "many")
     rows += [{"deviceId": f"e{number}"} for number in range(200)]
-    assert planning.preview(place.store, place.world.client, job, None, told.append).device_count == 240
-    assert told == [100, 200]
+    assert (
+        planning.preview(
+            place.store, place.world.client, job, None, planning.SelectionObserver(counted.append)
+        ).device_count
+        == 240
+    )
+    assert counted == [100, 200]
     del rows[40:]
     assert chosen("a") == list(ids(40))  # in the order of their ids, whatever the hub's
     assert chosen("b", limit=3) == list(ids(3))

@@ -12,21 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import LeaseHeld
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.fleet_events import DeviceEnded, Event, HubJobMoved
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_events import DeviceEnded, Event, HubJobMoved, RunObserver
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
-PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_process.py"
+PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_job_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
 CLOCK = SystemClock()
@@ -50,7 +52,7 @@ def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
 
 
 def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None = None) -> None:
-    store = FleetStore(folder)
+    store = SqliteStore.open(folder)
     definition = Definition(
         action=Action(method=MethodCall(name="reboot")),
         targets=Targets(selection=Selection(device_ids=DEVICES)),
@@ -63,7 +65,11 @@ def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None
     store.close()
 
 
-def carried_on(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
+def context_of(store: SqliteStore, client: HubClient, observer: RunObserver) -> run_loop.RunContext:
+    return run_loop.run_context(store, driver_factory(lambda: client, CLOCK), CLOCK, observer, threading.Event())
+
+
+def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
     words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key()]
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *words],
@@ -85,7 +91,7 @@ def test_killed_again_and_again(
     begin(folder, process, driver)
     kills = 0
     while kills < 4:
-        running = carried_on(folder, process)
+        running = executed(folder, process)
         assert running.stdout is not None
         running.stdout.readline()
         time.sleep(chance.random() * 0.6)
@@ -97,12 +103,12 @@ def test_killed_again_and_again(
         if has_ended:
             break
     else:
-        running = carried_on(folder, process)
+        running = executed(folder, process)
         running.communicate(timeout=LIMIT_S)
         assert running.returncode == 0
-    store = FleetStore(folder)
-    run = store.run("job")
-    rows = {row.device_id: row.status for page in store.results(run, RowFilter()) for row in page.rows}
+    store = SqliteStore.open(folder)
+    run = store.runs.get("job")
+    rows = {row.device_id: row.status for page in store.results.pages(run, ResultFilter()) for row in page.rows}
     store.close()
     assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES)
     for device, status in rows.items():
@@ -115,20 +121,20 @@ def test_killed_again_and_again(
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, process: HubProcess) -> None:
     folder = tmp_path / "state"
     begin(folder, process, Driver.CALLS)
-    running = carried_on(folder, process)
+    running = executed(folder, process)
     assert running.stdout is not None and running.stdout.readline() == "begun\n"
-    store = FleetStore(folder)
-    told = KillsHub(process)  # it hears nothing
+    store = SqliteStore.open(folder)
+    observer = KillsHub(process)  # it is notified of nothing
     with client_of(process) as client:
-        hands = run_loop.hands(store, direct_calls.driver(client, CLOCK), CLOCK, told, threading.Event())
+        context = context_of(store, client, observer)
         with pytest.raises(LeaseHeld, match=f"process {running.pid}; its lease holds until"):
-            run_loop.resume(store.run("job"), hands)
-    stopping = run_loop.stop(store, store.run("job"), hands.holder, by="ann", reason="lunch", clock=CLOCK)
+            run_loop.resume(store.runs.get("job"), context)
+    stopping = run_loop.stop(store, store.runs.get("job"), context.holder, by="ann", reason="lunch", clock=CLOCK)
     asked_at = time.monotonic()
-    assert stopping.asked is not None
+    assert stopping.stop_request is not None
     running.communicate(timeout=LIMIT_S)
     assert time.monotonic() - asked_at < 3  # a second, and what a loaded machine takes on top
-    run = store.run("job")
+    run = store.runs.get("job")
     assert (run.state, run.ended_by, run.reason, run.lease) == (RunState.STOPPED, "ann", "lunch", None)
     store.close()
 
@@ -141,7 +147,7 @@ class KillsHub:
         self.calls_seen = 0
         self.restarting: threading.Thread | None = None
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.calls_seen += isinstance(event, (DeviceEnded, HubJobMoved))
         if self.calls_seen >= 3 and self.restarting is None:
             self.restarting = threading.Thread(target=self._restart)
@@ -160,17 +166,16 @@ def test_the_hub_dies_and_comes_back_in_the_middle(tmp_path: Path, driver: Drive
     with HubProcess(tmp_path / "hub") as process, client_of(process) as client:
         devices = DevicesOnThread(client, DEVICES)
         begin(folder, process, driver, retry=Retry(tries={"offline": 5}, pause_s=2))
-        store = FleetStore(folder)
-        module = hub_jobs if driver is Driver.JOBS else direct_calls
-        told = KillsHub(process)
-        hands = run_loop.hands(store, module.driver(client, CLOCK), CLOCK, told, threading.Event())
-        run = run_loop.carry_on(store.run("job"), hands)
-        assert told.restarting is not None
-        told.restarting.join()
-        rows = {row.device_id: row for page in store.results(run, RowFilter()) for row in page.rows}
+        store = SqliteStore.open(folder)
+        observer = KillsHub(process)
+        context = context_of(store, client, observer)
+        run = run_loop.execute(store.runs.get("job"), context)
+        assert observer.restarting is not None
+        observer.restarting.join()
+        rows = {row.device_id: row for page in store.results.pages(run, ResultFilter()) for row in page.rows}
         store.close()
         devices.close()
-        told.process.stop()
+        observer.process.stop()
     assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES), run.reason
     for device, row in rows.items():
         times = devices.calls[device]

@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.fleet import Action, Driver, Targets
-from azext_iotjobs.model.fleet_events import DeviceEnded
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.fleet_job import Action, Driver, Targets
+from azext_iotjobs.model.run_events import DeviceEnded
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import METHOD, Place, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, ids
 from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @pytest.mark.parametrize("status", [200, 302, 408])
-def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place: Place, status: int) -> None:
+def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place: FleetJobSetup, status: int) -> None:
     hub = place.world.hub
     has_taken = False
 
@@ -42,11 +42,11 @@ def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place
     hub.refuses = garbled
     run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_taken))
     hub.refuses = lambda _: None
-    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason=None)
+    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason=None)
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.CANCELED, 3, 1)
 
 
-def completed_job_with(place: Place, rows_until: float, shown: Any) -> None:
+def completed_job_with(place: FleetJobSetup, rows_until: float, shown: Any) -> None:
     """Until then the rows of an ended job are what `shown` makes of them."""
 
     def answer(request: Request) -> Response | None:
@@ -65,14 +65,14 @@ def completed_job_with(place: Place, rows_until: float, shown: Any) -> None:
         pytest.param(lambda rows: [rows[0], {**rows[1], "deviceId": "stranger"}], id="of others"),
     ],
 )
-def test_a_device_whose_row_is_late_is_not_taken_for_one_that_was_not_found(place: Place, shown: Any) -> None:
+def test_a_device_whose_row_is_late_is_not_taken_for_one_that_was_not_found(place: FleetJobSetup, shown: Any) -> None:
     completed_job_with(place, 20, shown)
     run = place.run(Driver.JOBS, ids(2))
     assert (run.tally.completed, run.tally.failed, run.tally.uncertain) == (2, 0, 0)
     assert place.world.clock.passed_s >= 20
 
 
-def test_rows_that_are_late_are_waited_for_also_when_the_hub_counts_nothing(place: Place) -> None:
+def test_rows_that_are_late_are_waited_for_also_when_the_hub_counts_nothing(place: FleetJobSetup) -> None:
     def no_counts(request: Request) -> Response | None:
         for job in place.world.hub.jobs.values():
             job.pop("deviceJobStatistics", None)
@@ -85,7 +85,7 @@ def test_rows_that_are_late_are_waited_for_also_when_the_hub_counts_nothing(plac
     assert (run.tally.completed, run.tally.failed) == (2, 0)
 
 
-def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(place: Place) -> None:
+def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(place: FleetJobSetup) -> None:
     hub = place.world.hub
     looks = 0
 
@@ -106,7 +106,7 @@ def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(plac
     assert looks > 20 and (run.tally.completed, run.tally.uncertain) == (2, 0)
 
 
-def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(place: Place) -> None:
+def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(place: FleetJobSetup) -> None:
     hub = place.world.hub
     has_lost = False
 
@@ -124,7 +124,7 @@ def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(place:
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.COMPLETED, 2, 1)
 
 
-def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_job(place: Place) -> None:
+def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_job(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ("x",), Driver.JOBS)
     selection = Selection(condition="FROM devices.modules WHERE moduleId = 'm'")
     definition = replace(definition, targets=Targets(selection=selection))
@@ -133,33 +133,44 @@ def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_j
         response(rows) if request.path == "/devices/query" and "devices.jobs" not in request.body["query"] else None
     )
     place.world.new_run(place.store, place.world.save(place.store, definition))
-    run = place.world.carry_on(place.store)
+    run = place.world.execute(place.store)
     assert (run.device_count, run.tally.completed, run.tally.failed) == (2, 2, 0)
 
 
 JOBS = [
-    None, 7, [1], {}, {"status": "completed"},
+    None,
+    7,
+    [1],
+    {},
+    {"status": "completed"},
     {"status": "completed", "deviceJobStatistics": {"deviceCount": "many"}},
     {"status": "completed", "deviceJobStatistics": {"deviceCount": [1]}},
-]  # fmt: skip
+]
 ROWS = [
-    7, [1], [None], {},
+    7,
+    [1],
+    [None],
+    {},
     [{"deviceId": "d000", "status": "completed", "outcome": "x"}],
     [{"deviceId": "d000", "status": "failed", "error": "x"}],
     [{"deviceId": {"a": 1}, "moduleId": {"a": 1}, "status": "completed"}],
     [{"deviceId": "d000", "status": "completed", "outcome": {"deviceMethodResponse": [1]}}],
-]  # fmt: skip
+]
+METHOD_ANSWERS: list[Any] = [None, 7, {}, {"status": "x"}]
+TWINS: list[Any] = [None, [], {"tags": [1], "properties": "x"}, {"properties": {"desired": 7}}]
 NONSENSE = [
     *(("PUT", each) for each in JOBS),
     *(("GET", each) for each in JOBS),
     *(("/query", each) for each in ROWS),
-    *(("/methods", each) for each in (None, 7, {}, {"status": "x"})),
-    *(("/twins/", each) for each in (None, [], {"tags": [1], "properties": "x"}, {"properties": {"desired": 7}})),
+    *(("/methods", each) for each in METHOD_ANSWERS),
+    *(("/twins/", each) for each in TWINS),
 ]
 
 
 @pytest.mark.parametrize(("where", "said"), NONSENSE, ids=[f"{each[0]} {n}" for n, each in enumerate(NONSENSE)])
-def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(place: Place, where: str, said: Any) -> None:
+def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(
+    place: FleetJobSetup, where: str, said: Any
+) -> None:
     is_of_twins = where == "/twins/"
     left = 3
 
@@ -179,7 +190,7 @@ def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(place: Pl
     assert (run.state, run.tally.ended) == (RunState.COMPLETED, 2) and left < 3
 
 
-def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from_its_end(place: Place) -> None:
+def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from_its_end(place: FleetJobSetup) -> None:
     hub = place.world.hub
     hub.refuses = lambda request: (
         response({"Message": "oops"}, status=500)
@@ -193,13 +204,15 @@ def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from
     assert (run.state, run.tally.completed, run.tally.uncertain) == (RunState.COMPLETED, 7, 1)
 
 
-def test_a_hub_that_fails_at_everything_leaves_nobody_uncertain_whose_twin_can_be_looked_at(place: Place) -> None:
+def test_a_hub_that_fails_at_everything_leaves_nobody_uncertain_whose_twin_can_be_looked_at(
+    place: FleetJobSetup,
+) -> None:
     place.world.hub.refuses = lambda request: response({"Message": "oops"}, status=503)
     run = place.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})))
     assert (run.state, run.tally.pending) == (RunState.FAILED, 8)
 
 
-def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: Place, tmp_path: Path) -> None:
+def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: FleetJobSetup, tmp_path: Path) -> None:
     deep = "[" * 900 + "]" * 900
     body = f'{{"status": 200, "payload": {deep}}}'.encode()
     place.world.hub.refuses = lambda request: (
@@ -210,7 +223,7 @@ def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: Place,
     assert {each.result.payload is None for each in place.seen(DeviceEnded)} == {True, False}
 
 
-def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(place: Place) -> None:
+def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(place: FleetJobSetup) -> None:
     place.world.hub.refuses = lambda request: (
         response({"Message": "timeout"}, status=408) if request.path == "/twins/d001/methods" else None
     )

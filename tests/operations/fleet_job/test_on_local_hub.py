@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore, RowFilter
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.fleet import Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.fleet_events import Event
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
-from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_events import Event
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
-from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
+from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -48,26 +50,26 @@ def devices(hub: HubClient) -> Iterator[DevicesOnThread]:
     fleet_of_devices.close()
 
 
-class Heard:
+class Recorder:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.events.append(event)
 
 
-class Place:
-    """A state folder, and what runs are carried on with."""
+class FleetJobSetup:
+    """A state folder, and what runs are executed with."""
 
     def __init__(self, folder: Path, hub: HubClient) -> None:
-        self.store = FleetStore(folder)
+        self.store = SqliteStore.open(folder)
         self.hub = hub
-        self.heard = Heard()
+        self.observer = Recorder()
         self.stop = threading.Event()
 
-    def hands(self, driver: Driver) -> run_loop.Hands:
-        make = {Driver.JOBS: hub_jobs.driver, Driver.CALLS: direct_calls.driver}[driver](self.hub, CLOCK)
-        return run_loop.hands(self.store, make, CLOCK, self.heard, self.stop)
+    def context(self) -> run_loop.RunContext:
+        make = driver_factory(lambda: self.hub, CLOCK)
+        return run_loop.run_context(self.store, make, CLOCK, self.observer, self.stop)
 
     def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:
         definition = Definition(
@@ -78,33 +80,33 @@ class Place:
         )
         job = definitions.create(self.store, name, planning.host_of(self.hub), definition, by="me", at=CLOCK.now())
         run = planning.new_run(self.store, self.hub, job, by="me", at=CLOCK.now())
-        return run_loop.carry_on(run, self.hands(driver))
+        return run_loop.execute(run, self.context())
 
     def results(self, run: Run, **wanted: Any) -> dict[str, Any]:
-        pages = self.store.results(run, RowFilter(**wanted))
+        pages = self.store.results.pages(run, ResultFilter(**wanted))
         return {row.device_id: row for page in pages for row in page.rows}
 
 
 @pytest.fixture
-def place(tmp_path: Path, hub: HubClient, devices: DevicesOnThread) -> Iterator[Place]:
+def place(tmp_path: Path, hub: HubClient, devices: DevicesOnThread) -> Iterator[FleetJobSetup]:
     devices.calls.clear()
-    place = Place(tmp_path / "state", hub)
+    place = FleetJobSetup(tmp_path / "state", hub)
     yield place
     place.store.close()
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_each_device_is_called_once_in_batches(place: Place, devices: DevicesOnThread, driver: Driver) -> None:
+def test_each_device_is_called_once_in_batches(place: FleetJobSetup, devices: DevicesOnThread, driver: Driver) -> None:
     run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
     assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
-    assert [each.size for each in place.store.batches(run)] == [1, 5, 5, 1]
+    assert [each.size for each in place.store.runs.batches(run)] == [1, 5, 5, 1]
     assert devices.calls == Counter(DEVICES)
     rows = place.results(run)
     assert {row.method_status for row in rows.values()} == {200} and set(rows) == set(DEVICES)
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_a_twin_patch_of_tags_and_desired_properties(place: Place, driver: Driver) -> None:
+def test_a_twin_patch_of_tags_and_desired_properties(place: FleetJobSetup, driver: Driver) -> None:
     patch = TwinPatch(document={"tags": {"by": driver.value}, "properties": {"desired": {"light": driver.value}}})
     run = place.run(f"twins-{driver.value}", driver, Action(patch=patch))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
@@ -118,7 +120,7 @@ def test_two_empty_state_folders_operate_every_device_twice(
 ) -> None:
     devices.calls.clear()
     for folder in ("one", "two"):
-        place = Place(tmp_path / folder, hub)
+        place = FleetJobSetup(tmp_path / folder, hub)
         assert place.run("same", driver, sizes=parse_batch_sizes("5", "--batch")).tally.completed == 12
         place.store.close()
     assert devices.calls == Counter(dict.fromkeys(DEVICES, 2))

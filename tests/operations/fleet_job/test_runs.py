@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet import Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
+from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.rollout import (
     Retry,
     RetryWhen,
@@ -18,15 +17,17 @@ from azext_iotjobs.model.rollout import (
     Threshold,
     ThresholdAction,
 )
-from azext_iotjobs.model.run import BatchState, RunState, Tally
+from azext_iotjobs.model.run import Tally
+from azext_iotjobs.model.run_events import BatchBegan, BatchEnded, DeviceEnded, Waiting
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import ROWS_AHEAD
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import (
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import (
     METHOD,
     OFFLINE,
-    Calling,
-    Place,
+    CallingList,
+    FleetJobSetup,
     by_both,
     failing,
     ids,
@@ -36,17 +37,17 @@ from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Driver) -> None:
+def test_batches_of_ten_percent_run_one_after_the_other(place: FleetJobSetup, driver: Driver) -> None:
     run = place.run(driver, ids(103), sizes="10%")
     assert (run.state, run.tally.completed, run.batch_count) == (RunState.COMPLETED, 103, 10)
-    assert [each.tally.completed for each in place.store.batches(run)] == [11] * 9 + [4]
+    assert [each.tally.completed for each in place.store.runs.batches(run)] == [11] * 9 + [4]
     order = [
         (type(each), each.batch.ordinal) for each in place.world.events if isinstance(each, (BatchBegan, BatchEnded))
     ]
@@ -61,17 +62,17 @@ def test_batches_of_ten_percent_run_one_after_the_other(place: Place, driver: Dr
 
 
 @by_both
-def test_a_run_of_no_device_is_complete(place: Place, driver: Driver) -> None:
+def test_a_run_of_no_device_is_complete(place: FleetJobSetup, driver: Driver) -> None:
     definition = definition_of(METHOD, ids(1), driver)
     place.world.save(place.store, definition)
-    place.store.choose([], seed=0)
-    job = place.store.fleet_job("job")
+    place.store.candidates.collect([], seed=0)
+    job = place.store.definitions.get("job")
     place.world.hub.refuses = lambda request: response([]) if request.path == "/devices/query" else None
     asked = replace(definition, targets=replace(definition.targets, selection=_condition("tags.x = 1")))
-    place.store.edit_fleet_job("job", asked, at=place.world.clock.now(), by="me")
-    run = place.world.new_run(place.store, place.store.fleet_job("job"))
+    place.store.definitions.edit("job", asked, at=place.world.clock.now(), by="me")
+    run = place.world.new_run(place.store, place.store.definitions.get("job"))
     assert (job.version, run.version, run.device_count) == (1, 2, 0)
-    assert place.world.carry_on(place.store).state is RunState.COMPLETED
+    assert place.world.execute(place.store).state is RunState.COMPLETED
 
 
 def _condition(text: str) -> Any:
@@ -81,7 +82,7 @@ def _condition(text: str) -> Any:
 
 
 @by_both
-def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Driver) -> None:
+def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: FleetJobSetup, driver: Driver) -> None:
     there = ["d000", "d001"]
 
     def refuse(request: Request) -> Response | None:
@@ -94,11 +95,11 @@ def test_the_devices_of_a_run_are_fixed_when_it_is_made(place: Place, driver: Dr
     targets = replace(definition.targets, selection=_condition("tags.x = 1"))
     place.world.new_run(place.store, place.world.save(place.store, replace(definition, targets=targets)))
     there[:] = ["d001", "d002"]  # one has left, one has come
-    assert place.world.carry_on(place.store).tally.completed == 2
+    assert place.world.execute(place.store).tally.completed == 2
     assert place.world.hub.operated == {"d000": 1, "d001": 1}
 
 
-def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
+def test_as_many_calls_are_under_way_as_concurrency_says(place: FleetJobSetup) -> None:
     hub = place.world.hub
     answer, together = hub.answer, threading.Barrier(4)
     under_way, most, lock = 0, 0, threading.Lock()
@@ -119,12 +120,12 @@ def test_as_many_calls_are_under_way_as_concurrency_says(place: Place) -> None:
     assert most == 4
 
 
-def test_calls_are_no_faster_than_the_rate(place: Place) -> None:
+def test_calls_are_no_faster_than_the_rate(place: FleetJobSetup) -> None:
     assert place.run(Driver.CALLS, ids(11), rate=2.5).tally.completed == 11
     assert 3.99 < place.world.clock.passed_s < 4.5
 
 
-def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
+def test_a_pause_between_batches_holds_across_a_restart(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(4), sizes="2", pause_s=3600, stop=StopDouble(after=20))
     assert (run.state, run.tally.completed, place.world.clock.passed_s < 60) == (RunState.STOPPED, 2, True)
     place.world.clock.passed_s += 1800
@@ -134,24 +135,24 @@ def test_a_pause_between_batches_holds_across_a_restart(place: Place) -> None:
     assert place.seen(Waiting)[0].why == "a pause before batch 2"
 
 
-def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: Place) -> None:
+def test_a_threshold_of_five_cancels_at_the_sixth_failure(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(100)[::10])
     run = place.run(Driver.CALLS, ids(100), threshold=threshold("5"), concurrency=1)
     assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 6, 45, 49)
     assert run.reason == "6 failures in the run of 100 devices exceed the threshold of 5 devices." and not run.ended_by
-    assert [each.state for each in place.store.batches(run)] == [BatchState.CANCELED]
+    assert [each.state for each in place.store.runs.batches(run)] == [BatchState.CANCELED]
     with pytest.raises(WrongState, match="canceled"):
         place.resume()
 
 
 @by_both
-def test_as_many_failures_as_the_threshold_are_allowed(place: Place, driver: Driver) -> None:
+def test_as_many_failures_as_the_threshold_are_allowed(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing(*ids(100)[::17])
     run = place.run(driver, ids(100), threshold=threshold("6"))
     assert (run.state, run.tally.failed, run.tally.completed) == (RunState.COMPLETED, 6, 94)
 
 
-def test_hub_jobs_are_full_wherever_the_rows_were_read(place: Place) -> None:
+def test_hub_jobs_are_full_wherever_the_rows_were_read(place: FleetJobSetup) -> None:
     wanted = tuple(f"d{number:08}" for number in range(2 * ROWS_AHEAD + 100))
     run = place.run(Driver.JOBS, wanted)
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, len(wanted))
@@ -161,19 +162,19 @@ def test_hub_jobs_are_full_wherever_the_rows_were_read(place: Place) -> None:
     assert sum(sizes) == len(wanted) and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0], sizes
 
 
-def test_a_threshold_cancels_before_the_next_hub_job(place: Place) -> None:
+def test_a_threshold_cancels_before_the_next_hub_job(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(3))
     limit = threshold("20%", scope=Scope.BATCH)
     run = place.run(Driver.JOBS, ids(40), sizes="10", threshold=limit)
     assert (run.state, run.tally.failed, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 7, 30)
     assert len(place.world.hub.puts) == 1 and "in batch 1 of 10 devices" in str(run.reason)
-    states = [each.state for each in place.store.batches(run)]
+    states = [each.state for each in place.store.runs.batches(run)]
     assert states == [BatchState.CANCELED, *[BatchState.SKIPPED] * 3]
 
 
 @pytest.mark.parametrize(("limit", "jobs"), [(None, [2, 3, 3]), (threshold("0"), [1, 2, 3])])
 def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
-    place: Place, limit: Threshold | None, jobs: list[int]
+    place: FleetJobSetup, limit: Threshold | None, jobs: list[int]
 ) -> None:
     wanted = tuple(f"d{number:08}" for number in range(1_500))  # three jobs' conditions
     there: list[int] = []  # jobs that the hub has when rows are asked for
@@ -189,7 +190,7 @@ def test_the_hub_works_while_rows_are_read_unless_a_threshold_needs_them(
     assert there == jobs and max(hub.operated.values()) == 1
 
 
-def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> None:
+def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: FleetJobSetup) -> None:
     wanted = tuple(f"d{number:08}" for number in range(1_500))
     place.world.hub.slots, place.world.hub.fails = 1, failing(wanted[0])
     run = place.run(Driver.JOBS, wanted, threshold=threshold("0"))
@@ -197,7 +198,7 @@ def test_a_threshold_is_looked_at_between_two_jobs_of_a_batch(place: Place) -> N
     assert len(place.world.hub.jobs) == 1
 
 
-def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Place) -> None:
+def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: FleetJobSetup) -> None:
     place.world.hub.fails = failing(*ids(10)[:6])
     limit = threshold("1", action=ThresholdAction.STOP)
     run = place.run(Driver.CALLS, ids(10), threshold=limit, concurrency=1)
@@ -209,7 +210,7 @@ def test_a_threshold_can_stop_and_who_resumes_accepts_what_has_failed(place: Pla
     assert place.resume().state is RunState.COMPLETED
 
 
-def until_third_try(place: Place, *devices: str) -> Callable[[str], dict[str, Any] | None]:
+def until_third_try(place: FleetJobSetup, *devices: str) -> Callable[[str], dict[str, Any] | None]:
     tried: dict[str, int] = {}
 
     def fails(device: str) -> dict[str, Any] | None:
@@ -221,19 +222,19 @@ def until_third_try(place: Place, *devices: str) -> Callable[[str], dict[str, An
 
 @by_both
 @pytest.mark.parametrize("when", list(RetryWhen))
-def test_a_device_that_is_tried_again_counts_once(place: Place, driver: Driver, when: RetryWhen) -> None:
+def test_a_device_that_is_tried_again_counts_once(place: FleetJobSetup, driver: Driver, when: RetryWhen) -> None:
     place.world.hub.fails = until_third_try(place, "d001", "d004")
     retry = Retry(tries={"offline": 2}, pause_s=100, when=when)
     run = place.run(driver, ids(8), sizes="4", retry=retry, threshold=threshold("2"))
     assert (run.state, run.tally) == (RunState.COMPLETED, Tally(completed=8))
     assert place.world.hub.operated["d001"] == 1
     assert place.world.clock.passed_s >= 200
-    batches = place.store.batches(run)
+    batches = place.store.runs.batches(run)
     assert [each.is_retry for each in batches] == [False, False] + [True] * (2 if when is RetryWhen.AT_END else 0)
     assert sum(each.tally.total for each in batches) == 8
 
 
-def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place) -> None:
+def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: FleetJobSetup) -> None:
     place.world.hub.fails = lambda device: {"d000": OFFLINE, "d001": {"code": "GatewayTimeout"}}.get(device)
     run = place.run(Driver.CALLS, ids(2), retry=Retry(tries={"offline": 3}, pause_s=10))
     assert (run.state, run.tally.by_class) == (RunState.COMPLETED, {"offline": 1, "timeout": 1})
@@ -243,8 +244,8 @@ def test_a_class_that_is_not_named_is_not_tried_again_and_tries_end(place: Place
 
 @by_both
 def test_devices_that_wait_to_be_tried_again_are_not_looked_for_at_each_turn(
-    place: Place, driver: Driver
-) -> None:  # fmt: skip
+    place: FleetJobSetup, driver: Driver
+) -> None:
     said: list[str] = []
     place.store.database._connection.set_trace_callback(said.append)
     devices = ids(300)
@@ -259,21 +260,21 @@ DAY_S = 86_400.0
 MAX_STEPS = 5000  # some hundred are taken; a pause of a day takes far more
 
 
-def _set_back(place: Place, on: type) -> None:
+def _set_back(place: FleetJobSetup, on: type) -> None:
     """Somebody sets the machine's clock back a day when the first such event is told."""
 
     def then(event: Any) -> None:
         if isinstance(event, on):
             place.world.clock.set_s = -DAY_S
 
-    place.world.events = Calling(then)
+    place.world.events = CallingList(then)
 
 
 @by_both
 @pytest.mark.parametrize("on", [Waiting, BatchEnded])
 def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
-    place: Place, driver: Driver, on: type
-) -> None:  # fmt: skip
+    place: FleetJobSetup, driver: Driver, on: type
+) -> None:
     _set_back(place, on)
     run = place.run(driver, ids(4), sizes="2", pause_s=60, stop=StopDouble(after=MAX_STEPS))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 4)
@@ -285,7 +286,7 @@ def test_a_pause_of_a_minute_stays_one_when_the_clock_is_set_back_a_day(
 @by_both
 @pytest.mark.parametrize("when", [RetryWhen.AT_ONCE, RetryWhen.AT_END])
 def test_a_device_is_tried_again_after_its_minute_when_the_clock_is_set_back_a_day(
-    place: Place, driver: Driver, when: RetryWhen
+    place: FleetJobSetup, driver: Driver, when: RetryWhen
 ) -> None:
     _set_back(place, DeviceEnded)
     place.world.hub.fails = failing("d000")

@@ -8,37 +8,36 @@ from typing import Any, NoReturn
 import pytest
 
 from azext_iotjobs.fleet_job.store.holder import this_process
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import CannotConnect, LeaseHeld, WrongState
-from azext_iotjobs.model.fleet import Delivery, Driver
-from azext_iotjobs.model.fleet_events import BatchBegan, DeviceEnded, RunEnded, Waiting
-from azext_iotjobs.model.run import BatchState, RunEvent, RunState
+from azext_iotjobs.model.fleet_job import Delivery, Driver
+from azext_iotjobs.model.run_events import BatchBegan, DeviceEnded, RunEnded, Waiting
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import METHOD, Calling, Place, by_both, failing, ids, when_running
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import METHOD, CallingList, FleetJobSetup, by_both, failing, ids, when_running
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Place, driver: Driver) -> None:
+def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.fails = failing("d003", "d007")
-    other = FleetStore(place.folder / "state")
+    other = SqliteStore.open(place.folder / "state")
 
     def at_forty(event: Any) -> None:
-        run = other.run("job")
-        if run.tally.ended >= 40 and run.asked is None and run.state is RunState.RUNNING:
+        run = other.runs.get("job")
+        if run.tally.ended >= 40 and run.stop_request is None and run.state is RunState.RUNNING:
             run_loop.stop(other, run, place.world.holder, by="ann", reason="lunch", clock=place.world.clock)
 
     place.world.holder = this_process()  # alive
-    place.world.events = Calling(at_forty)
+    place.world.events = CallingList(at_forty)
     run = place.run(driver, ids(100), sizes="10", concurrency=1)
     assert (run.state, run.ended_by, run.reason) == (RunState.STOPPED, "ann", "lunch")
     assert 40 <= run.tally.ended <= 50 and run.tally.total == 100
@@ -49,58 +48,58 @@ def test_stopped_at_forty_percent_and_resumed_it_has_the_same_totals(place: Plac
     other.close()
 
 
-def test_a_resume_may_go_on_at_another_pace(place: Place) -> None:
+def test_a_resume_may_go_on_at_another_pace(place: FleetJobSetup) -> None:
     run = place.run(Driver.CALLS, ids(30), concurrency=3, stop=StopDouble(after=1))
     assert run.state is RunState.STOPPED
     began_at, left = place.world.clock.monotonic(), run.tally.open
     slower = Delivery(driver=Driver.CALLS, concurrency=3, rate=0.5)
-    run = run_loop.resume(run, place.world.hands(place.store, Driver.CALLS), slower)
-    assert run.state is RunState.COMPLETED and place.store.run("job").delivery == slower
+    run = run_loop.resume(run, place.world.context(place.store), slower)
+    assert run.state is RunState.COMPLETED and place.store.runs.get("job").delivery == slower
     assert place.world.clock.monotonic() - began_at >= (left - 1) / 0.5 > 20
-    assert place.store.fleet_job("job").definition.delivery.rate is None  # the definition has its own
+    assert place.store.definitions.get("job").definition.delivery.rate is None  # the definition has its own
 
 
-def test_whoever_runs_it_is_named_to_a_second_one(place: Place) -> None:
+def test_whoever_runs_it_is_named_to_a_second_one(place: FleetJobSetup) -> None:
     refused: list[str] = []
 
     def second(event: Any) -> None:
         if isinstance(event, BatchBegan):
             with pytest.raises(LeaseHeld) as raised:
-                place.world.carry_on(place.store)
+                place.world.execute(place.store)
             refused.append(str(raised.value))
 
-    place.world.events = Calling(second)
+    place.world.events = CallingList(second)
     place.world.holder = this_process()  # alive
     assert place.run(Driver.CALLS, ids(3)).state is RunState.COMPLETED
     assert len(refused) == 1 and place.world.holder.owner in refused[0] and "until 03:04:" in refused[0]
 
 
-def test_a_run_that_nobody_carries_on_is_stopped_by_who_asks(place: Place) -> None:
+def test_a_run_that_no_process_executes_is_stopped_by_the_request_itself(place: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(3), Driver.CALLS)
     run = place.world.new_run(place.store, place.world.save(place.store, definition))
-    hands = place.world.hands(place.store, Driver.CALLS)
-    leased = LeasedRun.take(place.store, run, hands.holder, place.world.clock.now())
+    context = place.world.context(place.store)
+    leased = place.store.take_lease(run, context.holder, place.world.clock.now())
     leased.begin(RunEvent.START, place.world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
     leased.begin_batch(1, place.world.clock.now())
-    leased.write(place.world.clock.now(), ended=[], begun=leased.due(1, place.world.clock.now(), 1))
-    crashed = place.store.run("job")
-    stopped = run_loop.stop(place.store, crashed, hands.holder, by="ann", reason=None, clock=place.world.clock)
+    leased.devices.write(place.world.clock.now(), ended=[], begun=leased.devices.due(1, place.world.clock.now(), 1))
+    crashed = place.store.runs.get("job")
+    stopped = run_loop.stop(place.store, crashed, context.holder, by="ann", reason=None, clock=place.world.clock)
     assert (stopped.state, stopped.tally.uncertain, stopped.tally.pending) == (RunState.STOPPED, 1, 2)
-    again = run_loop.stop(place.store, stopped, hands.holder, by="bob", reason="me too", clock=place.world.clock)
-    assert again == stopped == place.store.run("job"), "asking again is no error, and changes nothing"
+    again = run_loop.stop(place.store, stopped, context.holder, by="bob", reason="me too", clock=place.world.clock)
+    assert again == stopped == place.store.runs.get("job"), "asking again is no error, and changes nothing"
 
     def no_hub(*_: object) -> NoReturn:
         raise AssertionError("by calls nothing goes on without a process: the hub is not needed")
 
-    canceled = run_loop.cancel(stopped, replace(hands, make_driver=no_hub), by="ann", reason="enough")
+    canceled = run_loop.cancel(stopped, replace(context, make_driver=no_hub), by="ann", reason="enough")
     assert (canceled.state, canceled.ended_by, canceled.reason) == (RunState.CANCELED, "ann", "enough")
-    assert run_loop.cancel(canceled, hands, by="bob", reason=None) == canceled == place.store.run("job")
+    assert run_loop.cancel(canceled, context, by="bob", reason=None) == canceled == place.store.runs.get("job")
     with pytest.raises(WrongState, match="canceled"):
-        run_loop.stop(place.store, canceled, hands.holder, by="ann", reason=None, clock=place.world.clock)
+        run_loop.stop(place.store, canceled, context.holder, by="ann", reason=None, clock=place.world.clock)
     assert not place.world.hub.operated
 
 
-def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place: Place) -> None:
+def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
     assert (run.state, run.tally.pending) == (RunState.STOPPED, 6)
     (job,) = place.world.hub.jobs.values()
@@ -110,7 +109,7 @@ def test_a_stop_leaves_a_hub_job_that_runs_and_a_resume_reads_what_it_did(place:
     assert set(place.world.hub.operated.values()) == {1}
 
 
-def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(place: Place) -> None:
+def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(3), stop=StopDouble(after=3))
     (job,) = place.world.hub.jobs.values()
     assert (run.state, job["status"], run.tally.pending) == (RunState.STOPPED, "cancelled", 3)
@@ -118,7 +117,7 @@ def test_a_stop_cancels_a_hub_job_that_has_not_begun_and_a_resume_makes_another(
     assert len(place.world.hub.jobs) == 2 and set(place.world.hub.operated.values()) == {1}
 
 
-def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
+def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: FleetJobSetup) -> None:
     is_away = when_running(place).is_set
 
     def refuse(request: Request) -> Response | None:
@@ -137,7 +136,7 @@ def test_a_stop_does_not_wait_for_a_hub_that_is_away(place: Place) -> None:
     assert place.resume().tally.completed == 3 and len(place.world.hub.puts) == 1
 
 
-def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Place) -> None:
+def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: FleetJobSetup) -> None:
     has_cancelled = False
 
     def refuse(request: Request) -> Response | None:
@@ -154,7 +153,7 @@ def test_what_a_stop_has_cancelled_is_no_failure_when_it_is_seen_later(place: Pl
     assert (run.state, run.tally.completed, len(place.world.hub.jobs)) == (RunState.COMPLETED, 3, 2)
 
 
-def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
+def test_a_job_that_somebody_else_cancels_has_failed(place: FleetJobSetup) -> None:
     def cancel(request: Request) -> Response | None:
         for job in place.world.hub.jobs.values():
             job["status"] = "cancelled"
@@ -165,22 +164,22 @@ def test_a_job_that_somebody_else_cancels_has_failed(place: Place) -> None:
     assert (run.state, run.tally.failed, place.rows["d000"].error_code) == (RunState.COMPLETED, 3, "JobCancelled")
 
 
-def test_a_cancel_awaits_the_hub_job_that_runs(place: Place) -> None:
+def test_a_cancel_awaits_the_hub_job_that_runs(place: FleetJobSetup) -> None:
     run = place.run(Driver.JOBS, ids(6), sizes="3", stop=when_running(place))
-    run = run_loop.cancel(run, place.world.hands(place.store, Driver.JOBS), by="ann", reason="wrong firmware")
+    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason="wrong firmware")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.CANCELED, 3, 3)
     assert (run.reason, len(place.world.hub.puts)) == ("wrong firmware", 1)
 
 
-def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
+def test_who_leaves_at_once_leaves_uncertain_devices(place: FleetJobSetup) -> None:
     def leave(event: Any) -> None:
         if isinstance(event, DeviceEnded):
             raise KeyboardInterrupt
 
-    place.world.events = Calling(leave)
+    place.world.events = CallingList(leave)
     with pytest.raises(KeyboardInterrupt):
         place.run(Driver.CALLS, ids(9), concurrency=3)
-    run = place.store.run("job")
+    run = place.store.runs.get("job")
     assert (run.state, run.lease, run.reason) == (RunState.STOPPED, None, "Left at once, by a second Ctrl-C.")
     assert run.tally.completed >= 1 and run.tally.calling == 0 and run.tally.total == 9
     place.world.events = []
@@ -190,15 +189,15 @@ def test_who_leaves_at_once_leaves_uncertain_devices(place: Place) -> None:
 
 
 @by_both
-def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: Place, driver: Driver) -> None:
+def test_a_run_without_anything_under_way_is_canceled_without_a_hub(place: FleetJobSetup, driver: Driver) -> None:
     run = place.run(driver, ids(6), sizes="3", pause_s=60, stop=StopDouble(when=lambda: bool(place.seen(Waiting))))
     place.world.events = []
 
     def no_hub(*_: Any) -> Any:
         raise CannotConnect("the hub is gone")
 
-    hands = replace(place.world.hands(place.store, driver), make_driver=no_hub)
-    run = run_loop.cancel(run, hands, by="ann", reason="enough")
+    context = replace(place.world.context(place.store), make_driver=no_hub)
+    run = run_loop.cancel(run, context, by="ann", reason="enough")
     assert (run.state, run.ended_by, run.reason, run.tally.pending) == (RunState.CANCELED, "ann", "enough", 3)
-    assert [each.state for each in place.store.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
+    assert [each.state for each in place.store.runs.batches(run)] == [BatchState.COMPLETED, BatchState.SKIPPED]
     assert run.lease is None and [type(each) for each in place.world.events] == [RunEnded]

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect, LinkLost
-from azext_iotjobs.model.fleet import Action, Driver
+from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import Retry, RetryWhen, parse_batch_sizes
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import Crash, Points, StopDouble, World, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import Crash, HubDouble, Points, StopDouble, Wire, World, definition_of, rows_of
 
 DEVICES = tuple(f"d{number}" for number in range(12))
 METHOD = Action(method=MethodCall(name="reboot"))
@@ -28,21 +30,33 @@ STORIES = 250 if os.environ.get("IOTJOBS_TORTURE") else 25
 ODDS = {"crash": 0.35, "ctrl-c": 0.2, "stop": 0.1, "as it comes": 0.35}
 
 
-class BadDay(World):
+class LossyWire(Wire):
     """Requests and answers are lost now and then."""
 
-    def __init__(self, folder: Path, chance: random.Random, **hub: Any) -> None:
-        super().__init__(folder, **hub)
-        self.chance = chance
+    def __init__(self, hub: HubDouble, points: Points, chance: random.Random) -> None:
+        super().__init__(hub, points)
+        self._chance = chance
 
     def send(self, request: Request) -> Response:
-        fate = self.chance.random()
+        fate = self._chance.random()
         if fate < 0.04:
             raise CannotConnect("no way to the hub")
         answer = super().send(request)
         if fate > 0.96:
             raise LinkLost("the answer was lost")
         return answer
+
+
+class BadDay(World):
+    """A world whose processes have a bad link to the hub."""
+
+    def __init__(self, folder: Path, chance: random.Random, **hub: Any) -> None:
+        super().__init__(folder, **hub)
+        self.chance = chance
+
+    @property
+    def client(self) -> HubClient:
+        return HubClient(HubTarget(host="h.example"), LossyWire(self.hub, self.points, self.chance))
 
 
 @pytest.mark.parametrize("seed", range(STORIES))
@@ -72,7 +86,7 @@ def test_a_story(tmp_path: Path, driver: Driver, seed: int) -> None:
         if _process(world, chance).has_ended:
             break
     store = world.open()
-    run = store.run("job")
+    run = store.runs.get("job")
     rows = rows_of(store, run)
     store.close()
     assert (run.state, set(rows), run.tally.total) == (RunState.COMPLETED, set(DEVICES), len(DEVICES))
@@ -87,19 +101,19 @@ def test_a_story(tmp_path: Path, driver: Driver, seed: int) -> None:
 
 
 def _process(world: World, chance: random.Random) -> RunState:
-    """One process that carries the run on, with a fate; gives the run's state as its row says it then."""
+    """One process that executes the run, with a fate; gives the run's state as it is stored then."""
     fate = chance.choices(list(ODDS), list(ODDS.values()))[0]
     store = world.open(Points(chance.randrange(1, 80) if fate == "crash" else None))
     try:
         run = world.resume(store, StopDouble(chance.randrange(12)) if fate == "ctrl-c" else None)
         if fate == "stop" and not run.state.has_ended and run.state is not RunState.STOPPED:
-            hands = world.hands(store, run.driver)
-            run_loop.stop(store, run, hands.holder, by="someone", reason=None, clock=world.clock)
-        assert store.run("job").lease is None
+            context = world.context(store)
+            run_loop.stop(store, run, context.holder, by="someone", reason=None, clock=world.clock)
+        assert store.runs.get("job").lease is None
         return run.state
     except Crash:
         store.database._connection.close()
         store = world.open()
-        return store.run("job").state
+        return store.runs.get("job").state
     finally:
         store.close()

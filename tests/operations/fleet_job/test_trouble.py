@@ -7,25 +7,25 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.errors import CannotConnect, ConflictingChoice
-from azext_iotjobs.model.fleet import Action, Driver
-from azext_iotjobs.model.fleet_events import BatchEnded, HubJobMoved, Said
-from azext_iotjobs.model.run import RunState
+from azext_iotjobs.model.fleet_job import Action, Driver
+from azext_iotjobs.model.run_events import BatchEnded, HubJobMoved, Notice
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_hub_double import StopDouble, definition_of
-from tests.helpers.fleet_place import Calling, Place, by_both, ids
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from tests.helpers.fleet_job_setup import CallingList, FleetJobSetup, by_both, ids
 from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    place = FleetJobSetup(tmp_path)
     yield place
     place.store.close()
 
 
 @by_both
-def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: Place, driver: Driver) -> None:
+def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: FleetJobSetup, driver: Driver) -> None:
     is_away = False
 
     def refuse(request: Request) -> Response | None:
@@ -37,7 +37,7 @@ def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: Place,
         nonlocal is_away
         is_away = is_away or (isinstance(event, BatchEnded) and event.batch.ordinal == 2)
 
-    place.world.events = Calling(goes)
+    place.world.events = CallingList(goes)
     place.world.hub.refuses = refuse
     run = place.run(driver, ids(12), sizes="3")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.FAILED, 6, 6)
@@ -48,7 +48,7 @@ def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: Place,
 
 
 @by_both
-def test_a_hub_that_is_away_for_a_while_is_waited_for(place: Place, driver: Driver) -> None:
+def test_a_hub_that_is_away_for_a_while_is_waited_for(place: FleetJobSetup, driver: Driver) -> None:
     def refuse(request: Request) -> Response | None:
         if 3 < place.world.clock.passed_s < 45:
             raise CannotConnect("h.example is not reached.")
@@ -61,7 +61,7 @@ def test_a_hub_that_is_away_for_a_while_is_waited_for(place: Place, driver: Driv
 
 
 @by_both
-def test_who_is_not_let_in_is_told_at_once(place: Place, driver: Driver) -> None:
+def test_who_is_not_let_in_is_told_at_once(place: FleetJobSetup, driver: Driver) -> None:
     place.world.hub.refuses = lambda _: response({"Message": "no"}, status=401, iothub_errorcode="IotHubUnauthorized")
     run = place.run(driver, ids(12))
     assert (run.state, run.tally.pending) == (RunState.FAILED, 12) and "401" in str(run.reason)
@@ -70,7 +70,7 @@ def test_who_is_not_let_in_is_told_at_once(place: Place, driver: Driver) -> None
     assert place.resume().tally.completed == 12
 
 
-def test_throttled_calls_are_made_again_by_all_together(place: Place) -> None:
+def test_throttled_calls_are_made_again_by_all_together(place: FleetJobSetup) -> None:
     left = 9
 
     def refuse(request: Request) -> Response | None:
@@ -83,10 +83,10 @@ def test_throttled_calls_are_made_again_by_all_together(place: Place) -> None:
     place.world.hub.refuses = refuse
     run = place.run(Driver.CALLS, ids(12), concurrency=3)
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
-    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Said))
+    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Notice))
 
 
-def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
+def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: FleetJobSetup) -> None:
     place.world.hub.slots = 1
     place.world.hub.jobs["other"] = {"jobId": "other", "status": "running", "unseen": 0, "rows": []}
 
@@ -98,13 +98,13 @@ def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: Place) -> None:
     place.world.hub.refuses = ends
     run = place.run(Driver.JOBS, ids(4), sizes="2")
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 4, 0)
-    assert [each.text for each in place.seen(Said)] == [
+    assert [each.text for each in place.seen(Notice)] == [
         "The hub runs as many jobs as its tier allows; the next begins when one has ended."
     ]
     assert len(place.world.hub.puts) < 70  # every five seconds
 
 
-def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: Place) -> None:
+def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: FleetJobSetup) -> None:
     """The hub took the job and then said, to the one after the crash, that its slot is taken: by that very job."""
     hub = place.world.hub
     has_lied = False
@@ -127,7 +127,7 @@ def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: Place) -> None
     assert len(hub.jobs) == 1 and set(hub.operated.values()) == {1}
 
 
-def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: Place) -> None:
+def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: FleetJobSetup) -> None:
     hub = place.world.hub
     first = True
 
@@ -147,7 +147,7 @@ def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: Place) -> Non
     assert [each.job_id for each in place.seen(HubJobMoved)][0] == f"job-{run.run_key}-b1-2"
 
 
-def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: Place) -> None:
+def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: FleetJobSetup) -> None:
     hub = place.world.hub
 
     def forget(request: Request) -> Response | None:
@@ -161,11 +161,11 @@ def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: Place) -> No
     assert place.rows["d000"].error_text == "The hub does not know its job any more. The device may have been operated."
 
 
-def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(place: Place) -> None:
+def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(place: FleetJobSetup) -> None:
     hub = place.world.hub
 
     def late(request: Request) -> Response | None:
-        rows = next(iter(hub.jobs.values()), {"rows": []})["rows"]
+        rows: list[dict[str, Any]] = next(iter(hub.jobs.values()), {"rows": []})["rows"]
         if request.path == "/devices/query" and place.world.clock.passed_s < 20:
             return response(rows[:1])
         if request.path == "/devices/query":
@@ -181,7 +181,7 @@ def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_f
     assert place.rows["d002"].error_code == "DeviceNotFound" and place.world.clock.passed_s >= 20
 
 
-def test_a_job_that_fails_as_a_whole_says_why_of_each_device(place: Place) -> None:
+def test_a_job_that_fails_as_a_whole_says_why_of_each_device(place: FleetJobSetup) -> None:
     def fail(request: Request) -> Response | None:
         for job in place.world.hub.jobs.values():
             job.update(status="failed", failureReason="SqlQueryParser: no")
@@ -203,7 +203,7 @@ NASTY: list[Any] = [
 
 @by_both
 @pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
-def test_whatever_a_device_answers_can_be_kept(place: Place, driver: Driver, nasty: Any) -> None:
+def test_whatever_a_device_answers_can_be_kept(place: FleetJobSetup, driver: Driver, nasty: Any) -> None:
     def answer(request: Request) -> Response | None:
         if request.path.endswith("/d001/methods"):
             return response(nasty)
@@ -218,14 +218,14 @@ def test_whatever_a_device_answers_can_be_kept(place: Place, driver: Driver, nas
     assert (run.state, run.tally.ended) == (RunState.COMPLETED, 3) and place.rows["d000"].status == "completed"
 
 
-def test_whatever_the_hub_says_of_a_device_can_be_kept(place: Place) -> None:
+def test_whatever_the_hub_says_of_a_device_can_be_kept(place: FleetJobSetup) -> None:
     place.world.hub.fails = lambda _: {"code": "\ud800" * 9, "description": "\udfff\x00" * 9000}
     run = place.run(Driver.JOBS, ids(2))
     assert run.tally.failed == 2 and len(str(place.rows["d000"].error_text)) <= 4000
 
 
-def test_edge_devices_get_configuration_content_by_calls(place: Place) -> None:
-    content = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
+def test_edge_devices_get_configuration_content_by_calls(place: FleetJobSetup) -> None:
+    content: dict[str, Any] = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
     sent: list[tuple[str, Any]] = []
 
     def applied(request: Request) -> Response:
@@ -240,7 +240,7 @@ def test_edge_devices_get_configuration_content_by_calls(place: Place) -> None:
         definition_of(Action(content=content), ids(2), Driver.JOBS)
 
 
-def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(place: Place) -> None:
+def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(place: FleetJobSetup) -> None:
     patch = TwinPatch(document={"tags": {"ring": 1}, "properties": {"desired": {"a": {"b": 1}}}})
     hub = place.world.hub
     broken: set[str] = set()

@@ -1,56 +1,64 @@
-"""BatchDriver: we call each device ourselves, several at once. A call cut off is uncertain, or looked at again.
+"""BatchDriver: we call each device ourselves, several at once. A call cut off is uncertain, or checked and repeated.
 
 Strategy: one turn is one transaction: what the calls that have ended came to, and the intents of those that begin. So a
 slow disk makes turns longer and not calls slower, and no device is called whose row does not say so before.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from azext_iotjobs.clients.heartbeat_caller import OUTAGE_PAUSES_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
-from azext_iotjobs.clients.steady import PATIENCE_S
-from azext_iotjobs.fleet_job.driver import Hear, MakeDriver
+from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.engine import Drain
-from azext_iotjobs.fleet_job.outcomes import ended_of, result_of
-from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
+from azext_iotjobs.fleet_job.outcomes import attempt_result, device_result
+from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
+from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.calling import Answer, Call, Next, what_next
-from azext_iotjobs.model.clock import Clock, SteadyClock
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
-from azext_iotjobs.model.fleet import Action, Definition
-from azext_iotjobs.model.fleet_events import DeviceEnded, Said
+from azext_iotjobs.model.fleet_job import Action, Definition
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.pacing import Pacing
-from azext_iotjobs.model.run import Attempt, Batch, DeviceState, Ended, Run
+from azext_iotjobs.model.run import Batch, Run
+from azext_iotjobs.model.run_events import DeviceEnded, Notice
+from azext_iotjobs.model.run_state import DeviceState
 
 LONGEST_NAP_S = 0.5
 ROWS_AHEAD = 500  # of devices that wait, read at a time
 
 
-def driver(client: HubClient, clock: Clock) -> MakeDriver:
-    """What makes this driver, for `operations.fleet.Hands`."""
-
-    def make(leased: LeasedRun, run: Run, definition: Definition, hear: Hear) -> ByCalls:
-        return ByCalls(client, SteadyClock(clock), leased, run, definition, hear)
-
-    return make
-
-
 @dataclass(frozen=True)
-class _Made:
+class _EndedCall:
     attempt: Attempt
     call: Call
 
 
-class ByCalls:
+@dataclass
+class _Outcome:
+    """What is recorded of calls that have ended."""
+
+    ended: list[tuple[Attempt, AttemptResult]] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)  # numbers of devices that were not called after all
+    cut_off: list[int] = field(default_factory=list)  # numbers of devices to be checked before they are called again
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a device has failed, or may have."""
+        return any(end.state is not DeviceState.COMPLETED for _, end in self.ended)
+
+
+class DirectCallsDriver:
     """Operates devices by calls of our own."""
 
     def __init__(
-        self, client: HubClient, clock: Clock, leased: LeasedRun, run: Run, definition: Definition, hear: Hear
-    ) -> None:  # fmt: skip
+        self, client: HubClient, clock: Clock, leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent
+    ) -> None:
+        """leased, run, definition: what is executed.  on_event: is called with what happens."""
         self._client = client
         self._clock = clock
         self._leased = leased
@@ -58,14 +66,14 @@ class ByCalls:
         self._action = definition.action.within(run.delivery)
         self._retry = definition.rollout.retry
         self._has_threshold = definition.rollout.threshold is not None
-        self._hear = hear
-        self._pacing = Pacing(run.delivery.rate, PATIENCE_S)
-        self._reactions = Reactions(self._pacing, lambda text: hear(Said(at=clock.now(), text=text)))
+        self._on_event = on_event
+        self._pacing = Pacing(run.delivery.rate, OUTAGE_PAUSES_S)
+        self._reactions = Reactions(self._pacing, lambda text: on_event(Notice(at=clock.now(), text=text)))
         self._workers = Workers(self._call)
-        self._under_way = 0
-        self._first: _Made | None = None  # a call that has ended, taken from the others while we waited
+        self._in_flight = 0
+        self._first: _EndedCall | None = None  # a call that has ended, taken from the others while we waited
         self._waiting: deque[Attempt] = deque()  # read from the store, not begun
-        self._looked_at: set[int] = set()  # devices that were looked at, and whose call is made again; by number
+        self._checked: set[int] = set()  # devices that were checked, and are called again; by number
         self._read_up_to = (0, 0)  # batch, and the number of the last device read of it
 
     @property
@@ -74,8 +82,8 @@ class ByCalls:
         return self._reactions.ended_by
 
     def in_flight_count(self, drain: Drain) -> int:
-        """Calls under way; all of them are awaited, however the run ends."""
-        return self._under_way
+        """Calls in flight; all of them are awaited, however the run ends."""
+        return self._in_flight
 
     def turn(self, batch: Batch, drain: Drain) -> None:
         """Record what has ended, begin what may begin; when there is neither, wait a little for either."""
@@ -83,7 +91,7 @@ class ByCalls:
         if ended_count:
             return
         nap_s = min(LONGEST_NAP_S, max(0.01, self._pacing.wait_s(self._clock.monotonic()) or LONGEST_NAP_S))
-        if self._under_way:
+        if self._in_flight:
             self._first = self._workers.next_ended(nap_s)
         else:
             self._clock.sleep(nap_s)
@@ -93,69 +101,68 @@ class ByCalls:
         self._workers.end()
 
     def _record_and_begin(self, batch: Batch, drain: Drain) -> int:
-        ended: list[tuple[Attempt, Ended]] = []
-        again: list[int] = []
-        cut_off: list[int] = []
-        made = self._ended_calls()
-        for each in made:
-            self._judge(each, ended, again, cut_off)
-        self._under_way -= len(made)
-        may_begin = drain is Drain.NO and self.trouble is None and not self._is_for_threshold(ended)
-        begun = self._chosen(batch) if may_begin else []
-        if made or begun:
-            now = self._clock.now()
-            self._leased.write(now, ended=[each for _, each in ended], again=again, begun=begun, cut_off=cut_off)
-            for attempt, end in ended:
-                self._hear(
-                    DeviceEnded(at=now, result=result_of(attempt, end), batch=batch.ordinal, tries=end.tries)
-                )  # fmt: skip
+        calls = self._ended_calls()
+        outcome = self._judge(calls)
+        self._in_flight -= len(calls)
+        # A failure may be one too many: the threshold is compared before anything else begins.
+        is_for_threshold = self._has_threshold and outcome.has_failures
+        may_begin = drain is Drain.NO and self.trouble is None and not is_for_threshold
+        begun = self._due(batch) if may_begin else []
+        if calls or begun:
+            self._record(outcome, begun, batch)
         for attempt in begun:
-            self._under_way += 1
+            self._in_flight += 1
             self._workers.begin(attempt)
-        return len(made) + len(begun)
+        return len(calls) + len(begun)
 
-    def _is_for_threshold(self, ended: list[tuple[Attempt, Ended]]) -> bool:
-        """Whether it has to be looked at before anything else begins: a failure may have been one too many."""
-        return self._has_threshold and any(end.state is not DeviceState.COMPLETED for _, end in ended)
+    def _record(self, outcome: _Outcome, begun: list[Attempt], batch: Batch) -> None:
+        now = self._clock.now()
+        results = [each for _, each in outcome.ended]
+        self._leased.devices.write(now, ended=results, again=outcome.again, begun=begun, cut_off=outcome.cut_off)
+        for attempt, end in outcome.ended:
+            result = device_result(attempt, end)
+            self._on_event(DeviceEnded(at=now, result=result, batch=batch.ordinal, tries=end.tries))
 
-    def _ended_calls(self) -> list[_Made]:
-        made, self._first = ([] if self._first is None else [self._first]), None
-        while len(made) < self._under_way and (one := self._workers.next_ended(0)) is not None:
-            made.append(one)
-        return made
+    def _ended_calls(self) -> list[_EndedCall]:
+        calls, self._first = ([] if self._first is None else [self._first]), None
+        while len(calls) < self._in_flight and (one := self._workers.next_ended(0)) is not None:
+            calls.append(one)
+        return calls
 
-    def _judge(
-        self, made: _Made, ended: list[tuple[Attempt, Ended]], again: list[int], cut_off: list[int]
-    ) -> None:  # fmt: skip
-        answer, attempt = made.call.answer, made.attempt
-        if not self._reactions.is_kept(answer, self._clock.monotonic()):
-            again.append(attempt.seq)  # nothing was done
-            return
-        is_open = what_next(answer) is Next.KEEP_AND_PAUSE
-        if is_open and self._action.kind.is_repeatable and not self._is_given_up(made):
-            cut_off.append(attempt.seq)
-            return
-        result = calling.result_of(made.call, self._action.success)
-        ended.append((attempt, ended_of(attempt, result, self._retry, made.call.ended_at, is_uncertain=is_open)))
+    def _judge(self, calls: list[_EndedCall]) -> _Outcome:
+        outcome = _Outcome()
+        for each in calls:
+            answer, attempt = each.call.answer, each.attempt
+            if not self._reactions.is_kept(answer, self._clock.monotonic()):
+                outcome.again.append(attempt.seq)
+                continue
+            is_open = what_next(answer) is Next.KEEP_AND_PAUSE
+            if is_open and self._action.kind.is_repeatable and not self._is_given_up(each):
+                outcome.cut_off.append(attempt.seq)
+                continue
+            result = calling.result_of(each.call, self._action.success)
+            end = attempt_result(attempt, result, self._retry, each.call.ended_at, is_uncertain=is_open)
+            outcome.ended.append((attempt, end))
+        return outcome
 
-    def _is_given_up(self, made: _Made) -> bool:
-        """Whether a device itself may be what the hub fails at: it was looked at, tried again and again, and our
-        patience has run out over it. Else no resume would ever get past it.
+    def _is_given_up(self, ended: _EndedCall) -> bool:
+        """Whether a device itself may be what the hub fails at: it was checked, called again and again, and the hub's
+        outage lasted too long over it. Else no resume would ever get past it.
         """
-        is_at_fault = isinstance(made.call.answer, HubFault) and isinstance(self.trouble, HubFault)
-        return is_at_fault and made.attempt.seq in self._looked_at
+        is_at_fault = isinstance(ended.call.answer, HubFault) and isinstance(self.trouble, HubFault)
+        return is_at_fault and ended.attempt.seq in self._checked
 
-    def _chosen(self, batch: Batch) -> list[Attempt]:
+    def _due(self, batch: Batch) -> list[Attempt]:
         """Devices whose calls may begin now."""
-        chosen: list[Attempt] = []
+        due: list[Attempt] = []
         now = self._clock.monotonic()
-        while self._under_way + len(chosen) < self._delivery.concurrency and self._pacing.wait_s(now) <= 0:
+        while self._in_flight + len(due) < self._delivery.concurrency and self._pacing.wait_s(now) <= 0:
             attempt = self._next(batch)
             if attempt is None:
                 break
             self._pacing.began(now)
-            chosen.append(attempt)
-        return chosen
+            due.append(attempt)
+        return due
 
     def _next(self, batch: Batch) -> Attempt | None:
         if self._read_up_to[0] != batch.ordinal:
@@ -167,12 +174,12 @@ class ByCalls:
 
     def _read_more(self, batch: int) -> None:
         now: datetime = self._clock.now()
-        found = self._leased.due(batch, now, ROWS_AHEAD, after=self._read_up_to[1])
-        # At the end again from the start: some have come back to be tried again. What was chosen is written first.
+        found = self._leased.devices.due(batch, now, ROWS_AHEAD, after=self._read_up_to[1])
+        # At the end from the start again: some wait to be tried again. What was begun is recorded first.
         self._read_up_to = (batch, found[-1].seq if found else 0)
         self._waiting.extend(found)
 
-    def _call(self, attempt: Attempt) -> _Made:
+    def _call(self, attempt: Attempt) -> _EndedCall:
         """Runs on the threads."""
         began_at = self._clock.now()
         answer: Answer
@@ -181,7 +188,8 @@ class ByCalls:
         except IotJobsError as err:
             answer = err
         address = Address(attempt.device_id, attempt.module_id)
-        return _Made(attempt, Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer))
+        call = Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
+        return _EndedCall(attempt, call)
 
     def _operate(self, attempt: Attempt) -> Answer:
         device_id, module_id, action = attempt.device_id, attempt.module_id, self._action
@@ -190,7 +198,7 @@ class ByCalls:
         if attempt.was_cut_off and self._is_done_already(attempt, action):
             return None
         if attempt.was_cut_off:
-            self._looked_at.add(attempt.seq)
+            self._checked.add(attempt.seq)
         if action.patch is not None:
             return self._client.twins.patch(device_id, action.patch, module_id, waits_out_throttling=False)
         assert action.content is not None
@@ -198,7 +206,7 @@ class ByCalls:
         return None
 
     def _is_done_already(self, attempt: Attempt, action: Action) -> bool:
-        """Whether the call that was cut off has got through; that is looked up, so that nothing is done twice."""
+        """Whether the call that was cut off has taken effect; that is checked, so that nothing is done twice."""
         try:
             if action.patch is not None:
                 return has_patch(self._client.twins.get(attempt.device_id, attempt.module_id), action.patch)

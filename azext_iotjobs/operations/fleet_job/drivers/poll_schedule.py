@@ -1,22 +1,22 @@
-"""When a hub job is looked at again: seldom and seldomer, as many end within seconds and some take an hour. Pure."""
+"""When a hub job is polled again: ever more rarely, as many end within seconds and some take an hour. Pure."""
 
 from dataclasses import dataclass
 
-FIRST_LOOK_S, LOOK_GROWTH, LONGEST_LOOK_S = 0.5, 1.5, 5.0  # between two looks
+FIRST_PAUSE_S, PAUSE_GROWTH, LONGEST_PAUSE_S = 0.5, 1.5, 5.0  # between two polls
 
 
 @dataclass
-class Looks:
-    """When a job is looked at next, in monotonic seconds, and since when it is not what it should be."""
+class PollSchedule:
+    """When something is polled next, in monotonic seconds, and since when it is not what it should be."""
 
     next_at: float = 0.0
-    pause_s: float = FIRST_LOOK_S
+    pause_s: float = FIRST_PAUSE_S
     odd_since: float | None = None
 
-    def looked(self, now: float) -> None:
-        """The next look is later, and the one after it later still."""
+    def polled(self, now: float) -> None:
+        """The next poll is later, and the one after it later still."""
         self.next_at = now + self.pause_s
-        self.pause_s = min(LONGEST_LOOK_S, self.pause_s * LOOK_GROWTH)
+        self.pause_s = min(LONGEST_PAUSE_S, self.pause_s * PAUSE_GROWTH)
 
     def odd_for_s(self, now: float) -> float:
         """Seconds since it was first seen to be odd: now, if it was not before."""

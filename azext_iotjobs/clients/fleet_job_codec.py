@@ -1,0 +1,282 @@
+"""Fleet jobs, runs, batches and events, under the names that commands and event files show."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from azext_iotjobs.clients.method_codec import render_method_call
+from azext_iotjobs.clients.result_codec import render_result
+from azext_iotjobs.model import run_events as events
+from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
+from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
+from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.rollout import Rollout, Scope
+from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
+from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.tier import Estimate, TierFacts
+
+Document = dict[str, Any]
+
+# The names of a definition's document, and what commands show of them, in their order.
+DELIVERY_NAMES = {
+    "driver": "driver",
+    "concurrency": "concurrency",
+    "rate": "rate",
+    "job_limit_s": "jobTimeoutSeconds",
+    "connect_timeout_s": "methodConnectTimeoutSeconds",
+    "response_timeout_s": "methodResponseTimeoutSeconds",
+}
+RETRY_NAMES = {
+    "tries": "tries",
+    "pause_s": "pauseSeconds",
+    "growth": "growth",
+    "longest_s": "longestPauseSeconds",
+    "when": "when",
+}
+LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
+
+
+def render_fleet_job(job: FleetJob) -> Document:
+    """A fleet job in one of its versions."""
+    definition = job.definition
+    return {
+        "id": job.fleet_job_id,
+        "displayName": job.display_name,
+        "description": definition.description,
+        "hub": job.host,
+        "version": job.version,
+        "labels": dict(definition.labels),
+        "action": render_action(definition.action),
+        "targets": _targets(definition.targets),
+        **_rollout(definition.rollout),
+        "delivery": _delivery(definition.delivery),
+        "created": _instant(job.created_at),
+        "createdBy": job.created_by,
+        "edited": _instant(job.edited_at),
+        "editedBy": job.edited_by,
+        "parent": None if job.origin is None else _origin(job.origin),
+    }
+
+
+def render_run(run: Run, now: datetime) -> Document:
+    """A run with its counts."""
+    return {
+        "id": run.fleet_job_id,
+        "run": run.number,
+        "version": run.version,
+        "status": run.state.value,
+        "reason": run.reason,
+        "endedBy": run.ended_by,
+        "driver": run.driver.value,
+        "driverReason": run.driver_reason,
+        "delivery": _delivery(run.delivery),
+        "created": _instant(run.created_at),
+        "createdBy": run.created_by,
+        "started": _instant(run.started_at),
+        "ended": _instant(run.ended_at),
+        "durationSeconds": _seconds(run.duration_s(now)),
+        "batches": run.batch_count,
+        "nextBatchNotBefore": _instant(run.next_batch_at) if run.next_batch_at and run.next_batch_at > now else None,
+        "progress": render_tally(run.tally, has_runner=run.has_runner),
+        "limit": None if run.narrowed is None else run.narrowed.limit,
+        "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
+        "tier": None if run.tier is None else _tier(run.tier),
+        "asked": None if run.stop_request is None else _stop_request(run.stop_request),
+        "runner": None if run.lease is None or run.lease.is_gone else _lease(run.lease),
+    }
+
+
+def render_batch(batch: Batch, run: Run) -> Document:
+    """A batch with its counts; one that was running when its run ended or stopped has the status of the run."""
+    has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
+    return {
+        "batch": batch.ordinal,
+        "status": run.state.value if has_stopped else batch.state.value,
+        "devices": batch.size,
+        "retry": batch.is_retry,
+        "started": _instant(batch.started_at),
+        "ended": _instant(batch.ended_at),
+        "durationSeconds": _between(batch.started_at, batch.ended_at),
+        "progress": render_tally(batch.tally, has_runner=run.has_runner),
+    }
+
+
+def render_tally(tally: Tally, *, has_runner: bool = True) -> Document:
+    """Counts. What calls and hub jobs operate is in progress; a call whose process is gone is uncertain."""
+    lost = 0 if has_runner else tally.calling
+    return {
+        "total": tally.total,
+        "pending": tally.waiting,
+        "inProgress": tally.in_progress - lost,
+        "completed": tally.completed,
+        "failed": tally.failed,
+        "uncertain": tally.uncertain + lost,
+        "byErrorClass": dict(tally.by_class),
+    }
+
+
+def render_hub_job(job: HubJobInProgress) -> Document:
+    """A hub job that runs, or whose end is not read yet; its counts are the hub's, as last polled."""
+    return {
+        "batch": job.batch,
+        "jobId": job.job_id,
+        "status": job.status,
+        "submitted": _instant(job.submitted_at),
+        "until": _instant(job.until),
+        "devices": job.open_count,
+        "progress": _job_tally(job.tally),
+        "seen": _instant(job.seen_at),
+    }
+
+
+def render_awaited(awaited: Awaited) -> Document:
+    """What is waited for in a batch: some device ids, and how many they are."""
+    return {
+        "batch": awaited.batch,
+        "jobId": awaited.job_id,
+        "devices": list(awaited.device_ids),
+        "count": awaited.count,
+        "since": _instant(awaited.since),
+        "until": _instant(awaited.until),
+    }
+
+
+def render_action(action: Action) -> Document:
+    """What is done to a device, with the request that does it."""
+    if action.method is not None:
+        ranges = ",".join(f"{low}-{high}" for low, high in action.success.ranges)
+        return {"kind": action.kind.value, **render_method_call(action.method), "successStatus": ranges}
+    if action.patch is not None:
+        return {"kind": action.kind.value, "twinPatch": action.patch.document}
+    return {"kind": action.kind.value, "content": action.content}
+
+
+def render_estimate(estimate: Estimate) -> Document:
+    """How long a driver takes at least, and how much of the quota."""
+    return {
+        "driver": estimate.driver.value,
+        "seconds": _seconds(estimate.seconds),
+        "limit": estimate.limit,
+        "operations": estimate.operations,
+    }
+
+
+def render_event(event: events.Event, now: datetime) -> Document:
+    """An event as one JSON object."""
+    head = {"at": _instant(event.at), "event": event.kind}
+    match event:
+        case events.RunBegan(run=run) | events.RunEnded(run=run):
+            return {**head, "run": render_run(run, now)}
+        case events.BatchBegan(batch=batch) | events.BatchEnded(batch=batch):
+            return {**head, "batch": batch.ordinal, "devices": batch.size, "progress": render_tally(batch.tally)}
+        case events.DeviceEnded(result=result, batch=ordinal, tries=tries):
+            return {**head, "batch": ordinal, "tries": tries, **render_result(result)}
+        case events.Progressed():
+            return {
+                **head,
+                "progress": render_tally(event.run),
+                "batch": None if event.batch is None else event.batch.ordinal,
+                "inFlight": event.in_flight_count,
+                "hub": _job_tally(event.hub),
+                "awaited": [render_awaited(each) for each in event.awaited],
+            }
+        case events.Waiting(until=until, why=why):
+            return {**head, "until": _instant(until), "why": why}
+        case events.Notice(text=text):
+            return {**head, "text": text}
+        case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
+            return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": _job_tally(tally)}
+
+
+def _job_tally(tally: JobTally | None) -> Document | None:
+    """The hub's counts: a device has completed when it has answered, whatever it said."""
+    if tally is None:
+        return None
+    return {
+        "total": tally.device_count,
+        "completed": tally.succeeded_count,
+        "failed": tally.failed_count,
+        "running": tally.running_count,
+        "pending": tally.pending_count,
+    }
+
+
+def _targets(targets: Targets) -> Document:
+    document = targets_document(targets)
+    selection, of_run = document["selection"] or {}, document["of_run"]
+    return {
+        "queryCondition": selection.get("condition"),
+        "deviceIds": list(selection.get("device_ids", ())),
+        "excluded": list(document["excluded"] if document["selection"] is None else selection["excluded"]),
+        "group": document["group"],
+        "ofRun": None if of_run is None else dict(zip(("id", "run", "on"), of_run, strict=True)),
+        **_renamed(LIMIT_NAMES, {**document, "sample_percent": _percent(targets.sample_percent)}),
+    }
+
+
+def _rollout(rollout: Rollout) -> Document:
+    document = rollout_document(rollout)
+    return {
+        "batch": [_share(each) for each in document["sizes"]],
+        "batchPauseSeconds": document["pause_s"],
+        "cancellationThreshold": None if document["threshold"] is None else _threshold(document["threshold"]),
+        "retry": None if document["retry"] is None else _renamed(RETRY_NAMES, document["retry"]),
+    }
+
+
+def _threshold(document: Document) -> Document:
+    return {
+        **_share(document["share"]),
+        "batch": document["scope"] == Scope.BATCH.value,
+        "minSample": document["min_sample"],
+        "errorClasses": document["classes"],
+        "action": document["action"],
+    }
+
+
+def _share(document: Sequence[str]) -> Document:
+    value = Fraction(document[0])
+    return {"type": document[1], "value": float(value) if value.denominator != 1 else int(value)}
+
+
+def _delivery(delivery: Delivery) -> Document:
+    return _renamed(DELIVERY_NAMES, delivery_document(delivery))
+
+
+def _renamed(names: Mapping[str, str], document: Mapping[str, Any]) -> Document:
+    return {shown: document[name] for name, shown in names.items()}
+
+
+def _origin(origin: Origin) -> Document:
+    return {"id": origin.fleet_job_id, "run": origin.run_number, "how": origin.how}
+
+
+def _tier(tier: TierFacts) -> Document:
+    return {"sku": tier.sku, "units": tier.units}
+
+
+def _stop_request(request: StopRequest) -> Document:
+    return {"what": request.kind.value, "by": request.by, "reason": request.reason, "at": _instant(request.at)}
+
+
+def _lease(lease: Lease) -> Document:
+    return {"owner": lease.owner, "until": _instant(lease.until), "heartbeat": _instant(lease.beat_at)}
+
+
+def _percent(percent: Fraction | None) -> float | None:
+    return None if percent is None else float(percent)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else render_instant(at, "milliseconds")
+
+
+def _between(began: datetime | None, ended: datetime | None) -> float | None:
+    return None if began is None or ended is None else _seconds(max(0.0, (ended - began).total_seconds()))
+
+
+def _seconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

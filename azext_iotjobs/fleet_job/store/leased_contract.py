@@ -1,0 +1,142 @@
+"""What a store lets the holder of a run's lease do, and nobody else. Part of the store's contract."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from azext_iotjobs.fleet_job.hub_job import HubJob
+from azext_iotjobs.fleet_job.plan import PlannedHubJob
+from azext_iotjobs.model.attempt import Attempt, AttemptResult
+from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.rollout import Retry
+from azext_iotjobs.model.run import Batch, Run
+from azext_iotjobs.model.run_state import RunEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSnapshot:
+    """What the store says of a run now: all that its next step is decided from."""
+
+    run: Run
+    batch: Batch | None  # the first that has not ended
+    cut_off_count: int  # calls that another process began, and that it cannot end any more
+    retry_count: int  # devices to be tried again at the end
+    retry_round: int  # 1 or more
+
+
+class DeviceRecords(Protocol):
+    """The devices of a run: which are due, which calls were begun, what came of them."""
+
+    def due(self, batch: int, now: datetime, limit: int, *, after: int = 0) -> list[Attempt]:
+        """Devices of a batch that wait to be operated and may be now, by their numbers.
+
+        limit: of their count.  after: only those with higher numbers.
+        """
+
+    def write(
+        self,
+        now: datetime,
+        *,
+        ended: Iterable[AttemptResult],
+        again: Iterable[int] = (),
+        cut_off: Iterable[int] = (),
+        begun: Iterable[Attempt] = (),
+    ) -> None:
+        """Record, all at once, how attempts ended and which begin. Raises LeaseLost.
+
+        again: numbers of devices whose attempt was not made after all.
+        cut_off: numbers of devices whose attempt, of a repeatable action, broke off; it is checked before it is
+        repeated.
+        begun: called after this returns, never before.
+        """
+
+
+class HubJobRecords(Protocol):
+    """The hub jobs of a run. Every change raises LeaseLost when somebody else has the lease."""
+
+    def open(self) -> list[HubJob]:
+        """Those that are not closed; they are all of one batch."""
+
+    def next_number(self, batch: int) -> int:
+        """The first number that no hub job of a batch has had."""
+
+    def add(self, hub_job: HubJob, planned: PlannedHubJob, now: datetime) -> None:
+        """Plan a hub job for some devices: they are its own until it is closed."""
+
+    def save(self, hub_job: HubJob, now: datetime) -> None:
+        """Record where a hub job stands."""
+
+    def save_progress(self, hub_job: HubJob, tally: JobTally | None, awaited: Sequence[str], now: datetime) -> None:
+        """Record what the hub says of a hub job that runs, for those who look at the run.
+
+        tally: the hub's counts.  awaited: some of the devices that have not ended.
+        """
+
+    def size_of(self, hub_job: HubJob) -> int:
+        """How many devices a hub job was made for."""
+
+    def close(self, hub_job: HubJob, now: datetime, *, ended: Iterable[AttemptResult], note: str | None = None) -> None:
+        """Record the last of its results; devices of it that have none wait again.
+
+        note: why it was closed, for whoever examines the store.
+        """
+
+    def devices_of(self, hub_job: HubJob) -> list[Attempt]:
+        """The devices of a hub job that have not ended."""
+
+
+class LeasedRun(Protocol):
+    """A run whose lease we have. Every change raises LeaseLost when somebody took it over."""
+
+    @property
+    def key(self) -> int:
+        """The run's key in its store."""
+
+    @property
+    def devices(self) -> DeviceRecords:
+        """Its devices."""
+
+    @property
+    def hub_jobs(self) -> HubJobRecords:
+        """Its hub jobs."""
+
+    def beat(self, now: datetime) -> None:
+        """Renew the lease when it is time to."""
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+
+    def snapshot(self, retry: Retry | None) -> RunSnapshot:
+        """What the store says now. retry: None: devices to be tried again are not counted."""
+
+    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
+        """The run starts or resumes.
+
+        forgiven_of_run, forgiven_of_batch: failures that the threshold does not count any more.
+        """
+
+    def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
+        """Remove what was requested of the run. delivery: how its devices are reached from here on."""
+
+    def end(self, event: RunEvent, now: datetime, *, reason: str | None, by: str | None) -> None:
+        """The run ends or breaks off; the lease is given back with it.
+
+        reason: for people.  by: who requested it; None: nobody.
+        """
+
+    def settle(self, now: datetime, *, is_repeatable: bool) -> int:
+        """Settle calls of a process that is gone: they are checked and repeated, or uncertain. Gives how many."""
+
+    def settle_own(self, now: datetime, *, is_repeatable: bool) -> int:
+        """Settle our own calls likewise, when we leave without awaiting them."""
+
+    def begin_batch(self, ordinal: int, now: datetime) -> None:
+        """A batch begins."""
+
+    def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
+        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+
+    def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
+        """Put the devices that are tried again into a batch of their own, behind the others."""

@@ -1,0 +1,218 @@
+"""The file of fleet jobs: open, migrate, one transaction at a time; SQLite's errors in our words.
+
+One file, journal_mode=DELETE: several processes use it, also on file systems where WAL cannot work. `synchronous=FULL`:
+an intent that was committed is there after a power cut. Readable by its owner alone. Pages are kept in memory for a
+step, not for a run: with a million devices as with a hundred.
+
+Reading needs no right to write, and leaves no trace: nothing is made, and an older format is read from a copy that
+lives as long as the connection.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
+from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
+from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
+from azext_iotjobs.model.text import Field, Text, command
+
+FILE_NAME = "fleet-jobs.db"
+CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
+WANTS_TO_WRITE = ("readonly", "unable to open")  # what SQLite says then of a file that it may only read
+PRIVATE = ""  # SQLite's name for a database that goes with its connection; it spills to a temporary file
+
+
+class Database:
+    """One open database. Raises StateError from every method; BadValue for what is not text."""
+
+    def __init__(self, folder: Path, access: Access = Access.MAKE) -> None:
+        """Open `folder`/FILE_NAME."""
+        self.path = folder / FILE_NAME
+        self._depth = 0
+        with self._in_our_words():
+            if access is Access.MAKE:
+                _prepare(folder, self.path)
+            _check_file(self.path)
+            self._connection = self._connected(access)
+            try:
+                self._set_up(access)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file."""
+        return self.path.exists()
+
+    def _connected(self, access: Access) -> sqlite3.Connection:
+        if not self.is_there:
+            return _connect(PRIVATE)
+        if access.writes:
+            return _connect(str(self.path))
+        connection = _connect(f"{self.path.absolute().as_uri()}?mode=ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as err:
+            connection.close()
+            if not any(each in str(err) for each in WANTS_TO_WRITE):
+                raise
+            return self._reading_what_others_left()
+        return connection
+
+    def _reading_what_others_left(self) -> sqlite3.Connection:
+        """A file that a crashed process left in the middle of a change, or that a tool has put into WAL mode: SQLite
+        wants to write before it reads. Where nothing waits to be put into the file, it can do without.
+        """
+        waiting = [f"{self.path}{suffix}" for suffix in ("-journal", "-wal")]
+        if any(os.path.exists(each) and os.path.getsize(each) for each in waiting):
+            if _may_write(self.path) and _may_write(self.path.parent):
+                return _connect(str(self.path))
+            raise StateUnusable(
+                f"The state file {self.path} was left in the middle of a change, and cannot be read before that is "
+                "settled; this user may not write it.",
+                hint=Text("Have its owner open it once: ", command("iot hub fleet-job list")),
+            )
+        return _connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
+
+    def _set_up(self, access: Access) -> None:
+        self._connection.row_factory = type("RowOfFile", (StoredRow,), {"path": self.path})
+        caches = (f"main.cache_size=-{CACHE_KIB}", f"temp.cache_size=-{CACHE_KIB}")
+        modes = ("journal_mode=DELETE", "synchronous=FULL") if access.writes else ()
+        for pragma in (*modes, "foreign_keys=ON", *caches):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._check_version()
+        if not access.writes and self._version() < len(MIGRATIONS):
+            self._read_a_copy()
+        self._migrate()
+
+    def _read_a_copy(self) -> None:
+        copy = _connect(PRIVATE)
+        self._connection.backup(copy)
+        copy.row_factory = self._connection.row_factory
+        self._connection.close()
+        self._connection = copy
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing; one inside another is part of it."""
+        if self._depth:
+            yield
+            return
+        with self._in_our_words():
+            self._depth += 1
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")  # in here: Ctrl-C may come while it waits for a lock
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[StoredRow]:
+        """The rows of a SELECT."""
+        with self._in_our_words():
+            return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> StoredRow | None:
+        """The first row of a SELECT, or None."""
+        with self._in_our_words():
+            found: StoredRow | None = self._connection.execute(sql, values).fetchone()
+        return found
+
+    def change(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Execute a change; gives how many rows it touched."""
+        with self._in_our_words():
+            return self._connection.execute(sql, values).rowcount
+
+    def change_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        """Execute a change for each of `values`, which are read one by one."""
+        with self._in_our_words():
+            self._connection.executemany(sql, values)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+    def _migrate(self) -> None:
+        if self._version() < len(MIGRATIONS):
+            with self.transaction():  # another process may have been quicker
+                for number in range(self._version() + 1, len(MIGRATIONS) + 1):
+                    for statement in MIGRATIONS[number - 1]:
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version = {number}")
+            self._check_version()
+
+    def _check_version(self) -> None:
+        found = self._version()
+        if found > len(MIGRATIONS):
+            raise StateTooNew(
+                f"The state file {self.path} has format {found}; this version knows up to {len(MIGRATIONS)}. Nothing "
+                "was changed.",
+                hint=Text(
+                    "Give another folder (",
+                    Field("state_dir"),
+                    "), or update the extension: ",
+                    command("extension update", name="iotjobs"),
+                ),
+            )
+        if found < 0:
+            raise damaged(self.path, f"its format is {found}")
+        if found == 0 and self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise no_fleet_database(self.path, "an SQLite database of something else")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as err:
+            raise state_error(err, self.path) from err
+        except UnicodeEncodeError as err:  # bytes that were no text, typed or sent: no name here has them
+            raise BadValue(f"{err.object[:60]!r} is not text; nothing here has that name.") from err
+        except OverflowError as err:  # SQLite's numbers have 64 bits
+            raise BadValue("A number is too large; nothing here has it.") from err
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    # Its own thread is not checked: whoever closes it at the end may be another.
+    return sqlite3.connect(
+        name, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=name.startswith("file:")
+    )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _prepare(folder: Path, path: Path) -> None:
+    """Folder and file, for their owner alone; SQLite gives its journal the file's rights."""
+    missing = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if missing:
+        folder.chmod(0o700)
+    try:  # exclusively: where a link leads to nothing, somebody else chose what would be made
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        os.close(os.open(path, os.O_RDWR))
+
+
+def _check_file(path: Path) -> None:
+    """Raise StateUnusable for what is no file: opening a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no file"
+        raise StateUnusable(
+            f"The state file {path} cannot be used: it is {kind}.",
+            hint=Text.of("Move it away, or give another folder: {state_dir}."),
+        )

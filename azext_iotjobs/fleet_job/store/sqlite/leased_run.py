@@ -1,0 +1,191 @@
+"""A run whose lease this process has: nobody else writes what is written here. How the lease keeps it so: lease.py."""
+
+from datetime import datetime
+
+from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
+from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
+from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
+from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, text
+from azext_iotjobs.fleet_job.store.stored_json import render_delivery
+from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.rollout import Retry
+from azext_iotjobs.model.run import Batch, next_state
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
+
+# Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
+CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
+
+# A clock that is set back between two processes moves no recorded instant before one that came before it.
+LATEST = (
+    "coalesce(started_at, created_at), "
+    "coalesce((SELECT max(coalesce(batch.ended_at, batch.started_at)) FROM batch WHERE batch.run = run.key), 0)"
+)
+
+
+class SqliteLeasedRun:
+    """Implements contract.LeasedRun."""
+
+    def __init__(self, database: Database, runs: RunStore, lease: HeldLease) -> None:
+        self.key = lease.key
+        self.devices = DeviceRows(database, lease)
+        self.hub_jobs = HubJobRows(database, lease, self.devices)
+        self._database = database
+        self._runs = runs
+        self._lease = lease
+
+    def beat(self, now: datetime) -> None:
+        """Renew the lease when it is time to."""
+        self._lease.beat(now)
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        self._lease.release()
+
+    def snapshot(self, retry: Retry | None) -> RunSnapshot:
+        """What the rows say now."""
+        run = self._runs.get_by_key(self.key)
+        batch = self._batch()
+        cut_off = self._row_count(CUT_OFF, self._lease.epoch)
+        retries, rounds = 0, 0
+        if batch is None and retry is not None and run.state is RunState.RUNNING:
+            condition, values = _is_retried(retry)
+            retries = self._row_count(f"SELECT count(*) FROM device WHERE run = ? AND {condition}", *values)
+            rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
+        return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1)
+
+    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
+        """The run starts or resumes."""
+        with self._lease.transaction(now):
+            self._move(event)
+            self._database.change(
+                "UPDATE run SET started_at = coalesce(started_at, max(?, created_at)), ended_at = NULL, reason = NULL, "
+                "ended_by = NULL, forgiven = ? WHERE key = ?",
+                (now.timestamp(), forgiven_of_run, self.key),
+            )
+            self._database.change(
+                "UPDATE batch SET forgiven = ?1 WHERE run = ?2 AND ordinal = (SELECT current FROM run WHERE key = ?2)",
+                (forgiven_of_batch, self.key),
+            )
+
+    def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
+        """Remove what was requested of the run; its devices are reached like this from here on."""
+        with self._lease.transaction(now):
+            self._database.change(
+                "UPDATE run SET wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, delivery = ? "
+                "WHERE key = ?",
+                (render_delivery(delivery), self.key),
+            )
+
+    def end(self, event: RunEvent, now: datetime, *, reason: str | None, by: str | None) -> None:
+        """The run ends or breaks off; the lease is given back with it."""
+        with self._lease.transaction(now):
+            state = self._move(event)
+            self._database.change(
+                f"UPDATE run SET ended_at = max(?, {LATEST}), reason = ?, ended_by = ?, "
+                "go_on_at = CASE WHEN ? THEN NULL ELSE go_on_at END, "
+                "wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
+                "lease_machine = NULL, lease_pid = NULL, lease_until = NULL, lease_beat_at = NULL WHERE key = ?",
+                (now.timestamp(), text(reason), text(by), state.has_ended, self.key),
+            )
+            if state is RunState.CANCELED:
+                self._database.change(
+                    "UPDATE batch SET state = CASE state WHEN 'running' THEN 'canceled' ELSE 'skipped' END, "
+                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) END "
+                    "WHERE run = ? AND state IN ('pending', 'running')",
+                    (now.timestamp(), self.key),
+                )
+
+    def settle(self, now: datetime, *, is_repeatable: bool) -> int:
+        """Settle calls of a process that is gone: they are checked and repeated, or uncertain. Gives how many."""
+        with self._lease.transaction(now):
+            return self._settle("AND epoch <> ?2", is_repeatable=is_repeatable, now=now)
+
+    def settle_own(self, now: datetime, *, is_repeatable: bool) -> int:
+        """Settle our own calls likewise, when we leave without awaiting them."""
+        with self._lease.transaction(now):
+            return self._settle("AND epoch = ?2", is_repeatable=is_repeatable, now=now)
+
+    def _settle(self, whose: str, *, is_repeatable: bool, now: datetime) -> int:
+        if is_repeatable:
+            return self._database.change(
+                "UPDATE device INDEXED BY device_calling SET state = 'pending', was_cut_off = 1, due_at = NULL "
+                f"WHERE run = ?1 AND state = 'calling' {whose}",
+                (self.key, self._lease.epoch),
+            )
+        return self._database.change(
+            "UPDATE device INDEXED BY device_calling SET state = 'uncertain', ended_at = ?3, error_class = NULL, "
+            "error_code = 'CutOff', error_text = 'The call was under way when the process that made it ended; the "
+            f"device may have been called.' WHERE run = ?1 AND state = 'calling' {whose}",
+            (self.key, self._lease.epoch, now.timestamp()),
+        )
+
+    def begin_batch(self, ordinal: int, now: datetime) -> None:
+        """A batch begins."""
+        with self._lease.transaction(now):
+            self._database.change(
+                "UPDATE batch SET state = 'running', started_at = max(?1, coalesce((SELECT max(ended_at) FROM batch AS "
+                "before WHERE before.run = ?2 AND before.ordinal < ?3), 0), (SELECT started_at FROM run WHERE key = "
+                "?2)) WHERE run = ?2 AND ordinal = ?3",
+                (now.timestamp(), self.key, ordinal),
+            )
+
+    def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
+        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+        with self._lease.transaction(now):
+            self._database.change(
+                "UPDATE batch SET state = 'completed', ended_at = max(?, started_at) WHERE run = ? AND ordinal = ?",
+                (now.timestamp(), self.key, ordinal),
+            )
+            self._database.change(
+                "UPDATE run SET current = ?, go_on_at = ? WHERE key = ?",
+                (ordinal + 1, next_batch_at.timestamp(), self.key),
+            )
+
+    def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
+        """Put the devices that are tried again into a batch of their own, behind the others."""
+        with self._lease.transaction(now):
+            row = self._database.row("SELECT max(ordinal) AS last FROM batch WHERE run = ?", (self.key,))
+            ordinal = ((number(row, "last") if row else 0) or 0) + 1
+            condition, values = _is_retried(retry)
+            count = self._database.change(
+                "UPDATE device SET batch = ?, state = 'pending', part = NULL, due_at = NULL, was_cut_off = 0 "
+                f"WHERE run = ? AND {condition}",
+                (ordinal, self.key, *values),
+            )
+            self._database.change(
+                "INSERT INTO batch (run, ordinal, state, size, is_retry) VALUES (?, ?, 'pending', ?, 1)",
+                (self.key, ordinal, count),
+            )
+            self._database.change(
+                "UPDATE run SET current = ?, batch_count = ?, go_on_at = ? WHERE key = ?",
+                (ordinal, ordinal, next_batch_at.timestamp(), self.key),
+            )
+
+    def _batch(self) -> Batch | None:
+        row = self._database.row(
+            "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
+            (self.key,),
+        )
+        if row is None or row["state"] not in (BatchState.PENDING.value, BatchState.RUNNING.value):
+            return None
+        return rows.batch_of(row, self._runs.tally(self.key, row["ordinal"]))
+
+    def _move(self, event: RunEvent) -> RunState:
+        run = self._runs.get_by_key(self.key)
+        state = next_state(run, event)
+        self._database.change("UPDATE run SET state = ? WHERE key = ?", (state.value, self.key))
+        return state
+
+    def _row_count(self, sql: str, *values: object) -> int:
+        row = self._database.row(sql, (self.key, *values))
+        return int(row[0]) if row is not None else 0
+
+
+def _is_retried(retry: Retry) -> tuple[str, list[object]]:
+    """The failed devices that are tried again, as SQL."""
+    parts = ["(error_class = ? AND tries <= ?)" for _ in retry.tries]
+    return f"state = 'failed' AND ({' OR '.join(parts)})", [each for pair in retry.tries.items() for each in pair]

@@ -1,0 +1,37 @@
+"""A device that a run is to operate, and how one attempt at that ended. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.run_state import DeviceState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A device that is to be operated now."""
+
+    seq: int  # its number in the run
+    device_id: str
+    module_id: str | None
+    tries: int  # made before
+    was_cut_off: bool = False  # the last attempt broke off: it may have taken effect, and that is checked
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptResult:
+    """How an attempt ended."""
+
+    seq: int
+    state: DeviceState  # COMPLETED, FAILED, UNCERTAIN
+    tries: int  # made so far, this one included
+    began_at: datetime
+    ended_at: datetime
+    error_class: ErrorClass | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    method_status: int | None = None
+    payload: Any = None
+    has_payload: bool = False  # null is an answer too
+    due_at: datetime | None = None  # FAILED: tried again in its batch then, and pending until it is
