@@ -1,10 +1,9 @@
 """Invoke a direct method on one device or module."""
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
 from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, printable
 
 NOT_ONLINE = "DeviceNotOnline"  # not connected, or without a handler: what the hub says of both
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
-from azext_iotjobs.model.calling import Address, Answer, Call, result_of
+from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
