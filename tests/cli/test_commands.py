@@ -18,6 +18,8 @@ ROWS = [pytest.param(words, room, row, id=words) for words, room, row in all_com
 OWN_NAMES = {"cmd", "client"}  # az gives these to handlers; they are no options
 MAX_PARAMETERS = 8
 ROOMS_IN_GROUPS = ("fleet_job", "identity", "job", "local_hub", "message", "method", "query", "simulate", "twin")
+ROOMS_BY_RULE = ("job", "method", "query", "twin")
+EXCEPTIONS = {"yes": "assume_yes"}
 # Extras that a client factory takes out before the handler is called.
 OF_FACTORIES = {
     option.dest
@@ -87,6 +89,15 @@ def test_an_option_has_the_default_of_its_field(words: str, handler: Any) -> Non
 def test_no_handler_takes_more_than_eight_parameters(words: str, room: str, row: Command) -> None:
     handler = handler_of(room, row)
     assert len(inspect.signature(getattr(handler, "__wrapped__", handler)).parameters) <= MAX_PARAMETERS
+
+
+@pytest.mark.parametrize(("words", "room", "row"), [each for each in ROWS if each.values[1] in ROOMS_BY_RULE])
+def test_a_dest_is_called_as_its_option(words: str, room: str, row: Command, reference: dict[str, Any]) -> None:
+    """With `our_` in front where the reference has such a dest: it would lay its own options over ours."""
+    for option in (*options_with(words, is_extra=True), *options_with(words, is_extra=False)):
+        name = next(each for each in option.names if each.startswith("--"))[2:].replace("-", "_")
+        rule = f"our_{name}" if name in reference["all_names"] else name
+        assert option.dest == EXCEPTIONS.get(name, rule), words
 
 
 class Tools(NamedTuple):

@@ -9,10 +9,13 @@ from azure.cli.core.azclierror import InvalidArgumentValueError
 
 from tests.helpers.surface import generator
 
-# The dests of options that become a part of a path.
-ID_DESTS = (
-    "our_device_id our_module_id our_job_id new_job_id our_etag devices modules parent_device child_devices ca_name"
-)
+# The dests of options that become a part of a path -> how the commands begin in which they do.
+ID_DESTS = {
+    **dict.fromkeys("our_device_id our_module_id our_job_id new_job_id our_etag".split(), "iot "),
+    **dict.fromkeys("our_module_ids parent_device_id our_child_list".split(), "iot hub "),
+    "our_device_ids": "iot hub device-identity ",
+    "name": "iot local-hub certificate ",
+}
 NO_ID = ("", ".", "..", "a/b", "a b", "\r\n", "🙂")
 
 
@@ -21,7 +24,7 @@ def checks() -> list[tuple[str, str, Any]]:
     found = []
     for name, command in generator("generate").loaded_commands().items():
         for dest, argument in command.arguments.items():
-            if dest in ID_DESTS.split():
+            if dest in ID_DESTS and name.startswith(ID_DESTS[dest]):
                 found.append((name, dest, argument.type.settings))
     return found
 
@@ -42,4 +45,4 @@ def test_every_option_that_is_an_id_refuses_what_is_none(tmp_path: Path, monkeyp
                 pytest.fail(f"{command} takes {option} {text!r}")
         check(Namespace(**{dest: None}))
         check(Namespace(**{dest: ["fine", "*"] if settings.get("nargs") else "fine-1"}))
-    assert seen == set(ID_DESTS.split())
+    assert seen == set(ID_DESTS)

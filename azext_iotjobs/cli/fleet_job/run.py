@@ -14,7 +14,6 @@ from azext_iotjobs.cli.fleet_job.stop import CANCEL_LIMIT_S, cancel_and_await
 from azext_iotjobs.cli.fleet_job.target_options import LimitOptions
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.confirm import goes_on
-from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.fleet_job.plan import parse_words
 from azext_iotjobs.fleet_job.store.holder import current_user

@@ -14,7 +14,6 @@ from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
 from azext_iotjobs.cli.input.device_selection import warn_of_idle
 from azext_iotjobs.cli.output.confirm import goes_on
-from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c

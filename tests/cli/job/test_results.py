@@ -38,7 +38,7 @@ def test_error_classes_are_typed_with_commas_between_them() -> None:
     [(ResultOptions(our_status=["failed,lost"]), "--status"), (ResultOptions(error_class=["lost"]), "--error-class")],
 )
 def test_an_unknown_word_is_refused_with_those_that_there_are(options: ResultOptions, option: str) -> None:
-    with pytest.raises(BadValue, match=f"{option} 'lost': give words out of .*failed|{option} 'lost': .*offline"):
+    with pytest.raises(BadValue, match=f"{option} 'lost': .*(failed|offline)"):
         options.query("j", ())
 
 
