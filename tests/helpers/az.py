@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +52,13 @@ class Az:
             **more_environment,
         }
         self.environment.pop("PYTHONPATH", None)
+        self._warm: WarmAz | None = None
 
-    @cached_property
-    def _warm(self) -> WarmAz:
-        return WarmAz(self.environment)
+    def _warm_az(self) -> WarmAz:
+        """The process with this environment as it is now; tests may have changed it."""
+        if self._warm is None or self._warm.environment != self.environment:
+            self._warm = WarmAz(self.environment)
+        return self._warm
 
     def run(self, line: str, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:
         """Run a command to its end, whatever its exit code.
@@ -65,7 +67,7 @@ class Az:
         """
         typed = (*shlex.split(line), *words)
         if environment is None and IS_POSSIBLE:
-            code, stdout, stderr = self._warm.run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S)
+            code, stdout, stderr = self._warm_az().run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S)
             return Ran(typed, code, _text(stdout), _text(stderr))
         done = subprocess.run(
             [str(AZ), *typed],
