@@ -5,25 +5,25 @@ from dataclasses import dataclass
 
 from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.device_side import DeviceDesk
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.device_service import DeviceDesk
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.local_messages import TrafficRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import Desks
-from azext_iotjobs.localhub.http.traffic import TrafficRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities

@@ -24,25 +24,25 @@ from azext_iotjobs.localhub.auth.policies import OWNER, PoliciesUnusable, ensure
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
-from azext_iotjobs.localhub.host_names import HUB_NAME, HostNames, Side
-from azext_iotjobs.localhub.http.bounds import make_runner
+from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
-from azext_iotjobs.localhub.mqtt.ends import EndLog
-from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.mqtt.connection import Connection
+from azext_iotjobs.localhub.mqtt.disconnect_log import EndLog
 from azext_iotjobs.localhub.process.config import DEFAULT_BIND, LocalHubConfig, host_name, with_port
-from azext_iotjobs.localhub.process.folder_lock import FolderLock
+from azext_iotjobs.localhub.process.folder import FolderLock
+from azext_iotjobs.localhub.process.outages import Troubles
 from azext_iotjobs.localhub.process.private_files import make_private_folder, remove_half_written, write_private
 from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
+from azext_iotjobs.localhub.rules.host_names import HUB_NAME, HostNames, Side
 from azext_iotjobs.localhub.rules.quota import Sku
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
-from azext_iotjobs.localhub.store.health import check_whole
 from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.integrity import check_whole
 from azext_iotjobs.localhub.store.twins import Twins
 from azext_iotjobs.localhub.tls.certificates import Certificates, CertificatesUnusable, all_files, ensure_certificates
 from azext_iotjobs.localhub.tls.context import HubContext
-from azext_iotjobs.localhub.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 

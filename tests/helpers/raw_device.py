@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError, StoreDamaged
-from azext_iotjobs.localhub.http.bounds import make_runner
+from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
-from azext_iotjobs.localhub.mqtt.ends import EndLog
-from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.mqtt.connection import Connection
+from azext_iotjobs.localhub.mqtt.disconnect_log import EndLog
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 from tests.helpers.websocket_wire import FrameReader, FrameWriter, handshake

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import StoreDamaged
-from azext_iotjobs.localhub.http.asked import Asked
 from azext_iotjobs.localhub.http.queries import QueryRoutes
+from azext_iotjobs.localhub.http.request import Asked
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities

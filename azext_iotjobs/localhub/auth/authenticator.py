@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
-from azext_iotjobs.localhub.host_names import HostNames, Side
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.host_names import HostNames, Side
 from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import ENABLED, Identities, Identity

@@ -21,10 +21,10 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreTrouble,
 )
+from azext_iotjobs.localhub.process.background import Backoff
 from azext_iotjobs.localhub.rules.job import DeviceStatus, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
-from azext_iotjobs.localhub.turns import Backoff
 
 CALLS_AT_ONCE = 100  # of one job
 ROWS_AT_ONCE = 250  # read or given up in one turn: some milliseconds, then others have theirs

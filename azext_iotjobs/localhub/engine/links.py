@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import (
     DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED,
     DEVICE_NOT_ONLINE,
@@ -18,8 +17,9 @@ from azext_iotjobs.localhub.errors import (
     MESSAGE_TOO_LARGE,
     HubError,
 )
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
-from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
+from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, Pending
 from azext_iotjobs.localhub.store.messages import Message
 

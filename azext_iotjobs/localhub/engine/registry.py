@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth.policies import new_key
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
@@ -23,6 +22,7 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.rules import identity as rules
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
 from azext_iotjobs.localhub.rules.twin import TwinState, new_twin
 from azext_iotjobs.localhub.store.database import Database

@@ -13,14 +13,14 @@ from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.calls import ROWS_AT_ONCE, Calls, came_too_late, deadline_of, error_of
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreTrouble
+from azext_iotjobs.localhub.process.background import Backoff, take_turns
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import Job, Jobs, Move, PendingDevice
-from azext_iotjobs.localhub.turns import Backoff, take_turns
 
 logger = logging.getLogger(__name__)
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.registry import Check, Registry
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, PRECONDITION_FAILED, TOO_MANY_DEVICES, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.http.request import Answer, Asked, check_etag, member
 from azext_iotjobs.localhub.http.twins import service_parts
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service

@@ -4,7 +4,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
+from azext_iotjobs.localhub.http.request import Answer, Asked, member
 from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
 
 MAX_CERTIFICATES = 25  # IoT Hub quotas

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.request import Answer, Asked
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities

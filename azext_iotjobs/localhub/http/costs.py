@@ -3,9 +3,9 @@
 from typing import Any
 
 from azext_iotjobs.localhub.errors import HubError
-from azext_iotjobs.localhub.http.asked import Asked
 from azext_iotjobs.localhub.http.messages import is_batch
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json, parse_json
+from azext_iotjobs.localhub.http.request import Asked
+from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
 from azext_iotjobs.localhub.rules.quota import method_blocks
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, Whole
 from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.http.request import Answer, Asked, member
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_id, check_new_module_id
 from azext_iotjobs.localhub.rules.twin import DEPTH_LIMIT, Tree, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database

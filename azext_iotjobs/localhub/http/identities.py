@@ -3,9 +3,9 @@
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.registry import Check, Registry
 from azext_iotjobs.localhub.errors import PRECONDITION_FAILED, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, whole_number
 from azext_iotjobs.localhub.http.documents import identity_document
 from azext_iotjobs.localhub.http.identity_documents import check_named, wanted
+from azext_iotjobs.localhub.http.request import Answer, Asked, check_etag, whole_number
 from azext_iotjobs.localhub.rules.etags import identity_etag
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 

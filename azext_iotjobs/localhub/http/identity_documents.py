@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import member
+from azext_iotjobs.localhub.http.request import member
 from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED
 
 

@@ -15,13 +15,13 @@ from azext_iotjobs.localhub.errors import (
     THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED,
     HubError,
 )
-from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.documents import job_document, short_job_document, unknown_job_document
 from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
+from azext_iotjobs.localhub.http.request import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
@@ -32,13 +31,14 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreTrouble,
 )
-from azext_iotjobs.localhub.host_names import Side
 from azext_iotjobs.localhub.http import websocket
-from azext_iotjobs.localhub.http.asked import Answer, Asked
-from azext_iotjobs.localhub.http.bounds import read_body, send
+from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
+from azext_iotjobs.localhub.http.request import Answer, Asked
 from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Desks, Route, Who
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.host_names import Side
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.device_side import DeviceDesk
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.device_service import DeviceDesk
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.documents import feedback_document
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.http.request import Answer, Asked, member
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
 from azext_iotjobs.localhub.rules.message import DEFAULT_LOCK_S, Fate, check_lock
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message

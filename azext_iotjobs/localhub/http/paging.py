@@ -10,8 +10,8 @@ import binascii
 import hmac
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Asked, whole_number
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.http.request import Asked, whole_number
+from azext_iotjobs.localhub.rules.json_values import dump_json
 
 MAX_ITEMS = 100  # in one page, whatever is asked for
 CONTINUATION = "x-ms-continuation"

@@ -3,18 +3,18 @@
 import sqlite3
 from typing import Any
 
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
 from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
+from azext_iotjobs.localhub.http.request import Answer, Asked, member
 from azext_iotjobs.localhub.query.evaluate import project
 from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
 from azext_iotjobs.localhub.query.nodes import All, Collection, Query
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.identities import identity_of
 from azext_iotjobs.localhub.store.jobs import DEVICE, device_job_of
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader
 from azext_iotjobs.localhub.store.twins import twin_of
 
 

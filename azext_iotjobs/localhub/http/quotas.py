@@ -3,7 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.request import Answer, Asked
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.rules.quota import Meter, Sku, Throttle
 from azext_iotjobs.localhub.store.jobs import Jobs

@@ -7,17 +7,17 @@ from enum import Enum
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
-from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.local_messages import TrafficRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.traffic import TrafficRoutes
+from azext_iotjobs.localhub.http.request import Answer, Asked
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.rules.quota import Throttle
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.errors import (
     ARGUMENT_INVALID,
     DEVICE_NOT_FOUND,
@@ -12,8 +11,9 @@ from azext_iotjobs.localhub.errors import (
     MODULE_NOT_FOUND,
     HubError,
 )
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member, seconds
 from azext_iotjobs.localhub.http.documents import twin_document
+from azext_iotjobs.localhub.http.request import Answer, Asked, check_etag, member, seconds
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.etags import twin_etag
 from azext_iotjobs.localhub.rules.job import DEFAULT_RESPONSE_TIMEOUT_S, MethodSpec, check_method
 from azext_iotjobs.localhub.rules.twin import Change, Tree, TwinState, Whole, as_patch, check_without_null

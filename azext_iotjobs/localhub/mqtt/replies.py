@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.errors import (
     BAD_GATEWAY,
@@ -14,9 +13,10 @@ from azext_iotjobs.localhub.errors import (
     StoreTrouble,
 )
 from azext_iotjobs.localhub.mqtt import packets, session, topics
-from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
+from azext_iotjobs.localhub.mqtt.backend import DeviceSide
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
-from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json, parse_json
+from azext_iotjobs.localhub.rules.json_values import Json, dump_json, parse_json
 from azext_iotjobs.localhub.store.events import DeviceMessage
 
 logger = logging.getLogger(__name__)

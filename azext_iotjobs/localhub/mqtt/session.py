@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import unquote
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt import packets, topics
-from azext_iotjobs.localhub.mqtt.ends import shown
+from azext_iotjobs.localhub.mqtt.disconnect_log import shown
 from azext_iotjobs.localhub.mqtt.filters import fits
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import is_id
 
 MAX_MESSAGE_BYTES = 256 * 1024  # what a device may send at once, IoT Hub quotas

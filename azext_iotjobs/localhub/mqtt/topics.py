@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, unquote
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.mqtt.filters import fits, meet
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import Ack
 from azext_iotjobs.localhub.store.messages import Message
 

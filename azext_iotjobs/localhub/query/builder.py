@@ -7,8 +7,8 @@ from lark import Token, Transformer
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.constants import number_of, string_of, top_of
 from azext_iotjobs.localhub.query.grouping import check_grouping, with_unnamed
-from azext_iotjobs.localhub.query.names import Names
-from azext_iotjobs.localhub.query.refusals import position, refusal
+from azext_iotjobs.localhub.query.resolver import Names
+from azext_iotjobs.localhub.query.syntax_errors import position, refusal
 
 MAX_PATH_NAMES = 32  # our bound
 OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}

@@ -5,7 +5,7 @@ import re
 
 from lark import Token
 
-from azext_iotjobs.localhub.query.refusals import position, refusal
+from azext_iotjobs.localhub.query.syntax_errors import position, refusal
 from azext_iotjobs.localhub.query.values import rounded
 
 MAX_TOP_DIGITS = 9

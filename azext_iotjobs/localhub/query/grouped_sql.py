@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.column_paths import Columns, Operand, operand_at
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Function
-from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
-from azext_iotjobs.localhub.query.places import Columns, Operand, operand_at
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import key_part, results
 
 PLACE = "place"  # the column that orders groups

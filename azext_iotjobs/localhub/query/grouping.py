@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
-from azext_iotjobs.localhub.query.refusals import refusal
+from azext_iotjobs.localhub.query.syntax_errors import refusal
 
 # Bounds of ours: SQLite gives at most 2000 columns, and its functions take at most 127 values.
 MAX_GROUP_PATHS = 32

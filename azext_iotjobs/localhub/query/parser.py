@@ -14,7 +14,7 @@ from lark.exceptions import VisitError
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.builder import Builder
-from azext_iotjobs.localhub.query.refusals import end_of, refusal, unexpected
+from azext_iotjobs.localhub.query.syntax_errors import end_of, refusal, unexpected
 
 MAX_CHARACTERS = 8192  # of a query or condition
 

@@ -10,10 +10,18 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.column_paths import (
+    NOTHING,
+    Columns,
+    Operand,
+    array_contains,
+    is_defined,
+    known,
+    operand_at,
+)
 from azext_iotjobs.localhub.query.functions import NEGATIVE, OPERAND
 from azext_iotjobs.localhub.query.nodes import UNDEFINED
-from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
-from azext_iotjobs.localhub.query.places import NOTHING, Columns, Operand, array_contains, is_defined, known, operand_at
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import kind_of
 
 # SQLite's own bounds are a million bytes of text and 32,766 values; some are left for what stands around.

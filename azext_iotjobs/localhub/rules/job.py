@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
 from azext_iotjobs.localhub.rules.twin import Change
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken

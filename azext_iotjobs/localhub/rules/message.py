@@ -14,7 +14,7 @@ from enum import Enum
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
 
 MAX_MESSAGE_BYTES = 64 * 1024  # body and properties
 MAX_ENCODED_CHARACTERS = 64_000  # of its texts, percent-encoded: MQTT has them in a topic of 65,535 bytes

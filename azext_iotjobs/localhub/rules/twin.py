@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
 
 Tree = dict[str, Any]
 

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import BYTES, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import BYTES, TEXT, RowReader
 
 COLUMNS = "name, der, subject, thumbprint, ends_at, created_at, updated_at"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
+from azext_iotjobs.localhub.process.background import take_turns
+from azext_iotjobs.localhub.process.outages import Troubles
 from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
-from azext_iotjobs.localhub.troubles import Troubles
-from azext_iotjobs.localhub.turns import take_turns
 
 NO_UTF8 = "Could not decode to UTF-8"  # what Python says; the text itself follows
 STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: some milliseconds

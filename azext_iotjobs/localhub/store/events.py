@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.rules.address import Address
 
 KEPT_EVENTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024  # of bodies and properties; one message may have 256 KB

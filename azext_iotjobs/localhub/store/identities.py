@@ -3,14 +3,14 @@
 import sqlite3
 from dataclasses import dataclass, field, replace
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import NEVER
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SignInKind
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.presence import Presence
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import parse, render
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import (
     ACTIVE,
     DeviceStatus,
@@ -16,10 +16,10 @@ from azext_iotjobs.localhub.rules.job import (
     JobType,
     MethodSpec,
 )
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json, parse_json
+from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
 from azext_iotjobs.localhub.rules.twin import Change, Whole
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import parse, render
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.message import Ack, Fate, NewMessage
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 
 AT = "device_id = ? AND module_id = ?"
 

@@ -8,10 +8,10 @@ written first. A crash loses what the last second brought; after one, nobody is 
 from dataclasses import dataclass
 from itertools import islice
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
+from azext_iotjobs.localhub.process.background import take_turns
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.turns import take_turns
 
 WRITE_INTERVAL_S = 1.0
 ROWS_AT_ONCE = 1000  # some milliseconds; then others have their turn

@@ -2,10 +2,10 @@
 
 import sqlite3
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import TEXT, RowReader, read_object
 
 Filters = dict[str, int]  # topic filter -> QoS
 

@@ -3,11 +3,11 @@
 import sqlite3
 from collections.abc import Callable
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, read_object
 
 STATE_COLUMNS = (
     "twin_etag", "version", "tags", "desired", "desired_metadata", "desired_version", "reported", "reported_metadata",

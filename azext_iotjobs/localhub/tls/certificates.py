@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
-from azext_iotjobs.localhub.host_names import CERTIFIED
 from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.rules.host_names import CERTIFIED
 
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)

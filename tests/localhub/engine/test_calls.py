@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.calls import CALLS_AT_ONCE, ROWS_AT_ONCE, Calls
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobType, MethodSpec
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import Jobs

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT
 from tests.helpers.moved_loop import MovedLoop, run, turns
 

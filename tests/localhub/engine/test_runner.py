@@ -6,13 +6,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobStatus, JobType, MethodSpec
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database

@@ -6,8 +6,8 @@ import pytest
 
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.twins import Twins

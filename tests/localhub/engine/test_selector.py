@@ -10,13 +10,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.http.queries import queried_twin
 from azext_iotjobs.localhub.query.evaluate import answer
 from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
 from azext_iotjobs.localhub.query.parser import parse_query
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import new_twin, patch_by_device, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import MethodAnswer
 from azext_iotjobs.localhub.http.websocket import MAX_FRAME_BYTES
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import Connack, Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
+from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.moved_loop import MovedLoop, run, turns, within_limit
 from tests.helpers.raw_device import Hub, RawDevice, hello, listening

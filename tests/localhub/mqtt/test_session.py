@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt.packets import (
     Connack,
     Connect,
@@ -38,6 +37,7 @@ from azext_iotjobs.localhub.mqtt.session import (
     parse_host,
 )
 from azext_iotjobs.localhub.mqtt.topics import Telemetry
+from azext_iotjobs.localhub.rules.address import Address
 
 METHODS, TWIN = "$iothub/methods/POST/#", "$iothub/twin/res/#"
 MESSAGES = "devices/pump-1/messages/devicebound/#"

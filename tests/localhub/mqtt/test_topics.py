@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt.filters import fits, meet
 from azext_iotjobs.localhub.mqtt.topics import (
     MAX_FILTER_CHARS,
@@ -26,6 +25,7 @@ from azext_iotjobs.localhub.mqtt.topics import (
     parse_bag,
     twin_answer_topic,
 )
+from azext_iotjobs.localhub.rules.address import Address
 
 PUMP = Address("pump-1")
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 
+from azext_iotjobs.localhub.query.column_paths import Columns, Kind
 from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.query.nodes import (
     UNDEFINED,
@@ -35,7 +36,6 @@ from azext_iotjobs.localhub.query.nodes import (
     Sign,
     StartsWith,
 )
-from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.values import kind_of, rounded
 
 EXAMPLES = 10_000 if os.environ.get("IOTJOBS_TORTURE") else 600

@@ -13,8 +13,8 @@ from azext_iotjobs.localhub.query.evaluate import answer
 from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result, grouped_sql
 from azext_iotjobs.localhub.query.nodes import Query
 from azext_iotjobs.localhub.query.parser import parse_query
-from azext_iotjobs.localhub.query.pieces import Sql
 from azext_iotjobs.localhub.query.sql import where_sql
+from azext_iotjobs.localhub.query.sql_fragments import Sql
 from tests.localhub.query.generated import COLUMNS, DOCUMENTS, EXAMPLES, NARROW_DOCUMENTS, grouped_queries, table_of
 
 MANY = 1000

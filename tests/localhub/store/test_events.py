@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.events import ANSWER_BYTES, KEPT_BYTES, KEPT_EVENTS, DeviceMessage, Events
 
 PUMP, NOW = Address("pump-1"), "2026-05-01T08:00:00.0000000Z"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.query.parser import parse_condition
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Identities, Identity

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.rules.jsonvalues import MAX_DEPTH, dump_json, parse_json
+from azext_iotjobs.localhub.rules.json_values import MAX_DEPTH, dump_json, parse_json
 
 ARRAYS, OBJECTS = ("[", "]"), ('{"a":', "}")
 

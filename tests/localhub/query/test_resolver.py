@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.http.queries import queried_twin
 from azext_iotjobs.localhub.query.evaluate import answer, matches, project

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, PRECONDITION_FAILED, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER, parse_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER, parse_json
 
 MAX_DIGITS = 18  # of a number in a path or header: what fits into 64 bits
 

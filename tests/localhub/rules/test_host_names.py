@@ -3,7 +3,7 @@
 import pytest
 
 from azext_iotjobs.localhub.errors import HubError
-from azext_iotjobs.localhub.host_names import HostNames, Side
+from azext_iotjobs.localhub.rules.host_names import HostNames, Side
 
 NAMES = HostNames("127.0.0.1", 8443, 8883)
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, HubError
 from azext_iotjobs.localhub.rules import twin as rules
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import Change, TwinState
 from azext_iotjobs.localhub.store.twins import Twins
 

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreTrouble
 from azext_iotjobs.localhub.mqtt import codec, packets, session, topics
-from azext_iotjobs.localhub.mqtt.device_side import DeviceSide
-from azext_iotjobs.localhub.mqtt.ends import EndLog
+from azext_iotjobs.localhub.mqtt.backend import DeviceSide
+from azext_iotjobs.localhub.mqtt.disconnect_log import EndLog
 from azext_iotjobs.localhub.mqtt.replies import reply, take_will, twin_error
-from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.tls.context import peer_certificates

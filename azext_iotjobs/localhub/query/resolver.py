@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
-from azext_iotjobs.localhub.query.refusals import refusal
+from azext_iotjobs.localhub.query.syntax_errors import refusal
 
 # Bounds of ours. SQLite's parser holds 100 open things, its expressions are at most 1000 deep, a chain of AND or OR
 # included, and its functions take at most 127 values.

@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 
 from azext_iotjobs.localhub.auth.authenticator import Gate
-from azext_iotjobs.localhub.host_names import HostNames
-from azext_iotjobs.localhub.http.asked import Answer, Asked
-from azext_iotjobs.localhub.http.bounds import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
+from azext_iotjobs.localhub.http.connection_limits import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
+from azext_iotjobs.localhub.http.request import Answer, Asked
 from azext_iotjobs.localhub.http.routes import Desks
 from azext_iotjobs.localhub.http.websocket import WebSocketDoor
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from tests.helpers.hub_process import sas
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.listener import CLOSE_LIMIT_S, CONNECT_LIMIT_S
+from azext_iotjobs.localhub.mqtt.connection import CLOSE_LIMIT_S, CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
+from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.raw_device import ALL_FILTERS, DOORS, Door, hello, listening
 from tests.helpers.waiting import looks

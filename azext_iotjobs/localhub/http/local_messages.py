@@ -8,12 +8,12 @@ import binascii
 import uuid
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, whole_number
 from azext_iotjobs.localhub.http.documents import event_document
+from azext_iotjobs.localhub.http.request import Answer, Asked, instant, member, whole_number
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
 from azext_iotjobs.localhub.store.events import Events
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from azext_iotjobs.localhub.query.nodes import Path
-from azext_iotjobs.localhub.query.pieces import Sql, filled
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled
 
 # Between the quotes of a JSON path SQLite versions disagree about escapes: keys with these go another way.
 ODD_IN_KEY = re.compile(r'["\\\x00-\x1f\x7f]')

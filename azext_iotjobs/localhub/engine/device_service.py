@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth.authenticator import Gate
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import Section
 from azext_iotjobs.localhub.store.events import DeviceMessage, Events
 from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Identities

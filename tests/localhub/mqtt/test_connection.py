@@ -9,7 +9,6 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import MethodAnswer
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.mqtt.codec import encode
@@ -24,6 +23,7 @@ from azext_iotjobs.localhub.mqtt.packets import (
     Suback,
     Subscribe,
 )
+from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns, within_limit
 from tests.helpers.raw_device import ALL_FILTERS, GOOD_TOKEN, Hub, hello, listening
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from azext_iotjobs.localhub.troubles import SAY_AGAIN_AFTER_S, Troubles
+from azext_iotjobs.localhub.process.outages import SAY_AGAIN_AFTER_S, Troubles
 
 
 def test_what_comes_and_goes_is_logged_once_in_a_while_with_its_end(caplog: pytest.LogCaptureFixture) -> None:

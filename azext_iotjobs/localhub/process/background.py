@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
-from azext_iotjobs.localhub.troubles import Troubles
+from azext_iotjobs.localhub.process.outages import Troubles
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0

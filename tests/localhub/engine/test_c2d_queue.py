@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, Ack, Fate, NewMessage, expiry
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database

@@ -3,14 +3,14 @@
 import sqlite3
 from dataclasses import dataclass
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query.column_paths import Columns, Kind
 from azext_iotjobs.localhub.query.grouped_sql import grouped_sql
 from azext_iotjobs.localhub.query.nodes import Collection, Expr, Query
 from azext_iotjobs.localhub.query.parser import parse_condition
-from azext_iotjobs.localhub.query.pieces import Sql
-from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.sql import where_sql
+from azext_iotjobs.localhub.query.sql_fragments import Sql
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
 from azext_iotjobs.localhub.store.presence import Presence

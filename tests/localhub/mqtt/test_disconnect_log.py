@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import StoreTrouble
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.ends import REFILL_S, REPEAT_S, STOCK, EndLog, LineBudget, shown
-from azext_iotjobs.localhub.mqtt.listener import CONNECT_LIMIT_S, MAX_PACKET_BYTES
+from azext_iotjobs.localhub.mqtt.connection import CONNECT_LIMIT_S, MAX_PACKET_BYTES
+from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, EndLog, LineBudget, shown
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
+from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.raw_device import DOORS, Door, Hub, RawDevice, hello, listening
 from tests.helpers.websocket_wire import TEXT, masked_frame

@@ -7,7 +7,6 @@ a connection held when it ended, or when the hub did, waits again.
 import uuid
 from datetime import datetime, timedelta
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import (
@@ -18,12 +17,13 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreTrouble,
 )
+from azext_iotjobs.localhub.process.background import take_turns
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, MAX_QUEUED, Fate, NewMessage, is_reported
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.messages import Feedback, FeedbackBatch, Message, Messages
-from azext_iotjobs.localhub.store.reading import say_once
-from azext_iotjobs.localhub.turns import take_turns
+from azext_iotjobs.localhub.store.row_reader import say_once
 
 FEEDBACK_AT_ONCE = 64
 FEEDBACK_LOCK = timedelta(seconds=60)

@@ -12,7 +12,7 @@ from json import JSONDecodeError
 from typing import Any, Generic, TypeVar
 
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged
-from azext_iotjobs.localhub.rules.jsonvalues import parse_json
+from azext_iotjobs.localhub.rules.json_values import parse_json
 
 TEXT, NUMBER, BYTES = str, int, bytes
 TEXT_OR_NULL = (str, type(None))

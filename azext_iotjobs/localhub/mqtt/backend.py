@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.rules.jsonvalues import Json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import Json
 from azext_iotjobs.localhub.store.events import DeviceMessage
 
 
