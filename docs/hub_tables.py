@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Who
-from azext_iotjobs.localhub.mqtt.topics import LISTENED, PUBLISHED
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller
+from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
 PAGE = Path(__file__).with_name("local-hub.md")
@@ -60,15 +60,15 @@ def _metered(throttle: Throttle | None) -> str:
 
 
 def _topics() -> str:
-    up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISHED]
-    down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in LISTENED]
+    up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISH_TOPICS]
+    down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in SUBSCRIBE_TOPICS]
     return "| | topic | what |\n|---|---|---|\n" + "".join(up + down)
 
 
-def _who(who: Right | Who) -> str:
-    if isinstance(who, Who):
-        return who.value
-    return " or ".join(word for right, word in WORDS.items() if right in who)
+def _who(caller: Right | Caller) -> str:
+    if isinstance(caller, Caller):
+        return caller.value
+    return " or ".join(word for right, word in WORDS.items() if right in caller)
 
 
 def write() -> None:

@@ -66,7 +66,7 @@ class HubError(Exception):
         self.info = info
 
 
-class StoreTrouble(Exception):
+class StoreUnavailable(Exception):
     """The store cannot be used now, and nothing was changed: trying again may go well.
 
     No HubError: what is refused for its content is not tried again.

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, NotServed, Who
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, Caller, NotServed
 from tests.helpers.http_line import Line
 from tests.helpers.hub_process import HubProcess, sas
 
@@ -30,10 +30,10 @@ def test_the_table_has_what_the_service_documents_beyond_this_hub() -> None:
 
 @pytest.mark.parametrize(("verb", "row"), ROWS, ids=lambda each: each if isinstance(each, str) else each.path)
 def test_what_is_not_served_says_so(hub: HubProcess, verb: str, row: NotServed) -> None:
-    device = "x" if row.who is not Who.DEVICE else "not-served"
-    if row.who is Who.DEVICE and not hub.request("GET", "/devices/not-served").ok:
+    device = "x" if row.caller is not Caller.DEVICE else "not-served"
+    if row.caller is Caller.DEVICE and not hub.request("GET", "/devices/not-served").ok:
         hub.new_device("not-served")
-    token = hub.token("device") if row.who is Who.DEVICE else None
+    token = hub.token("device") if row.caller is Caller.DEVICE else None
     for path in (path_of(row, device), f"{path_of(row, device)}/"):
         answer = hub.request(verb, path, {"a": 1}, token=token)
         assert (answer.status_code, answer.headers["iothub-errorcode"]) == (501, "NotImplemented"), path

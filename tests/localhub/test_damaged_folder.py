@@ -17,12 +17,12 @@ import pytest
 
 from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.http.queries import QueryRoutes
-from azext_iotjobs.localhub.http.request import Asked
+from azext_iotjobs.localhub.http.request import HubRequest
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
@@ -249,15 +249,15 @@ def read_all(path: Path) -> None:
     database = Database(path)
     twins, jobs, messages = Twins(database), Jobs(database), Messages(database)
     identities, now = Identities(database, twins), datetime.now(timezone.utc)
-    mailbox = Mailbox(database, messages, identities, Links(), HubClock())
+    c2d_queue = C2dQueue(database, messages, identities, Links(), HubClock())
     queries = QueryRoutes(Selector(database), KEY)
     address = Address("d1")
     reads: tuple[Callable[[], object], ...] = (
         lambda: identities.get(address), lambda: identities.first(100), lambda: identities.modules("edge"),
         lambda: twins.get(address), lambda: Sessions(database).get(address), lambda: Authorities(database).all(),
-        jobs.active, lambda: jobs.page(job_type=None, status=None, after=0, count=100), lambda: jobs.tally("done"),
-        lambda: jobs.pending("done", after=0, count=100), mailbox.recover, mailbox.look,
-        lambda: messages.queue(address), lambda: messages.take(address, "token", now), mailbox.feedback,
+        jobs.active, lambda: jobs.page(job_type=None, status=None, after=0, count=100), lambda: jobs.device_counts("done"),
+        lambda: jobs.pending("done", after=0, count=100), c2d_queue.recover, c2d_queue.handle_expired,
+        lambda: messages.queue(address), lambda: messages.take(address, "token", now), c2d_queue.feedback,
         lambda: asked(queries, "SELECT * FROM devices"), lambda: asked(queries, "SELECT * FROM devices.jobs"),
         lambda: asked(queries, "SELECT tags, lastActivityTime FROM devices WHERE tags.site = 'north'"),
         lambda: asked(queries, "SELECT COUNT() AS n, tags.site FROM devices GROUP BY tags.site"),
@@ -272,7 +272,7 @@ def read_all(path: Path) -> None:
 
 def asked(queries: QueryRoutes, text: str) -> None:
     body = json.dumps({"query": text}).encode()
-    asyncio.run(queries.post(Asked(path={}, query={}, headers={}, body=body)))
+    asyncio.run(queries.post(HubRequest(path={}, query={}, headers={}, body=body)))
 
 
 @pytest.mark.parametrize("value", WRONG)

@@ -48,7 +48,7 @@ def start() -> Iterator[Callable[..., HubProcess]]:
             each.kill()
 
 
-def troubles(hub: HubProcess) -> list[str]:
+def outages(hub: HubProcess) -> list[str]:
     return [each["reason"] for each in hub.ok("GET", "/_local/troubles")]
 
 
@@ -86,13 +86,13 @@ def test_a_job_and_a_message_that_are_due_while_the_database_is_locked_wait_for_
     message = {"body": "MQ==", "messageId": "m1", "expiryTimeUtc": soon, "ack": "full"}
     hub.ok("POST", "/_local/devices/d1/messages", message)
     with locked(tmp_path / "hub.db"):
-        wait_until("it says so", lambda: troubles(hub) == [LOCKED])
+        wait_until("it says so", lambda: outages(hub) == [LOCKED])
         wait_until("it has lasted longer than any lock was ever waited for", lambda: lasted_s(hub) > 7)
         assert hub.process.poll() is None
         assert hub.ok("GET", "/devices/d1")["deviceId"] == "d1"
         assert hub.refused("PUT", "/devices/d2", {"deviceId": "d2"}) == UNAVAILABLE
         assert hub.refused("PATCH", "/twins/d1", {"tags": {"a": 1}}) == UNAVAILABLE
-    wait_until("it is over", lambda: troubles(hub) == [])
+    wait_until("it is over", lambda: outages(hub) == [])
     assert hub.wait_for_job("due")["deviceJobStatistics"]["succeededCount"] == 1
     (record,) = hub.ok("GET", "/messages/serviceBound/feedback")
     assert (record["originalMessageId"], record["statusCode"]) == ("m1", "Expired")
@@ -120,7 +120,7 @@ def test_calls_that_a_job_has_made_are_stored_once_the_lock_is_gone_and_nobody_i
         method = {"methodName": "reboot", "payload": None, "responseTimeoutInSeconds": 30}
         job = {"type": "scheduleDeviceMethod", "queryCondition": "*", "cloudToDeviceMethod": method}
         hub.ok("PUT", "/jobs/v2/calls", job)
-        wait_until("it says so", lambda: troubles(hub) == [LOCKED])
+        wait_until("it says so", lambda: outages(hub) == [LOCKED])
         assert hub.ok("GET", "/jobs/v2/calls")["deviceJobStatistics"]["runningCount"] == 1
         other.execute("ROLLBACK")
     assert hub.wait_for_job("calls")["deviceJobStatistics"]["succeededCount"] == 1
@@ -138,7 +138,7 @@ def test_a_device_hears_that_its_twin_cannot_be_stored_now_and_stays(
     device.subscribe("$iothub/twin/res/#")
     with locked(tmp_path / "hub.db"):
         assert report(device, 1) == 503
-    wait_until("it is over", lambda: troubles(hub) == [])
+    wait_until("it is over", lambda: outages(hub) == [])
     assert report(device, 2) == 204
     device.close()
     assert hub.ok("GET", "/twins/d1")["properties"]["reported"]["a"] == 2
@@ -156,8 +156,8 @@ def test_what_waits_for_a_device_that_went_during_the_lock_comes_again(
     device.next()
     with locked(tmp_path / "hub.db"):
         device.close()
-        wait_until("it says so", lambda: troubles(hub) == [LOCKED])
-    wait_until("it is over", lambda: troubles(hub) == [])
+        wait_until("it says so", lambda: outages(hub) == [LOCKED])
+    wait_until("it is over", lambda: outages(hub) == [])
     wait_until("it waits again", lambda: hub.request("GET", "/devices/d1/messages/deviceBound").status_code == 200)
 
 
@@ -170,13 +170,13 @@ def test_a_full_disk_does_not_end_the_hub_and_what_it_has_acknowledged_is_kept(
     with filled(small_disk):
         while hub.request("PUT", f"/devices/x{len(made)}", {"deviceId": f"x{len(made)}"}).ok:
             made.append(f"x{len(made)}")
-        assert troubles(hub) == [FULL]
+        assert outages(hub) == [FULL]
         assert hub.refused("PUT", "/jobs/v2/j", twin_job(1, 0)) == UNAVAILABLE
         assert hub.ok("GET", "/devices/d1")["deviceId"] == "d1"
         bulk = [{"id": f"b{number}", "importMode": "create"} for number in range(50)]
         assert hub.refused("POST", "/devices", bulk) == UNAVAILABLE
         assert hub.process.poll() is None
-    wait_until("it is over", lambda: troubles(hub) == [])
+    wait_until("it is over", lambda: outages(hub) == [])
     hub.ok("PUT", "/jobs/v2/j", twin_job(2, 0))
     assert hub.wait_for_job("j")["deviceJobStatistics"]["succeededCount"] == len(made) + 1
     hub.kill()
@@ -197,10 +197,10 @@ def test_a_hub_that_may_not_write_so_large_a_file_says_so_and_stays_up(
     pid, size = hub.process.pid, (tmp_path / "hub.db-wal").stat().st_size
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     assert hub.refused("PUT", "/devices/d2", {"deviceId": "d2"}) == UNAVAILABLE
-    (reason,) = troubles(hub)
+    (reason,) = outages(hub)
     assert "disk" in reason
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    wait_until("it is over", lambda: troubles(hub) == [])
+    wait_until("it is over", lambda: outages(hub) == [])
     hub.new_device("d2")
     assert hub.stop() == 0
 

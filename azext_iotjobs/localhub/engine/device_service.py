@@ -1,14 +1,14 @@
-"""What devices ask of the hub."""
+"""The operations that devices use: authentication, telemetry, their twin, their messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.localhub.auth.authenticator import Gate
+from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import Section
 from azext_iotjobs.localhub.store.events import DeviceMessage, Events
@@ -16,63 +16,67 @@ from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Ide
 from azext_iotjobs.localhub.store.sessions import Filters, Sessions
 
 
-class DeviceDesk:
-    """The hub, as a device's connection sees it."""
+class DeviceService:
+    """What the hub does for the connection of a device; `quotas` is None when devices are not limited."""
 
     def __init__(
         self,
-        gate: Gate,
+        authenticator: Authenticator,
         identities: Identities,
         sessions: Sessions,
-        twins: TwinDesk,
-        mailbox: Mailbox,
+        twins: TwinService,
+        c2d_queue: C2dQueue,
         events: Events,
         clock: HubClock,
         quotas: Quotas | None = None,
     ) -> None:
-        self.quotas = quotas  # None: devices are not limited
-        self._gate = gate
+        self.quotas = quotas
+        self._authenticator = authenticator
         self._identities = identities
         self._sessions = sessions
         self._twins = twins
-        self._mailbox = mailbox
+        self._c2d_queue = c2d_queue
         self._events = events
         self._clock = clock
 
-    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
-        """The end of the device's token or certificate. Raises HubError when it may not come in."""
-        return self._gate.admit_device(address, host, token, certificates)
+    def authenticate(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
+        """When the device's token or certificate expires, aware UTC. Raises HubError when it may not connect.
 
-    def kept_filters(self, address: Address) -> Filters | None:
-        """What the device listened to when it was here last; None when nothing is known."""
+        host: the hub's name as the device gave it.  token: empty when it gives none.
+        certificates: DER, the device's own first; not verified yet.
+        """
+        return self._authenticator.authenticate_device(address, host, token, certificates)
+
+    def stored_filters(self, address: Address) -> Filters | None:
+        """The subscriptions of the device's last session; None when there is none."""
         return self._sessions.get(address)
 
-    def keep_filters(self, address: Address, filters: Filters | None) -> None:
-        """Remember what the device listens to, for its next connection; None: nothing."""
+    def store_filters(self, address: Address, filters: Filters | None) -> None:
+        """Store the device's subscriptions for its next session; None removes them."""
         if filters is None:
-            self._sessions.forget(address)
+            self._sessions.delete(address)
         else:
-            self._sessions.keep(address, filters)
+            self._sessions.save(address, filters)
 
     def connected(self, address: Address, model_id: str | None) -> None:
-        """The device is on line, and announces a model or none."""
+        """The device is online; model_id: the model that it announces, if any."""
         if model_id is not None:
-            self._identities.note_model(address, model_id)
+            self._identities.set_model(address, model_id)
         self._identities.presence.note_connection(address, CONNECTED, self._now())
-        self._mailbox.deliver(address)
+        self._c2d_queue.deliver(address)
 
     def disconnected(self, address: Address) -> None:
-        """The device is off line."""
+        """The device is offline."""
         self._identities.presence.note_connection(address, DISCONNECTED, self._now())
-        self._mailbox.released(address)
+        self._c2d_queue.release(address)
 
-    def listens(self, address: Address) -> None:
-        """What the device listens to has changed: what waits for it may go out."""
-        self._mailbox.deliver(address)
+    def subscriptions_changed(self, address: Address) -> None:
+        """The device has subscribed or unsubscribed: queued messages may go out now."""
+        self._c2d_queue.deliver(address)
 
-    def message_taken(self, address: Address, token: str) -> None:
-        """The device has acknowledged a cloud-to-device message."""
-        self._mailbox.taken(address, token)
+    def message_acknowledged(self, address: Address, token: str) -> None:
+        """The device has acknowledged the message that was delivered under the lock token."""
+        self._c2d_queue.acknowledge(address, token)
 
     def telemetry(self, address: Address, message: DeviceMessage) -> None:
         """The device sent a message."""
@@ -81,9 +85,9 @@ class DeviceDesk:
         self._identities.presence.note_activity(address, now)
 
     def twin_document(self, address: Address) -> dict[str, Any]:
-        """The twin as its device sees it: properties and versions, no metadata, no tags. Raises HubError."""
+        """The twin as its device reads it: properties and versions, no metadata, no tags. Raises HubError."""
         twin = self._twins.get(address)
-        return {"desired": _seen(twin.desired), "reported": _seen(twin.reported)}
+        return {"desired": _with_version(twin.desired), "reported": _with_version(twin.reported)}
 
     def patch_reported(self, address: Address, patch: Any) -> int:
         """Merge reported properties; gives the new $version. Raises HubError."""
@@ -93,5 +97,5 @@ class DeviceDesk:
         return render(self._clock.now())
 
 
-def _seen(section: Section) -> dict[str, Any]:
+def _with_version(section: Section) -> dict[str, Any]:
     return {**section.data, "$version": section.version}

@@ -23,7 +23,7 @@ from azext_iotjobs.localhub.errors import (
 )
 from azext_iotjobs.localhub.rules import identity as rules
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
+from azext_iotjobs.localhub.rules.identity import IdentitySpec, SignIn, SignInKind
 from azext_iotjobs.localhub.rules.twin import TwinState, new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED, Identities, Identity
@@ -60,7 +60,7 @@ class Registry:
         self._check_host(Address(device_id))
         return self._identities.modules(device_id)
 
-    def create_device(self, device_id: str, wanted: Wanted, twin: TwinState | None = None) -> Identity:
+    def create_device(self, device_id: str, wanted: IdentitySpec, twin: TwinState | None = None) -> Identity:
         """Enter a new device, with its twin; an edge device has its two modules. Raises HubError."""
         rules.check_device_id(device_id)
         if self._identities.get(Address(device_id)) is not None:
@@ -84,7 +84,7 @@ class Registry:
                 self._add_system_modules(device_id)
         return identity
 
-    def update_device(self, device_id: str, wanted: Wanted, check: Check) -> Identity:
+    def update_device(self, device_id: str, wanted: IdentitySpec, check: Check) -> Identity:
         """Put a device's record in place of the old one. Raises HubError."""
         old = self.device(device_id)
         check(old)
@@ -118,7 +118,7 @@ class Registry:
         self._identities.delete(Address(device_id))
         self._drop(device_id, *modules)
 
-    def create_module(self, address: Address, wanted: Wanted, twin: TwinState | None = None) -> Identity:
+    def create_module(self, address: Address, wanted: IdentitySpec, twin: TwinState | None = None) -> Identity:
         """Enter a new module, with its twin. Raises HubError."""
         assert address.module_id is not None
         rules.check_new_module_id(address.module_id)
@@ -135,7 +135,7 @@ class Registry:
         self._identities.create(identity, twin or new_twin(self._now()))
         return identity
 
-    def update_module(self, address: Address, wanted: Wanted, check: Check) -> Identity:
+    def update_module(self, address: Address, wanted: IdentitySpec, check: Check) -> Identity:
         """Put a module's record in place of the old one. Raises HubError."""
         assert address.module_id is not None
         rules.check_new_module_id(address.module_id)
@@ -170,7 +170,7 @@ class Registry:
         if device is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED_ACCESS, f"The device {address.device_id!a} is not registered, or disabled.")
 
-    def _scopes(self, device_id: str, wanted: Wanted, *, own: str | None) -> tuple[str | None, tuple[str, ...]]:
+    def _scopes(self, device_id: str, wanted: IdentitySpec, *, own: str | None) -> tuple[str | None, tuple[str, ...]]:
         """The scope and the parents' scopes of a device; `own` is the scope that it had as an edge device."""
         if not wanted.is_edge:
             # What had a scope of its own may send that back; a leaf's is its parent's, which is mirrored.

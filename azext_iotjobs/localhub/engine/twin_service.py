@@ -1,4 +1,4 @@
-"""Change twins: the rules, the rows and the connected device, in one place for HTTP, MQTT and jobs."""
+"""Reads and changes twins for HTTP, MQTT and jobs: applies the rules, stores the rows, notifies the device."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,8 +13,8 @@ from azext_iotjobs.localhub.rules.twin import Change, TwinState
 from azext_iotjobs.localhub.store.twins import Twins
 
 
-class TwinDesk:
-    """Where twins are read and changed."""
+class TwinService:
+    """Reads and changes twins."""
 
     def __init__(self, twins: Twins, links: Links, clock: HubClock) -> None:
         self._twins = twins
@@ -29,9 +29,9 @@ class TwinDesk:
         return twin
 
     def patch(self, address: Address, *, tags: Change, desired: Change) -> TwinState:
-        """Merge tags and desired properties, and tell the device. Raises HubError."""
-        there = self.get(address)
-        tags_patch, desired_patch = rules.as_patch(tags, there.tags), rules.as_patch(desired, there.desired.data)
+        """Merge tags and desired properties, and notify the device. Raises HubError."""
+        current = self.get(address)
+        tags_patch, desired_patch = rules.as_patch(tags, current.tags), rules.as_patch(desired, current.desired.data)
         return self._write(
             address,
             desired_patch,
@@ -39,7 +39,7 @@ class TwinDesk:
         )
 
     def replace(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
-        """Put tags and desired properties in place of the old ones, and tell the device. Raises HubError."""
+        """Replace tags and desired properties, and notify the device. Raises HubError."""
         return self._write(
             address,
             rules.replacement(self.get(address).desired.data, desired),
@@ -47,20 +47,19 @@ class TwinDesk:
         )
 
     def patch_reported(self, address: Address, reported: Any) -> int:
-        """Merge what a device reports; gives the new $version. Raises HubError."""
+        """Merge reported properties; gives the new $version. Raises HubError."""
         if not isinstance(reported, dict):
             raise HubError(ARGUMENT_INVALID, "Reported properties must be a JSON object.")
         twin = rules.patch_by_device(self.get(address), reported, render(self._clock.now()))
         self._twins.save(address, twin)
         return twin.reported.version
 
-    def _write(
-        self, address: Address, told: Any, change: Callable[[TwinState, str], TwinState]
-    ) -> TwinState:  # fmt: skip
+    def _write(self, address: Address, notification: Any, change: Callable[[TwinState, str], TwinState]) -> TwinState:
+        """Store a changed twin. notification: the patch that the device receives; None: nothing."""
         before = self.get(address)
         twin = change(before, render(self._clock.now()))
         self._twins.save(address, twin)
-        if told is not None:
-            # Not before the end of the transaction: what a device was told of cannot be taken back.
-            self._twins.when_saved(partial(self._links.notify_desired, address, told, twin.desired.version))
+        if notification is not None:
+            # Not before the transaction is committed: a notification cannot be taken back.
+            self._twins.when_saved(partial(self._links.notify_desired, address, notification, twin.desired.version))
         return twin

@@ -5,15 +5,14 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.registry import Check, Registry
-from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, PRECONDITION_FAILED, TOO_MANY_DEVICES, HubError
 from azext_iotjobs.localhub.http.identity_documents import wanted
-from azext_iotjobs.localhub.http.request import Answer, Asked, check_etag, member
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, check_etag, member
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
-from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
-from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service
+from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id, identity_etag
+from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service, twin_etag
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 
@@ -27,7 +26,7 @@ class BulkRoutes:
     """Carry out many changes of the registry in one request."""
 
     def __init__(
-        self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk, clock: HubClock
+        self, database: Database, registry: Registry, identities: Identities, twins: TwinService, clock: HubClock
     ) -> None:
         self._database = database
         self._registry = registry
@@ -46,20 +45,20 @@ class BulkRoutes:
             "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _needed(_twin_etag(item))),
         }
 
-    async def post(self, asked: Asked) -> Answer:
+    async def post(self, request: HubRequest) -> HubResponse:
         """POST /devices: 200 when all went well, else 400 with the same result."""
-        items = asked.documents()
+        items = request.documents()
         if len(items) > MAX_ITEMS:
             raise HubError(TOO_MANY_DEVICES, f"A request may have at most {MAX_ITEMS} devices.")
         named: set[Address] = set()
         with self._database.transaction():  # one write to the disk; an item that fails has written nothing
             errors = [error for item in items if (error := self._carry_out(item, named)) is not None]
         result = {"isSuccessful": not errors, "errors": errors, "warnings": []}
-        return Answer(document=result, status=400 if errors else 200)
+        return HubResponse(document=result, status=400 if errors else 200)
 
-    async def renew_keys(self, asked: Asked) -> Answer:
+    async def renew_keys(self, request: HubRequest) -> HubResponse:
         """POST /devices/keys/regenerate: 207 when some could not be done."""
-        document = asked.document()
+        document = request.document()
         policy_key = member(document, "policyKey", str, "")
         if policy_key not in RENEWED:
             raise HubError(ARGUMENT_INVALID, f"policyKey must be one of {', '.join(RENEWED)}.")
@@ -76,7 +75,7 @@ class BulkRoutes:
                 except HubError as err:
                     errors.append(_error(item, err, "regenerateKey"))
         status = 200 if not errors else 207 if renewed else 400
-        return Answer(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
+        return HubResponse(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
 
     def _carry_out(self, item: Item, named: set[Address]) -> Item | None:
         """Do what an item says; gives its error, or None."""

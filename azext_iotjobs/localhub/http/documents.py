@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.identity import identity_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, Whole
+from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, WholeSection, twin_etag
 from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
@@ -69,7 +69,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
     }
 
 
-def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
+def job_document(job: Job, device_counts: dict[DeviceStatus, int]) -> Document:
     """A job, as GET and list show it."""
     spec = job.spec
     document: Document = {
@@ -101,11 +101,11 @@ def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
         document["failureReason"] = job.failure_reason
     if job.status not in CANCELLABLE:  # it has begun, or ended
         document["deviceJobStatistics"] = {
-            "deviceCount": sum(tally.values()),
-            "failedCount": tally[DeviceStatus.FAILED],
-            "succeededCount": tally[DeviceStatus.COMPLETED],
-            "runningCount": tally[DeviceStatus.RUNNING],
-            "pendingCount": tally[DeviceStatus.PENDING],
+            "deviceCount": sum(device_counts.values()),
+            "failedCount": device_counts[DeviceStatus.FAILED],
+            "succeededCount": device_counts[DeviceStatus.COMPLETED],
+            "runningCount": device_counts[DeviceStatus.RUNNING],
+            "pendingCount": device_counts[DeviceStatus.PENDING],
         }
     return document
 
@@ -143,8 +143,8 @@ def feedback_document(feedback: Feedback) -> Document:
     return {
         "originalMessageId": feedback.message_id,
         "enqueuedTimeUtc": feedback.at,
-        "statusCode": feedback.fate.value,
-        "description": feedback.fate.value,
+        "statusCode": feedback.outcome.value,
+        "description": feedback.outcome.value,
         "deviceId": feedback.device_id,
         "deviceGenerationId": feedback.generation_id,
     }
@@ -164,7 +164,7 @@ def event_document(event: DeviceEvent) -> Document:
 
 
 def _shown_change(change: Change) -> Document | None:
-    return None if change is Whole.EMPTIED else change
+    return None if change is WholeSection.EMPTIED else change
 
 
 def _section(section: Section) -> Document:

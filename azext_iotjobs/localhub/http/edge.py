@@ -3,10 +3,10 @@
 from typing import Any
 
 from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.identity_documents import wanted
-from azext_iotjobs.localhub.http.request import Answer, Asked, member
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_id, check_new_module_id
 from azext_iotjobs.localhub.rules.twin import DEPTH_LIMIT, Tree, new_twin, replace_by_service
@@ -21,18 +21,18 @@ MAX_PATHS = 1000  # of one module; each is copied into what the ones before it h
 class EdgeRoutes:
     """Set the modules of edge devices."""
 
-    def __init__(self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk) -> None:
+    def __init__(self, database: Database, registry: Registry, identities: Identities, twins: TwinService) -> None:
         self._database = database
         self._registry = registry
         self._identities = identities
         self._twins = twins
 
-    async def apply(self, asked: Asked) -> Answer:
+    async def apply(self, request: HubRequest) -> HubResponse:
         """POST /devices/{id}/applyConfigurationContent: all of it, or nothing."""
-        device = self._registry.device(asked.path["id"])
+        device = self._registry.device(request.path["id"])
         if not device.is_edge:
             raise HubError(ARGUMENT_INVALID, f"{device.address.shown} is not an edge device.")
-        contents: dict[str, Any] = member(asked.document(), "modulesContent", dict, {})
+        contents: dict[str, Any] = member(request.document(), "modulesContent", dict, {})
         if not contents:
             raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
         if len(contents) > MAX_MODULES + len(SYSTEM_MODULES):
@@ -48,7 +48,7 @@ class EdgeRoutes:
                 if self._identities.get(address) is None:
                     self._registry.create_module(address, wanted({"managedBy": "iotEdge"}))
                 self._twins.replace(address, tags=tags, desired=desired)
-        return Answer(status=204)
+        return HubResponse(status=204)
 
     def _checked(self, address: Address, content: Any) -> tuple[Address, Tree, Tree]:
         """A module with the tags and desired properties that it is to have. Raises HubError 400."""

@@ -5,14 +5,14 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.request import member
-from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
-from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.identity import IdentitySpec, SignIn, SignInKind
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED
 
 
-def wanted(document: Mapping[str, Any]) -> Wanted:
+def wanted(document: Mapping[str, Any]) -> IdentitySpec:
     """An identity as a document describes it. Raises HubError 400."""
-    return Wanted(
+    return IdentitySpec(
         status=_status(document),
         status_reason=member(document, "statusReason", str),
         sign_in=_sign_in(document),
@@ -66,6 +66,6 @@ def _kind(word: str) -> SignInKind:
 
 def _texts(document: Mapping[str, Any], name: str) -> list[str]:
     values: list[Any] = member(document, name, list, [])
-    if not all(isinstance(each, str) and not HALF_CHARACTER.search(each) for each in values):
+    if not all(isinstance(each, str) and not LONE_SURROGATE.search(each) for each in values):
         raise HubError(ARGUMENT_INVALID, f"{name} must be a list of texts.")
     return values

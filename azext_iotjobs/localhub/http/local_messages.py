@@ -9,10 +9,10 @@ import uuid
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.http.request import Answer, Asked, instant, member, whole_number
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, whole_number
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
 from azext_iotjobs.localhub.store.events import Events
@@ -21,28 +21,28 @@ MAX_EVENTS = 100
 MAX_WAIT_S = 30  # shorter than clients' patience
 
 
-class TrafficRoutes:
+class LocalMessageRoutes:
     """Look at what devices sent, and send them messages."""
 
-    def __init__(self, events: Events, mailbox: Mailbox, clock: HubClock) -> None:
+    def __init__(self, events: Events, c2d_queue: C2dQueue, clock: HubClock) -> None:
         self._events = events
-        self._mailbox = mailbox
+        self._c2d_queue = c2d_queue
         self._clock = clock
 
-    async def events(self, asked: Asked) -> Answer:
+    async def events(self, request: HubRequest) -> HubResponse:
         """GET /_local/events?after=&wait=: what devices sent; waits up to `wait` seconds for the first."""
-        after, wait_s = _number(asked, "after"), min(_number(asked, "wait"), MAX_WAIT_S)
+        after, wait_s = _number(request, "after"), min(_number(request, "wait"), MAX_WAIT_S)
         found = self._events.after(after, MAX_EVENTS)
         if not found and wait_s:
             await self._events.next(wait_s)
             found = self._events.after(after, MAX_EVENTS)
-        return Answer(document=[event_document(event) for event in found])
+        return HubResponse(document=[event_document(event) for event in found])
 
-    async def send(self, asked: Asked) -> Answer:
+    async def send(self, request: HubRequest) -> HubResponse:
         """POST /_local/devices/{id}/messages: a message to a device, in place of the AMQP that services use."""
-        message = self._message(asked.document())
-        number = self._mailbox.send(Address(asked.path["id"]), message)
-        return Answer(document={"messageId": message.message_id, "sequenceNumber": number}, status=201)
+        message = self._message(request.document())
+        number = self._c2d_queue.send(Address(request.path["id"]), message)
+        return HubResponse(document={"messageId": message.message_id, "sequenceNumber": number}, status=201)
 
     def _message(self, document: dict[str, Any]) -> NewMessage:
         expires = member(document, "expiryTimeUtc", str)
@@ -61,8 +61,8 @@ class TrafficRoutes:
         )
 
 
-def _number(asked: Asked, name: str) -> int:
-    return whole_number(asked.query.get(name, "")) or 0
+def _number(request: HubRequest, name: str) -> int:
+    return whole_number(request.query.get(name, "")) or 0
 
 
 def _body(document: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import binascii
 import hmac
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.request import Asked, whole_number
+from azext_iotjobs.localhub.http.request import HubRequest, whole_number
 from azext_iotjobs.localhub.rules.json_values import dump_json
 
 MAX_ITEMS = 100  # in one page, whatever is asked for
@@ -19,9 +19,9 @@ PAGE_SIZE = "x-ms-max-item-count"
 ITEM_TYPE = "x-ms-item-type"
 
 
-def page_size(asked: Asked) -> int:
+def page_size(request: HubRequest) -> int:
     """How many items the next page may have. Raises HubError 400."""
-    text = asked.headers.get(PAGE_SIZE, "").strip()
+    text = request.headers.get(PAGE_SIZE, "").strip()
     if not text:
         return MAX_ITEMS
     count = whole_number(text.removeprefix("-"))
@@ -30,7 +30,7 @@ def page_size(asked: Asked) -> int:
     return min(count, MAX_ITEMS) if count > 0 and not text.startswith("-") else MAX_ITEMS
 
 
-class Continuations:
+class ContinuationTokens:
     """Makes and reads continuation tokens."""
 
     def __init__(self, secret: str) -> None:
@@ -38,14 +38,14 @@ class Continuations:
         # Of its own kind: nothing else that is signed with the same secret is a token of this kind.
         self._key = hmac.digest(secret.encode(), b"continuation tokens", "sha256")
 
-    def start_after(self, asked: Asked, question: str) -> tuple[int, int]:
+    def start_after(self, request: HubRequest, question: str) -> tuple[int, int]:
         """Behind which row the page begins, and how many items were given before. Raises HubError 400."""
-        place, given = self.start_behind(asked, question)
+        place, given = self.start_behind(request, question)
         return int(place or 0), given
 
-    def start_behind(self, asked: Asked, question: str) -> tuple[str, int]:
+    def start_behind(self, request: HubRequest, question: str) -> tuple[str, int]:
         """Behind which place the page begins ('' for the first), and how many items were given. Raises HubError 400."""
-        token = asked.headers.get(CONTINUATION, "")
+        token = request.headers.get(CONTINUATION, "")
         if not token:
             return "", 0
         try:

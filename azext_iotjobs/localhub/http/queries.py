@@ -6,8 +6,8 @@ from typing import Any
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
-from azext_iotjobs.localhub.http.request import Answer, Asked, member
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, ContinuationTokens, page_size
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.query.evaluate import project
 from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
 from azext_iotjobs.localhub.query.nodes import All, Collection, Query
@@ -24,23 +24,23 @@ class QueryRoutes:
     def __init__(self, selector: Selector, secret: str) -> None:
         """secret: the hub's own, which signs continuation tokens."""
         self._selector = selector
-        self._continuations = Continuations(secret)
+        self._continuations = ContinuationTokens(secret)
 
-    async def post(self, asked: Asked) -> Answer:
+    async def post(self, request: HubRequest) -> HubResponse:
         """POST /devices/query"""
-        text = member(asked.document(), "query", str)
+        text = member(request.document(), "query", str)
         if text is None:
             raise HubError(ARGUMENT_NULL, "The query is missing.")
         try:
             query = parse_query(text)
-            return self._page(asked, text, query)
+            return self._page(request, text, query)
         except QueryError as err:
             # The service says no more than "BadRequest"; where it went wrong is worth more to who is trying things out.
             raise HubError(ARGUMENT_INVALID, f"BadRequest; {err}") from err
 
-    def _page(self, asked: Asked, text: str, query: Query) -> Answer:
-        place, given = self._continuations.start_behind(asked, f"query {text}")
-        left = page_size(asked) if query.top is None else min(page_size(asked), query.top - given)
+    def _page(self, request: HubRequest, text: str, query: Query) -> HubResponse:
+        place, given = self._continuations.start_behind(request, f"query {text}")
+        left = page_size(request) if query.top is None else min(page_size(request), query.top - given)
         rows = self._rows(query, place, left + 1) if left > 0 else []
         page = rows[:left]
         headers = {ITEM_TYPE: _item_type(query)}
@@ -48,7 +48,7 @@ class QueryRoutes:
         if page and not is_last:
             place = page[-1][_place_column(query)]
             headers[CONTINUATION] = self._continuations.token(place, given + len(page), f"query {text}")
-        return Answer(document=[_result(query, row) for row in page], headers=headers)
+        return HubResponse(document=[_result(query, row) for row in page], headers=headers)
 
     def _rows(self, query: Query, place: str, count: int) -> list[sqlite3.Row]:
         if query.is_grouped:

@@ -7,13 +7,13 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, PRECONDITION_FAILED, HubError
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER, parse_json
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE, parse_json
 
 MAX_DIGITS = 18  # of a number in a path or header: what fits into 64 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class HubRequest:
     """A request that was let in; header names are lower case."""
 
     path: Mapping[str, str]  # the parts that the route names, decoded
@@ -65,7 +65,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HubResponse:
     """What is answered: a document as JSON, or `body` as it is; without either the answer is empty."""
 
     document: Any = None
@@ -74,9 +74,9 @@ class Answer:
     headers: Mapping[str, str] | None = None
 
 
-def check_etag(asked: str | None, current: str) -> None:
-    """Raise HubError 412 unless `asked` is None, * or the current etag."""
-    if asked not in (None, "*", current):
+def check_etag(request: str | None, current: str) -> None:
+    """Raise HubError 412 unless `request` is None, * or the current etag."""
+    if request not in (None, "*", current):
         raise HubError(PRECONDITION_FAILED, "Precondition failed: the ETag is not the current one.")
 
 
@@ -88,7 +88,7 @@ def member(document: Mapping[str, Any], name: str, kind: type | tuple[type, ...]
     # Python's true is a number too.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise HubError(ARGUMENT_INVALID, f"{name} has the wrong type.")
-    if isinstance(value, str) and HALF_CHARACTER.search(value):
+    if isinstance(value, str) and LONE_SURROGATE.search(value):
         raise HubError(ARGUMENT_INVALID, f"{name} is not valid Unicode.")
     return value
 

@@ -36,14 +36,14 @@ class Connection(Protocol):
     def pause_writing(self) -> None:
         """What was written is not read."""
 
-    def blame(self, reason: str) -> None:
+    def report_client_error(self, reason: str) -> None:
         """It is about to end by its client's mistake."""
 
     def connection_lost(self, error: Exception | None, /) -> None:
         """It has ended."""
 
 
-class WebSocketDoor:
+class WebSocketEndpoint:
     """Every WebSocket connection of the hub."""
 
     def __init__(self, new_connection: Callable[[], Connection]) -> None:
@@ -110,7 +110,9 @@ async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: Connec
         if frame.type is not WSMsgType.BINARY:
             # Text; or a frame that cannot be read, which aiohttp has answered already.
             is_text = frame.type is WSMsgType.TEXT
-            connection.blame("it sent a WebSocket text frame" if is_text else f"its WebSocket frame: {frame.data}")
+            connection.report_client_error(
+                "it sent a WebSocket text frame" if is_text else f"its WebSocket frame: {frame.data}"
+            )
             wire.close(BAD_DATA)
             return
         if frame.data:

@@ -1,7 +1,7 @@
-"""Why connections ended by a mistake of their clients': a line in the log for each, but no more than a disk can bear.
+"""Logs why connections ended because of an error of their clients: one line each, limited to what a disk can bear.
 
-A device that comes again and again with the same mistake is told of once a minute; all of them together have a stock of
-lines that fills up again slowly. What was left out is counted in the next line.
+A device that repeats the same error is logged once a minute; all of them together share a budget of lines that refills
+slowly. Lines that were left out are counted in the next one.
 """
 
 import logging
@@ -9,21 +9,25 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-STOCK = 100  # lines that may come at once
-REFILL_S = 10.0  # until there is another one: some megabytes a day at most
-REPEAT_S = 60.0  # until the same is told of the same client again
-MAX_KNOWN = 256  # of clients and mistakes, to know what is the same
-MAX_SHOWN_CHARS = 120  # of one text of a client's
+STOCK = 100  # lines that may be written at once
+REFILL_S = 10.0  # until another line may be written: some megabytes a day at most
+REPEAT_S = 60.0  # until the same line may be written again
+MAX_KNOWN = 256  # lines that are remembered, to find repetitions
+MAX_QUOTED_CHARS = 120  # of one text of a client
 _NO_TRUST, _NO_TLS = "; it does not trust the hub's CA certificate", "; it does not speak TLS"
-HANDSHAKES = {  # a part of OpenSSL's words -> what that means here
-    "unknown ca": _NO_TRUST, "bad certificate": _NO_TRUST, "certificate unknown": _NO_TRUST,
-    "certificate expired": "; the hub's certificate has expired by its clock", "http request": _NO_TLS,
-    "wrong version number": _NO_TLS, "unsupported protocol": "; TLS 1.2 and 1.3 are spoken here",
-}  # fmt: skip
+HANDSHAKES = {  # a part of OpenSSL's text -> what that means here
+    "unknown ca": _NO_TRUST,
+    "bad certificate": _NO_TRUST,
+    "certificate unknown": _NO_TRUST,
+    "certificate expired": "; the hub's certificate has expired by its clock",
+    "http request": _NO_TLS,
+    "wrong version number": _NO_TLS,
+    "unsupported protocol": "; TLS 1.2 and 1.3 are spoken here",
+}
 
 
-class LineBudget:
-    """Which lines may be written. Pure: `now` is an argument."""
+class LogRateLimit:
+    """Decides which lines may be written. Pure: `now` is an argument."""
 
     def __init__(self) -> None:
         self._left = float(STOCK)
@@ -56,24 +60,24 @@ class LineBudget:
         return self._left < 1
 
 
-class EndLog:
+class DisconnectLog:
     """Writes the lines.
 
-    now: seconds since any instant, such as a loop's time.
+    now: gives seconds since any instant, such as an event loop's time.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._budget = LineBudget()
+        self._budget = LogRateLimit()
 
     def note_failed_handshake(self, reason: str) -> None:
-        """A connection's TLS handshake has failed, at whichever port."""
+        """A connection's TLS handshake has failed, at either port."""
         self.note(None, _handshake(reason))
 
     def note(self, client_id: str | None, reason: str) -> None:
-        """A connection has ended by its client's mistake; None: before it has said which client that is."""
-        who = "a client that had not said who it is" if client_id is None else f"client {shown(client_id)}"
-        line = f"connection of {who} ended: {_safe(reason)}"
+        """A connection has ended because of its client's error. client_id: None when it sent none before that."""
+        client = "a client that had not said who it is" if client_id is None else f"client {quoted(client_id)}"
+        line = f"connection of {client} ended: {_safe(reason)}"
         left_out = self._budget.take(line, self._now())
         if left_out is None:
             return
@@ -85,14 +89,14 @@ class EndLog:
 def _handshake(reason: str) -> str:
     """What OpenSSL says of a handshake, and what it most often means."""
     plain = reason.lower().replace("_", " ")
-    meaning = next((meaning for word, meaning in HANDSHAKES.items() if word in plain), "")
+    meaning = next((meaning for text, meaning in HANDSHAKES.items() if text in plain), "")
     return f"its TLS handshake failed: {plain}{meaning}"
 
 
-def shown(text: str) -> str:
-    """A text of a client's, for the log: plain ASCII in quotes, on one line, not long."""
-    safe = ascii(text[: MAX_SHOWN_CHARS + 1])
-    return safe if len(safe) <= MAX_SHOWN_CHARS + 2 else f"{safe[:MAX_SHOWN_CHARS]}...'"
+def quoted(text: str) -> str:
+    """A text of a client for the log: plain ASCII in quotes, on one line, not long."""
+    safe = ascii(text[: MAX_QUOTED_CHARS + 1])
+    return safe if len(safe) <= MAX_QUOTED_CHARS + 2 else f"{safe[:MAX_QUOTED_CHARS]}...'"
 
 
 def _safe(reason: str) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from urllib.parse import quote, unquote
 
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.mqtt.filters import fits, meet
+from azext_iotjobs.localhub.mqtt.filters import matches, overlap
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import Ack
 from azext_iotjobs.localhub.store.messages import Message
@@ -21,7 +21,7 @@ class Subscription(Enum):
     """What a device may listen to."""
 
     METHODS = "methods"
-    TWIN_ANSWERS = "twin answers"
+    TWIN_RESPONSES = "twin answers"
     DESIRED = "desired properties"
     MESSAGES = "cloud-to-device messages"
     INPUTS = "inputs of a module"
@@ -58,7 +58,7 @@ class ReportedPatch:
     rid: str
 
 
-Meaning = Telemetry | MethodResponse | TwinGet | ReportedPatch
+ParsedTopic = Telemetry | MethodResponse | TwinGet | ReportedPatch
 
 MAX_RID_CHARS = 1024  # ours: an answer's topic is longer than the question's and must fit into MQTT's 65,535 bytes too
 MAX_FILTER_CHARS = 1024  # ours: ids, names of methods and what is around them have less
@@ -83,24 +83,24 @@ SYSTEM_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishTopic:
     """One row of the table of topics that may be published to."""
 
     start: str  # {device} and {module} are the client's own ids
     rest: str  # as documentation writes it
-    read: Callable[[str], Meaning | None]  # what comes after `start` -> what it means, None for nothing
+    read: Callable[[str], ParsedTopic | None]  # what comes after `start` -> what it means, None for nothing
     what: str  # for people
 
 
 @dataclass(frozen=True, slots=True)
-class Listened:
+class SubscribeTopic:
     """One row of the table of topics that a client is sent, as the filter that documentation has for them."""
 
     filter: str  # {device} and {module} are the client's own ids
     kind: Subscription
 
 
-def _telemetry(rest: str) -> Meaning | None:
+def _telemetry(rest: str) -> ParsedTopic | None:
     if rest[:1] not in ("", "/"):
         return None
     bag = parse_bag(rest[1:])
@@ -108,45 +108,47 @@ def _telemetry(rest: str) -> Meaning | None:
     return Telemetry({name: value for name, value in bag.items() if name not in SYSTEM_NAMES}, system)
 
 
-def _method_response(rest: str) -> Meaning | None:
+def _method_response(rest: str) -> ParsedTopic | None:
     found = _STATUS_AND_QUERY.fullmatch(rest)
     rid = _rid(found[2]) if found else None
     return MethodResponse(int(found[1]), rid) if found and rid else None
 
 
-def _twin_get(rest: str) -> Meaning | None:
+def _twin_get(rest: str) -> ParsedTopic | None:
     rid = _rid(rest)
     return TwinGet(rid) if rid else None
 
 
-def _reported(rest: str) -> Meaning | None:
+def _reported(rest: str) -> ParsedTopic | None:
     rid = _rid(rest)
     return ReportedPatch(rid) if rid else None
 
 
-PUBLISHED = (
-    Published("devices/{device}/messages/events", "/{properties}", _telemetry, "telemetry of a device"),
-    Published(
+PUBLISH_TOPICS = (
+    PublishTopic("devices/{device}/messages/events", "/{properties}", _telemetry, "telemetry of a device"),
+    PublishTopic(
         "devices/{device}/modules/{module}/messages/events", "/{properties}", _telemetry, "telemetry of a module"
     ),
-    Published("$iothub/methods/res/", "{status}/?$rid={request id}", _method_response, "answer to a method call"),
-    Published("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "ask for the twin"),
-    Published("$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"),
+    PublishTopic("$iothub/methods/res/", "{status}/?$rid={request id}", _method_response, "answer to a method call"),
+    PublishTopic("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "ask for the twin"),
+    PublishTopic(
+        "$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"
+    ),
 )
 MESSAGES = "devices/{device}/messages/devicebound/#"
-LISTENED = (
-    Listened("$iothub/methods/POST/#", Subscription.METHODS),
-    Listened("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
-    Listened("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
-    Listened(MESSAGES, Subscription.MESSAGES),
-    Listened("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
-    Listened("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
+SUBSCRIBE_TOPICS = (
+    SubscribeTopic("$iothub/methods/POST/#", Subscription.METHODS),
+    SubscribeTopic("$iothub/twin/res/#", Subscription.TWIN_RESPONSES),
+    SubscribeTopic("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
+    SubscribeTopic(MESSAGES, Subscription.MESSAGES),
+    SubscribeTopic("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
+    SubscribeTopic("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
 )
 
 
-def parse(address: Address, topic: str) -> Meaning | None:
+def parse(address: Address, topic: str) -> ParsedTopic | None:
     """What a device means by publishing to a topic; None for one that it may not publish to."""
-    for row in PUBLISHED:
+    for row in PUBLISH_TOPICS:
         start = _own(address, row.start)
         if start is not None and topic.startswith(start):
             return row.read(topic[len(start) :])
@@ -159,21 +161,21 @@ def is_own_filter(address: Address, topic_filter: str) -> bool:
     """
     if len(topic_filter) > MAX_FILTER_CHARS:
         return False
-    templates = (*(row.filter for row in LISTENED), *(f"{row.start.rstrip('/?')}/#" for row in PUBLISHED))
-    return any(own is not None and meet(topic_filter, own) for own in (_own(address, each) for each in templates))
+    templates = (*(row.filter for row in SUBSCRIBE_TOPICS), *(f"{row.start.rstrip('/?')}/#" for row in PUBLISH_TOPICS))
+    return any(own is not None and overlap(topic_filter, own) for own in (_own(address, each) for each in templates))
 
 
-def may_hear_methods(topic_filters: Iterable[str]) -> bool:
+def may_match_methods(topic_filters: Iterable[str]) -> bool:
     """Whether there are methods whose calls one of the filters fits."""
-    return any(meet(each, "$iothub/methods/POST/+/+") for each in topic_filters)
+    return any(overlap(each, "$iothub/methods/POST/+/+") for each in topic_filters)
 
 
-def hears_messages(address: Address, topic_filters: Iterable[str]) -> bool:
+def accepts_messages(address: Address, topic_filters: Iterable[str]) -> bool:
     """Whether one of the filters fits every cloud-to-device message, whatever its properties are."""
     if _own(address, MESSAGES) is None:  # an id which no topic can carry, or a module
         return False
     any_message = f"{_base(address)}/messages/devicebound/\0"  # no filter can say this by its letters
-    return any(fits(each, any_message) for each in topic_filters)
+    return any(matches(each, any_message) for each in topic_filters)
 
 
 def message_topic(message: Message) -> str:
@@ -198,7 +200,7 @@ def method_topic(rid: str, name: str) -> str:
     return f"$iothub/methods/POST/{quote(name, safe=_PLAIN_IN_NAMES)}/?$rid={rid}"
 
 
-def twin_answer_topic(status: int, rid: str, version: int | None = None) -> str:
+def twin_response_topic(status: int, rid: str, version: int | None = None) -> str:
     """Where an answer about a twin goes; `rid` is the device's own, `version` that of its reported properties."""
     tail = "" if version is None else f"&$version={version}"
     return f"$iothub/twin/res/{status}/?$rid={rid}{tail}"

@@ -1,24 +1,24 @@
-"""The one way in which something runs beside requests: turn after turn, until it is cancelled.
+"""Background tasks: the one loop in which work is done that no request waits for.
 
-A turn that fails does not end the hub. It is taken again after a pause that grows, and why is said once.
+A step that fails does not end the hub: it is repeated after a growing pause, and the reason is logged once.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
 
-from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
-from azext_iotjobs.localhub.process.outages import Troubles
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.process.outages import Outages
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
-GOES_ON = "The hub stays up, and goes on trying."
+EFFECT = "The hub stays up and keeps trying."
 
 logger = logging.getLogger(__name__)
 
 
 class Backoff:
-    """Pauses between tries: each is twice the one before, until one goes well."""
+    """Pauses between attempts: each is twice as long as the one before, until an attempt succeeds."""
 
     def __init__(self) -> None:
         self._next_s = FIRST_PAUSE_S
@@ -29,48 +29,48 @@ class Backoff:
         return pause_s
 
     def reset(self) -> None:
-        """A try went well."""
+        """An attempt succeeded."""
         self._next_s = FIRST_PAUSE_S
 
 
-async def take_turns(
-    name: str, turn: Callable[[], float], troubles: Troubles, woken: asyncio.Event | None = None
-) -> None:  # fmt: skip
-    """Take turns until cancelled.
+async def run_repeatedly(
+    name: str, step: Callable[[], float], outages: Outages, wake: asyncio.Event | None = None
+) -> None:
+    """Repeat a step until cancelled.
 
-    name: for the log.
-    turn: does what is due, and gives the seconds until something is due again.
-    woken: set when something is due earlier; after a failure nobody is woken before the pause is over.
+    name: of the task, for the log.
+    step: does what is due, and gives the seconds until something is due again.
+    wake: set when something is due earlier; it does not shorten the pause after a failure.
     """
     backoff = Backoff()
     while True:
-        if woken is not None:
-            woken.clear()
+        if wake is not None:
+            wake.clear()
         try:
-            wait_s = turn()
-        except StoreTrouble:  # the store has said so
+            wait_s = step()
+        except StoreUnavailable:  # the store has logged it
             await asyncio.sleep(backoff.pause_s())
         except StoreDamaged as err:
-            troubles.begin(name, err.text, GOES_ON)
+            outages.begin(name, err.text, EFFECT)
             await asyncio.sleep(backoff.pause_s())
-        except Exception as err:  # a mistake of ours; the other tasks and the doors go on
-            if troubles.begin(name, repr(err), GOES_ON):
+        except Exception as err:  # a bug of ours; other tasks and the listeners are not affected
+            if outages.begin(name, repr(err), EFFECT):
                 logger.exception("%s failed", name)
             await asyncio.sleep(backoff.pause_s())
         else:
             backoff.reset()
-            troubles.end(name)
-            await _wait(wait_s, woken)
+            outages.end(name)
+            await _wait(wait_s, wake)
 
 
-async def _wait(wait_s: float, woken: asyncio.Event | None) -> None:
-    if woken is None:
+async def _wait(wait_s: float, wake: asyncio.Event | None) -> None:
+    if wake is None:
         await asyncio.sleep(wait_s)
         return
     # Not wait_for: before Python 3.12 that loses a cancellation which comes together with the wake-up, and a hub that
-    # is stopped just after a request would run on for ever.
-    timer = asyncio.get_running_loop().call_later(wait_s, woken.set)
+    # is stopped just after a request would never end.
+    timer = asyncio.get_running_loop().call_later(wait_s, wake.set)
     try:
-        await woken.wait()
+        await wake.wait()
     finally:
         timer.cancel()

@@ -1,8 +1,14 @@
-"""One hub, one data folder: an operating system's lock, which ends with the process however it ends."""
+"""The data folder: used by one hub at a time, kept so by a lock that ends with the process however it ends."""
 
 import os
 import sys
 from pathlib import Path
+
+from azext_iotjobs.localhub.process.private_files import make_private_folder, remove_half_written
+
+
+class FolderUnusable(Exception):
+    """The data folder, or what it holds, cannot be used; the text says why and what to do."""
 
 
 class FolderLock:
@@ -15,8 +21,22 @@ class FolderLock:
             os.close(self._file)
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         os.close(self._file)
+
+
+def claim_folder(folder: Path) -> FolderLock:
+    """Make the folder, lock it, and remove files that a killed process left half-written. Raises FolderUnusable."""
+    try:
+        make_private_folder(folder)
+        lock = FolderLock(folder)
+        if lock.is_ours:
+            remove_half_written(folder)
+    except OSError as err:
+        raise FolderUnusable(f"The data folder {folder} cannot be used: {err.strerror}.") from err
+    if not lock.is_ours:
+        raise FolderUnusable(f"The data folder {folder} is in use by another local hub: give another --data-dir.")
+    return lock
 
 
 def _lock(file: int) -> bool:

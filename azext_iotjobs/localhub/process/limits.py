@@ -10,7 +10,7 @@ from typing import Any
 MIDDLE_ROUNDS = 50  # of garbage collection, before one of all; Python's own is 10
 WANTED_FILES = 65_536  # a fleet of that size is beyond one process; some systems call "unlimited" what they refuse
 FEW_FILES = 2048
-SAY_AGAIN_AFTER_S = 60.0
+LOG_AGAIN_AFTER_S = 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def allow_many_files() -> None:
         logger.info("the limit of %d open files stays: %s", soft, err)
 
 
-def collect_seldom() -> None:
+def collect_garbage_rarely() -> None:
     """Look through what lives long for garbage less often than Python does: with ten thousand devices that takes a
     quarter of a second, or a whole one over WebSocket, and nobody is served meanwhile.
 
@@ -45,7 +45,7 @@ def collect_seldom() -> None:
     gc.set_threshold(young, middle, MIDDLE_ROUNDS)
 
 
-class LoopFaults:
+class LoopExceptionHandler:
     """An event loop's exception handler that says once in a while when no more connections can be taken.
 
     asyncio tries again, and would log a trace for every try: a thousand a second, hundreds of megabytes in a minute.
@@ -58,7 +58,7 @@ class LoopFaults:
         error, is_silent = context.get("exception"), loop.time() < self._silent_until_s
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             if not is_silent:
-                self._silent_until_s = loop.time() + SAY_AGAIN_AFTER_S
+                self._silent_until_s = loop.time() + LOG_AGAIN_AFTER_S
                 logger.warning("no more connections can be taken now: %s", error.strerror)
         elif is_silent and _is_closed_socket(error):
             logger.debug("a try to take connections again, after the end of listening")

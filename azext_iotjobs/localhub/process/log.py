@@ -27,7 +27,7 @@ class PrivateLogFile(RotatingFileHandler):
         return TextIOWrapper(open(file, "ab"), encoding=self.encoding, errors=self.errors)
 
 
-def begin_log(level: str, path: Path | None) -> None:
+def start_logging(level: str, path: Path | None) -> None:
     """Log to stderr, and to `path` unless it is None.
 
     A log that cannot be written, on a full disk for example, keeps the hub from nothing.
@@ -45,7 +45,7 @@ def begin_log(level: str, path: Path | None) -> None:
             logger.warning("the log file %s cannot be written: %s", path, err.strerror)
 
 
-def leave_stderr() -> None:
+def detach_stderr() -> None:
     """Write to the log file alone from now on: whoever reads stderr goes."""
     for handler in list(logging.getLogger().handlers):
         if type(handler) is logging.StreamHandler:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
-from azext_iotjobs.localhub.query.syntax_errors import refusal
+from azext_iotjobs.localhub.query.syntax_errors import error_at
 
 # Bounds of ours. SQLite's parser holds 100 open things, its expressions are at most 1000 deep, a chain of AND or OR
 # included, and its functions take at most 127 values.
@@ -40,7 +40,7 @@ SECOND_NAMES = {
 }
 
 
-class Names:
+class NameResolver:
     """Resolves the names of one query.
 
     alias: what FROM calls the collection; None when it does not.
@@ -72,7 +72,7 @@ class Names:
         parts = self._without_prefix(path.parts)
         first = self._spelling.get(parts[0].lower(), parts[0])
         if self._collection is nodes.Collection.JOBS and first not in self._own:
-            raise refusal(f"devices.jobs has no {first[:40]!r}", path.at)
+            raise error_at(f"devices.jobs has no {first[:40]!r}", path.at)
         if len(parts) == 1:
             return replace(path, parts=(first,))
         spelling = {name.lower(): name for name in SECOND_NAMES.get(first, ())}
@@ -109,7 +109,7 @@ class Names:
                 return nodes.IsDefined(self.path(path))
             case nodes.StartsWith(path) | nodes.ArrayContains(path):
                 if self._collection is nodes.Collection.JOBS:
-                    raise refusal("devices.jobs knows no function but IS_DEFINED", expr.at)
+                    raise error_at("devices.jobs knows no function but IS_DEFINED", expr.at)
                 return replace(expr, path=self.path(path))
             case nodes.Constant() | nodes.Array():
                 return expr

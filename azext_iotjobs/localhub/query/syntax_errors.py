@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W\d][\w-]*")
 _CALL = re.compile(r"\s*\(")
 
 
-def refusal(text: str, at: Position) -> QueryError:
+def error_at(text: str, at: Position) -> QueryError:
     """An error at a place."""
     line, column = at
     return QueryError(text, line=line, column=column)
@@ -30,22 +30,22 @@ def position(token: Token) -> Position:
     return token.line or 1, token.column or 1
 
 
-def end_of(text: str) -> Position:
+def end_position(text: str) -> Position:
     """The place behind a text."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def unexpected(text: str, err: UnexpectedInput) -> QueryError:
+def unexpected_input(text: str, err: UnexpectedInput) -> QueryError:
     """What lark did not expect, as an error of ours."""
     if isinstance(err, UnexpectedToken) and err.token.type == "$END":
-        return refusal("the text ends too early", end_of(text))
+        return error_at("the text ends too early", end_position(text))
     at = (err.line, err.column)
     begin = err.pos_in_stream or 0
     if word := _WORD.match(text, begin):
         is_name_allowed = "NAME" in _allowed(err)
-        return refusal(_about(word[0], is_called=bool(_CALL.match(text, word.end())), is_name=is_name_allowed), at)
+        return error_at(_about(word[0], is_called=bool(_CALL.match(text, word.end())), is_name=is_name_allowed), at)
     seen = str(err.token)[:40] if isinstance(err, UnexpectedToken) else text[begin : begin + 1]
-    return refusal(f"unexpected {seen!r}", at)
+    return error_at(f"unexpected {seen!r}", at)
 
 
 def _about(word: str, *, is_called: bool, is_name: bool) -> str:

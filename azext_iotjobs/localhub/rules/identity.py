@@ -55,7 +55,7 @@ class SignIn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class IdentitySpec:
     """An identity as it was asked for, checked."""
 
     status: str  # enabled or disabled
@@ -105,6 +105,11 @@ def _check_id(text: str, what: str) -> None:
             f"{text[:130]!a} is no {what} id: it may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$', "
             "and be neither . nor .., percent-encoded or not.",
         )
+
+
+def identity_etag(counter: int) -> str:
+    """An identity's etag, as the service writes it: base64 of a decimal number."""
+    return base64.b64encode(str(counter).encode()).decode()
 
 
 def own_scope(device_id: str, number: int) -> str:

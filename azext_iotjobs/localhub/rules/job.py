@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
-from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 from azext_iotjobs.localhub.rules.twin import Change
 
 JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
@@ -130,7 +130,7 @@ def check_job_id(job_id: str) -> None:
 
 def check_method(spec: MethodSpec) -> MethodSpec:
     """`spec`, when its timeouts fit together. Raises HubError 400."""
-    if HALF_CHARACTER.search(spec.name) or not 1 <= len(spec.name.encode()) <= 100:
+    if LONE_SURROGATE.search(spec.name) or not 1 <= len(spec.name.encode()) <= 100:
         raise HubError(ARGUMENT_INVALID, "The method name must have 1 to 100 bytes of text.")
     for name, value, (low, high) in (
         ("responseTimeoutInSeconds", spec.response_timeout_s, RESPONSE_TIMEOUT_S),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 MAX_DEPTH = 100  # arrays and objects inside each other; far below what would exhaust the stack of whoever walks it
 Json = Any  # None, bool, int, float, str, list and dict of these
@@ -28,7 +28,7 @@ def dump_json(value: Json) -> str:
     text = _ENCODER.encode(value)
     # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than
     # writing all of the text; that it is plain ASCII is known at once.
-    if not text.isascii() and HALF_CHARACTER.search(text):
+    if not text.isascii() and LONE_SURROGATE.search(text):
         text = _ASCII_ENCODER.encode(value)
     return text
 

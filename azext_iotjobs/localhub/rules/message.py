@@ -14,7 +14,7 @@ from enum import Enum
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 
 MAX_MESSAGE_BYTES = 64 * 1024  # body and properties
 MAX_ENCODED_CHARACTERS = 64_000  # of its texts, percent-encoded: MQTT has them in a topic of 65,535 bytes
@@ -36,7 +36,7 @@ class Ack(Enum):
     FULL = "full"
 
 
-class Fate(Enum):
+class MessageOutcome(Enum):
     """What became of a message; the value is the wire's word."""
 
     SUCCESS = "Success"
@@ -64,7 +64,7 @@ class NewMessage:
     def __post_init__(self) -> None:
         texts = [self.message_id, self.correlation_id, self.user_id, self.content_type, self.content_encoding]
         texts += [*self.properties, *self.properties.values()]
-        if any(HALF_CHARACTER.search(text) for text in texts if text):
+        if any(LONE_SURROGATE.search(text) for text in texts if text):
             raise HubError(ARGUMENT_INVALID, "A property of the message is not valid Unicode.")
         if not 1 <= len(self.message_id) <= MAX_ID_CHARACTERS:
             raise HubError(ARGUMENT_INVALID, f"A message id has 1 to {MAX_ID_CHARACTERS} characters.")
@@ -99,6 +99,6 @@ def check_lock(seconds: int) -> int:
     return seconds
 
 
-def is_reported(ack: Ack, fate: Fate) -> bool:
+def is_reported(ack: Ack, outcome: MessageOutcome) -> bool:
     """Whether the sender hears of it."""
-    return ack is Ack.FULL or ack is (Ack.POSITIVE if fate is Fate.SUCCESS else Ack.NEGATIVE)
+    return ack is Ack.FULL or ack is (Ack.POSITIVE if outcome is MessageOutcome.SUCCESS else Ack.NEGATIVE)

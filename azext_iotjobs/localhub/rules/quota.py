@@ -114,25 +114,25 @@ def method_blocks(payload_bytes: int) -> int:
 class Meter:
     """Keeps to one quota, and counts."""
 
-    __slots__ = ("_asked_at", "_free_at", "counted", "delayed", "passed", "quota", "refused")
+    __slots__ = ("_last_request_at", "_free_at", "counted", "delayed", "passed", "quota", "refused")
 
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
         self._free_at = 0.0  # when all that has passed is worked off
-        self._asked_at = 0.0
+        self._last_request_at = 0.0
         self.passed = 0  # requests, those that waited included
         self.delayed = 0  # of these
         self.refused = 0
         self.counted = 0  # what those that passed cost
 
-    def ask(self, now: float, cost: int = 1) -> float | None:
+    def request(self, now: float, cost: int = 1) -> float | None:
         """Seconds until a request may pass; 0: now. None: it is refused, and costs nothing.
 
         now: seconds since any instant; where it goes back, what was owed stays owed.  cost: 1 or more.
         """
-        if now < self._asked_at:
-            self._free_at -= self._asked_at - now
-        self._asked_at = now
+        if now < self._last_request_at:
+            self._free_at -= self._last_request_at - now
+        self._last_request_at = now
         quota = self.quota
         owed_s = max(0.0, self._free_at - now)
         wait_s = max(0.0, owed_s - (quota.burst - 1) / quota.rate)

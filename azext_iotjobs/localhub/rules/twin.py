@@ -3,13 +3,14 @@
 Source: IoT Hub devguide "device twins": merge patch semantics (null removes, arrays are replaced whole), limits.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.rules.json_values import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 
 Tree = dict[str, Any]
 
@@ -23,13 +24,13 @@ FORBIDDEN_IN_KEYS = set(".$# ")
 NUMBER_BYTES, BOOLEAN_BYTES = 8, 4
 
 
-class Whole(Enum):
+class WholeSection(Enum):
     """What is asked of a whole section."""
 
     EMPTIED = "emptied"  # by null in its place
 
 
-Change = Tree | Whole | None  # a merge patch, the end of all that is there, or nothing
+Change = Tree | WholeSection | None  # a merge patch, the end of all that is there, or nothing
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def new_twin(now_text: str) -> TwinState:
         return Section({}, {"$lastUpdated": now_text}, 1)
 
     return TwinState(tags={}, desired=empty(), reported=empty(), etag=1, version=2)
+
+
+def twin_etag(counter: int) -> str:
+    """A twin's etag, as the service writes it: base64 of an eight-byte counter."""
+    return base64.b64encode(counter.to_bytes(8, "big")).decode()
 
 
 def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None, now_text: str) -> TwinState:
@@ -97,7 +103,7 @@ def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:
 
 def as_patch(change: Change, data: Tree) -> Tree | None:
     """The merge patch that a change comes to where there are these data."""
-    return dict.fromkeys(data) if change is Whole.EMPTIED else change
+    return dict.fromkeys(data) if change is WholeSection.EMPTIED else change
 
 
 def check_without_null(tree: Tree, name: str) -> None:
@@ -201,7 +207,7 @@ def _check_node(value: Any, path: str, depth: int) -> None:
 
 
 def _check_key(key: str, path: str) -> None:
-    if HALF_CHARACTER.search(key):
+    if LONE_SURROGATE.search(key):
         raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is not valid Unicode: {_shown(key)}.")
     if len(key.encode()) > KEY_LIMIT_BYTES:
         raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is longer than {KEY_LIMIT_BYTES} bytes.")
@@ -214,7 +220,7 @@ def _check_key(key: str, path: str) -> None:
 
 def _check_scalar(value: Any, path: str) -> None:
     if isinstance(value, str):
-        if HALF_CHARACTER.search(value):
+        if LONE_SURROGATE.search(value):
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is not valid Unicode.")
         if len(value.encode()) > STRING_LIMIT_BYTES:
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is longer than {STRING_LIMIT_BYTES} bytes.")

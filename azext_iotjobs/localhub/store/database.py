@@ -14,19 +14,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
-from azext_iotjobs.localhub.process.background import take_turns
-from azext_iotjobs.localhub.process.outages import Troubles
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.query.functions import install
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.identity import identity_etag
+from azext_iotjobs.localhub.rules.twin import twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
 
 NO_UTF8 = "Could not decode to UTF-8"  # what Python says; the text itself follows
-STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: some milliseconds
+STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's machine: some milliseconds
 TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
 # Nobody is served while SQLite waits for another program's lock; once one was not given back in time, it hardly waits.
 LOCK_LIMIT_MS, LOCK_LIMIT_IN_TROUBLE_MS = 2000, 20
-LOOK_INTERVAL_S = 1.0  # how late the end of a trouble may be noticed
+CHECK_INTERVAL_S = 1.0  # how late the end of a trouble may be noticed
 # SQLite's own words, the same in all of its versions -> what goes on the wire.
 PASSING = {
     "database is locked": "another program holds a lock on it",
@@ -59,13 +60,13 @@ class TooSlow(Exception):
 class Database:
     """One open database."""
 
-    def __init__(self, path: Path | None, troubles: Troubles | None = None) -> None:
+    def __init__(self, path: Path | None, outages: Outages | None = None) -> None:
         """Open and migrate; None is a database in memory.
 
         troubles: where to say what does not work.
         Raises NewerDatabase, StoreTrouble, StoreDamaged, sqlite3.Error.
         """
-        self.troubles = Troubles() if troubles is None else troubles
+        self.outages = Outages() if outages is None else outages
         self._name = "The database in memory" if path is None else str(path)
         self._is_in_trouble = False
         self._depth = 0
@@ -92,7 +93,7 @@ class Database:
 
     async def run(self) -> None:
         """Notice the end of a trouble, also when nobody writes; until cancelled."""
-        await take_turns("the look at the database", self._look, self.troubles)
+        await run_repeatedly("the look at the database", self._look, self.outages)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -140,7 +141,7 @@ class Database:
         limit_s: of computing, so that what else the machine does refuses nobody.
         """
         deadline = time.thread_time() + limit_s
-        self._connection.set_progress_handler(lambda: time.thread_time() > deadline, STEPS_BETWEEN_LOOKS)
+        self._connection.set_progress_handler(lambda: time.thread_time() > deadline, STEPS_BETWEEN_CHECKS)
         try:
             return self.rows(sql, values)
         except sqlite3.OperationalError as err:
@@ -204,7 +205,7 @@ class Database:
     def _translated(self, err: sqlite3.Error) -> Exception:
         """What an error of SQLite's means, once it is noted when it may pass."""
         meant = _translated(err)
-        if isinstance(meant, StoreTrouble):
+        if isinstance(meant, StoreUnavailable):
             self._note_trouble(str(meant))
         return meant
 
@@ -216,20 +217,20 @@ class Database:
                 "The hub stays up, keeps what it has acknowledged, answers what it cannot store with 503, and goes on "
                 "trying."
             )
-            self.troubles.begin(self._name, reason, effect)
+            self.outages.begin(self._name, reason, effect)
 
     def _note_success(self) -> None:
         if self._is_in_trouble:
             self._is_in_trouble = False
             self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_MS}")
-            self.troubles.end(self._name)
+            self.outages.end(self._name)
 
     def _look(self) -> float:
         if self._is_in_trouble:
             # Written anew with the value that it has: the smallest change that goes to the disk.
             with self.transaction():
                 self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        return LOOK_INTERVAL_S
+        return CHECK_INTERVAL_S
 
     def _migrate(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -254,7 +255,7 @@ def _translated(err: sqlite3.Error) -> Exception:
     said = str(err)
     for words, reason in PASSING.items():
         if words in said:
-            return StoreTrouble(reason)
+            return StoreUnavailable(reason)
     for words, reason in DAMAGE.items():
         if words in said:
             return StoreDamaged(f"The hub's database is damaged: {reason}.")

@@ -131,7 +131,7 @@ class Identities:
         sql = "SELECT 1 FROM identities WHERE sign_in IN ('selfSigned', 'certificateAuthority') LIMIT 1"
         return self._database.row(sql) is not None
 
-    def note_model(self, address: Address, model_id: str) -> None:
+    def set_model(self, address: Address, model_id: str) -> None:
         """A device or module announced a model."""
         self._database.change(f"UPDATE identities SET model_id = ? {AT}", (model_id, *address.key))
 

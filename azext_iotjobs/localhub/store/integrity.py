@@ -9,7 +9,7 @@ from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.store.database import Database
 
 
-def check_whole(database: Database) -> None:
+def check_integrity(database: Database) -> None:
     """Raise StoreDamaged unless a database is whole and has the tables of a local hub."""
     found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
     if found != "ok":

@@ -17,7 +17,7 @@ from azext_iotjobs.localhub.rules.job import (
     MethodSpec,
 )
 from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
-from azext_iotjobs.localhub.rules.twin import Change, Whole
+from azext_iotjobs.localhub.rules.twin import Change, WholeSection
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
 
@@ -62,7 +62,7 @@ EMPTIED = "emptied"  # in a stored patch: the sections that the job empties
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class DeviceStatusChange:
     """A job's device comes into another state."""
 
     row_id: int
@@ -128,7 +128,7 @@ class Jobs:
         sql = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY row_id"
         return _job_of.all(self._database.rows(sql, [each.value for each in ACTIVE]))
 
-    def move(
+    def set_status(
         self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
     ) -> None:  # fmt: skip
         """Put a job into another state."""
@@ -146,7 +146,7 @@ class Jobs:
                 "VALUES (?, ?, ?, ?, ?, ?, '{}')",
                 [(job_id, d.device_id, d.module_id or "", DeviceStatus.PENDING.value, at, at) for d in devices],
             )
-            self.move(job_id, JobStatus.RUNNING)
+            self.set_status(job_id, JobStatus.RUNNING)
 
     def rows_in(self, job_id: str, status: DeviceStatus) -> list[int]:
         """The rows of a job's devices in one state."""
@@ -162,7 +162,7 @@ class Jobs:
         )
         return [_pending_of(row) for row in rows]
 
-    def move_devices(self, moves: Sequence[Move]) -> None:
+    def change_device_statuses(self, moves: Sequence[DeviceStatusChange]) -> None:
         """Put jobs' devices into other states, all of them or none."""
         if not moves:
             return
@@ -171,17 +171,17 @@ class Jobs:
                 "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
                 [
                     (
-                        move.status.value,
-                        render(move.at),
-                        dump_json(move.outcome),
-                        None if move.error is None else dump_json(move.error),
-                        move.row_id,
+                        set_status.status.value,
+                        render(set_status.at),
+                        dump_json(set_status.outcome),
+                        None if set_status.error is None else dump_json(set_status.error),
+                        set_status.row_id,
                     )
-                    for move in moves
+                    for set_status in moves
                 ],
             )
 
-    def tally(self, job_id: str) -> dict[DeviceStatus, int]:
+    def device_counts(self, job_id: str) -> dict[DeviceStatus, int]:
         """How many of a job's devices are in each state."""
         rows = self._database.rows(
             "SELECT job_id, status, count(*) AS devices FROM device_jobs WHERE job_id = ? GROUP BY status", (job_id,)
@@ -244,12 +244,12 @@ def _read_job(row: sqlite3.Row) -> Job:
 def _patch_document(spec: JobSpec) -> dict[str, Any]:
     """What a job does to twins; null is "not touched", as it has always been in this column."""
     parts: dict[str, Change] = {"tags": spec.tags, "desired": spec.desired}
-    emptied = [name for name, change in parts.items() if change is Whole.EMPTIED]
+    emptied = [name for name, change in parts.items() if change is WholeSection.EMPTIED]
     return {**{name: None if name in emptied else change for name, change in parts.items()}, EMPTIED: emptied}
 
 
 def _change(patch: dict[str, Any], name: str) -> Change:
-    return Whole.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
+    return WholeSection.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
 
 
 DEVICE = "device {device_id}, module {module_id}, of job {job_id}"

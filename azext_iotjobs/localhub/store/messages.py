@@ -12,7 +12,7 @@ from typing import Any
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.rules.message import Ack, Fate, NewMessage
+from azext_iotjobs.localhub.rules.message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 
@@ -38,7 +38,7 @@ class Feedback:
     message_id: str
     device_id: str
     generation_id: str
-    fate: Fate
+    outcome: MessageOutcome
     at: str
 
 
@@ -120,7 +120,7 @@ class Messages:
         """Enter what became of a message."""
         self._database.change(
             "INSERT INTO feedback (message_id, device_id, generation_id, fate, at) VALUES (?, ?, ?, ?, ?)",
-            (feedback.message_id, feedback.device_id, feedback.generation_id, feedback.fate.value, feedback.at),
+            (feedback.message_id, feedback.device_id, feedback.generation_id, feedback.outcome.value, feedback.at),
         )
 
     def take_feedback(self, count: int, token: str, now: datetime, lock: timedelta) -> FeedbackBatch | None:
@@ -179,7 +179,7 @@ def _read_feedback(row: sqlite3.Row) -> Feedback:
         message_id=row["message_id"],
         device_id=row["device_id"],
         generation_id=row["generation_id"],
-        fate=Fate(row["fate"]),
+        outcome=MessageOutcome(row["fate"]),
         at=row["at"],
     )
 

@@ -8,8 +8,8 @@ written first. A crash loses what the last second brought; after one, nobody is 
 from dataclasses import dataclass
 from itertools import islice
 
-from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
-from azext_iotjobs.localhub.process.background import take_turns
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.process.background import run_repeatedly
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import Database
 
@@ -60,7 +60,7 @@ class Presence:
 
     async def run(self) -> None:
         """Write every second, until cancelled."""
-        await take_turns("writing who is connected", self._turn, self._database.troubles)
+        await run_repeatedly("writing who is connected", self._turn, self._database.outages)
 
     def _turn(self) -> float:
         is_written = not self._seen or self._write_some()
@@ -80,7 +80,7 @@ class Presence:
                     "WHERE device_id = ? AND module_id = ?",
                     values,
                 )
-        except (StoreTrouble, StoreDamaged):  # the store has said so; or says it to those who ask for these devices
+        except (StoreUnavailable, StoreDamaged):  # the store has said so; or says it to those who ask for these devices
             return False
         for key, _ in some:
             del self._seen[key]

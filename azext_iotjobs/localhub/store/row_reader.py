@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.rules.json_values import parse_json
 
 TEXT, NUMBER, BYTES = str, int, bytes
 TEXT_OR_NULL = (str, type(None))
-MAX_SAID = 1000
+MAX_LOGGED = 1000
 
 Record = TypeVar("Record")
 Kinds = Mapping[str, type | tuple[type, ...]]
@@ -54,7 +54,7 @@ class RowReader(Generic[Record]):
             try:
                 found.append(self(row))
             except StoreDamaged as err:
-                say_once(err)
+                log_once(err)
         return found
 
     def _name(self, row: sqlite3.Row) -> str:
@@ -62,9 +62,9 @@ class RowReader(Generic[Record]):
         return self._what.format(**shown)
 
 
-def say_once(err: StoreDamaged) -> None:
+def log_once(err: StoreDamaged) -> None:
     """Log a damage unless it was logged before."""
-    if err.text not in _said and len(_said) < MAX_SAID:
+    if err.text not in _said and len(_said) < MAX_LOGGED:
         _said.add(err.text)
         logger.error("%s It is left out.", err.text)
 

@@ -22,7 +22,7 @@ class Sessions:
         row = self._database.row(sql, address.key)
         return _filters_of(row) if row else None
 
-    def keep(self, address: Address, filters: Filters) -> None:
+    def save(self, address: Address, filters: Filters) -> None:
         """Remember what a device listens to, for its next connection."""
         self._database.change(
             "INSERT INTO sessions (device_id, module_id, filters) VALUES (?, ?, ?) "
@@ -30,7 +30,7 @@ class Sessions:
             (*address.key, dump_json(filters)),
         )
 
-    def forget(self, address: Address) -> None:
+    def delete(self, address: Address) -> None:
         """Keep nothing for a device: it begins anew."""
         self._database.change("DELETE FROM sessions WHERE device_id = ? AND module_id = ?", address.key)
 

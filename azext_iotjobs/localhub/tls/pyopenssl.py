@@ -18,7 +18,7 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"  # of TLS 1.2; 1.3 has its ow
 Result = TypeVar("Result")
 
 
-class AskingContext:
+class ClientCertificateContext:
     """TLS settings that ask a client for a certificate, and take it that it has none."""
 
     def __init__(self, certificate_file: Path, key_file: Path) -> None:

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.engine.c2d_queue import Mailbox
+from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, Ack, Fate, NewMessage, expiry
+from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, Ack, MessageOutcome, NewMessage, expiry
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
@@ -27,7 +27,7 @@ class Wire:
     """A link that keeps what goes down it."""
 
     address: Address = PUMP
-    answers_methods: bool = False
+    accepts_methods: bool = False
     accepts_messages: bool = True
     delivered: list[Message] = field(default_factory=list)
 
@@ -52,16 +52,16 @@ class Post:
         self.links = Links()
         self.messages = Messages(database)
         self.identities = Identities(database, Twins(database))
-        self.box = Mailbox(database, self.messages, self.identities, self.links, clock)
+        self.box = C2dQueue(database, self.messages, self.identities, self.links, clock)
 
     def send(self, text: str = "hello", *, life_s: float = 3600, ack: Ack = Ack.FULL) -> None:
         now = self.clock.now()
         end = expiry(now + timedelta(seconds=life_s), now)
         self.box.send(PUMP, NewMessage(body=text.encode(), message_id=text, ack=ack, expires_at=end))
 
-    def fates(self) -> list[Fate]:
+    def fates(self) -> list[MessageOutcome]:
         batch = self.box.feedback()
-        return [record.fate for record in batch.records] if batch else []
+        return [record.outcome for record in batch.records] if batch else []
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_message_that_is_not_fetched_expires(post: Post) -> None:
     post.clock.advance(59)
     assert post.fates() == [] and post.messages.count(PUMP) == 1
     post.clock.advance(1)
-    assert post.fates() == [Fate.EXPIRED] and post.messages.count(PUMP) == 0
+    assert post.fates() == [MessageOutcome.EXPIRED] and post.messages.count(PUMP) == 0
 
 
 def test_a_message_that_expires_while_it_is_locked_cannot_be_settled(post: Post) -> None:
@@ -93,9 +93,9 @@ def test_a_message_that_expires_while_it_is_locked_cannot_be_settled(post: Post)
     assert message is not None and message.lock_token is not None
     post.clock.advance(31)
     with pytest.raises(HubError) as refusal:
-        post.box.settle(PUMP, message.lock_token, Fate.SUCCESS)
+        post.box.settle(PUMP, message.lock_token, MessageOutcome.SUCCESS)
     assert refusal.value.fault is DEVICE_MESSAGE_LOCK_LOST
-    assert post.fates() == [Fate.EXPIRED]
+    assert post.fates() == [MessageOutcome.EXPIRED]
 
 
 def test_a_lock_that_lapses_gives_the_message_back_at_its_old_place(post: Post) -> None:
@@ -108,7 +108,7 @@ def test_a_lock_that_lapses_gives_the_message_back_at_its_old_place(post: Post) 
     assert (again.sent.message_id, again.delivery_count) == ("first", 2)
     assert again.lock_token != locked.lock_token
     with pytest.raises(HubError):
-        post.box.settle(PUMP, str(locked.lock_token), Fate.SUCCESS)
+        post.box.settle(PUMP, str(locked.lock_token), MessageOutcome.SUCCESS)
     assert post.messages.count(PUMP) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_lapsed_lock_counts_as_a_delivery(post: Post) -> None:
         assert post.box.receive(PUMP, 60) is not None
         post.clock.advance(61)
     assert post.box.receive(PUMP, 60) is None
-    assert post.fates() == [Fate.DELIVERY_COUNT_EXCEEDED]
+    assert post.fates() == [MessageOutcome.DELIVERY_COUNT_EXCEEDED]
 
 
 def test_a_connection_that_ends_gives_its_messages_back(post: Post) -> None:
@@ -127,9 +127,9 @@ def test_a_connection_that_ends_gives_its_messages_back(post: Post) -> None:
     post.send("one")
     post.send("two")
     assert [message.sent.message_id for message in wire.delivered] == ["one", "two"]
-    post.box.taken(PUMP, str(wire.delivered[0].lock_token))
+    post.box.acknowledge(PUMP, str(wire.delivered[0].lock_token))
     post.links.detach(wire)
-    post.box.released(PUMP)
+    post.box.release(PUMP)
     left = post.box.receive(PUMP, 60)
     assert left is not None and (left.sent.message_id, left.delivery_count) == ("two", 2)
 
@@ -153,26 +153,26 @@ def test_an_acknowledgement_that_comes_after_the_end_changes_nothing(post: Post)
     post.links.attach(wire)
     post.send(life_s=10)
     post.clock.advance(11)
-    post.box.look()
-    post.box.taken(PUMP, str(wire.delivered[0].lock_token))
-    assert post.fates() == [Fate.EXPIRED]
+    post.box.handle_expired()
+    post.box.acknowledge(PUMP, str(wire.delivered[0].lock_token))
+    assert post.fates() == [MessageOutcome.EXPIRED]
 
 
 @pytest.mark.parametrize(
     ("ack", "reported"),
     [
         (Ack.NONE, []),
-        (Ack.POSITIVE, [Fate.SUCCESS]),
-        (Ack.NEGATIVE, [Fate.REJECTED]),
-        (Ack.FULL, [Fate.SUCCESS, Fate.REJECTED]),
+        (Ack.POSITIVE, [MessageOutcome.SUCCESS]),
+        (Ack.NEGATIVE, [MessageOutcome.REJECTED]),
+        (Ack.FULL, [MessageOutcome.SUCCESS, MessageOutcome.REJECTED]),
     ],
 )
-def test_the_sender_hears_what_it_asked_for(post: Post, ack: Ack, reported: list[Fate]) -> None:
-    for fate in (Fate.SUCCESS, Fate.REJECTED):
+def test_the_sender_hears_what_it_asked_for(post: Post, ack: Ack, reported: list[MessageOutcome]) -> None:
+    for outcome in (MessageOutcome.SUCCESS, MessageOutcome.REJECTED):
         post.send(ack=ack)
         message = post.box.receive(PUMP, 60)
         assert message is not None
-        post.box.settle(PUMP, str(message.lock_token), fate)
+        post.box.settle(PUMP, str(message.lock_token), outcome)
     assert post.fates() == reported
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from azext_iotjobs.localhub.auth.authenticator import Gate
+from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.http.connection_limits import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
-from azext_iotjobs.localhub.http.request import Answer, Asked
-from azext_iotjobs.localhub.http.routes import Desks
-from azext_iotjobs.localhub.http.websocket import WebSocketDoor
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
+from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.rules.host_names import HostNames
 from tests.helpers.hub_process import sas
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
@@ -73,21 +73,21 @@ class Server:
 
 @asynccontextmanager
 async def served(loop: MovedLoop) -> AsyncIterator[Server]:
-    async def echo(asked: Asked) -> Answer:
-        return Answer(document=asked.document())
+    async def echo(asked: HubRequest) -> HubResponse:
+        return HubResponse(document=asked.document())
 
-    async def large(_asked: Asked) -> Answer:
-        return Answer(document="x" * LARGE)
+    async def large(_asked: HubRequest) -> HubResponse:
+        return HubResponse(document="x" * LARGE)
 
-    async def broken(_asked: Asked) -> Answer:
+    async def broken(_asked: HubRequest) -> HubResponse:
         raise KeyError("a mistake")
 
     # Only the handlers of these routes are called: any room will do for the others.
-    desks = SimpleNamespace(**{each.name: Room() for each in fields(Desks)})
-    desks.twins.patch, desks.queries.post, desks.jobs.get = echo, large, broken
+    handlers = SimpleNamespace(**{each.name: Room() for each in fields(RouteHandlers)})
+    handlers.twins.patch, handlers.queries.post, handlers.jobs.get = echo, large, broken
     nobody: Any = None  # no device comes to this gate
-    gate = Gate({"iothubowner": KEY}, nobody, nobody, HostNames("127.0.0.1", 443, 8883), HandClock())
-    runner = make_runner(make_application(desks, gate, HandClock(), WebSocketDoor(asyncio.Protocol)))
+    authenticator = Authenticator({"iothubowner": KEY}, nobody, nobody, HostNames("127.0.0.1", 443, 8883), HandClock())
+    runner = make_runner(make_application(handlers, authenticator, HandClock(), WebSocketEndpoint(asyncio.Protocol)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.engine.links import MethodAnswer
+from azext_iotjobs.localhub.engine.links import MethodResult
 from azext_iotjobs.localhub.http.websocket import MAX_FRAME_BYTES
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import Connack, Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
@@ -109,7 +109,7 @@ def test_packets_may_come_in_pieces_and_together() -> None:
             device.writer.write(message[:100])
             device.writer.write(message[100:] + encode(Pingreq()))
             assert await device.next() == Pingresp()
-            assert ("telemetry", "pump-1", {}, b"x" * 70_000) in hub.desk.said
+            assert ("telemetry", "pump-1", {}, b"x" * 70_000) in hub.backend.calls
 
     run(main)
 
@@ -150,7 +150,7 @@ def test_a_frame_that_may_not_be_ends_that_connection_alone_and_its_will_is_sent
             send_raw(device, frame)
             assert await device.is_dropped()
             await hub.until_said("disconnected", "pump-1")
-            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.desk.said
+            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.backend.calls
             assert await is_served(hub, "pump-2")
 
     run(main)
@@ -175,7 +175,7 @@ def test_a_close_frame_without_disconnect_is_no_farewell() -> None:
             send_raw(device, masked_frame((1000).to_bytes(2, "big"), 0x8))
             assert await device.is_dropped()
             await hub.until_said("disconnected", "pump-1")
-            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.desk.said
+            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.backend.calls
 
     run(main)
 
@@ -209,7 +209,7 @@ def test_large_methods_go_out_and_their_answers_come_in() -> None:
                 rid = request.topic.partition("$rid=")[2]
                 device.send(Publish(f"$iothub/methods/res/200/?$rid={rid}", request.payload))
             answers = await within_limit(asyncio.gather(*calls))
-            assert answers == [MethodAnswer(200, payload)] * 10
+            assert answers == [MethodResult(200, payload)] * 10
 
     run(main)
 
@@ -221,7 +221,7 @@ def test_what_is_sent_after_a_farewell_does_not_count() -> None:
             device.send(Disconnect(), Publish(EVENTS, b"late"))
             device.send(Publish(EVENTS, b"later"), Subscribe(1, ((METHODS, 0),)))
             assert await device.is_dropped()
-            assert hub.desk.said == [("connected", "pump-1"), ("disconnected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1"), ("disconnected", "pump-1")]
 
     run(main)
 

@@ -116,7 +116,7 @@ def test_a_session_ends_once_and_says_nothing_more(stream: list[Packet], is_admi
     for packet in [hello(), *stream]:
         was = session.state
         effects = session.on_packet(packet)
-        if session.state is State.ADMITTING:
+        if session.state is State.AUTHENTICATING:
             effects += session.accept(None) if is_admitted else session.refuse("no")
         ends += sum(isinstance(effect, Close) for effect in effects)
         assert effects == [] or was is not State.CLOSED

@@ -9,7 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from azext_iotjobs.localhub.engine.links import MethodAnswer
+from azext_iotjobs.localhub.engine.links import MethodResult
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import (
@@ -32,7 +32,7 @@ EVENTS = "devices/pump-1/messages/events/"
 METHODS = "$iothub/methods/POST/#"
 
 
-def invoke(hub: Hub, name: str = "reboot", payload: Any = None) -> asyncio.Task[MethodAnswer]:
+def invoke(hub: Hub, name: str = "reboot", payload: Any = None) -> asyncio.Task[MethodResult]:
     return hub.loop.create_task(
         hub.links.invoke(PUMP, name, payload, response_timeout_s=300, connect_timeout_s=100)
     )  # fmt: skip
@@ -45,7 +45,7 @@ def test_a_device_comes_in_and_leaves() -> None:
             assert hub.links.is_connected(PUMP)
             device.send(Disconnect())
             assert await device.is_dropped()
-            assert hub.desk.said == [("connected", "pump-1"), ("disconnected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1"), ("disconnected", "pump-1")]
             assert not hub.links.is_connected(PUMP)
 
     run(main)
@@ -68,7 +68,7 @@ def test_who_may_not_come_in_is_told_a_code_and_dropped_and_nothing_has_changed(
             device.send(connect)
             assert await device.next() == Connack(session_present=False, return_code=code)
             assert await device.is_dropped()
-            assert hub.desk.said == [] and hub.links.count_devices() == 0
+            assert hub.backend.calls == [] and hub.links.count_devices() == 0
 
     run(main)
 
@@ -79,7 +79,9 @@ def test_telemetry_arrives_with_its_properties_and_is_acknowledged() -> None:
             device = await hub.device()
             device.send(Publish(f"{EVENTS}a=1&b", b"20.5", qos=1, packet_id=3, retain=True))
             assert await device.next() == Puback(3)
-            assert hub.desk.said[1:] == [("telemetry", "pump-1", {"a": "1", "b": None, "mqtt-retain": "true"}, b"20.5")]
+            assert hub.backend.calls[1:] == [
+                ("telemetry", "pump-1", {"a": "1", "b": None, "mqtt-retain": "true"}, b"20.5")
+            ]
 
     run(main)
 
@@ -88,10 +90,10 @@ def test_a_message_that_is_not_taken_is_not_acknowledged() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             device = await hub.device()
-            hub.desk.refuses_telemetry = True
+            hub.backend.refuses_telemetry = True
             device.send(Publish(EVENTS, b"x", qos=1, packet_id=3), Pingreq())
             assert await device.is_dropped()
-            assert hub.desk.said == [("connected", "pump-1"), ("disconnected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1"), ("disconnected", "pump-1")]
 
     run(main)
 
@@ -104,7 +106,7 @@ def test_a_method_reaches_the_device_and_its_answer_the_caller() -> None:
             message = await device.message()
             assert message == Publish("$iothub/methods/POST/reboot%20now/?$rid=1", b'{"delay":5}')
             device.send(Publish("$iothub/methods/res/201/?$rid=1", b'{"ok":true}'))
-            assert await call == MethodAnswer(201, {"ok": True})
+            assert await call == MethodResult(201, {"ok": True})
 
     run(main)
 
@@ -116,7 +118,7 @@ def test_an_empty_answer_is_null() -> None:
             call = invoke(hub)
             await device.message()
             device.send(Publish("$iothub/methods/res/200/?$rid=1", b""))
-            assert await call == MethodAnswer(200, None)
+            assert await call == MethodResult(200, None)
 
     run(main)
 
@@ -150,7 +152,7 @@ def test_an_answer_to_another_device_s_method_ends_nothing() -> None:
             assert await other.next() == Puback(1)
             assert not call.done()
             device.send(Publish("$iothub/methods/res/200/?$rid=1", b"2"))
-            assert await call == MethodAnswer(200, 2)
+            assert await call == MethodResult(200, 2)
 
     run(main)
 
@@ -196,7 +198,7 @@ def test_a_report_that_is_none_is_refused_and_changes_nothing(body: bytes, numbe
             answer = await device.message()
             assert answer.topic == "$iothub/twin/res/400/?$rid=1"
             assert json.loads(answer.payload)["errorCode"] == number
-            assert (hub.desk.version, hub.desk.reported) == (1, {})
+            assert (hub.backend.version, hub.backend.reported) == (1, {})
 
     run(main)
 
@@ -225,7 +227,7 @@ def test_a_second_connection_of_a_device_ends_the_first() -> None:
             assert caught.value.fault.number == 404103
             second.send(Pingreq())
             assert await second.next() == Pingresp()
-            assert [what for what, _ in hub.desk.said] == ["connected", "disconnected", "connected"]
+            assert [what for what, _ in hub.backend.calls] == ["connected", "disconnected", "connected"]
 
     run(main)
 
@@ -263,7 +265,7 @@ def test_a_clean_session_forgets_what_was_listened_to_before() -> None:
             await (await hub.device("pump-1", METHODS, clean_session=False)).gone()
             await (await hub.device("pump-1", clean_session=True)).gone()
             await hub.device("pump-1", clean_session=False)  # finds no session: it says so in its CONNACK
-            assert not await hub.links.wait_until_answering(PUMP, 0)
+            assert not await hub.links.wait_until_ready(PUMP, 0)
 
     run(main)
 
@@ -284,7 +286,7 @@ def test_good_packets_ahead_of_a_malformed_one_count() -> None:
             device = await hub.device()
             device.writer.write(encode(Publish(EVENTS, b"x")) + b"\x00\x00")
             assert await device.is_dropped()
-            assert ("telemetry", "pump-1", {}, b"x") in hub.desk.said
+            assert ("telemetry", "pump-1", {}, b"x") in hub.backend.calls
 
     run(main)
 
@@ -304,21 +306,21 @@ def test_packets_may_come_byte_by_byte() -> None:
 def test_paho_connects_subscribes_answers_a_method_and_reads_its_twin() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
-            listens, twin = threading.Event(), threading.Event()
-            client = paho_client(listens, twin)
+            subscriptions_changed, twin = threading.Event(), threading.Event()
+            client = paho_client(subscriptions_changed, twin)
             client.connect_async("127.0.0.1", hub.port)
             client.loop_start()
             try:
-                await loop.run_in_executor(None, listens.wait, 30)
+                await loop.run_in_executor(None, subscriptions_changed.wait, 30)
                 answer = await within_limit(
                     hub.links.invoke(PUMP, "echo", [1, "ü"], response_timeout_s=300, connect_timeout_s=100)
                 )
-                assert answer == MethodAnswer(202, [1, "ü"])
+                assert answer == MethodResult(202, [1, "ü"])
                 client.publish("$iothub/twin/GET/?$rid=1")
                 assert await loop.run_in_executor(None, twin.wait, 30)
                 info = client.publish(f"{EVENTS}from=paho", "hello", qos=1)
                 await loop.run_in_executor(None, info.wait_for_publish, 30)
-                assert ("telemetry", "pump-1", {"from": "paho"}, b"hello") in hub.desk.said
+                assert ("telemetry", "pump-1", {"from": "paho"}, b"hello") in hub.backend.calls
             finally:
                 await loop.run_in_executor(None, client.disconnect)
                 await loop.run_in_executor(None, client.loop_stop)
@@ -327,7 +329,7 @@ def test_paho_connects_subscribes_answers_a_method_and_reads_its_twin() -> None:
     run(main)
 
 
-def paho_client(listens: threading.Event, twin: threading.Event) -> paho.Client:
+def paho_client(subscriptions_changed: threading.Event, twin: threading.Event) -> paho.Client:
     """A device by paho: it sends back what a method brings."""
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="pump-1", clean_session=False)
     client.username_pw_set("localhost/pump-1/?api-version=2021-04-12", GOOD_TOKEN)
@@ -343,6 +345,6 @@ def paho_client(listens: threading.Event, twin: threading.Event) -> paho.Client:
         client.subscribe([(each, 0) for each in ALL_FILTERS])
 
     client.on_connect = on_connect
-    client.on_subscribe = lambda *_: listens.set()
+    client.on_subscribe = lambda *_: subscriptions_changed.set()
     client.on_message = on_message
     return client

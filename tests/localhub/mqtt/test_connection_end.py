@@ -42,7 +42,7 @@ def test_what_may_not_be_ends_that_connection_alone(door: Door, data: bytes) -> 
             assert await device.is_dropped()
             other.send(Pingreq())
             assert await other.next() == Pingresp()
-            assert [what for what in hub.desk.said if what[0] == "telemetry"] == []
+            assert [what for what in hub.backend.calls if what[0] == "telemetry"] == []
             assert not hub.links.is_connected(PUMP)
 
     run(main)
@@ -91,7 +91,7 @@ def test_a_device_without_keep_alive_is_let_go_at_the_service_s_own_limit(door: 
 def test_a_connection_ends_with_its_token(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            hub.desk.token_ends = hub.clock.now()
+            hub.backend.token_ends = hub.clock.now()
             hub.clock.advance(-100)
             device = await hub.device(keep_alive_s=1000)
             hub.advance(98)
@@ -109,7 +109,7 @@ def test_a_dropped_device_is_off_line_at_once(door: Door) -> None:
             device = await hub.device("pump-1", METHODS)
             hub.links.drop(PUMP)
             assert not hub.links.is_connected(PUMP)
-            assert hub.desk.said[-1] == ("disconnected", "pump-1")
+            assert hub.backend.calls[-1] == ("disconnected", "pump-1")
             assert await device.is_dropped()
 
     run(main)
@@ -118,7 +118,7 @@ def test_a_dropped_device_is_off_line_at_once(door: Door) -> None:
 def test_a_device_that_does_not_read_is_let_go_and_the_others_are_served(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            hub.desk.reported = {"much": "x" * 200_000}
+            hub.backend.reported = {"much": "x" * 200_000}
             device = await hub.device("pump-1", *ALL_FILTERS)
             device.stop_reading()
             question = encode(Publish("$iothub/twin/GET/?$rid=1", b""))
@@ -134,7 +134,7 @@ def test_a_device_that_does_not_read_is_let_go_and_the_others_are_served(door: D
 def test_a_device_that_does_not_take_its_last_bytes_is_cut(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            hub.desk.reported = {"much": "x" * 3_000_000}
+            hub.backend.reported = {"much": "x" * 3_000_000}
             device = await hub.device("pump-1", *ALL_FILTERS)
             device.stop_reading()
             device.send(Publish("$iothub/twin/GET/?$rid=1", b""), Disconnect())
@@ -158,7 +158,7 @@ def test_a_will_is_sent_when_the_device_goes_without_a_farewell(door: Door, fare
                 await device.gone()
             await hub.until_said("disconnected", "pump-1")
             will = ("telemetry", "pump-1", {"why": "lost", "iothub-MessageType": "Will"}, b"gone")
-            assert (will in hub.desk.said) is not farewell
+            assert (will in hub.backend.calls) is not farewell
 
     run(main)
 
@@ -168,7 +168,7 @@ def test_a_device_that_sends_much_at_once_does_not_hold_the_others_up_and_nothin
         async with listening(loop) as hub:
 
             def count() -> int:
-                return sum(what[0] == "telemetry" for what in hub.desk.said)
+                return sum(what[0] == "telemetry" for what in hub.backend.calls)
 
             much, other = await hub.device("pump-1"), await hub.device("pump-2")
             much.writer.write(encode(Publish(EVENTS, b"x")) * 1000)

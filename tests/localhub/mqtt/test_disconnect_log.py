@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.errors import StoreTrouble
+from azext_iotjobs.localhub.errors import StoreUnavailable
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.connection import CONNECT_LIMIT_S, MAX_PACKET_BYTES
-from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, EndLog, LineBudget, shown
+from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
@@ -124,7 +124,7 @@ def test_that_the_hub_cannot_read_what_it_has_of_a_device_is_in_the_log(
 ) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            hub.desk.is_damaged = True
+            hub.backend.is_damaged = True
             device = await hub.wire()
             device.send(hello())
             assert await device.is_dropped()
@@ -150,7 +150,7 @@ async def doubled(hub: Hub, device: RawDevice) -> None:
 
 
 async def refused(hub: Hub, device: RawDevice) -> None:
-    hub.desk.refuses_telemetry = True
+    hub.backend.refuses_telemetry = True
     device.send(Publish(EVENTS, b"x"))
 
 
@@ -170,7 +170,7 @@ def test_what_time_or_another_does_to_a_connection_is_in_the_log(
 
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            hub.desk.token_ends = hub.clock.now()
+            hub.backend.token_ends = hub.clock.now()
             hub.clock.advance(-600)
             device = await hub.device()
             await happen(hub, device)  # type: ignore[misc]
@@ -232,7 +232,7 @@ def test_a_text_frame_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_same_of_the_same_client_is_told_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
-    log = EndLog(lambda: now[0])
+    log = DisconnectLog(lambda: now[0])
     for second in range(121):
         now[0] = float(second)
         log.note("pump-1", "it was not let in: no")
@@ -242,7 +242,7 @@ def test_the_same_of_the_same_client_is_told_of_once_a_minute(caplog: pytest.Log
 
 
 def test_other_mistakes_are_told_of_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    log = EndLog(lambda: 0.0)
+    log = DisconnectLog(lambda: 0.0)
     for client in ("pump-1", "pump-2", None):
         for reason in ("one", "another"):
             log.note(client, reason)
@@ -251,7 +251,7 @@ def test_other_mistakes_are_told_of_at_once(caplog: pytest.LogCaptureFixture) ->
 
 def test_a_hostile_client_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
-    log = EndLog(lambda: now[0])
+    log = DisconnectLog(lambda: now[0])
     for number in range(100_000):
         now[0] = number / 100  # for 1,000 seconds
         log.note(f"{'x' * 60_000}{number}" if number % 100 == 0 else str(number), "\x1b]0;title\x07" * (number % 3))
@@ -264,7 +264,7 @@ def test_a_hostile_client_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) 
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.sampled_from("abc")), max_size=300))
 def test_every_end_is_shown_or_counted_later(ends: list[tuple[float, str]]) -> None:
-    budget, now, written, counted, last_of = LineBudget(), 0.0, 0, 0, dict[str, float]()
+    budget, now, written, counted, last_of = LogRateLimit(), 0.0, 0, 0, dict[str, float]()
     for gap_s, line in ends:
         now += gap_s
         left_out = budget.take(line, now)
@@ -279,7 +279,7 @@ def test_every_end_is_shown_or_counted_later(ends: list[tuple[float, str]]) -> N
 
 @given(st.text())
 def test_whatever_a_client_says_is_one_safe_line(text: str) -> None:
-    assert shown(text).isascii() and shown(text).isprintable() and len(shown(text)) < 200
+    assert quoted(text).isascii() and quoted(text).isprintable() and len(quoted(text)) < 200
 
 
 def test_a_packet_after_the_end_changes_nothing(caplog: pytest.LogCaptureFixture, door: Door) -> None:
@@ -299,11 +299,11 @@ def test_a_client_that_is_put_off_by_the_hubs_own_trouble_is_not_blamed(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, door: Door
 ) -> None:
     def in_trouble(*_: object) -> None:
-        raise StoreTrouble("the disk is full")
+        raise StoreUnavailable("the disk is full")
 
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            monkeypatch.setattr(hub.desk, "kept_filters", in_trouble)
+            monkeypatch.setattr(hub.backend, "kept_filters", in_trouble)
             device = await hub.wire()
             device.send(hello())
             assert await device.next() == Connack(session_present=False, return_code=3)

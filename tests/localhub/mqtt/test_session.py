@@ -26,14 +26,14 @@ from azext_iotjobs.localhub.mqtt.session import (
     KEEP_ALIVE_CAP_S,
     MAX_MESSAGE_BYTES,
     MAX_SUBSCRIPTIONS,
-    Admit,
+    Acknowledged,
+    Authenticate,
     Close,
     Received,
     Send,
     Session,
     State,
     SubscriptionsChanged,
-    Taken,
     parse_host,
 )
 from azext_iotjobs.localhub.mqtt.topics import Telemetry
@@ -49,7 +49,7 @@ SAMPLES: tuple[Packet, ...] = (
     Disconnect(),
 )  # fmt: skip
 GOES_ON = {
-    (State.NEW, Connect): State.ADMITTING,
+    (State.NEW, Connect): State.AUTHENTICATING,
     (State.OPEN, Publish): State.OPEN,
     (State.OPEN, Puback): State.OPEN,
     (State.OPEN, Subscribe): State.OPEN,
@@ -94,7 +94,7 @@ def test_every_packet_in_every_state_goes_on_or_ends_the_connection(state: State
 
 def test_a_good_connect_asks_for_admission_and_then_says_welcome() -> None:
     session = Session()
-    assert session.on_packet(CONNECT) == [Admit(Address("pump-1"), "hub", "token")]
+    assert session.on_packet(CONNECT) == [Authenticate(Address("pump-1"), "hub", "token")]
     assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
     assert session.state is State.OPEN
 
@@ -104,7 +104,7 @@ def test_a_token_is_not_shown() -> None:
 
 
 def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
-    session = session_in(State.ADMITTING)
+    session = session_in(State.AUTHENTICATING)
     told, end = session.refuse("wrong key")
     assert told == Send(Connack(session_present=False, return_code=5)) and isinstance(end, Close)
     assert session.state is State.CLOSED
@@ -169,7 +169,7 @@ def test_a_user_name_gives_the_host_if_it_names_the_client(username: str, host: 
 
 def test_a_module_connects_under_its_own_name() -> None:
     wish = Session().on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
-    assert wish == [Admit(Address("pump-1", "motor"), "hub", "token")]
+    assert wish == [Authenticate(Address("pump-1", "motor"), "hub", "token")]
 
 
 @pytest.mark.parametrize(("asked_s", "silence_s"), [(60, 90), (1, 1.5), (0, 1767), (1177, 1765.5), (1740, 1767)])
@@ -216,7 +216,7 @@ def test_subscriptions_are_granted_with_qos_1_at_most_and_answered_before_anythi
     filters = ((METHODS, 0), (TWIN, 1), ("devices/pump-1/messages/devicebound/#", 2))
     assert session.on_packet(Subscribe(4, filters)) == [Send(Suback(4, (0, 1, 1))), SubscriptionsChanged()]
     assert session.subscriptions == {METHODS: 0, TWIN: 1, MESSAGES: 1}
-    assert session.answers_methods and session.hears_messages
+    assert session.accepts_methods and session.accepts_messages
 
 
 def test_a_filter_that_may_not_be_ends_the_connection_and_grants_none_of_its_packet() -> None:
@@ -236,14 +236,14 @@ def test_unsubscribing_ends_a_subscription_before_it_is_answered() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(4, ((METHODS, 0), (TWIN, 0))))
     assert session.on_packet(Unsubscribe(5, (METHODS, "never/held"))) == [SubscriptionsChanged(), Send(Unsuback(5))]
-    assert session.subscriptions == {TWIN: 0} and not session.answers_methods
+    assert session.subscriptions == {TWIN: 0} and not session.accepts_methods
 
 
 def test_a_session_that_is_not_clean_finds_its_subscriptions_again() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
     assert session.accept({METHODS: 1}) == [Send(Connack(session_present=True, return_code=0))]
-    assert session.subscriptions == {METHODS: 1} and session.answers_methods
+    assert session.subscriptions == {METHODS: 1} and session.accepts_methods
 
 
 def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
@@ -279,16 +279,16 @@ def test_a_message_is_held_until_its_own_acknowledgement() -> None:
     first, second = (session.deliver("devices/pump-1/messages/devicebound/", b"x", token) for token in ("t1", "t2"))
     packets = [effect.packet for effect in (*first, *second)]
     assert [(packet.qos, packet.packet_id) for packet in packets] == [(1, 1), (1, 2)]
-    assert session.on_packet(Puback(2)) == [Taken("t2")]
+    assert session.on_packet(Puback(2)) == [Acknowledged("t2")]
     assert session.on_packet(Puback(2)) == session.on_packet(Puback(99)) == []
-    assert session.on_packet(Puback(1)) == [Taken("t1")]
+    assert session.on_packet(Puback(1)) == [Acknowledged("t1")]
 
 
 def test_a_message_without_qos_is_taken_once_it_is_sent() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(1, ((MESSAGES, 0),)))
     topic = "devices/pump-1/messages/devicebound/"
-    assert session.deliver(topic, b"x", "t1") == [Send(Publish(topic, b"x")), Taken("t1")]
+    assert session.deliver(topic, b"x", "t1") == [Send(Publish(topic, b"x")), Acknowledged("t1")]
 
 
 def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
@@ -300,7 +300,7 @@ def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
         (sent,) = session.deliver(topic, b"", "goes")
         assert sent.packet.packet_id != 1
         session.on_packet(Puback(sent.packet.packet_id))
-    assert session.on_packet(Puback(1)) == [Taken("stays")]
+    assert session.on_packet(Puback(1)) == [Acknowledged("stays")]
 
 
 def test_nothing_is_delivered_to_who_does_not_listen() -> None:
@@ -320,7 +320,7 @@ def test_a_module_does_not_listen_for_its_device_or_another_module(name: str) ->
 def test_a_module_hears_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
     session = module_session()
     assert session.on_packet(Subscribe(1, ((name, 0),)))[0] == Send(Suback(1, (0,)))
-    assert not session.hears_messages
+    assert not session.accepts_messages
 
 
 def module_session() -> Session:
@@ -341,9 +341,9 @@ def test_a_message_comes_with_the_highest_qos_that_was_granted_to_a_filter_which
     (sent,) = session.deliver(topic, b"x", "t1")
     assert sent == Send(Publish(topic, b"x", qos=1, packet_id=1))
     session.on_packet(Unsubscribe(4, ("devices/+/messages/#",)))
-    assert session.deliver(topic, b"x", "t2") == [Send(Publish(topic, b"x")), Taken("t2")]
+    assert session.deliver(topic, b"x", "t2") == [Send(Publish(topic, b"x")), Acknowledged("t2")]
     session.on_packet(Unsubscribe(5, (MESSAGES, "#")))
-    assert session.deliver(topic, b"x", "t3") == [] and not session.hears_messages
+    assert session.deliver(topic, b"x", "t3") == [] and not session.accepts_messages
 
 
 def test_unsubscribing_from_one_of_two_filters_leaves_what_the_other_covers() -> None:
@@ -351,7 +351,7 @@ def test_unsubscribing_from_one_of_two_filters_leaves_what_the_other_covers() ->
     session.on_packet(Subscribe(1, ((WIDE, 0), (NARROW, 0))))
     session.on_packet(Unsubscribe(2, (WIDE,)))
     heard = {name: session.qos_of(f"$iothub/methods/POST/{name}/?$rid=1") for name in ("reboot", "other")}
-    assert heard == {"reboot": 0, "other": None} and session.answers_methods
+    assert heard == {"reboot": 0, "other": None} and session.accepts_methods
     assert session.qos_of("$iothub/twin/res/200/?$rid=1") is None
 
 
@@ -367,7 +367,7 @@ def test_a_kept_session_finds_wide_filters_again_and_not_those_that_are_no_longe
     session.on_packet(connect(clean_session=False))
     session.accept({WIDE: 1, "devices/pump-2/#": 1, "#": 0})
     assert session.filters() == {WIDE: 1, "#": 0}
-    assert session.answers_methods and session.hears_messages
+    assert session.accepts_methods and session.accepts_messages
 
 
 def test_subscriptions_are_bounded() -> None:
@@ -408,5 +408,5 @@ def test_a_module_listens_to_five_things() -> None:
     ],
 )
 def test_a_user_name_may_announce_a_model(username: str, model_id: str | None) -> None:
-    (admit,) = Session().on_packet(connect(username=username))
-    assert admit.model_id == model_id
+    (authenticate,) = Session().on_packet(connect(username=username))
+    assert authenticate.model_id == model_id

@@ -16,13 +16,13 @@ IN, PUT_OFF, REFUSED = (Connack(session_present=False, return_code=code) for cod
 
 def one_a_second(hub: Hub, throttle: Throttle, *, queue_s: float = 10) -> None:
     others = {each: Quota(rate=1000, burst=1000) for each in Throttle}
-    hub.desk.quotas = Quotas({**others, throttle: Quota(rate=1, burst=1, queue_s=queue_s)}, hub.clock)
+    hub.backend.quotas = Quotas({**others, throttle: Quota(rate=1, burst=1, queue_s=queue_s)}, hub.clock)
 
 
 async def until_asked(hub: Hub, throttle: Throttle, times: int) -> None:
     async def look() -> None:
-        assert hub.desk.quotas is not None
-        meter = hub.desk.quotas.meters[throttle]
+        assert hub.backend.quotas is not None
+        meter = hub.backend.quotas.meters[throttle]
         while meter.passed + meter.refused < times:
             await asyncio.sleep(0)
 
@@ -42,7 +42,7 @@ def test_connections_come_in_late_and_then_are_put_off(door: Door) -> None:
             later.send(hello("pump-3"))
             assert await later.next() == PUT_OFF
             assert await later.is_dropped()
-            assert hub.desk.said == [("connected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1")]
             hub.advance(1)
             assert await late.next() == IN
             await hub.until_said("connected", "pump-2")
@@ -53,7 +53,7 @@ def test_connections_come_in_late_and_then_are_put_off(door: Door) -> None:
 def test_the_hundred_and_first_connection_within_a_second_waits_in_the_smallest_tier() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
-            hub.desk.quotas = Quotas(quotas(Sku.S1, 1), hub.clock)
+            hub.backend.quotas = Quotas(quotas(Sku.S1, 1), hub.clock)
             for number in range(100):
                 await hub.device(f"pump-{number}")
             late = await hub.wire()
@@ -87,10 +87,10 @@ def test_a_device_that_is_disabled_while_it_waits_does_not_come_in() -> None:
             late = await hub.wire()
             late.send(hello("pump-2"))
             await until_asked(hub, Throttle.CONNECTIONS, 2)
-            hub.desk.is_shut = True
+            hub.backend.refuses_everyone = True
             hub.advance(1)
             assert await late.next() == REFUSED
-            assert hub.desk.said == [("connected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1")]
 
     run(main)
 
@@ -107,8 +107,8 @@ def test_telemetry_is_acknowledged_late_in_order_and_what_is_behind_it_waits_too
             assert await device.next() == Puback(1)
             for number in (2, 3):
                 await until_asked(hub, Throttle.SENDS, number)
-                told = [said for said in hub.desk.said if said[0] == "telemetry"]
-                assert [said[3] for said in told] == [str(each).encode() for each in range(1, number)]
+                told = [calls for calls in hub.backend.calls if calls[0] == "telemetry"]
+                assert [calls[3] for calls in told] == [str(each).encode() for each in range(1, number)]
                 hub.advance(1)
                 assert await device.next() == Puback(number)
             assert await device.next() == Pingresp()
@@ -121,8 +121,8 @@ def test_a_hub_that_holds_a_packet_does_not_take_it_for_silence() -> None:
         async with listening(loop) as hub:
             one_a_second(hub, Throttle.SENDS)
             device = await hub.device(keep_alive_s=2)
-            assert hub.desk.quotas is not None
-            hub.desk.quotas.wait_s(Throttle.SENDS, 6)
+            assert hub.backend.quotas is not None
+            hub.backend.quotas.wait_s(Throttle.SENDS, 6)
             device.send(Publish(EVENTS, b"", qos=1, packet_id=1))
             await until_asked(hub, Throttle.SENDS, 2)
             hub.advance(4)  # 3 are too many for one that says nothing
@@ -144,7 +144,9 @@ def test_telemetry_for_which_the_queue_has_no_room_ends_the_connection_and_is_no
             device.send(Publish(EVENTS, b"1", qos=1, packet_id=1), Publish(EVENTS, b"2", qos=1, packet_id=2))
             assert await device.next() == Puback(1)
             assert await device.is_dropped()
-            assert [said for said in hub.desk.said if said[0] == "telemetry"] == [("telemetry", "pump-1", {}, b"1")]
+            assert [calls for calls in hub.backend.calls if calls[0] == "telemetry"] == [
+                ("telemetry", "pump-1", {}, b"1")
+            ]
 
     run(main)
 
@@ -160,7 +162,7 @@ def test_a_device_whose_connection_is_ended_while_its_message_waits_sends_nothin
             hub.links.drop_all()
             hub.advance(5)
             assert await device.is_dropped()
-            assert sum(said[0] == "telemetry" for said in hub.desk.said) == 1
+            assert sum(calls[0] == "telemetry" for calls in hub.backend.calls) == 1
 
     run(main)
 
@@ -182,12 +184,12 @@ def test_a_twin_is_answered_late_and_then_with_429(throttle: Throttle, topic: st
             await device.message()
             device.send(Publish(f"{topic}2", body))
             await until_asked(hub, throttle, 2)
-            before = hub.desk.version
+            before = hub.backend.version
             other.send(Publish(f"{topic}3", body, qos=1, packet_id=9))
             refused = await other.message()
             assert refused.topic == "$iothub/twin/res/429/?$rid=3" and b"429003" in refused.payload
             assert await other.next() == Puback(9)
-            assert hub.desk.version == before
+            assert hub.backend.version == before
             hub.advance(1)
             assert (await device.message()).topic.startswith(answer)
 

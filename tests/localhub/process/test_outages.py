@@ -4,21 +4,21 @@ import logging
 
 import pytest
 
-from azext_iotjobs.localhub.process.outages import SAY_AGAIN_AFTER_S, Troubles
+from azext_iotjobs.localhub.process.outages import LOG_AGAIN_AFTER_S, Outages
 
 
 def test_what_comes_and_goes_is_logged_once_in_a_while_with_its_end(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
-    troubles = Troubles(now_s=lambda: now[0])
+    outages = Outages(now_s=lambda: now[0])
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            troubles.begin("hub.db", "the disk is full", "It goes on.")
-            assert [each.what for each in troubles.current()] == ["hub.db"]
+            outages.begin("hub.db", "the disk is full", "It goes on.")
+            assert [each.what for each in outages.current()] == ["hub.db"]
             now[0] += 2
-            troubles.end("hub.db")
-            assert troubles.current() == []
-        now[0] += SAY_AGAIN_AFTER_S
-        troubles.begin("hub.db", "the disk is full", "It goes on.")
+            outages.end("hub.db")
+            assert outages.current() == []
+        now[0] += LOG_AGAIN_AFTER_S
+        outages.begin("hub.db", "the disk is full", "It goes on.")
     begun = "hub.db: the disk is full. It goes on."
     assert [each.getMessage() for each in caplog.records] == [
         begun,

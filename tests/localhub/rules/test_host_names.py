@@ -3,7 +3,7 @@
 import pytest
 
 from azext_iotjobs.localhub.errors import HubError
-from azext_iotjobs.localhub.rules.host_names import HostNames, Side
+from azext_iotjobs.localhub.rules.host_names import ClientKind, HostNames
 
 NAMES = HostNames("127.0.0.1", 8443, 8883)
 
@@ -41,10 +41,10 @@ def test_a_hub_at_another_address_is_not_localhost_itself() -> None:
     assert "127.0.0.9:8443" in other and "localhost" not in other and "127.0.0.1" not in other
 
 
-@pytest.mark.parametrize("side", Side)
-def test_a_name_that_is_for_one_side_refuses_the_other_and_names_the_right_one(side: Side) -> None:
-    (other,) = {*Side} - {side}
+@pytest.mark.parametrize("side", ClientKind)
+def test_a_name_that_is_for_one_side_refuses_the_other_and_names_the_right_one(side: ClientKind) -> None:
+    (other,) = {*ClientKind} - {side}
     for host in ("localhost:8443", "h.localhost", f"h.{side.value}.localhost:8443", "10.0.0.1", "device.localhost"):
-        NAMES.check_side(host, side)
+        NAMES.check_client(host, side)
     with pytest.raises(HubError, match=rf"h\.{side.value}\.localhost"):
-        NAMES.check_side(f"H.{other.value}.localhost:8443", side)
+        NAMES.check_client(f"H.{other.value}.localhost:8443", side)

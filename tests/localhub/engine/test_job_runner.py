@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.engine.job_runner import JobRunner
+from azext_iotjobs.localhub.engine.links import Links, MethodResult
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.engine.runner import Runner
 from azext_iotjobs.localhub.engine.selector import Selector
-from azext_iotjobs.localhub.engine.twin_service import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobStatus, JobType, MethodSpec
 from azext_iotjobs.localhub.rules.twin import new_twin
@@ -41,7 +41,7 @@ class HandClock(HubClock):
 class Device:
     """A link whose device answers at once, or never."""
 
-    answers_methods = True
+    accepts_methods = True
 
     def __init__(self, hub: "House", device_id: str, status: int | None = 200) -> None:
         self.address = Address(device_id)
@@ -50,12 +50,12 @@ class Device:
         self._hub = hub
         self._status = status
         hub.links.attach(self)
-        hub.links.listens(self)
+        hub.links.subscriptions_changed(self)
 
     def call_method(self, rid: str, name: str, payload: str) -> bool:
         self.calls.append(f"{name} {payload}")
         if self._status is not None:
-            answer = MethodAnswer(self._status, {"ok": True})
+            answer = MethodResult(self._status, {"ok": True})
             asyncio.get_running_loop().call_soon(self._hub.links.answer, self.address, rid, answer)
         return True
 
@@ -76,8 +76,8 @@ class House:
         self.jobs = Jobs(database)
         rows = Twins(database)
         self.identities = Identities(database, rows)
-        self.twins = TwinDesk(rows, self.links, clock)
-        self.runner = Runner(database, self.jobs, Selector(database), self.twins, self.links, clock, quotas)
+        self.twins = TwinService(rows, self.links, clock)
+        self.runner = JobRunner(database, self.jobs, Selector(database), self.twins, self.links, clock, quotas)
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "House":
@@ -249,7 +249,7 @@ def test_a_cancelled_job_never_runs() -> None:
             device = Device(hub, "a")
             hub.start(start_at=START + timedelta(hours=1))
             await hub.until(lambda: hub.status() is JobStatus.SCHEDULED)
-            hub.jobs.move("job", JobStatus.CANCELLED, ended_at=clock.now())
+            hub.jobs.set_status("job", JobStatus.CANCELLED, ended_at=clock.now())
             clock.at = START + timedelta(hours=2)
             hub.start("other")
             await hub.until(lambda: hub.status("other") is JobStatus.COMPLETED)
@@ -325,8 +325,12 @@ def test_a_real_device_is_called_once_though_the_hub_is_killed_during_the_call(t
         ):
             wait_until("the job has ended", lambda: again.ok("GET", "/jobs/v2/job")["status"] == "completed")
             assert (silent.calls, away.calls) == ([], [("reboot", None)])
-        tally = again.ok("GET", "/jobs/v2/job")["deviceJobStatistics"]
-        assert (tally["deviceCount"], tally["succeededCount"], tally["failedCount"]) == (2, 1, 1)
+        counts = again.ok("GET", "/jobs/v2/job")["deviceJobStatistics"]
+        assert (counts["deviceCount"], counts["succeededCount"], counts["failedCount"]) == (
+            2,
+            1,
+            1,
+        )
 
 
 def test_deleting_or_disabling_a_device_ends_its_connection(tmp_path: Path) -> None:

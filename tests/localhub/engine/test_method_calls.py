@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.engine.calls import CALLS_AT_ONCE, ROWS_AT_ONCE, Calls
-from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.engine.links import Links, MethodResult
+from azext_iotjobs.localhub.engine.method_calls import CALLS_AT_ONCE, ROWS_AT_ONCE, MethodCalls
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobType, MethodSpec
 from azext_iotjobs.localhub.store.database import Database
@@ -57,7 +57,7 @@ class Fleet:
         job = self.jobs.get("job")
         assert job is not None
         return asyncio.get_running_loop().create_task(
-            Calls(job, REBOOT, self.jobs, self.links, self.clock).run()
+            MethodCalls(job, REBOOT, self.jobs, self.links, self.clock).run()
         )  # fmt: skip
 
     def come(self, *device_ids: str, answers: bool = True) -> None:
@@ -69,7 +69,7 @@ class Fleet:
 
     def answer(self, device_id: str) -> None:
         rid = self.in_flight.pop(device_id)
-        self.links.answer(Address(device_id), rid, MethodAnswer(200, {"from": device_id}))
+        self.links.answer(Address(device_id), rid, MethodResult(200, {"from": device_id}))
 
     def called(self, device_id: str, rid: str) -> None:
         row = self.database.row("SELECT status FROM device_jobs WHERE device_id = ?", (device_id,))
@@ -86,7 +86,7 @@ class Fleet:
 class Device:
     """A link whose device answers in the next turn of the loop, or when it is told to."""
 
-    answers_methods = True
+    accepts_methods = True
     accepts_messages = False
 
     def __init__(self, fleet: Fleet, device_id: str, *, answers: bool) -> None:

@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.localhub.engine.test_job_runner import Device, HandClock, House
 
-from azext_iotjobs.localhub.engine.calls import CALLS_AT_ONCE
+from azext_iotjobs.localhub.engine.method_calls import CALLS_AT_ONCE
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.job import DeviceStatus, JobStatus, JobType, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Quota, Throttle
 from azext_iotjobs.localhub.store.database import Database
 from tests.helpers.moved_loop import MovedLoop
 from tests.helpers.moved_loop import run as run_moved
-from tests.localhub.engine.test_runner import Device, HandClock, House
 
 IDS = ("a", "b", "c", "d", "e")
 KINDS: dict[JobType, dict[str, Any]] = {
@@ -122,7 +122,7 @@ def test_a_job_that_is_forgotten_leaves_its_turns_to_the_next() -> None:
         paced.house.start("first")
         await paced.advance(0)
         paced.house.runner.forget(["first"])
-        paced.house.jobs.move("first", JobStatus.FAILED)
+        paced.house.jobs.set_status("first", JobStatus.FAILED)
         paced.house.start("second", **KINDS[JobType.TWIN])
         await paced.advance(2)
         assert paced.done("second") >= 1
