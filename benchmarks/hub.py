@@ -297,10 +297,15 @@ def _measure(
     count, messages, calls = load
     create(hub, ids)
     fleet = Fleet(hub.door(is_websocket=is_websocket), ids)
+
+    def two_jobs() -> None:
+        for number in range(2):
+            job(hub, fleet, ids, f"job-{number}")
+
     with_fleet: dict[str, Callable[[], None]] = {
         "telemetry": lambda: telemetry(hub, fleet, max(1, messages // count)),
         "methods": lambda: methods(hub, ids, calls),
-        "job": lambda: [job(hub, fleet, ids, f"job-{number}") for number in range(2)] and None,
+        "job": two_jobs,
         "twins": lambda: twins(hub, ids, "twins"),
         "restart": lambda: restart(hub),
     }

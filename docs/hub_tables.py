@@ -4,10 +4,11 @@
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, NotServed
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
@@ -24,22 +25,30 @@ def page(written: str) -> str:
     """The page with its made parts made anew."""
     for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
         part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
+        written, count = re.subn(part, partial(_with_table, table), written, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
     return written
 
 
+def _with_table(table: str, found: re.Match[str]) -> str:
+    return found[1] + table + found[2]
+
+
 def _routes() -> str:
     rows = [
-        f"| {each.verb} | `{each.path}` | {_who(each.who)} | {_metered(each.throttle)} | {each.what} |\n"
+        f"| {each.verb} | `{each.path}` | {_who(each.caller)} | {_metered(each.throttle)} | {each.what} |\n"
         for each in ROUTES
     ]
     missing = [
-        f"| {', '.join(each.verbs)} | `{each.path}` | {_who(each.who)} | – | **501**, no {each.feature}: {each.why} |\n"
+        f"| {', '.join(each.verbs)} | `{each.path}` | {_who(each.caller)} | – | {_not_served(each)} |\n"
         for each in NOT_SERVED
     ]
     return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
+
+
+def _not_served(each: NotServed) -> str:
+    return f"**501**, no {each.feature}: {each.why}"
 
 
 def _tiers() -> str:

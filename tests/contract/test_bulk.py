@@ -133,11 +133,12 @@ def test_both_keys_are_renewed_at_once(hub: HubProcess, name: str) -> None:
 def test_keys_that_cannot_be_renewed_are_told(hub: HubProcess, name: str) -> None:
     hub.new_device(f"{name}-x", authentication={"type": "certificateAuthority"})
     hub.new_device(name)
-    request = {"policyKey": "primaryKey", "devices": [{"id": f"{name}-x"}, {"id": "nobody"}]}
+    devices = [{"id": f"{name}-x"}, {"id": "nobody"}]
+    request: dict[str, Any] = {"policyKey": "primaryKey", "devices": devices}
     answer = hub.request("POST", "/devices/keys/regenerate", request)
     assert (answer.status_code, codes(answer.json())) == (
         400, {f"{name}-x": "ArgumentInvalid", "nobody": "DeviceNotFound"},
     )  # fmt: skip
-    request["devices"].append({"id": name})
+    devices.append({"id": name})
     assert hub.request("POST", "/devices/keys/regenerate", request).status_code == 207
     assert hub.refused("POST", "/devices/keys/regenerate", {**request, "policyKey": "swap"})[0] == 400

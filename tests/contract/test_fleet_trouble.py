@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -104,6 +105,9 @@ def test_what_the_hub_acknowledged_it_has_over_cut_connections(start: Callable[.
             there.extend((each["deviceId"], number_of(each)) for each in page)
         return len(there)
 
+    def is_past(aim: int) -> bool:
+        return collect() > aim
+
     with (
         far_hub(hub.ports[1], 0.1) as far,
         fleet_of(hub, ids, mqttPort=far.port, messages=100_000, intervalSeconds=0.5, remembers=True) as fleet,
@@ -111,7 +115,7 @@ def test_what_the_hub_acknowledged_it_has_over_cut_connections(start: Callable[.
         for _ in range(3):
             all_ready(fleet, 50)
             aim = collect() + 100
-            wait_until("some are sent", lambda aim=aim: collect() > aim)
+            wait_until("some are sent", partial(is_past, aim))
             far.cut()
             wait_until("the cut is seen", lambda: collect() and fleet.counts()["ready"] < 50)
         all_ready(fleet, 50)

@@ -57,7 +57,12 @@ def test_a_method_job_calls_each_device_and_keeps_what_it_answered(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:  # fmt: skip
     called: list[Any] = []
-    connect(name).answer_methods(lambda method, value: called.append((method, value)) or (500, {"why": "tired"}))
+
+    def reboot(method: str, value: Any) -> tuple[int, Any]:
+        called.append((method, value))
+        return 500, {"why": "tired"}
+
+    connect(name).answer_methods(reboot)
     hub.ok("PUT", f"/jobs/v2/{name}", method_job(f"deviceId = '{name}'", maxExecutionTimeInSeconds=60))
     job = hub.wait_for_job(name)
     # The device said 500: for the hub it has answered, and so succeeded.
@@ -173,7 +178,7 @@ def test_a_bad_condition_is_taken_and_fails_later_with_its_place(hub: HubProcess
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused_and_not_kept(
-    hub: HubProcess, name: str, change: dict, refusal: str
+    hub: HubProcess, name: str, change: dict[str, Any], refusal: str
 ) -> None:  # fmt: skip
     assert hub.refused("PUT", f"/jobs/v2/{name}", {**twin_job("*"), **change}) == (400, refusal)
     assert hub.ok("GET", f"/jobs/v2/{name}")["status"] == "unknown"

@@ -139,7 +139,7 @@ def test_late_double_and_foreign_answers_change_nothing(hub: HubProcess, name: s
     ],
 )
 def test_bad_calls_are_refused_and_reach_no_device(
-    hub: HubProcess, name: str, connect: Connect, members: dict
+    hub: HubProcess, name: str, connect: Connect, members: dict[str, Any]
 ) -> None:  # fmt: skip
     device = connect(name)
     device.subscribe("$iothub/methods/POST/#")

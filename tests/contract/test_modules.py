@@ -240,7 +240,7 @@ def test_connected_devices_are_counted_without_modules(
 
 def test_the_modules_of_an_edge_device_are_set_in_one_request(hub: HubProcess, name: str) -> None:
     hub.new_device(name, capabilities={"iotEdge": True})
-    routes = {"routes": {"up": "FROM /* INTO $upstream"}, "timeToLive": 7200}
+    routes: dict[str, Any] = {"routes": {"up": "FROM /* INTO $upstream"}, "timeToLive": 7200}
     content = {
         "$edgeAgent": {"properties.desired": {"modules": {"sensor": {"type": "docker"}}}},
         "$edgeHub": {"properties.desired": routes},

@@ -266,7 +266,8 @@ def test_a_will_is_sent_for_who_goes_without_a_word_and_not_for_who_says_goodbye
     wait_for_connection_state(hub, name, "Disconnected")
     assert hub.events_of(name) == []
     rude = connect(name, will=will)
-    rude.client.socket().shutdown(socket.SHUT_RDWR)
+    connection: Any = rude.client.socket()
+    connection.shutdown(socket.SHUT_RDWR)
     event = wait_for_event(hub, name)
     assert base64.b64decode(event["body"]) == b"bye"
     assert event["properties"] == {"why": "gone", "iothub-MessageType": "Will"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
@@ -85,7 +86,7 @@ def test_a_client_id_that_names_nobody_is_refused(hub: HubProcess, name: str, cl
 def test_mqtt_5_is_refused_and_let_go(hub: HubProcess, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     ended: list[Any] = []
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
     client.tls_set_context(ssl.create_default_context(cafile=hub.ca))
     client.username_pw_set(f"localhost/{name}/?api-version=2020-10-01-preview", sas(key, f"localhost/devices/{name}"))
     client.on_connect = lambda _c, _u, _f, reason, _p: ended.append(reason.is_failure)
@@ -125,11 +126,10 @@ def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(
 
     def visit(*, clean: bool) -> MqttDevice:
         device = MqttDevice(hub, name, key_of(hub, name), clean_session=clean)
-        known = device.client.on_connect
+        known: Any = device.client.on_connect
 
         def on_connect(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
             sessions.append(flags.session_present)
-            assert known is not None
             known(client, data, flags, reason, properties)
 
         device.client.on_connect = on_connect

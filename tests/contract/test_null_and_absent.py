@@ -56,13 +56,16 @@ def test_a_module_s_section_is_emptied_like_a_device_s(hub: HubProcess, name: st
     assert data(after, "tags") == data(after, "desired") == {}
 
 
+EMPTIED: tuple[dict[str, Any], ...] = ({"tags": None}, {"properties": {"desired": None}})
+
+
 def test_a_job_empties_a_section_too_and_shows_that_it_does(
     hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
 ) -> None:
     device = connect(name)
     hub.ok("PATCH", f"/twins/{name}", {"tags": {"a": 1}, "properties": {"desired": {"a": 1}}})
     device.subscribe(DESIRED)
-    for number, patch in enumerate(({"tags": None}, {"properties": {"desired": None}})):
+    for number, patch in enumerate(EMPTIED):
         job = {
             "type": "scheduleUpdateTwin",
             "queryCondition": f"deviceId = '{name}'",
@@ -188,7 +191,7 @@ def test_a_device_that_is_not_there_needs_no_etag_to_be_made(hub: HubProcess, na
 # --- every member of every body
 
 
-IDENTITY = {
+IDENTITY: dict[str, Any] = {
     "deviceId": None,
     "status": "enabled",
     "statusReason": "r",
@@ -298,7 +301,7 @@ def test_nothing_in_any_body_is_too_odd_for_an_answer(
     assert "Traceback" not in own_hub.errors, own_hub.errors
 
 
-NULL_IS_ABSENT = {
+NULL_IS_ABSENT: dict[str, list[tuple[Any, ...]]] = {
     "device": [
         ("status",), ("statusReason",), ("authentication",), ("authentication", "type"),
         ("authentication", "symmetricKey"),
@@ -310,7 +313,7 @@ NULL_IS_ABSENT = {
     "method job": [("updateTwin",), ("cloudToDeviceMethod", "payload")],
     "message": [(member,) for member in MESSAGE],
 }  # fmt: skip
-NULL_IS_REFUSED = {
+NULL_IS_REFUSED: dict[str, list[tuple[Any, ...]]] = {
     "device": [(), ("authentication", "symmetricKey", "primaryKey")],
     "bulk": [(), (0,), (0, "id")],
     "bulk twin": [(0, "properties")],

@@ -1,6 +1,7 @@
 """Device identities on the wire."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_delete_needs_an_etag_and_takes_the_twin_along(hub: HubProcess, name: 
         {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": "xyz"}},
     ],
 )
-def test_keys_and_thumbprints_are_checked(hub: HubProcess, name: str, authentication: dict) -> None:
+def test_keys_and_thumbprints_are_checked(hub: HubProcess, name: str, authentication: dict[str, Any]) -> None:
     wrong = {"deviceId": name, "authentication": authentication}
     assert hub.refused("PUT", f"/devices/{name}", wrong) == (400, "ArgumentInvalid")
     assert hub.refused("GET", f"/devices/{name}")[0] == 404

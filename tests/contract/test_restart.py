@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,12 +46,12 @@ def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
             each.kill()
 
 
-def twin_job(condition: str, value: int, **more: object) -> dict:
+def twin_job(condition: str, value: int, **more: object) -> dict[str, Any]:
     patch = {"etag": "*", "properties": {"desired": {"value": value}}}
     return {"type": "scheduleUpdateTwin", "queryCondition": condition, "updateTwin": patch, **more}
 
 
-def method_job(condition: str, **more: object) -> dict:
+def method_job(condition: str, **more: object) -> dict[str, Any]:
     method = {"methodName": "reboot", "payload": None, "responseTimeoutInSeconds": 30, "connectTimeoutInSeconds": 0}
     return {"type": "scheduleDeviceMethod", "queryCondition": condition, "cloudToDeviceMethod": method, **more}
 
@@ -60,7 +61,9 @@ def ahead(seconds: float) -> str:
 
 
 @pytest.mark.parametrize("end", [HubProcess.stop, HubProcess.kill])
-def test_keys_connection_strings_and_the_ca_stay(start: Callable[[], HubProcess], end: Callable) -> None:
+def test_keys_connection_strings_and_the_ca_stay(
+    start: Callable[[], HubProcess], end: Callable[[HubProcess], object]
+) -> None:
     first = start()
     device = first.new_device("d1")
     ca = Path(first.info["caCertificatePath"]).read_bytes()
@@ -122,7 +125,12 @@ def test_a_method_that_was_in_flight_is_not_called_again_and_says_so(start: Call
     second = start()
     again = MqttDevice(second, "d1", key_of(second, "d1"))
     assert again.connect() == 0
-    again.answer_methods(lambda method, _value: calls.append(method) or (200, None))
+
+    def called(method: str, _value: Any) -> tuple[int, Any]:
+        calls.append(method)
+        return 200, None
+
+    again.answer_methods(called)
     job = second.wait_for_job("cut")
     again.close()
     assert (job["status"], job["deviceJobStatistics"]["failedCount"]) == ("completed", 1)

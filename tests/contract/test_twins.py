@@ -1,6 +1,7 @@
 """Twins on the wire, from both sides."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -111,14 +112,14 @@ def test_put_replaces_and_leaves_reported_alone(
         {str(number): "v" * 4000 for number in range(3)},
     ],
 )
-def test_the_limits_are_kept(hub: HubProcess, name: str, tags: dict) -> None:
+def test_the_limits_are_kept(hub: HubProcess, name: str, tags: dict[str, Any]) -> None:
     hub.new_device(name)
     assert hub.refused("PATCH", f"/twins/{name}", {"tags": tags}) == (400, "ArgumentInvalid")
     assert "tags" not in hub.ok("GET", f"/twins/{name}")
 
 
 def test_depth_ten_is_the_last_that_is_taken(hub: HubProcess, name: str) -> None:
-    def nested(depth: int) -> dict:
+    def nested(depth: int) -> dict[str, Any]:
         return {"k": nested(depth - 1)} if depth > 1 else {"k": 1}
 
     hub.new_device(name)

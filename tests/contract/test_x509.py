@@ -216,7 +216,8 @@ def first_flight(hub: HubProcess, port: int) -> list[int]:
         tls.do_handshake()
     with socket.create_connection(("localhost", port), timeout=20) as sock, sock.makefile("rb") as stream:
         sock.sendall(outgoing.read())
-        messages, kinds = b"", []
+        messages = b""
+        kinds: list[int] = []
         while HELLO_DONE not in kinds:
             head = stream.read(5)
             assert len(head) == 5, f"the hub has ended the connection after messages of kinds {kinds}"

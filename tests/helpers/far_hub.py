@@ -24,7 +24,11 @@ class FarHub:
     def cut(self) -> None:
         """End every connection, whatever is on its way."""
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(lambda: [each.transport.abort() for each in tuple(self._open)])
+        self._loop.call_soon_threadsafe(self._abort_all)
+
+    def _abort_all(self) -> None:
+        for each in tuple(self._open):
+            each.transport.abort()
 
 
 @contextmanager

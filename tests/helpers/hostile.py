@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.packets import Connect, Pingreq, Puback, Publish, Subscribe
+from azext_iotjobs.localhub.mqtt.packets import Connect, Packet, Pingreq, Puback, Publish, Subscribe
 from tests.helpers.device_certificates import make
 from tests.helpers.hub_process import API_VERSION, HubProcess, sas
 from tests.helpers.websocket_wire import PING, masked_frame
@@ -138,7 +138,8 @@ def giant_lengths(target: Target, chance: random.Random) -> None:
 
 
 def tiny_packets(target: Target, chance: random.Random) -> None:
-    packet = encode(chance.choice([Pingreq(), Puback(7), Subscribe(1, tuple((each, 1) for each in FILTERS))]))
+    small: list[Packet] = [Pingreq(), Puback(7), Subscribe(1, tuple((each, 1) for each in FILTERS))]
+    packet = encode(chance.choice(small))
     with target.tls("mqttPort") as sock:
         sock.sendall(target.connect() + packet * 5000)
         _read_some(sock)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.helpers.hub_process import HubProcess, sas
 
@@ -33,7 +34,7 @@ class MqttDevice:
         if "certificate" in other:
             context.load_cert_chain(*other["certificate"])
         self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=other.get("client_id", device),
             clean_session=other.get("clean_session", True),
             protocol=other.get("protocol", paho.MQTTv311),

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -300,9 +301,9 @@ class MethodJobber(Actor):
     def begin(self, hub: HubProcess) -> None:
         self.devices = [connected(hub, f"{self.name}{each}") for each in range(FEW)]
         for device in self.devices:
-            device.answer_methods(lambda _method, job, name=device.device: self._answer(job, name))
+            device.answer_methods(partial(self._answer, device.device))
 
-    def _answer(self, job: str, device: str) -> tuple[int, Any]:
+    def _answer(self, device: str, _method: str, job: str) -> tuple[int, Any]:
         self.calls[job, device] += 1
         time.sleep(crc32(f"{job} {device}".encode()) % 7 * 0.005)  # now and then a call is in flight for a while
         return 200, {"done": job}

@@ -19,9 +19,13 @@ from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Jobs
 from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.answering_device import LIMIT_S, MqttDevice
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.hub_process import HubProcess
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.job_devices import devices_in
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.waiting import wait_until
 
 START = datetime(2026, 5, 1, 8, 0, tzinfo=timezone.utc)
@@ -42,8 +46,9 @@ class Device:
     """A link whose device answers at once, or never."""
 
     accepts_methods = True
+    accepts_messages = False
 
-    def __init__(self, hub: "House", device_id: str, status: int | None = 200) -> None:
+    def __init__(self, hub: "Hub", device_id: str, status: int | None = 200) -> None:
         self.address = Address(device_id)
         self.calls: list[str] = []
         self.desired: list[Any] = []
@@ -56,18 +61,21 @@ class Device:
         self.calls.append(f"{name} {payload}")
         if self._status is not None:
             answer = MethodResult(self._status, {"ok": True})
-            asyncio.get_running_loop().call_soon(self._hub.links.answer, self.address, rid, answer)
+            asyncio.get_running_loop().call_soon(self._hub.links.respond, self.address, rid, answer)
         return True
 
     def notify_desired(self, patch: Any, version: int) -> None:
         self.desired.append((patch, version))
 
-    def close(self, mistake: str | None = None) -> None:
+    def deliver(self, message: Message) -> None:
+        raise AssertionError("it accepts no messages")
+
+    def close(self, client_error: str | None = None) -> None:
         self._hub.links.detach(self)
 
 
-class House:
-    """The rooms that a runner needs, on one database; another house on the same one is the hub after a restart."""
+class Hub:
+    """What a job runner needs, on one database; another one on the same database is the hub after a restart."""
 
     def __init__(self, database: Database, clock: HandClock, quotas: Quotas | None = None) -> None:
         self.clock = clock
@@ -80,7 +88,7 @@ class House:
         self.runner = JobRunner(database, self.jobs, Selector(database), self.twins, self.links, clock, quotas)
         self._running: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "House":
+    async def __aenter__(self) -> "Hub":
         self._running = asyncio.create_task(self.runner.run())
         return self
 
@@ -134,7 +142,7 @@ def run(story: Callable[[Database, HandClock], Coroutine[Any, Any, None]]) -> No
 
 def test_a_method_job_calls_every_device_and_keeps_each_answer() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a", "b")
             devices = [Device(hub, "a"), Device(hub, "b", status=404)]
             hub.start()
@@ -150,7 +158,7 @@ def test_a_method_job_calls_every_device_and_keeps_each_answer() -> None:
 
 def test_a_twin_job_patches_twins_and_tells_connected_devices() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a", "never-connected")
             device = Device(hub, "a")
             hub.start(type=JobType.TWIN, method=None, desired={"fw": "4.1"})
@@ -163,7 +171,7 @@ def test_a_twin_job_patches_twins_and_tells_connected_devices() -> None:
 
 def test_a_twin_that_refuses_the_patch_fails_alone() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("full", "empty")
             hub.twins.patch(Address("full"), tags={"a": "x" * 4096, "b": "x" * 4000}, desired=None)
             before = hub.twins.get(Address("full"))
@@ -178,7 +186,7 @@ def test_a_twin_that_refuses_the_patch_fails_alone() -> None:
 
 def test_a_scheduled_job_waits_for_its_time_and_then_sees_the_devices_of_then() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a")
             hub.start(start_at=START + timedelta(hours=1))
             await hub.until(lambda: hub.status() is JobStatus.SCHEDULED)
@@ -195,7 +203,7 @@ def test_a_scheduled_job_waits_for_its_time_and_then_sees_the_devices_of_then() 
 
 def test_a_device_that_comes_after_the_start_is_no_part_of_the_job_and_one_that_comes_back_is() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a")
             hub.start()
             await hub.until(lambda: hub.rows(DeviceStatus.PENDING))
@@ -209,12 +217,12 @@ def test_a_device_that_comes_after_the_start_is_no_part_of_the_job_and_one_that_
 
 def test_a_device_that_stays_away_fails_at_the_deadline_and_the_job_completes() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as before:
+        async with Hub(database, clock) as before:
             before.add("a")
             before.start(max_execution_s=60)
             await before.until(lambda: before.rows(DeviceStatus.PENDING))
         clock.at = START + timedelta(seconds=61)
-        async with House(database, clock) as after:
+        async with Hub(database, clock) as after:
             device = Device(after, "a")  # it comes, but its time is over
             await after.until(lambda: after.status() is JobStatus.COMPLETED)
             (failed,) = after.rows(DeviceStatus.FAILED)
@@ -226,12 +234,12 @@ def test_a_device_that_stays_away_fails_at_the_deadline_and_the_job_completes() 
 
 def test_a_job_that_came_due_while_the_hub_was_down_gives_its_devices_their_whole_time() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as before:
+        async with Hub(database, clock) as before:
             before.add("a")
             before.start(start_at=START + timedelta(hours=1), max_execution_s=60)
             await before.until(lambda: before.status() is JobStatus.SCHEDULED)
         clock.at = START + timedelta(hours=3)
-        async with House(database, clock) as after:
+        async with Hub(database, clock) as after:
             await after.until(lambda: after.rows(DeviceStatus.PENDING))
             for _ in range(100):  # turns of the loop in which the job could give the device up
                 await asyncio.sleep(0)
@@ -244,7 +252,7 @@ def test_a_job_that_came_due_while_the_hub_was_down_gives_its_devices_their_whol
 
 def test_a_cancelled_job_never_runs() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a")
             device = Device(hub, "a")
             hub.start(start_at=START + timedelta(hours=1))
@@ -260,12 +268,12 @@ def test_a_cancelled_job_never_runs() -> None:
 
 def test_a_call_that_was_cut_off_is_not_made_again_and_says_why() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as before:
+        async with Hub(database, clock) as before:
             before.add("called", "not-yet")
             silent = Device(before, "called", status=None)
             before.start()
             await before.until(lambda: silent.calls)
-        async with House(database, clock) as after:
+        async with Hub(database, clock) as after:
             devices = [Device(after, "called"), Device(after, "not-yet")]
             await after.until(lambda: after.status() is JobStatus.COMPLETED)
             assert [len(device.calls) for device in devices] == [0, 1]
@@ -278,7 +286,7 @@ def test_a_call_that_was_cut_off_is_not_made_again_and_says_why() -> None:
 
 def test_offline_devices_do_not_hold_up_those_that_are_there() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add(*(f"off-{number:03d}" for number in range(150)), "on")
             device = Device(hub, "on")
             hub.start()
@@ -291,7 +299,7 @@ def test_offline_devices_do_not_hold_up_those_that_are_there() -> None:
 
 def test_a_job_is_forgotten_30_days_after_its_end() -> None:
     async def story(database: Database, clock: HandClock) -> None:
-        async with House(database, clock) as hub:
+        async with Hub(database, clock) as hub:
             hub.add("a")
             Device(hub, "a")
             hub.start()

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.localhub.engine.test_job_runner import Device, HandClock, House
 
 from azext_iotjobs.localhub.engine.method_calls import CALLS_AT_ONCE
 from azext_iotjobs.localhub.engine.quotas import Quotas
@@ -16,6 +15,7 @@ from azext_iotjobs.localhub.rules.quota import Quota, Throttle
 from azext_iotjobs.localhub.store.database import Database
 from tests.helpers.moved_loop import MovedLoop
 from tests.helpers.moved_loop import run as run_moved
+from tests.localhub.engine.test_job_runner import Device, HandClock, Hub
 
 IDS = ("a", "b", "c", "d", "e")
 KINDS: dict[JobType, dict[str, Any]] = {
@@ -32,7 +32,7 @@ class Paced:
         self.clock = HandClock()
         quotas = Quotas({Throttle.JOB_DEVICES: Quota(rate=1, burst=2, queue_s=math.inf)}, self.clock)
         self.meter = quotas.meters[Throttle.JOB_DEVICES]
-        self.house = House(database, self.clock, quotas)
+        self.house = Hub(database, self.clock, quotas)
 
     async def advance(self, seconds: float) -> None:
         self.clock.at += timedelta(seconds=seconds)

@@ -11,6 +11,7 @@ from azext_iotjobs.localhub.engine.links import Links, MethodResult
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.moved_loop import MovedLoop, run, turns
 
 PUMP = Address("pump-1")
@@ -23,6 +24,7 @@ class Wire:
     links: Links
     address: Address = PUMP
     accepts_methods: bool = True
+    accepts_messages: bool = False
     hears: bool = True
     called: list[tuple[str, str, str]] = field(default_factory=list)
     notified: list[tuple[Any, int]] = field(default_factory=list)
@@ -36,7 +38,10 @@ class Wire:
         if self.hears:
             self.notified.append((patch, version))
 
-    def close(self, mistake: str | None = None) -> None:
+    def deliver(self, message: Message) -> None:
+        raise AssertionError("it accepts no messages")
+
+    def close(self, client_error: str | None = None) -> None:
         self.is_closed = True
         self.links.detach(self)
 

@@ -69,7 +69,7 @@ class Fleet:
 
     def answer(self, device_id: str) -> None:
         rid = self.in_flight.pop(device_id)
-        self.links.answer(Address(device_id), rid, MethodResult(200, {"from": device_id}))
+        self.links.respond(Address(device_id), rid, MethodResult(200, {"from": device_id}))
 
     def called(self, device_id: str, rid: str) -> None:
         row = self.database.row("SELECT status FROM device_jobs WHERE device_id = ?", (device_id,))

@@ -73,21 +73,22 @@ class Server:
 
 @asynccontextmanager
 async def served(loop: MovedLoop) -> AsyncIterator[Server]:
-    async def echo(asked: HubRequest) -> HubResponse:
-        return HubResponse(document=asked.document())
+    async def echo(request: HubRequest) -> HubResponse:
+        return HubResponse(document=request.document())
 
-    async def large(_asked: HubRequest) -> HubResponse:
+    async def large(_request: HubRequest) -> HubResponse:
         return HubResponse(document="x" * LARGE)
 
-    async def broken(_asked: HubRequest) -> HubResponse:
+    async def broken(_request: HubRequest) -> HubResponse:
         raise KeyError("a mistake")
 
-    # Only the handlers of these routes are called: any room will do for the others.
-    handlers = SimpleNamespace(**{each.name: Room() for each in fields(RouteHandlers)})
+    # Only the handlers of these routes are called: any object will do for the others.
+    handlers: Any = SimpleNamespace(**{each.name: Room() for each in fields(RouteHandlers)})
     handlers.twins.patch, handlers.queries.post, handlers.jobs.get = echo, large, broken
-    nobody: Any = None  # no device comes to this gate
+    nobody: Any = None  # no device is authenticated here
+    no_device: Any = asyncio.Protocol
     authenticator = Authenticator({"iothubowner": KEY}, nobody, nobody, HostNames("127.0.0.1", 443, 8883), HandClock())
-    runner = make_runner(make_application(handlers, authenticator, HandClock(), WebSocketEndpoint(asyncio.Protocol)))
+    runner = make_runner(make_application(handlers, authenticator, HandClock(), WebSocketEndpoint(no_device)))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -49,7 +49,7 @@ def test_a_count_is_one_row(hub: HubProcess, site: tuple[str, list[str]]) -> Non
 
 def rows_of_all_pages(hub: HubProcess, text: str, size: int) -> list[Any]:
     answer = ask(hub, text, max_item_count=str(size))
-    rows = answer.json()
+    rows: list[Any] = answer.json()
     for _ in looks("the last page"):
         token = answer.headers.get("x-ms-continuation")
         if not token:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
+from azext_iotjobs.localhub.mqtt.effects import Close
 from azext_iotjobs.localhub.mqtt.packets import (
     MalformedPacket,
     OversizePacket,
@@ -22,7 +23,7 @@ from azext_iotjobs.localhub.mqtt.packets import (
     Subscribe,
     Unsubscribe,
 )
-from azext_iotjobs.localhub.mqtt.session import Close, Session, State
+from azext_iotjobs.localhub.mqtt.session import Session, State
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.mqtt_packets import PACKETS
 from tests.helpers.raw_device import ALL_FILTERS, Hub, hello, listening

@@ -329,7 +329,7 @@ def test_paho_connects_subscribes_answers_a_method_and_reads_its_twin() -> None:
     run(main)
 
 
-def paho_client(subscriptions_changed: threading.Event, twin: threading.Event) -> paho.Client:
+def paho_client(is_subscribed: threading.Event, twin: threading.Event) -> paho.Client:
     """A device by paho: it sends back what a method brings."""
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id="pump-1", clean_session=False)
     client.username_pw_set("localhost/pump-1/?api-version=2021-04-12", GOOD_TOKEN)
@@ -345,6 +345,6 @@ def paho_client(subscriptions_changed: threading.Event, twin: threading.Event) -
         client.subscribe([(each, 0) for each in ALL_FILTERS])
 
     client.on_connect = on_connect
-    client.on_subscribe = lambda *_: subscriptions_changed.set()
+    client.on_subscribe = lambda *_: is_subscribed.set()
     client.on_message = on_message
     return client

@@ -3,7 +3,8 @@
 import pytest
 
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.connection import CLOSE_LIMIT_S, CONNECT_LIMIT_S
+from azext_iotjobs.localhub.mqtt.connection import CLOSE_LIMIT_S
+from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.errors import StoreUnavailable
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.connection import CONNECT_LIMIT_S, MAX_PACKET_BYTES
+from azext_iotjobs.localhub.mqtt.connection import MAX_PACKET_BYTES
 from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
+from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
@@ -303,7 +304,7 @@ def test_a_client_that_is_put_off_by_the_hubs_own_trouble_is_not_blamed(
 
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
-            monkeypatch.setattr(hub.backend, "kept_filters", in_trouble)
+            monkeypatch.setattr(hub.backend, "stored_filters", in_trouble)
             device = await hub.wire()
             device.send(hello())
             assert await device.next() == Connack(session_present=False, return_code=3)

@@ -4,6 +4,16 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.localhub.mqtt.connect_fields import parse_host
+from azext_iotjobs.localhub.mqtt.effects import (
+    Acknowledged,
+    Authenticate,
+    Close,
+    Effect,
+    Received,
+    Send,
+    SubscriptionsChanged,
+)
 from azext_iotjobs.localhub.mqtt.packets import (
     Connack,
     Connect,
@@ -22,20 +32,7 @@ from azext_iotjobs.localhub.mqtt.packets import (
     Unsubscribe,
     Will,
 )
-from azext_iotjobs.localhub.mqtt.session import (
-    KEEP_ALIVE_CAP_S,
-    MAX_MESSAGE_BYTES,
-    MAX_SUBSCRIPTIONS,
-    Acknowledged,
-    Authenticate,
-    Close,
-    Received,
-    Send,
-    Session,
-    State,
-    SubscriptionsChanged,
-    parse_host,
-)
+from azext_iotjobs.localhub.mqtt.session import KEEP_ALIVE_CAP_S, MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS, Session, State
 from azext_iotjobs.localhub.mqtt.topics import Telemetry
 from azext_iotjobs.localhub.rules.address import Address
 
@@ -56,6 +53,12 @@ GOES_ON = {
     (State.OPEN, Unsubscribe): State.OPEN,
     (State.OPEN, Pingreq): State.OPEN,
 }
+
+
+def published(effect: Effect) -> Publish:
+    """The message that is sent."""
+    assert isinstance(effect, Send) and isinstance(effect.packet, Publish)
+    return effect.packet
 
 
 def session_in(state: State) -> Session:
@@ -277,8 +280,7 @@ def test_a_message_is_held_until_its_own_acknowledgement() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(1, ((MESSAGES, 1),)))
     first, second = (session.deliver("devices/pump-1/messages/devicebound/", b"x", token) for token in ("t1", "t2"))
-    packets = [effect.packet for effect in (*first, *second)]
-    assert [(packet.qos, packet.packet_id) for packet in packets] == [(1, 1), (1, 2)]
+    assert [(each.qos, each.packet_id) for each in map(published, (*first, *second))] == [(1, 1), (1, 2)]
     assert session.on_packet(Puback(2)) == [Acknowledged("t2")]
     assert session.on_packet(Puback(2)) == session.on_packet(Puback(99)) == []
     assert session.on_packet(Puback(1)) == [Acknowledged("t1")]
@@ -298,8 +300,9 @@ def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
     session.deliver(topic, b"", "stays")
     for _ in range(0xFFFF):
         (sent,) = session.deliver(topic, b"", "goes")
-        assert sent.packet.packet_id != 1
-        session.on_packet(Puback(sent.packet.packet_id))
+        packet_id = published(sent).packet_id
+        assert packet_id is not None and packet_id != 1
+        session.on_packet(Puback(packet_id))
     assert session.on_packet(Puback(1)) == [Acknowledged("stays")]
 
 

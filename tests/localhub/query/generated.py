@@ -157,7 +157,8 @@ DOCUMENTS = st.builds(
     st.lists(SCALARS, max_size=3),
 )
 # Values of which several documents have the same, or almost.
-ALIKE = st.sampled_from([1, 1.0, True, "1", None, 0, -0.0, False, "", "a", "a\0", 2**53, 2**53 + 1, 2.0**53, [1], {}])
+SAMPLES: list[Any] = [1, 1.0, True, "1", None, 0, -0.0, False, "", "a", "a\0", 2**53, 2**53 + 1, 2.0**53, [1], {}]
+ALIKE = st.sampled_from(SAMPLES)
 NARROW_DOCUMENTS = st.builds(
     _document,
     st.dictionaries(st.sampled_from(["a", "b"]), ALIKE, max_size=2),
@@ -180,7 +181,7 @@ def grouped_queries(draw: st.DrawFn) -> Query:
         for number, (function, path) in enumerate(made)
     ]
     chosen = draw(st.lists(st.sampled_from(group_by), max_size=3)) if group_by else []
-    fields = [Field(path, f"f{number}") for number, path in enumerate(chosen)]
+    fields: list[Field | Aggregate] = [Field(path, f"f{number}") for number, path in enumerate(chosen)]
     selected = draw(st.permutations([*fields, *aggregates]))
     return Query(
         projection=Fields(tuple(selected or [Field(group_by[0], "f")])),

@@ -3,7 +3,7 @@
 In the plain meaning and in SQL, over tables that hold devices and modules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -37,7 +37,7 @@ SYSTEM = [  # in upper and lower case as one likes
     "properties.desired.$metadata.$lastUpdatedVersion", "capabilities.iotEdge", "deviceScope", "parentScopes",
 ]  # fmt: skip
 OWN = ["tags.site", "tags.deep.er", "properties.desired.fan.speed", "tags.none", "properties.reported.none"]
-CASES = st.sampled_from([str, str.lower, str.upper, str.title])
+CASES: st.SearchStrategy[Callable[[str], str]] = st.sampled_from([str, str.lower, str.upper, str.title])
 
 
 @st.composite

@@ -26,7 +26,9 @@ def certificate(path: Path) -> x509.Certificate:
 def handshake(kept: Certificates, name: str, server: ssl.SSLContext | None = None) -> str | None:
     """Connect as a client that trusts our CA alone; gives the TLS version."""
     ours, theirs = socket.socketpair()
-    accepting = threading.Thread(target=_accept, args=(server or HubContext(kept, asks=lambda: False), theirs))
+    accepting = threading.Thread(
+        target=_accept, args=(server or HubContext(kept, wants_client_certificate=lambda: False), theirs)
+    )
     accepting.start()
     try:
         client = ssl.create_default_context(cafile=str(kept.ca_file))
@@ -119,7 +121,7 @@ def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: 
 
 def test_a_client_of_before_tls_1_2_is_turned_away(tmp_path: Path) -> None:
     assert (
-        HubContext(ensure_certificates(tmp_path, BIND, NOW), asks=lambda: False).minimum_version
+        HubContext(ensure_certificates(tmp_path, BIND, NOW), wants_client_certificate=lambda: False).minimum_version
         is ssl.TLSVersion.TLSv1_2
     )
 
