@@ -224,9 +224,11 @@ def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64)
 def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
     fleet.counts()
     document = {
-        "type": "scheduleDeviceMethod", "queryCondition": "*", "maxExecutionTimeInSeconds": 600,
+        "type": "scheduleDeviceMethod",
+        "queryCondition": "*",
+        "maxExecutionTimeInSeconds": 600,
         "cloudToDeviceMethod": {"methodName": "reboot", "payload": {"delay": 5}, "responseTimeoutInSeconds": 120},
-    }  # fmt: skip
+    }
     ended, cost = _job(hub, ids, name, document)
     answered = fleet.counts()["answered"]
     counted = ended["deviceJobStatistics"]
@@ -238,9 +240,11 @@ def job(hub: HubUnderLoad, fleet: Fleet, ids: list[str], name: str) -> None:
 
 def twins(hub: HubUnderLoad, ids: list[str], name: str) -> None:
     document = {
-        "type": "scheduleUpdateTwin", "queryCondition": "*", "maxExecutionTimeInSeconds": 600,
+        "type": "scheduleUpdateTwin",
+        "queryCondition": "*",
+        "maxExecutionTimeInSeconds": 600,
         "updateTwin": {"etag": "*", "tags": {"ring": name}, "properties": {"desired": {"interval": 60}}},
-    }  # fmt: skip
+    }
     ended, cost = _job(hub, ids, name, document)
     counted = ended["deviceJobStatistics"]
     more = f"succeeded {counted['succeededCount']}; others: {quantiles(cost.latencies_s)}"

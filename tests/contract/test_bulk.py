@@ -137,8 +137,9 @@ def test_keys_that_cannot_be_renewed_are_told(hub: HubProcess, name: str) -> Non
     request: dict[str, Any] = {"policyKey": "primaryKey", "devices": devices}
     answer = hub.request("POST", "/devices/keys/regenerate", request)
     assert (answer.status_code, codes(answer.json())) == (
-        400, {f"{name}-x": "ArgumentInvalid", "nobody": "DeviceNotFound"},
-    )  # fmt: skip
+        400,
+        {f"{name}-x": "ArgumentInvalid", "nobody": "DeviceNotFound"},
+    )
     devices.append({"id": name})
     assert hub.request("POST", "/devices/keys/regenerate", request).status_code == 207
     assert hub.refused("POST", "/devices/keys/regenerate", {**request, "policyKey": "swap"})[0] == 400

@@ -76,9 +76,13 @@ def test_a_filter_brings_what_it_covers_of_the_device_s_own_topics_and_nothing_e
 def test_filters_of_published_clients_are_granted_together(hub: HubProcess, name: str, connect: Connect) -> None:
     device = answering(connect(name))
     filters = [
-        f"devices/{name}/messages/devicebound/#", "$iothub/methods/#", "$iothub/twin/PATCH/properties/desired/#",
-        "$iothub/twin/res/200/#", "$iothub/twin/#", f"devices/{name}/messages/events/#",
-    ]  # fmt: skip
+        f"devices/{name}/messages/devicebound/#",
+        "$iothub/methods/#",
+        "$iothub/twin/PATCH/properties/desired/#",
+        "$iothub/twin/res/200/#",
+        "$iothub/twin/#",
+        f"devices/{name}/messages/events/#",
+    ]
     assert device.subscribe(*filters) == [0] * len(filters)
     everything = [f"{METHOD}a/", f"{METHOD}b/", DESIRED, f"{TWIN}200/", f"{TWIN}204/", MESSAGE]
     assert heard(hub, device, name) == sorted(everything)  # each of them once

@@ -127,9 +127,18 @@ def test_slashes_and_dots_lead_to_nothing_else(line: Line, device: str, path: st
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("{id}%23x", "{id}#x"), ("{id}%2523", "{id}%23"), ("{id}%2B+", "{id}++"), ("%7Bid%7D", None), ("{id}%2Fx", None),
-     ("{id}%00", None), ("{id}%E4", "{id}%E4"), ("{id}%zz", "{id}%zz"), ("{id}%C3%BC", None)],
-)  # fmt: skip
+    [
+        ("{id}%23x", "{id}#x"),
+        ("{id}%2523", "{id}%23"),
+        ("{id}%2B+", "{id}++"),
+        ("%7Bid%7D", None),
+        ("{id}%2Fx", None),
+        ("{id}%00", None),
+        ("{id}%E4", "{id}%E4"),
+        ("{id}%zz", "{id}%zz"),
+        ("{id}%C3%BC", None),
+    ],
+)
 def test_an_id_is_decoded_once(line: Line, name: str, written: str, meant: str | None) -> None:
     answer = line.ask("PUT", f"/devices/{written.replace('{id}', name)}", {})
     if meant is None:
@@ -148,9 +157,19 @@ def test_an_encoded_slash_is_no_way_into_modules(line: Line, device: str) -> Non
 
 @pytest.mark.parametrize(
     ("written", "status"),
-    [("{etag}", 412), ('"{etag}"', 200), ('W/"{etag}"', 200), ('"{etag}', 412), ('""', 412), ("", 412), ("*", 200),
-     ('"*"', 200), (' "{etag}" ', 200), ('"x", "{etag}"', 412)],
-)  # fmt: skip
+    [
+        ("{etag}", 412),
+        ('"{etag}"', 200),
+        ('W/"{etag}"', 200),
+        ('"{etag}', 412),
+        ('""', 412),
+        ("", 412),
+        ("*", 200),
+        ('"*"', 200),
+        (' "{etag}" ', 200),
+        ('"x", "{etag}"', 412),
+    ],
+)
 def test_forms_of_if_match(line: Line, device: str, written: str, status: int) -> None:
     etag = line.ask("GET", f"/twins/{device}").json()["etag"]
     patch = {"tags": {"a": 1}}

@@ -14,26 +14,40 @@ DOTS = [".", "..", "%2e", "%2E%2e", ".%2e", "%252e%252e"]  # in a path as it is 
 OUTSIDE = ["a%20b", "a%2Fb", "..%2F..", "a%5Cb", "a%00", "%C3%BC", "a%7Eb", "a%22b", "a%7Cb", "x" * 129]
 IDENTITY, TWIN = "/devices/{}", "/twins/{}"
 DEVICE_WAYS = [
-    ("GET", IDENTITY), ("PUT", IDENTITY), ("DELETE", IDENTITY), ("GET", f"{IDENTITY}/modules"),
-    ("PUT", f"{IDENTITY}/modules/m"), ("DELETE", f"{IDENTITY}/commands"),
-    ("POST", f"{IDENTITY}/applyConfigurationContent"), ("GET", TWIN), ("PATCH", TWIN), ("PUT", TWIN),
-    ("POST", f"{TWIN}/methods"), ("GET", f"{TWIN}/modules/m"), ("POST", f"{TWIN}/modules/m/methods"),
+    ("GET", IDENTITY),
+    ("PUT", IDENTITY),
+    ("DELETE", IDENTITY),
+    ("GET", f"{IDENTITY}/modules"),
+    ("PUT", f"{IDENTITY}/modules/m"),
+    ("DELETE", f"{IDENTITY}/commands"),
+    ("POST", f"{IDENTITY}/applyConfigurationContent"),
+    ("GET", TWIN),
+    ("PATCH", TWIN),
+    ("PUT", TWIN),
+    ("POST", f"{TWIN}/methods"),
+    ("GET", f"{TWIN}/modules/m"),
+    ("POST", f"{TWIN}/modules/m/methods"),
     ("POST", "/_local/devices/{}/messages"),
-]  # fmt: skip
+]
 MODULE_WAYS = [
-    ("GET", "/devices/victim/modules/{}"), ("PUT", "/devices/victim/modules/{}"),
-    ("DELETE", "/devices/victim/modules/{}"), ("GET", "/twins/victim/modules/{}"),
-    ("PATCH", "/twins/victim/modules/{}"), ("PUT", "/twins/victim/modules/{}"),
+    ("GET", "/devices/victim/modules/{}"),
+    ("PUT", "/devices/victim/modules/{}"),
+    ("DELETE", "/devices/victim/modules/{}"),
+    ("GET", "/twins/victim/modules/{}"),
+    ("PATCH", "/twins/victim/modules/{}"),
+    ("PUT", "/twins/victim/modules/{}"),
     ("POST", "/twins/victim/modules/{}/methods"),
-]  # fmt: skip
+]
 JOB_WAYS = [("GET", "/jobs/v2/{}"), ("PUT", "/jobs/v2/{}"), ("POST", "/jobs/v2/{}/cancel"), ("DELETE", "/jobs/{}")]
 CERTIFICATE_WAYS = [("PUT", "/_local/certificates/{}"), ("DELETE", "/_local/certificates/{}")]
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "methods"): {"methodName": "x"},
     ("PUT", "v2"): {
-        "type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": {"etag": "*", "tags": {"hit": 1}},
+        "type": "scheduleUpdateTwin",
+        "queryCondition": "*",
+        "updateTwin": {"etag": "*", "tags": {"hit": 1}},
     },
-}  # fmt: skip
+}
 NO_IDS = ["", ".", "..", "%2e%2e", "%2E", "a b", "a/b", "..\\x", "ü", "x" * 129, "\ud800"]
 
 
@@ -97,11 +111,17 @@ def test_no_path_takes_what_can_be_no_certificate(line: Line, method: str, path:
 @pytest.mark.parametrize(
     "path",
     [
-        "//devices/victim", "/devices//victim", "/devices/victim//", "/devices/../devices/victim",
-        "/x/../devices/victim", "/./devices/victim", "/devices/victim/modules//", "/devices//modules/m",
+        "//devices/victim",
+        "/devices//victim",
+        "/devices/victim//",
+        "/devices/../devices/victim",
+        "/x/../devices/victim",
+        "/./devices/victim",
+        "/devices/victim/modules//",
+        "/devices//modules/m",
         "/devices/victim/modules//..",
     ],
-)  # fmt: skip
+)
 def test_a_path_with_empty_parts_or_steps_up_leads_nowhere(
     hub: HubProcess, line: Line, victim: dict[str, Any], path: str
 ) -> None:
@@ -130,9 +150,7 @@ def test_a_path_that_a_fragment_ends_is_refused(hub: HubProcess, line: Line, vic
 
 @pytest.mark.parametrize("mode", ["create", "createOrUpdate", "update", "delete", "updateTwin"])
 @pytest.mark.parametrize("text", NO_IDS)
-def test_no_bulk_request_takes_what_can_be_no_id(
-    hub: HubProcess, victim: dict[str, Any], mode: str, text: str
-) -> None:  # fmt: skip
+def test_no_bulk_request_takes_what_can_be_no_id(hub: HubProcess, victim: dict[str, Any], mode: str, text: str) -> None:
     more = {"importMode": mode, "status": "disabled", "tags": {"hit": 1}}
     items = [{"id": text, **more}, {"id": "victim", "moduleId": text, **more}, {"id": text, "moduleId": "m", **more}]
     answer = hub.request("POST", "/devices", items)
@@ -171,7 +189,7 @@ def test_no_mqtt_client_comes_in_under_what_can_be_no_id(hub: HubProcess, name: 
 
 def test_every_character_that_an_id_may_hold_is_taken_everywhere(
     hub: HubProcess, connect: Callable[..., MqttDevice]
-) -> None:  # fmt: skip
+) -> None:
     odd = "-.+%_#*?!(),:;=@$'Az09"
     hub.new_device(odd)
     path = quote(odd, safe="")

@@ -43,8 +43,12 @@ def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: HubProce
     job = hub.wait_for_job(name)
     assert job["status"] == "completed"
     assert job["deviceJobStatistics"] == {
-        "deviceCount": 2, "failedCount": 0, "succeededCount": 2, "runningCount": 0, "pendingCount": 0,
-    }  # fmt: skip
+        "deviceCount": 2,
+        "failedCount": 0,
+        "succeededCount": 2,
+        "runningCount": 0,
+        "pendingCount": 0,
+    }
     assert job["startTime"] == job["createdTime"]
     assert not job["endTime"].startswith("9999")
     assert job["updateTwin"]["etag"] == "*"
@@ -55,7 +59,7 @@ def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: HubProce
 
 def test_a_method_job_calls_each_device_and_keeps_what_it_answered(
     hub: HubProcess, name: str, connect: Connect
-) -> None:  # fmt: skip
+) -> None:
     called: list[Any] = []
 
     def reboot(method: str, value: Any) -> tuple[int, Any]:
@@ -179,7 +183,7 @@ def test_a_bad_condition_is_taken_and_fails_later_with_its_place(hub: HubProcess
 )
 def test_a_job_that_makes_no_sense_is_refused_and_not_kept(
     hub: HubProcess, name: str, change: dict[str, Any], refusal: str
-) -> None:  # fmt: skip
+) -> None:
     assert hub.refused("PUT", f"/jobs/v2/{name}", {**twin_job("*"), **change}) == (400, refusal)
     assert hub.ok("GET", f"/jobs/v2/{name}")["status"] == "unknown"
 

@@ -60,8 +60,12 @@ def test_a_message_waits_for_its_device_and_is_gone_once_acknowledged(
     topic, payload = device.next()
     assert topic.startswith(f"devices/{name}/messages/devicebound/") and payload == {"a": 1}
     assert bag_of(topic) == {
-        "$.mid": "m-1", "$.to": f"/devices/{name}/messages/deviceBound", "iothub-ack": "full", "site": "a b+c", "é": "",
-    }  # fmt: skip
+        "$.mid": "m-1",
+        "$.to": f"/devices/{name}/messages/deviceBound",
+        "iothub-ack": "full",
+        "site": "a b+c",
+        "é": "",
+    }
     wait_until("it is acknowledged", lambda: waiting(hub, name) == 0)
     (record,) = feedback_on(hub, name)
     assert (record["originalMessageId"], record["statusCode"]) == ("m-1", "Success")
@@ -159,19 +163,32 @@ def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: s
     hub.new_device(name)
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204
     send(
-        hub, name, b"\x00\xff", messageId="m-1", correlationId="c", userId="u", contentType="image/png", ack="full",
+        hub,
+        name,
+        b"\x00\xff",
+        messageId="m-1",
+        correlationId="c",
+        userId="u",
+        contentType="image/png",
+        ack="full",
         properties={"Site": "a", "naïve": "line\nfeed"},
-    )  # fmt: skip
+    )
     got = as_device(hub, name, "GET", "/messages/DEVICEBOUND")
     assert (got.status_code, got.content, got.headers["Content-Type"]) == (200, b"\x00\xff", "image/png")
     headers = {key: value for key, value in got.headers.items() if key.lower().startswith("iothub-")}
     assert headers.pop("iothub-enqueuedtime")
     assert headers == {
-        "iothub-messageid": "m-1", "iothub-correlationid": "c", "iothub-userid": "u", "iothub-ack": "full",
-        "iothub-to": f"/devices/{name}/messages/devicebound", "iothub-expiry": "", "iothub-deliverycount": "0",
+        "iothub-messageid": "m-1",
+        "iothub-correlationid": "c",
+        "iothub-userid": "u",
+        "iothub-ack": "full",
+        "iothub-to": f"/devices/{name}/messages/devicebound",
+        "iothub-expiry": "",
+        "iothub-deliverycount": "0",
         "iothub-sequencenumber": headers["iothub-sequencenumber"],
-        "iothub-app-Site": "a", "iothub-app-na%C3%AFve": "line%0Afeed",
-    }  # fmt: skip
+        "iothub-app-Site": "a",
+        "iothub-app-na%C3%AFve": "line%0Afeed",
+    }
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204  # it is locked
     path = f"/messages/deviceBound/{got.headers['ETag'].strip(chr(34))}"
     assert as_device(hub, name, "DELETE", path).status_code == 204
@@ -250,8 +267,9 @@ def test_telemetry_over_https(hub: HubProcess, name: str) -> None:
     (event,) = hub.events_of(name)
     assert base64.b64decode(event["body"]) == b'{"t":1}'
     assert (event["properties"], event["systemProperties"]) == (
-        {"Site": "a"}, {"contentType": "application/json", "messageId": "m"},
-    )  # fmt: skip
+        {"Site": "a"},
+        {"contentType": "application/json", "messageId": "m"},
+    )
     assert hub.ok("GET", f"/devices/{name}")["lastActivityTime"] > "2026"
 
 

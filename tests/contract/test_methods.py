@@ -41,9 +41,7 @@ def _answered(device: MqttDevice) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("payload", [None, 0, False, "", [], {}, {"a": [1, "ü\u0007"]}])
-def test_payload_and_answer_are_carried_as_they_are(
-    hub: HubProcess, name: str, connect: Connect, payload: Any
-) -> None:  # fmt: skip
+def test_payload_and_answer_are_carried_as_they_are(hub: HubProcess, name: str, connect: Connect, payload: Any) -> None:
     device = connect(name)
     device.answer_methods(lambda method, value: (207, {"method": method, "value": value}))
     answer = call(hub, name, payload=payload).json()
@@ -73,9 +71,7 @@ def test_an_offline_device_is_not_online_in_the_nested_shape(hub: HubProcess, na
     assert set(inner) == {"errorCode", "trackingId", "message", "info", "timestampUtc"}
 
 
-def test_a_device_that_does_not_listen_for_methods_is_not_online(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:  # fmt: skip
+def test_a_device_that_does_not_listen_for_methods_is_not_online(hub: HubProcess, name: str, connect: Connect) -> None:
     connect(name)
     assert call(hub, name).headers["iothub-errorcode"] == "DeviceNotOnline"
 
@@ -140,7 +136,7 @@ def test_late_double_and_foreign_answers_change_nothing(hub: HubProcess, name: s
 )
 def test_bad_calls_are_refused_and_reach_no_device(
     hub: HubProcess, name: str, connect: Connect, members: dict[str, Any]
-) -> None:  # fmt: skip
+) -> None:
     device = connect(name)
     device.subscribe("$iothub/methods/POST/#")
     assert call(hub, name, **members).headers["iothub-errorcode"] == "ArgumentInvalid"

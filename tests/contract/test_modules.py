@@ -26,12 +26,14 @@ def connect_module(hub: HubProcess) -> Iterator[Connect]:
         keys = hub.ok("GET", f"/devices/{device}/modules/{module}")["authentication"]["symmetricKey"]
         made.append(
             MqttDevice(
-                hub, device, keys["primaryKey"],
+                hub,
+                device,
+                keys["primaryKey"],
                 client_id=f"{device}/{module}",
                 username=f"localhost/{device}/{module}/?api-version=2021-04-12",
                 password=sas(keys["primaryKey"], f"localhost/devices/{device}/modules/{module}"),
             )
-        )  # fmt: skip
+        )
         assert made[-1].connect() == 0
         return made[-1]
 
@@ -142,9 +144,13 @@ def test_a_key_of_the_device_lets_no_module_in(hub: HubProcess, name: str) -> No
     new_module(hub, name)
     for resource in (f"localhost/devices/{name}", f"localhost/devices/{name}/modules/motor"):
         module = MqttDevice(
-            hub, name, key, client_id=f"{name}/motor", username=f"localhost/{name}/motor/?api-version=2021-04-12",
+            hub,
+            name,
+            key,
+            client_id=f"{name}/motor",
+            username=f"localhost/{name}/motor/?api-version=2021-04-12",
             password=sas(key, resource),
-        )  # fmt: skip
+        )
         assert module.connect() == 5
         module.close()
 

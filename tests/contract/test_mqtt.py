@@ -154,7 +154,7 @@ def test_a_second_connection_of_a_device_ends_the_first(hub: HubProcess, name: s
 )
 def test_publishing_where_one_may_not_ends_the_connection(
     hub: HubProcess, name: str, connect: Connect, topic: str
-) -> None:  # fmt: skip
+) -> None:
     device = connect(name)
     device.publish(topic.replace("{id}", name))
     device.wait_for_loss()
@@ -165,7 +165,7 @@ def test_publishing_where_one_may_not_ends_the_connection(
 )
 def test_subscribing_to_what_one_may_not_ends_the_connection(
     hub: HubProcess, name: str, connect: Connect, topic: str
-) -> None:  # fmt: skip
+) -> None:
     device = connect(name)
     device.client.subscribe(topic)
     device.wait_for_loss()

@@ -41,12 +41,19 @@ def connack(hub: HubProcess, device: str, **other: Any) -> int:
 @pytest.mark.parametrize(
     "username",
     [
-        "localhost/{other}/?api-version=2021-04-12", "localhost/{id}x/?api-version=2021-04-12",
-        "localhost/{upper}/?api-version=2021-04-12", "localhost/{id}/m1/?api-version=2021-04-12",
-        "localhost//{id}/?api-version=2021-04-12", "/{id}/?api-version=2021-04-12", "localhost", "localhost/", "{id}",
-        "localhost/{id}/#", "localhost/{id}?api-version=2021-04-12",
+        "localhost/{other}/?api-version=2021-04-12",
+        "localhost/{id}x/?api-version=2021-04-12",
+        "localhost/{upper}/?api-version=2021-04-12",
+        "localhost/{id}/m1/?api-version=2021-04-12",
+        "localhost//{id}/?api-version=2021-04-12",
+        "/{id}/?api-version=2021-04-12",
+        "localhost",
+        "localhost/",
+        "{id}",
+        "localhost/{id}/#",
+        "localhost/{id}?api-version=2021-04-12",
     ],
-)  # fmt: skip
+)
 def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name: str, username: str) -> None:
     hub.new_device(name)
     hub.new_device(f"{name}-other")
@@ -68,7 +75,7 @@ def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name:
         lambda token: token + " " * 5000,
         lambda token: "Bearer " + token,
     ],
-)  # fmt: skip
+)
 def test_a_spoilt_token_is_refused(hub: HubProcess, name: str, spoil: Callable[[str], str]) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     good = sas(key, f"localhost/devices/{name}")
@@ -104,9 +111,13 @@ def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
     devices = [connect(name), connect(name.upper())]
     hub.ok("PUT", f"/devices/{name}/modules/m1", {})
     module = MqttDevice(
-        hub, name, "", client_id=f"{name}/m1", username=f"localhost/{name}/m1/?api-version=2021-04-12",
+        hub,
+        name,
+        "",
+        client_id=f"{name}/m1",
+        username=f"localhost/{name}/m1/?api-version=2021-04-12",
         password=sas(key_of(hub, f"{name}/modules/m1"), f"localhost/devices/{name}/modules/m1"),
-    )  # fmt: skip
+    )
     assert module.connect() == 0
     for device in devices:
         device.subscribe("$iothub/twin/res/#")
@@ -173,9 +184,11 @@ def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: HubProcess,
 def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     filters = (
-        "$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#",
+        "$iothub/methods/POST/#",
+        "$iothub/twin/res/#",
+        "$iothub/twin/PATCH/properties/desired/#",
         f"devices/{name}/messages/devicebound/#",
-    )  # fmt: skip
+    )
     for _ in range(3):
         assert device.subscribe(*filters, qos=1) == [1, 1, 1, 1]
     device.on_method = lambda _method, _value: (200, "once")
@@ -188,9 +201,18 @@ def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess
 
 @pytest.mark.parametrize(
     "topic",
-    ["$iothub/methods/GET/#", "$iothub/other/#", "devices/{id}x/#", "devices/{id}/modules/#", "devices/{id}/twin/#",
-     "+/methods/POST/#", "$share/g/$iothub/methods/POST/#", "+/+", "/"],
-)  # fmt: skip
+    [
+        "$iothub/methods/GET/#",
+        "$iothub/other/#",
+        "devices/{id}x/#",
+        "devices/{id}/modules/#",
+        "devices/{id}/twin/#",
+        "+/methods/POST/#",
+        "$share/g/$iothub/methods/POST/#",
+        "+/+",
+        "/",
+    ],
+)
 def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_nothing(
     hub: HubProcess, name: str, connect: Connect, topic: str
 ) -> None:
@@ -202,10 +224,18 @@ def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_
 
 @pytest.mark.parametrize(
     "topic",
-    ["devices/{id}/messages/devicebound/", "devices/{id}/modules/m1/messages/events/", "$iothub/methods/POST/x/?$rid=1",
-     "$iothub/twin/res/200/?$rid=1", "$iothub/twin/PATCH/properties/desired/?$rid=1", "devices/{id}/messages/eventsx",
-     "devices/{upper}/messages/events/", "/devices/{id}/messages/events/", "$SYS/x"],
-)  # fmt: skip
+    [
+        "devices/{id}/messages/devicebound/",
+        "devices/{id}/modules/m1/messages/events/",
+        "$iothub/methods/POST/x/?$rid=1",
+        "$iothub/twin/res/200/?$rid=1",
+        "$iothub/twin/PATCH/properties/desired/?$rid=1",
+        "devices/{id}/messages/eventsx",
+        "devices/{upper}/messages/events/",
+        "/devices/{id}/messages/events/",
+        "$SYS/x",
+    ],
+)
 def test_a_topic_that_is_not_the_device_s_ends_the_connection(
     hub: HubProcess, name: str, connect: Connect, topic: str
 ) -> None:
@@ -221,11 +251,19 @@ def test_a_topic_that_is_not_the_device_s_ends_the_connection(
 @pytest.mark.parametrize(
     ("bag", "properties"),
     [
-        ("", {}), ("/", {}), ("/a=1&a=2", {"a": "2"}), ("/a=%", {"a": "%"}), ("/a=%zz", {"a": "%zz"}),
-        ("/&&a=1&", {"a": "1"}), ("/a=b=c", {"a": "b=c"}), ("/ü=ß", {"ü": "ß"}), ("/%C3%BC=%C3%9F", {"ü": "ß"}),
-        ("/a=1/2", {"a": "1/2"}), ("/a=1/", {"a": "1"}),
+        ("", {}),
+        ("/", {}),
+        ("/a=1&a=2", {"a": "2"}),
+        ("/a=%", {"a": "%"}),
+        ("/a=%zz", {"a": "%zz"}),
+        ("/&&a=1&", {"a": "1"}),
+        ("/a=b=c", {"a": "b=c"}),
+        ("/ü=ß", {"ü": "ß"}),
+        ("/%C3%BC=%C3%9F", {"ü": "ß"}),
+        ("/a=1/2", {"a": "1/2"}),
+        ("/a=1/", {"a": "1"}),
     ],
-)  # fmt: skip
+)
 def test_properties_are_read_as_they_are_meant(
     hub: HubProcess, name: str, connect: Connect, bag: str, properties: dict[str, str]
 ) -> None:

@@ -22,7 +22,7 @@ EDGE = "/devices/{id}/applyConfigurationContent"
         (EDGE, {"modulesContent": {"m": {"properties.desired." + ".".join("a" * 12): 1}}}),
     ],
     ids=["modules", "paths", "a long path", "a path that is too deep"],
-)  # fmt: skip
+)
 def test_a_wide_or_deep_content_of_an_edge_device_is_refused_and_changes_nothing(
     hub: HubProcess, name: str, path: str, body: dict[str, Any]
 ) -> None:

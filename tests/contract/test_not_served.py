@@ -11,13 +11,23 @@ from tests.helpers.hub_process import HubProcess, sas
 
 ROWS = [(verb, each) for each in NOT_SERVED for verb in each.verbs]
 LISTED = {
-    "GET /configurations", "GET /configurations/x", "PUT /configurations/x", "DELETE /configurations/x",
-    "POST /configurations/testQueries", "GET /digitaltwins/x", "PATCH /digitaltwins/x",
-    "POST /digitaltwins/x/commands/x", "POST /digitaltwins/x/components/x/commands/x", "POST /jobs/create",
-    "POST /devices/x/files", "POST /devices/x/files/notifications", "POST /devices/x/files/notifications/x",
-    "GET /messages/serviceBound/filenotifications", "DELETE /messages/serviceBound/filenotifications/x",
+    "GET /configurations",
+    "GET /configurations/x",
+    "PUT /configurations/x",
+    "DELETE /configurations/x",
+    "POST /configurations/testQueries",
+    "GET /digitaltwins/x",
+    "PATCH /digitaltwins/x",
+    "POST /digitaltwins/x/commands/x",
+    "POST /digitaltwins/x/components/x/commands/x",
+    "POST /jobs/create",
+    "POST /devices/x/files",
+    "POST /devices/x/files/notifications",
+    "POST /devices/x/files/notifications/x",
+    "GET /messages/serviceBound/filenotifications",
+    "DELETE /messages/serviceBound/filenotifications/x",
     "POST /messages/serviceBound/filenotifications/x/abandon",
-}  # fmt: skip
+}
 
 
 def path_of(row: NotServed, part: str = "x") -> str:
@@ -61,9 +71,12 @@ def test_another_verb_is_not_allowed_there_either(hub: HubProcess) -> None:
 def test_amqp_over_websocket_is_told_that_it_is_not_spoken(hub: HubProcess, path: str) -> None:
     with closing(Line(hub).connection) as connection:
         headers = {
-            "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "AMQPWSB10",
-        }  # fmt: skip
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": "AMQPWSB10",
+        }
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         assert (answer.status, answer.headers["iothub-errorcode"]) == (501, "NotImplemented")

@@ -150,7 +150,7 @@ def test_a_twin_as_it_was_read_can_be_put_back(hub: HubProcess, name: str) -> No
 )
 def test_null_removes_what_is_at_a_path(
     hub: HubProcess, name: str, content: dict[str, Any], left: dict[str, Any]
-) -> None:  # fmt: skip
+) -> None:
     hub.new_device(name, capabilities={"iotEdge": True})
     path = f"/devices/{name}/applyConfigurationContent"
     first = {"modulesContent": {"m": {"properties.desired": {"a": 1, "b": {"c": 1, "d": 2}}}}}
@@ -206,20 +206,37 @@ IDENTITY: dict[str, Any] = {
     "managedBy": "x",
 }
 ITEM = {
-    **IDENTITY, "id": "bulk-null", "moduleId": None, "importMode": "createOrUpdate", "eTag": "*", "twinETag": "*",
-    "tags": {"a": 1}, "properties": {"desired": {"a": 1}},
-}  # fmt: skip
+    **IDENTITY,
+    "id": "bulk-null",
+    "moduleId": None,
+    "importMode": "createOrUpdate",
+    "eTag": "*",
+    "twinETag": "*",
+    "tags": {"a": 1},
+    "properties": {"desired": {"a": 1}},
+}
 METHOD = {"methodName": "m", "payload": 1, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0}
 TWIN_JOB = {
-    "type": "scheduleUpdateTwin", "queryCondition": "deviceId = 'no-such'", "startTime": "2020-01-01T00:00:00Z",
-    "maxExecutionTimeInSeconds": 60, "updateTwin": {"etag": "*", "tags": {"a": 1}, "properties": {"desired": {"a": 1}}},
-    "cloudToDeviceMethod": None, "jobId": "x",
-}  # fmt: skip
+    "type": "scheduleUpdateTwin",
+    "queryCondition": "deviceId = 'no-such'",
+    "startTime": "2020-01-01T00:00:00Z",
+    "maxExecutionTimeInSeconds": 60,
+    "updateTwin": {"etag": "*", "tags": {"a": 1}, "properties": {"desired": {"a": 1}}},
+    "cloudToDeviceMethod": None,
+    "jobId": "x",
+}
 METHOD_JOB = {**TWIN_JOB, "type": "scheduleDeviceMethod", "updateTwin": None, "cloudToDeviceMethod": METHOD}
 MESSAGE = {
-    "body": "eA==", "messageId": "m", "correlationId": "c", "userId": "u", "contentType": "t", "contentEncoding": "e",
-    "properties": {"a": "b"}, "ack": "none", "expiryTimeUtc": None,
-}  # fmt: skip
+    "body": "eA==",
+    "messageId": "m",
+    "correlationId": "c",
+    "userId": "u",
+    "contentType": "t",
+    "contentEncoding": "e",
+    "properties": {"a": "b"},
+    "ack": "none",
+    "expiryTimeUtc": None,
+}
 TWIN = {"tags": {"a": 1}, "properties": {"desired": {"a": 1}}}
 BODIES: dict[str, tuple[str, str, Any]] = {
     "device": ("PUT", "/devices/null-{}", IDENTITY),
@@ -228,7 +245,8 @@ BODIES: dict[str, tuple[str, str, Any]] = {
     "bulk twin": ("POST", "/devices", [{**ITEM, "importMode": "updateTwinIfMatchETag"}]),
     "keys": ("POST", "/devices/keys/regenerate", {"policyKey": "both", "devices": [{"id": "null-host"}]}),
     "edge": (
-        "POST", "/devices/null-edge/applyConfigurationContent",
+        "POST",
+        "/devices/null-edge/applyConfigurationContent",
         {"modulesContent": {"m": {"properties.desired": {"a": 1}, "properties.desired.b": 1}}},
     ),
     "patch": ("PATCH", "/twins/null-host", TWIN),
@@ -240,11 +258,26 @@ BODIES: dict[str, tuple[str, str, Any]] = {
     "message": ("POST", "/_local/devices/null-host/messages", MESSAGE),
     "certificate": ("PUT", "/_local/certificates/c", {"certificate": "no PEM"}),
     "import": ("POST", "/jobs/create", {"type": "import"}),
-}  # fmt: skip
+}
 WRONG: list[Any] = [
-    None, True, 0, -1, 1.5, 10**30, "", "x", "\ud800", [], [None], ["\ud800"], [[]], {}, {"x": None}, {"\ud800": 1},
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "\ud800",
+    [],
+    [None],
+    ["\ud800"],
+    [[]],
+    {},
+    {"x": None},
+    {"\ud800": 1},
     {"": ""},
-]  # fmt: skip
+]
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -281,18 +314,19 @@ def own_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_nothing_in_any_body_is_too_odd_for_an_answer(
-    own_hub: HubProcess, kind: str, numbers: Iterator[int]
-) -> None:  # fmt: skip
+def test_nothing_in_any_body_is_too_odd_for_an_answer(own_hub: HubProcess, kind: str, numbers: Iterator[int]) -> None:
     method, path, body = BODIES[kind]
     with requests.Session() as session:
         for at in places(body):
             for wrong in WRONG:
                 changed = replaced(body, at, wrong)
                 answer = own_hub.request(
-                    method, path.format(next(numbers)), changed, session=session,
+                    method,
+                    path.format(next(numbers)),
+                    changed,
+                    session=session,
                     body=b"null" if changed is None else None,
-                )  # fmt: skip
+                )
                 seen = f"{kind} {at} = {wrong!a}: {answer.status_code} {answer.text[:300]}"
                 assert answer.status_code in (200, 201, 204, 207, 400, 404, 403, 501), seen
                 assert answer.ok or answer.headers.get("iothub-errorcode") or "errors" in answer.json(), seen
@@ -303,16 +337,23 @@ def test_nothing_in_any_body_is_too_odd_for_an_answer(
 
 NULL_IS_ABSENT: dict[str, list[tuple[Any, ...]]] = {
     "device": [
-        ("status",), ("statusReason",), ("authentication",), ("authentication", "type"),
+        ("status",),
+        ("statusReason",),
+        ("authentication",),
+        ("authentication", "type"),
         ("authentication", "symmetricKey"),
-        ("capabilities",), ("capabilities", "iotEdge"), ("deviceScope",), ("parentScopes",), ("deviceId",),
+        ("capabilities",),
+        ("capabilities", "iotEdge"),
+        ("deviceScope",),
+        ("parentScopes",),
+        ("deviceId",),
     ],
     "bulk": [(0, "importMode"), (0, "moduleId"), (0, "tags"), (0, "properties", "desired"), (0, "status")],
     "method": [("responseTimeoutInSeconds",), ("connectTimeoutInSeconds",), ("payload",)],
     "twin job": [("cloudToDeviceMethod",), ("jobId",)],
     "method job": [("updateTwin",), ("cloudToDeviceMethod", "payload")],
     "message": [(member,) for member in MESSAGE],
-}  # fmt: skip
+}
 NULL_IS_REFUSED: dict[str, list[tuple[Any, ...]]] = {
     "device": [(), ("authentication", "symmetricKey", "primaryKey")],
     "bulk": [(), (0,), (0, "id")],
@@ -321,18 +362,29 @@ NULL_IS_REFUSED: dict[str, list[tuple[Any, ...]]] = {
     "edge": [(), ("modulesContent",), ("modulesContent", "m")],
     "patch": [(), ("properties",)],
     "replacement": [
-        (), ("properties",), ("tags",), ("tags", "a"), ("properties", "desired"), ("properties", "desired", "a"),
+        (),
+        ("properties",),
+        ("tags",),
+        ("tags", "a"),
+        ("properties", "desired"),
+        ("properties", "desired", "a"),
     ],
     "method": [(), ("methodName",)],
     "query": [(), ("query",)],
     "twin job": [
-        (), ("type",), ("queryCondition",), ("startTime",), ("maxExecutionTimeInSeconds",), ("updateTwin",),
-        ("updateTwin", "etag"), ("updateTwin", "properties"),
+        (),
+        ("type",),
+        ("queryCondition",),
+        ("startTime",),
+        ("maxExecutionTimeInSeconds",),
+        ("updateTwin",),
+        ("updateTwin", "etag"),
+        ("updateTwin", "properties"),
     ],
     "method job": [("cloudToDeviceMethod",), ("cloudToDeviceMethod", "methodName")],
     "message": [(), ("properties", "a")],
     "certificate": [(), ("certificate",)],
-}  # fmt: skip
+}
 
 
 def sent_with_null(hub: HubProcess, kind: str, at: tuple[Any, ...], numbers: Iterator[int]) -> int:
@@ -399,8 +451,11 @@ def test_a_header_that_is_no_text_is_refused_as_a_property(hub: HubProcess, name
     token = sas(key, f"localhost/devices/{name}")
     for header in ("iothub-app-a", "iothub-messageid"):
         answer = hub.request(
-            "POST", f"/devices/{name}/messages/events", token=token, body=b"x",
+            "POST",
+            f"/devices/{name}/messages/events",
+            token=token,
+            body=b"x",
             headers={header: b"\xff\xfe"},  # type: ignore[dict-item]
-        )  # fmt: skip
+        )
         assert (answer.status_code, answer.headers["iothub-errorcode"]) == (400, "ArgumentInvalid")
     assert hub.events_of(name) == []

@@ -197,9 +197,14 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
     chance, kills, actor = random.Random(seed), 0, None
     methods = MethodJobber("m")
     actors = [
-        *(Registrar(f"r{each}") for each in range(3)), TwinWriter("w1"), TwinWriter("w2"), BulkWriter("b"),
-        TwinJobber("t"), methods, Correspondent("c"),
-    ]  # fmt: skip
+        *(Registrar(f"r{each}") for each in range(3)),
+        TwinWriter("w1"),
+        TwinWriter("w2"),
+        BulkWriter("b"),
+        TwinJobber("t"),
+        methods,
+        Correspondent("c"),
+    ]
     hub = HubProcess(tmp_path)
     try:
         for actor in actors:

@@ -54,7 +54,7 @@ def test_an_etag_that_is_not_current_is_refused_and_nothing_changes(hub: HubProc
 @pytest.mark.parametrize("module", ["", "/modules/m"])
 def test_an_etag_that_is_not_in_quotes_does_not_guard_a_patch(
     hub: HubProcess, name: str, etag: str, module: str
-) -> None:  # fmt: skip
+) -> None:
     hub.new_device(name)
     hub.ok("PUT", f"/devices/{name}/modules/m", {})
     patched = hub.ok("PATCH", f"/twins/{name}{module}", {"tags": {"a": 1}}, headers={"If-Match": etag})
@@ -78,13 +78,12 @@ def test_an_edge_device_has_a_list_of_parents_also_of_none_and_a_leaf_has_not(hu
     assert "parentScopes" not in leaf.keys() | hub.ok("GET", f"/twins/{name}-leaf").keys()
     query = {"query": f"SELECT deviceId, parentScopes FROM devices WHERE STARTSWITH(deviceId, '{name}-')"}
     assert hub.ok("POST", "/devices/query", query) == [
-        {"deviceId": f"{name}-edge", "parentScopes": []}, {"deviceId": f"{name}-leaf"},
-    ]  # fmt: skip
+        {"deviceId": f"{name}-edge", "parentScopes": []},
+        {"deviceId": f"{name}-leaf"},
+    ]
 
 
-def test_put_replaces_and_leaves_reported_alone(
-    hub: HubProcess, name: str, connect: Callable[..., MqttDevice]
-) -> None:  # fmt: skip
+def test_put_replaces_and_leaves_reported_alone(hub: HubProcess, name: str, connect: Callable[..., MqttDevice]) -> None:
     device = connect(name)
     device.subscribe("$iothub/twin/res/#")
     device.publish("$iothub/twin/PATCH/properties/reported/?$rid=1", {"r": 1})

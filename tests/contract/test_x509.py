@@ -164,9 +164,11 @@ def test_a_disabled_device_is_refused_with_the_right_certificate(hub: HubProcess
     by_ca(hub, name)
     authentication = {"type": "certificateAuthority"}
     hub.ok(
-        "PUT", f"/devices/{name}", {"deviceId": name, "status": "disabled", "authentication": authentication},
+        "PUT",
+        f"/devices/{name}",
+        {"deviceId": name, "status": "disabled", "authentication": authentication},
         headers={"If-Match": "*"},
-    )  # fmt: skip
+    )
     assert connack(hub, name, tmp_path, make(name, ROOT)) == 5
 
 

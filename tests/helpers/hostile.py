@@ -25,9 +25,11 @@ from tests.helpers.websocket_wire import PING, masked_frame
 LIMIT_S = 20.0
 FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
 WEBSOCKET = (
-    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)  # fmt: skip
+)
 FALSE_ROOT = make("root", ca=True)
 VERSION = f"?api-version={API_VERSION}"
 
@@ -319,11 +321,37 @@ def false_certificates(target: Target, chance: random.Random) -> None:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    no_tls, half_open, silent, garbage_first, garbage_behind_connect, one_byte_at_a_time, giant_lengths, tiny_packets,
-    never_reads, deep_json, answers_nobody_asked_for, somebody_else, cut_at_once, bad_lines, endless_head, slow_head,
-    pipelined, short_body, endless_body, bomb, odd_chunks, odd_handshakes, websocket_garbage, odd_frames, giant_frames,
-    endless_fragments, pings_without_end, websocket_never_reads, silent_websocket, false_certificates,
-)  # fmt: skip
+    no_tls,
+    half_open,
+    silent,
+    garbage_first,
+    garbage_behind_connect,
+    one_byte_at_a_time,
+    giant_lengths,
+    tiny_packets,
+    never_reads,
+    deep_json,
+    answers_nobody_asked_for,
+    somebody_else,
+    cut_at_once,
+    bad_lines,
+    endless_head,
+    slow_head,
+    pipelined,
+    short_body,
+    endless_body,
+    bomb,
+    odd_chunks,
+    odd_handshakes,
+    websocket_garbage,
+    odd_frames,
+    giant_frames,
+    endless_fragments,
+    pings_without_end,
+    websocket_never_reads,
+    silent_websocket,
+    false_certificates,
+)
 
 
 def _read_some(sock: socket.socket) -> None:

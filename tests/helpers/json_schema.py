@@ -4,9 +4,14 @@ import re
 from typing import Any
 
 TYPES: dict[str, Any] = {
-    "object": dict, "array": list, "string": str, "number": (int, float), "integer": int, "null": type(None),
+    "object": dict,
+    "array": list,
+    "string": str,
+    "number": (int, float),
+    "integer": int,
+    "null": type(None),
     "boolean": bool,
-}  # fmt: skip
+}
 SILENT = {"description", "title", "$schema", "$defs"}
 
 

@@ -100,9 +100,7 @@ class FakeBackend:
 class RawDevice:
     """One connection that speaks packets."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader | FrameReader, writer: asyncio.StreamWriter | FrameWriter
-    ) -> None:  # fmt: skip
+    def __init__(self, reader: asyncio.StreamReader | FrameReader, writer: asyncio.StreamWriter | FrameWriter) -> None:
         self.reader = reader
         self.writer = writer
         self._decoder = Decoder(1_000_000)

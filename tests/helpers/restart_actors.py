@@ -256,11 +256,17 @@ class TwinJobber(Actor):
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         number = self.next_number()
         self.doubt = f"{self.name}-{number}"
-        self.call(hub, "PUT", f"/jobs/v2/{self.doubt}", {
-            "type": "scheduleUpdateTwin", "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
-            "updateTwin": {"etag": "*", "properties": {"desired": {"n": number}}},
-            "maxExecutionTimeInSeconds": JOB_LIMIT_S,
-        })  # fmt: skip
+        self.call(
+            hub,
+            "PUT",
+            f"/jobs/v2/{self.doubt}",
+            {
+                "type": "scheduleUpdateTwin",
+                "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
+                "updateTwin": {"etag": "*", "properties": {"desired": {"n": number}}},
+                "maxExecutionTimeInSeconds": JOB_LIMIT_S,
+            },
+        )
         self.jobs.append(self.doubt)
         self.unseen.append(self.doubt)
         self.doubt = None
@@ -310,11 +316,17 @@ class MethodJobber(Actor):
 
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         job = self.doubt = f"{self.name}-{self.next_number()}"
-        self.call(hub, "PUT", f"/jobs/v2/{job}", {
-            "type": "scheduleDeviceMethod", "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
-            "cloudToDeviceMethod": {"methodName": "work", "payload": job, "responseTimeoutInSeconds": 60},
-            "maxExecutionTimeInSeconds": JOB_LIMIT_S,
-        })  # fmt: skip
+        self.call(
+            hub,
+            "PUT",
+            f"/jobs/v2/{job}",
+            {
+                "type": "scheduleDeviceMethod",
+                "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
+                "cloudToDeviceMethod": {"methodName": "work", "payload": job, "responseTimeoutInSeconds": 60},
+                "maxExecutionTimeInSeconds": JOB_LIMIT_S,
+            },
+        )
         self.jobs.append(job)
         self.doubt = None
         while chance.random() < 0.9 and self.call(hub, "GET", f"/jobs/v2/{job}")["status"] != "completed":

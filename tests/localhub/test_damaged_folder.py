@@ -157,10 +157,17 @@ def test_keys_that_nobody_could_sign_with_are_found_at_the_start(tmp_path: Path,
 
 @pytest.mark.parametrize(
     "facts",
-    ["{}", "null", '{"caEnds": 5, "addresses": []}', '{"caEnds": "soon", "addresses": []}',
-     '{"caEnds": "2099-01-01T00:00:00.0000000Z", "addresses": 5}',
-     '{"caEnds": "2099-01-01T00:00:00.0000000Z", "addresses": [5]}', "[1]", ""],
-)  # fmt: skip
+    [
+        "{}",
+        "null",
+        '{"caEnds": 5, "addresses": []}',
+        '{"caEnds": "soon", "addresses": []}',
+        '{"caEnds": "2099-01-01T00:00:00.0000000Z", "addresses": 5}',
+        '{"caEnds": "2099-01-01T00:00:00.0000000Z", "addresses": [5]}',
+        "[1]",
+        "",
+    ],
+)
 def test_facts_that_are_none_are_found_at_the_start(folder: Path, facts: str) -> None:
     (folder / "certificates.json").write_text(facts)
     with pytest.raises(CertificatesUnusable, match=str(folder / "certificates.json")):
@@ -187,11 +194,20 @@ def test_what_a_killed_hub_left_half_written_is_removed_and_nothing_else_is(tmp_
 # --- hub.db
 
 LOOKS = (
-    ("GET", "/devices?top=1000"), ("GET", "/devices/d1"), ("GET", "/twins/d1"), ("GET", "/devices/edge/modules"),
-    ("GET", "/jobs/v2/query"), ("GET", "/jobs/v2/done"), ("GET", "/statistics/devices"), ("GET", "/_local/health"),
-    ("GET", "/messages/serviceBound/feedback"), ("GET", "/devices/d1/messages/deviceBound"),
-    ("GET", "/_local/certificates"), ("GET", "/_local/quotas"), ("GET", "/_local/troubles"),
-)  # fmt: skip
+    ("GET", "/devices?top=1000"),
+    ("GET", "/devices/d1"),
+    ("GET", "/twins/d1"),
+    ("GET", "/devices/edge/modules"),
+    ("GET", "/jobs/v2/query"),
+    ("GET", "/jobs/v2/done"),
+    ("GET", "/statistics/devices"),
+    ("GET", "/_local/health"),
+    ("GET", "/messages/serviceBound/feedback"),
+    ("GET", "/devices/d1/messages/deviceBound"),
+    ("GET", "/_local/certificates"),
+    ("GET", "/_local/quotas"),
+    ("GET", "/_local/troubles"),
+)
 QUERIES = (
     "SELECT * FROM devices",
     "SELECT * FROM devices.jobs",
@@ -253,15 +269,26 @@ def read_all(path: Path) -> None:
     queries = QueryRoutes(Selector(database), KEY)
     address = Address("d1")
     reads: tuple[Callable[[], object], ...] = (
-        lambda: identities.get(address), lambda: identities.first(100), lambda: identities.modules("edge"),
-        lambda: twins.get(address), lambda: Sessions(database).get(address), lambda: Authorities(database).all(),
-        jobs.active, lambda: jobs.page(job_type=None, status=None, after=0, count=100), lambda: jobs.device_counts("done"),
-        lambda: jobs.pending("done", after=0, count=100), c2d_queue.recover, c2d_queue.handle_expired,
-        lambda: messages.queue(address), lambda: messages.take(address, "token", now), c2d_queue.feedback,
-        lambda: asked(queries, "SELECT * FROM devices"), lambda: asked(queries, "SELECT * FROM devices.jobs"),
+        lambda: identities.get(address),
+        lambda: identities.first(100),
+        lambda: identities.modules("edge"),
+        lambda: twins.get(address),
+        lambda: Sessions(database).get(address),
+        lambda: Authorities(database).all(),
+        jobs.active,
+        lambda: jobs.page(job_type=None, status=None, after=0, count=100),
+        lambda: jobs.device_counts("done"),
+        lambda: jobs.pending("done", after=0, count=100),
+        c2d_queue.recover,
+        c2d_queue.handle_expired,
+        lambda: messages.queue(address),
+        lambda: messages.take(address, "token", now),
+        c2d_queue.feedback,
+        lambda: asked(queries, "SELECT * FROM devices"),
+        lambda: asked(queries, "SELECT * FROM devices.jobs"),
         lambda: asked(queries, "SELECT tags, lastActivityTime FROM devices WHERE tags.site = 'north'"),
         lambda: asked(queries, "SELECT COUNT() AS n, tags.site FROM devices GROUP BY tags.site"),
-    )  # fmt: skip
+    )
     try:
         for read in reads:
             with suppress(StoreDamaged):
@@ -291,10 +318,14 @@ def test_a_wrong_value_in_any_column_is_a_damaged_row_or_none(kept: Path, tmp_pa
 @pytest.mark.parametrize(
     ("table", "column", "value"),
     [
-        ("identities", "parent_scopes", "damaged"), ("identities", "primary_key", b"\xff\xfe"), ("jobs", "start_at", 7),
-        ("messages", "message", "{}"), ("device_jobs", "status", "damaged"), ("twins", "desired", "[]"),
+        ("identities", "parent_scopes", "damaged"),
+        ("identities", "primary_key", b"\xff\xfe"),
+        ("jobs", "start_at", 7),
+        ("messages", "message", "{}"),
+        ("device_jobs", "status", "damaged"),
+        ("twins", "desired", "[]"),
     ],
-)  # fmt: skip
+)
 def test_a_hub_with_damaged_rows_answers_and_says_so(folder: Path, table: str, column: str, value: object) -> None:
     assert spoil(folder / "hub.db", table, column, value)
     assert "is damaged" in look_at_all(folder)

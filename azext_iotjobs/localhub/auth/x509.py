@@ -23,9 +23,14 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, Fault,
 MAX_SHOWN = 10  # certificates of one client; a chain has three or four, and each more costs time
 UNDERSTOOD = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
 UNREADABLE = (
-    ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,9 +126,10 @@ def array_contains(path: Path, item: object, columns: Columns) -> Sql:
     column, _, rest = found
     array = _at("json_at" if _is_odd(rest) else "json_extract", column, rest)
     return filled(
-        "CASE WHEN {} = 'array' THEN array_contains({}, ?) END", json_type(column, rest),
+        "CASE WHEN {} = 'array' THEN array_contains({}, ?) END",
+        json_type(column, rest),
         Sql(array.text, array.values + (json.dumps(item),)),
-    )  # fmt: skip
+    )
 
 
 def json_type(column: str, rest: tuple[str, ...]) -> Sql:

@@ -37,8 +37,9 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
     number_names = {path: f"number{position}" for position, path in enumerate(numbers)}
     inner = filled(
         ", ".join([*names, *(f"{{}} AS {name}" for name in number_names.values())]) or "1",
-        *key_sql, *(operand_at(path, columns).number for path in numbers),
-    )  # fmt: skip
+        *key_sql,
+        *(operand_at(path, columns).number for path in numbers),
+    )
     listed = ", ".join(f"{key}_kind, {key}_value" for key in keys)
     selected = [
         f"place_of({listed}) AS {PLACE}",

@@ -149,9 +149,20 @@ class ArrayContains:
 
 
 Expr = (
-    Path | Constant | Array | Arithmetic | Negate | Compare | In | And | Or | Not | IsDefined | StartsWith
+    Path
+    | Constant
+    | Array
+    | Arithmetic
+    | Negate
+    | Compare
+    | In
+    | And
+    | Or
+    | Not
+    | IsDefined
+    | StartsWith
     | ArrayContains
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

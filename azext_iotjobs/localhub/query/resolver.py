@@ -14,15 +14,15 @@ from azext_iotjobs.localhub.query.syntax_errors import error_at
 MAX_DEPTH = 15  # of AND, OR, NOT, comparisons and sums in one another; parentheses that change nothing do not count
 MAX_CONDITIONS = 800  # between AND and OR
 MAX_OPERANDS = 100  # of one calculation
-TWIN_NAMES = (
-    "deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
-    "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version",
-    "tags", "properties", "capabilities", "deviceScope", "parentScopes",
-)  # fmt: skip
-JOB_NAMES = (
-    "deviceId", "moduleId", "jobId", "jobType", "status", "createdDateTimeUtc", "startTimeUtc", "endTimeUtc",
-    "lastUpdatedDateTimeUtc", "outcome", "error",
-)  # fmt: skip
+TWIN_NAMES = tuple(
+    "deviceId moduleId etag deviceEtag status statusReason statusUpdateTime connectionState lastActivityTime "
+    "cloudToDeviceMessageCount authenticationType x509Thumbprint modelId version tags properties capabilities "
+    "deviceScope parentScopes".split()
+)
+JOB_NAMES = tuple(
+    "deviceId moduleId jobId jobType status createdDateTimeUtc startTimeUtc endTimeUtc lastUpdatedDateTimeUtc outcome "
+    "error".split()
+)
 # What a published sample calls the member that records call createdDateTimeUtc.
 ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
 # What FROM's collection may be called before a member; twins of modules are also named as those of devices are.

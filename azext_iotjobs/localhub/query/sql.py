@@ -84,8 +84,12 @@ def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:
     if isinstance(left.kind, Sql) and isinstance(right.kind, Sql):
         return filled(
             f"CASE WHEN {{}} = {{}} THEN CASE {{}} WHEN 'null' THEN 0 {sign} 0 ELSE {{}} {sign} {{}} END END",
-            left.kind, right.kind, left.kind, left.value, right.value,
-        )  # fmt: skip
+            left.kind,
+            right.kind,
+            left.kind,
+            left.value,
+            right.value,
+        )
     kind = left.kind if isinstance(left.kind, str) else right.kind
     assert isinstance(kind, str)  # one of them is
     # Nothing compound stands inside a CASE: SQLite's parser would hold too many open things.

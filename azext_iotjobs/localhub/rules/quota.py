@@ -73,20 +73,20 @@ def _a_minute(per_unit: float) -> Grant:
 
 TABLE: Mapping[Throttle, tuple[Grant, Grant, Grant]] = {
     #                           F1, S1                    S2                        S3
-    Throttle.REGISTRY:         (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
-    Throttle.CONNECTIONS:      (Grant(12, least=100),     Grant(120),               Grant(6_000)),
-    Throttle.SENDS:            (Grant(12, least=100),     Grant(120),               Grant(6_000)),
-    Throttle.MESSAGE_SENDS:    (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
-    Throttle.MESSAGE_RECEIVES: (_a_minute(1_000),         _a_minute(1_000),         _a_minute(50_000)),
-    Throttle.QUERIES:          (_a_minute(20),            _a_minute(20),            _a_minute(1_000)),
+    Throttle.REGISTRY: (_a_minute(100), _a_minute(100), _a_minute(5_000)),
+    Throttle.CONNECTIONS: (Grant(12, least=100), Grant(120), Grant(6_000)),
+    Throttle.SENDS: (Grant(12, least=100), Grant(120), Grant(6_000)),
+    Throttle.MESSAGE_SENDS: (_a_minute(100), _a_minute(100), _a_minute(5_000)),
+    Throttle.MESSAGE_RECEIVES: (_a_minute(1_000), _a_minute(1_000), _a_minute(50_000)),
+    Throttle.QUERIES: (_a_minute(20), _a_minute(20), _a_minute(1_000)),
     # 160 KB, 480 KB and 24 MB a second
-    Throttle.METHODS:          (Grant(40),                Grant(120),               Grant(6_000)),
-    Throttle.TWIN_READS:       (Grant(least=100),         Grant(10, least=100),     Grant(500)),
-    Throttle.TWIN_UPDATES:     (Grant(least=50),          Grant(5, least=50),       Grant(250)),
-    Throttle.JOBS:             (_a_minute(100),           _a_minute(100),           _a_minute(5_000)),
-    Throttle.JOB_DEVICES:      (Grant(least=10),          Grant(1, least=10),       Grant(50)),
-    Throttle.CONFIGURATIONS:   (_a_minute(20),            _a_minute(20),            _a_minute(20)),
-}  # fmt: skip
+    Throttle.METHODS: (Grant(40), Grant(120), Grant(6_000)),
+    Throttle.TWIN_READS: (Grant(least=100), Grant(10, least=100), Grant(500)),
+    Throttle.TWIN_UPDATES: (Grant(least=50), Grant(5, least=50), Grant(250)),
+    Throttle.JOBS: (_a_minute(100), _a_minute(100), _a_minute(5_000)),
+    Throttle.JOB_DEVICES: (Grant(least=10), Grant(1, least=10), Grant(50)),
+    Throttle.CONFIGURATIONS: (_a_minute(20), _a_minute(20), _a_minute(20)),
+}
 _COLUMNS = {Sku.F1: 0, Sku.S1: 0, Sku.S2: 1, Sku.S3: 2}
 _JOB_SLOTS = {Sku.F1: 1, Sku.S1: 1, Sku.S2: 5, Sku.S3: 10}
 

@@ -49,11 +49,15 @@ class Identity:
         return Address(self.device_id, self.module_id)
 
 
-COLUMNS = (
-    "device_id", "module_id", "managed_by", "generation_id", "etag", "status", "status_reason", "status_updated_at",
-    "connection_state", "connection_updated_at", "last_activity_at", "sign_in", "primary_key", "secondary_key",
-    "primary_thumbprint", "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes", "model_id",
-)  # fmt: skip
+TEXT_COLUMNS = (
+    "device_id module_id generation_id status status_updated_at connection_state connection_updated_at "
+    "last_activity_at sign_in parent_scopes model_id"
+).split()
+OPTIONAL_COLUMNS = (
+    "managed_by status_reason primary_key secondary_key primary_thumbprint secondary_thumbprint device_scope"
+).split()
+NUMBER_COLUMNS = "etag is_edge".split()
+COLUMNS = (*TEXT_COLUMNS, *OPTIONAL_COLUMNS, *NUMBER_COLUMNS)
 AT = "WHERE device_id = ? AND module_id = ?"
 MESSAGE_COUNT = (
     "(SELECT count(*) FROM messages WHERE messages.device_id = identities.device_id "
@@ -121,7 +125,7 @@ class Identities:
         """How many devices there are, and how many of them are enabled."""
         row = self._database.row(
             "SELECT count(*), coalesce(sum(status = 'enabled'), 0) FROM identities WHERE module_id = ''"
-        )  # fmt: skip
+        )
         assert row is not None  # an aggregate always has its row
         return row[0], row[1]
 
@@ -170,12 +174,10 @@ def _identity_of(row: sqlite3.Row) -> Identity:
 
 
 KINDS: Kinds = {
-    "device_id": TEXT, "module_id": TEXT, "managed_by": TEXT_OR_NULL, "generation_id": TEXT, "etag": NUMBER,
-    "status": TEXT, "status_reason": TEXT_OR_NULL, "status_updated_at": TEXT, "connection_state": TEXT,
-    "connection_updated_at": TEXT, "last_activity_at": TEXT, "sign_in": TEXT, "primary_key": TEXT_OR_NULL,
-    "secondary_key": TEXT_OR_NULL, "primary_thumbprint": TEXT_OR_NULL, "secondary_thumbprint": TEXT_OR_NULL,
-    "is_edge": NUMBER, "device_scope": TEXT_OR_NULL, "parent_scopes": TEXT, "model_id": TEXT,
-}  # fmt: skip
+    **dict.fromkeys(TEXT_COLUMNS, TEXT),
+    **dict.fromkeys(OPTIONAL_COLUMNS, TEXT_OR_NULL),
+    **dict.fromkeys(NUMBER_COLUMNS, NUMBER),
+}
 # The record that a row with the identities' columns and `message_count` holds.
 identity_of = RowReader("device {device_id}, module {module_id}", KINDS, _identity_of)
 

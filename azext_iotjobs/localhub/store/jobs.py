@@ -108,9 +108,7 @@ class Jobs:
             ),
         )
 
-    def page(
-        self, *, job_type: str | None, status: str | None, after: int, count: int
-    ) -> list[Job]:  # fmt: skip
+    def page(self, *, job_type: str | None, status: str | None, after: int, count: int) -> list[Job]:
         """Jobs in the order of their creation, from behind row `after`.
 
         job_type, status: the wire's words in any case; None is any.
@@ -130,7 +128,7 @@ class Jobs:
 
     def set_status(
         self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Put a job into another state."""
         self._database.change(
             "UPDATE jobs SET status = ?, ended_at = ?, failure_reason = ? WHERE job_id = ?",

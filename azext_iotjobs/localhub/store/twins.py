@@ -9,10 +9,10 @@ from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, read_object
 
-STATE_COLUMNS = (
-    "twin_etag", "version", "tags", "desired", "desired_metadata", "desired_version", "reported", "reported_metadata",
-    "reported_version",
-)  # fmt: skip
+STATE_COLUMNS = tuple(
+    "twin_etag version tags desired desired_metadata desired_version reported reported_metadata "
+    "reported_version".split()
+)
 
 
 class Twins:

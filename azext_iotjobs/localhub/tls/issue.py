@@ -73,7 +73,7 @@ def make_server(ca: Pair, hosts: Sequence[str], addresses: Sequence[str], now: d
 
 def _builder(
     key: ec.EllipticCurvePrivateKey, subject: x509.Name, now: datetime, ends: datetime
-) -> x509.CertificateBuilder:  # fmt: skip
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

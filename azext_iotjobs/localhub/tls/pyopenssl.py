@@ -149,9 +149,7 @@ class BioTls:
                 return
 
 
-def _take_any(
-    _connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _is_good: int
-) -> bool:  # fmt: skip
+def _take_any(_connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _is_good: int) -> bool:
     return True
 
 

@@ -18,14 +18,11 @@ from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Jobs
+from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.store.twins import Twins
-from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.answering_device import LIMIT_S, MqttDevice
-from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.hub_process import HubProcess
-from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.job_devices import devices_in
-from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.waiting import wait_until
 
 START = datetime(2026, 5, 1, 8, 0, tzinfo=timezone.utc)
@@ -314,9 +311,11 @@ def test_a_job_is_forgotten_30_days_after_its_end() -> None:
 
 def test_a_real_device_is_called_once_though_the_hub_is_killed_during_the_call(tmp_path: Path) -> None:
     job = {
-        "type": "scheduleDeviceMethod", "queryCondition": "*", "maxExecutionTimeInSeconds": 600,
+        "type": "scheduleDeviceMethod",
+        "queryCondition": "*",
+        "maxExecutionTimeInSeconds": 600,
         "cloudToDeviceMethod": {"methodName": "reboot", "payload": None},
-    }  # fmt: skip
+    }
     with HubProcess(tmp_path) as hub:
         for device in ("silent", "away"):
             hub.new_device(device)

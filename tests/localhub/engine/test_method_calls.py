@@ -19,8 +19,11 @@ from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_li
 REBOOT = MethodSpec(name="reboot", payload=None, response_timeout_s=300, connect_timeout_s=0)
 MAX_EXECUTION_S = 600
 PENDING, RUNNING, COMPLETED, FAILED = (
-    DeviceStatus.PENDING, DeviceStatus.RUNNING, DeviceStatus.COMPLETED, DeviceStatus.FAILED,
-)  # fmt: skip
+    DeviceStatus.PENDING,
+    DeviceStatus.RUNNING,
+    DeviceStatus.COMPLETED,
+    DeviceStatus.FAILED,
+)
 
 
 class CountingDatabase(Database):
@@ -47,18 +50,22 @@ class Fleet:
         self.states_at_call: Counter[str] = Counter()
         self.database = database
         spec = JobSpec(
-            job_id="job", type=JobType.METHOD, condition="*", method=REBOOT, tags=None, desired=None, start_at=None,
+            job_id="job",
+            type=JobType.METHOD,
+            condition="*",
+            method=REBOOT,
+            tags=None,
+            desired=None,
+            start_at=None,
             max_execution_s=MAX_EXECUTION_S,
-        )  # fmt: skip
+        )
         self.jobs.create(spec, self.clock.now())
         self.jobs.freeze("job", [Address(each) for each in self.ids], self.clock.now())
 
     def begin(self) -> "asyncio.Task[None]":
         job = self.jobs.get("job")
         assert job is not None
-        return asyncio.get_running_loop().create_task(
-            MethodCalls(job, REBOOT, self.jobs, self.links, self.clock).run()
-        )  # fmt: skip
+        return asyncio.get_running_loop().create_task(MethodCalls(job, REBOOT, self.jobs, self.links, self.clock).run())
 
     def come(self, *device_ids: str, answers: bool = True) -> None:
         for each in device_ids:

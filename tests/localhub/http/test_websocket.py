@@ -71,14 +71,23 @@ def test_a_handshake_without_path_or_subprotocol_is_400(hub: HubProcess, path: s
 
 @pytest.mark.parametrize(
     "line",
-    [b"Upgrade: websocke\xff", b"Connection: close", b"Sec-WebSocket-Version: \xff", b"Sec-WebSocket-Key: \xff",
-     b"Sec-WebSocket-Key: eA==", b"Sec-WebSocket-Protocol: \xff"],
-)  # fmt: skip
+    [
+        b"Upgrade: websocke\xff",
+        b"Connection: close",
+        b"Sec-WebSocket-Version: \xff",
+        b"Sec-WebSocket-Key: \xff",
+        b"Sec-WebSocket-Key: eA==",
+        b"Sec-WebSocket-Protocol: \xff",
+    ],
+)
 def test_a_handshake_with_a_spoiled_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
     good = {
-        b"Upgrade": b"websocket", b"Connection": b"Upgrade", b"Sec-WebSocket-Version": b"13",
-        b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==", b"Sec-WebSocket-Protocol": b"mqtt",
-    }  # fmt: skip
+        b"Upgrade": b"websocket",
+        b"Connection": b"Upgrade",
+        b"Sec-WebSocket-Version": b"13",
+        b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol": b"mqtt",
+    }
     name, _, value = line.partition(b": ")
     asked = b"".join(b"%s: %s\r\n" % each for each in {**good, name: value}.items())
     with HubProcess(tmp_path, "--in-memory") as hub:
@@ -199,11 +208,9 @@ def test_large_methods_go_out_and_their_answers_come_in() -> None:
             device = await hub.device("pump-1", METHODS)
             payload = "x" * 127_000
             calls = [
-                loop.create_task(
-                    hub.links.invoke(PUMP, "echo", payload, response_timeout_s=300, connect_timeout_s=100)
-                )
+                loop.create_task(hub.links.invoke(PUMP, "echo", payload, response_timeout_s=300, connect_timeout_s=100))
                 for _ in range(10)
-            ]  # fmt: skip
+            ]
             for _ in calls:
                 request = await device.message()
                 rid = request.topic.partition("$rid=")[2]

@@ -33,9 +33,7 @@ METHODS = "$iothub/methods/POST/#"
 
 
 def invoke(hub: Hub, name: str = "reboot", payload: Any = None) -> asyncio.Task[MethodResult]:
-    return hub.loop.create_task(
-        hub.links.invoke(PUMP, name, payload, response_timeout_s=300, connect_timeout_s=100)
-    )  # fmt: skip
+    return hub.loop.create_task(hub.links.invoke(PUMP, name, payload, response_timeout_s=300, connect_timeout_s=100))
 
 
 def test_a_device_comes_in_and_leaves() -> None:

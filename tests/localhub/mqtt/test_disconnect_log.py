@@ -192,9 +192,7 @@ def test_a_connection_that_never_says_anything_is_told_of(caplog: pytest.LogCapt
 
     with caplog.at_level(logging.DEBUG, LOGGER):
         run(main)
-    assert lines(caplog) == [
-        "connection of a client that had not said who it is ended: no CONNECT came within 30 s"
-    ]  # fmt: skip
+    assert lines(caplog) == ["connection of a client that had not said who it is ended: no CONNECT came within 30 s"]
 
 
 @pytest.mark.parametrize("end", ["farewell", "cut", "dropped by the hub"])

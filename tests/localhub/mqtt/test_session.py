@@ -41,10 +41,21 @@ MESSAGES = "devices/pump-1/messages/devicebound/#"
 EVENTS = "devices/pump-1/messages/events/"
 CONNECT = Connect(client_id="pump-1", username="hub/pump-1/?api-version=2021-04-12", password=b"token", keep_alive_s=60)
 SAMPLES: tuple[Packet, ...] = (
-    CONNECT, Connack(False, 0), Publish(EVENTS, b"x"), Puback(1), Pubrec(1), Pubrel(1), Pubcomp(1),
-    Subscribe(1, ((METHODS, 1),)), Suback(1, (0,)), Unsubscribe(1, (METHODS,)), Unsuback(1), Pingreq(), Pingresp(),
+    CONNECT,
+    Connack(False, 0),
+    Publish(EVENTS, b"x"),
+    Puback(1),
+    Pubrec(1),
+    Pubrel(1),
+    Pubcomp(1),
+    Subscribe(1, ((METHODS, 1),)),
+    Suback(1, (0,)),
+    Unsubscribe(1, (METHODS,)),
+    Unsuback(1),
+    Pingreq(),
+    Pingresp(),
     Disconnect(),
-)  # fmt: skip
+)
 GOES_ON = {
     (State.NEW, Connect): State.AUTHENTICATING,
     (State.OPEN, Publish): State.OPEN,
@@ -412,4 +423,4 @@ def test_a_module_listens_to_five_things() -> None:
 )
 def test_a_user_name_may_announce_a_model(username: str, model_id: str | None) -> None:
     (authenticate,) = Session().on_packet(connect(username=username))
-    assert authenticate.model_id == model_id
+    assert isinstance(authenticate, Authenticate) and authenticate.model_id == model_id

@@ -55,9 +55,25 @@ COLUMNS = Columns(
 KEYS = ["a", "b", "A", "a b", 'q"q', "back\\slash", "ü", "0", "$x", "a.b", "%", ""]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 EDGES = [
-    2**52 - 1, -(2**52), 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**70 + 1, 1.0, -0.0, 0.1, 0.3, 1e300, -1e308,
-    1.7976931348623157e308, 5e-324, 2.0**53, 2.0**63,
-]  # fmt: skip
+    2**52 - 1,
+    -(2**52),
+    2**53,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    2**70 + 1,
+    1.0,
+    -0.0,
+    0.1,
+    0.3,
+    1e300,
+    -1e308,
+    1.7976931348623157e308,
+    5e-324,
+    2.0**53,
+    2.0**63,
+]
 NUMBERS = st.one_of(
     st.integers(-3, 3), st.sampled_from(EDGES), st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9)
 )
@@ -65,9 +81,10 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), NUMBERS, TEXT, st.sampled_from(["", "a", "ab", "1", "true", "_", "a%", "a\0", "a\0b"])
 )
 TREES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner)),
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner)),
     max_leaves=6,
-)  # fmt: skip
+)
 # Mostly the same two keys, so that paths find something.
 COMMON = ["a", "a", "a", "b", "b", *KEYS]
 OBJECTS = st.dictionaries(st.sampled_from(COMMON), TREES, max_size=4)
@@ -133,9 +150,14 @@ EXPRESSIONS: st.SearchStrategy[Expr] = st.recursive(
 
 
 def _document(
-    tags: dict[str, Any], desired: dict[str, Any], version: int, device: str, edge: bool, scope: str | None,
+    tags: dict[str, Any],
+    desired: dict[str, Any],
+    version: int,
+    device: str,
+    edge: bool,
+    scope: str | None,
     parents: list[Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "deviceId": device,
         "tags": tags,

@@ -102,8 +102,16 @@ def test_what_is_equal_is_one_group_and_nothing_else_is() -> None:
     query = parse_query("SELECT tags.v, COUNT() AS n FROM devices GROUP BY tags.v")
     found = {json.dumps(group.get("v", "undefined")): group["n"] for group in answer(query, tagged(*values))}
     assert found == {
-        "1": 3, "true": 1, '"1"': 1, "null": 1, '"undefined"': 3, '"A"': 1, '"a"': 1, "false": 1, "0": 1,
-    }  # fmt: skip
+        "1": 3,
+        "true": 1,
+        '"1"': 1,
+        "null": 1,
+        '"undefined"': 3,
+        '"A"': 1,
+        '"a"': 1,
+        "false": 1,
+        "0": 1,
+    }
     assert_alike(query, tagged(*values))
 
 

@@ -30,12 +30,31 @@ PREFIXES = {
     Collection.MODULES: ["", "devices.modules.", "devices.", "d."],
 }
 SYSTEM = [  # in upper and lower case as one likes
-    "deviceId", "moduleId", "etag", "deviceEtag", "status", "statusReason", "statusUpdateTime", "connectionState",
-    "lastActivityTime", "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint.primaryThumbprint",
-    "modelId", "version", "tags", "properties", "properties.desired", "properties.desired.$version",
-    "properties.reported.$version", "properties.desired.$metadata.$lastUpdated",
-    "properties.desired.$metadata.$lastUpdatedVersion", "capabilities.iotEdge", "deviceScope", "parentScopes",
-]  # fmt: skip
+    "deviceId",
+    "moduleId",
+    "etag",
+    "deviceEtag",
+    "status",
+    "statusReason",
+    "statusUpdateTime",
+    "connectionState",
+    "lastActivityTime",
+    "cloudToDeviceMessageCount",
+    "authenticationType",
+    "x509Thumbprint.primaryThumbprint",
+    "modelId",
+    "version",
+    "tags",
+    "properties",
+    "properties.desired",
+    "properties.desired.$version",
+    "properties.reported.$version",
+    "properties.desired.$metadata.$lastUpdated",
+    "properties.desired.$metadata.$lastUpdatedVersion",
+    "capabilities.iotEdge",
+    "deviceScope",
+    "parentScopes",
+]
 OWN = ["tags.site", "tags.deep.er", "properties.desired.fan.speed", "tags.none", "properties.reported.none"]
 CASES: st.SearchStrategy[Callable[[str], str]] = st.sampled_from([str, str.lower, str.upper, str.title])
 
@@ -101,8 +120,10 @@ def test_every_form_of_a_name_is_the_same_member_in_both_meanings(
         where = parse_condition(f"FROM {source} WHERE {before}{form}{behind}").where
         assert where == query.where
         assert where is not None and [each for each in documents if matches(where, each)] == [
-            each for each in documents if matches(query.where, each)  # type: ignore[arg-type]
-        ]  # fmt: skip
+            each
+            for each in documents
+            if matches(query.where, each)  # type: ignore[arg-type]
+        ]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -28,10 +28,18 @@ def test_a_hub_answers_under_its_names_with_and_without_its_ports(name: str, por
 @pytest.mark.parametrize(
     "name",
     [
-        "", "localhost:443", "h.azure-devices.net", "h.device.azure-devices.net", "127.0.0.2", "localhost.example",
-        "a.b.localhost", "a.device.service.localhost", ".localhost", "x.device.localhost:1",
+        "",
+        "localhost:443",
+        "h.azure-devices.net",
+        "h.device.azure-devices.net",
+        "127.0.0.2",
+        "localhost.example",
+        "a.b.localhost",
+        "a.device.service.localhost",
+        ".localhost",
+        "x.device.localhost:1",
     ],
-)  # fmt: skip
+)
 def test_it_answers_under_no_other(name: str) -> None:
     assert name not in NAMES
 
