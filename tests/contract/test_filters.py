@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.test_messages import send
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
@@ -60,6 +61,7 @@ WIDE = {
 }
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 @pytest.mark.parametrize("topic_filter", WIDE)
 def test_a_filter_brings_what_it_covers_of_the_device_s_own_topics_and_nothing_else(
     hub: HubProcess, name: str, connect: Connect, topic_filter: str
@@ -73,6 +75,7 @@ def test_a_filter_brings_what_it_covers_of_the_device_s_own_topics_and_nothing_e
     assert heard(hub, device, name) == sorted(WIDE[topic_filter])
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_filters_of_published_clients_are_granted_together(hub: HubProcess, name: str, connect: Connect) -> None:
     device = answering(connect(name))
     filters = [
@@ -88,6 +91,7 @@ def test_filters_of_published_clients_are_granted_together(hub: HubProcess, name
     assert heard(hub, device, name) == sorted(everything)  # each of them once
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_what_one_filter_covers_still_comes_when_another_is_taken_back(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -98,6 +102,7 @@ def test_what_one_filter_covers_still_comes_when_another_is_taken_back(
     assert heard(hub, device, name) == [f"{METHOD}a/"]
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: str, connect: Connect) -> None:
     first = connect(name, clean_session=False)
     first.subscribe("$iothub/methods/#", "#", qos=1)
@@ -110,13 +115,14 @@ def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: s
 
 
 def test_a_method_that_a_device_has_not_subscribed_to_is_not_waited_for(
-    hub: HubProcess, name: str, connect: Connect
+    hub: AnyHub, name: str, connect: Connect
 ) -> None:
     connect(name).subscribe("$iothub/methods/POST/a/#")
     call = {"methodName": "b", "responseTimeoutInSeconds": 300, "connectTimeoutInSeconds": 0}
     assert hub.refused("POST", f"/twins/{name}/methods", call) == (404, "DeviceNotOnline")
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_device_whose_id_no_topic_can_carry_is_no_danger_to_who_sends_to_it(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:

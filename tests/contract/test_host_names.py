@@ -8,6 +8,8 @@ import pytest
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice
 
+pytestmark = pytest.mark.local_hub("uses the names below localhost")
+
 CLASSIC, DEVICE, SERVICE = "local-hub.localhost", "local-hub.device.localhost", "local-hub.service.localhost"
 
 

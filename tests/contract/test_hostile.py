@@ -24,6 +24,8 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.local_hub("attacks the hub")
+
 resource = pytest.importorskip("resource")  # Windows has no such limits
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 CONNECTIONS = 3000 if TORTURE else 150

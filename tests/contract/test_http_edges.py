@@ -9,6 +9,8 @@ import pytest
 from tests.helpers.http_line import LIMIT_S, VERSION, Line, tls
 from tests.helpers.hub_process import HubProcess
 
+pytestmark = pytest.mark.local_hub("sends odd HTTP, byte by byte")
+
 
 @pytest.fixture
 def line(hub: HubProcess) -> Iterator[Line]:

@@ -10,6 +10,8 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.local_hub("reads the hub's log")
+
 START = "connection of a client that had not said who it is ended: its TLS handshake failed: "
 
 

@@ -9,6 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.waiting import wait_until
@@ -18,7 +19,7 @@ LIMIT_S = 20
 MAX_MESSAGE_BYTES = 256 * 1024
 
 
-def key_of(hub: HubProcess, path: str) -> str:
+def key_of(hub: AnyHub, path: str) -> str:
     return str(hub.ok("GET", f"/devices/{path}")["authentication"]["symmetricKey"]["primaryKey"])
 
 
@@ -27,7 +28,7 @@ def only_event(hub: HubProcess, device: str) -> dict[str, Any]:
     return event
 
 
-def connack(hub: HubProcess, device: str, **other: Any) -> int:
+def connack(hub: AnyHub, device: str, **other: Any) -> int:
     attempt = MqttDevice(hub, device, key_of(hub, device), **other)
     try:
         return attempt.connect()
@@ -41,23 +42,23 @@ def connack(hub: HubProcess, device: str, **other: Any) -> int:
 @pytest.mark.parametrize(
     "username",
     [
-        "localhost/{other}/?api-version=2021-04-12",
-        "localhost/{id}x/?api-version=2021-04-12",
-        "localhost/{upper}/?api-version=2021-04-12",
-        "localhost/{id}/m1/?api-version=2021-04-12",
-        "localhost//{id}/?api-version=2021-04-12",
+        "{host}/{other}/?api-version=2021-04-12",
+        "{host}/{id}x/?api-version=2021-04-12",
+        "{host}/{upper}/?api-version=2021-04-12",
+        "{host}/{id}/m1/?api-version=2021-04-12",
+        "{host}//{id}/?api-version=2021-04-12",
         "/{id}/?api-version=2021-04-12",
-        "localhost",
-        "localhost/",
+        "{host}",
+        "{host}/",
         "{id}",
-        "localhost/{id}/#",
-        "localhost/{id}?api-version=2021-04-12",
+        "{host}/{id}/#",
+        "{host}/{id}?api-version=2021-04-12",
     ],
 )
-def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name: str, username: str) -> None:
+def test_a_user_name_that_is_not_this_device_s_is_refused(hub: AnyHub, name: str, username: str) -> None:
     hub.new_device(name)
     hub.new_device(f"{name}-other")
-    written = username.format(id=name, other=f"{name}-other", upper=name.upper())
+    written = username.format(host=hub.host, id=name, other=f"{name}-other", upper=name.upper())
     assert connack(hub, name, username=written) == 5
 
 
@@ -76,38 +77,36 @@ def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name:
         lambda token: "Bearer " + token,
     ],
 )
-def test_a_spoilt_token_is_refused(hub: HubProcess, name: str, spoil: Callable[[str], str]) -> None:
+def test_a_spoilt_token_is_refused(hub: AnyHub, name: str, spoil: Callable[[str], str]) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
-    good = sas(key, f"localhost/devices/{name}")
+    good = sas(key, f"{hub.host}/devices/{name}")
     assert connack(hub, name, password=good) == 0
     assert connack(hub, name, password=spoil(good)) == 5
 
 
 @pytest.mark.parametrize("client_id", ["/", "{id}/", "{id}/m/n", "/{id}"])
-def test_a_client_id_that_names_nobody_is_refused(hub: HubProcess, name: str, client_id: str) -> None:
+def test_a_client_id_that_names_nobody_is_refused(hub: AnyHub, name: str, client_id: str) -> None:
     hub.new_device(name)
     assert connack(hub, name, client_id=client_id.format(id=name), clean_session=True) == 2
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_mqtt_5_is_refused_and_let_go(hub: HubProcess, name: str) -> None:
+def test_mqtt_5_is_refused_and_let_go(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     ended: list[Any] = []
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
     client.tls_set_context(ssl.create_default_context(cafile=hub.ca))
-    client.username_pw_set(f"localhost/{name}/?api-version=2020-10-01-preview", sas(key, f"localhost/devices/{name}"))
+    client.username_pw_set(f"{hub.host}/{name}/?api-version=2020-10-01-preview", sas(key, f"{hub.host}/devices/{name}"))
     client.on_connect = lambda _c, _u, _f, reason, _p: ended.append(reason.is_failure)
     client.on_disconnect = lambda *_: ended.append(True)
-    client.connect("localhost", hub.ports[1])
+    client.connect(hub.host, hub.mqtt_port)
     wait_until("it is over", lambda: ended or client.loop(0.1) != paho.MQTT_ERR_SUCCESS, limit_s=LIMIT_S)
     client.disconnect()
     assert ended and all(ended)
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(hub: AnyHub, name: str, connect: Connect) -> None:
     devices = [connect(name), connect(name.upper())]
     hub.ok("PUT", f"/devices/{name}/modules/m1", {})
     module = MqttDevice(
@@ -115,8 +114,8 @@ def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
         name,
         "",
         client_id=f"{name}/m1",
-        username=f"localhost/{name}/m1/?api-version=2021-04-12",
-        password=sas(key_of(hub, f"{name}/modules/m1"), f"localhost/devices/{name}/modules/m1"),
+        username=f"{hub.host}/{name}/m1/?api-version=2021-04-12",
+        password=sas(key_of(hub, f"{name}/modules/m1"), f"{hub.host}/devices/{name}/modules/m1"),
     )
     assert module.connect() == 0
     for device in devices:
@@ -130,9 +129,7 @@ def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
 # --- sessions
 
 
-def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(hub: AnyHub, name: str, connect: Connect) -> None:
     sessions: list[bool] = []
 
     def visit(*, clean: bool) -> MqttDevice:
@@ -169,7 +166,7 @@ def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(
     assert sessions == [False, True, False, False]
 
 
-def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     device.answer_methods(lambda _method, _value: (200, None))
     assert hub.ok("POST", f"/twins/{name}/methods", {"methodName": "x"})["status"] == 200
@@ -181,7 +178,7 @@ def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: HubProcess,
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Connected"
 
 
-def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_every_documented_filter_may_be_held_and_asked_for_again(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     filters = (
         "$iothub/methods/POST/#",
@@ -214,7 +211,7 @@ def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess
     ],
 )
 def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_nothing(
-    hub: HubProcess, name: str, connect: Connect, topic: str
+    hub: AnyHub, name: str, connect: Connect, topic: str
 ) -> None:
     device = connect(name)
     device.client.subscribe([("$iothub/methods/POST/#", 0), (topic.format(id=name), 0)])
@@ -222,6 +219,7 @@ def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_
     wait_for_connection_state(hub, name, "Disconnected")
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize(
     "topic",
     [
@@ -248,6 +246,7 @@ def test_a_topic_that_is_not_the_device_s_ends_the_connection(
 # --- messages
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize(
     ("bag", "properties"),
     [
@@ -271,12 +270,14 @@ def test_properties_are_read_as_they_are_meant(
     assert only_event(hub, name)["properties"] == properties
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\xff\xfe", b"x" * MAX_MESSAGE_BYTES])
 def test_any_bytes_are_a_message(hub: HubProcess, name: str, connect: Connect, body: bytes) -> None:
     connect(name).publish(f"devices/{name}/messages/events/", body, qos=1).wait_for_publish(LIMIT_S)
     assert base64.b64decode(only_event(hub, name)["body"]) == body
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -286,6 +287,7 @@ def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     assert hub.events_of(name) == []
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_thousand_messages_are_acknowledged_and_kept_in_order(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     sent = [device.publish(f"devices/{name}/messages/events/", str(n).encode(), qos=1) for n in range(1000)]
@@ -294,7 +296,7 @@ def test_a_thousand_messages_are_acknowledged_and_kept_in_order(hub: HubProcess,
     assert [base64.b64decode(each["body"]) for each in hub.events_of(name)] == [str(n).encode() for n in range(1000)]
 
 
-def test_a_method_answered_twice_or_by_another_counts_once(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_method_answered_twice_or_by_another_counts_once(hub: AnyHub, name: str, connect: Connect) -> None:
     device, other = connect(name), connect(f"{name}-other")
     device.subscribe("$iothub/methods/POST/#")
 

@@ -9,6 +9,8 @@ from azext_iotjobs.localhub.http.routes import NOT_SERVED, Caller, NotServed
 from tests.helpers.http_line import Line
 from tests.helpers.hub_process import HubProcess, sas
 
+pytestmark = pytest.mark.local_hub("is about what the local hub does not have")
+
 ROWS = [(verb, each) for each in NOT_SERVED for verb in each.verbs]
 LISTED = {
     "GET /configurations",

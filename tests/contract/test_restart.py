@@ -27,6 +27,8 @@ from tests.helpers.restart_actors import (
 )
 from tests.helpers.waiting import looks, wait_until
 
+pytestmark = pytest.mark.local_hub("stops and kills the hub")
+
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 KILLS = 50 if TORTURE else 3
 
@@ -240,9 +242,9 @@ def test_a_hub_that_is_killed_in_its_first_starts_begins_well_in_the_next(tmp_pa
         kill_while_starting(tmp_path, chance)
     with HubProcess(tmp_path) as first:
         device = first.new_device("d1")
-        ca = Path(first.ca).read_bytes()
+        ca = Path(first.info["caCertificatePath"]).read_bytes()
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         first.kill()
     with HubProcess(tmp_path) as second:
         assert second.ok("GET", "/devices/d1") == device
-        assert Path(second.ca).read_bytes() == ca
+        assert Path(second.info["caCertificatePath"]).read_bytes() == ca

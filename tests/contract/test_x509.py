@@ -13,6 +13,8 @@ from tests.helpers.device_certificates import DAY, Made, make
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice
 
+pytestmark = pytest.mark.local_hub("needs hubs of its own, with CAs that are added by the hub's own route")
+
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 WAYS = [(tls, websocket) for tls in VERSIONS for websocket in (False, True)]
 CERTIFICATE_REQUEST, HELLO_DONE = 13, 14  # RFC 5246 7.4
