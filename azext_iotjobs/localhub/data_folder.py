@@ -1,6 +1,6 @@
 """Opens what the data folder holds: certificates, the policies' keys and the database.
 
-What is there and damaged is never replaced: clients may trust or use it. The error says what to do instead.
+Damaged files are never replaced: clients may trust or use them. The error says what to do instead.
 """
 
 import shlex

@@ -1,7 +1,7 @@
 """Connected devices: which are online, and calls of their methods.
 
-A link is one live connection; the newest of a device replaces an older one. Whoever waits costs a future and a timer,
-no task. Everything runs on one event loop.
+A link is one live connection; the newest of a device replaces an older one. A waiting caller costs a future and a
+timer, no task. Everything runs on one event loop.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class Links:
         self._links[message.address].deliver(message)
 
     def subscriptions_changed(self, link: Link) -> None:
-        """A device has subscribed or unsubscribed; wakes whoever waits until it accepts methods."""
+        """A device has subscribed or unsubscribed; wakes those that wait until it accepts methods."""
         if self._links.get(link.address) is not link or not link.accepts_methods:
             return
         for waiting in self._ready_futures.pop(link.address, ()):

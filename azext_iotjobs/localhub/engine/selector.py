@@ -1,4 +1,4 @@
-"""Conditions and queries -> rows: the query language meets the tables."""
+"""Conditions and queries -> rows: applies the query language to the tables."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Data
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
 from azext_iotjobs.localhub.store.presence import Presence
 
-LIMIT_S = 10.0  # of computing, for one query or page of it: the hub does nothing else meanwhile
+LIMIT_S = 10.0  # of CPU time, for one query or page: the hub does nothing else meanwhile
 
-# Deadline, not completion: that is what the service puts into a device job's endTimeUtc.
+# The service puts the deadline into a device job's endTimeUtc, not the time of completion.
 DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
 DEADLINE_TEXT = f"({DEADLINE} || substr(jobs.start_at, 20))"
 
@@ -50,7 +50,8 @@ TWIN_COLUMNS = Columns(
         ("version",): ("twins.version", Kind.NUMBER),
         ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
         ("deviceScope",): ("identities.device_scope", Kind.TEXT),
-        # An edge device has a list of parents, also of none; others have no such member, nor have twins without tags.
+        # An edge device has a list of parents, possibly empty; other devices without parents have no such member, and
+        # twins without tags have no tags.
         ("parentScopes",): (PARENTS, Kind.JSON),
         ("tags",): ("nullif(twins.tags, '{}')", Kind.JSON),
         **_section("desired"),
@@ -76,12 +77,12 @@ DEVICE_JOB_COLUMNS = Columns(
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a collection's rows come from."""
+    """The SQL of a collection."""
 
     tables: str
-    fields: str  # what a row holds
-    key: str  # a row's place, for paging
-    always: str  # what holds for every row of the collection
+    fields: str  # columns of a row
+    key: str  # orders rows, for paging
+    always: str  # condition for rows of the collection
     columns: Columns
 
 
@@ -107,8 +108,8 @@ SOURCES = {
 class Selector:
     """Finds the rows that an expression selects.
 
-    limit_s: how long one query, or page of one, may compute.
-    presence: what has to be in the rows first; None where all of it is.
+    limit_s: of CPU time, for one query or page of one.
+    presence: written to the rows before each query; None: there is none.
     """
 
     def __init__(self, database: Database, presence: Presence | None = None, *, limit_s: float = LIMIT_S) -> None:
@@ -117,7 +118,7 @@ class Selector:
         self._limit_s = limit_s
 
     def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
-        """At most `count` rows behind row `after`, in the order of their entry; `row_key` is a row's place.
+        """At most `count` rows after row `after`, in the order of their creation; the column `row_key` is a row's key.
 
         Raises QueryError when it takes too long.
         """
@@ -130,7 +131,7 @@ class Selector:
         return self._rows(Sql(sql, (after, *condition.values, count)))
 
     def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
-        """At most `count` groups behind the place `after`, for `grouped_result`. Raises QueryError like `page`."""
+        """At most `count` groups after the sort key `after`, for `grouped_result`. Raises QueryError as `page` does."""
         source = SOURCES[query.collection]
         condition = _condition(source, query.where)
         rows = Sql(f"FROM {source.tables} WHERE {condition.text}", condition.values)

@@ -1,4 +1,4 @@
-"""/_local/certificates: the CAs that may vouch for devices. Only for who holds iothubowner's key."""
+"""/_local/certificates: the CAs that sign devices' certificates. Only for callers with iothubowner's key."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ MAX_CERTIFICATES = 25  # IoT Hub quotas
 
 
 class CertificateRoutes:
-    """List, enter and remove CA certificates."""
+    """List, add and remove CA certificates."""
 
     def __init__(self, authorities: Authorities, clock: HubClock) -> None:
         self._authorities = authorities
@@ -22,8 +22,8 @@ class CertificateRoutes:
         return HubResponse(document=[_document(each) for each in self._authorities.all()])
 
     async def put(self, request: HubRequest) -> HubResponse:
-        """PUT /_local/certificates/{certificate}: enters one, also in the place of one of that name."""
-        # Here and not above: `cryptography` loads slowly, and most hubs never need it.
+        """PUT /_local/certificates/{certificate}: adds one, or replaces the one of that name."""
+        # Imported here: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub.auth import x509
 
         name = request.path["certificate"]

@@ -1,4 +1,4 @@
-"""/_local/health, troubles, reset and stop: the hub itself. Only for who holds iothubowner's key."""
+"""/_local/health, troubles, reset and stop: the hub itself. Only for callers with iothubowner's key."""
 
 import os
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class ControlRoutes:
         )
 
     async def outages(self, _request: HubRequest) -> HubResponse:
-        """GET /_local/troubles: what does not work now. Asks nothing of the store."""
+        """GET /_local/troubles: what does not work at present. It does not read the store."""
         return HubResponse(
             document=[
                 {"what": each.what, "reason": each.reason, "since": render(each.since)}
@@ -64,6 +64,6 @@ class ControlRoutes:
         return HubResponse(status=204)
 
     async def stop(self, _request: HubRequest) -> HubResponse:
-        """POST /_local/stop: end, when this answer is out."""
+        """POST /_local/stop: end the hub once this response was sent."""
         self._stop()
         return HubResponse(status=204)

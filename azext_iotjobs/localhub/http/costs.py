@@ -1,4 +1,4 @@
-"""What a request costs its throttle: one, or as many as it holds. A body that cannot be read costs one."""
+"""What a request costs its throttle: one, or one for each item. A body that cannot be read costs one."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def each_item(request: HubRequest) -> int:
 
 
 def each_device(request: HubRequest) -> int:
-    """One for each of the devices that are named."""
+    """One for each device that the request names."""
     document = _document(request)
     return _count(document.get("devices")) if isinstance(document, dict) else 1
 
@@ -31,7 +31,7 @@ def each_message(request: HubRequest) -> int:
 
 
 def payload_blocks(request: HubRequest) -> int:
-    """One for each block of a method's payload that is begun."""
+    """One for each block of a method's payload, the last one rounded up."""
     document = _document(request)
     return method_blocks(len(dump_json(document.get("payload")).encode())) if isinstance(document, dict) else 1
 

@@ -1,4 +1,4 @@
-"""Documents of identities -> what they ask for. The registry's own routes and the bulk one read them alike."""
+"""Documents of identities -> checked values, for the registry's routes and the bulk route."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED
 
 
-def wanted(document: Mapping[str, Any]) -> IdentitySpec:
+def identity_spec(document: Mapping[str, Any]) -> IdentitySpec:
     """An identity as a document describes it. Raises HubError 400."""
     return IdentitySpec(
         status=_status(document),
@@ -23,8 +23,8 @@ def wanted(document: Mapping[str, Any]) -> IdentitySpec:
     )
 
 
-def check_named(document: Mapping[str, Any], **ids: str) -> None:
-    """Raise HubError 400 when the document names something else than its path; it may name nothing."""
+def check_ids(document: Mapping[str, Any], **ids: str) -> None:
+    """Raise HubError 400 when the ids in the document differ from those in its path; they may be absent."""
     for name, value in ids.items():
         if member(document, name, str, value) != value:
             raise HubError(ARGUMENT_INVALID, f"The {name} in the path and in the body differ.")

@@ -1,4 +1,4 @@
-"""/jobs/v2, and what is left of the old /jobs."""
+"""/jobs/v2, and the old /jobs."""
 
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ class JobRoutes:
     """Create, read, cancel and list jobs."""
 
     def __init__(self, jobs: Jobs, runner: JobRunner, clock: HubClock, max_active: int | None, secret: str) -> None:
-        """secret: the hub's own, which signs continuation tokens."""
+        """max_active: of jobs; None: no limit.  secret: known to this hub only; it signs continuation tokens."""
         self._continuations = ContinuationTokens(secret)
         self._jobs = jobs
         self._runner = runner
@@ -62,7 +62,7 @@ class JobRoutes:
         return HubResponse(document=unknown_job_document(job_id) if job is None else self._document(job))
 
     async def cancel(self, request: HubRequest) -> HubResponse:
-        """POST /jobs/v2/{job}/cancel: only before it runs."""
+        """POST /jobs/v2/{job}/cancel: only a job that has not started."""
         job = self._existing(request.path["job"])
         if job.status not in rules.CANCELLABLE:
             raise HubError(
@@ -76,16 +76,16 @@ class JobRoutes:
     async def list(self, request: HubRequest) -> HubResponse:
         """GET /jobs/v2/query"""
         job_type, status = request.query.get("jobType") or None, request.query.get("jobStatus") or None
-        question, size = dump_json(["jobs", job_type, status]), page_size(request)
-        after, given = self._continuations.start_after(request, question)
+        filters, size = dump_json(["jobs", job_type, status]), page_size(request)
+        after, given = self._continuations.start_after(request, filters)
         found = self._jobs.page(job_type=job_type, status=status, after=after, count=size + 1)
         headers = {ITEM_TYPE: "JobResponse"}
         if len(found) > size:
-            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, question)
+            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, filters)
         return HubResponse(document=[self._document(job) for job in found[:size]], headers=headers)
 
     async def list_v1(self, _request: HubRequest) -> HubResponse:
-        """GET /jobs: import and export jobs, of which this hub has none."""
+        """GET /jobs: import and export jobs; this hub has none."""
         return HubResponse(document=[])
 
     async def refuse_v1(self, request: HubRequest) -> HubResponse:
@@ -103,7 +103,7 @@ class JobRoutes:
 
 
 def _spec(job_id: str, document: dict[str, Any]) -> JobSpec:
-    """A job as it was asked for; members that the service does not know are ignored, as it does. Raises HubError."""
+    """A job from its document; unknown members are ignored, as the service does. Raises HubError."""
     for name in ("startTime", "maxExecutionTimeInSeconds"):
         if name in document and document[name] is None:
             raise HubError(GENERIC_BAD_REQUEST, f"{name} may be left out, but not be null.")

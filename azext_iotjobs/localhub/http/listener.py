@@ -87,7 +87,9 @@ def make_application(
             response = _refusal(HubError(SERVER_ERROR, err.text), tracking_id, clock)
         except Exception:  # a bug of ours: the response has the service's form, the log has the trace
             logger.exception("request failed, tracking id %s", tracking_id)
-            response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
+            response = _refusal(
+                HubError(SERVER_ERROR, "The hub has an internal error; see its log."), tracking_id, clock
+            )
         response.headers["x-ms-request-id"] = tracking_id
         logger.debug("%s %a: %d", request.method, request.path, response.status)
         await send(request, response)
@@ -97,7 +99,7 @@ def make_application(
     application.on_response_prepare.append(_remove_default_type)
     for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
-    devices.open_in(application)
+    devices.register(application)
     return application
 
 

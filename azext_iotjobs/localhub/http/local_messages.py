@@ -1,6 +1,6 @@
-"""/_local/events and /_local/devices/{id}/messages: what devices send and are sent, in place of the AMQP of services.
+"""/_local/events and /_local/devices/{id}/messages: telemetry and messages to devices, which on the service use AMQP.
 
-Only for who holds iothubowner's key.
+Only for callers with iothubowner's key.
 """
 
 import base64
@@ -18,11 +18,11 @@ from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
 from azext_iotjobs.localhub.store.events import Events
 
 MAX_EVENTS = 100
-MAX_WAIT_S = 30  # shorter than clients' patience
+MAX_WAIT_S = 30  # shorter than clients' time limits
 
 
 class LocalMessageRoutes:
-    """Look at what devices sent, and send them messages."""
+    """Read what devices sent, and send them messages."""
 
     def __init__(self, events: Events, c2d_queue: C2dQueue, clock: HubClock) -> None:
         self._events = events
@@ -39,7 +39,7 @@ class LocalMessageRoutes:
         return HubResponse(document=[event_document(event) for event in found])
 
     async def send(self, request: HubRequest) -> HubResponse:
-        """POST /_local/devices/{id}/messages: a message to a device, in place of the AMQP that services use."""
+        """POST /_local/devices/{id}/messages: queue a message for a device."""
         message = self._message(request.document())
         number = self._c2d_queue.send(Address(request.path["id"]), message)
         return HubResponse(document={"messageId": message.message_id, "sequenceNumber": number}, status=201)
@@ -57,7 +57,7 @@ class LocalMessageRoutes:
             properties=_properties(document),
             ack=_ack(document),
             expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
-            is_expiry_asked=expires is not None,
+            has_expiry=expires is not None,
         )
 
 

@@ -1,4 +1,4 @@
-"""/devices/{id}/messages: the HTTPS side that devices use; and the service's queues of messages and of feedback."""
+"""/devices/{id}/messages, which devices use over HTTPS; and the services' routes for message queues and feedback."""
 
 import base64
 import binascii
@@ -30,12 +30,12 @@ SYSTEM_HEADERS = {
     "iothub-contentencoding": "contentEncoding",
     "iothub-creation-time-utc": "creationTimeUtc",
 }
-_PLAIN_IN_NAMES = "!#$%&'*+-.^_`|~"  # what a header's name may hold beside letters and digits, RFC 9110
+_PLAIN_IN_NAMES = "!#$%&'*+-.^_`|~"  # allowed in a header's name beside letters and digits, RFC 9110
 _PLAIN_IN_VALUES = _PLAIN_IN_NAMES + '"(),/:;<=>?@[\\]{} '
 
 
 class MessageRoutes:
-    """Take what devices send, hand out what is sent to them."""
+    """Telemetry of devices, messages to them, and feedback."""
 
     def __init__(self, devices: DeviceService, c2d_queue: C2dQueue) -> None:
         self._devices = devices
@@ -50,7 +50,7 @@ class MessageRoutes:
         return HubResponse(status=204)
 
     async def receive(self, request: HubRequest) -> HubResponse:
-        """GET /devices/{id}/messages/deviceBound: the oldest message, locked; 204 when there is none."""
+        """GET /devices/{id}/messages/deviceBound: locks the oldest message; 204 when there is none."""
         text = request.headers.get(LOCK_TIMEOUT, str(DEFAULT_LOCK_S))
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
             raise HubError(ARGUMENT_INVALID, "IotHub-MessageLockTimeout is not a whole number of seconds.")
@@ -76,7 +76,7 @@ class MessageRoutes:
         return HubResponse(document={"deviceId": request.path["id"], "moduleId": None, "totalMessagesPurged": purged})
 
     async def feedback(self, _request: HubRequest) -> HubResponse:
-        """GET /messages/serviceBound/feedback: a batch, locked; 204 when there is none."""
+        """GET /messages/serviceBound/feedback: locks a batch; 204 when there is none."""
         batch = self._c2d_queue.feedback()
         if batch is None:
             return HubResponse(status=204)
@@ -96,7 +96,7 @@ class MessageRoutes:
 
 
 def is_batch(request: HubRequest) -> bool:
-    """Whether a device sends several messages in one request."""
+    """Whether a request holds several messages."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
 
 
@@ -116,7 +116,7 @@ def _single(request: HubRequest) -> DeviceMessage:
 
 
 def _batch(request: HubRequest) -> list[DeviceMessage]:
-    """The messages of a batch; all are read before the first is taken. Raises HubError 400."""
+    """The messages of a batch; all are read before the first one is processed. Raises HubError 400."""
     return [_message(_body(item), _texts(member(item, "properties", dict, {}))) for item in request.documents()]
 
 
@@ -160,7 +160,7 @@ def _headers(message: Message) -> dict[str, str]:
         "iothub-to": f"/devices/{message.address.device_id}/messages/devicebound",
         "iothub-sequencenumber": str(message.sequence_number),
         "iothub-enqueuedtime": _american(message.enqueued_at),
-        "iothub-expiry": _american(sent.expires_at) if sent.is_expiry_asked else "",
+        "iothub-expiry": _american(sent.expires_at) if sent.has_expiry else "",
         "iothub-deliverycount": str(message.delivery_count - 1),  # those before this one
         "iothub-ack": sent.ack.value,
         **{f"{APP_PREFIX}{quote(name, safe=_PLAIN_IN_NAMES)}": value for name, value in sent.properties.items()},

@@ -1,4 +1,4 @@
-"""What was asked: parts of a request, read and checked."""
+"""Requests and responses as handlers see them, and readers for members of JSON documents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ MAX_DIGITS = 18  # of a number in a path or header: what fits into 64 bits
 
 @dataclass(frozen=True, kw_only=True)
 class HubRequest:
-    """A request that was let in; header names are lower case."""
+    """An authenticated request; header names are lower case."""
 
-    path: Mapping[str, str]  # the parts that the route names, decoded
+    path: Mapping[str, str]  # the variable parts of the route, decoded
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
-    spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as they were sent
+    spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as the client wrote them
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object. Raises HubError 400."""
@@ -41,7 +41,7 @@ class HubRequest:
         return Address(self.path["id"], self.path.get("module"))
 
     def etag(self) -> str | None:
-        """The If-Match header: an etag, * for any, None when there is none. Raises HubError 412."""
+        """The If-Match header: an etag, * for any; None when it is absent. Raises HubError 412."""
         header = self.headers.get("if-match")
         if header is None or header.strip() == "*":
             return header and "*"
@@ -51,7 +51,7 @@ class HubRequest:
         return text[1:-1]
 
     def etag_if_good(self) -> str | None:
-        """As `etag`, but a header that is not in quotes counts for none, as the service takes it for a twin's patch."""
+        """As `etag`, but a header that is not in quotes is ignored, as the service does for a twin's patch."""
         try:
             return self.etag()
         except HubError:
@@ -66,7 +66,7 @@ class HubRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class HubResponse:
-    """What is answered: a document as JSON, or `body` as it is; without either the answer is empty."""
+    """A response: a document as JSON, or `body` as it is; without either it is empty."""
 
     document: Any = None
     body: bytes | None = None
@@ -81,11 +81,11 @@ def check_etag(request: str | None, current: str) -> None:
 
 
 def member(document: Mapping[str, Any], name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-    """A member of a document; absent and null are the default. Raises HubError 400 for a wrong type."""
+    """A member of a document; the default if it is absent or null. Raises HubError 400 for a wrong type."""
     value = document.get(name)
     if value is None:
         return default
-    # Python's true is a number too.
+    # In Python, True is a number too.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise HubError(ARGUMENT_INVALID, f"{name} has the wrong type.")
     if isinstance(value, str) and LONE_SURROGATE.search(value):
@@ -98,7 +98,7 @@ def instant(text: str, name: str) -> datetime:
     try:
         at = datetime.fromisoformat(_six_digits(text))
         return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
-    except (ValueError, OverflowError):  # an offset may lead out of years 1 to 9999
+    except (ValueError, OverflowError):  # an offset may lead beyond the years 1 to 9999
         raise HubError(GENERIC_BAD_REQUEST, f"{name} is not an ISO 8601 instant.") from None
 
 

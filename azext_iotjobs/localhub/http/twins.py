@@ -48,7 +48,7 @@ class TwinRoutes:
         return self._answer(address, self._twins.patch(address, tags=tags, desired=desired))
 
     async def put(self, request: HubRequest) -> HubResponse:
-        """PUT /twins/{id}[/modules/{module}]: what is not given is wiped."""
+        """PUT /twins/{id}[/modules/{module}]: replaces; what is left out is removed."""
         address = request.address()
         self._check_etag(request.etag(), address)
         tags, desired = _whole_parts(request.document())
@@ -79,41 +79,40 @@ class TwinRoutes:
 
     def _answer(self, address: Address, twin: TwinState) -> HubResponse:
         identity = self._identities.get(address)
-        assert identity is not None  # a twin lives and dies with its identity
+        assert identity is not None  # every twin has an identity
         return HubResponse(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
 
 
 def service_parts(document: dict[str, Any]) -> tuple[Change, Change]:
-    """The changes of tags and desired properties that a twin document asks for; reported properties are not a
-    service's to write.
+    """The changes of tags and desired properties in a twin document; services cannot write reported properties.
 
     Raises HubError 400.
     """
     if "desired" in document:
         raise HubError(ARGUMENT_INVALID, "desired belongs under properties.")
     properties = document.get("properties", {})
-    if not isinstance(properties, dict):  # null, too: it could mean the desired properties or the reported ones
+    if not isinstance(properties, dict):  # null, too: it would be ambiguous
         raise HubError(ARGUMENT_INVALID, "properties must be an object.")
     desired = _change(properties, "desired")
     if isinstance(desired, dict):
-        # A whole twin may be sent back: what only the hub writes is left out.
+        # A whole twin may be sent back: members that only the hub writes are ignored.
         desired = {key: value for key, value in desired.items() if key not in ("$metadata", "$version")}
     return _change(document, "tags"), desired
 
 
 def _change(document: dict[str, Any], name: str) -> Change:
-    """What a document asks of a section: null is the end of all that is there, not nothing. Raises HubError 400."""
+    """The change of a section: null clears it, an absent member does not change it. Raises HubError 400."""
     if name not in document:
         return None
     section: Tree | None = member(document, name, dict)
-    return WholeSection.EMPTIED if section is None else section
+    return WholeSection.CLEARED if section is None else section
 
 
 def _whole_parts(document: dict[str, Any]) -> tuple[Tree, Tree]:
-    """The tags and desired properties that are to be all that there are. Raises HubError 400 for null anywhere."""
+    """The tags and desired properties of a replacement. Raises HubError 400 for null anywhere."""
     tags, desired = service_parts(document)
     for name, part in (("tags", tags), ("desired", desired)):
-        if part is WholeSection.EMPTIED:
+        if part is WholeSection.CLEARED:
             raise HubError(ARGUMENT_INVALID, f"{name} is null. A replacement leaves out what is to be removed.")
         if isinstance(part, dict):
             check_without_null(part, name)
@@ -121,7 +120,7 @@ def _whole_parts(document: dict[str, Any]) -> tuple[Tree, Tree]:
 
 
 def method_spec(document: dict[str, Any]) -> MethodSpec:
-    """A method call as it was asked for. Raises HubError 400."""
+    """The method call that a document describes. Raises HubError 400."""
     return MethodSpec(
         name=str(member(document, "methodName", str, "")),
         payload=document.get("payload"),

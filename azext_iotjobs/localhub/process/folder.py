@@ -1,4 +1,4 @@
-"""The data folder: used by one hub at a time, kept so by a lock that ends with the process however it ends."""
+"""The data folder: one hub at a time uses it, because of a lock that always ends with the process."""
 
 import os
 import sys

@@ -32,7 +32,7 @@ class Listening:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What a client needs to be let in and to trust the hub."""
+    """What a client needs to authenticate and to trust the hub."""
 
     policy: str
     key: str

@@ -1,4 +1,4 @@
-"""What the grammar's rules make: a node from each, and of the whole a query that its collection allows."""
+"""Builds nodes from the grammar's rules, and a query that its collection allows from the whole."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from azext_iotjobs.localhub.query.grouping import check_grouping, with_unnamed
 from azext_iotjobs.localhub.query.resolver import NameResolver
 from azext_iotjobs.localhub.query.syntax_errors import error_at, position
 
-MAX_PATH_NAMES = 32  # our bound
+MAX_PATH_NAMES = 32  # our limit
 OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}
 
 
 class Builder(Transformer[Token, Any]):
-    """Builds a node from each rule; names stay as they were typed until the whole is known."""
+    """Builds a node from each rule; names are resolved once the whole query is known."""
 
     def query(self, parts: list[Any]) -> nodes.Query:
         _, _, top, projection, _, collection, alias, _, where, groups = parts

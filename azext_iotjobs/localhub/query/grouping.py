@@ -1,4 +1,4 @@
-"""What may be selected of which collection, and under which names."""
+"""Which fields and aggregates a query may select, and their names."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.syntax_errors import error_at
 
-# Bounds of ours: SQLite gives at most 2000 columns, and its functions take at most 127 values.
+# Our limits: SQLite returns at most 2000 columns, and its functions take at most 127 values.
 MAX_GROUP_PATHS = 32
 MAX_AGGREGATES = 100
 
 
 def with_unnamed(fields: tuple[nodes.Field | nodes.Aggregate, ...]) -> nodes.Fields:
-    """The selected members; an aggregate without a name is $1, the next one $2. Raises QueryError for two of a name."""
+    """The selected members; unnamed aggregates are named $1, $2, … Raises QueryError for duplicate names."""
     # What the service calls an aggregate without alias is not published.
     unnamed, named = 0, list[nodes.Field | nodes.Aggregate]()
     for field in fields:
@@ -25,7 +25,7 @@ def with_unnamed(fields: tuple[nodes.Field | nodes.Aggregate, ...]) -> nodes.Fie
 
 
 def check_grouping(query: nodes.Query, group_by_at: nodes.Position) -> None:
-    """Raises QueryError for what the collection does not allow, and for what has no value in a group.
+    """Raise QueryError for what the collection does not allow, and for a field without a value in a group.
 
     grouped_at: where GROUP BY stands.
     """

@@ -1,7 +1,7 @@
-"""Text -> nodes. An error says at which line and column the text stops making sense.
+"""Text -> nodes. An error has the line and column of the first thing that is not allowed.
 
-Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so no tree is walked and a deep query cannot
-exhaust the stack; names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
+Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so that a deep query cannot exhaust the stack;
+names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
 """
 
 from functools import cache

@@ -1,6 +1,7 @@
-"""Names in a parsed query -> places: prefixes and aliases go, the service's own names get their documented spelling.
+"""Resolves the names of a parsed query: removes prefixes and aliases, and gives the service's names their documented
+spelling.
 
-This is also where a query's size is bounded, since every expression passes here once.
+The size of a query is limited here too, since every expression is visited once.
 """
 
 from dataclasses import replace
@@ -9,10 +10,10 @@ from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.syntax_errors import error_at
 
-# Bounds of ours. SQLite's parser holds 100 open things, its expressions are at most 1000 deep, a chain of AND or OR
+# Our limits. SQLite's parser has a stack of 100 entries, its expressions are at most 1000 deep, a chain of AND or OR
 # included, and its functions take at most 127 values.
-MAX_DEPTH = 15  # of AND, OR, NOT, comparisons and sums in one another; parentheses that change nothing do not count
-MAX_CONDITIONS = 800  # between AND and OR
+MAX_DEPTH = 15  # of AND, OR, NOT, comparisons and sums; redundant parentheses do not count
+MAX_CONDITIONS = 800  # that AND and OR combine
 MAX_OPERANDS = 100  # of one calculation
 TWIN_NAMES = tuple(
     "deviceId moduleId etag deviceEtag status statusReason statusUpdateTime connectionState lastActivityTime "
@@ -23,15 +24,15 @@ JOB_NAMES = tuple(
     "deviceId moduleId jobId jobType status createdDateTimeUtc startTimeUtc endTimeUtc lastUpdatedDateTimeUtc outcome "
     "error".split()
 )
-# What a published sample calls the member that records call createdDateTimeUtc.
+# A published sample uses this name for the member createdDateTimeUtc.
 ALIASES = {"createdtimeutc": "createdDateTimeUtc"}
-# What FROM's collection may be called before a member; twins of modules are also named as those of devices are.
+# Prefixes of a collection's members; those of modules may also be addressed like those of devices.
 PREFIXES = {
     nodes.Collection.DEVICES: (("devices",),),
     nodes.Collection.MODULES: (("devices", "modules"), ("devices",)),
     nodes.Collection.JOBS: (("devices", "jobs"),),
 }
-# The service's own below desired and reported properties; no application's name begins with $.
+# The service's own names below desired and reported properties; no application's name begins with $.
 SYSTEM_NAMES = {name.lower(): name for name in ("$version", "$metadata", "$lastUpdated", "$lastUpdatedVersion")}
 SECOND_NAMES = {
     "properties": ("desired", "reported"),
@@ -43,7 +44,7 @@ SECOND_NAMES = {
 class NameResolver:
     """Resolves the names of one query.
 
-    alias: what FROM calls the collection; None when it does not.
+    alias: of the collection in FROM, or None.
     """
 
     def __init__(self, collection: nodes.Collection, alias: str | None) -> None:
@@ -60,7 +61,7 @@ class NameResolver:
         return nodes.Fields(tuple(self._selected(each) for each in projection.fields))
 
     def condition(self, expr: nodes.Expr, depth: int = 0) -> nodes.Expr:
-        """An expression that is to be true, with its names resolved. Raises QueryError when it is too large."""
+        """A condition with its names resolved. Raises QueryError when it is too large."""
         if not isinstance(expr, nodes.And | nodes.Or | nodes.Not):
             self._conditions += 1
             if self._conditions > MAX_CONDITIONS:
@@ -68,7 +69,7 @@ class NameResolver:
         return self._expr(expr, depth)
 
     def path(self, path: nodes.Path) -> nodes.Path:
-        """A path without prefix, in the documented spelling. Raises QueryError for what a device job has not."""
+        """A path without prefix, in the documented spelling. Raises QueryError for an unknown name of device jobs."""
         parts = self._without_prefix(path.parts)
         first = self._spelling.get(parts[0].lower(), parts[0])
         if self._collection is nodes.Collection.JOBS and first not in self._own:
@@ -115,7 +116,7 @@ class NameResolver:
                 return expr
 
     def _part(self, expr: nodes.Expr, depth: int) -> nodes.Expr:
-        """What is compared or calculated with; only what is made of parts itself is a level deeper."""
+        """An operand; only one that has operands itself is a level deeper."""
         if isinstance(expr, nodes.Path | nodes.Constant | nodes.Array):
             return self._expr(expr, depth)
         is_number = isinstance(expr, nodes.Arithmetic | nodes.Negate)

@@ -1,4 +1,4 @@
-"""Why a text stops making sense, for whom has typed it, at the word where it does."""
+"""Error messages for texts that are no query, with the position of the error."""
 
 import re
 from collections.abc import Iterable
@@ -20,23 +20,23 @@ _CALL = re.compile(r"\s*\(")
 
 
 def error_at(text: str, at: Position) -> QueryError:
-    """An error at a place."""
+    """An error at a position."""
     line, column = at
     return QueryError(text, line=line, column=column)
 
 
 def position(token: Token) -> Position:
-    """Where a token stands."""
+    """The position of a token."""
     return token.line or 1, token.column or 1
 
 
 def end_position(text: str) -> Position:
-    """The place behind a text."""
+    """The position after a text."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
 def unexpected_input(text: str, err: UnexpectedInput) -> QueryError:
-    """What lark did not expect, as an error of ours."""
+    """Our error for input that lark did not expect."""
     if isinstance(err, UnexpectedToken) and err.token.type == "$END":
         return error_at("the text ends too early", end_position(text))
     at = (err.line, err.column)

@@ -1,4 +1,4 @@
-"""What JSON a hub accepts: a type for it, and how to read it strictly."""
+"""JSON as a hub accepts it: read strictly, written compactly. Pure."""
 
 import json
 import math
@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-MAX_DEPTH = 100  # arrays and objects inside each other; far below what would exhaust the stack of whoever walks it
+MAX_DEPTH = 100  # nested arrays and objects; far below what would exhaust the stack of a recursive function
 Json = Any  # None, bool, int, float, str, list and dict of these
 
 
 def parse_json(data: bytes | str) -> Json:
-    """Strict JSON: no NaN, no Infinity, no nesting that would break us. Raises ValueError."""
+    """Parse strict JSON: no NaN, no Infinity, at most MAX_DEPTH levels. Raises ValueError."""
     try:
         value = _DECODER.decode(_text(data))
     except RecursionError:
@@ -26,8 +26,8 @@ def parse_json(data: bytes | str) -> Json:
 def dump_json(value: Json) -> str:
     """Compact JSON text, which can be encoded as UTF-8."""
     text = _ENCODER.encode(value)
-    # Half of a surrogate pair is JSON, but has no UTF-8: write it as an escape. Looking for one takes longer than
-    # writing all of the text; that it is plain ASCII is known at once.
+    # A lone surrogate is valid JSON, but has no UTF-8 form: it is written as an escape. The search takes longer than
+    # the encoding; isascii takes no time.
     if not text.isascii() and LONE_SURROGATE.search(text):
         text = _ASCII_ENCODER.encode(value)
     return text
@@ -36,7 +36,7 @@ def dump_json(value: Json) -> str:
 def _text(data: bytes | str) -> str:
     if isinstance(data, str):
         return data
-    # As json.loads does it, so that what it takes is taken: UTF-16 and UTF-32 too, half surrogates, a BOM.
+    # As json.loads does, which accepts UTF-16 and UTF-32 too, lone surrogates and a BOM.
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
@@ -47,7 +47,7 @@ def _brackets(data: bytes | str) -> int:
 
 
 def _is_deep(value: Json) -> bool:
-    """Whether arrays and objects are inside each other more than MAX_DEPTH times."""
+    """Whether arrays and objects are nested more than MAX_DEPTH levels deep."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for each in level for inner in _inner(each)]
@@ -71,7 +71,7 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-# json.loads and json.dumps make such an object at every call with settings of one's own.
+# json.loads and json.dumps would create such an object at every call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

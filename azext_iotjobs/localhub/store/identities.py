@@ -1,4 +1,4 @@
-"""Identities of devices and modules: rows and etags. A twin lives and dies with its identity."""
+"""Identities of devices and modules: rows and etags. A twin is created and deleted with its identity."""
 
 import sqlite3
 from dataclasses import dataclass, field, replace
@@ -26,13 +26,13 @@ class Identity:
     managed_by: str | None = None  # of a module: who deploys it
     generation_id: str
     etag: int
-    status: str = ENABLED  # of a device; a module has none of its own
+    status: str = ENABLED  # of a device; modules have no status
     status_reason: str | None = None
     status_updated_at: str = NEVER
     connection_state: str = DISCONNECTED
     connection_updated_at: str = NEVER
     last_activity_at: str = NEVER
-    sign_in: str  # sas, selfSigned, certificateAuthority; none for the modules that an edge device is born with
+    sign_in: str  # sas, selfSigned, certificateAuthority; none for the system modules of an edge device
     primary_key: str | None = field(default=None, repr=False)
     secondary_key: str | None = field(default=None, repr=False)
     primary_thumbprint: str | None = None
@@ -40,12 +40,12 @@ class Identity:
     is_edge: bool = False
     device_scope: str | None = None
     parent_scopes: tuple[str, ...] = ()
-    model_id: str = ""  # that the device announced when it connected last
+    model_id: str = ""  # announced by the device when it last connected
     message_count: int = 0  # cloud-to-device messages in its queue, counted when it is read
 
     @property
     def address(self) -> Address:
-        """Whose record it is."""
+        """The device or module."""
         return Address(self.device_id, self.module_id)
 
 
@@ -67,7 +67,7 @@ SELECT = f"SELECT *, {MESSAGE_COUNT} AS message_count FROM identities"
 
 
 class Identities:
-    """The identities in a database, with what is known of their presence."""
+    """The identities in a database, with their presence."""
 
     def __init__(self, database: Database, twins: Twins) -> None:
         self._database = database
@@ -80,7 +80,7 @@ class Identities:
         return self._present(row) if row else None
 
     def status(self, address: Address) -> str | None:
-        """Whether a device or module is enabled; None for one that is not registered. Cheaper than its record."""
+        """The status of a device or module; None for one that is not registered. Cheaper than the whole record."""
         row = self._database.row(f"SELECT status FROM identities {AT}", address.key)
         return str(row["status"]) if row else None
 
@@ -95,12 +95,12 @@ class Identities:
         return [self._present(row) for row in self._database.rows(sql, (device_id,))]
 
     def has_edge_scope(self, scope: str) -> bool:
-        """Whether a scope is an edge device's own."""
+        """Whether a scope is that of an edge device."""
         sql = "SELECT 1 FROM identities WHERE device_scope = ? AND is_edge"
         return self._database.row(sql, (scope,)) is not None
 
     def create(self, identity: Identity, twin: TwinState) -> None:
-        """Enter a new device or module, and its twin."""
+        """Add a new device or module, and its twin."""
         marks = ", ".join("?" * len(COLUMNS))
         self.presence.forget(identity.address)
         with self._database.transaction():
@@ -108,7 +108,7 @@ class Identities:
             self._twins.create(identity.address, twin)
 
     def save(self, identity: Identity) -> Identity:
-        """Write a changed record under a new etag; gives it."""
+        """Store a changed record with a new etag; gives it."""
         saved = replace(identity, etag=identity.etag + 1)
         sets = ", ".join(f"{column} = ?" for column in COLUMNS)
         self._database.change(f"UPDATE identities SET {sets} {AT}", (*_values(saved), *saved.address.key))
@@ -131,23 +131,23 @@ class Identities:
 
     def any_with_certificate(self) -> bool:
         """Whether some device or module signs in with a certificate."""
-        # Word for word the index's own condition, or it would not be used.
+        # The condition must be the index's, verbatim, or the index would not be used.
         sql = "SELECT 1 FROM identities WHERE sign_in IN ('selfSigned', 'certificateAuthority') LIMIT 1"
         return self._database.row(sql) is not None
 
     def set_model(self, address: Address, model_id: str) -> None:
-        """A device or module announced a model."""
+        """Store the model that a device or module announced."""
         self._database.change(f"UPDATE identities SET model_id = ? {AT}", (model_id, *address.key))
 
     def disconnect_all(self, now_text: str) -> None:
-        """Nobody is connected: the hub has just started, or is about to end."""
+        """Mark all as disconnected: the hub has just started, or is about to end."""
         self._database.change(
             "UPDATE identities SET connection_state = ?, connection_updated_at = ? WHERE connection_state = ?",
             (DISCONNECTED, now_text, CONNECTED),
         )
 
     def _present(self, row: sqlite3.Row) -> Identity:
-        """A row's record, with what is newer than the row."""
+        """A row's record, with presence that is not written yet."""
         identity = identity_of(row)
         seen = self.presence.of(identity.address.key)
         if seen is None:

@@ -1,6 +1,6 @@
-"""Whether a database that was found is whole: its pages, indices and tables.
+"""Checks whether an existing database is intact: its pages, indices and tables.
 
-What is wrong with a row is found when it is read.
+Damaged rows are found when they are read.
 """
 
 from contextlib import closing
@@ -10,7 +10,7 @@ from azext_iotjobs.localhub.store.database import Database
 
 
 def check_integrity(database: Database) -> None:
-    """Raise StoreDamaged unless a database is whole and has the tables of a local hub."""
+    """Raise StoreDamaged unless a database is intact and has the tables of a local hub."""
     found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
     if found != "ok":
         raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")

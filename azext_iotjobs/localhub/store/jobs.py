@@ -1,4 +1,4 @@
-"""Jobs and what they did to each device: rows."""
+"""Jobs and their results per device: rows."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -24,20 +24,20 @@ from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job as it stands."""
+    """A job and its state."""
 
     row_id: int
     spec: JobSpec
     status: JobStatus
     created_at: datetime
-    start_at: datetime  # asked for, or the moment of creation
+    start_at: datetime  # as requested, or the time of creation
     ended_at: datetime | None
     failure_reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceJob:
-    """What a job did to one device."""
+    """The result of a job on one device."""
 
     row_id: int
     job_id: str
@@ -51,19 +51,19 @@ class DeviceJob:
 
 @dataclass(frozen=True, slots=True)
 class PendingDevice:
-    """A device that a job has not begun on; of its row what carrying the job out needs."""
+    """A device that a job has not operated yet; the part of its row that running the job needs."""
 
     row_id: int
     address: Address
     created_at: str
 
 
-EMPTIED = "emptied"  # in a stored patch: the sections that the job empties
+EMPTIED = "emptied"  # in a stored patch: the sections that the job clears
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceStatusChange:
-    """A job's device comes into another state."""
+    """A new status of a device in a job."""
 
     row_id: int
     status: DeviceStatus
@@ -84,7 +84,7 @@ class Jobs:
         return _job_of(row) if row else None
 
     def create(self, spec: JobSpec, now: datetime) -> None:
-        """Enter a new job as queued."""
+        """Add a new job as queued."""
         method = spec.method and {
             "name": spec.method.name,
             "payload": spec.method.payload,
@@ -109,9 +109,9 @@ class Jobs:
         )
 
     def page(self, *, job_type: str | None, status: str | None, after: int, count: int) -> list[Job]:
-        """Jobs in the order of their creation, from behind row `after`.
+        """At most `count` jobs in the order of their creation, after row `after`.
 
-        job_type, status: the wire's words in any case; None is any.
+        job_type, status: the service's values in any case; None: any.
         """
         rows = self._database.rows(
             "SELECT * FROM jobs WHERE row_id > ? AND (? IS NULL OR lower(type) = lower(?)) "
@@ -129,14 +129,14 @@ class Jobs:
     def set_status(
         self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
     ) -> None:
-        """Put a job into another state."""
+        """Set the status of a job."""
         self._database.change(
             "UPDATE jobs SET status = ?, ended_at = ?, failure_reason = ? WHERE job_id = ?",
             (status.value, render(ended_at) if ended_at else None, reason, job_id),
         )
 
     def freeze(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
-        """Begin to run: these devices, and no others."""
+        """Start a job on these devices, and no others."""
         at = render(now)
         with self._database.transaction():
             self._database.change_many(
@@ -152,7 +152,7 @@ class Jobs:
         return [int(row["row_id"]) for row in self._database.rows(sql, (job_id, status.value))]
 
     def pending(self, job_id: str, *, after: int, count: int) -> list[PendingDevice]:
-        """At most `count` of the devices that a job has not begun on, from behind row `after`."""
+        """At most `count` of the devices that a job has not operated yet, after row `after`."""
         rows = self._database.rows(
             "SELECT row_id, job_id, device_id, module_id, created_at FROM device_jobs "
             "WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?",
@@ -161,7 +161,7 @@ class Jobs:
         return [_pending_of(row) for row in rows]
 
     def change_device_statuses(self, moves: Sequence[DeviceStatusChange]) -> None:
-        """Put jobs' devices into other states, all of them or none."""
+        """Set new statuses of devices in jobs, all of them or none."""
         if not moves:
             return
         with self._database.transaction():
@@ -240,14 +240,14 @@ def _read_job(row: sqlite3.Row) -> Job:
 
 
 def _patch_document(spec: JobSpec) -> dict[str, Any]:
-    """What a job does to twins; null is "not touched", as it has always been in this column."""
+    """The change of twins by a job; null means "no change", as it has always been in this column."""
     parts: dict[str, Change] = {"tags": spec.tags, "desired": spec.desired}
-    emptied = [name for name, change in parts.items() if change is WholeSection.EMPTIED]
-    return {**{name: None if name in emptied else change for name, change in parts.items()}, EMPTIED: emptied}
+    cleared = [name for name, change in parts.items() if change is WholeSection.CLEARED]
+    return {**{name: None if name in cleared else change for name, change in parts.items()}, EMPTIED: cleared}
 
 
 def _change(patch: dict[str, Any], name: str) -> Change:
-    return WholeSection.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
+    return WholeSection.CLEARED if name in patch.get(EMPTIED, ()) else patch.get(name)
 
 
 DEVICE = "device {device_id}, module {module_id}, of job {job_id}"

@@ -1,7 +1,7 @@
-"""Rows -> records, strictly: what somebody else or a bad disk has put into a row is found where the row is read.
+"""Rows -> records, strictly: invalid content of a row, from another program or a bad disk, is found when it is read.
 
-A row that cannot be read is a StoreDamaged that names it, and never what is in it: that may be a key. Lists for the
-hub's own work leave such rows out, so that one of them does not keep the others from being served.
+Such a row raises StoreDamaged, which names the row and never quotes its content: that may be a key. Lists for the hub's
+background tasks leave such rows out, so that one of them does not block the others.
 """
 
 import base64
@@ -22,14 +22,14 @@ Record = TypeVar("Record")
 Kinds = Mapping[str, type | tuple[type, ...]]
 
 logger = logging.getLogger(__name__)
-_said: set[str] = set()
+_logged: set[str] = set()
 
 
 class RowReader(Generic[Record]):
     """Reads rows of one kind.
 
-    what: names a row for people, with its columns in braces.  kinds: of what its columns must be.
-    make: makes the record of a row whose columns are of these kinds.
+    what: names a row for people, with columns in braces.  kinds: the types of columns.
+    make: makes the record of a row whose columns have these types.
     """
 
     def __init__(self, what: str, kinds: Kinds, make: Callable[[sqlite3.Row], Record]) -> None:
@@ -48,7 +48,7 @@ class RowReader(Generic[Record]):
             raise StoreDamaged(f"The row of {self._name(row)} in the hub's database is damaged: {_why(err)}.") from err
 
     def all(self, rows: Iterable[sqlite3.Row]) -> list[Record]:
-        """The records of those rows that can be read; of the others, each is said once in the log."""
+        """The records of the rows that can be read; each of the others is logged once."""
         found: list[Record] = []
         for row in rows:
             try:
@@ -63,9 +63,9 @@ class RowReader(Generic[Record]):
 
 
 def log_once(err: StoreDamaged) -> None:
-    """Log a damage unless it was logged before."""
-    if err.text not in _said and len(_said) < MAX_LOGGED:
-        _said.add(err.text)
+    """Log an error unless it was logged before."""
+    if err.text not in _logged and len(_logged) < MAX_LOGGED:
+        _logged.add(err.text)
         logger.error("%s It is left out.", err.text)
 
 
@@ -92,7 +92,7 @@ def check_key(key: str | None) -> None:
 
 
 def _why(err: Exception) -> str:
-    # The messages of these hold no content; those of others, such as an enum's, may.
+    # The messages of TypeErrors do not quote content; those of others, such as an enum's, may.
     if isinstance(err, TypeError):
         return str(err)
     return "a column holds no JSON" if isinstance(err, JSONDecodeError) else "a column has a value that it cannot have"

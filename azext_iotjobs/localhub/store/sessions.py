@@ -1,4 +1,4 @@
-"""What devices listened to when they were here last: rows. They outlive the hub, as MQTT's kept sessions do."""
+"""Stored MQTT sessions: the subscriptions of devices, which outlive connections and the hub."""
 
 import sqlite3
 
@@ -11,19 +11,19 @@ Filters = dict[str, int]  # topic filter -> QoS
 
 
 class Sessions:
-    """The kept sessions in a database."""
+    """The stored sessions in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, address: Address) -> Filters | None:
-        """What was kept for a device; None for nothing."""
+        """The stored subscriptions of a device; None when there are none."""
         sql = "SELECT * FROM sessions WHERE device_id = ? AND module_id = ?"
         row = self._database.row(sql, address.key)
         return _filters_of(row) if row else None
 
     def save(self, address: Address, filters: Filters) -> None:
-        """Remember what a device listens to, for its next connection."""
+        """Store a device's subscriptions for its next session."""
         self._database.change(
             "INSERT INTO sessions (device_id, module_id, filters) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET filters = excluded.filters",
@@ -31,7 +31,7 @@ class Sessions:
         )
 
     def delete(self, address: Address) -> None:
-        """Keep nothing for a device: it begins anew."""
+        """Remove a device's stored subscriptions."""
         self._database.change("DELETE FROM sessions WHERE device_id = ? AND module_id = ?", address.key)
 
 
