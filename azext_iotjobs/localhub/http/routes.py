@@ -101,7 +101,13 @@ def _route(target: str, access: Access, handler: Find, what: str, cost: Cost = c
 
 ROUTES = (
     _route("GET /devices", REGISTRY_READ, lambda h: h.identities.list, "list devices, `top` 1 to 1,000"),
-    _route("POST /devices", REGISTRY_WRITE, lambda h: h.bulk.post, "bulk: at most 100 items", costs.each_item),
+    _route(
+        "POST /devices",
+        REGISTRY_WRITE,
+        lambda h: h.bulk.post,
+        "bulk, at most 100 items, every `importMode`",
+        costs.each_item,
+    ),
     _route("GET /devices/{id}", REGISTRY_READ, lambda h: h.identities.get, "show a device"),
     _route("PUT /devices/{id}", REGISTRY_WRITE, lambda h: h.identities.put, "create; with If-Match, update"),
     _route("DELETE /devices/{id}", REGISTRY_WRITE, lambda h: h.identities.delete, "delete; needs If-Match"),
@@ -132,7 +138,7 @@ ROUTES = (
         "POST /twins/{id}/modules/{module}/methods",
         METHOD,
         lambda h: h.twins.invoke,
-        "call a module's",
+        "call a module's method",
         costs.payload_blocks,
     ),
     _route("POST /devices/query", QUERY, lambda h: h.queries.post, "query twins and device jobs"),
