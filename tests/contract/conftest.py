@@ -2,7 +2,7 @@
 
 The hub is a local one that is started for them, or the one whose connection string the environment variable
 IOTJOBS_TEST_HUB holds. Each test says on which it runs: one whose `hub` is an `AnyHub` runs on both; one that needs
-what only a local hub can be made to do is marked with `local_hub` and the reason. See CONTRIBUTING.md.
+what only a local hub can be made to do is marked with `local_hub` and the reason. See docs/contract-tests.md.
 """
 
 import itertools

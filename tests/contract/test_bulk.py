@@ -27,7 +27,7 @@ def test_a_hundred_devices_are_made_with_their_twins(hub: AnyHub, name: str) -> 
     assert hub.ok("GET", f"/devices/{name}-99")["authentication"]["symmetricKey"]["primaryKey"]
 
 
-def test_each_failure_is_told_and_the_others_are_done(hub: AnyHub, name: str) -> None:
+def test_each_failure_is_reported_and_the_others_are_done(hub: AnyHub, name: str) -> None:
     kept = hub.new_device(f"{name}-old")
     status, result = bulk(
         hub,
@@ -130,7 +130,7 @@ def test_both_keys_are_renewed_at_once(hub: AnyHub, name: str) -> None:
     assert {which: result["rotatedKeys"][0][which] for which in after} == after
 
 
-def test_keys_that_cannot_be_renewed_are_told(hub: AnyHub, name: str) -> None:
+def test_keys_that_cannot_be_renewed_are_reported(hub: AnyHub, name: str) -> None:
     hub.new_device(f"{name}-x", authentication={"type": "certificateAuthority"})
     hub.new_device(name)
     devices = [{"id": f"{name}-x"}, {"id": "nobody"}]

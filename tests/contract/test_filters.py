@@ -103,7 +103,7 @@ def test_what_one_filter_covers_still_comes_when_another_is_taken_back(
 
 
 @pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
-def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_stored_session_receives_by_its_wide_filters_again(hub: HubProcess, name: str, connect: Connect) -> None:
     first = connect(name, clean_session=False)
     first.subscribe("$iothub/methods/#", "#", qos=1)
     first.close()
@@ -114,16 +114,14 @@ def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: s
     assert hub.ok("POST", f"/twins/{name}/methods", {"methodName": "a"})["status"] == 200
 
 
-def test_a_method_that_a_device_has_not_subscribed_to_is_not_waited_for(
-    hub: AnyHub, name: str, connect: Connect
-) -> None:
+def test_a_method_that_a_device_has_not_subscribed_to_fails_at_once(hub: AnyHub, name: str, connect: Connect) -> None:
     connect(name).subscribe("$iothub/methods/POST/a/#")
     call = {"methodName": "b", "responseTimeoutInSeconds": 300, "connectTimeoutInSeconds": 0}
     assert hub.refused("POST", f"/twins/{name}/methods", call) == (404, "DeviceNotOnline")
 
 
 @pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
-def test_a_device_whose_id_no_topic_can_carry_is_no_danger_to_who_sends_to_it(
+def test_sending_to_a_device_whose_id_no_topic_can_contain_is_no_danger(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
     odd = f"{name}+"

@@ -149,7 +149,7 @@ def test_an_id_is_decoded_once(line: Line, name: str, written: str, meant: str |
         assert answer.json()["deviceId"] == meant.replace("{id}", name)
 
 
-def test_an_encoded_slash_is_no_way_into_modules(line: Line, device: str) -> None:
+def test_an_encoded_slash_does_not_lead_to_modules(line: Line, device: str) -> None:
     assert line.ask("PUT", f"/devices/{device}/modules/m1", {}).status == 200
     assert line.ask("GET", f"/devices/{device}%2Fmodules%2Fm1").status in (400, 404)
 

@@ -189,7 +189,7 @@ def test_no_module_is_set_under_what_can_be_no_id(hub: AnyHub, name: str, text: 
 
 @pytest.mark.parametrize("text", [each for each in NO_IDS if each and each.isprintable() and "/" not in each])
 @pytest.mark.parametrize("module", [False, True])
-def test_no_mqtt_client_comes_in_under_what_can_be_no_id(hub: AnyHub, name: str, text: str, module: bool) -> None:
+def test_no_mqtt_client_connects_under_an_impossible_id(hub: AnyHub, name: str, text: str, module: bool) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     client = f"{name}/{text}" if module else text
     device = MqttDevice(hub, name, key, client_id=client, username=f"{hub.host}/{client}/?api-version=2021-04-12")

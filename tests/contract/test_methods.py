@@ -154,7 +154,7 @@ def test_a_payload_over_128_kb_is_refused(hub: AnyHub, name: str, connect: Conne
     assert call(hub, name, payload="x" * (128 * 1024 - 2)).status_code == 200
 
 
-def test_a_disabled_device_is_put_off_line_and_cannot_be_called(hub: AnyHub, name: str, connect: Connect) -> None:
+def test_a_disabled_device_is_disconnected_and_cannot_be_called(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     device.answer_methods(lambda _method, _value: (200, None))
     identity = hub.ok("GET", f"/devices/{name}")

@@ -97,7 +97,7 @@ def test_every_form_of_user_name_in_use_is_taken(hub: AnyHub, name: str, usernam
         ({"protocol": paho.MQTTv31}, 1),
     ],
 )
-def test_who_may_not_come_in_is_told_so_and_stays_off_line(
+def test_a_refused_client_gets_a_code_and_stays_offline(
     hub: AnyHub, name: str, what: dict[str, Any], code: int
 ) -> None:
     hub.new_device(name)
@@ -180,7 +180,7 @@ def test_qos_2_ends_the_connection_and_is_granted_as_1(hub: HubProcess, name: st
     assert hub.events_of(name) == []
 
 
-def test_a_device_that_is_deleted_is_put_off_line(hub: AnyHub, name: str, connect: Connect) -> None:
+def test_a_device_that_is_deleted_is_disconnected(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     hub.request("DELETE", f"/devices/{name}", headers={"If-Match": "*"})
     device.wait_for_loss()
@@ -218,7 +218,7 @@ def test_silence_beyond_the_keep_alive_ends_the_connection(hub: AnyHub, name: st
         bytes(range(256)),
     ],
 )
-def test_who_does_not_begin_with_connect_is_let_go(hub: HubProcess, said: bytes) -> None:
+def test_a_client_that_does_not_begin_with_connect_is_dropped(hub: HubProcess, said: bytes) -> None:
     with raw(hub) as sock:
         sock.sendall(said)
         assert ended(sock)
@@ -262,9 +262,7 @@ def test_retain_is_passed_on_as_a_property(hub: HubProcess, name: str, connect: 
 
 
 @pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
-def test_a_will_is_sent_for_who_goes_without_a_word_and_not_for_who_says_goodbye(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+def test_a_will_is_sent_without_disconnect_and_not_after_it(hub: HubProcess, name: str, connect: Connect) -> None:
     will = (f"devices/{name}/messages/events/why=gone", b"bye", 0, False)
     polite = connect(name, will=will)
     polite.close()

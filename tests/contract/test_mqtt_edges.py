@@ -77,7 +77,7 @@ def test_a_user_name_that_is_not_this_device_s_is_refused(hub: AnyHub, name: str
         lambda token: "Bearer " + token,
     ],
 )
-def test_a_spoilt_token_is_refused(hub: AnyHub, name: str, spoil: Callable[[str], str]) -> None:
+def test_a_malformed_token_is_refused(hub: AnyHub, name: str, spoil: Callable[[str], str]) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     good = sas(key, f"{hub.host}/devices/{name}")
     assert connack(hub, name, password=good) == 0
@@ -91,7 +91,7 @@ def test_a_client_id_that_names_nobody_is_refused(hub: AnyHub, name: str, client
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_mqtt_5_is_refused_and_let_go(hub: AnyHub, name: str) -> None:
+def test_mqtt_5_is_refused_and_dropped(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     ended: list[Any] = []
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
@@ -129,7 +129,9 @@ def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(hub: AnyHu
 # --- sessions
 
 
-def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(hub: AnyHub, name: str, connect: Connect) -> None:
+def test_a_session_is_stored_on_request_and_removed_by_a_clean_session(
+    hub: AnyHub, name: str, connect: Connect
+) -> None:
     sessions: list[bool] = []
 
     def visit(*, clean: bool) -> MqttDevice:
@@ -166,7 +168,9 @@ def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(hub: AnyHub
     assert sessions == [False, True, False, False]
 
 
-def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: AnyHub, name: str, connect: Connect) -> None:
+def test_a_device_that_has_unsubscribed_from_methods_is_offline_for_them(
+    hub: AnyHub, name: str, connect: Connect
+) -> None:
     device = connect(name)
     device.answer_methods(lambda _method, _value: (200, None))
     assert hub.ok("POST", f"/twins/{name}/methods", {"methodName": "x"})["status"] == 200
@@ -178,7 +182,7 @@ def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: AnyHub, nam
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Connected"
 
 
-def test_every_documented_filter_may_be_held_and_asked_for_again(hub: AnyHub, name: str, connect: Connect) -> None:
+def test_every_documented_filter_is_granted_also_twice(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     filters = (
         "$iothub/methods/POST/#",

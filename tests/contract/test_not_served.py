@@ -54,7 +54,7 @@ def test_what_is_not_served_says_so(hub: HubProcess, verb: str, row: NotServed) 
 
 
 @pytest.mark.parametrize(("verb", "row"), ROWS, ids=lambda each: each if isinstance(each, str) else each.path)
-def test_who_may_not_come_in_is_not_told_even_that(hub: HubProcess, verb: str, row: NotServed) -> None:
+def test_a_client_without_the_right_gets_401_instead(hub: HubProcess, verb: str, row: NotServed) -> None:
     foreign = sas("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "localhost", policy="iothubowner")
     for token in ("", foreign):
         assert hub.refused(verb, path_of(row), {}, token=token)[0] == 401
@@ -70,7 +70,7 @@ def test_another_verb_is_not_allowed_there_either(hub: HubProcess) -> None:
 
 
 @pytest.mark.parametrize("path", ["/$iothub/websocket", "/$servicebus/websocket"])
-def test_amqp_over_websocket_is_told_that_it_is_not_spoken(hub: HubProcess, path: str) -> None:
+def test_amqp_over_websocket_is_answered_with_not_implemented(hub: HubProcess, path: str) -> None:
     with closing(Line(hub).connection) as connection:
         headers = {
             "Upgrade": "websocket",

@@ -33,7 +33,7 @@ def test_null_in_the_place_of_tags_removes_all_of_them(hub: AnyHub, name: str) -
     assert after["properties"]["desired"]["$version"] == before["properties"]["desired"]["$version"]
 
 
-def test_null_in_the_place_of_desired_properties_removes_all_and_the_device_is_told_of_each(
+def test_null_in_the_place_of_desired_properties_removes_all_and_the_device_is_notified_of_each(
     hub: AnyHub, name: str, connect: Callable[..., MqttDevice]
 ) -> None:
     device = connect(name)

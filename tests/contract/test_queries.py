@@ -17,7 +17,7 @@ def query(hub: AnyHub, text: str, **headers: str) -> requests.Response:
     return hub.request("POST", "/devices/query", {"query": text}, headers=headers)
 
 
-def test_all_of_a_twin_or_just_what_is_asked(hub: AnyHub, name: str) -> None:
+def test_all_of_a_twin_or_just_the_selected_members(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PATCH", f"/twins/{name}", {"tags": {"site": name, "deep": {"er": 5}}})
     whole = query(hub, f"SELECT * FROM devices WHERE tags.site = '{name}'")
@@ -137,12 +137,12 @@ def test_what_is_no_query_is_refused(hub: AnyHub, text: str) -> None:
     assert (refused.status_code, refused.headers["iothub-errorcode"]) == (400, "ArgumentInvalid")
 
 
-def test_a_missing_query_has_a_word_of_its_own(hub: AnyHub) -> None:
+def test_a_missing_query_has_an_error_code_of_its_own(hub: AnyHub) -> None:
     assert hub.refused("POST", "/devices/query", {}) == (400, "ArgumentNull")
     assert hub.refused("POST", "/devices/query", {"query": None}) == (400, "ArgumentNull")
 
 
-def test_connection_state_status_and_versions_can_be_asked_for(hub: AnyHub, name: str) -> None:
+def test_connection_state_status_and_versions_can_be_queried(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": True}}})
     for condition in (

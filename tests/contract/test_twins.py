@@ -172,7 +172,7 @@ def test_a_report_that_is_no_good_is_answered_with_400_and_changes_nothing(
     assert hub.ok("GET", f"/twins/{name}")["properties"]["reported"]["$version"] == 1
 
 
-def test_a_device_is_told_of_desired_changes_with_their_version(
+def test_a_device_receives_desired_changes_with_their_version(
     hub: AnyHub, name: str, connect: Callable[..., MqttDevice]
 ) -> None:
     device = connect(name)

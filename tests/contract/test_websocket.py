@@ -41,7 +41,7 @@ def test_a_wrong_key_is_refused(hub: AnyHub, name: str) -> None:
 
 
 @pytest.mark.parametrize("first_by_websocket", [True, False])
-def test_the_newest_connection_of_a_device_is_the_only_one_through_whichever_door(
+def test_the_newest_connection_of_a_device_is_the_only_one_over_tcp_and_websocket(
     hub: AnyHub, name: str, connect: Connect, first_by_websocket: bool
 ) -> None:
     first = connect(name, websocket=first_by_websocket)
@@ -59,7 +59,7 @@ def test_the_end_of_a_token_is_the_end_of_the_connection(hub: AnyHub, name: str,
 
 
 @pytest.mark.local_hub("starts a hub of its own")
-def test_the_hub_s_end_is_clean_with_devices_on_both_doors(tmp_path: Any) -> None:
+def test_the_hub_s_end_is_clean_with_devices_over_tcp_and_websocket(tmp_path: Any) -> None:
     hub = HubProcess(tmp_path, "--in-memory")
     devices = []
     for number, websocket in enumerate((True, False, True)):

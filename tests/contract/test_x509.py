@@ -139,7 +139,7 @@ def test_https_takes_a_certificate_in_the_place_of_a_token(
     assert sent.status_code == code
 
 
-def test_a_certificate_is_no_way_in_for_a_service(hub: HubProcess, name: str, tmp_path: Path) -> None:
+def test_a_certificate_does_not_authenticate_a_service(hub: HubProcess, name: str, tmp_path: Path) -> None:
     by_ca(hub, name)
     with requests.Session() as session:
         session.cert = make(name, ROOT).files(tmp_path)
@@ -184,7 +184,7 @@ def test_a_ca_that_is_forgotten_opens_no_more(hub: HubProcess, name: str, tmp_pa
     assert connack(hub, name, tmp_path, make(name, other)) == 5
 
 
-def test_asking_begins_with_the_first_such_device_and_ends_with_the_last(tmp_path: Path) -> None:
+def test_certificates_are_requested_from_the_first_such_device_to_the_last(tmp_path: Path) -> None:
     hub = HubProcess(tmp_path, "--in-memory")
     try:
         assert not is_asked(hub)

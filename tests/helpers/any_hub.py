@@ -151,7 +151,7 @@ class RealHub(AnyHub):
 
     def request(self, method: str, path: str, json: Any = None, **more: Any) -> requests.Response:
         """As of every hub; repeated while it is throttled, and not ahead of what queries know."""
-        if path.startswith(("/devices/query", "/jobs/v2/")) and method in ("POST", "PUT"):
+        if path == "/devices/query" or (method == "PUT" and path.startswith("/jobs/v2/")):
             time.sleep(max(0.0, self._written_s + self.query_lag_s - time.monotonic()))
         elif method != "GET":
             self._written_s = time.monotonic()
@@ -167,14 +167,16 @@ class RealHub(AnyHub):
 
     def remove_all(self) -> None:
         """Remove the devices that were made, and cancel jobs that wait for their time."""
-        for job in sorted(self._jobs):
-            super().request("POST", f"/jobs/v2/{job}/cancel")
-        left = sorted(self._devices | set(self._queried()))
-        for first in range(0, len(left), 100):
-            items = [{"id": each, "importMode": "delete"} for each in left[first : first + 100]]
-            super().request("POST", "/devices", items)
-        kept = [each for each in left if super(RealHub, self).request("GET", f"/devices/{quote(each, safe='')}").ok]
-        assert kept == [], f"these devices could not be removed: {kept}"
+        with requests.Session() as session:
+            for job in sorted(self._jobs):
+                self.request("POST", f"/jobs/v2/{job}/cancel", session=session)
+            devices = sorted(self._devices | set(self._queried()))
+            for first in range(0, len(devices), 100):
+                items = [{"id": each, "importMode": "delete"} for each in devices[first : first + 100]]
+                self.request("POST", "/devices", items, session=session)
+            paths = [f"/devices/{quote(each, safe='')}" for each in devices]
+            left = [path for path in paths if self.request("GET", path, session=session).ok]
+        assert left == [], f"these devices could not be removed: {left}"
 
     def _remember(self, method: str, path: str, json: Any) -> None:
         parts = path.partition("?")[0].strip("/").split("/")
@@ -191,7 +193,7 @@ class RealHub(AnyHub):
         continuation: str | None = None
         while True:
             headers = {} if continuation is None else {"x-ms-continuation": continuation}
-            response = super().request("POST", "/devices/query", query, headers=headers)
+            response = self.request("POST", "/devices/query", query, headers=headers)
             yield from (each["deviceId"] for each in response.json())
             continuation = response.headers.get("x-ms-continuation")
             if not continuation:

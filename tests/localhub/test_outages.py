@@ -129,7 +129,7 @@ def test_calls_that_a_job_has_made_are_stored_once_the_lock_is_gone_and_nobody_i
     assert hub.stop() == 0
 
 
-def test_a_device_hears_that_its_twin_cannot_be_stored_now_and_stays(
+def test_a_device_learns_that_its_twin_cannot_be_stored_now_and_stays_connected(
     start: Callable[..., HubProcess], tmp_path: Path
 ) -> None:
     hub = start(tmp_path)

@@ -33,7 +33,7 @@ def test_it_says_what_it_is_when_it_is_ready_and_takes_that_back_at_its_end(tmp_
         assert list(state_file.parent.iterdir()) == []
 
 
-def test_it_ends_cleanly_when_told_over_https(tmp_path: Path) -> None:
+def test_it_ends_cleanly_by_a_request_over_https(tmp_path: Path) -> None:
     with HubProcess(tmp_path / "data") as hub:
         assert hub.request("POST", "/_local/stop").status_code == 204
         assert hub.process.wait(60) == 0

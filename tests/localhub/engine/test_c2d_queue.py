@@ -167,7 +167,7 @@ def test_an_acknowledgement_that_comes_after_the_end_changes_nothing(post: Post)
         (Ack.FULL, [MessageOutcome.SUCCESS, MessageOutcome.REJECTED]),
     ],
 )
-def test_the_sender_hears_what_it_asked_for(post: Post, ack: Ack, reported: list[MessageOutcome]) -> None:
+def test_the_sender_gets_the_feedback_it_requested(post: Post, ack: Ack, reported: list[MessageOutcome]) -> None:
     for outcome in (MessageOutcome.SUCCESS, MessageOutcome.REJECTED):
         post.send(ack=ack)
         message = post.box.receive(PUMP, 60)

@@ -153,7 +153,7 @@ def test_a_method_job_calls_every_device_and_keeps_each_answer() -> None:
     run(story)
 
 
-def test_a_twin_job_patches_twins_and_tells_connected_devices() -> None:
+def test_a_twin_job_patches_twins_and_notifies_connected_devices() -> None:
     async def story(database: Database, clock: HandClock) -> None:
         async with Hub(database, clock) as hub:
             hub.add("a", "never-connected")

@@ -76,7 +76,7 @@ def test_a_job_goes_from_device_to_device_at_the_tiers_pace(kind: JobType) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_devices_whose_time_is_up_before_their_turn_fail_and_are_left_alone(kind: JobType) -> None:
+def test_devices_whose_time_is_over_before_their_permit_fail_and_are_not_called(kind: JobType) -> None:
     async def story(paced: Paced) -> None:
         paced.house.start(**KINDS[kind], max_execution_s=2)
         await paced.advance(0)
@@ -90,7 +90,7 @@ def test_devices_whose_time_is_up_before_their_turn_fail_and_are_left_alone(kind
     run(story)
 
 
-def test_turns_that_no_call_could_use_are_not_taken() -> None:
+def test_permits_that_no_call_could_use_are_not_requested() -> None:
     async def story(paced: Paced) -> None:
         many = [f"silent-{number}" for number in range(CALLS_AT_ONCE + 50)]
         paced.house.add(*many)
@@ -117,7 +117,7 @@ def test_jobs_share_the_pace_and_none_waits_for_anothers_end() -> None:
     run(story)
 
 
-def test_a_job_that_is_forgotten_leaves_its_turns_to_the_next() -> None:
+def test_a_job_that_is_forgotten_leaves_its_permits_to_the_next() -> None:
     async def story(paced: Paced) -> None:
         paced.house.start("first")
         await paced.advance(0)

@@ -160,7 +160,7 @@ def test_a_device_that_comes_in_time_and_subscribes_is_called() -> None:
     run(main)
 
 
-def test_a_device_that_was_gone_again_before_the_call_went_out_is_waited_for_on() -> None:
+def test_a_device_that_disconnects_before_the_call_is_sent_is_still_awaited() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         call = invoke(links, connect_s=10)
@@ -211,7 +211,7 @@ def test_a_device_that_leaves_fails_the_calls_it_has_not_answered() -> None:
     run(main)
 
 
-def test_an_answer_that_is_none_is_told_to_the_caller() -> None:
+def test_the_caller_learns_of_an_unreadable_answer() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         wire = attached(links)
@@ -278,7 +278,7 @@ def test_a_caller_that_goes_leaves_room_for_others() -> None:
     run(main)
 
 
-def test_a_caller_that_goes_just_as_the_answer_comes_is_gone() -> None:
+def test_a_call_that_is_cancelled_just_as_the_answer_comes_is_cancelled() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         wire = attached(links)

@@ -149,7 +149,7 @@ def test_every_device_is_called_once_after_its_row_says_so_and_writes_come_toget
     assert database.commits < len(fleet.ids) / 10
 
 
-def test_a_device_that_goes_before_its_turn_is_waited_for(database: CountingDatabase) -> None:
+def test_a_device_that_disconnects_before_its_call_is_awaited(database: CountingDatabase) -> None:
     fleet = Fleet(database, CALLS_AT_ONCE + 1)
     *first, last = fleet.ids
 
@@ -170,7 +170,7 @@ def test_a_device_that_goes_before_its_turn_is_waited_for(database: CountingData
     assert (fleet.calls[last], fleet.count(COMPLETED)) == (1, CALLS_AT_ONCE + 1)
 
 
-def test_a_device_that_goes_before_its_turn_and_after_the_end_fails(database: CountingDatabase) -> None:
+def test_a_device_that_disconnects_before_its_call_and_after_the_end_fails(database: CountingDatabase) -> None:
     fleet = Fleet(database, CALLS_AT_ONCE + 1)
     *first, last = fleet.ids
 
@@ -237,7 +237,7 @@ def test_what_was_answered_is_stored_when_the_hub_ends(database: CountingDatabas
     assert fleet.links.is_connected(Address(silent))
 
 
-def test_a_device_that_is_forgotten_is_waited_for_by_nobody(database: CountingDatabase) -> None:
+def test_nobody_waits_for_a_device_that_was_forgotten(database: CountingDatabase) -> None:
     fleet = Fleet(database, 2)
 
     async def main(_loop: MovedLoop) -> None:

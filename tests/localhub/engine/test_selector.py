@@ -97,7 +97,7 @@ def spelled(path: tuple[str, ...]) -> str:
     return ".".join([path[0], *(f"[[{part}]]" for part in path[1:])])
 
 
-def test_every_member_of_a_twin_can_be_asked_for_and_has_the_value_that_the_twin_shows(two: Registry) -> None:
+def test_every_member_of_a_twin_can_be_queried_and_has_the_value_that_the_twin_shows(two: Registry) -> None:
     full, bare = two.twins()
     paths = dict(leaves(full))
     assert len(paths) > 40 and set(dict(leaves(bare))) - set(paths) == set()

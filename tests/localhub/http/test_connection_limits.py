@@ -111,7 +111,7 @@ def head(verb: str, path: str, *headers: str) -> bytes:
 @pytest.mark.parametrize(
     "begun", [b"", b"GET / HT", head("GET", "/twins/x")[:-2]], ids=["silent", "half a line", "half"]
 )
-def test_a_connection_without_a_whole_head_is_not_kept(begun: bytes) -> None:
+def test_a_connection_without_a_whole_head_is_closed(begun: bytes) -> None:
     async def main(loop: MovedLoop) -> None:
         async with served(loop) as server:
             client = await server.client()
@@ -210,7 +210,7 @@ def test_what_clients_do_wrong_leaves_no_trace_in_the_log(
     assert caplog.records == []
 
 
-def test_a_mistake_of_ours_leaves_its_trace_and_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_of_ours_is_logged_with_its_trace_and_answered(caplog: pytest.LogCaptureFixture) -> None:
     async def main(loop: MovedLoop) -> None:
         async with served(loop) as server:
             client = await server.client()

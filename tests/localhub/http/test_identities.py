@@ -137,7 +137,7 @@ def test_leaving_authentication_out_of_an_update_makes_new_keys(hub: HubProcess,
         ({"type": "certificateAuthority"}, ("certificateAuthority", None, None)),
     ],
 )
-def test_each_way_to_sign_in_is_kept(
+def test_each_kind_of_authentication_is_stored(
     hub: HubProcess, fresh: Callable[[str], str], authentication: Any, shown: tuple[Any, ...]
 ) -> None:
     device = fresh("dev")

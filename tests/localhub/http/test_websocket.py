@@ -80,7 +80,7 @@ def test_a_handshake_without_path_or_subprotocol_is_400(hub: HubProcess, path: s
         b"Sec-WebSocket-Protocol: \xff",
     ],
 )
-def test_a_handshake_with_a_spoiled_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
+def test_a_handshake_with_a_malformed_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
     good = {
         b"Upgrade": b"websocket",
         b"Connection": b"Upgrade",
@@ -165,7 +165,7 @@ def test_a_frame_that_may_not_be_ends_that_connection_alone_and_its_will_is_sent
     run(main)
 
 
-def test_a_text_frame_is_told_to_be_unsupported() -> None:
+def test_a_text_frame_gets_the_close_code_unsupported() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, "WebSocket") as hub:
             device = await hub.device()

@@ -79,7 +79,9 @@ def spoilt(draw: st.DrawFn) -> bytes:
 
 @bounds(400)
 @given(st.data(), spoilt() | st.binary(max_size=400))
-def test_spoilt_streams_mean_the_same_in_whatever_pieces_they_come(data: st.DataObject, stream: bytes) -> None:
+def test_malformed_streams_have_the_same_result_in_whatever_pieces_they_come(
+    data: st.DataObject, stream: bytes
+) -> None:
     at_once, in_pieces = fed(Decoder(LIMIT), [stream]), fed(Decoder(LIMIT), data.draw(pieces(stream)))
     assert at_once == in_pieces
     again = b"".join(map(encode, at_once[0]))
@@ -112,7 +114,7 @@ def test_what_is_kept_of_a_packet_that_comes_slowly_is_never_more_than_the_large
 
 @bounds(200)
 @given(st.lists(PACKETS, max_size=20), st.booleans())
-def test_a_session_ends_once_and_says_nothing_more(stream: list[Packet], is_admitted: bool) -> None:
+def test_a_session_ends_once_and_sends_nothing_more(stream: list[Packet], is_admitted: bool) -> None:
     session, ends = Session(), 0
     for packet in [hello(), *stream]:
         was = session.state
@@ -169,7 +171,7 @@ SAYINGS = st.one_of(
 
 @bounds(60)
 @given(st.lists(SAYINGS, min_size=1, max_size=6), st.booleans())
-def test_a_device_that_says_anything_disturbs_nobody(sayings: list[bytes], is_in: bool) -> None:
+def test_a_device_that_sends_anything_disturbs_no_other(sayings: list[bytes], is_in: bool) -> None:
     async def served(hub: Hub) -> None:
         good = await hub.device("good", ALL_FILTERS[1])
         bad = await hub.device("bad", *ALL_FILTERS) if is_in else await hub.wire()

@@ -36,7 +36,7 @@ def invoke(hub: Hub, name: str = "reboot", payload: Any = None) -> asyncio.Task[
     return hub.loop.create_task(hub.links.invoke(PUMP, name, payload, response_timeout_s=300, connect_timeout_s=100))
 
 
-def test_a_device_comes_in_and_leaves() -> None:
+def test_a_device_connects_and_disconnects() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             device = await hub.device()
@@ -59,7 +59,7 @@ def test_a_device_comes_in_and_leaves() -> None:
     ],
     ids=["wrong token", "no token", "another's name", "MQTT 5"],
 )
-def test_who_may_not_come_in_is_told_a_code_and_dropped_and_nothing_has_changed(connect: Connect, code: int) -> None:
+def test_a_refused_client_gets_a_code_and_is_dropped_and_nothing_has_changed(connect: Connect, code: int) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             device = await hub.wire()
@@ -201,7 +201,7 @@ def test_a_report_that_is_none_is_refused_and_changes_nothing(body: bytes, numbe
     run(main)
 
 
-def test_a_device_hears_nothing_it_has_not_subscribed_to() -> None:
+def test_a_device_receives_nothing_it_has_not_subscribed_to() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             device = await hub.device()
@@ -246,7 +246,7 @@ def test_a_session_that_is_not_clean_listens_on_when_it_comes_back() -> None:
     run(main)
 
 
-def test_a_session_that_listens_to_nothing_is_kept_too() -> None:
+def test_a_session_without_subscriptions_is_stored_too() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             await (await hub.device("pump-1", clean_session=False)).gone()
@@ -268,7 +268,7 @@ def test_a_clean_session_forgets_what_was_listened_to_before() -> None:
     run(main)
 
 
-def test_what_is_said_together_with_connect_is_heard() -> None:
+def test_packets_sent_together_with_connect_are_processed() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             device = await hub.wire()

@@ -49,7 +49,7 @@ def test_what_may_not_be_ends_that_connection_alone(door: Door, data: bytes) -> 
     run(main)
 
 
-def test_a_connection_that_says_nothing_is_not_kept(door: Door) -> None:
+def test_a_silent_connection_is_closed(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
             device = await hub.wire()

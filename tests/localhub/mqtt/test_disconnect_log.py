@@ -182,7 +182,7 @@ def test_what_time_or_another_does_to_a_connection_is_in_the_log(
     assert [line.partition(" ended: ")[::2] for line in lines(caplog)] == [("connection of client 'pump-1'", reason)]
 
 
-def test_a_connection_that_never_says_anything_is_told_of(caplog: pytest.LogCaptureFixture, door: Door) -> None:
+def test_a_connection_that_never_sends_anything_is_logged(caplog: pytest.LogCaptureFixture, door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
             device = await hub.wire()
@@ -196,7 +196,7 @@ def test_a_connection_that_never_says_anything_is_told_of(caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("end", ["farewell", "cut", "dropped by the hub"])
-def test_an_end_that_is_no_mistake_is_not_in_the_log(caplog: pytest.LogCaptureFixture, door: Door, end: str) -> None:
+def test_an_end_that_is_no_client_error_is_not_logged(caplog: pytest.LogCaptureFixture, door: Door, end: str) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
             device = await hub.device()
@@ -214,7 +214,7 @@ def test_an_end_that_is_no_mistake_is_not_in_the_log(caplog: pytest.LogCaptureFi
     assert lines(caplog) == []
 
 
-def test_a_text_frame_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_text_frame_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, "WebSocket") as hub:
             device = await hub.device()
@@ -229,7 +229,7 @@ def test_a_text_frame_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
 # --- no more than a disk can bear
 
 
-def test_the_same_of_the_same_client_is_told_of_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_error_of_the_same_client_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
     log = DisconnectLog(lambda: now[0])
     for second in range(121):
@@ -240,7 +240,7 @@ def test_the_same_of_the_same_client_is_told_of_once_a_minute(caplog: pytest.Log
     assert second_ == third == f"{first}; 59 other ends before this one are not shown"
 
 
-def test_other_mistakes_are_told_of_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_client_errors_are_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
     log = DisconnectLog(lambda: 0.0)
     for client in ("pump-1", "pump-2", None):
         for reason in ("one", "another"):
@@ -294,7 +294,7 @@ def test_a_packet_after_the_end_changes_nothing(caplog: pytest.LogCaptureFixture
     assert len(lines(caplog)) == 1
 
 
-def test_a_client_that_is_put_off_by_the_hubs_own_trouble_is_not_blamed(
+def test_a_client_that_is_deferred_by_an_outage_of_the_hub_is_not_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, door: Door
 ) -> None:
     def in_trouble(*_: object) -> None:

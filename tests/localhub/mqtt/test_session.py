@@ -106,7 +106,7 @@ def test_every_packet_in_every_state_goes_on_or_ends_the_connection(state: State
         assert session.subscriptions == {}
 
 
-def test_a_good_connect_asks_for_admission_and_then_says_welcome() -> None:
+def test_a_valid_connect_is_authenticated_and_then_accepted() -> None:
     session = Session()
     assert session.on_packet(CONNECT) == [Authenticate(Address("pump-1"), "hub", "token")]
     assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
@@ -117,7 +117,7 @@ def test_a_token_is_not_shown() -> None:
     assert "token" not in repr(Session().on_packet(CONNECT)).replace("token=", "")
 
 
-def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
+def test_a_refused_device_gets_not_authorised_and_is_closed() -> None:
     session = session_in(State.AUTHENTICATING)
     told, end = session.refuse("wrong key")
     assert told == Send(Connack(session_present=False, return_code=5)) and isinstance(end, Close)
@@ -125,7 +125,7 @@ def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
 
 
 @pytest.mark.parametrize("state", [State.NEW, State.OPEN, State.CLOSED])
-def test_admission_nobody_asked_for_changes_nothing(state: State) -> None:
+def test_accepting_outside_authentication_changes_nothing(state: State) -> None:
     session = session_in(state)
     assert session.accept(None) == session.refuse("") == []
     assert session.state is state
@@ -266,7 +266,7 @@ def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
     assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
 
 
-def test_a_clean_session_finds_none_whatever_was_kept() -> None:
+def test_a_clean_session_has_no_subscriptions_whatever_was_stored() -> None:
     session = Session()
     session.on_packet(connect(clean_session=True))
     assert session.accept({METHODS: 1}) == [Send(Connack(session_present=False, return_code=0))]
@@ -317,7 +317,7 @@ def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
     assert session.on_packet(Puback(1)) == [Acknowledged("stays")]
 
 
-def test_nothing_is_delivered_to_who_does_not_listen() -> None:
+def test_nothing_is_delivered_without_a_subscription() -> None:
     for state in State:
         assert session_in(state).deliver("devices/pump-1/messages/devicebound/", b"x", "t1") == []
 
@@ -331,7 +331,7 @@ def test_a_module_does_not_listen_for_its_device_or_another_module(name: str) ->
 
 
 @pytest.mark.parametrize("name", ["#", "devices/pump-1/#", "devices/pump-1/modules/#", "devices/+/modules/motor/#"])
-def test_a_module_hears_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
+def test_a_module_receives_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
     session = module_session()
     assert session.on_packet(Subscribe(1, ((name, 0),)))[0] == Send(Suback(1, (0,)))
     assert not session.accepts_messages
@@ -376,7 +376,7 @@ def test_a_filter_that_a_client_has_not_subscribed_to_as_it_is_written_is_not_ta
     assert session.subscriptions == {WIDE: 0}
 
 
-def test_a_kept_session_finds_wide_filters_again_and_not_those_that_are_no_longer_its_own() -> None:
+def test_a_stored_session_has_its_wide_filters_and_not_those_that_are_no_longer_its_own() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
     session.accept({WIDE: 1, "devices/pump-2/#": 1, "#": 0})
@@ -394,7 +394,7 @@ def test_subscriptions_are_bounded() -> None:
 
 @pytest.mark.parametrize("device", ["+", "#", "a+b", "pump#1"])
 @pytest.mark.parametrize("name", ["devices/pump-1/#", "devices/+/messages/devicebound/#", "#", "devices/#"])
-def test_a_device_whose_id_no_topic_can_carry_hears_no_other_s_messages(device: str, name: str) -> None:
+def test_a_device_whose_id_no_topic_can_contain_receives_no_messages_of_others(device: str, name: str) -> None:
     session = Session()
     session.on_packet(connect(client_id=device, username=f"hub/{device}/?api-version=2021-04-12"))
     session.accept(None)

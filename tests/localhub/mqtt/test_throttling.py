@@ -31,7 +31,7 @@ async def until_asked(hub: Hub, throttle: Throttle, times: int) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_connections_come_in_late_and_then_are_put_off(door: Door) -> None:
+def test_connections_are_accepted_late_and_then_deferred(door: Door) -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, door) as hub:
             one_a_second(hub, Throttle.CONNECTIONS, queue_s=1)
@@ -79,7 +79,7 @@ def test_who_may_not_come_in_is_told_at_once_and_is_not_counted() -> None:
     run(main)
 
 
-def test_a_device_that_is_disabled_while_it_waits_does_not_come_in() -> None:
+def test_a_device_that_is_disabled_while_it_waits_is_refused() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop) as hub:
             one_a_second(hub, Throttle.CONNECTIONS)

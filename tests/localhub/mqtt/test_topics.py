@@ -177,7 +177,7 @@ def _pattern(topic_filter: str) -> str:
 
 
 @given(TOPIC_FILTERS, TOPIC_NAMES)
-def test_a_filter_fits_as_the_standard_says(topic_filter: str, topic: str) -> None:
+def test_a_filter_matches_as_the_standard_says(topic_filter: str, topic: str) -> None:
     assert matches(topic_filter, topic) is fits_as_a_pattern(topic_filter, topic)
 
 

@@ -25,7 +25,7 @@ def test_an_answer_of_another_device_finds_nothing_and_changes_nothing() -> None
     assert pending.take("pump-1", rid) == "first"
 
 
-def test_an_answer_to_what_was_never_asked_finds_nothing() -> None:
+def test_an_answer_without_a_call_is_ignored() -> None:
     pending: PendingCalls[str, str] = PendingCalls()
     assert pending.take("pump-1", "1") is None
     assert pending.take("pump-1", "") is None
@@ -49,7 +49,7 @@ def test_request_ids_begin_anew_when_a_device_has_been_gone() -> None:
     assert [pending.add("pump-1", "d"), pending.add("pump-2", "e")] == ["1", "2"]
 
 
-def test_a_device_that_is_gone_gives_up_its_own_calls_alone() -> None:
+def test_a_device_that_disconnects_fails_only_its_own_calls() -> None:
     pending: PendingCalls[str, str] = PendingCalls()
     pending.add("pump-1", "a")
     pending.add("pump-1", "b")

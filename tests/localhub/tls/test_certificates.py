@@ -125,7 +125,7 @@ def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: 
         handshake(kept, "10.0.0.1")
 
 
-def test_a_client_of_before_tls_1_2_is_turned_away(tmp_path: Path) -> None:
+def test_a_client_without_tls_1_2_is_refused(tmp_path: Path) -> None:
     assert (
         HubContext(ensure_certificates(tmp_path, BIND, NOW), wants_client_certificate=lambda: False).minimum_version
         is ssl.TLSVersion.TLSv1_2

@@ -126,7 +126,7 @@ def test_whatever_a_client_shows_is_taken_and_known(
     run(main)
 
 
-def test_who_is_not_asked_shows_nothing_and_asking_begins_and_ends_without_a_restart(
+def test_certificates_are_sent_on_request_only_and_requests_begin_and_end_without_a_restart(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def main(loop: MovedLoop) -> None:
@@ -141,7 +141,7 @@ def test_who_is_not_asked_shows_nothing_and_asking_begins_and_ends_without_a_res
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_who_comes_back_with_its_session_shows_its_certificate_again(
+def test_a_client_that_reconnects_with_its_tls_session_sends_its_certificate_again(
     certificates: Certificates, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     def visit(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
@@ -178,7 +178,7 @@ def test_much_goes_through_in_both_directions(
     run(main)
 
 
-def test_what_is_not_read_waits_and_the_writer_is_told(certificates: Certificates, tmp_path: Path) -> None:
+def test_unread_data_wait_and_the_writer_is_paused(certificates: Certificates, tmp_path: Path) -> None:
     async def main(loop: MovedLoop) -> None:
         async with echoing(loop, certificates) as server:
             async with client(server, client_context(certificates, tmp_path, LONELY)) as (reader, writer):
