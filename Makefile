@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CHECK_VENV := .venv-check
+CHECK_BIN := $(CHECK_VENV)/bin
 STAMPS := .stamps
 
 export AZURE_CONFIG_DIR := $(CURDIR)/.az/config
@@ -15,39 +17,49 @@ export AZURE_EXTENSION_USE_DYNAMIC_INSTALL := no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
 
-SOURCES := setup.py README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
+SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo test check torture bench wheel docs clean format
+.PHONY: demo unit check platforms test torture bench wheel docs clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
 
+# The rooms that need neither az nor a hub: what to run while writing. Its set-up is small, az is not in it.
+unit: $(STAMPS)/check
+	$(CHECK_BIN)/python -m pytest @tests/unit.txt
+
+check: $(STAMPS)/check
+	$(CHECK_BIN)/ruff format --check .
+	$(CHECK_BIN)/ruff check .
+	$(CHECK_BIN)/mypy
+	$(CHECK_BIN)/lint-imports
+
+# What mypy makes of the package with the standard library of other systems.
+platforms: $(STAMPS)/check
+	$(CHECK_BIN)/mypy --platform win32 -p azext_iotjobs
+	$(CHECK_BIN)/mypy --platform darwin -p azext_iotjobs
+
+format: $(STAMPS)/check
+	$(CHECK_BIN)/ruff format .
+	$(CHECK_BIN)/ruff check --fix .
+
 # A file of tests is one worker's: what its tests share is theirs. Most wait for hubs and for az, so that there may be
 # more workers than cores. `make test WORKERS=0` runs all in one process.
 WORKERS := 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=25
 
-test: check $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
+	$(PYTEST)
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
-torture: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
-	IOTJOBS_TORTURE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
+	IOTJOBS_TORTURE=1 $(PYTEST)
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
 # for some seconds, so that none rots.
 BENCHMARKS := cli hub simulator fleet_jobs
-bench: $(STAMPS)/dev $(STAMPS)/extension $(STAMPS)/sdk
+bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 	@for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py || exit 1; done
-
-check: $(STAMPS)/dev
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-
-format: $(STAMPS)/dev
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
 
 wheel: $(STAMPS)/wheel
 
@@ -55,7 +67,7 @@ docs: $(STAMPS)/extension
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) .venv-sdk requirements/node/node_modules .az .stamps build dist *.egg-info
+	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	@echo "Installing az into $(VENV); this takes some minutes."
@@ -63,9 +75,14 @@ $(STAMPS)/az: requirements/az.txt
 	$(BIN)/python -m pip install --quiet -r requirements/az.txt
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/az
-	$(BIN)/python -m pip install --quiet -r requirements/dev.txt
+$(STAMPS)/tests: requirements/tests.txt $(STAMPS)/az
+	$(BIN)/python -m pip install --quiet -r requirements/tests.txt
 	@touch $@
+
+$(STAMPS)/check: requirements/check.txt requirements/tests.txt
+	$(PYTHON) -m venv $(CHECK_VENV)
+	$(CHECK_BIN)/python -m pip install --quiet -r requirements/check.txt
+	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/sdk: requirements/sdk.txt
 	$(PYTHON) -m venv .venv-sdk

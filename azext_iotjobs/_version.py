@@ -1,3 +1,3 @@
-"""The one place that holds the version; setup.py reads it as text."""
+"""The one place that holds the version; pyproject.toml names it."""
 
 VERSION = "0.1.0"

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -93,11 +94,8 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours = environment(folder / "ours", OURS)
-        start = (
-            "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
-            "--data-dir", str(folder / "hub"),
-        )  # fmt: skip
-        hub = json.loads(az(ours, *start))
+        start = "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0 --data-dir"
+        hub = json.loads(az(ours, *start.split(), str(folder / "hub")))
         try:
             az(ours, "iot", "hub", "device-identity", "create", "-n", hub["hostName"], "-d", "bench")
             az(ours, *our_commands(hub)["job create"]("bench"))
@@ -106,7 +104,7 @@ def main(rounds: int) -> None:
             az(ours, "iot", "local-hub", "stop")
 
 
-def peers(hub: dict, folder: Path, ours: dict[str, str]) -> dict[str, Peer]:
+def peers(hub: dict[str, Any], folder: Path, ours: dict[str, str]) -> dict[str, Peer]:
     """Who is compared; the reference only when it is there and answers."""
     lay_floor(folder / "made")
     found = {
@@ -154,7 +152,7 @@ def compare(found: dict[str, Peer], rounds: int) -> None:
             )
 
 
-def floor_commands(hub: dict) -> dict[str, Callable[[str], tuple[str, ...]]]:
+def floor_commands(hub: dict[str, Any]) -> dict[str, Callable[[str], tuple[str, ...]]]:
     """The same requests, already signed."""
     token = owner_token(hub["connectionString"].split("SharedAccessKey=")[1])
     shared = ("--ca", hub["caCertificatePath"], "--token", token)
@@ -173,12 +171,12 @@ def floor_commands(hub: dict) -> dict[str, Callable[[str], tuple[str, ...]]]:
     }
 
 
-def our_commands(hub: dict) -> dict[str, Callable[[str], tuple[str, ...]]]:
+def our_commands(hub: dict[str, Any]) -> dict[str, Callable[[str], tuple[str, ...]]]:
     """As one types them for a local hub."""
     return typed_commands("-n", hub["hostName"])
 
 
-def reference_commands(hub: dict) -> dict[str, Callable[[str], tuple[str, ...]]]:
+def reference_commands(hub: dict[str, Any]) -> dict[str, Callable[[str], tuple[str, ...]]]:
     """The reference finds a hub by its connection string only."""
     return typed_commands("--login", hub["connectionString"])
 

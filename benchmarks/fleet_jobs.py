@@ -143,10 +143,16 @@ def connected(hub: HubUnderLoad, ids: list[str], time_scale: float) -> Iterator[
     """All of them, connected no faster than the tier takes it."""
     ramp = CONNECTS_A_SECOND * time_scale
     with SimulatedFleet(
-        host=hub.local.device_host_name, httpsPort=hub.local.https_port, mqttPort=hub.local.mqtt_port,
-        ca=hub.local.ca_certificate_path, policy=POLICY, key=owner_key(hub), ids=ids, rampPerSecond=ramp,
+        host=hub.local.device_host_name,
+        httpsPort=hub.local.https_port,
+        mqttPort=hub.local.mqtt_port,
+        ca=hub.local.ca_certificate_path,
+        policy=POLICY,
+        key=owner_key(hub),
+        ids=ids,
+        rampPerSecond=ramp,
         remembersCalls=True,
-    ) as fleet:  # fmt: skip
+    ) as fleet:
         until = time.monotonic() + len(ids) / ramp + CONNECT_SLACK_S
         while (ready := fleet.counts()["ready"]) < len(ids):
             assert time.monotonic() < until, f"{ready} of {len(ids)} devices are connected"
@@ -178,7 +184,8 @@ def meters(hub: HubUnderLoad) -> Mapping[str, dict[str, Any]]:
 def choosing_s(hub: HubUnderLoad, count: int) -> float:
     """The least that the queries take that choose so many devices."""
     throttle = meters(hub)["queries"]
-    return max(0.0, count / PAGE_DEVICES - throttle["burst"]) / throttle["perSecond"]
+    burst, per_second = float(throttle["burst"]), float(throttle["perSecond"])
+    return max(0.0, count / PAGE_DEVICES - burst) / per_second
 
 
 # --- parts
@@ -210,12 +217,10 @@ def by_driver(driver: str, count: int, time_scale: float, folder: Path, goals: G
             chosen_s = choosing_s(hub, FULL_DEVICES)
             say(f"{'':20} extrapolated to {FULL_DEVICES} devices: {whole_s:.0f} s, and {chosen_s:.0f} s to choose them")
         crash(hub, fleet, driver, count, state, goals)
-        return real_s
+        return float(real_s)
 
 
-def crash(
-    hub: HubUnderLoad, fleet: SimulatedFleet, driver: str, count: int, state: Path, goals: Goals
-) -> None:  # fmt: skip
+def crash(hub: HubUnderLoad, fleet: SimulatedFleet, driver: str, count: int, state: Path, goals: Goals) -> None:
     """Kill the process at half of the devices, and go on in another one."""
     with Runner(hub, state, "crash", method="crash", driver=driver) as runner:
         killed_at = runner.kill_at(count // 2)
@@ -286,8 +291,8 @@ def main() -> None:
         if len(took) == 2:
             say(f"{'by jobs over calls':20} {took['jobs'] / took['calls']:.2f} times the time")
         if "memory" in parts:
-            memory(sorted({max(1, twins // 100), twins // 10, twins} if arguments.full else {twins // 10, twins}),
-                   Path(name), goals)  # fmt: skip
+            counts = {twins // 10, twins} | ({max(1, twins // 100)} if arguments.full else set())
+            memory(sorted(counts), Path(name), goals)
     say(f"load {' '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()} cores")
     goals.say()
 

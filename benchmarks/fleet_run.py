@@ -73,7 +73,7 @@ def main(told: dict[str, Any]) -> None:
             "uncertain": done.tally.uncertain,
             "beforeKb": before_kb,
             "mostKb": most_kb(),
-        }  # fmt: skip
+        }
     )
 
 

@@ -30,7 +30,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.hub import HubUnderLoad, call_methods, cpu_s, memory_mb  # noqa: E402
+from benchmarks.hub import HubUnderLoad, cpu_s, memory_mb  # noqa: E402
+from benchmarks.method_calls import call_methods  # noqa: E402
 
 SDK_PORT = 8883  # the SDK dials no other
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
@@ -208,10 +209,14 @@ def register(hub: HubUnderLoad, devices: Mapping[str, str], mode: str = "create"
 def told(hub: HubUnderLoad, devices: Mapping[str, str], *, is_websocket: bool = False) -> dict[str, Any]:
     """What a fleet's program is told."""
     return {
-        "host": hub.local.device_host_name, "httpsPort": hub.local.https_port, "mqttPort": hub.local.mqtt_port,
-        "ca": hub.local.ca_certificate_path, "devices": dict(devices), "isWebSocket": is_websocket,
+        "host": hub.local.device_host_name,
+        "httpsPort": hub.local.https_port,
+        "mqttPort": hub.local.mqtt_port,
+        "ca": hub.local.ca_certificate_path,
+        "devices": dict(devices),
+        "isWebSocket": is_websocket,
         "rampPerSecond": RAMP_PER_S,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -64,10 +64,8 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
     az("iot", "hub", "device-identity", "create", "--device-id", DEVICE, "--hub-name", hub)
 
     output = folder / "simulate.txt"
-    simulate = [
-        "iot", "device", "simulate", "--device-id", DEVICE, "--hub-name", hub, "--method-response-code", "201",
-        "--method-response-payload", json.dumps(ANSWER),
-    ]  # fmt: skip
+    simulate = f"iot device simulate --device-id {DEVICE} --hub-name {hub} --method-response-code 201".split()
+    simulate += ["--method-response-payload", json.dumps(ANSWER)]
     say(f"\n$ {typed(simulate)}   # the first CLI session")
     with open(output, "wb") as stream:
         simulator = subprocess.Popen([AZ, *simulate], cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
@@ -79,10 +77,8 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
     wait_for("the device shows the call", lambda: METHOD in output.read_text(encoding="utf-8"))
 
     payload = '{ "SamplePayload": "PayloadValue" }'
-    answer = az(
-        "iot", "hub", "invoke-device-method", "--device-id", DEVICE, "--hub-name", hub, "--method-name", METHOD,
-        "--method-payload", payload,
-    )  # fmt: skip
+    call = ("--device-id", DEVICE, "--hub-name", hub, "--method-name", METHOD)
+    answer = az("iot", "hub", "invoke-device-method", *call, "--method-payload", payload)
     check("the call with a payload is answered too", answer == {"status": 201, "payload": ANSWER})
     wait_for("the device shows the payload", lambda: "PayloadValue" in output.read_text(encoding="utf-8"))
     return output
@@ -102,10 +98,8 @@ def jobs_tutorial(hub: str) -> None:
     twin_job = ("--job-type", "scheduleUpdateTwin", "--twin-patch", patch)
     create_job(hub, "job-twin", *twin_job, "--query-condition", condition)
     wait_for_completion(hub, "job-twin")
-    building = az(
-        "iot", "hub", "device-twin", "show", "--device-id", DEVICE, "--hub-name", hub,
-        "--query", "properties.desired.BuildingNo",
-    )  # fmt: skip
+    shown = ("--device-id", DEVICE, "--hub-name", hub, "--query", "properties.desired.BuildingNo")
+    building = az("iot", "hub", "device-twin", "show", *shown)
     check("the twin's BuildingNo is 45", building == 45)
 
     start = datetime.now(timezone.utc) + timedelta(seconds=SCHEDULED_AHEAD_S)

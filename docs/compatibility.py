@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself has not
+PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself does not have
 PAGE = Path(__file__).with_name("compatibility.md")
 REFERENCE = PAGE.parents[1] / "tests" / "data" / "reference_options.json"
 HEADER = """# Compatibility with azure-iot
@@ -21,13 +21,13 @@ HEADER = """# Compatibility with azure-iot
 Every command of Microsoft's `azure-iot` extension, version 0.31.0, under `az iot hub`, `az iot device` and
 `az iot edge`, and each of its options:
 
-- **same**: spelled the same in every alias, with the same choices and default, and meaning the same;
-- **extended**: there are options or choices that the reference has not;
-- **fixed**: does otherwise on purpose; it says what;
-- **absent**: not here; it says why.
+- **same**: has the same spellings, choices, default and meaning;
+- **extended**: has options or choices that azure-iot does not have;
+- **fixed**: differs on purpose, as described;
+- **absent**: is not here, for the reason that is given.
 
-Not listed are the commands that manage the hub as an Azure resource (`az iot hub message-endpoint`, `message-route`,
-`certificate` and those of az itself): they speak to Azure Resource Manager, and go on beside this extension.
+Commands that manage the hub as an Azure resource are not listed (`az iot hub message-endpoint`, `message-route`,
+`certificate`, and those of az itself): they use Azure Resource Manager, and work beside this extension.
 """
 
 
@@ -85,7 +85,7 @@ def page(ours: dict[str, dict[str, dict[str, Any]]], record: dict[str, Any] | No
 
 def _compare(
     name: str, theirs: list[dict[str, Any]], ours: list[dict[str, Any]], notes: ModuleType, problems: list[str]
-) -> Compared:  # fmt: skip
+) -> Compared:
     result = Compared(name, fixed=notes.FIXED.get((name, "")))
     by_option = {option: each for each in ours for option in each["options"]}
     for option in theirs:
@@ -106,7 +106,7 @@ def _compare(
         if fixed is not None:
             result.rows.append((_shown(mine["options"]), "fixed", fixed))
         elif PREVIEWS_ONLY in option.get("marks", ()):
-            result.rows.append((_shown(mine["options"]), "extended", "as the reference's preview versions have it"))
+            result.rows.append((_shown(mine["options"]), "extended", "as in preview versions of azure-iot"))
         elif more := _more(option, mine):
             result.rows.append((_shown(mine["options"]), "extended", more))
         else:
@@ -153,10 +153,8 @@ def _stale(notes: ModuleType, reference: dict[str, Any], ours: dict[str, Any]) -
     """Notes about what does not exist, or is not absent."""
     options = {name: {_longest(each["options"]) for each in theirs} for name, theirs in reference.items()}
     options["*"] = set().union(*options.values())
-    problems = [
-        f"az {name} is here; a note says that it is absent"
-        for name in notes.ABSENT_COMMANDS if name in ours or name not in reference
-    ]  # fmt: skip
+    here = [name for name in notes.ABSENT_COMMANDS if name in ours or name not in reference]
+    problems = [f"az {name} is here; a note says that it is absent" for name in here]
     for name, option in (*notes.ABSENT_OPTIONS, *notes.FIXED):
         if name not in options or (option and option not in options[name]) or (name != "*" and name not in ours):
             problems.append(f"a note is about az {name} {option}, which is not there")
@@ -172,7 +170,7 @@ def _summary(compared: list[Compared]) -> str:
         f"| {_link(each)} | {each.words}{f': {each.is_absent}' if each.is_absent else ''} | {', '.join(each.marks)} |\n"
         for each in compared
     ]
-    return "\n| command | is | in the reference |\n|---|---|---|\n" + "".join(rows)
+    return "\n| command | compared | in azure-iot |\n|---|---|---|\n" + "".join(rows)
 
 
 def _link(each: Compared) -> str:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from azext_iotjobs.cli.errors import AZ_CLASSES
+from azext_iotjobs.cli.output.hints import Typed, note, spelled
 from azext_iotjobs.clients.access import ACCESS, ACTION_PREFIX, Throttle
 from azext_iotjobs.clients.advice import BY_CODE
 from azext_iotjobs.transport.trust import CERTIFICATE_FAULTS
@@ -16,20 +17,25 @@ PAGE = Path(__file__).with_name("errors.md")
 
 def page(written: str) -> str:
     """The page with its made parts made anew."""
-    parts = (
-        ("codes", _codes()), ("access", _access()), ("limits", _limits()), ("certificates", _certificates()),
-        ("classes", _classes()),
-    )  # fmt: skip
-    for name, table in parts:
-        part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        written, count = re.subn(part, lambda found, table=table: found[1] + table + found[2], written, flags=re.DOTALL)
+    for name, make in MADE_PARTS.items():
+        part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
+        written, count = re.subn(part, make().replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
     return written
 
 
 def _codes() -> str:
-    return "| code | what to do |\n|---|---|\n" + "".join(f"| {code} | {hint} |\n" for code, hint in BY_CODE.items())
+    rows = (f"| {code} | {_shown(hint)} |\n" for code, hint in BY_CODE.items())
+    return "| code | what to do |\n|---|---|\n" + "".join(rows)
+
+
+def _shown(text: str) -> str:
+    """A text on one line, as the command shows it that calls a method."""
+    note(Typed(command="iot hub invoke-device-method"))
+    line = spelled(text).replace("\n", " ")
+    note(Typed())
+    return line
 
 
 def _access() -> str:
@@ -47,7 +53,7 @@ def _limits() -> str:
 
 
 def _certificates() -> str:
-    rows = [f"| {fault} | {hint} |\n" for fault, hint in dict.fromkeys(CERTIFICATE_FAULTS.values())]
+    rows = [f"| {fault} | {_shown(hint)} |\n" for fault, hint in dict.fromkeys(CERTIFICATE_FAULTS.values())]
     return "| the hub's certificate | what to do |\n|---|---|\n" + "".join(rows)
 
 
@@ -65,6 +71,15 @@ def _path(pattern: str) -> str:
 
 def _action(action: str | None) -> str:
     return "–" if action is None else f"`{action.removeprefix(ACTION_PREFIX)}`"
+
+
+MADE_PARTS = {
+    "codes": _codes,
+    "access": _access,
+    "limits": _limits,
+    "certificates": _certificates,
+    "classes": _classes,
+}
 
 
 def write() -> None:

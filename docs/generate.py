@@ -1,29 +1,52 @@
-"""Write docs/commands.md from the help texts and options that az has after loading the extension; have the rest made.
+"""Write docs/commands.md and a page for each group of commands below docs/commands/; have the rest made.
 
-`make docs` calls this; a test keeps the page equal to what it produces.
+They are made from the help texts and options that az has after loading the extension. `make docs` calls this; a test
+keeps the pages equal to what it produces.
 """
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 OF_AZ = ("cmd", "_subscription")  # az's own additions to every command
-PAGE = Path(__file__).with_name("commands.md")
-HEADER = """# Commands
+FOLDER = Path(__file__).parent
+PAGE_WORDS = 3  # how much of a command's name names its page: "iot hub job"
+NOTE = "<!-- Made by `make docs` from the help texts. Do not edit. -->"
+HEADER = f"""# Commands
 
-<!-- Made by `make docs` from the help texts. Do not edit. -->
+{NOTE}
 
-Every command also takes az's own options: `--output`, `--query`, `--debug`, `--only-show-errors`, `--verbose`.
+A page for each group, with every option and examples. Every command also takes az's own options: `--output`,
+`--query`, `--debug`, `--only-show-errors`, `--verbose`.
 """
 
 
-def page() -> str:
-    """The whole page."""
+def pages() -> dict[str, str]:
+    """Every page by its path below docs/."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("AZURE_CONFIG_DIR", folder)  # nothing of the user's is read or written
-        return HEADER + "".join(_command(name, command) for name, command in sorted(loaded_commands().items()))
+        commands = dict(sorted(loaded_commands().items()))
+    groups: dict[str, list[str]] = {}
+    for name in commands:
+        groups.setdefault(_group_of(name, commands), []).append(name)
+    made = {"commands.md": HEADER + "".join(_in_index(group, names) for group, names in groups.items())}
+    for group, names in groups.items():
+        made[_path(group)] = _head(group, names) + "".join(_command(name, commands[name]) for name in names)
+    return made
+
+
+def write() -> None:
+    """Make the pages anew, and remove those of groups that are gone."""
+    made = pages()
+    (FOLDER / "commands").mkdir(exist_ok=True)
+    for old in (FOLDER / "commands").glob("*.md"):
+        if f"commands/{old.name}" not in made:
+            old.unlink()
+    for path, text in made.items():
+        (FOLDER / path).write_text(text, encoding="utf-8")
 
 
 def loaded_commands() -> dict[str, Any]:
@@ -80,6 +103,39 @@ def described_commands(commands: dict[str, Any]) -> dict[str, dict[str, dict[str
     }
 
 
+def _group_of(name: str, commands: Iterable[str]) -> str:
+    """The words that name a command's page; a group of one command stands on the page above."""
+    words = name.split()
+    group = " ".join(words[: min(PAGE_WORDS, len(words) - 1)])
+    is_alone = sum(each.startswith(f"{group} ") for each in commands) == 1
+    return group.rpartition(" ")[0] if is_alone else group
+
+
+def _path(group: str) -> str:
+    return f"commands/{group.replace(' ', '-')}.md"
+
+
+def _link(name: str) -> str:
+    return f"az {name}".replace(" ", "-")
+
+
+def _summary(name: str) -> str:
+    import yaml
+    from knack.help_files import helps
+
+    return str(yaml.safe_load(helps[name])["short-summary"]).replace("|", "\\|")
+
+
+def _in_index(group: str, names: list[str]) -> str:
+    rows = [f"| [`az {name}`]({_path(group)}#{_link(name)}) | {_summary(name)} |\n" for name in names]
+    return f"\n## az {group}\n\n| command | what it does |\n|---|---|\n{''.join(rows)}"
+
+
+def _head(group: str, names: list[str]) -> str:
+    contents = "".join(f"- [az {name}](#{_link(name)})\n" for name in names)
+    return f"# az {group}\n\n{NOTE}\n\n{contents}\n[All commands](../commands.md)\n"
+
+
 def _command(name: str, command: Any) -> str:
     import yaml
     from knack.help_files import helps
@@ -115,12 +171,14 @@ def _meaning(settings: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(PAGE.parents[1]))
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.path.insert(0, str(FOLDER.parent))
     import compatibility  # beside this file
+    import contents
     import error_tables
     import hub_tables
 
+    write()
     compatibility.write(described_commands(loaded_commands()))
     error_tables.write()
     hub_tables.write()
+    contents.write()

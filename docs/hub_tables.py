@@ -4,7 +4,6 @@
 """
 
 import re
-from functools import partial
 from pathlib import Path
 
 from azext_iotjobs.localhub.auth.policies import Right
@@ -22,26 +21,22 @@ WORDS = {
 
 
 def page(written: str) -> str:
-    """The page with its made parts made anew."""
+    """The page with its generated parts renewed."""
     for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
-        part = rf"(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        written, count = re.subn(part, partial(_with_table, table), written, flags=re.DOTALL)
+        part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
+        written, count = re.subn(part, table.replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
             raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
     return written
 
 
-def _with_table(table: str, found: re.Match[str]) -> str:
-    return found[1] + table + found[2]
-
-
 def _routes() -> str:
     rows = [
-        f"| {each.verb} | `{each.path}` | {_who(each.caller)} | {_metered(each.throttle)} | {each.what} |\n"
+        f"| {each.verb} | `{each.path}` | {_caller(each.caller)} | {_metered(each.throttle)} | {each.what} |\n"
         for each in ROUTES
     ]
     missing = [
-        f"| {', '.join(each.verbs)} | `{each.path}` | {_who(each.caller)} | – | {_not_served(each)} |\n"
+        f"| {', '.join(each.verbs)} | `{each.path}` | {_caller(each.caller)} | – | {_not_served(each)} |\n"
         for each in NOT_SERVED
     ]
     return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
@@ -74,12 +69,12 @@ def _topics() -> str:
     return "| | topic | what |\n|---|---|---|\n" + "".join(up + down)
 
 
-def _who(caller: Right | Caller) -> str:
+def _caller(caller: Right | Caller) -> str:
     if isinstance(caller, Caller):
         return caller.value
     return " or ".join(word for right, word in WORDS.items() if right in caller)
 
 
 def write() -> None:
-    """Make the page's parts anew."""
+    """Renew the generated parts of the page."""
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

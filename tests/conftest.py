@@ -24,7 +24,7 @@ class ScenarioHub:
         return str(self.document["hostName"])
 
     def new_device(self, device: str) -> None:
-        self.az.json("iot", "hub", "device-identity", "create", "-n", self.name, "-d", device)
+        self.az.json(f"iot hub device-identity create -n {self.name} -d {device}")
 
     def state_of(self, device: str) -> str:
         words = ("iot", "hub", "device-identity", "show", "-n", self.name, "-d", device)
@@ -57,8 +57,9 @@ def hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHu
 def running_hub(az: Az, folder: Path) -> Iterator[ScenarioHub]:
     """A local hub on free ports, started and stopped by az."""
     started = az.json(
-        "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
-        "--data-dir", str(folder),
-    )  # fmt: skip
+        "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0",
+        "--data-dir",
+        str(folder),
+    )
     yield ScenarioHub(az, started)
-    assert az.run("iot", "local-hub", "stop", "--https-port", str(started["httpsPort"])).code == 0
+    assert az.run("iot local-hub stop", "--https-port", str(started["httpsPort"])).code == 0

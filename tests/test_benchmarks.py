@@ -66,10 +66,9 @@ def test_the_benchmark_of_cli() -> None:
 @needs_proc
 def test_the_benchmark_of_hub() -> None:
     lines = output_of("hub", "--short")
-    for what, count in (
-        ("created in bulk", 20), ("connected, 20 in all", 20), ("telemetry, QoS 1", 200),
-        ("methods by HTTP, 64 at once", 200), ("twins by a job", 20), ("deleted in bulk", 20),
-    ):  # fmt: skip
+    of_devices = ("created in bulk", "connected, 20 in all", "twins by a job", "deleted in bulk")
+    of_calls = ("telemetry, QoS 1", "methods by HTTP, 64 at once")
+    for what, count in (*((each, 20) for each in of_devices), *((each, 200) for each in of_calls)):
         assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s  hub +\d+ us each", lines) == count
     answered = [each for each in lines if "succeeded 20, devices answered 20" in each]
     assert len(answered) == 2, "a method job over all runs twice, and every device is called by it"
@@ -84,8 +83,9 @@ def test_the_benchmark_of_simulator() -> None:
     assert lines[0].split()[:3] == ["devices", "KB", "each"]
     left_out = [each for each in lines if "azure-iot-device is left out" in each]
     peers = {"ours", "paho_threads"} | ({"official_sdk"} if SDK_PYTHON.exists() and not left_out else set())
-    rows = {match[1].strip(): match[2].strip() for each in lines
-            if (match := re.fullmatch(r"(.{26}) *(\d[-\d.\s]+)(?:  hub \d+ MB at most)?", each))}  # fmt: skip
+    row_pattern = r"(.{26}) *(\d[-\d.\s]+)(?:  hub \d+ MB at most)?"
+    found = [match for each in lines if (match := re.fullmatch(row_pattern, each))]
+    rows = {match[1].strip(): match[2].strip() for match in found}
     assert set(rows) == peers | {"ours, all, tls", "ours, all, websocket"}, "a row that lost devices says which"
     for name, row in rows.items():
         devices, *figures = map(float, row.split())
@@ -94,8 +94,11 @@ def test_the_benchmark_of_simulator() -> None:
     ratios = [each for each in lines if each.startswith("ours against ")]
     assert len(ratios) == len(peers) - 1 and all(each.count(", ") == 4 for each in ratios)
     assert set(goals(lines)) == {
-        "KB for each of all devices", "connects/s, TLS", "connects/s, WebSocket", "method answers/s, by a job",
-    }  # fmt: skip
+        "KB for each of all devices",
+        "connects/s, TLS",
+        "connects/s, WebSocket",
+        "method answers/s, by a job",
+    }
 
 
 @needs_proc
@@ -103,8 +106,8 @@ def test_the_benchmark_of_fleet_jobs() -> None:
     lines = output_of("fleet_jobs", "--short")
     for driver in ("calls", "jobs"):
         assert number(rf"^by {driver} +(\d+) devices in +[\d.]+ s  least +[\d.]+ s  ratio +[\d.]+", lines) == 200
-    assert sum("200 completed, 0 failed, 0 uncertain; devices were called so often: {'1': 200}" in each
-               for each in lines) == 2  # fmt: skip
+    whole = "200 completed, 0 failed, 0 uncertain; devices were called so often: {'1': 200}"
+    assert sum(whole in each for each in lines) == 2
     assert sum(" killed at " in each and "called twice 0" in each for each in lines) == 2
     assert sum(each.startswith("twins by ") for each in lines) == 4
     reached = goals(lines)

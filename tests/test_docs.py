@@ -23,12 +23,71 @@ def helps() -> dict[str, Any]:
 
     import azext_iotjobs.cli.help  # noqa: F401 - fills knack's table
 
-    return helps
+    return dict(helps)
 
 
-def test_the_page_of_commands_is_what_help_produces() -> None:
-    written = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert written == generator("generate").page(), "run: make docs"
+def test_the_pages_of_commands_are_what_help_produces() -> None:
+    folder = REPOSITORY / "docs"
+    paths = [folder / "commands.md", *(folder / "commands").glob("*.md")]
+    written = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    assert written == generator("generate").pages(), "run: make docs"
+
+
+def test_every_command_has_its_place_on_one_page_and_a_link_in_the_index() -> None:
+    index = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    links = dict(re.findall(r"^\| \[`az ([^`]+)`\]\((\S+)#\S+\) \|", index, re.MULTILINE))
+    assert set(links) == set(our_arguments())
+    pages = (REPOSITORY / "docs" / "commands").glob("*.md")
+    places = [each for path in pages for each in re.findall(r"^## az (.+)$", path.read_text("utf-8"), re.MULTILINE)]
+    assert sorted(places) == sorted(links), "each once"
+    for command, page in links.items():
+        assert f"\n## az {command}\n" in (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+
+
+def test_long_pages_have_a_table_of_contents_that_is_theirs() -> None:
+    contents = generator("contents")
+    for path in contents.pages():
+        assert path.read_text(encoding="utf-8") == contents.page(path.read_text(encoding="utf-8")), "run: make docs"
+    made = {"commands.md", "compatibility.md"}  # these begin with tables of links
+    long = {path for path in (REPOSITORY / "docs").glob("*.md") if len(path.read_text("utf-8").splitlines()) > 300}
+    assert {path for path in long if path.name not in made} <= set(contents.pages())
+
+
+def test_every_file_that_the_walk_and_the_platforms_name_is_there() -> None:
+    rooms = [each.name for each in (REPOSITORY / "azext_iotjobs").iterdir() if each.is_dir()]
+    beginning = rf"(?:{'|'.join(rooms)}|docs|tests)/"
+    named = {
+        each.partition(":")[0]
+        for page in ("walk.md", "platforms.md")
+        for each in re.findall(rf"`({beginning}[^`<>]+)`", (REPOSITORY / "docs" / page).read_text(encoding="utf-8"))
+    }
+    there = {each for each in named for folder in (REPOSITORY, REPOSITORY / "azext_iotjobs") if any(folder.glob(each))}
+    assert len(named) > 50 and named - there == set()
+
+
+def links(page: Path) -> list[str]:
+    """Where a page's links lead, within the checkout."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [each for each in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in each]
+
+
+def anchors(page: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_every_link_within_the_documents_leads_somewhere() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
+    checked = 0
+    for page in pages:
+        for link in links(page):
+            path, _, anchor = link.partition("#")
+            leads_to = (page.parent / path).resolve() if path else page
+            assert leads_to.exists(), f"{page.name}: {link}"
+            assert not anchor or leads_to.suffix != ".md" or anchor in anchors(leads_to), f"{page.name}: {link}"
+            checked += 1
+    assert checked > 100
 
 
 def test_the_tables_of_the_local_hub_are_its_own() -> None:
@@ -68,10 +127,10 @@ def test_the_page_of_compatibility_says_which_version_it_is_about(reference: dic
     ("change", "said"),
     [
         (lambda ours: ours.pop("iot hub query"), "az iot hub query is not here"),
-        (lambda ours: ours["iot hub query"].pop("limit"), "az iot hub query has no --top"),
-        (lambda ours: ours["iot hub query"]["limit"].update(default=5), "--top: has the default 5"),
-        (lambda ours: ours["iot hub query"]["limit"].update(required=True), "--top: is required"),
-        (lambda ours: ours["iot hub query"]["hub"].update(options=["--hub-name"]), "lacks the spelling -n"),
+        (lambda ours: ours["iot hub query"].pop("our_top"), "az iot hub query has no --top"),
+        (lambda ours: ours["iot hub query"]["our_top"].update(default=5), "--top: has the default 5"),
+        (lambda ours: ours["iot hub query"]["our_top"].update(required=True), "--top: is required"),
+        (lambda ours: ours["iot hub query"]["our_hub_name"].update(options=["--hub-name"]), "lacks the spelling -n"),
         (lambda ours: ours.update({"iot device upload-file": {}}), "a note says that it is absent"),
     ],
 )
@@ -95,7 +154,7 @@ def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference
     ours = copy.deepcopy(our_arguments())
     assert "`--later`" not in generator("compatibility").page(ours, record)
     ours["iot hub query"]["later"] = {**new, "help": "Later."}
-    row = "| `--later` | extended | as the reference's preview versions have it |"
+    row = "| `--later` | extended | as in preview versions of azure-iot |"
     assert row in generator("compatibility").page(ours, record)
     ours["iot hub query"]["later"]["default"] = "classic"
     with pytest.raises(ValueError, match="--later: has the default 'classic'"):

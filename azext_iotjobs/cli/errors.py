@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from azure.cli.core import azclierror as az
 
-from azext_iotjobs.cli.output.hints import commands_in, pasteable
+from azext_iotjobs.cli.output.hints import commands_in, spelled
 from azext_iotjobs.cli.output.terminals import fitted
 from azext_iotjobs.model import errors as ours
 
@@ -53,5 +53,5 @@ def to_az_error(error: Exception) -> NoReturn:
 def az_error_of(error: ours.IotJobsError) -> az.AzCLIError:
     """The error as az's, which prints what was seen in color and the hint below it, both so that they fit."""
     az_class = next(az_class for kind, az_class in AZ_CLASSES if isinstance(error, kind))
-    hint = None if error.hint is None else fitted(pasteable(error.hint), commands_in(error.hint))
-    return az_class(str(error), recommendation=hint)
+    hint = None if error.hint is None else fitted(spelled(error.hint), commands_in(error.hint))
+    return az_class(spelled(error.message), recommendation=hint)

@@ -5,7 +5,7 @@ from typing import Any
 from azure.cli.core import AzCommandsLoader
 
 
-class IotJobsCommandsLoader(AzCommandsLoader):
+class IotJobsCommandsLoader(AzCommandsLoader):  # type: ignore[misc]
     """Hands az the table of strings first, and a command's arguments only when that command was typed."""
 
     # az's command index remembers an extension by the module that its loader says it comes from, and later imports
@@ -27,10 +27,15 @@ class IotJobsCommandsLoader(AzCommandsLoader):
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
-        from azext_iotjobs.cli import params
+        from azext_iotjobs.cli.commands import all_commands, options_of
+        from azext_iotjobs.cli.input.options import register
 
-        params.load_arguments(self, command)
-        if params.options_of(command):
+        options = options_of(command)
+        wanted = [command] if options else [words for words, _, _ in all_commands()]  # az may want everything
+        for words in wanted:
+            with self.argument_context(words) as context:
+                register(context, options or options_of(words))
+        if options:
             from azext_iotjobs.cli.output import terminals
             from azext_iotjobs.cli.output.streams import open_what_is_closed
             from azext_iotjobs.cli.output.terminal_safe import keep_terminals_safe

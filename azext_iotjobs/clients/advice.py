@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
 from azext_iotjobs.model.entra import AadLogin
-from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
+from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.transport.http import Asked
 
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
@@ -22,42 +22,50 @@ DEVICE_PATH = r"/(?:devices|twins)/([^/]+)"
 
 BY_CODE: dict[str, str] = {
     "InvalidProtocolVersion": "The hub does not know the API version 2021-04-12. Is this an IoT Hub?",
-    "DeviceMaximumQueueDepthExceeded": Hint(
+    "DeviceMaximumQueueDepthExceeded": Text(
         "50 messages wait for this device, which is the most: let it receive them, or remove them: ",
-        command("iot device c2d-message purge", "-d", DEVICE),
+        command("iot device c2d-message purge", device_id=DEVICE),
     ),
     "DeviceMaximumInflightMethodExceeded": "Too many calls wait for this device's answer: call again when some of them "
     "have ended.",
-    "IotHubQuotaExceeded": Hint(
+    "IotHubQuotaExceeded": Text(
         "The day's messages are used up; counting begins anew at 00:00 UTC, and more units give more. See: ",
         command("iot hub show-quota-metrics"),
     ),
-    "JobQuotaExceeded": Hint("A hub runs one import or export job at a time. Which: ", command("iot hub job list")),
+    "JobQuotaExceeded": Text("A hub runs one import or export job at a time. Which: ", command("iot hub job list")),
     "OperationNotAvailableInCurrentTier": "The Basic tier has no jobs, twins, methods and cloud-to-device messages; "
     "the Standard and Free tiers have.",
-    "DeviceDisabled": Hint(
-        "Let it in again: ", command("iot hub device-identity update", "-d", DEVICE, "--status", "enabled")
+    "DeviceDisabled": Text(
+        "Let it in again: ", command("iot hub device-identity update", device_id=DEVICE, status="enabled")
     ),
-    "DeviceNotFound": Hint("Is it registered on this hub? ", command("iot hub device-identity list")),
+    "DeviceNotFound": Text("Is it registered on this hub? ", command("iot hub device-identity list")),
     "ModuleNotFound": "Is the module registered on this device? Its name distinguishes upper and lower case.",
-    "JobNotFound": Hint("A hub forgets jobs after 30 days. Which there are: ", command("iot hub job list")),
-    "DeviceNotOnline": "The device is not connected, or does not listen for methods. A longer --timeout lets the hub "
-    "wait for it.",
-    "GatewayTimeout": "The device is connected but did not answer in time; --timeout may be 300 seconds at most. "
-    "Whether it has carried the method out, only it can say.",
+    "JobNotFound": Text("A hub forgets jobs after 30 days. Which there are: ", command("iot hub job list")),
+    "DeviceNotOnline": Text.of(
+        "The device is not connected, or does not listen for methods. A longer {response_timeout_s} lets the hub wait "
+        "for it."
+    ),
+    "GatewayTimeout": Text.of(
+        "The device is connected but did not answer in time; {response_timeout_s} may be 300 seconds at most. Whether "
+        "it has carried the method out, only it can say."
+    ),
     "GenericBadGateway": "The device answered what is no JSON, or is larger than 128 KB.",
     "OperationNotAllowedInCurrentState": "Only a job that has not begun can be cancelled.",
-    "DeviceAlreadyExists": Hint("Change it with: ", command("iot hub device-identity update", "-d", DEVICE)),
+    "DeviceAlreadyExists": Text("Change it with: ", command("iot hub device-identity update", device_id=DEVICE)),
     "ModuleAlreadyExistsOnDevice": "Choose another module id, or change the one that is there.",
-    "JobAlreadyExists": "A job id stays taken for 30 days: choose another --job-id.",
-    "PreconditionFailed": "It has changed since it was read: read it again, or leave --etag out.",
-    "DeviceMessageLockLost": "The lock on the message has ended, and it waits again: receive it anew, perhaps with a "
-    "longer --lock-timeout.",
+    "JobAlreadyExists": Text.of("A job id stays taken for 30 days: choose another {job_id}."),
+    "PreconditionFailed": Text.of("It has changed since it was read: read it again, or leave {etag} out."),
+    "DeviceMessageLockLost": Text.of(
+        "The lock on the message has ended, and it waits again: receive it anew, perhaps with a longer "
+        "{lock_timeout_s}."
+    ),
     "MessageTooLarge": "The most are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a method's "
     "payload and its answer.",
     "TooManyDevices": "A bulk change takes 100 devices at most.",
-    "ThrottlingMaxActiveJobCountExceeded": "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait for its "
-    "end, cancel one that has not begun, or let --queue wait.",
+    "ThrottlingMaxActiveJobCountExceeded": Text.of(
+        "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait for its end, cancel one that has not begun, or "
+        "let {queue} wait."
+    ),
 }
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
 HUBS_TROUBLE = (
@@ -67,21 +75,24 @@ WELL_FORMED = (
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
     "[[double brackets]]."
 )
-QUERY = Hint(
+QUERY = Text(
     f"{WELL_FORMED} One is tried out by: ",
-    command("iot hub query", "-q", "SELECT * FROM devices WHERE …"),
+    command("iot hub query", query_command="SELECT * FROM devices WHERE …"),
 )
 # A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.
 JOB_PARTS = (
-    (r"start\s*time", "A start lies within 168 hours from now, by the hub's clock: --start-time, or none for now."),
-    (r"max\s*execution|execution\s*time|\bttl\b", "--ttl is in seconds, 1 or more."),
+    (
+        r"start\s*time",
+        Text.of("A start lies within 168 hours from now, by the hub's clock: {start_at}, or none for now."),
+    ),
+    (r"max\s*execution|execution\s*time|\bttl\b", Text.of("{max_execution_s} is in seconds, 1 or more.")),
     (
         r"time-?\s?out",
-        "--method-response-timeout is 5 to 300 s, --method-connect-timeout 0 to 300 and not more than that.",
+        Text.of("{response_timeout_s} is 5 to 300 s, {connect_timeout_s} 0 to 300 and not more than that."),
     ),
     (r"job\s*id", "A job id has 1 to 64 of a-z, 0-9 and dash."),
 )
-JOB = Hint(*QUERY.parts, ". A start may lie 168 hours ahead at most.")
+JOB = Text(*QUERY.parts, ". A start may lie 168 hours ahead at most.")
 
 
 @dataclass(frozen=True)
@@ -116,17 +127,10 @@ def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | N
 def _about(hint: str, asked: Asked | None) -> str:
     """A hint whose commands name the device that was asked about, where that is known."""
     found = None if asked is None else re.match(DEVICE_PATH, asked.path)
-    if found is None or not isinstance(hint, Hint):
+    if found is None or not isinstance(hint, Text):
         return hint
     device = unquote(found[1])
-    return Hint(
-        *(
-            each
-            if isinstance(each, str)
-            else command(each.words, *(device if a == DEVICE else a for a in each.arguments))
-            for each in hint.parts
-        )
-    )
+    return Text(*(each.replacing(DEVICE, device) if isinstance(each, Command) else each for each in hint.parts))
 
 
 def _about_job(words: str) -> str:
@@ -163,9 +167,9 @@ def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) ->
             return Advice(hint=_role(asked, access))
         case DeviceKey():
             return Advice(
-                hint=Hint(
+                hint=Text(
                     f"The key is not that of device {credential.device_id}, or the device is disabled: ",
-                    command("iot hub device-identity show", "-d", credential.device_id),
+                    command("iot hub device-identity show", device_id=credential.device_id),
                 )
             )
         case SasKey() | SasToken():
@@ -173,15 +177,15 @@ def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) ->
 
 
 def _policy(name: str, asked: Asked, access: Access | None) -> Advice:
-    renew = "Get it anew from the portal, or give -n with the hub's name after az login."
+    renew = Text.of("Get it anew from the portal, or sign in to az and give {hub} with the hub's name.")
     if access is None:
-        return Advice(hint=f"Policy {name} lacks the right for this, or its key is another one. {renew}")
+        return Advice(hint=Text(f"Policy {name} lacks the right for this, or its key is another one. ", renew))
     needed = " and ".join(access.rights)
     may = f"{needed}, as {' or '.join(access.policies())} has it"
     request = f"{asked.method} {asked.path}"
     if name not in POLICIES:
         return Advice(
-            hint=f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. {renew}"
+            hint=Text(f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. ", renew)
         )  # fmt: skip
     missing = [right for right in access.rights if right not in POLICIES[name]]
     if missing:
@@ -189,8 +193,11 @@ def _policy(name: str, asked: Asked, access: Access | None) -> Advice:
             f"Policy {name} lacks {' and '.join(missing)}.", f"{request} needs {may}: give that policy's key."
         )
     return Advice(
-        hint=f"Policy {name} has the right for this ({needed}) unless someone took it away, so its key is another one: "
-        f"renewed, or another hub's. {renew}"
+        hint=Text(
+            f"Policy {name} has the right for this ({needed}) unless someone took it away, so its key is another one: "
+            "renewed, or another hub's. ",
+            renew,
+        )
     )
 
 
@@ -201,11 +208,12 @@ def _role(asked: Asked | None, access: Access | None) -> str | None:
     if access is None or access.action is None:
         return "Assign the role IoT Hub Data Contributor on the hub to whom az is signed in as, or sign in with a key."
     roles = access.roles()
-    return Hint(
+    return Text(
         f"{asked.method} {asked.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
         "which Owner and Contributor do not contain. ",
-        Shell(f'az role assignment create --role "{roles[0]}" --assignee WHO --scope HUB-ID'),
-        "; it takes some minutes to count. Is az signed in to the hub's tenant (az account show)?",
+        command("role assignment create", role=roles[0], assignee="WHO", scope="HUB-ID"),
+        "; it takes some minutes to count. Is az signed in to the hub's tenant? It says so by: ",
+        command("account show"),
     )
 
 

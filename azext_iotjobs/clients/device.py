@@ -10,15 +10,15 @@ from azext_iotjobs.clients.answer import document
 from azext_iotjobs.clients.paths import identity_path, path_part
 from azext_iotjobs.clients.refusal import error_of
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import LOCK_TOKEN
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.http import Request, Transport
 
 APP_PREFIX = "iothub-app-"
 HUB_PREFIX = "iothub-"  # of headers that mean something to the hub
 PLAIN_HEADERS = ("content-type", "content-encoding")  # and of these too
-OTHERWISE = Hint("Percent-encode it, or send over MQTT: ", command("iot device send-d2c-message"))
+OTHERWISE = Text("Percent-encode it, or send over MQTT: ", command("iot device send-d2c-message"))
 LOCK_TIMEOUT = "IotHub-MessageLockTimeout"
 HEADERS = {  # system properties by their MQTT names
     "$.mid": "iothub-messageid",

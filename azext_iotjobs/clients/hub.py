@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
+from azext_iotjobs.model.text import Text
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
@@ -146,6 +147,6 @@ class HubClient:
         if identity.primary_key is None:
             raise BadValue(
                 f"Device {device_id} signs in by {identity.sign_in}, not by key.",
-                hint="Give --certificate-file-path and --key-file-path; devices that have them speak MQTT.",
+                hint=Text.of("Give {certificate_file_path} and {key_file_path}; devices that have them speak MQTT."),
             )
         return identity.primary_key

@@ -10,6 +10,7 @@ from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import Job, JobType
 from azext_iotjobs.model.job_request import JobRequest
+from azext_iotjobs.model.text import Text
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.method import MethodCall
@@ -81,7 +82,7 @@ def _echoed_payload(echo: Any) -> Any:
     except (ValueError, TypeError, RecursionError):
         raise BadValue(
             "The hub gives the job's payload back in a form that cannot be read.",
-            hint="Give it again: --method-payload.",
+            hint=Text.of("Give it again: {payload}."),
         ) from None
     return echo
 

@@ -7,6 +7,7 @@ from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.query import in_lists
 from azext_iotjobs.model.selection import ALL, Selection
+from azext_iotjobs.model.text import Text
 
 COUNT = "SELECT COUNT() AS total FROM devices"
 IDS = "SELECT deviceId FROM devices"
@@ -35,9 +36,13 @@ class SelectionsClient:
         if count > limit:
             at_least = "at least " if selection.is_of_modules else ""
             raise BadValue(
-                f"{at_least}{count} devices are meant, and --max-devices (or iotjobs.max_devices) allows {limit}; "
-                "nothing was sent.",
-                hint="Narrow the condition or list, or allow more with --max-devices.",
+                Text.of(
+                    "{counted} devices are meant, and {max_devices} (or iotjobs.max_devices) allows {limit}; nothing "
+                    "was sent.",
+                    counted=f"{at_least}{count}",
+                    limit=limit,
+                ),
+                hint=Text.of("Narrow the condition or list, or allow more with {max_devices}."),
             )
         return count
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from azext_iotjobs.model.errors import RunUnfinished
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.text import Text, command
 
 
 def check_ended(run: Run, now: datetime) -> None:
@@ -16,7 +16,7 @@ def check_ended(run: Run, now: datetime) -> None:
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another begins when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",
-        hint=Hint(
+        hint=Text(
             first,
             command(f"iot hub fleet-job {verb}", *job),
             ". Or end it: ",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 # Words of IoT Hub's query language, IoT Hub devguide "query language"; as names they stand in [[ ]].
 RESERVED = {
@@ -61,26 +62,28 @@ class Token(NamedTuple):
 NOTHING = Token("nothing", "", 0, 0)
 
 
-def check_condition(condition: str, option: str) -> None:
+def check_condition(condition: str, where: str) -> None:
     """Raise BadValue for a condition that no hub can take, with what is to be written instead.
 
-    condition: not blank.  option: its name, for the error.
+    condition: not blank.  where: what gave it, for the error.
     """
     tokens = _tokens(condition)
-    _check_begin(condition, tokens, option)
+    _check_begin(condition, tokens, where)
     for token in tokens:
         if token.text in CURLY:
             raise BadValue(
-                f"{option} has a typographic quote, {token.text}, at character {token.begin + 1}.",
+                Text(where, f" has a typographic quote, {token.text}, at character {token.begin + 1}."),
                 hint="Write plain ones: deviceId = 'pump-1'.",
             )
     if any(token.text in ("'", '"') for token in tokens) and _is_open(re.sub(PLAIN_STRING, "", condition)):
-        raise BadValue(f"{option}: a quote is opened and not closed.", hint="Text stands in quotes: tags.site = 'A'.")
+        raise BadValue(
+            Text(where, ": a quote is opened and not closed."), hint="Text stands in quotes: tags.site = 'A'."
+        )
     if reserved := [here for before, here, behind in _neighbours(tokens) if _is_name_reserved(before, here, behind)]:
         words = ", ".join(dict.fromkeys(token.text for token in reserved))
         raise BadValue(
-            f"{option}: {words} is a word of the query language; as a name it stands in double brackets.",
-            hint=_shown("Write", option, _bracketed(condition, reserved)),
+            Text(where, f": {words} is a word of the query language; as a name it stands in double brackets."),
+            hint=_shown("Write", where, _bracketed(condition, reserved)),
         )
 
 
@@ -109,24 +112,24 @@ def _is_open(rest: str) -> bool:
     return "'" in rest or '"' in rest
 
 
-def _check_begin(condition: str, tokens: list[Token], option: str) -> None:
+def _check_begin(condition: str, tokens: list[Token], where: str) -> None:
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else NOTHING
     if len(tokens) == 1 and first.kind == "string":
         raise BadValue(
-            f"{option} {_piece(condition.strip())} stands in quotes itself: cmd does not take single ones away.",
-            hint=_shown("Write", option, first.text[1:-1]),
+            Text(where, f" {_piece(condition.strip())} stands in quotes itself: cmd does not take single ones away."),
+            hint=_shown("Write", where, first.text[1:-1]),
         )
     if second.text == "." or second.text in COMPARISONS:
         return  # a name, if a badly chosen one
     if first.word == "SELECT":
         raise BadValue(
-            f"{option} is a whole query; a job takes only what follows WHERE.",
-            hint=_shown("Give", option, _where_part(condition, tokens)),
+            Text(where, " is a whole query; a job takes only what follows WHERE."),
+            hint=_shown("Give", where, _where_part(condition, tokens)),
         )
     if first.word == "WHERE":
         raise BadValue(
-            f"{option} begins with WHERE; the hub puts that word before it.",
-            hint=_shown("Leave it out", option, condition[first.end :].strip()),
+            Text(where, " begins with WHERE; the hub puts that word before it."),
+            hint=_shown("Leave it out", where, condition[first.end :].strip()),
         )
 
 
@@ -188,8 +191,10 @@ def _bracketed(condition: str, names: list[Token]) -> str:
     return condition
 
 
-def _shown(verb: str, option: str, condition: str) -> str:
+def _shown(verb: str, where: str, condition: str) -> Text:
     """A condition as it is typed: in double quotes, which every shell knows, where nothing in it minds them."""
     if not condition or len(condition) > MAX_SHOWN or not condition.isprintable():
         condition = "tags.site = 'A'"
-    return f"{verb}: {condition}" if set(condition) & set('"$`\\!%') else f'{verb}: {option} "{condition}"'
+    if set(condition) & set('"$`\\!%'):
+        return Text(f"{verb}: {condition}")
+    return Text(f"{verb}: ", where, f' "{condition}"')

@@ -18,7 +18,7 @@ class Created:
 
     run: str  # also the tag of its devices
     hub: str  # as `hub_name` gives it
-    is_temporary: bool  # to be removed at its end: --delete-after
+    is_temporary: bool  # to be removed at its end
     etags: dict[str, str | None] = field(default_factory=dict)  # by device; None: not known, or not even whether it is
 
     def apply(self, entry: Mapping[str, Any]) -> None:

@@ -7,8 +7,11 @@
       StateError    not in this state        WrongState, RunUnfinished, OldDependency, LeaseHeld, LeaseLost,
                                              StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable
 
-A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either.
+A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either. Fields
+and commands that they name are data (model/text.py): `str(err)` has Python's names, and each door spells its own.
 """
+
+from azext_iotjobs.model.text import Field, parts_of
 
 
 class IotJobsError(Exception):
@@ -19,6 +22,16 @@ class IotJobsError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What was seen and what is allowed, with its parts: a Text where it names fields."""
+        return self.args[0]  # type: ignore[no-any-return]
+
+    @property
+    def field(self) -> str | None:
+        """The field that is wrong, the first that the message names; None where it names none."""
+        return next((str(each) for each in parts_of(self.message) if isinstance(each, Field)), None)
 
 
 class UserError(IotJobsError):

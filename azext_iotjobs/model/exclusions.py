@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import DEVICE, can_be
+from azext_iotjobs.model.text import Field, Text
 
+EXCLUDE = Field("exclude")
 MOST_JOINED = 8  # neighbours in a list that may have been one id
 MOST_CHARACTERS = 6000  # of all that is looked up: one query, which holds 8192; a hub grants few in a minute
 
@@ -26,8 +28,8 @@ def idle_exclusions(excluded: Sequence[str], which_of: WhichOf) -> list[str]:
     meant = next(iter(which_of(joined)), None) if joined else None
     if meant is not None:
         raise BadValue(
-            f"--exclude: {meant!r} is one device, and was read as {meant.count(',') + 1}. Nothing was sent.",
-            hint=f"An id with a comma in it stands between double quotes: --exclude '\"{meant}\"'",
+            Text(EXCLUDE, f": {meant!r} is one device, and was read as {meant.count(',') + 1}. Nothing was sent."),
+            hint=Text("An id with a comma in it stands between double quotes: ", EXCLUDE, f" '\"{meant}\"'"),
         )
     return idle
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import DEVICE, can_be, in_lists
+from azext_iotjobs.model.text import Field, Text, command
 
 SIMULATED_TAG = "simulated"  # true on every device that a fleet's creation made
 RUN_TAG = "simulatedRun"  # which creation made it
@@ -61,7 +61,9 @@ def parse_shard(text: str) -> Shard:
     """Read "2/5". Raises BadValue."""
     found = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise BadValue(f"--shard {text[:20]!r}: give which one of how many, such as 2/5, from 1/5 to 5/5.")
+        raise BadValue(
+            Text(Field("shard"), f" {text[:20]!r}: give which one of how many, such as 2/5, from 1/5 to 5/5.")
+        )
     return Shard(int(found[1]), int(found[2]))
 
 
@@ -71,11 +73,11 @@ def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
     Raises BadValue for a count below 1 and for ids that no device can have.
     """
     if count < 1:
-        raise BadValue(f"--count {count}: give 1 or more.")
+        raise BadValue(Text(Field("count"), f" {count}: give 1 or more."))
     width = len(str(count))
     if not can_be(DEVICE, f"{prefix}{count}"):
         raise BadValue(
-            f"--prefix {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id.",
+            Text(Field("prefix"), f" {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id."),
             hint=DEVICE.rule,
         )
     return tuple(f"{prefix}{number:0{width}}" for number in range(1, count + 1))
@@ -85,8 +87,13 @@ def check_at_most(count: int, limit: int | None) -> None:
     """Raise BadValue when more than `limit` devices are meant."""
     if limit is not None and count > limit:
         raise BadValue(
-            f"{count} devices are meant, and --max-devices (or iotjobs.max_devices) allows {limit}; nothing was done.",
-            hint="Narrow the condition or list, or allow more with --max-devices.",
+            Text.of(
+                "{count} devices are meant, and {max_devices} (or iotjobs.max_devices) allows {limit}; nothing was "
+                "done.",
+                count=count,
+                limit=limit,
+            ),
+            hint=Text.of("Narrow the condition or list, or allow more with {max_devices}."),
         )
 
 
@@ -117,10 +124,10 @@ def check_may_simulate(there: Sequence[DeviceFacts], *, fleet_size: int, is_loca
     if found:
         raise ConflictingChoice(
             f"Not simulated: {'; '.join(found)}.",
-            hint=Hint(
-                "Real devices may stand behind them. --take-over simulates them all the same; --exclude leaves some "
-                "out; one is marked by: ",
-                command("iot hub device-twin update", "-d", "ID", "--tags", f"{SIMULATED_TAG}=true"),
+            hint=Text.of(
+                "Real devices may stand behind them. {take_over} simulates them all the same; {exclude} leaves some "
+                "out; one is marked by: {mark}",
+                mark=command("iot hub device-twin update", device_id="ID", tags=f"{SIMULATED_TAG}=true"),
             ),
         )
 

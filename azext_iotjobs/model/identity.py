@@ -1,4 +1,4 @@
-"""Identities of devices and modules: the registry's record, and what may be asked of it."""
+"""Identities of devices and modules: what the registry holds, and what a new one may be."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -7,12 +7,13 @@ from typing import Any
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import DEVICE, MODULE, check_id
 from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.text import Field, Text
 
 MAX_STATUS_REASON = 128  # characters, IoT Hub devguide "identity registry"
 
 
 class SignIn(Enum):
-    """How a device signs in; the value is the hub's word."""
+    """How a device signs in; the value is the word that the hub uses."""
 
     SAS = "sas"
     THUMBPRINT = "selfSigned"
@@ -20,12 +21,12 @@ class SignIn(Enum):
 
 
 class WhichKey(Enum):
-    """Which of the two keys is made anew."""
+    """Which of the two keys is renewed."""
 
     PRIMARY = "primary"
     SECONDARY = "secondary"
     BOTH = "both"
-    SWAP = "swap"  # none is: they change places
+    SWAP = "swap"  # none: the two are exchanged
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,23 @@ class Address:
     module_id: str | None = None
 
     def __str__(self) -> str:
-        """For people."""
+        """As errors and logs name it."""
         return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A registry record; `document` is the hub's own."""
+    """A registration; `document` is the hub's own."""
 
     device_id: str
     module_id: str | None  # of a module
     etag: str
-    sign_in: str  # the hub's word, also one that SignIn does not know
+    sign_in: str  # the word that the hub uses, which SignIn may not know
     primary_key: str | None = field(repr=False)
     secondary_key: str | None = field(repr=False)
     is_edge: bool
     is_enabled: bool  # modules always
-    scope: str | None  # an edge device's own: that of its children
+    scope: str | None  # of an edge device: the parent scope of its children
     parent_scopes: tuple[str, ...]  # at most one
     document: dict[str, Any] = field(repr=False)
 
@@ -64,10 +65,10 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class NewIdentity:
-    """A device or module to register. Raises UserError when the parts do not fit together."""
+    """A device or module to register. Raises UserError when its members do not fit together."""
 
     device_id: str
-    module_id: str | None = None  # a module then, which is neither edge nor disabled, and has no parent
+    module_id: str | None = None  # of a module, which is never an edge device or disabled and has no parent
     sign_in: SignIn = SignIn.SAS
     primary_key: str | None = field(default=None, repr=False)  # base64; both or neither
     secondary_key: str | None = field(default=None, repr=False)
@@ -79,32 +80,38 @@ class NewIdentity:
     parent_scope: str | None = None
 
     def __post_init__(self) -> None:
-        check_id(DEVICE, self.device_id, "--device-id")
+        check_id(DEVICE, self.device_id, Field("device_id"))
         if self.module_id is not None:
-            check_id(MODULE, self.module_id, "--module-id")
+            check_id(MODULE, self.module_id, Field("module_id"))
         check_keys(self.primary_key, self.secondary_key)
         if self.primary_key and self.sign_in is not SignIn.SAS:
-            raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
+            raise ConflictingChoice(
+                Text.of("{primary_key} and {secondary_key} go with {auth_method} shared_private_key only.")
+            )
         if self.sign_in is SignIn.THUMBPRINT and not self.primary_thumbprint:
             raise MissingChoice(
-                "--auth-method x509_thumbprint needs --primary-thumbprint.",
-                hint="Give it, or --valid-days to have a self-signed certificate made.",
+                Text.of("{auth_method} x509_thumbprint needs {primary_thumbprint}."),
+                hint=Text.of("Give it, or {valid_days} to have a self-signed certificate made."),
             )
         if self.sign_in is not SignIn.THUMBPRINT and (self.primary_thumbprint or self.secondary_thumbprint):
-            raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+            raise ConflictingChoice(Text.of("Thumbprints go with {auth_method} x509_thumbprint only."))
         check_status_reason(self.status_reason)
 
 
 def check_keys(primary: str | None, secondary: str | None) -> None:
     """Raise unless both keys are given, or neither, and each is base64."""
     if (primary is None) != (secondary is None):
-        raise MissingChoice("Only one key was given.", hint="Give both --primary-key and --secondary-key, or neither.")
+        raise MissingChoice(
+            "Only one key was given.", hint=Text.of("Give both {primary_key} and {secondary_key}, or neither.")
+        )
     if primary is not None and secondary is not None:
-        check_key(primary, "--primary-key")
-        check_key(secondary, "--secondary-key")
+        check_key(primary, Field("primary_key"))
+        check_key(secondary, Field("secondary_key"))
 
 
 def check_status_reason(reason: str | None) -> None:
-    """Raise BadValue for a reason that the registry does not take."""
+    """Raise BadValue for a reason that is too long for the registry."""
     if reason is not None and len(reason) > MAX_STATUS_REASON:
-        raise BadValue(f"--status-reason has {len(reason)} characters; at most {MAX_STATUS_REASON} are allowed.")
+        raise BadValue(
+            Text(Field("status_reason"), f" has {len(reason)} characters; at most {MAX_STATUS_REASON} are allowed.")
+        )

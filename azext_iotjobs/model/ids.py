@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.target import looks_like_connection_string
+from azext_iotjobs.model.text import Text
 
 MAX_SHOWN = 60
 MAX_ETAG_CHARACTERS = 256  # the service's own have about 16
@@ -61,15 +62,15 @@ def _is_step(text: str) -> bool:
 def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
     """Raise BadValue for a text that is no id of this kind.
 
-    where: what gave it, such as an option, for the error; None: the error names the kind alone.
+    where: what gave it, a Field or a file's line, for the error; None: the error names the kind alone.
     """
-    start = "" if where is None else f"{where}: "
+    start = Text() if where is None else Text(where, ": ")
     if not text:
-        raise BadValue(f"{where or f'The {kind.name}'} is empty.", hint=kind.rule)
+        raise BadValue(Text(where or f"The {kind.name}", " is empty."), hint=kind.rule)
     if looks_like_connection_string(text):  # it may hold a key, and a short one could pass for an id
         raise BadValue(
-            f"{start}this is a connection string, not a {kind.name}.",
-            hint="The connection strings of devices go into a file: --devices-file FILE"
+            Text(start, f"this is a connection string, not a {kind.name}."),
+            hint=Text.of("The connection strings of devices go into a file: {devices_file} FILE")
             if kind is DEVICE
             else kind.rule,
         )
@@ -78,14 +79,19 @@ def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
     shown = repr(text[:MAX_SHOWN])
     if _is_step(text):
         raise BadValue(
-            f"{start}{shown} is no {kind.name}: in a path it means "
-            f"{'the same level' if text in ('.', '%2e', '%2E') else 'the level above'}.",
+            Text(
+                start,
+                f"{shown} is no {kind.name}: in a path it means ",
+                "the same level." if text in (".", "%2e", "%2E") else "the level above.",
+            ),
             hint="More dots, or others with them, are an id: .x",
         )
     if text.lower() in kind.taken:
-        raise BadValue(f"{start}{shown} is no {kind.name}: the hub has that word for something else.", hint=kind.rule)
+        raise BadValue(
+            Text(start, f"{shown} is no {kind.name}: the hub has that word for something else."), hint=kind.rule
+        )
     length = f" It has {len(text)} characters." if len(text) > kind.most else ""
-    raise BadValue(f"{start}{shown} is no {kind.name}.{length}", hint=kind.rule)
+    raise BadValue(Text(start, f"{shown} is no {kind.name}.{length}"), hint=kind.rule)
 
 
 def check_etag(text: str, where: str | None = None) -> None:
@@ -96,11 +102,11 @@ def check_etag(text: str, where: str | None = None) -> None:
     bare = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if not bare:
         raise BadValue(
-            f"{where or 'The etag'} is empty.", hint="Give the etag that the hub showed; * is any, and so is none."
+            Text(where or "The etag", " is empty."), hint="Give the etag that the hub showed; * is any, and so is none."
         )
     if len(bare) > MAX_ETAG_CHARACTERS or any(not "!" <= each <= "~" or each == '"' for each in bare):
         raise BadValue(
-            f"{where or 'The etag'}: {text[:MAX_SHOWN]!r} is no etag.",
+            Text(where or "The etag", f": {text[:MAX_SHOWN]!r} is no etag."),
             hint="Give it as the hub showed it: printable ASCII without spaces and quotes; * is any.",
         )
 

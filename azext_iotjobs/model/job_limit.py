@@ -25,7 +25,7 @@ SLOWEST = TierFacts("S2")  # 10 devices a second for 5 jobs: no tier has less fo
 
 
 def job_limit_s(job_devices: int, batch_devices: int, action: Action, tier: TierFacts | None) -> int:
-    """Seconds that a hub's job may run, for `--ttl` that nobody typed.
+    """Seconds that a hub's job may run, where nobody said how many.
 
     job_devices: of this job.  batch_devices: of all jobs that may run beside it, this one included.
     tier: None: not known.

@@ -8,6 +8,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import Field, Text
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.method import MethodCall
@@ -21,7 +22,7 @@ MAX_EXECUTION_S = 2**31 - 1
 def check_execution_time(seconds: int) -> None:
     """Raise BadValue for a time that no job can have."""
     if not 1 <= seconds <= MAX_EXECUTION_S:
-        raise BadValue(f"--ttl {seconds}: give 1 to {MAX_EXECUTION_S} seconds.")
+        raise BadValue(Text(Field("max_execution_s"), f" {seconds}: give 1 to {MAX_EXECUTION_S} seconds."))
 
 
 def check_start(start_at: datetime, now: datetime) -> None:
@@ -30,14 +31,17 @@ def check_start(start_at: datetime, now: datetime) -> None:
         hours = START_HORIZON // timedelta(hours=1)
         latest = (now + START_HORIZON).strftime("%Y-%m-%dT%H:%M:%SZ")
         raise BadValue(
-            f"--start-time {start_at.strftime('%Y-%m-%dT%H:%M:%SZ')} lies more than {hours} hours ahead.",
+            Text(
+                Field("start_at"),
+                f" {start_at.strftime('%Y-%m-%dT%H:%M:%SZ')} lies more than {hours} hours ahead.",
+            ),
             hint=f"A hub takes a start within {hours} hours from now: until {latest}.",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """A job to create. Raises UserError, naming the option, when its parts do not fit together."""
+    """A job to create. Raises UserError, naming the field, when its parts do not fit together."""
 
     job_id: str
     job_type: JobType  # METHOD or TWIN
@@ -48,7 +52,7 @@ class JobRequest:
     max_execution_s: int  # 1 to MAX_EXECUTION_S
 
     def __post_init__(self) -> None:
-        check_id(JOB, self.job_id, "--job-id")  # a live hub takes lower case only, and says so itself
+        check_id(JOB, self.job_id, Field("job_id"))  # a live hub takes lower case only, and says so itself
         Selection(condition=self.condition).as_condition()
         if self.job_type is JobType.METHOD:
             self._check_method_job()
@@ -58,12 +62,14 @@ class JobRequest:
 
     def _check_method_job(self) -> None:
         if self.method is None:
-            raise MissingChoice("--job-type scheduleDeviceMethod needs --method-name.")
+            raise MissingChoice(Text.of("{job_type} scheduleDeviceMethod needs {method_name}."))
         if self.patch is not None:
-            raise ConflictingChoice("--twin-patch goes with --job-type scheduleUpdateTwin only.")
+            raise ConflictingChoice(Text.of("{patch} goes with {job_type} scheduleUpdateTwin only."))
 
     def _check_twin_job(self) -> None:
         if self.patch is None:
-            raise MissingChoice("--job-type scheduleUpdateTwin needs --twin-patch.")
+            raise MissingChoice(Text.of("{job_type} scheduleUpdateTwin needs {patch}."))
         if self.method is not None:
-            raise ConflictingChoice("--method-name and --method-payload go with --job-type scheduleDeviceMethod only.")
+            raise ConflictingChoice(
+                Text.of("{method_name} and {payload} go with {job_type} scheduleDeviceMethod only.")
+            )

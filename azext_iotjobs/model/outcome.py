@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Field, Text
 
+STATUS = Field("success_status")
 DEFAULT_SUCCESS_STATUS = "200-399"
 _RANGE = r"\s*(-?\d{1,10})\s*(?:-\s*(-?\d{1,10})\s*)?"
 
@@ -81,6 +83,6 @@ def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _bad(text: str) -> BadValue:
     return BadValue(
-        f"--success-status {text[:60]!r}: give numbers and ranges, the smaller first.",
-        hint="For example --success-status 200-299,404.",
+        Text(STATUS, f" {text[:60]!r}: give numbers and ranges, the smaller first."),
+        hint=Text("For example ", STATUS, " 200-299,404."),
     )

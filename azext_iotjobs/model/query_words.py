@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.model.condition import COMPARISONS, NOTHING, TOKEN, Token
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 LANGUAGE = (
     "The language has = != <> < > <= >=, AND, OR, NOT, IN ['a', 'b'], NIN ['a', 'b'], IS_DEFINED(path), "
@@ -32,6 +33,7 @@ INSTEAD_OF_FUNCTION = {
     "EXISTS": "IS_DEFINED(tags.site)",
     "HAS": "IS_DEFINED(tags.site)",
 }
+CUT = Text.of("Queries are cut by {top}; commands that operate devices take {max_devices}.")
 SIGNS = {"==": "=", "&&": "AND", "||": "OR"}
 
 
@@ -42,14 +44,16 @@ class Foreign(NamedTuple):
     instead: str
 
 
-def check_words(text: str, option: str) -> None:
+def check_words(text: str, where: str) -> None:
     """Raise BadValue for words that the query language has not, with what it has instead.
 
-    text: a whole query, or a condition.  option: its name, for the error.
+    text: a whole query, or a condition.  where: what gave it, for the error.
     """
     found = next(foreign_words(text), None)
     if found is not None:
-        raise BadValue(f"{option}: the query language has no {found.seen}.", hint=f"{found.instead} {LANGUAGE}")
+        raise BadValue(
+            Text(where, f": the query language has no {found.seen}."), hint=Text(found.instead, f" {LANGUAGE}")
+        )
 
 
 def foreign_words(text: str) -> Iterator[Foreign]:
@@ -83,13 +87,13 @@ def _at_name(text: str, tokens: Sequence[Token], number: int, behind: Sequence[T
         case "BETWEEN" if _is_operand(tokens, number):
             yield Foreign("BETWEEN", f"Write {path} >= 1 AND {path} <= 9.")
         case "ORDER" if then.word == "BY":
-            yield Foreign("ORDER BY", 'az sorts what has come: --query "sort_by(@, &deviceId)".')
+            yield Foreign("ORDER BY", Text.of('az sorts what has come: {query} "sort_by(@, &deviceId)".'))
         case "LIMIT" | "OFFSET" if then.kind == "number":
-            yield Foreign(here.word, "Queries are cut by --top; commands that operate devices take --max-devices.")
+            yield Foreign(here.word, CUT)
         case "DISTINCT":
             yield Foreign("DISTINCT", "Write SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site.")
         case "HAVING" | "UNION" | "JOIN" if _is_operand(tokens, number):
-            yield Foreign(here.word, 'az picks from what has come: --query "[?n > `5`]".')
+            yield Foreign(here.word, Text.of('az picks from what has come: {query} "[?n > `5`]".'))
         case _ if then.text == "(":
             yield from _at_call(here, last)
 

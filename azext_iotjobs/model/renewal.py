@@ -1,4 +1,4 @@
-"""Keys of many identities made anew, and what became of it."""
+"""The result of renewing the keys of many identities."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from azext_iotjobs.model.identity import Address
 
 @dataclass(frozen=True, kw_only=True)
 class NotRenewed:
-    """An identity whose keys are what they were; `document` is the hub's own word on it."""
+    """An identity whose keys did not change; `document` is the hub's own error."""
 
     address: Address
     reason: str
@@ -17,7 +17,7 @@ class NotRenewed:
 
 @dataclass(frozen=True, kw_only=True)
 class Renewal:
-    """What became of it, identity by identity; documents are the hub's own."""
+    """Which identities were renewed and which were not; documents are the hub's own."""
 
     renewed: tuple[dict[str, Any], ...] = field(default=(), repr=False)  # new keys are in them
     failed: tuple[NotRenewed, ...] = ()

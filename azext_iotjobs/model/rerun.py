@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import in_lists, quoted
 from azext_iotjobs.model.result import ENDED, ErrorClass
+from azext_iotjobs.model.text import Field, Text
 
+ON = Field("on")  # which devices of the job
 JOB_ID_CHARACTERS = 64
 FAILED, PENDING, ALL = "failed", "pending", "all"
 WORDS = (FAILED, PENDING, ALL, *(each.value for each in ErrorClass))
@@ -42,7 +44,8 @@ def parse_chosen(text: str) -> Chosen:
     unknown = sorted(words - set(WORDS))
     if unknown or not words:
         raise BadValue(
-            f"--on {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint="For example --on offline,timeout."
+            Text(ON, f" {text[:60]!r}: give words out of {', '.join(WORDS)}."),
+            hint=Text("For example ", ON, " offline,timeout."),
         )
     return Chosen(words)
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver, Targets
-from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 FLEET_JOB = "iot hub fleet-job"
@@ -79,7 +79,7 @@ def moved(run: "Run", event: RunEvent) -> RunState:
         next_step = ("", command(f"{FLEET_JOB} {may[0]}", "-j", run.fleet_job_id)) if may else _after_the_end(run)
         raise WrongState(
             f"{run.name} is {state.value}: {event.value} is not possible; {can}.",
-            hint=Hint(*next_step),
+            hint=Text(*next_step),
         )
     return after
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import (
     HostKind,
     HostNames,
@@ -18,6 +17,7 @@ from azext_iotjobs.model.host_names import (
     kind_of,
     names_that_follow,
 )
+from azext_iotjobs.model.text import Text, command
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
@@ -190,7 +190,7 @@ def check_key(key: str, name: str) -> None:
             return
     except (binascii.Error, ValueError):
         pass
-    raise BadValue(f"{name} is not base64.", hint="Copy the key whole: it often ends in '='.")
+    raise BadValue(Text(name, " is not base64."), hint="Copy the key whole: it often ends in '='.")
 
 
 def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
@@ -221,7 +221,7 @@ def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
         raise BadValue(
             f"SharedAccessSignature is for {resource}, which devices call; services call "
             f"{host_of_kind(resource, HostKind.SERVICE)}.",
-            hint=Hint("Make one for that: ", command("iot hub generate-sas-token", "--hostname-type", "service")),
+            hint=Text("Make one for that: ", command("iot hub generate-sas-token", hostname_type="service")),
         )
     ends = datetime.fromtimestamp(min(int(fields["se"]), LAST_SECOND), tz=timezone.utc)
     return resource, SasToken(policy=fields["skn"], expires_at=ends, text=text)

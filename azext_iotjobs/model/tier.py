@@ -124,8 +124,8 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     if tier is None or by_calls.seconds is None or by_jobs.seconds is None:
         return Choice(
             driver=Driver.CALLS,
-            reason="calls: the hub's tier is not known (--sku); on most tiers calls are faster than jobs, and they can "
-            "be stopped at any device.",
+            reason="calls: the hub's tier is neither known nor given; on most tiers calls are faster than jobs, and "
+            "they can be stopped at any device.",
         )
     calls_win = by_calls.seconds <= by_jobs.seconds
     winner, other = (by_calls, by_jobs) if calls_win else (by_jobs, by_calls)

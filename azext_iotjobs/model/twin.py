@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Field, Text
 
+PATCH = Field("patch")
 PATCH_ROOTS = {"tags", "properties", "etag"}
 
 
@@ -21,20 +23,20 @@ class TwinPatch:
     def __post_init__(self) -> None:
         if "desired" in self.document:
             raise BadValue(
-                "--twin-patch has `desired` at its root.",
+                Text(PATCH, " has `desired` at its root."),
                 hint='It belongs under properties: {"properties": {"desired": {…}}}.',
             )
         unknown = sorted(self.document.keys() - PATCH_ROOTS)
         if unknown:
-            raise BadValue(f"--twin-patch has {', '.join(unknown)}; a service may change tags and properties.desired.")
+            raise BadValue(Text(PATCH, f" has {', '.join(unknown)}; a service may change tags and properties.desired."))
         properties = self.document.get("properties", {})
         if not isinstance(properties, dict) or properties.keys() - {"desired"}:
-            raise BadValue("--twin-patch: under properties only `desired` can be changed; `reported` is the device's.")
+            raise BadValue(Text(PATCH, ": under properties only `desired` can be changed; `reported` is the device's."))
         if "tags" not in self.document and "desired" not in properties:
-            raise BadValue("--twin-patch changes nothing: give tags or properties.desired.")
+            raise BadValue(Text(PATCH, " changes nothing: give tags or properties.desired."))
         for name, part in (("tags", self.document.get("tags")), ("desired", properties.get("desired"))):
             if part is not None and not isinstance(part, dict):
-                raise BadValue(f"--twin-patch: {name} must be an object, or null to remove all of them.")
+                raise BadValue(Text(PATCH, f": {name} must be an object, or null to remove all of them."))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Field, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +15,11 @@ class WaitPolicy:
 
     def __post_init__(self) -> None:
         if self.interval_s < 1:
-            raise BadValue(f"--poll-interval {self.interval_s}: give 1 second or more.")
+            raise BadValue(Text(Field("poll_interval_s"), f" {self.interval_s}: give 1 second or more."))
         if self.limit_s is not None and self.limit_s < 1:
             raise BadValue(
-                f"--poll-duration {self.limit_s}: give 1 second or more, or 0 to wait until the job's own deadline."
+                Text(
+                    Field("timeout_s"),
+                    f" {self.limit_s}: give 1 second or more, or 0 to wait until the job's own deadline.",
+                )
             )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 CLOSED_BY = {"(": ")", "[": "]"}
 COLLECTION = re.compile(r"\s*FROM\s+[\w.]+(?:\s+(?:AS\s+)?(?!WHERE\b)\w+)?(?:\s+WHERE\b|\s*\Z)", re.IGNORECASE)
@@ -26,32 +27,32 @@ PIECE = re.compile(
 HINT = "Give one whole condition, such as tags.site = 'A' AND (tags.ring = 1 OR tags.ring = 2)."
 
 
-def check_whole(condition: str, option: str) -> None:
+def check_whole(condition: str, where: str) -> None:
     """Raise BadValue for what would end, or become more than one condition, beside another one.
 
-    option: what gave it, for the error.
+    where: what gave it, for the error.
     """
     open_since: list[re.Match[str]] = []
     for piece in _pieces(condition):
         kind, text = piece.lastgroup, piece[0]
-        where = f"at character {piece.start() + 1}"
+        place = f"at character {piece.start() + 1}"
         if kind == "comment":
-            raise BadValue(f"{option}: {text} {where}: the query language has no comments.", hint=HINT)
+            raise BadValue(Text(where, f": {text} {place}: the query language has no comments."), hint=HINT)
         if kind == "part":
             word = " ".join(text.upper().split())
-            raise BadValue(f"{option}: {word} {where}: another part of a query begins there.", hint=HINT)
+            raise BadValue(Text(where, f": {word} {place}: another part of a query begins there."), hint=HINT)
         if text in CLOSED_BY and kind == "sign":
             open_since.append(piece)
         elif text in CLOSED_BY.values() and kind == "sign":
             if not open_since or CLOSED_BY[open_since.pop()[0]] != text:
-                raise BadValue(f"{option}: {text} {where} closes what is not open there.", hint=HINT)
+                raise BadValue(Text(where, f": {text} {place} closes what is not open there."), hint=HINT)
         elif text in (";", "'", '"', "\x00"):
             shown = "a quote" if text in "'\"" else repr(text)
             reason = "is opened and not closed" if text in "'\"" else "ends a condition"
-            raise BadValue(f"{option}: {shown} {where} {reason}.", hint=HINT)
+            raise BadValue(Text(where, f": {shown} {place} {reason}."), hint=HINT)
     if open_since:
         raise BadValue(
-            f"{option}: {open_since[-1][0]} at character {open_since[-1].start() + 1} is not closed.", hint=HINT
+            Text(where, f": {open_since[-1][0]} at character {open_since[-1].start() + 1} is not closed."), hint=HINT
         )
 
 

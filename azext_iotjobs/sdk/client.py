@@ -16,14 +16,15 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
+from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations.job import results, run
 from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
-from azext_iotjobs.sdk.wording import parameter_names
 from azext_iotjobs.transport.http import HttpTransport
 
 DeviceStatus = Literal["pending", "scheduled", "running", "completed", "failed", "canceled"]
+JOB_ID = Field("job_id")
 MIN_WAIT_S = 1.0
 
 logger = logging.getLogger("azext_iotjobs")
@@ -93,7 +94,6 @@ class JobClient:
     def __repr__(self) -> str:
         return f"JobClient({self._hub.target.authority!r})"
 
-    @parameter_names()
     def schedule_device_method(
         self,
         job_id: str,
@@ -126,7 +126,6 @@ class JobClient:
         )
         return self._create(job_id, JobType.METHOD, query_condition, start_at, max_execution_s, method=call)
 
-    @parameter_names()
     def schedule_twin_update(
         self,
         job_id: str,
@@ -144,13 +143,11 @@ class JobClient:
         twin_patch = TwinPatch(document=_json_value(dict(patch), "patch"))
         return self._create(job_id, JobType.TWIN, query_condition, start_at, max_execution_s, patch=twin_patch)
 
-    @parameter_names()
     def get_job(self, job_id: str) -> Job:
         """A job as it stands. Raises BadValue for what is no job id, NotFound; other HubAnswers, LinkError."""
-        check_id(JOB, job_id, "job_id")
+        check_id(JOB, job_id, JOB_ID)
         return run.show(self._hub, job_id)
 
-    @parameter_names()
     def list_jobs(
         self, job_type: JobType | None = None, status: JobStatus | None = None, *, limit: int | None = None
     ) -> list[Job]:
@@ -161,16 +158,14 @@ class JobClient:
         """
         return run.list_jobs(self._hub, job_type, status, limit)
 
-    @parameter_names()
     def cancel(self, job_id: str) -> Job | None:
         """Cancel a job that has not begun; gives it, or None where the hub answers with nothing.
 
         Raises NotFound; BadRequest for a job that runs or has ended; other HubAnswers, LinkError.
         """
-        check_id(JOB, job_id, "job_id")
+        check_id(JOB, job_id, JOB_ID)
         return run.cancel(self._hub, job_id)
 
-    @parameter_names()
     def wait(
         self,
         job_id: str,
@@ -189,11 +184,13 @@ class JobClient:
         A hub that is away or busy for a while is asked again. Raises WaitOver when the time is over; NotFound; other
         HubAnswers.
         """
-        check_id(JOB, job_id, "job_id")
+        check_id(JOB, job_id, JOB_ID)
         if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
-            raise BadValue(f"timeout_s {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
+            raise BadValue(
+                Text(Field("timeout_s"), f" {timeout_s}: give 1 or more, or None to wait until the job's own deadline.")
+            )
         if not poll_interval_s >= MIN_WAIT_S:
-            raise BadValue(f"poll_interval_s {poll_interval_s}: give 1 or more.")
+            raise BadValue(Text(Field("poll_interval_s"), f" {poll_interval_s}: give 1 or more."))
         policy = WaitPolicy(interval_s=poll_interval_s, limit_s=timeout_s)
         waited = run.wait(self._hub, job_id, policy, self._clock, _Watcher(on_look))
         if waited.job is None or not waited.finished:
@@ -201,7 +198,6 @@ class JobClient:
             raise WaitOver(f"The time for waiting is over; job {job_id} {state}.", job=waited.job)
         return waited.job
 
-    @parameter_names()
     def results(
         self,
         job_id: str,
@@ -218,15 +214,15 @@ class JobClient:
         marks_deleted: also look into the registry, a query for each page, and fill `is_deleted`.
         Raises BadValue and NotFound at once; HubAnswer and LinkError also while it is read.
         """
-        check_id(JOB, job_id, "job_id")
+        check_id(JOB, job_id, JOB_ID)
         if status is not None and status not in get_args(DeviceStatus):
-            raise BadValue(f"status {status!r}: give one of {', '.join(get_args(DeviceStatus))}.")
+            raise BadValue(Text(Field("status"), f" {status!r}: give one of {', '.join(get_args(DeviceStatus))}."))
         query = results.ResultQuery(
             job_id=job_id,
-            status=status,
-            error_class=error_class,
+            statuses=() if status is None else (status,),
+            error_classes=frozenset() if error_class is None else frozenset((error_class,)),
             success=parse_success_status(success_status),
-            looks_in_registry=marks_deleted,
+            checks_registry=marks_deleted,
         )
         run.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
         return (row for page in results.read(self._hub, query) for row in page.rows)
@@ -243,9 +239,11 @@ class JobClient:
         patch: TwinPatch | None = None,
     ) -> Job:
         if not condition.strip():
-            raise MissingChoice("query_condition is blank.", hint='Say which devices; "*" is all of them.')
+            raise MissingChoice(Text.of("{query_condition} is blank."), hint='Say which devices; "*" is all of them.')
         if start_at is not None and start_at.tzinfo is None:
-            raise BadValue(f"start_at {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
+            raise BadValue(
+                Text(Field("start_at"), f" {start_at} has no time zone: give one, such as datetime.now(timezone.utc).")
+            )
         if start_at is not None:
             check_start(start_at, self._clock.now())
         request = JobRequest(
@@ -266,11 +264,11 @@ class _Watcher:
     def __init__(self, on_look: Callable[[Job], None] | None) -> None:
         self._on_look = on_look
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         if self._on_look is not None:
             self._on_look(job)
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         logger.warning("%s Asking again; %.0f s left.", reason, left_s)
 
 
@@ -279,7 +277,7 @@ def _json_value(value: Any, name: str) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
-        raise BadValue(f"{name} is no JSON value: {err}.") from err
+        raise BadValue(Text(Field(name), f" is no JSON value: {err}.")) from err
     return value
 
 

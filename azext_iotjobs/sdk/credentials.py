@@ -5,6 +5,7 @@ from typing import Protocol
 
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Field, Text
 
 SCOPE = "https://iothubs.azure.net/.default"
 # Microsoft's service SDKs for .NET, Node.js and Java know two: this one, and the other for every other cloud.
@@ -36,7 +37,7 @@ def entra_login(credential: TokenCredential, host: str) -> AadLogin:
     if not callable(getattr(credential, "get_token", None)):
         # Its type alone: a text that was given here may well be a key.
         raise BadValue(
-            f"credential is a {type(credential).__name__}, which has no get_token.",
+            Text(Field("credential"), f" is a {type(credential).__name__}, which has no get_token."),
             hint="Give one of azure-identity's, or a SasKey. JobClient.from_connection_string takes text.",
         )
     scope = US_GOVERNMENT_SCOPE if host.lower().endswith(US_GOVERNMENT_SUFFIX) else SCOPE

@@ -7,6 +7,7 @@ from functools import partial
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
+from azext_iotjobs.model.text import Text
 from azext_iotjobs.transport.handshake import WRITE, Handshake
 from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.names import HostAddresses
@@ -15,7 +16,7 @@ from azext_iotjobs.transport.trust import untrusted
 from azext_iotjobs.transport.watching import Link, Watch
 
 ADDRESS_TIMEOUT_S = 5.0  # until TCP is there, while the host has another address to try
-MQTT_HINT = "Port 8883 must be open in the firewall; --websocket goes through port 443."
+MQTT_HINT = Text.of("Port 8883 must be open in the firewall; {websocket} goes through port 443.")
 WEBSOCKET_HINT = "Port 443 must be open in the firewall, and let WebSockets through."
 
 
@@ -87,7 +88,7 @@ class Dialler:
         except ssl.SSLCertVerificationError as err:
             self._fail(link, untrusted(self.where, err))
         except BadValue as err:  # a certificate that could be used when the device came first
-            self._fail(link, CannotConnect(str(err), hint=err.hint))
+            self._fail(link, CannotConnect(err.message, hint=err.hint))
         except (OSError, ValueError) as err:  # ValueError: a host that can be no certificate's name
             if isinstance(err, OSError) and handshake.can_try_next:
                 self._try_address(link, handshake)

@@ -1,6 +1,6 @@
 """HttpTransport.send(Request) -> Response, over requests: our errors, patience with throttling, any thread.
 
-az's --debug shows each request and its answer, with the secrets in them covered.
+az's debug log shows each request and its answer, with the secrets in them covered.
 """
 
 import json
@@ -22,6 +22,7 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
 from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth, resource_of
 from azext_iotjobs.transport.environment import (
@@ -265,7 +266,8 @@ def _check_environment(target: HubTarget) -> None:
 def _readable_ca(path: str) -> str:
     if not os.path.isfile(path):
         raise BadValue(
-            f"The CA file {path} is not there.", hint="A local hub writes it at its start: az iot local-hub start"
+            f"The CA file {path} is not there.",
+            hint=Text("A local hub writes it at its start: ", command("iot local-hub start")),
         )
     return path
 

@@ -8,6 +8,7 @@ import urllib3.exceptions
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
 from azext_iotjobs.model.host_names import HostKind, host_of_kind, kind_of
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.environment import PROXY_HINT, Bundle, ca_bundle, proxy_scheme
 from azext_iotjobs.transport.open_files import LACK_HINT, lack_of_files
 from azext_iotjobs.transport.trust import untrusted
@@ -55,7 +56,7 @@ def link_error(
 
 def _where_to_look(target: HubTarget) -> str:
     if target.is_local:
-        return "Is it still running? az iot local-hub show"
+        return Text("Is it still running? ", command("iot local-hub show"))
     if kind_of(target.host) is HostKind.CLASSIC:
         return "Check the hub's name."
     return (

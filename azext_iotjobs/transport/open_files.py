@@ -5,6 +5,7 @@ import os
 import sys
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 SPARE_FILES = 64  # for what else opens and closes meanwhile
 WINDOWS_SOCKETS = 500  # Python's select() there takes 512
@@ -49,8 +50,10 @@ def make_room(devices: int) -> None:
     if needed > allowed:
         raise BadValue(
             f"{devices} devices need {needed} open files, and this process may have {allowed}.",
-            hint="Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split "
-            "them with --shard.",
+            hint=Text.of(
+                "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
+                "with {shard}."
+            ),
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from azext_iotjobs.model.errors import OldDependency
+from azext_iotjobs.model.text import Text, command
 
 PACKAGE = Path(__file__).resolve().parents[1].name
 OWN_FOLDER = str(Path(__file__).resolve().parents[2])
@@ -72,5 +73,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _refusal(text: str) -> OldDependency:
     return OldDependency(
         text,
-        hint="Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl",
+        hint=Text.of(
+            "Reinstall the extension: {remove}, then: {add}",
+            remove=command("extension remove", name="iotjobs"),
+            add=command("extension add", source="iotjobs-….whl"),
+        ),
     )

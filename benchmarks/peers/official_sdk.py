@@ -7,25 +7,27 @@ import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from azure.iot.device import IoTHubDeviceClient, MethodResponse
 
 CONNECTING_THREADS = 32
 
 
-def main(told):
+def main(told: dict[str, Any]) -> None:
     with open(told["ca"], encoding="ascii") as file:
         trusted = file.read()
-    ready, answered = set(), [0]
+    ready: set[str] = set()
+    answered = [0]
     clients = []
 
-    def connect(item):
+    def connect(item: tuple[str, str]) -> None:
         device, key = item
         client = IoTHubDeviceClient.create_from_symmetric_key(
             key, told["host"], device, server_verification_cert=trusted
         )
 
-        def answer(call):
+        def answer(call: Any) -> None:
             answered[0] += 1
             client.send_method_response(MethodResponse.create_from_method_request(call, 200, call.payload))
 
@@ -34,7 +36,7 @@ def main(told):
         clients.append(client)
         ready.add(device)
 
-    def work():
+    def work() -> None:
         with ThreadPoolExecutor(CONNECTING_THREADS) as pool:
             list(pool.map(connect, told["devices"].items()))
 

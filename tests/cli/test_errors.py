@@ -38,7 +38,7 @@ EXPECTED = {
     ours.StateTooNew: az.ValidationError,
     ours.StateUnusable: az.ValidationError,
 }
-OWN = {ours.LeaseHeld: 9, ours.RunUnfinished: 9}
+OWN: dict[type[ours.IotJobsError], int] = {ours.LeaseHeld: 9, ours.RunUnfinished: 9}
 KINDS = [kind for _, kind in inspect.getmembers(ours, inspect.isclass) if issubclass(kind, ours.IotJobsError)]
 
 
@@ -47,7 +47,7 @@ def test_every_error_of_ours_has_its_class_in_az(kind: type[ours.IotJobsError]) 
     more = {"status": 400} if issubclass(kind, ours.HubAnswer) else {}
     if kind is ours.AnswerTooLate:
         more = {"waited_s": 1}
-    error = kind("seen", hint="do this", **more)  # type: ignore[arg-type]
+    error = kind("seen", hint="do this", **more)
     with pytest.raises(az.AzCLIError) as raised:
         to_az_error(error)
     assert type(raised.value) is EXPECTED[kind]

@@ -54,7 +54,7 @@ def test_modules_are_listed_because_a_hub_counts_none() -> None:
 
 def test_a_larger_number_than_allowed_is_refused() -> None:
     client, _ = asked([{"total": 8}], [{"total": 7}])
-    with pytest.raises(BadValue, match="^8 devices.*--max-devices.*allows 7"):
+    with pytest.raises(BadValue, match="^8 devices.*max_devices.*allows 7"):
         client.check_at_most(Selection(condition="*"), 7)
     client.check_at_most(Selection(condition="*"), 7)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,10 +48,14 @@ class Az:
         }
         self.environment.pop("PYTHONPATH", None)
 
-    def run(self, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:
-        """Run a command to its end, whatever its exit code."""
+    def run(self, line: str, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:
+        """Run a command to its end, whatever its exit code.
+
+        line: how it begins, as it is typed: split as a shell does.  words: the rest, each taken as it is.
+        """
+        typed = (*shlex.split(line), *words)
         done = subprocess.run(
-            [str(AZ), *words],
+            [str(AZ), *typed],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -59,12 +64,12 @@ class Az:
             input=stdin if stdin is not None else "",
             cwd=self.config_dir,  # not the checkout: az would find the code there before the installed extension
         )
-        return Ran(words, done.returncode, done.stdout, done.stderr)
+        return Ran(typed, done.returncode, done.stdout, done.stderr)
 
-    def json(self, *words: str) -> Any:
+    def json(self, line: str, *words: str) -> Any:
         """Run a command that must succeed; give its result."""
-        ran = self.run(*words)
-        assert ran.code == 0, f"az {' '.join(words)} ended with {ran.code}:\n{ran.stderr}"
+        ran = self.run(line, *words)
+        assert ran.code == 0, f"az {' '.join(ran.words)} ended with {ran.code}:\n{ran.stderr}"
         return ran.json
 
     def complete(self, line: str) -> list[str]:
@@ -92,11 +97,11 @@ class Az:
         assert "Traceback" not in done.stderr
         return done.stdout.split("\n") if done.stdout else []
 
-    def start(self, *words: str, output: Path) -> "subprocess.Popen[bytes]":
+    def start(self, line: str, *words: str, output: Path) -> "subprocess.Popen[bytes]":
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
             return subprocess.Popen(
-                [str(AZ), *words],
+                [str(AZ), *shlex.split(line), *words],
                 stdout=stdout,
                 stderr=stderr,
                 env=self.environment,

@@ -72,6 +72,7 @@ class Place:
         return ran.json
 
     def create(self, name: str, *more: str, code: int = 0, stdin: str | None = None) -> Any:
+        """Make the fleet job `name` on the place's hub, with `more` options."""
         return self.ok("create", "-n", self.hub.name, "-j", name, *more, code=code, stdin=stdin)
 
 

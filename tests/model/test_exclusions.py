@@ -21,7 +21,7 @@ def test_who_is_not_selected_is_told_of() -> None:
 def test_a_selected_device_whose_id_was_taken_apart_is_refused_not_operated(excluded: tuple[str, ...]) -> None:
     with pytest.raises(BadValue, match="'x,y:z=w' is one device, and was read as 2") as caught:
         idle_exclusions(excluded, {"x,y:z=w", "t1", "t2"}.intersection)
-    assert caught.value.hint is not None and "--exclude '\"x,y:z=w\"'" in caught.value.hint
+    assert caught.value.hint is not None and "exclude '\"x,y:z=w\"'" in caught.value.hint
 
 
 def test_an_id_of_three_parts_of_which_one_is_a_device_too_is_refused() -> None:

@@ -29,27 +29,27 @@ def test_the_plain_method_job_and_twin_job_are_allowed() -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "named"),
     [
-        ({"method": None}, MissingChoice, "--method-name"),
-        ({"patch": PATCH}, ConflictingChoice, "--twin-patch"),
-        ({"job_type": JobType.TWIN, "method": None}, MissingChoice, "--twin-patch"),
-        ({"job_type": JobType.TWIN, "patch": PATCH}, ConflictingChoice, "--method-name"),
-        ({"condition": "x" * 8193}, BadValue, "--query-condition"),
-        ({"max_execution_s": 0}, BadValue, "--ttl"),
+        ({"method": None}, MissingChoice, "method_name"),
+        ({"patch": PATCH}, ConflictingChoice, "patch"),
+        ({"job_type": JobType.TWIN, "method": None}, MissingChoice, "patch"),
+        ({"job_type": JobType.TWIN, "patch": PATCH}, ConflictingChoice, "method_name"),
+        ({"condition": "x" * 8193}, BadValue, "query_condition"),
+        ({"max_execution_s": 0}, BadValue, "max_execution_s"),
         ({"max_execution_s": 2**31}, BadValue, "1 to 2147483647 seconds"),
-        ({"job_id": ""}, BadValue, "--job-id"),
-        ({"job_id": "a" * 65}, BadValue, "--job-id"),
-        ({"job_id": "a b"}, BadValue, "--job-id"),
-        ({"job_id": "a/../b"}, BadValue, "--job-id"),
+        ({"job_id": ""}, BadValue, "job_id"),
+        ({"job_id": "a" * 65}, BadValue, "job_id"),
+        ({"job_id": "a b"}, BadValue, "job_id"),
+        ({"job_id": "a/../b"}, BadValue, "job_id"),
     ],
 )
-def test_a_wrong_combination_names_its_option(changes: dict[str, Any], kind: type[UserError], named: str) -> None:
+def test_a_wrong_combination_names_its_field(changes: dict[str, Any], kind: type[UserError], named: str) -> None:
     with pytest.raises(kind, match=named):
         request(**changes)
 
 
 @pytest.mark.parametrize("condition", ["", " ", "\t\n"])
 def test_a_blank_condition_is_never_all_devices_and_says_how_all_is_spelled(condition: str) -> None:
-    with pytest.raises(MissingChoice, match="--query-condition") as raised:
+    with pytest.raises(MissingChoice, match="query_condition") as raised:
         request(condition=condition)
     assert "'*' is all devices" in str(raised.value.hint)
 
@@ -69,6 +69,6 @@ def test_a_start_beyond_the_hubs_horizon_is_refused_with_the_latest_that_it_take
     now = datetime(2026, 5, 1, tzinfo=timezone.utc)
     check_start(now + timedelta(hours=168), now)
     check_start(now - timedelta(days=1), now)
-    with pytest.raises(BadValue, match=r"--start-time 2026-05-08T00:00:01Z .*168 hours") as raised:
+    with pytest.raises(BadValue, match=r"start_at 2026-05-08T00:00:01Z .*168 hours") as raised:
         check_start(now + timedelta(hours=168, seconds=1), now)
     assert "2026-05-08T00:00:00Z" in str(raised.value.hint)

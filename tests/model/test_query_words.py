@@ -20,7 +20,7 @@ CONDITIONS = [
     ("tags.[[group]].a is not null", "IS NOT NULL", "tags.[[group]].a != null"),
     ("tags.n BETWEEN 1 AND 5", "BETWEEN", "tags.n >= 1 AND tags.n <= 9"),
     ("tags.a = 1 ORDER BY deviceId", "ORDER BY", "sort_by"),
-    ("tags.a = 1 LIMIT 5", "LIMIT", "--max-devices"),
+    ("tags.a = 1 LIMIT 5", "LIMIT", "max_devices"),
     ("ENDSWITH(deviceId, 'x')", "ENDSWITH()", "STARTSWITH(path, 'text')"),
     ("contains(deviceId, 'x')", "contains()", "ARRAY_CONTAINS"),
     ("STARTS_WITH(deviceId, 'x')", "STARTS_WITH()", "STARTSWITH(tags.site"),
@@ -37,9 +37,9 @@ QUERIES = [
     ("select count(deviceId) as n from devices", "COUNT of something", "COUNT()"),
     ("SELECT DISTINCT tags.site FROM devices", "DISTINCT", "GROUP BY tags.site"),
     ("SELECT * FROM devices ORDER BY deviceId DESC", "ORDER BY", "sort_by"),
-    ("SELECT * FROM devices LIMIT 10", "LIMIT", "--top"),
+    ("SELECT * FROM devices LIMIT 10", "LIMIT", "top"),
     ("SELECT * FROM devices;", "; at the end", "Leave it out"),
-    ("SELECT tags.a, COUNT() AS n FROM devices GROUP BY tags.a HAVING n > 5", "HAVING", "--query"),
+    ("SELECT tags.a, COUNT() AS n FROM devices GROUP BY tags.a HAVING n > 5", "HAVING", "query"),
 ]
 RIGHT = [
     "*", "deviceId IN ['a', \"b\"]", "deviceId NIN ['a']", "tags.[[like]] = 1 AND tags.limit = 5",
@@ -54,7 +54,7 @@ RIGHT = [
 @pytest.mark.parametrize(("text", "seen", "instead"), CONDITIONS + QUERIES)
 def test_a_word_of_another_language_is_refused_with_what_this_one_has(text: str, seen: str, instead: str) -> None:
     with pytest.raises(BadValue) as raised:
-        check_words(text, "--query-condition")
+        check_words(text, "query_condition")
     assert seen in str(raised.value)
     assert instead in str(raised.value.hint)
 
@@ -96,6 +96,6 @@ def test_a_query_that_a_hub_takes_passes(query: str) -> None:
 def test_a_long_or_odd_piece_is_not_repeated() -> None:
     for text in (f"deviceId IN ({'1, ' * 5000}2)", "tags.\u202ex IS NULL", "x" * 5000 + " IS NULL"):
         with pytest.raises(BadValue) as raised:
-            check_words(text, "--query-condition")
+            check_words(text, "query_condition")
         assert len(str(raised.value.hint)) < 900
         assert str(raised.value.hint).isprintable()

@@ -118,7 +118,7 @@ def test_a_policys_token_for_the_device_host_is_refused_with_the_name_that_servi
     text = f"SharedAccessSignature sr={host}&sig=a%3D&se=1900000000&skn=p"
     with pytest.raises(BadValue, match=r"services call myhub\.service\.azure-devices\.net") as raised:
         parse_connection_string(f"HostName={host};SharedAccessSignature={text}")
-    assert "--hostname-type service" in str(raised.value.hint) and "a%3D" not in f"{raised.value}"
+    assert "hostname_type=service" in str(raised.value.hint) and "a%3D" not in f"{raised.value}"
     own = text.removesuffix("&skn=p")
     assert parse_connection_string(f"HostName={host};DeviceId=d;SharedAccessSignature={own}").host == host
 

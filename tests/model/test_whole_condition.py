@@ -61,15 +61,15 @@ ONE = [
 
 @pytest.mark.parametrize("condition", NOT_ONE)
 def test_what_is_not_one_whole_condition_is_refused(condition: str) -> None:
-    with pytest.raises(BadValue, match="--query-condition"):
-        check_whole(condition, "--query-condition")
-    with pytest.raises(BadValue, match="--query-condition"):
+    with pytest.raises(BadValue, match="query_condition"):
+        check_whole(condition, "query_condition")
+    with pytest.raises(BadValue, match="query_condition"):
         Selection(condition=condition)
 
 
 @pytest.mark.parametrize("condition", ONE)
 def test_one_whole_condition_is_taken_as_it_is(condition: str) -> None:
-    check_whole(condition, "--query-condition")
+    check_whole(condition, "query_condition")
     assert Selection(condition=condition).as_condition() == condition
 
 

@@ -50,7 +50,7 @@ def key(hub: HubProcess, target: HubTarget, name: str) -> DeviceKey:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return request.node.name.replace("[", "-").replace("]", "")
+    return str(request.node.name).replace("[", "-").replace("]", "")
 
 
 def test_services_call(hub: HubProcess, target: HubTarget, key: DeviceKey) -> None:

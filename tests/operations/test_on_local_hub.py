@@ -57,7 +57,7 @@ def hub(process: HubProcess) -> HubClient:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "utf-8", "no such"])
 def test_a_message_can_be_taken_whatever_it_says_of_its_body(
     process: HubProcess, hub: HubClient, encoding: str
-) -> None:  # fmt: skip
+) -> None:
     device = f"encoded-{encoding.replace(' ', '-')}"
     process.new_device(device)
     message = {"body": "bm90IGVuY29kZWQ=", "contentEncoding": encoding, "contentType": "text/plain"}
@@ -88,7 +88,7 @@ class Living:
     def __enter__(self) -> "Living":
         self.end = self._thread.submit(
             event_loop.run, self._hub.target, [self._simulated], self._report, CLOCK, self.stop
-        )  # fmt: skip
+        )
         assert self._ready.wait(LIMIT_S)
         return self
 
@@ -112,9 +112,14 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 def request(job: str, **changes: Any) -> JobRequest:
     parts: dict[str, Any] = {
-        "job_id": job, "job_type": JobType.METHOD, "condition": "deviceId = 'nobody'",
-        "method": MethodCall(name="reboot"), "patch": None, "start_at": None, "max_execution_s": 60,
-    }  # fmt: skip
+        "job_id": job,
+        "job_type": JobType.METHOD,
+        "condition": "deviceId = 'nobody'",
+        "method": MethodCall(name="reboot"),
+        "patch": None,
+        "start_at": None,
+        "max_execution_s": 60,
+    }
     return JobRequest(**{**parts, **changes})
 
 
@@ -131,10 +136,10 @@ def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, p
 class Ignored:
     """Hears what a waiting tells."""
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         """Nothing is done about it."""
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         """Nothing is done about it."""
 
 
@@ -143,7 +148,7 @@ def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None
         created = run.create(hub, request("job-method", condition="deviceId = 'job-device'"))
         assert created.status is JobStatus.QUEUED
         waited = run.wait(hub, "job-method", POLICY, CLOCK, Ignored())
-    assert waited.finished
+    assert waited.finished and waited.job is not None
     assert waited.job.status is JobStatus.COMPLETED
     assert waited.job.tally is not None
     assert waited.job.tally.succeeded_count == 1
@@ -203,7 +208,7 @@ def test_a_hundred_devices_live_in_one_loop(hub: HubClient) -> None:
                 behaviour=Behaviour(),
                 plan=plan,
             )
-        )  # fmt: skip
+        )
     summary = event_loop.run(hub.target, fleet, lambda _device, _seen: None, CLOCK, threading.Event())
     assert (summary.acknowledged_count, dict(summary.failures)) == (300, {})
 

@@ -73,10 +73,14 @@ def _sign_in(config: Path, port: int) -> None:
         "endpoint_active_directory = https://login.invalid\n"
     )
     account = {
-        "id": SUBSCRIPTION, "name": "sub", "state": "Enabled", "tenantId": SUBSCRIPTION, "isDefault": True,
-        "environmentName": "TestCloud", "user": {"name": "systemAssignedIdentity", "type": "servicePrincipal",
-                                                 "assignedIdentityInfo": "MSI"},
-    }  # fmt: skip
+        "id": SUBSCRIPTION,
+        "name": "sub",
+        "state": "Enabled",
+        "tenantId": SUBSCRIPTION,
+        "isDefault": True,
+        "environmentName": "TestCloud",
+        "user": {"name": "systemAssignedIdentity", "type": "servicePrincipal", "assignedIdentityInfo": "MSI"},
+    }
     (config / "azureProfile.json").write_text(json.dumps({"subscriptions": [account]}))
 
 
@@ -90,8 +94,11 @@ class _TokenEndpoint:
                 asked_for.append(resource)
                 passwords.append(self.headers.get("Authorization"))
                 document = {
-                    "access_token": TOKEN, "expires_on": "4102444800", "resource": resource, "token_type": "Bearer",
-                }  # fmt: skip
+                    "access_token": TOKEN,
+                    "expires_on": "4102444800",
+                    "resource": resource,
+                    "token_type": "Bearer",
+                }
                 answer_with(200, json.dumps(document).encode(), Content_Type="application/json")(self)
 
             def log_message(self, format: str, *args: object) -> None:

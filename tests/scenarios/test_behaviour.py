@@ -23,22 +23,25 @@ def test_a_firmware_update_of_a_fleet_goes_through_its_stages_and_the_query_show
     hub: ScenarioHub, tmp_path: Path
 ) -> None:
     fleet = hub.az.start(
-        "iot", "device", "simulate", "-n", hub.name, "--prefix", "up-", "--count", "4", "--create", "--delete-after",
-        "--behaviour", "firmware-update", "--seed", SEED,
-        "--expect", "method firmwareUpdate on all within 60s", "--until", "5m",
-        "--expect", "twin reported.firmware.version = 2.0.1 on 3", output=tmp_path / "o",
-    )  # fmt: skip
+        f"iot device simulate -n {hub.name} --prefix up- --count 4 --create --delete-after "
+        f"--behaviour firmware-update --seed {SEED} --expect 'method firmwareUpdate on all within 60s' "
+        "--until 5m --expect 'twin reported.firmware.version = 2.0.1 on 3'",
+        output=tmp_path / "o",
+    )
     wait_until("the fleet is there", lambda: "All 4 devices are connected" in (tmp_path / "o.err").read_text())
     job = hub.az.json(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", "up-2", "--job-type", "scheduleDeviceMethod",
-        "--method-name", "firmwareUpdate", "--method-payload", UPDATE,
-        "--query-condition", "STARTSWITH(deviceId, 'up-')", "--wait", "--poll-interval", "1",
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id up-2 --job-type scheduleDeviceMethod "
+        "--method-name firmwareUpdate --wait --poll-interval 1",
+        "--method-payload",
+        UPDATE,
+        "--query-condition",
+        "STARTSWITH(deviceId, 'up-')",
+    )
     assert job["deviceJobStatistics"]["succeededCount"] == 4  # the update is accepted, not done
     stages: list[dict[str, int]] = []
 
     def look() -> bool:
-        rows = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", PROGRESS)
+        rows = hub.az.json(f"iot hub query -n {hub.name}", "-q", PROGRESS)
         stages.append({row["status"]: row["devices"] for row in rows})
         return stages[-1] == {"current": 3, "failed": 1}
 
@@ -46,9 +49,10 @@ def test_a_firmware_update_of_a_fleet_goes_through_its_stages_and_the_query_show
     seen = {stage for each in stages for stage in each}
     assert len(seen & {"downloading", "applying", "rebooting"}) >= 2, stages
     failed = hub.az.json(
-        "iot", "hub", "query", "-n", hub.name, "-q",
+        f"iot hub query -n {hub.name}",
+        "-q",
         "SELECT properties.reported.firmware FROM devices WHERE properties.reported.firmware.status = 'failed'",
-    )  # fmt: skip
+    )
     assert [(each["firmware"]["version"], "error" in each["firmware"]) for each in failed] == [("1.0.0", True)]
     fleet.send_signal(signal.SIGINT)
     assert fleet.wait(30) == 0
@@ -66,9 +70,12 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
     for name, site in (("gr-1", "north"), ("gr-2", "south")):
         hub.new_device(name)
         hub.az.json(
-            "iot", "hub", "device-twin", "update", "-n", hub.name, "-d", name,
-            "--tags", json.dumps({"site": site}), "--desired", '{"interval": 30, "speed": 40}',
-        )  # fmt: skip
+            f"iot hub device-twin update -n {hub.name} -d {name}",
+            "--tags",
+            json.dumps({"site": site}),
+            "--desired",
+            '{"interval": 30, "speed": 40}',
+        )
     rules, log = tmp_path / "fleet.yaml", tmp_path / "events.jsonl"
     rules.write_text(
         "methods: {ping: {status: 201, payload: {i: '${device}'}}}\n"
@@ -77,17 +84,22 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
         "groups:\n  north:\n    tags: {site: north}\n    methods: {ping: {status: 503, latency: 100-300ms}}\n"
     )
     fleet = hub.az.start(
-        "iot", "device", "simulate", "-n", hub.name, "--device-ids", "gr-1,gr-2", "--behaviour-file", str(rules),
-        "--method", "*=501", "--events", str(log), "--until", "method other on all",
-        "--expect", "twin reported.speed = 40 on all", "--expect", "telemetry on all", output=tmp_path / "o",
-    )  # fmt: skip
+        f"iot device simulate -n {hub.name} --device-ids gr-1,gr-2 --method '*=501' "
+        "--until 'method other on all' --expect 'twin reported.speed = 40 on all' "
+        "--expect 'telemetry on all'",
+        "--behaviour-file",
+        str(rules),
+        "--events",
+        str(log),
+        output=tmp_path / "o",
+    )
     words = ("iot", "hub", "invoke-device-method", "-n", hub.name, "--exit-zero")
     for name in ("gr-1", "gr-2"):
         hub.wait_for_connection(name)
     answers = [hub.az.json(*words, "-d", name, "--mn", "ping") for name in ("gr-1", "gr-2")]
     assert [(each["status"], each["payload"]) for each in answers] == [(503, {"i": "gr-1"}), (201, {"i": "gr-2"})]
-    for name in ("gr-1", "gr-2"):
-        wait_until("its speed is there", lambda name=name: reported(hub, name).get("speed") == 40)
+    speeds = {"gr-1": 40, "gr-2": 40}
+    wait_until("the speeds are there", lambda: {name: reported(hub, name).get("speed") for name in speeds} == speeds)
     assert reported(hub, "gr-2")["interval"] == {"value": 30, "ac": 200, "av": 2, "ad": "done"}
     assert [hub.az.json(*words, "-d", name, "--mn", "other")["status"] for name in ("gr-1", "gr-2")] == [501, 501]
     assert fleet.wait(30) == 0
@@ -96,7 +108,7 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
 
 
 def reported(hub: ScenarioHub, device: str) -> dict[str, Any]:
-    twin = hub.az.json("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", device)
+    twin = hub.az.json(f"iot hub device-twin show -n {hub.name} -d {device}")
     return dict(twin["properties"]["reported"])
 
 
@@ -104,10 +116,11 @@ def test_a_mistake_in_a_file_is_said_with_its_line_before_anything_is_made(hub: 
     rules = tmp_path / "fleet.yaml"
     rules.write_text("methods:\n  reboot:\n    latncy: 1\n")
     ran = hub.az.run(
-        "iot", "device", "simulate", "-n", hub.name, "--prefix", "no-", "--count", "2", "--create",
-        "--behaviour-file", str(rules),
-    )  # fmt: skip
+        f"iot device simulate -n {hub.name} --prefix no- --count 2 --create",
+        "--behaviour-file",
+        str(rules),
+    )
     assert ran.code == 1
     assert f"{rules}, line 3: methods.reboot: unknown key 'latncy' (did you mean latency?)" in ran.stderr
-    rows = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", "SELECT deviceId FROM devices")
+    rows = hub.az.json(f"iot hub query -n {hub.name} -q 'SELECT deviceId FROM devices'")
     assert not [row for row in rows if row["deviceId"].startswith("no-")]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,18 +36,19 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Az:
 @pytest.fixture(scope="module")
 def both_hub(both: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
     started = both.json(
-        "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
-        "--data-dir", str(tmp_path_factory.mktemp("both-hub")),
-    )  # fmt: skip
+        "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0",
+        "--data-dir",
+        str(tmp_path_factory.mktemp("both-hub")),
+    )
     yield ScenarioHub(both, started)
-    assert both.run("iot", "local-hub", "stop").code == 0
+    assert both.run("iot local-hub stop").code == 0
 
 
 def test_the_stand_in_is_loaded_and_its_paho_comes_first(both: Az) -> None:
     listed = {each["name"] for each in both.json("extension", "list")}
     assert listed == {"azure-iot", "iotjobs"}
     # A command of the stand-in's that ours does not have: it is there, and its validator is as bad as it says.
-    refused = both.run("iot", "edge", "stand-in", "--device-id", "x")
+    refused = both.run("iot edge stand-in --device-id x")
     assert refused.code != 0
     assert "the stand-in" in refused.stderr
     path = [str(both.extensions / name) for name in ("azure-iot", "iotjobs")]  # az appends folders in this order
@@ -57,44 +59,55 @@ def test_the_stand_in_is_loaded_and_its_paho_comes_first(both: Az) -> None:
 
 def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_path: Path) -> None:
     az, hub = both_hub.az, ("-n", both_hub.name)
-    az.json("iot", "hub", "device-identity", "create", *hub, "-d", "d1")
-    simulator = az.start("iot", "device", "simulate", *hub, "-d", "d1", "--mrc", "201", output=tmp_path / "out")
+    az.json("iot hub device-identity create", *hub, "-d", "d1")
+    simulator = az.start("iot device simulate", *hub, "-d", "d1", "--mrc", "201", output=tmp_path / "out")
     try:
         both_hub.wait_for_connection("d1")
-        assert az.json("iot", "hub", "invoke-device-method", *hub, "-d", "d1", "--mn", "x")["status"] == 201
+        assert az.json("iot hub invoke-device-method", *hub, "-d", "d1", "--mn", "x")["status"] == 201
         created = az.json(
-            "iot", "hub", "job", "create", *hub, "--job-id", "j1", "--jt", "scheduleDeviceMethod", "--mn", "x",
-            "-q", "*", "--wait", "--interval", "1",
-        )  # fmt: skip
+            "iot hub job create",
+            *hub,
+            "--job-id",
+            "j1",
+            "--jt",
+            "scheduleDeviceMethod",
+            "--mn",
+            "x",
+            "-q",
+            "*",
+            "--wait",
+            "--interval",
+            "1",
+        )
         assert created["status"] == "completed"
     finally:
         simulator.send_signal(signal.SIGINT)
         assert simulator.wait(30) == 0
-    assert az.json("iot", "hub", "job", "show", *hub, "--job-id", "j1")["jobId"] == "j1"
-    assert [job["jobId"] for job in az.json("iot", "hub", "job", "list", *hub)] == ["j1"]
-    ended = az.run("iot", "hub", "job", "cancel", *hub, "--job-id", "j1")
+    assert az.json("iot hub job show", *hub, "--job-id", "j1")["jobId"] == "j1"
+    assert [job["jobId"] for job in az.json("iot hub job list", *hub)] == ["j1"]
+    ended = az.run("iot hub job cancel", *hub, "--job-id", "j1")
     assert "OperationNotAllowedInCurrentState" in ended.stderr
-    assert az.json("iot", "hub", "query", *hub, "-q", "SELECT COUNT() AS n FROM devices") == [{"n": 1}]
-    assert len(az.json("iot", "hub", "device-identity", "list", *hub)) == 1
-    assert len(az.json("iot", "hub", "device-twin", "list", *hub)) == 1
-    assert az.json("iot", "hub", "device-twin", "show", *hub, "-d", "d1")["deviceId"] == "d1"
-    twin = az.json("iot", "hub", "device-twin", "update", *hub, "-d", "d1", "--set", "tags.a=1")
+    assert az.json("iot hub query", *hub, "-q", "SELECT COUNT() AS n FROM devices") == [{"n": 1}]
+    assert len(az.json("iot hub device-identity list", *hub)) == 1
+    assert len(az.json("iot hub device-twin list", *hub)) == 1
+    assert az.json("iot hub device-twin show", *hub, "-d", "d1")["deviceId"] == "d1"
+    twin = az.json("iot hub device-twin update", *hub, "-d", "d1", "--set", "tags.a=1")
     assert twin["tags"] == {"a": 1}
-    assert az.json("iot", "hub", "module-identity", "create", *hub, "-d", "d1", "-m", "m1")["moduleId"] == "m1"
-    renewed = az.json("iot", "hub", "device-identity", "renew-key", *hub, "-d", "d1", "--kt", "swap")
+    assert az.json("iot hub module-identity create", *hub, "-d", "d1", "-m", "m1")["moduleId"] == "m1"
+    renewed = az.json("iot hub device-identity renew-key", *hub, "-d", "d1", "--kt", "swap")
     assert renewed["deviceId"] == "d1"
-    assert "sr=localhost" in az.json("iot", "hub", "generate-sas-token", *hub)["sas"]
+    assert "sr=localhost" in az.json("iot hub generate-sas-token", *hub)["sas"]
     words = ("iot", "hub", "device-identity", "connection-string", "show")
     assert "DeviceId=d1" in az.json(*words, *hub, "-d", "d1")["connectionString"]
-    disabled = az.json("iot", "hub", "device-identity", "update", *hub, "-d", "d1", "--set", "status=disabled")
+    disabled = az.json("iot hub device-identity update", *hub, "-d", "d1", "--set", "status=disabled")
     assert disabled["status"] == "disabled"
-    assert az.json("iot", "hub", "device-identity", "show", *hub, "-d", "d1")["status"] == "disabled"
-    assert az.run("iot", "hub", "device-identity", "delete", *hub, "-d", "d1").code == 0
-    assert az.json("iot", "local-hub", "show")["hostName"] == both_hub.name
-    assert az.run("iot", "local-hub", "reset", "--yes").code == 0
+    assert az.json("iot hub device-identity show", *hub, "-d", "d1")["status"] == "disabled"
+    assert az.run("iot hub device-identity delete", *hub, "-d", "d1").code == 0
+    assert az.json("iot local-hub show")["hostName"] == both_hub.name
+    assert az.run("iot local-hub reset --yes").code == 0
 
 
-def test_no_dest_of_ours_is_one_of_the_reference(reference: dict) -> None:
+def test_no_dest_of_ours_is_one_of_the_reference(reference: dict[str, Any]) -> None:
     """What is named the same gets the other extension's validators; the one cure is not to be named the same."""
     from tests.helpers.surface import our_arguments
 

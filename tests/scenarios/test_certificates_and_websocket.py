@@ -17,16 +17,17 @@ SECRET = "not for anyone's eyes"
 def own_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
     """A hub of its own: the others must not be asked for certificates because of these devices."""
     started = az.json(
-        "iot", "local-hub", "start", "--detach", "--in-memory", "--https-port", "0", "--mqtt-port", "0",
-        "--data-dir", str(tmp_path_factory.mktemp("hub")),
-    )  # fmt: skip
+        "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0",
+        "--data-dir",
+        str(tmp_path_factory.mktemp("hub")),
+    )
     yield ScenarioHub(az, started)
-    assert az.run("iot", "local-hub", "stop", "--https-port", str(started["httpsPort"])).code == 0
+    assert az.run("iot local-hub stop", "--https-port", str(started["httpsPort"])).code == 0
 
 
 def answers_methods(hub: ScenarioHub, device: str, output: Path, *options: str) -> bool:
     """Whether the device, simulated with these options, answers a method."""
-    simulated = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", device, *options, output=output)
+    simulated = hub.az.start(f"iot device simulate -n {hub.name} -d {device}", *options, output=output)
     try:
         hub.wait_for_connection(device)
         call = ("iot", "hub", "invoke-device-method", "-n", hub.name, "-d", device, "--mn", "m", "--mp", "[1]")
@@ -37,7 +38,7 @@ def answers_methods(hub: ScenarioHub, device: str, output: Path, *options: str) 
 
 
 def simulate(hub: ScenarioHub, device: str, *options: str) -> tuple[int, str]:
-    ran = hub.az.run("iot", "device", "simulate", "-n", hub.name, "-d", device, "--mc", "1", "--mi", "1", *options)
+    ran = hub.az.run(f"iot device simulate -n {hub.name} -d {device} --mc 1 --mi 1", *options)
     return ran.code, ran.stderr
 
 
@@ -50,18 +51,17 @@ def test_a_simulated_device_answers_methods_over_websocket(hub: ScenarioHub, tmp
 def test_a_certificate_that_az_made_signs_in(own_hub: ScenarioHub, tmp_path: Path, more: tuple[str, ...]) -> None:
     device = f"made{len(more)}"
     own_hub.az.json(
-        "iot", "hub", "device-identity", "create", "-n", own_hub.name, "-d", device, "--auth-method",
-        "x509_thumbprint", "--output-dir", str(tmp_path),
-    )  # fmt: skip
+        f"iot hub device-identity create -n {own_hub.name} -d {device} --auth-method x509_thumbprint",
+        "--output-dir",
+        str(tmp_path),
+    )
     files = ("--cp", str(tmp_path / f"{device}-cert.pem"), "--kp", str(tmp_path / f"{device}-key.pem"))
     assert answers_methods(own_hub, device, tmp_path / "o", *files, *more)
 
 
 def test_a_device_with_a_certificate_sends_a_message(own_hub: ScenarioHub, tmp_path: Path) -> None:
     az, hub = own_hub.az, ("-n", own_hub.name)
-    az.json(
-        "iot", "hub", "device-identity", "create", *hub, "-d", "d2c", "--am", "x509_thumbprint", "--od", str(tmp_path)
-    )
+    az.json("iot hub device-identity create", *hub, "-d", "d2c", "--am", "x509_thumbprint", "--od", str(tmp_path))
     words = ("iot", "device", "send-d2c-message", *hub, "-d", "d2c")
     without = az.run(*words)
     assert without.code == 1 and "--certificate-file-path" in without.stderr, without.stderr
@@ -73,7 +73,7 @@ def test_a_device_with_a_certificate_sends_a_message(own_hub: ScenarioHub, tmp_p
     refused = az.run(*words, "--cp", other[0], "--kp", other[1])
     assert refused.code == 1 and "refused d2c" in refused.stderr and "Traceback" not in refused.stderr
     port = ("--https-port", str(own_hub.document["httpsPort"]))
-    events = az.run("iot", "local-hub", "events", *port, "-d", "d2c", "--mc", "2", "--timeout", "30").stdout
+    events = az.run("iot local-hub events", *port, "-d", "d2c", "--mc", "2", "--timeout", "30").stdout
     assert len(events.splitlines()) == 2
 
 
@@ -90,16 +90,14 @@ def test_a_ca_vouches_for_devices_until_it_is_removed(own_hub: ScenarioHub, tmp_
     code, said = simulate(own_hub, "below", *files)
     assert code == 1 and "certificate" in said
 
-    made = az.json(
-        "iot", "local-hub", "certificate", "create", "--name", "r", "--path", str(tmp_path / "root.pem"), *port
-    )
+    made = az.json("iot local-hub certificate create --name r", "--path", str(tmp_path / "root.pem"), *port)
     assert made["thumbprint"] == root.thumbprint().upper()
-    assert [each["name"] for each in az.json("iot", "local-hub", "certificate", "list", *port)] == ["r"]
+    assert [each["name"] for each in az.json("iot local-hub certificate list", *port)] == ["r"]
     assert simulate(own_hub, "below", *files)[0] == 0
 
-    assert az.run("iot", "local-hub", "certificate", "delete", "--name", "r", *port).code == 0
+    assert az.run("iot local-hub certificate delete --name r", *port).code == 0
     assert simulate(own_hub, "below", *files)[0] == 1
-    assert az.run("iot", "local-hub", "certificate", "delete", "--name", "r", *port).code == 3
+    assert az.run("iot local-hub certificate delete --name r", *port).code == 3
 
 
 def test_what_is_no_ca_certificate_is_refused(own_hub: ScenarioHub, tmp_path: Path) -> None:
@@ -114,9 +112,12 @@ def test_what_is_no_ca_certificate_is_refused(own_hub: ScenarioHub, tmp_path: Pa
         ("nowhere.pem", "no file"),
     ):
         ran = own_hub.az.run(
-            "iot", "local-hub", "certificate", "create", "--name", "bad", "--path", str(tmp_path / file),
-            "--https-port", str(own_hub.document["httpsPort"]),
-        )  # fmt: skip
+            "iot local-hub certificate create --name bad",
+            "--path",
+            str(tmp_path / file),
+            "--https-port",
+            str(own_hub.document["httpsPort"]),
+        )
         assert ran.code == 1, file
         assert said in ran.stderr
         assert "Traceback" not in ran.stderr

@@ -48,7 +48,7 @@ def test_a_signature_lets_in_until_it_ends(hub: ScenarioHub, policies: dict[str,
     def signed(seconds: int) -> str:
         token = sas_token(
             resource="localhost", key=policies["service"], expires_at=int(time.time()) + seconds, policy="service"
-        )  # fmt: skip
+        )
         return f"HostName={hub.name};SharedAccessSignature={token}"
 
     assert hub.az.json(*TWIN, "-l", signed(600))["deviceId"] == "seen"
@@ -62,11 +62,9 @@ def test_off_line_disabled_and_without_a_handler_are_told_apart(hub: ScenarioHub
     hub.new_device("off")
     said = refused(hub.az.run(*call, "off"), 4)
     assert "DeviceNotOnline" in said and "It has never connected." in said
-    record = hub.az.json(
-        "iot", "hub", "device-identity", "update", "-n", hub.name, "-d", "off", "--status", "disabled"
-    )  # fmt: skip
+    record = hub.az.json(f"iot hub device-identity update -n {hub.name} -d off --status disabled")
     assert "It is disabled" in refused(hub.az.run(*call, "off"), 4)
-    hub.az.json("iot", "hub", "device-identity", "update", "-n", hub.name, "-d", "off", "--status", "enabled")
+    hub.az.json(f"iot hub device-identity update -n {hub.name} -d off --status enabled")
     deaf: Any = SimpleNamespace(info=hub.document)
     device = MqttDevice(deaf, "off", record["authentication"]["symmetricKey"]["primaryKey"])
     assert device.connect() == 0
@@ -87,8 +85,8 @@ def test_debug_shows_what_users_call_a_key_and_covers_what_has_its_form(hub: Sce
     hub.new_device("named-key")
     secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     desired = json.dumps({"key": "fan-17", "deep": {"key": secret}})
-    hub.az.json("iot", "hub", "device-twin", "update", "-n", hub.name, "-d", "named-key", "--desired", desired)
-    ran = hub.az.run("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", "named-key", "--debug")
+    hub.az.json(f"iot hub device-twin update -n {hub.name} -d named-key", "--desired", desired)
+    ran = hub.az.run(f"iot hub device-twin show -n {hub.name} -d named-key --debug")
     shown = ran.stderr.replace(" ", "")
     assert '"key":"fan-17"' in shown
     assert '"key":"***"' in shown and secret not in ran.stderr
@@ -102,7 +100,7 @@ def test_what_a_device_says_reaches_no_terminal_raw(
 ) -> None:
     tags = json.dumps({"a": "\x1b[2J\x9b31m"})
     assert policies, "the device is there"
-    hub.az.json("iot", "hub", "device-twin", "update", "-n", hub.name, "-d", "seen", "--tags", tags)
+    hub.az.json(f"iot hub device-twin update -n {hub.name} -d seen", "--tags", tags)
     ran = hub.az.run(*TWIN, "-n", hub.name, "--query", "tags.a", "-o", output)
     assert printed in ran.stdout
     assert all(each.isprintable() or each == "\n" for each in ran.stdout)

@@ -17,9 +17,9 @@ def answering(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A device that answers every method with 500."""
     hub.new_device("answers-500")
     device = hub.az.start(
-        "iot", "device", "simulate", "-n", hub.name, "-d", "answers-500", "--mrc", "500",
+        f"iot device simulate -n {hub.name} -d answers-500 --mrc 500",
         output=tmp_path_factory.mktemp("exit") / "o",
-    )  # fmt: skip
+    )
     hub.wait_for_connection("answers-500")
     yield "answers-500"
     device.send_signal(signal.SIGINT)
@@ -35,20 +35,26 @@ def asleep(hub: ScenarioHub) -> str:
 
 def method_job(hub: ScenarioHub, job: str, condition: str, *more: str) -> Ran:
     return hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", job, "--jt", "scheduleDeviceMethod", "--mn", "x",
-        "-q", condition, "--wait", "--interval", "1", *more,
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id {job} --jt scheduleDeviceMethod --mn x --wait --interval 1",
+        "-q",
+        condition,
+        *more,
+    )
 
 
 def twin_job(hub: ScenarioHub, job: str, condition: str, *more: str) -> Ran:
     return hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", job, "--jt", "scheduleUpdateTwin", "--patch",
-        '{"tags":{"a":1}}', "-q", condition, "--wait", *more,
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id {job} --jt scheduleUpdateTwin --wait",
+        "--patch",
+        '{"tags":{"a":1}}',
+        "-q",
+        condition,
+        *more,
+    )
 
 
 def call(hub: ScenarioHub, device: str, *more: str) -> Ran:
-    return hub.az.run("iot", "hub", "invoke-device-method", "-n", hub.name, "-d", device, "--mn", "x", *more)
+    return hub.az.run(f"iot hub invoke-device-method -n {hub.name} -d {device} --mn x", *more)
 
 
 def test_0_all_went_well(hub: ScenarioHub, asleep: str) -> None:
@@ -78,7 +84,7 @@ def test_4_a_device_failed_and_the_result_is_printed_in_any_format(
 def test_4_an_answer_outside_the_success_status(hub: ScenarioHub, answering: str) -> None:
     ran = method_job(hub, "exit-4-500", f"deviceId = '{answering}'")
     assert ran.code == 4 and ran.json["deviceJobStatistics"]["succeededCount"] == 1
-    assert hub.az.run("iot", "hub", "job", "wait", "-n", hub.name, "--job-id", "exit-4-500").code == 4
+    assert hub.az.run(f"iot hub job wait -n {hub.name} --job-id exit-4-500").code == 4
     own = ("iot", "hub", "job", "wait", "-n", hub.name, "--job-id", "exit-4-500", "--success-status", "200,500-599")
     assert hub.az.run(*own).code == 0
     called = call(hub, answering)
@@ -117,7 +123,7 @@ def test_7_ctrl_c_ends_the_waiting_and_the_job_goes_on(hub: ScenarioHub, asleep:
     assert waiting.wait(30) == 7
     assert json.loads((tmp_path / "o").read_text())["status"] == "running"
     assert "Traceback" not in (tmp_path / "o.err").read_text()
-    assert hub.az.json("iot", "hub", "job", "show", "-n", hub.name, "--job-id", "exit-7-c")["status"] == "running"
+    assert hub.az.json(f"iot hub job show -n {hub.name} --job-id exit-7-c")["status"] == "running"
 
 
 @pytest.mark.parametrize("options", [("-o", "json"), ("-o", "table"), ("-o", "tsv", "--query", "status")])
@@ -134,11 +140,11 @@ def test_those_who_want_the_old_way_get_0(hub: ScenarioHub) -> None:
 
 def test_3_a_job_that_nobody_knows(hub: ScenarioHub) -> None:
     for verb in ("wait", "show"):
-        ran = hub.az.run("iot", "hub", "job", verb, "-n", hub.name, "--job-id", "nobody-knows")
+        ran = hub.az.run("iot hub job", verb, "-n", hub.name, "--job-id", "nobody-knows")
         assert (ran.code, ran.stdout) == (3, "")
 
 
 def test_1_a_bad_range_is_refused_before_anything_is_sent(hub: ScenarioHub, asleep: str) -> None:
     ran = method_job(hub, "exit-1", f"deviceId = '{asleep}'", "--success-status", "good")
     assert ran.code == 1 and "--success-status" in ran.stderr
-    assert hub.az.run("iot", "hub", "job", "show", "-n", hub.name, "--job-id", "exit-1").code == 3
+    assert hub.az.run(f"iot hub job show -n {hub.name} --job-id exit-1").code == 3

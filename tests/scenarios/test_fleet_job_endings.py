@@ -22,9 +22,7 @@ BY = {"calls": ("--driver", "calls", "--concurrency", "3"), "jobs": ("--driver",
 
 
 @contextmanager
-def held(
-    place: Place, fleet: Fleet, name: str, folder: Path, *more: str
-) -> Iterator["subprocess.Popen[bytes]"]:  # fmt: skip
+def held(place: Place, fleet: Fleet, name: str, folder: Path, *more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A run of everybody in tens of percent that is held when 40 % have been called: no device answers any more."""
     fleet.hold(41)
     words = place.words("create", "-n", place.hub.name, "-j", name, "--mn", "reboot", "-q", EVERYBODY, "--batch", "10%")

@@ -146,7 +146,7 @@ def test_what_a_hub_counts_as_succeeded_is_not_called_so_where_devices_answered_
     assert "Answered" in heading and "Succeeded" not in heading and row.startswith("says-500")
     for verb in ("show", "list"):
         which = ("--job-id", "says-500") if verb == "show" else ()
-        table = kept.hub.az.run("iot", "hub", "job", verb, "-n", kept.hub.name, *which, "-o", "table").stdout
+        table = kept.hub.az.run("iot hub job", verb, "-n", kept.hub.name, *which, "-o", "table").stdout
         assert "Answered" in table and "Succeeded" not in table.splitlines()[0]
 
 

@@ -40,10 +40,8 @@ def test_the_job_is_divided_into_multiple_batches_that_are_queued_and_run_in_seq
     kept: Place, devices: Fleet, calls: list[str], driver: str
 ) -> None:
     name = f"in-batches-{driver}"
-    kept.create(
-        name, "--mn", "upgrade", "-q", EVERYBODY, "--batch", "10", "--batch-type", "percentage", "--driver", driver,
-        "--success-status", "200-599", "--run",
-    )  # fmt: skip
+    upgrade = f"--mn upgrade --batch 10 --batch-type percentage --driver {driver} --success-status 200-599 --run"
+    kept.create(name, "-q", EVERYBODY, *upgrade.split())
     shown = kept.ok("show", "-j", name)
     batches = shown["lastRun"]["batchList"]
     assert (shown["status"], counts(shown["lastRun"]["progress"])) == ("completed", (103, 0, 0, 0))
@@ -92,10 +90,8 @@ def test_stop_a_running_job_and_continue_it(
 ) -> None:
     az, events = own_hub.az, ("--events", str(tmp_path / "events.jsonl"))
     devices.hold(41)  # 40 %
-    running = az.start(
-        *kept.words("create"), "-n", own_hub.name, "-j", "halfway", "--mn", "reboot", "-q", EVERYBODY, "--driver",
-        "calls", "--run", *events, output=tmp_path / "first",
-    )  # fmt: skip
+    reboot = f"create -n {own_hub.name} -j halfway --mn reboot --driver calls --run"
+    running = az.start(*kept.words(reboot, "-q", EVERYBODY, *events), output=tmp_path / "first")
     with running:
         wait_until("40 % are called", lambda: len(calls) >= 41)
         running.send_signal(signal.SIGINT)
@@ -139,20 +135,16 @@ def test_an_empty_state_folder_never_takes_an_old_job_for_its_own(
     own_hub: ScenarioHub, calls: list[str], tmp_path: Path, driver: str
 ) -> None:
     for folder in ("one", "two"):
-        Place(own_hub, tmp_path / folder).create(
-            f"same-{driver}", "--mn", "reboot", "--device-ids", ",".join(ALL[:5]), "--batch", "3", "--driver", driver,
-            "--run",
-        )  # fmt: skip
+        reboot = f"--mn reboot --batch 3 --driver {driver} --run"
+        Place(own_hub, tmp_path / folder).create(f"same-{driver}", *reboot.split(), "--device-ids", ",".join(ALL[:5]))
     assert Counter(calls) == Counter(ALL[:5] * 2)
 
 
 def test_a_property_job_can_set_multiple_properties_and_a_copy_opens_for_you_to_edit(
     kept: Place, devices: Fleet
 ) -> None:
-    saved = kept.create(
-        "light", "--display-name", "Light", "--desired", "light=45", "fan=2", "--tags", "ring=1", "--device-ids",
-        "d-001,d-002,d-003", "--exclude", "d-002", "--labels", "owner=ann",
-    )  # fmt: skip
+    change = "--desired light=45 fan=2 --tags ring=1 --display-name Light --labels owner=ann"
+    saved = kept.create("light", *change.split(), *"--device-ids d-001,d-002,d-003 --exclude d-002".split())
     assert (saved["status"], saved["lastRun"], saved["version"]) == ("pending", None, 1)
     assert [each["id"] for each in kept.ok("list", "--saved")] == ["light"]
     copied = kept.ok("copy", "-j", "light", "--desired", "light=50")
@@ -160,8 +152,10 @@ def test_a_property_job_can_set_multiple_properties_and_a_copy_opens_for_you_to_
     assert copied["action"]["twinPatch"] == {"properties": {"desired": {"light": 50}}}
     edited = kept.ok("update", "-j", "light", "--batch", "1", "--description", "Brighter")
     assert (edited["version"], edited["batch"], edited["action"]) == (
-        2, [{"type": "number", "value": 1}], saved["action"],
-    )  # fmt: skip
+        2,
+        [{"type": "number", "value": 1}],
+        saved["action"],
+    )
     ran = kept.ok("run", "-j", "light")
     assert (ran["version"], ran["batches"], counts(ran["progress"])) == (2, 2, (2, 0, 0, 0))
     twin = devices.client.twins.get("d-003").document

@@ -30,9 +30,12 @@ class Run:
         self.events_path = folder / "events.jsonl"
         self._output = folder / "out"
         self.process = hub.az.start(
-            "iot", "device", "simulate", "-n", hub.name, "--prefix", prefix, "--count", str(count), "--create",
-            "--delete-after", "--events", str(self.events_path), *options, output=self._output,
-        )  # fmt: skip
+            f"iot device simulate -n {hub.name} --prefix {prefix} --count {count} --create --delete-after",
+            "--events",
+            str(self.events_path),
+            *options,
+            output=self._output,
+        )
 
     @property
     def said(self) -> str:
@@ -66,10 +69,14 @@ def running(hub: ScenarioHub, folder: Path, prefix: str, count: int, *options: s
 def job(hub: ScenarioHub, job_id: str, *devices: str) -> dict[str, Any]:
     return dict(
         hub.az.json(
-            "iot", "hub", "job", "create", "-n", hub.name, "--job-id", job_id, "--job-type", "scheduleDeviceMethod",
-            "--method-name", "reboot", "--method-payload", '{"delay": 5}', "--device-ids", ",".join(devices), "--wait",
+            f"iot hub job create -n {hub.name} --job-id {job_id} --job-type scheduleDeviceMethod "
+            "--method-name reboot --wait",
+            "--method-payload",
+            '{"delay": 5}',
+            "--device-ids",
+            ",".join(devices),
         )
-    )  # fmt: skip
+    )
 
 
 def test_what_came_true_is_code_0_and_events_and_metrics_count_what_a_job_did(hub: ScenarioHub, tmp_path: Path) -> None:
@@ -92,7 +99,7 @@ def test_what_came_true_is_code_0_and_events_and_metrics_count_what_a_job_did(hu
         assert scraped()["iotjobs_simulator_devices_connected"].value() == 5
         assert requests.get(found[0].removesuffix("metrics"), timeout=10).status_code == 404
         words = ("--device-ids", ",".join(names), "--method-name", "done")
-        assert hub.az.run("iot", "hub", "invoke-device-method", "-n", hub.name, *words).code == 0
+        assert hub.az.run(f"iot hub invoke-device-method -n {hub.name}", *words).code == 0
         code, result = run.end()
     assert code == 0, run.said
     assert result["endedBy"] == "until method done on all"
@@ -127,7 +134,7 @@ def test_a_killed_run_has_every_call_that_was_answered_in_its_events(hub: Scenar
         os.kill(run.process.pid, signal.SIGKILL)
         run.process.wait(30)
     assert {line["device"] for line in run.events("method")} == {"vk-1", "vk-2", "vk-3"}
-    hub.az.json("iot", "device", "simulate", "-n", hub.name, "--clean-up")
+    hub.az.json(f"iot device simulate -n {hub.name} --clean-up")
 
 
 def test_on_a_terminal_one_line_is_rewritten_and_what_a_caller_sends_moves_no_cursor(
@@ -158,7 +165,7 @@ def test_on_a_terminal_one_line_is_rewritten_and_what_a_caller_sends_moves_no_cu
     reader = threading.Thread(target=_read_all, args=(ours, shown))
     reader.start()
     wait_until("the line is there", lambda: b"\r1 of 1 connected" in shown)
-    hub.az.json("iot", "hub", "invoke-device-method", "-n", hub.name, "-d", "vl-1", "--method-name", "a\x1b[2Jb")
+    hub.az.json(f"iot hub invoke-device-method -n {hub.name} -d vl-1", "--method-name", "a\x1b[2Jb")
     assert process.wait(60) == 0
     reader.join(30)
     os.close(ours)
@@ -177,14 +184,13 @@ def test_ctrl_c_ends_a_run_with_its_result_and_a_wrong_expectation_starts_none(
         code, result = run.end()
     assert (code, result["endedBy"], result["devices"]["count"]) == (0, "stopped", 2)
     wrong = hub.az.run(
-        "iot", "device", "simulate", "-n", hub.name, "--prefix", "vw-", "--count", "2", "--create",
-        "--expect", "reboot on all",
-    )  # fmt: skip
+        f"iot device simulate -n {hub.name} --prefix vw- --count 2 --create --expect 'reboot on all'",
+    )
     assert wrong.code == 1
     assert "'reboot' is no claim" in wrong.stderr and "method NAME" in wrong.stderr
     assert "registered" not in wrong.stderr
     rows = hub.az.json(
-        "iot", "hub", "query", "-n", hub.name, "-q", "SELECT deviceId FROM devices WHERE STARTSWITH(deviceId, 'vw-')"
+        f"iot hub query -n {hub.name}", "-q", "SELECT deviceId FROM devices WHERE STARTSWITH(deviceId, 'vw-')"
     )
     assert rows == []
 

@@ -18,12 +18,12 @@ ONCE = ("--msg-count", "1", "--msg-interval", "1")
 
 
 def simulate(hub: ScenarioHub, *options: str) -> Ran:
-    return hub.az.run("iot", "device", "simulate", "-n", hub.name, *options)
+    return hub.az.run(f"iot device simulate -n {hub.name}", *options)
 
 
 def devices(hub: ScenarioHub, prefix: str) -> dict[str, Any]:
     """The tags of the devices whose ids begin so."""
-    rows = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", "SELECT deviceId, tags FROM devices")
+    rows = hub.az.json(f"iot hub query -n {hub.name} -q 'SELECT deviceId, tags FROM devices'")
     return {each["deviceId"]: each.get("tags", {}) for each in rows if each["deviceId"].startswith(prefix)}
 
 
@@ -71,10 +71,10 @@ def test_what_is_to_stay_stays_until_its_run_is_named(hub: ScenarioHub) -> None:
     assert devices(hub, "st-") == {name: {"simulated": True, "simulatedRun": run} for name in ("st-1", "st-2")}
     [path] = lists(hub)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    left = hub.az.json("iot", "device", "simulate", "-n", hub.name, "--clean-up")
+    left = hub.az.json(f"iot device simulate -n {hub.name} --clean-up")
     assert (left["runs"], left["kept"]) == ([], [{"run": run, "deviceCount": 2}])
-    hub.az.json("iot", "hub", "device-identity", "update", "-n", hub.name, "-d", "st-2", "--status", "disabled")
-    removed = hub.az.json("iot", "device", "simulate", "-n", hub.name, "--clean-up", run)["runs"]
+    hub.az.json(f"iot hub device-identity update -n {hub.name} -d st-2 --status disabled")
+    removed = hub.az.json(f"iot device simulate -n {hub.name}", "--clean-up", run)["runs"]
     assert [(each["deleted"], each["changed"]) for each in removed] == [(1, ["st-2"])]
     assert devices(hub, "st-").keys() == {"st-2"}
     assert lists(hub) == []
@@ -88,13 +88,13 @@ def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
     theirs = f"{prefix}{'2':0>{len(count)}}"
     hub.new_device(theirs)
     words = ("--prefix", prefix, "--count", count, "--create", "--delete-after")
-    run = hub.az.start("iot", "device", "simulate", "-n", hub.name, *words, output=tmp_path / "o")
+    run = hub.az.start(f"iot device simulate -n {hub.name}", *words, output=tmp_path / "o")
     said = tmp_path / "o.err"
     wait_until(
         "it goes on", lambda: ("registered" if moment == "while it registers" else "connected") in said.read_text()
     )
     if moment == "while it runs":
-        busy = hub.az.json("iot", "device", "simulate", "-n", hub.name, "--clean-up")
+        busy = hub.az.json(f"iot device simulate -n {hub.name} --clean-up")
         assert (busy["runs"], len(busy["running"])) == ([], 1)
     os.kill(run.pid, signal.SIGKILL)
     run.wait(30)
@@ -104,7 +104,7 @@ def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
     # The last moment at which a process can die: it has said what it is about to make, and somebody else makes it.
     with open(path, "a") as file:
         file.write(json.dumps({"intended": [theirs]}) + '\n{"made": ["torn')
-    [cleaned] = hub.az.json("iot", "device", "simulate", "-n", hub.name, "--clean-up")["runs"]
+    [cleaned] = hub.az.json(f"iot device simulate -n {hub.name} --clean-up")["runs"]
     assert (cleaned["changed"], cleaned["left"]) == ([theirs], 0)
     assert devices(hub, prefix) == {theirs: {}}
     assert lists(hub) == []
@@ -112,7 +112,7 @@ def test_a_killed_run_is_cleaned_up_without_touching_what_others_made(
 
 def test_ctrl_c_during_a_run_still_removes_what_was_made(hub: ScenarioHub, tmp_path: Path) -> None:
     words = ("--prefix", "cc-", "--count", "2", "--create", "--delete-after")
-    run = hub.az.start("iot", "device", "simulate", "-n", hub.name, *words, output=tmp_path / "o")
+    run = hub.az.start(f"iot device simulate -n {hub.name}", *words, output=tmp_path / "o")
     wait_until("it runs", lambda: "All 2 devices are connected" in (tmp_path / "o.err").read_text())
     run.send_signal(signal.SIGINT)
     assert run.wait(30) == 0
@@ -124,7 +124,7 @@ def test_ctrl_c_during_a_run_still_removes_what_was_made(hub: ScenarioHub, tmp_p
 def test_a_connected_device_is_not_taken_over_unasked(hub: ScenarioHub, tmp_path: Path) -> None:
     hub.new_device("live-1")
     hub.new_device("live-2")
-    real = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", "live-1", output=tmp_path / "o")
+    real = hub.az.start(f"iot device simulate -n {hub.name} -d live-1", output=tmp_path / "o")
     try:
         hub.wait_for_connection("live-1")
         words = ("--query-condition", "deviceId IN ['live-1', 'live-2']", *ONCE)
@@ -145,16 +145,16 @@ def test_devices_sign_in_with_the_keys_in_their_file(hub: ScenarioHub, tmp_path:
     hub.new_device("own-1")
     words = ("iot", "hub", "device-identity", "connection-string", "show", "-n", hub.name, "-d", "own-1")
     own = hub.az.json(*words)["connectionString"]
-    key = hub.az.json("iot", "hub", "connection-string", "show", "-n", hub.name, "--policy-name", "service")
+    key = hub.az.json(f"iot hub connection-string show -n {hub.name} --policy-name service")
     login = ("--login", key["connectionString"])
     file = tmp_path / "devices.csv"
     file.write_text(f"deviceId,connectionString\nown-1,{own}\n")
-    ran = hub.az.run("iot", "device", "simulate", *login, "--devices-file", str(file), *ONCE)
+    ran = hub.az.run("iot device simulate", *login, "--devices-file", str(file), *ONCE)
     assert ran.code == 0, ran.stderr
     assert acknowledged(ran) == 1
     hub.new_device("own-2")
     file.write_text(f"{own}\n{own.replace('own-1', 'own-2')}\n")
-    wrong = hub.az.run("iot", "device", "simulate", *login, "--devices-file", str(file), *ONCE)
+    wrong = hub.az.run("iot device simulate", *login, "--devices-file", str(file), *ONCE)
     assert wrong.code == 4
     assert [each["deviceId"] for each in wrong.json["gaveUp"]] == ["own-2"]
     assert own.split("SharedAccessKey=")[1] not in wrong.stderr + wrong.stdout
@@ -165,14 +165,12 @@ def test_devices_sign_in_with_certificates_of_a_test_ca_and_out_of_a_folder(hub:
     (tmp_path / "ca.pem").write_text(ca.pem)
     (tmp_path / "ca.key").write_bytes(ca.key_pem())
     port = ("--https-port", hub.name.split(":")[1])
-    hub.az.json(
-        "iot", "local-hub", "certificate", "create", "--name", "fleet", "--path", str(tmp_path / "ca.pem"), *port
-    )
+    hub.az.json("iot local-hub certificate create --name fleet", "--path", str(tmp_path / "ca.pem"), *port)
     issued = ("--issue-from-ca", str(tmp_path / "ca.pem"), "--ca-key", str(tmp_path / "ca.key"))
     try:
         ran = simulate(hub, "--prefix", "ca-", "--count", "3", "--create", "--delete-after", *issued, *ONCE)
     finally:
-        hub.az.run("iot", "local-hub", "certificate", "delete", "--name", "fleet", *port)
+        hub.az.run("iot local-hub certificate delete --name fleet", *port)
     assert ran.code == 0, ran.stderr
     assert (ran.json["connects"], acknowledged(ran), ran.json["creation"]["deleted"]) == (3, 3, 3)
     words = ("iot", "hub", "device-identity", "create", "-n", hub.name, "-d", "th-1", "--am", "x509_thumbprint")
@@ -183,4 +181,4 @@ def test_devices_sign_in_with_certificates_of_a_test_ca_and_out_of_a_folder(hub:
         assert acknowledged(simulate(hub, *folder, *ONCE)) == 2
         assert "registered to sign in by certificate" in simulate(hub, "--device-ids", "th-1", *ONCE).stderr
     finally:  # while there are such devices, the hub asks all of them for certificates
-        hub.az.json("iot", "hub", "device-identity", "delete", "-n", hub.name, "-d", "th-1")
+        hub.az.json(f"iot hub device-identity delete -n {hub.name} -d th-1")

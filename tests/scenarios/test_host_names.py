@@ -33,7 +33,7 @@ def host_in(string: str) -> str:
 
 
 def connection_string(hub: ScenarioHub, *words: str) -> str:
-    return host_in(hub.az.json("iot", "hub", *words)["connectionString"])
+    return host_in(hub.az.json("iot hub", *words)["connectionString"])
 
 
 @pytest.mark.parametrize("kind", ["classic", *KINDS])
@@ -41,7 +41,7 @@ def test_service_calls_reach_the_hub_by_every_name_however_it_is_given(
     hub: ScenarioHub, called: Callable[[str], str], kind: str
 ) -> None:
     name, device = called(kind), f"named-{kind}"
-    assert hub.az.json("iot", "hub", "device-identity", "create", "-n", name, "-d", device)["deviceId"] == device
+    assert hub.az.json(f"iot hub device-identity create -n {name} -d {device}")["deviceId"] == device
     twins = ("iot", "hub", "query", "-q", f"SELECT deviceId FROM devices WHERE deviceId = '{device}'")
     assert hub.az.json(*twins, "-l", login_of(hub, name)) == [{"deviceId": device}]
     ran = hub.az.run(*twins, environment={"IOTJOBS_CONNECTION_STRING": login_of(hub, name)})
@@ -58,7 +58,7 @@ def test_a_simulated_device_connects_to_the_name_for_devices(
 ) -> None:
     device = "-".join(("sim", kind, *(each.strip("-") for each in way)))
     hub.new_device(device)
-    ran = hub.az.run("iot", "device", "simulate", "-n", called(kind), "-d", device, *ENDED_AT_ONCE, *way)
+    ran = hub.az.run(f"iot device simulate -d {device}", "-n", called(kind), *ENDED_AT_ONCE, *way)
     assert ran.code == 0 and "1 message" in f"{ran.stderr}{ran.stdout}", ran.stderr
 
 
@@ -68,19 +68,19 @@ def test_messages_from_and_to_a_device_go_by_the_name_for_devices(
 ) -> None:
     device, name = f"messages-{kind}", called(kind)
     hub.new_device(device)
-    assert hub.az.run("iot", "device", "send-d2c-message", "-n", name, "-d", device, "--data", "x").code == 0
-    hub.az.json(
-        "iot", "local-hub", "send", "--https-port", str(hub.document["httpsPort"]), "-d", device, "--data", "hello"
-    )  # fmt: skip
-    assert hub.az.json("iot", "device", "c2d-message", "receive", "-l", login_of(hub, name), "-d", device,
-                       "--complete", "true")["data"] == "hello"  # fmt: skip
+    assert hub.az.run(f"iot device send-d2c-message -n {name} -d {device} --data x").code == 0
+    hub.az.json(f"iot local-hub send -d {device} --data hello", "--https-port", str(hub.document["httpsPort"]))
+    assert (
+        hub.az.json(f"iot device c2d-message receive -d {device} --complete true", "-l", login_of(hub, name))["data"]
+        == "hello"
+    )
 
 
 def test_a_finished_token_for_services_lets_no_device_in_so_its_own_key_does(
     hub: ScenarioHub, called: Callable[[str], str]
 ) -> None:
     hub.new_device("by-token")
-    token = hub.az.json("iot", "hub", "generate-sas-token", "-n", called("service"))["sas"]
+    token = hub.az.json("iot hub generate-sas-token", "-n", called("service"))["sas"]
     login = f"HostName={called('device')};SharedAccessSignature={token}"
     receive = ("iot", "device", "c2d-message", "receive", "-d", "by-token")
     ran = hub.az.run(*receive, "-l", login)
@@ -93,19 +93,23 @@ def test_devices_of_a_file_may_name_any_of_the_hubs_names(
 ) -> None:
     device = f"in-file-{kind}"
     hub.new_device(device)
-    string = hub.az.json("iot", "hub", "device-identity", "connection-string", "show", "-n", hub.name, "-d", device)
+    string = hub.az.json(f"iot hub device-identity connection-string show -n {hub.name} -d {device}")
     other = string["connectionString"].replace("localhost", called(kind).partition(":")[0])
     (tmp_path / "devices").write_text(f"connectionString\n{other}\n")
     ran = hub.az.run(
-        "iot", "device", "simulate", "-n", called("service"), "--devices-file", str(tmp_path / "devices"),
+        "iot device simulate",
+        "-n",
+        called("service"),
+        "--devices-file",
+        str(tmp_path / "devices"),
         *ENDED_AT_ONCE,
-    )  # fmt: skip
+    )
     assert (ran.code, ran.json["messages"]["acknowledged"]) == (0, 1), ran.stderr
 
 
 def test_connection_strings_show_the_name_that_is_asked_for(hub: ScenarioHub, called: Callable[[str], str]) -> None:
     hub.new_device("shown")
-    hub.az.json("iot", "hub", "module-identity", "create", "-n", hub.name, "-d", "shown", "-m", "m")
+    hub.az.json(f"iot hub module-identity create -n {hub.name} -d shown -m m")
     of_hub = ("connection-string", "show")
     of_device = ("device-identity", *of_hub, "-d", "shown")
     of_module = ("module-identity", *of_hub, "-d", "shown", "-m", "m")
@@ -119,7 +123,7 @@ def test_connection_strings_show_the_name_that_is_asked_for(hub: ScenarioHub, ca
         assert connection_string(hub, *words, *split) == called("device").partition(":")[0]
         assert connection_string(hub, *words, *plain) == "localhost"
         assert connection_string(hub, *words, *plain, "--ht", "device") == called("device").partition(":")[0]
-        refused = hub.az.run("iot", "hub", *words, *split, "--ht", "service")
+        refused = hub.az.run("iot hub", *words, *split, "--ht", "service")
         assert (refused.code, refused.stdout) == (1, "") and "--hostname-type service" in refused.stderr
 
 
@@ -127,8 +131,8 @@ def test_tokens_are_for_the_host_that_is_called(hub: ScenarioHub, called: Callab
     hub.new_device("signed")
 
     def resource(*words: str) -> str:
-        token = hub.az.json("iot", "hub", "generate-sas-token", *words)["sas"]
-        return parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0]
+        token = hub.az.json("iot hub generate-sas-token", *words)["sas"]
+        return str(parse_qs(token.removeprefix("SharedAccessSignature "))["sr"][0])
 
     bare = {kind: called(kind).partition(":")[0] for kind in ("classic", *KINDS)}
     assert resource("-n", called("device")) == bare["service"]
@@ -147,7 +151,7 @@ def test_a_fleet_job_belongs_to_its_hub_under_every_name(
     state = ("--state-dir", str(tmp_path))
 
     def fleet_job(verb: str, *words: str) -> Any:
-        return hub.az.json("iot", "hub", "fleet-job", verb, *words, *state)
+        return hub.az.json("iot hub fleet-job", verb, *words, *state)
 
     created = fleet_job(
         "create", "-j", "f", "-n", called("device"), "--twin-patch", '{"tags": {"a": 1}}', "-q", "deviceId = 'tagged'"

@@ -40,10 +40,11 @@ def test_az_in_its_environment_sees_this_hub_and_no_other(hub: object, monkeypat
     monkeypatch.setenv("AZURE_EXTENSION_DIR", str(EXTENSIONS))
     with LocalHub() as own:
         environment = own.environment()
-        az = Az(Path(environment["AZURE_CONFIG_DIR"]), **environment)
-        az.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "by-az")
+        az = Az(Path(environment["AZURE_CONFIG_DIR"]))
+        az.environment.update(environment)
+        az.json("iot hub device-identity create -n localhost -d by-az")
         assert own.request("GET", "/devices/by-az")["deviceId"] == "by-az"
-        named_by_environment = az.json("iot", "hub", "device-identity", "list")
+        named_by_environment = az.json("iot hub device-identity list")
         assert [each["deviceId"] for each in named_by_environment] == ["by-az"]
-        shown = az.json("iot", "local-hub", "show")
+        shown = az.json("iot local-hub show")
         assert shown["hostName"] == own.host_name

@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from tests.conftest import ScenarioHub
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-def identity(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict:
-    return dict(hub.az.json("iot", "hub", "device-identity", verb, "-n", hub.name, "-d", device, *options))
+def identity(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict[str, Any]:
+    return dict(hub.az.json("iot hub device-identity", verb, "-n", hub.name, "-d", device, *options))
 
 
 def refused(hub: ScenarioHub, *words: str) -> str:
@@ -30,9 +31,9 @@ def test_a_device_from_registration_to_removal(hub: ScenarioHub) -> None:
     updated = identity(hub, "update", "life-1", "--status", "enabled", "--set", "statusReason=sold")
     assert (updated["status"], updated["statusReason"]) == ("enabled", "sold")
     assert updated["authentication"] == created["authentication"]
-    removed = hub.az.run("iot", "hub", "device-identity", "delete", "-n", hub.name, "-d", "life-1")
+    removed = hub.az.run(f"iot hub device-identity delete -n {hub.name} -d life-1")
     assert (removed.code, removed.stdout) == (0, "")
-    shown = hub.az.run("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "life-1")
+    shown = hub.az.run(f"iot hub device-identity show -n {hub.name} -d life-1")
     assert shown.code == 3
     assert "DeviceNotFound" in shown.stderr
 
@@ -113,15 +114,15 @@ def test_no_certificate_is_left_of_what_was_refused(hub: ScenarioHub, tmp_path: 
 def test_an_update_of_what_changed_meanwhile_is_refused(hub: ScenarioHub) -> None:
     before = identity(hub, "create", "etags")
     identity(hub, "update", "etags", "--status", "disabled")
-    words = ("iot", "hub", "device-identity", "update", "-d", "etags", "--status", "enabled", "--etag", before["etag"])
-    assert "PreconditionFailed" in refused(hub, *words)
+    command = ("iot", "hub", "device-identity")
+    etag = ("-d", "etags", "--etag", before["etag"])
+    assert "PreconditionFailed" in refused(hub, *command, "update", *etag, "--status", "enabled")
     assert identity(hub, "show", "etags")["status"] == "disabled"
-    words = ("iot", "hub", "device-identity", "delete", "-d", "etags", "--etag", before["etag"])
-    assert "PreconditionFailed" in refused(hub, *words)
+    assert "PreconditionFailed" in refused(hub, *command, "delete", *etag)
 
 
-def twin(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict:
-    return dict(hub.az.json("iot", "hub", "device-twin", verb, "-n", hub.name, "-d", device, *options))
+def twin(hub: ScenarioHub, verb: str, device: str, *options: str) -> dict[str, Any]:
+    return dict(hub.az.json("iot hub device-twin", verb, "-n", hub.name, "-d", device, *options))
 
 
 def test_a_twin_is_changed_by_patch_by_file_and_by_path(hub: ScenarioHub, tmp_path: Path) -> None:
@@ -130,10 +131,8 @@ def test_a_twin_is_changed_by_patch_by_file_and_by_path(hub: ScenarioHub, tmp_pa
     file.write_text('\ufeff{"site": {"floor": 3, "room": "x"}}', encoding="utf-8")
     changed = twin(hub, "update", "twin-1", "--desired", '{"BuildingNo": 45, "list": []}', "--tags", str(file))
     assert changed["tags"] == {"site": {"floor": 3, "room": "x"}}
-    edited = twin(
-        hub, "update", "twin-1", "--set", 'properties.desired.deep={"er": true}', "tags.site.floor=4",
-        "--remove", "tags.site.room", "--add", "properties.desired.list", "7",
-    )  # fmt: skip
+    other_changes = "tags.site.floor=4 --remove tags.site.room --add properties.desired.list 7"
+    edited = twin(hub, "update", "twin-1", "--set", 'properties.desired.deep={"er": true}', *other_changes.split())
     assert edited["tags"] == {"site": {"floor": 4}}
     desired = {key: value for key, value in edited["properties"]["desired"].items() if key[0] != "$"}
     assert desired == {"BuildingNo": 45, "list": [7], "deep": {"er": True}}
@@ -160,10 +159,8 @@ def test_edits_are_carried_out_in_the_order_in_which_they_were_typed(hub: Scenar
         (("--tags", '{"a": NaN}'), "NaN"),
     ],
 )
-def test_a_wrong_change_is_refused_and_nothing_changes(
-    hub: ScenarioHub, options: tuple[str, ...], said: str
-) -> None:  # fmt: skip
-    if hub.az.run("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "twin-wrong").code:
+def test_a_wrong_change_is_refused_and_nothing_changes(hub: ScenarioHub, options: tuple[str, ...], said: str) -> None:
+    if hub.az.run(f"iot hub device-identity show -n {hub.name} -d twin-wrong").code:
         hub.new_device("twin-wrong")
     before = twin(hub, "show", "twin-wrong")
     assert said in refused(hub, "iot", "hub", "device-twin", "update", "-d", "twin-wrong", *options)
@@ -174,9 +171,9 @@ def test_lists_are_cut_at_top_and_filtered_to_edge(hub: ScenarioHub) -> None:
     identity(hub, "create", "edge-1", "--edge-enabled")
     hub.new_device("not-edge")
     for group in ("device-identity", "device-twin"):
-        edges = hub.az.json("iot", "hub", group, "list", "-n", hub.name, "--edge-enabled", "--query", "[].deviceId")
+        edges = hub.az.json("iot hub", group, "list", "-n", hub.name, "--edge-enabled", "--query", "[].deviceId")
         assert edges == ["edge-1"]
-        assert len(hub.az.json("iot", "hub", group, "list", "-n", hub.name, "--top", "1")) == 1
+        assert len(hub.az.json("iot hub", group, "list", "-n", hub.name, "--top", "1")) == 1
         assert "--top" in refused(hub, "iot", "hub", group, "list", "--top", "0")
 
 
@@ -185,9 +182,9 @@ def test_a_query_follows_all_pages(hub: ScenarioHub) -> None:
 
     many_devices(hub.document, [f"page-{number}" for number in range(230)])
     text = "SELECT deviceId FROM devices WHERE STARTSWITH(deviceId, 'page-')"
-    assert len(hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", text)) == 230
-    assert len(hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", text, "--top", "150")) == 150
-    wrong = hub.az.run("iot", "hub", "query", "-n", hub.name, "-q", "SELECT * FROM nowhere")
+    assert len(hub.az.json(f"iot hub query -n {hub.name}", "-q", text)) == 230
+    assert len(hub.az.json(f"iot hub query -n {hub.name} --top 150", "-q", text)) == 150
+    wrong = hub.az.run(f"iot hub query -n {hub.name} -q 'SELECT * FROM nowhere'")
     assert wrong.code == 1
     assert "ArgumentInvalid" in wrong.stderr
     assert "well-formed" in wrong.stderr and "az iot hub query" not in wrong.stderr, "that is what was typed"

@@ -24,13 +24,13 @@ def there(own_hub: ScenarioHub) -> Iterator[ScenarioHub]:
     """A hub with a device that has a module, one with a comma in its id, and two more."""
     for name in (VICTIM, COMMA, *OTHERS):
         own_hub.new_device(name)
-    own_hub.az.json("iot", "hub", "module-identity", "create", "-n", own_hub.name, "-d", VICTIM, "-m", "m1")
+    own_hub.az.json(f"iot hub module-identity create -n {own_hub.name} -m m1", "-d", VICTIM)
     yield own_hub
 
 
 def everything(hub: ScenarioHub) -> list[Any]:
     def shown(*words: str) -> Any:
-        return hub.az.json("iot", "hub", *words, "-n", hub.name)
+        return hub.az.json("iot hub", *words, "-n", hub.name)
 
     return [
         shown("query", "-q", "SELECT * FROM devices"),
@@ -42,14 +42,16 @@ def everything(hub: ScenarioHub) -> list[Any]:
 
 def hit(hub: ScenarioHub, mark: str) -> list[str]:
     query = f"SELECT deviceId FROM devices WHERE tags.hit = '{mark}'"
-    return sorted(each["deviceId"] for each in hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", query))
+    return sorted(each["deviceId"] for each in hub.az.json(f"iot hub query -n {hub.name}", "-q", query))
 
 
 def create_job(hub: ScenarioHub, mark: str, *more: str) -> Ran:
     return hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", mark, "--job-type", "scheduleUpdateTwin",
-        "--twin-patch", TAGGED % mark, "--wait", "--poll-interval", "1", *more,
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id {mark} --job-type scheduleUpdateTwin --wait --poll-interval 1",
+        "--twin-patch",
+        TAGGED % mark,
+        *more,
+    )
 
 
 def test_a_step_as_a_module_id_never_means_the_device(there: ScenarioHub) -> None:
@@ -65,7 +67,7 @@ def test_a_step_as_a_module_id_never_means_the_device(there: ScenarioHub) -> Non
         ("module-identity", "delete", "-m", "a/../.."),
         ("invoke-module-method", "-m", "..", "--method-name", "m"),
     ):
-        ran = there.az.run("iot", "hub", *words, "-n", there.name, "-d", VICTIM)
+        ran = there.az.run("iot hub", *words, "-n", there.name, "-d", VICTIM)
         assert (ran.code, ran.stdout) == (1, "") and "--module-id" in ran.stderr, words
         assert "Traceback" not in ran.stderr
     assert everything(there) == before
@@ -85,22 +87,22 @@ def test_what_is_no_id_is_refused_by_the_options_name(there: ScenarioHub) -> Non
         (("job", "show", "--job-id", "query"), "--job-id"),
         (("job", "copy", "--job-id", "x", "--new-job-id", ".."), "--new-job-id"),
     ):
-        ran = there.az.run("iot", "hub", *words, "-n", there.name)
+        ran = there.az.run("iot hub", *words, "-n", there.name)
         assert (ran.code, ran.stdout) == (1, "") and option in ran.stderr, words
         assert "Traceback" not in ran.stderr
-    for words in (("complete", "-e", ".."), ("abandon", "-e", "a/b"), ("reject", "-e", " ")):
-        ran = there.az.run("iot", "device", "c2d-message", *words, "-n", there.name, "-d", VICTIM)
-        assert (ran.code, ran.stdout) == (1, "") and "--etag" in ran.stderr, words
+    for verb, etag in (("complete", ".."), ("abandon", "a/b"), ("reject", " ")):
+        ran = there.az.run("iot device c2d-message", verb, "-e", etag, "-n", there.name, "-d", VICTIM)
+        assert (ran.code, ran.stdout) == (1, "") and "--etag" in ran.stderr, verb
     assert everything(there) == before
 
 
 @pytest.mark.parametrize("device", ["...", "a..b", ".x", "a%2e", "%2e%2e%2e"])
 def test_an_id_that_looks_like_a_step_is_a_device_of_its_own(there: ScenarioHub, device: str) -> None:
     words = ("-n", there.name, "-d", device)
-    assert there.az.json("iot", "hub", "device-identity", "create", *words)["deviceId"] == device
-    assert there.az.json("iot", "hub", "device-twin", "show", *words)["deviceId"] == device
-    assert there.az.run("iot", "hub", "device-identity", "delete", *words).code == 0
-    assert there.az.run("iot", "hub", "device-twin", "show", *words).code == 3
+    assert there.az.json("iot hub device-identity create", *words)["deviceId"] == device
+    assert there.az.json("iot hub device-twin show", *words)["deviceId"] == device
+    assert there.az.run("iot hub device-identity delete", *words).code == 0
+    assert there.az.run("iot hub device-twin show", *words).code == 3
 
 
 def test_an_id_with_a_comma_can_be_left_out(there: ScenarioHub) -> None:
@@ -121,25 +123,25 @@ def test_an_exclusion_that_hits_nobody_is_said(there: ScenarioHub, kept: Place) 
     assert ran.code == 0 and "--exclude: 1 of these ids is not among the selected devices: steps-nobody." in ran.stderr
     assert hit(there, "idle") == sorted([VICTIM, COMMA, OTHERS[1]])
     again = there.az.run(
-        "iot", "hub", "job", "rerun", "-n", there.name, "--job-id", "idle", "--on", "all", "--exclude",
-        f"gone,{VICTIM}", "--dry-run",
-    )  # fmt: skip
+        f"iot hub job rerun -n {there.name} --job-id idle --on all --dry-run",
+        "--exclude",
+        f"gone,{VICTIM}",
+    )
     assert "1 of these ids is not among the selected devices: gone." in again.stderr and again.json["deviceCount"] == 2
     called = there.az.run(
-        "iot", "hub", "invoke-device-method", "-n", there.name, "--method-name", "m", "-q", ALL, "--exclude",
-        "gone", "--dry-run",
-    )  # fmt: skip
+        f"iot hub invoke-device-method -n {there.name} --method-name m --exclude gone --dry-run",
+        "-q",
+        ALL,
+    )
     assert "1 of these ids is not among the selected devices: gone." in called.stderr
-    simulated = there.az.run("iot", "device", "simulate", "-n", there.name, "-q", ALL, "--exclude", "gone", "--dry-run")
+    simulated = there.az.run(f"iot device simulate -n {there.name} --exclude gone --dry-run", "-q", ALL)
     assert "1 of these ids is not among the selected devices: gone." in simulated.stderr
-    fleet = kept.run("create", "-n", there.name, "-j", "idle", "--tags", "a=1", "-q", ALL, "--exclude", "gone",
-                     "--dry-run")  # fmt: skip
+    fleet = kept.run(f"create -n {there.name} -j idle --tags a=1 --exclude gone --dry-run", "-q", ALL)
     assert "1 of these ids is not among the selected devices: gone." in fleet.stderr and fleet.json["deviceCount"] == 4
 
 
 def test_a_fleet_job_refuses_an_id_that_was_taken_apart(there: ScenarioHub, kept: Place) -> None:
-    ran = kept.run("create", "-n", there.name, "-j", "apart", "--tags", "hit=fleet", "-q", ALL, "--exclude", COMMA,
-                   "--run", "--yes")  # fmt: skip
+    ran = kept.run(f"create -n {there.name} -j apart --tags hit=fleet --run --yes", "-q", ALL, "--exclude", COMMA)
     assert ran.code == 1 and f"'{COMMA}' is one device" in ran.stderr
     assert hit(there, "fleet") == []
 
@@ -151,5 +153,5 @@ def test_a_condition_that_is_not_one_whole_condition_is_refused(there: ScenarioH
     ran = create_job(there, "whole", "-q", condition, "--exclude", OTHERS[0])
     assert (ran.code, ran.stdout) == (1, "") and "--query-condition" in ran.stderr
     assert hit(there, "whole") == []
-    shown = there.az.run("iot", "hub", "job", "show", "-n", there.name, "--job-id", "whole")
+    shown = there.az.run(f"iot hub job show -n {there.name} --job-id whole")
     assert shown.code == 3, "nothing was sent, so that the id is free"

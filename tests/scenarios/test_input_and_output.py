@@ -38,25 +38,26 @@ def test_a_twin_is_patched_by_pairs_a_file_and_standard_input(hub: ScenarioHub, 
 
     both = hub.az.run(*update, "--tags", "-", "--desired", "-", stdin="{}")
     assert both.code == 1
-    assert "--desired and --tags both ask for standard input" in both.stderr
+    assert "--desired and --tags both read standard input" in both.stderr
 
 
 def test_a_condition_that_looks_wrong_is_told_and_sent(hub: ScenarioHub) -> None:
     ran = hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", "doubt", "--job-type", "scheduleUpdateTwin",
-        "--patch", "tags.a=1", "-q", "deviceId = nobody", "-o", "table",
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id doubt --job-type scheduleUpdateTwin "
+        "--patch tags.a=1 -q 'deviceId = nobody' -o table",
+    )
     assert ran.code == 0, ran.stderr
     assert "nobody stands without quotes" in ran.stderr
     assert [line.split() for line in ran.stdout.splitlines()][::2] == [
-        ["JobId", "Type", "Status"], ["doubt", "scheduleUpdateTwin", "queued"],
-    ]  # fmt: skip
+        ["JobId", "Type", "Status"],
+        ["doubt", "scheduleUpdateTwin", "queued"],
+    ]
 
 
 @pytest.mark.parametrize("query", [(), ("--query", "[].esc")])
 def test_a_table_holds_no_control_characters_whatever_is_picked(
     hub: ScenarioHub, device: str, query: tuple[str, ...]
-) -> None:  # fmt: skip
+) -> None:
     asked = f"SELECT tags.esc AS esc FROM devices WHERE deviceId = '{device}'"
     words = ("iot", "hub", "query", "-n", hub.name, "-q", asked, "-o", "table", *query)
     ran = hub.az.run(*words)

@@ -22,16 +22,19 @@ def job(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for device in ("r-answers", "r-offline", "r-deleted"):
         hub.new_device(device)
     answering = hub.az.start(
-        "iot", "device", "simulate", "-n", hub.name, "-d", "r-answers", "--mrc", "503", "--mrp", '{"why": "=busy"}',
+        f"iot device simulate -n {hub.name} -d r-answers --mrc 503",
+        "--mrp",
+        '{"why": "=busy"}',
         output=tmp_path_factory.mktemp("results") / "o",
-    )  # fmt: skip
+    )
     hub.wait_for_connection("r-answers")
     ran = hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", "results", "--jt", "scheduleDeviceMethod", "--mn",
-        "x", "-q", "STARTSWITH(deviceId, 'r-')", "--ttl", "2", "--wait",
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id results --jt scheduleDeviceMethod --mn x --ttl 2 --wait",
+        "-q",
+        "STARTSWITH(deviceId, 'r-')",
+    )
     assert ran.code == 4, ran.stderr
-    hub.az.json("iot", "hub", "device-identity", "delete", "-n", hub.name, "-d", "r-deleted")
+    hub.az.json(f"iot hub device-identity delete -n {hub.name} -d r-deleted")
     yield (*RESULTS, "-n", hub.name, "--job-id", "results")
     answering.send_signal(signal.SIGINT)
     answering.wait(30)
@@ -48,8 +51,10 @@ def test_each_device_has_a_row(hub: ScenarioHub, job: tuple[str, ...]) -> None:
     assert (answered["status"], answered["errorClass"], answered["methodStatus"]) == ("completed", "rejected", 503)
     assert answered["payload"] == {"why": "=busy"}
     assert (offline["status"], offline["errorClass"], offline["errorCode"]) == (
-        "failed", "offline", "JobRunPreconditionFailed",
-    )  # fmt: skip
+        "failed",
+        "offline",
+        "JobRunPreconditionFailed",
+    )
     assert offline["durationSeconds"] >= 2 and offline["finished"] > offline["started"]
     assert [rows[name]["deleted"] for name in sorted(rows)] == [False, True, False]
 
@@ -109,8 +114,13 @@ def test_rows_go_to_stdout_as_they_come(hub: ScenarioHub, job: tuple[str, ...]) 
     assert len([json.loads(line) for line in ran.stdout.splitlines()]) == 3
     head = subprocess.run(
         f"'{AZ}' {' '.join(job)} --output-file - | head -c 1",
-        shell=True, env=hub.az.environment, cwd=hub.az.config_dir, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        shell=True,
+        env=hub.az.environment,
+        cwd=hub.az.config_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert head.stdout == "d" and "Traceback" not in head.stderr
 
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,24 +21,24 @@ def device(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A simulated device that answers 200; gives the file that holds what it shows."""
     output = tmp_path_factory.mktemp("device") / "simulate.txt"
     hub.new_device(DEVICE)
-    simulator = hub.az.start("iot", "device", "simulate", "-d", DEVICE, "-n", hub.name, output=output)
+    simulator = hub.az.start(f"iot device simulate -d {DEVICE} -n {hub.name}", output=output)
     hub.wait_for_connection(DEVICE)
     yield output
     simulator.send_signal(signal.SIGINT)
     assert simulator.wait(30) == 0
 
 
-def create(hub: ScenarioHub, job: str, *options: str) -> dict:
-    created = hub.az.json("iot", "hub", "job", "create", "--hub-name", hub.name, "--job-id", job, *options)
+def create(hub: ScenarioHub, job: str, *options: str) -> dict[str, Any]:
+    created = hub.az.json(f"iot hub job create --hub-name {hub.name} --job-id {job}", *options)
     assert created["jobId"] == job
     return dict(created)
 
 
-def show(hub: ScenarioHub, job: str) -> dict:
-    return dict(hub.az.json("iot", "hub", "job", "show", "--hub-name", hub.name, "--job-id", job))
+def show(hub: ScenarioHub, job: str) -> dict[str, Any]:
+    return dict(hub.az.json(f"iot hub job show --hub-name {hub.name} --job-id {job}"))
 
 
-def wait_for_end(hub: ScenarioHub, job: str) -> dict:
+def wait_for_end(hub: ScenarioHub, job: str) -> dict[str, Any]:
     wait_until(f"{job} has ended", lambda: show(hub, job)["status"] in ("completed", "failed", "cancelled"))
     return show(hub, job)
 
@@ -61,11 +62,10 @@ def test_a_method_job_runs_on_the_device(hub: ScenarioHub, device: Path, job: st
 def test_a_twin_job_sets_the_building_number(hub: ScenarioHub, device: Path) -> None:
     patch = '{"properties":{"desired": {"BuildingNo": 45}}}'
     options = ("--job-type", "scheduleUpdateTwin", "--twin-patch", patch, "--query-condition", CONDITION)
-    waited = hub.az.run("iot", "hub", "job", "create", "-n", hub.name, "--job-id", "building", *options, "--wait",
-                        "--poll-interval", "1")  # fmt: skip
+    waited = hub.az.run(f"iot hub job create -n {hub.name} --job-id building --wait --poll-interval 1", *options)
     assert waited.code == 0, waited.stderr
     assert waited.json["status"] == "completed"
-    twin = hub.az.json("iot", "hub", "device-twin", "show", "-d", DEVICE, "-n", hub.name)
+    twin = hub.az.json(f"iot hub device-twin show -d {DEVICE} -n {hub.name}")
     assert twin["properties"]["desired"]["BuildingNo"] == 45
     wait_until("the device shows the new value", lambda: "BuildingNo" in device.read_text())
 
@@ -73,23 +73,26 @@ def test_a_twin_job_sets_the_building_number(hub: ScenarioHub, device: Path) -> 
 def test_what_only_the_hub_writes_is_left_out_of_a_patch_and_selects_nobody(hub: ScenarioHub, device: Path) -> None:
     patch = '{"deviceId": "another", "status": "disabled", "etag": "*", "tags": {"left": "out"}}'
     ran = hub.az.run(
-        "iot", "hub", "job", "create", "-n", hub.name, "--job-id", "read-only", "--job-type", "scheduleUpdateTwin",
-        "--twin-patch", patch, "-q", CONDITION, "--wait", "--poll-interval", "1",
-    )  # fmt: skip
+        f"iot hub job create -n {hub.name} --job-id read-only --job-type scheduleUpdateTwin --wait --poll-interval 1",
+        "--twin-patch",
+        patch,
+        "-q",
+        CONDITION,
+    )
     assert ran.code == 0, ran.stderr
     assert "deviceId, status left out" in ran.stderr and "does not select" in ran.stderr
     assert ran.json["deviceJobStatistics"]["succeededCount"] == 1
-    twin = hub.az.json("iot", "hub", "device-twin", "show", "-d", DEVICE, "-n", hub.name)
+    twin = hub.az.json(f"iot hub device-twin show -d {DEVICE} -n {hub.name}")
     assert (twin["tags"]["left"], twin["status"]) == ("out", "enabled")
 
 
 def reported_building(hub: ScenarioHub) -> object:
-    twin = hub.az.json("iot", "hub", "device-twin", "show", "-d", DEVICE, "-n", hub.name)
+    twin = hub.az.json(f"iot hub device-twin show -d {DEVICE} -n {hub.name}")
     return twin["properties"]["reported"].get("BuildingNo")
 
 
 def test_the_device_echoes_desired_properties_as_reported(hub: ScenarioHub, device: Path) -> None:
-    hub.az.json("iot", "hub", "device-twin", "update", "-d", DEVICE, "-n", hub.name, "--desired", '{"BuildingNo": 46}')
+    hub.az.json(f"iot hub device-twin update -d {DEVICE} -n {hub.name}", "--desired", '{"BuildingNo": 46}')
     wait_until("the echo has come back", lambda: reported_building(hub) == 46)
 
 
@@ -105,7 +108,7 @@ def test_a_job_scheduled_ahead_is_seen_waiting_and_runs_at_its_time(hub: Scenari
 def test_a_scheduled_job_can_be_cancelled_and_then_never_runs(hub: ScenarioHub) -> None:
     start = (datetime.now(timezone.utc) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     create(hub, "never", *METHOD_JOB, "--query-condition", CONDITION, "--start-time", start)
-    cancelled = hub.az.json("iot", "hub", "job", "cancel", "-n", hub.name, "--job-id", "never")
+    cancelled = hub.az.json(f"iot hub job cancel -n {hub.name} --job-id never")
     assert cancelled["status"] == "cancelled"
     assert show(hub, "never")["status"] == "cancelled"
 
@@ -114,17 +117,17 @@ def test_jobs_are_listed_and_filtered(hub: ScenarioHub) -> None:
     job = "listed"
     create(hub, job, "--job-type", "scheduleUpdateTwin", "--patch", '{"tags":{"a":1}}', "-q", "deviceId = 'nobody'")
     wait_for_end(hub, job)
-    twin_jobs = hub.az.json("iot", "hub", "job", "list", "-n", hub.name, "--job-type", "scheduleUpdateTwin")
+    twin_jobs = hub.az.json(f"iot hub job list -n {hub.name} --job-type scheduleUpdateTwin")
     assert job in {each["jobId"] for each in twin_jobs}
     assert {each["type"] for each in twin_jobs} == {"scheduleUpdateTwin"}
-    assert len(hub.az.json("iot", "hub", "job", "list", "-n", hub.name, "--top", "1")) == 1
+    assert len(hub.az.json(f"iot hub job list -n {hub.name} --top 1")) == 1
 
 
 def test_the_rows_of_a_job_can_be_queried(hub: ScenarioHub, device: Path) -> None:
     create(hub, "rows", *METHOD_JOB, "--query-condition", CONDITION)
     wait_for_end(hub, "rows")
     query = "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'rows'"
-    (row,) = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", query)
+    (row,) = hub.az.json(f"iot hub query -n {hub.name}", "-q", query)
     assert (row["deviceId"], row["status"]) == (DEVICE, "completed")
     assert row["outcome"]["deviceMethodResponse"]["status"] == 200
 
@@ -148,9 +151,9 @@ def test_the_rows_of_a_job_can_be_queried(hub: ScenarioHub, device: Path) -> Non
     ],
 )
 def test_a_wrong_job_is_refused_before_anything_is_sent(hub: ScenarioHub, options: tuple[str, ...], named: str) -> None:
-    ran = hub.az.run("iot", "hub", "job", "create", "-n", hub.name, "--job-id", "refused", *options)
+    ran = hub.az.run(f"iot hub job create -n {hub.name} --job-id refused", *options)
     assert ran.code == 1
     assert ran.stdout == ""
     assert named in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert hub.az.run("iot", "hub", "job", "show", "-n", hub.name, "--job-id", "refused").code == 3
+    assert hub.az.run(f"iot hub job show -n {hub.name} --job-id refused").code == 3

@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -35,12 +36,12 @@ def own(tmp_path: Path) -> Iterator[Az]:
     yield az
     for state in az.config_dir.glob("iotjobs/hubs/*.json"):
         document = json.loads(state.read_text())
-        az.run("iot", "local-hub", "stop", "-n", f"{document['bind']}:{document['httpsPort']}")
+        az.run("iot local-hub stop", "-n", f"{document['bind']}:{document['httpsPort']}")
 
 
-def start(az: Az, *options: str) -> dict:
+def start(az: Az, *options: str) -> dict[str, Any]:
     ports = () if "--https-port" in options else FREE
-    return dict(az.json("iot", "local-hub", "start", "--detach", "--in-memory", *ports, *options))
+    return dict(az.json("iot local-hub start --detach --in-memory", *ports, *options))
 
 
 def test_a_hub_is_started_shown_used_and_stopped(own: Az) -> None:
@@ -56,14 +57,14 @@ def test_a_hub_is_started_shown_used_and_stopped(own: Az) -> None:
     } <= set(hub)
     assert hub["hostName"] == f"localhost:{hub['httpsPort']}"
     assert hub["connectionString"].startswith(f"HostName={hub['hostName']};SharedAccessKeyName=iothubowner;")
-    assert own.json("iot", "local-hub", "show") == hub
-    assert own.json("iot", "hub", "query", "-n", "localhost", "-q", "SELECT * FROM devices") == []
-    stopped = own.run("iot", "local-hub", "stop")
+    assert own.json("iot local-hub show") == hub
+    assert own.json("iot hub query -n localhost -q 'SELECT * FROM devices'") == []
+    stopped = own.run("iot local-hub stop")
     assert (stopped.code, stopped.stdout) == (0, "")
-    shown = own.run("iot", "local-hub", "show")
+    shown = own.run("iot local-hub show")
     assert shown.code == 3
     assert "az iot local-hub start" in shown.stderr
-    used = own.run("iot", "hub", "query", "-n", "localhost", "-q", "SELECT * FROM devices")
+    used = own.run("iot hub query -n localhost -q 'SELECT * FROM devices'")
     assert used.code == 3
     assert list(own.config_dir.glob("iotjobs/hubs/*")) == []
 
@@ -71,10 +72,10 @@ def test_a_hub_is_started_shown_used_and_stopped(own: Az) -> None:
 def test_a_hub_of_a_tier_throttles_and_shows_how_much(own: Az) -> None:
     hub = start(own, "--sku", "s1", "--units", "2")
     assert (hub["sku"], hub["units"]) == ("S1", 2)
-    own.json("iot", "hub", "query", "-n", "localhost", "-q", "SELECT * FROM devices")
-    (queries,) = own.json("iot", "local-hub", "show", "--query", "throttles[?name=='queries']")
+    own.json("iot hub query -n localhost -q 'SELECT * FROM devices'")
+    (queries,) = own.json("iot local-hub show", "--query", "throttles[?name=='queries']")
     assert (queries["counted"], queries["burst"], queries["refused"]) == (1, 40, 0)
-    refused = own.run("iot", "local-hub", "start", "--sku", "F1", "--units", "2", *FREE, "--data-dir", "other")
+    refused = own.run("iot local-hub start --sku F1 --units 2 --data-dir other", *FREE)
     assert refused.code == 1
     assert "--units 2: F1 has 1" in refused.stderr
 
@@ -102,7 +103,7 @@ def test_the_ca_may_vouch_for_this_machine_alone(own: Az) -> None:
 
 
 def test_the_bundle_that_is_printed_holds_our_ca_and_the_machines_roots(own: Az) -> None:
-    ran = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE)
+    ran = own.run("iot local-hub start --detach --in-memory", *FREE)
     hub = ran.json
     assert f"export REQUESTS_CA_BUNDLE={hub['caBundlePath']}" in ran.stderr
     bundle = Path(hub["caBundlePath"]).read_text()
@@ -116,17 +117,17 @@ def test_the_bundle_that_is_printed_holds_our_ca_and_the_machines_roots(own: Az)
 
 
 def test_it_listens_on_loopback_only(own: Az) -> None:
-    refused = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE, "--bind", "0.0.0.0")
+    refused = own.run("iot local-hub start --detach --in-memory --bind 0.0.0.0", *FREE)
     assert refused.code == 1
     assert "--bind 0.0.0.0" in refused.stderr
-    assert own.run("iot", "local-hub", "show").code == 3
+    assert own.run("iot local-hub show").code == 3
 
 
 def test_a_port_that_is_taken_is_a_clear_error(own: Az) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         for options in (("--https-port", port, "--mqtt-port", "0"), ("--https-port", "0", "--mqtt-port", port)):
-            refused = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *options)
+            refused = own.run("iot local-hub start --detach --in-memory", *options)
             assert refused.code == 1
             assert f"Port {port}" in refused.stderr
             assert "Traceback" not in refused.stderr
@@ -137,7 +138,7 @@ def test_two_hubs_run_side_by_side_and_plain_localhost_is_then_an_error(own: Az,
     first = start(own)
     second = start(own, "--bind", "127.0.0.2", "--data-dir", str(tmp_path / "second"))
     assert second["hostName"] == f"127.0.0.2:{second['httpsPort']}"
-    own.json("iot", "hub", "device-identity", "create", "-n", second["hostName"], "-d", "only-there")
+    own.json("iot hub device-identity create -d only-there", "-n", second["hostName"])
     devices = ("iot", "hub", "device-identity", "list", "--query", "[].deviceId")
     assert own.json(*devices, "-n", first["hostName"]) == []
     assert own.json(*devices, "-n", second["hostName"]) == ["only-there"]
@@ -145,12 +146,12 @@ def test_two_hubs_run_side_by_side_and_plain_localhost_is_then_an_error(own: Az,
         refused = own.run(*words)
         assert refused.code == 1
         assert first["hostName"] in refused.stderr and second["hostName"] in refused.stderr
-    assert own.json("iot", "local-hub", "show", "--https-port", str(second["httpsPort"])) == second
+    assert own.json("iot local-hub show", "--https-port", str(second["httpsPort"])) == second
 
 
 def test_one_data_folder_is_for_one_hub(own: Az) -> None:
     start(own)
-    refused = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE)
+    refused = own.run("iot local-hub start --detach --in-memory", *FREE)
     assert refused.code == 1
     assert "--data-dir" in refused.stderr
 
@@ -158,37 +159,37 @@ def test_one_data_folder_is_for_one_hub(own: Az) -> None:
 def test_a_hub_that_was_killed_is_not_running_whatever_its_state_file_says(own: Az) -> None:
     hub = start(own)
     os.kill(hub["pid"], signal.SIGKILL)
-    wait_until("it is gone", lambda: own.run("iot", "local-hub", "show").code == 3)
+    wait_until("it is gone", lambda: own.run("iot local-hub show").code == 3)
     again = start(own)
-    assert own.json("iot", "local-hub", "show") == again
+    assert own.json("iot local-hub show") == again
 
 
 def test_devices_twins_and_jobs_survive_a_restart_and_a_kill(own: Az) -> None:
-    def run_hub() -> dict:
-        return dict(own.json("iot", "local-hub", "start", "--detach", *FREE))
+    def run_hub() -> dict[str, Any]:
+        return dict(own.json("iot local-hub start --detach", *FREE))
 
     hub = run_hub()
-    own.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
-    own.json("iot", "hub", "device-twin", "update", "-n", "localhost", "-d", "d1", "--tags", '{"a": 1}')
-    own.run("iot", "local-hub", "stop")
+    own.json("iot hub device-identity create -n localhost -d d1")
+    own.json("iot hub device-twin update -n localhost -d d1", "--tags", '{"a": 1}')
+    own.run("iot local-hub stop")
     hub = run_hub()
     twin_job = ("--jt", "scheduleUpdateTwin", "--patch", '{"tags":{"b":2}}', "-q", "*")
-    own.json("iot", "hub", "job", "create", "-n", "localhost", "--job-id", "j1", *twin_job, "--wait")
+    own.json("iot hub job create -n localhost --job-id j1 --wait", *twin_job)
     os.kill(hub["pid"], signal.SIGKILL)
     run_hub()
-    assert own.json("iot", "hub", "device-twin", "show", "-n", "localhost", "-d", "d1")["tags"] == {"a": 1, "b": 2}
-    assert own.json("iot", "hub", "job", "show", "-n", "localhost", "--job-id", "j1")["status"] == "completed"
+    assert own.json("iot hub device-twin show -n localhost -d d1")["tags"] == {"a": 1, "b": 2}
+    assert own.json("iot hub job show -n localhost --job-id j1")["status"] == "completed"
 
 
 def test_reset_empties_the_hub_and_asks_first(own: Az) -> None:
     start(own)
-    own.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
-    refused = own.run("iot", "local-hub", "reset")
+    own.json("iot hub device-identity create -n localhost -d d1")
+    refused = own.run("iot local-hub reset")
     assert refused.code == 1
     assert "--yes" in refused.stderr
     devices = ("iot", "hub", "device-identity", "list", "-n", "localhost", "--query", "[].deviceId")
     assert own.json(*devices) == ["d1"]
-    assert own.run("iot", "local-hub", "reset", "--yes").code == 0
+    assert own.run("iot local-hub reset --yes").code == 0
     assert own.json(*devices) == []
 
 
@@ -196,15 +197,13 @@ def test_reset_empties_the_hub_and_asks_first(own: Az) -> None:
 def test_in_the_foreground_it_prints_what_it_is_and_runs_until_it_is_told_to_end(
     own: Az, tmp_path: Path, how: signal.Signals
 ) -> None:
-    running = own.start(
-        "iot", "local-hub", "start", "--in-memory", *FREE, "--query", "httpsPort", output=tmp_path / "o"
-    )
+    running = own.start("iot local-hub start --in-memory --query httpsPort", *FREE, output=tmp_path / "o")
     wait_until("it has printed its port", lambda: (tmp_path / "o").read_text().strip())
     port = int((tmp_path / "o").read_text())
-    assert own.json("iot", "local-hub", "show", "--query", "httpsPort") == port
+    assert own.json("iot local-hub show --query httpsPort") == port
     running.send_signal(how)
     assert running.wait(30) == 0
-    assert own.run("iot", "local-hub", "show").code == 3
+    assert own.run("iot local-hub show").code == 3
     assert "Traceback" not in (tmp_path / "o.err").read_text()
 
 
@@ -221,7 +220,7 @@ def is_gone(pid: int) -> bool:
 def test_a_hub_in_the_foreground_ends_with_its_az_however_that_ends(
     own: Az, tmp_path: Path, how: signal.Signals
 ) -> None:
-    running = own.start("iot", "local-hub", "start", "--in-memory", *FREE, "--query", "pid", output=tmp_path / "o")
+    running = own.start("iot local-hub start --in-memory --query pid", *FREE, output=tmp_path / "o")
     wait_until("it has printed its process", lambda: (tmp_path / "o").read_text().strip())
     hub = int((tmp_path / "o").read_text())
     assert not is_gone(hub)
@@ -242,9 +241,9 @@ def test_a_hub_in_the_background_ends_cleanly_by_a_signal_of_its_own(own: Az, ho
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_stop_comes_back_when_the_process_is_gone(own: Az) -> None:
     hub = start(own)
-    assert own.run("iot", "local-hub", "stop").code == 0
+    assert own.run("iot local-hub stop").code == 0
     assert is_gone(hub["pid"])
-    again = own.run("iot", "local-hub", "stop")
+    again = own.run("iot local-hub stop")
     assert again.code == 3
     assert "No local hub is running" in again.stderr
 
@@ -254,17 +253,17 @@ def test_a_stale_state_file_is_no_hub_and_whoever_has_its_process_id_is_left_alo
     hub = start(own)
     (state,) = own.config_dir.glob("iotjobs/hubs/*.json")
     kept = state.read_text()
-    assert own.run("iot", "local-hub", "stop").code == 0
+    assert own.run("iot local-hub stop").code == 0
     stranger = subprocess.Popen(["sleep", "3600"])
     try:
         with socket.create_server(("127.0.0.1", hub["httpsPort"])):  # even with something that listens there
             state.write_text(json.dumps({**json.loads(kept), "pid": stranger.pid}))
             for words in (("show",), ("stop",), ("reset", "--yes")):
-                refused = own.run("iot", "local-hub", *words)
+                refused = own.run("iot local-hub", *words)
                 assert (refused.code, "Traceback" in refused.stderr) == (3, False), refused.stderr
         assert stranger.poll() is None
         start(own)
-        assert own.json("iot", "local-hub", "show")["pid"] != stranger.pid
+        assert own.json("iot local-hub show")["pid"] != stranger.pid
     finally:
         stranger.kill()
         stranger.wait()
@@ -279,46 +278,50 @@ def test_hubs_with_one_port_are_told_apart_by_their_address_in_every_command(own
     second = start(own, *started, "--bind", "127.0.0.9", "--data-dir", str(tmp_path / "second"))
     names = (f"127.0.0.8:{port}", f"127.0.0.9:{port}")
     commands = (
-        ("show",), ("events", "--timeout", "1"), ("send", "-d", "d1"), ("reset", "--yes"), ("certificate", "list"),
+        ("show",),
+        ("events", "--timeout", "1"),
+        ("send", "-d", "d1"),
+        ("reset", "--yes"),
+        ("certificate", "list"),
         ("stop",),
-    )  # fmt: skip
+    )
     for words in commands:
         for which in ((), ("--https-port", port)) if words == ("stop",) else (("-n", f"localhost:{port}"),):
-            refused = own.run("iot", "local-hub", *words, *which)
+            refused = own.run("iot local-hub", *words, *which)
             assert refused.code == 1, (words, which)
             assert all(f"-n {name}\n" in f"{refused.stderr}\n" for name in names), refused.stderr
-    own.json("iot", "hub", "device-identity", "create", "-n", names[1], "-d", "d1")
-    assert own.json("iot", "local-hub", "show", "-n", "127.0.0.8") == first
-    assert own.json("iot", "local-hub", "show", "--hub-name", names[1]) == second
-    assert own.run("iot", "local-hub", "send", "-n", names[0], "-d", "d1").code == 3
-    assert own.json("iot", "local-hub", "send", "-n", names[1], "-d", "d1")["sequenceNumber"] == 1
-    assert own.json("iot", "local-hub", "certificate", "list", "-n", "127.0.0.9") == []
-    assert own.run("iot", "local-hub", "reset", "-n", names[0], "--yes").code == 0
-    assert own.json("iot", "hub", "device-identity", "list", "-n", names[1], "--query", "[].deviceId") == ["d1"]
-    assert own.run("iot", "local-hub", "stop", "-n", names[1]).code == 0
-    assert own.json("iot", "local-hub", "show") == first
+    own.json("iot hub device-identity create -d d1", "-n", names[1])
+    assert own.json("iot local-hub show -n 127.0.0.8") == first
+    assert own.json("iot local-hub show", "--hub-name", names[1]) == second
+    assert own.run("iot local-hub send -d d1", "-n", names[0]).code == 3
+    assert own.json("iot local-hub send -d d1", "-n", names[1])["sequenceNumber"] == 1
+    assert own.json("iot local-hub certificate list -n 127.0.0.9") == []
+    assert own.run("iot local-hub reset --yes", "-n", names[0]).code == 0
+    assert own.json("iot hub device-identity list --query '[].deviceId'", "-n", names[1]) == ["d1"]
+    assert own.run("iot local-hub stop", "-n", names[1]).code == 0
+    assert own.json("iot local-hub show") == first
 
 
 def test_a_name_that_is_no_local_hub_or_two_ports_are_refused(own: Az) -> None:
     hub = start(own)
     for which, said in (
-        (("-n", "myhub"), "this names no local hub"),
-        (("-n", ""), "this names no local hub"),
+        (("-n", "myhub"), "this is not the name of a local hub"),
+        (("-n", ""), "this is not the name of a local hub"),
         (("-n", "localhost:x"), "the port must be a whole number"),
         (("-n", hub["hostName"], "--https-port", "1"), "name two ports"),
     ):
-        refused = own.run("iot", "local-hub", "show", *which)
+        refused = own.run("iot local-hub show", *which)
         assert (refused.code, said in refused.stderr) == (1, True), refused.stderr
-    assert own.run("iot", "local-hub", "show", "-n", "127.0.0.9").code == 3
+    assert own.run("iot local-hub show -n 127.0.0.9").code == 3
 
 
 @pytest.mark.parametrize(("switch", "has_info", "has_debug"), [("--debug", True, True), ("--verbose", True, False)])
 def test_the_level_of_the_log_is_the_one_that_az_was_given(
     own: Az, switch: str, has_info: bool, has_debug: bool
-) -> None:  # fmt: skip
-    hub = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE, switch).json
-    assert own.json("iot", "local-hub", "show")["logFile"] == hub["logFile"]
-    own.run("iot", "local-hub", "stop")
+) -> None:
+    hub = own.run("iot local-hub start --detach --in-memory", *FREE, switch).json
+    assert own.json("iot local-hub show")["logFile"] == hub["logFile"]
+    own.run("iot local-hub stop")
     log = Path(hub["logFile"])
     said = log.read_text()
     assert ((" INFO " in said), (" DEBUG " in said)) == (has_info, has_debug)
@@ -329,7 +332,7 @@ def test_the_level_of_the_log_is_the_one_that_az_was_given(
 def test_a_start_on_a_full_disk_says_so(own: Az, small_disk: Path) -> None:
     folder = small_disk / "hub"
     start(own, "--data-dir", str(folder))
-    own.run("iot", "local-hub", "stop")
+    own.run("iot local-hub stop")
     with filled(small_disk):
         words = ("iot", "local-hub", "start", "--detach", *FREE, "--data-dir", str(folder))
         refused = own.run(*words)
@@ -339,50 +342,50 @@ def test_a_start_on_a_full_disk_says_so(own: Az, small_disk: Path) -> None:
 
 
 def test_what_does_not_work_is_shown_and_logged_once(own: Az) -> None:
-    hub = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    hub = own.json("iot local-hub start --detach", *FREE)
     database = Path(hub["dataDirectory"]) / "hub.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        refused = own.run("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
+        refused = own.run("iot hub device-identity create -n localhost -d d1")
         assert refused.code == 1 and "another program holds a lock on it" in refused.stderr
-        shown = own.json("iot", "local-hub", "show", "--query", "trouble")
+        shown = own.json("iot local-hub show --query trouble")
         assert [(each["what"], each["reason"]) for each in shown] == [
             (str(database), "another program holds a lock on it")
         ]
         other.execute("ROLLBACK")
-    wait_until("it is over", lambda: own.json("iot", "local-hub", "show") == hub)
-    own.json("iot", "hub", "device-identity", "create", "-n", "localhost", "-d", "d1")
+    wait_until("it is over", lambda: own.json("iot local-hub show") == hub)
+    own.json("iot hub device-identity create -n localhost -d d1")
     begun, over = Path(hub["logFile"]).read_text().splitlines()
     assert "another program holds a lock on it" in begun and "works again" in over
 
 
 def test_a_damaged_database_is_set_aside_as_the_error_says(own: Az) -> None:
-    hub = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    hub = own.json("iot local-hub start --detach", *FREE)
     folder = Path(hub["dataDirectory"])
-    running = own.run("iot", "local-hub", "reset", "--data-dir", str(folder), "--yes")
+    running = own.run("iot local-hub reset --yes", "--data-dir", str(folder))
     assert running.code == 1 and f"az iot local-hub reset -n {hub['hostName']}" in running.stderr
-    own.run("iot", "local-hub", "stop")
+    own.run("iot local-hub stop")
     (folder / "hub.db").write_bytes(b"damaged" * 1000)
-    refused = own.run("iot", "local-hub", "start", "--detach", *FREE)
+    refused = own.run("iot local-hub start --detach", *FREE)
     command = f"az iot local-hub reset --data-dir {folder} --yes"
     assert refused.code == 1 and command in refused.stderr and str(folder / "hub.db") in refused.stderr
     done = own.run(*command.split()[1:])
     assert done.code == 0, done.stderr
     (aside,) = folder.glob("hub.db.set-aside-*")
     assert aside.read_bytes() == b"damaged" * 1000 and str(aside) in done.stderr
-    again = own.json("iot", "local-hub", "start", "--detach", *FREE)
+    again = own.json("iot local-hub start --detach", *FREE)
     key = hub["connectionString"].rpartition(";")[2]
     assert again["connectionString"].endswith(key)
-    nothing = own.run("iot", "local-hub", "reset", "--data-dir", str(folder.parent), "--yes")
+    nothing = own.run("iot local-hub reset --yes", "--data-dir", str(folder.parent))
     assert nothing.code == 1 and "there is no hub.db" in nothing.stderr
 
 
 def test_policies_that_nobody_could_sign_with_are_said_at_the_start(own: Az) -> None:
     hub = start(own)
-    own.run("iot", "local-hub", "stop")
+    own.run("iot local-hub stop")
     policies = Path(hub["dataDirectory"]) / "policies.json"
     policies.write_text(json.dumps(dict.fromkeys(json.loads(policies.read_text()), "no base64!")))
-    refused = own.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE)
+    refused = own.run("iot local-hub start --detach --in-memory", *FREE)
     assert refused.code == 1 and str(policies) in refused.stderr and "no base64." in refused.stderr
     assert "no base64!" not in refused.stderr
 
@@ -398,31 +401,26 @@ def test_az_inside_a_checkout_finds_the_installed_extensions_dependencies(own: A
         environment = {**own.environment, "AZURE_EXTENSION_DIR": str(extensions)}
         return subprocess.run(
             [python, "-m", "azure.cli", "iot", "local-hub", *words],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
 
     started = run(checkout, own.environment["AZURE_EXTENSION_DIR"])
     assert started.returncode == 0, started.stderr
     hub = json.loads(started.stdout)
     loaded = Path(f"/proc/{hub['pid']}/cwd")
     assert not loaded.exists() or loaded.resolve() == checkout
-    own.json("iot", "hub", "device-identity", "create", "-n", hub["hostName"], "-d", "d1")
+    own.json("iot hub device-identity create -d d1", "-n", hub["hostName"])
 
 
 def az_without_dependencies(folder: Path) -> Path:
     """A Python that has all that this one has, but for what comes with the extension alone."""
-    subprocess.run([sys._base_executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    brought = {
-        "aiohttp",
-        "lark",
-        "paho",
-        "aiosignal",
-        "frozenlist",
-        "multidict",
-        "yarl",
-        "propcache",
-        "aiohappyeyeballs",
-    }
+    base_python = vars(sys)["_base_executable"]  # of the virtual environment that this runs in
+    subprocess.run([base_python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    brought = set("aiohttp lark paho aiosignal frozenlist multidict yarl propcache aiohappyeyeballs".split())
     (packages,) = folder.glob("lib/python*/site-packages")
     for each in Path(sysconfig.get_path("purelib")).iterdir():
         if each.name.partition("-")[0].partition("_mqtt")[0] not in brought:
@@ -436,12 +434,12 @@ def test_a_dependency_that_does_not_load_stops_the_hub_alone(own: Az, tmp_path: 
     shutil.copytree(Path(own.environment["AZURE_EXTENSION_DIR"]) / "iotjobs", broken)
     (broken / "aiohttp" / "__init__.py").write_text("import module_of_another_python\n")
     az = Az(own.config_dir, broken.parent)
-    refused = az.run("iot", "local-hub", "start", "--detach", "--in-memory", *FREE)
+    refused = az.run("iot local-hub start --detach --in-memory", *FREE)
     assert refused.code == 1
     assert "Reinstall the extension" in refused.stderr
     assert "Traceback" not in refused.stderr
     hub = start(own)
-    assert az.json("iot", "hub", "device-identity", "list", "-n", hub["hostName"]) == []
+    assert az.json("iot hub device-identity list", "-n", hub["hostName"]) == []
 
 
 def test_it_runs_without_az_in_front(tmp_path: Path) -> None:

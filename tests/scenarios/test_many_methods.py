@@ -22,6 +22,9 @@ from tests.helpers.scenario_devices import ScenarioDevices
 from tests.helpers.waiting import wait_until
 
 COUNT = 30  # devices that answer; the last three with 503
+COLUMNS = (
+    "deviceId moduleId status errorClass errorCode errorText methodStatus payload started finished durationSeconds"
+)
 ANSWERS = "STARTSWITH(deviceId, 'many-')"
 
 
@@ -55,7 +58,7 @@ def odd(hub: ScenarioHub) -> Iterator[str]:
     answers = {"odd-1": {"x\udfff": "\ud800 ü"}, "odd-2": {"where": "Zürich"}}
     devices = ScenarioDevices(
         hub, {name: Behaviour(any_method=MethodRule(payload=constant(each))) for name, each in answers.items()}
-    )  # fmt: skip
+    )
     yield "odd-1,odd-2"
     devices.close()
 
@@ -85,10 +88,7 @@ def test_a_list_with_one_off_line_one_unknown_and_one_left_out(hub: ScenarioHub,
         "nobody": ("failed", "not-found", None),
         "many-29": ("completed", "rejected", 503),
     }
-    assert set(rows["many-00"]) == {
-        "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload",
-        "started", "finished", "durationSeconds",
-    }  # fmt: skip
+    assert set(rows["many-00"]) == set(COLUMNS.split())
     assert rows["many-00"]["payload"] == {"ok": True} and 0 <= rows["many-00"]["durationSeconds"] < 5
     assert 'many-00 200 {"ok": true}' in ran.stderr and "\x1b" not in ran.stderr
     assert "4 called" in ran.stderr and "3 failed" in ran.stderr
@@ -137,8 +137,13 @@ def test_rows_go_to_stdout_as_they_come_until_nobody_reads(hub: ScenarioHub, fle
     before = len(fleet.calls)
     head = subprocess.run(
         f"'{AZ}' {' '.join(words(hub))} -q '*' --rate 10 --output-file - | head -c 1",
-        shell=True, env=hub.az.environment, cwd=hub.az.config_dir, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        shell=True,
+        env=hub.az.environment,
+        cwd=hub.az.config_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert head.stdout == "d" and "Traceback" not in head.stderr
     assert len(fleet.calls) - before < COUNT, "no further device is called"
 
@@ -148,8 +153,11 @@ def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, 
     plan = call(hub, "-q", ANSWERS, "--dry-run", "--max-devices", "30").json
     assert (plan["dryRun"], plan["deviceCount"], len(plan["sample"])) == (True, COUNT, 10)
     assert plan["request"] == {
-        "methodName": "x", "payload": {}, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0,
-    }  # fmt: skip
+        "methodName": "x",
+        "payload": {},
+        "responseTimeoutInSeconds": 5,
+        "connectTimeoutInSeconds": 0,
+    }
     assert call(hub, "-d", "many-00", "--dry-run").json["deviceCount"] == 1
     refused = call(hub, "-q", ANSWERS, "--max-devices", "29")
     assert (refused.code, refused.stdout) == (1, "") and "30 devices are meant" in refused.stderr
@@ -226,8 +234,9 @@ def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: Scenar
         assert hub.az.json(*command, "-d", "many-00", "-m", "motor") == {"status": 201, "payload": [1]}
         ran = hub.az.run(*command, "-m", "motor", "--device-ids", "many-00,many-01,many-02", "--ct", "0")
         assert (ran.code, [(row["deviceId"], row["moduleId"], row["errorClass"]) for row in _sorted(ran.json)]) == (
-            4, [("many-00", "motor", None), ("many-01", "motor", None), ("many-02", "motor", "not-found")],
-        )  # fmt: skip
+            4,
+            [("many-00", "motor", None), ("many-01", "motor", None), ("many-02", "motor", "not-found")],
+        )
         rows = hub.az.json(*command, "-q", "FROM devices.modules WHERE moduleId = 'motor'")
         assert [(row["deviceId"], row["methodStatus"]) for row in _sorted(rows)] == [("many-00", 201), ("many-01", 201)]
         plan = hub.az.json(*command, "-m", "motor", "-q", ANSWERS, "--dry-run")

@@ -27,11 +27,11 @@ def hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHu
 
 def az_hub(hub: ScenarioHub, *words: str) -> Any:
     """What a command of `az iot hub` prints."""
-    return hub.az.json("iot", "hub", *words, "-n", hub.name)
+    return hub.az.json("iot hub", *words, "-n", hub.name)
 
 
 def refused(hub: ScenarioHub, *words: str, code: int = 1) -> str:
-    ran = hub.az.run("iot", "hub", *words, "-n", hub.name)
+    ran = hub.az.run("iot hub", *words, "-n", hub.name)
     assert (ran.code, ran.stdout) == (code, ""), ran.stderr
     assert "Traceback" not in ran.stderr
     return ran.stderr
@@ -40,11 +40,13 @@ def refused(hub: ScenarioHub, *words: str, code: int = 1) -> str:
 def signs_in(hub: ScenarioHub, device: str, module: str, key: str) -> bool:
     """Whether a module connects with a token that this key has made."""
     connection = MqttDevice(
-        cast(HubProcess, SimpleNamespace(info=hub.document)), device, key,
+        cast(HubProcess, SimpleNamespace(info=hub.document)),
+        device,
+        key,
         client_id=f"{device}/{module}",
         username=f"localhost/{device}/{module}/?api-version=2021-04-12",
         password=sas(key, f"localhost/devices/{device}/modules/{module}"),
-    )  # fmt: skip
+    )
     try:
         return connection.connect() == 0
     finally:
@@ -56,9 +58,13 @@ def status_with(hub: ScenarioHub, token: str, method: str, path: str) -> int:
     with requests.Session() as session:
         session.trust_env = False
         answer = session.request(
-            method, f"https://{hub.name}{path}?api-version={API_VERSION}", headers={"Authorization": token}, data=b"{}",
-            verify=hub.document["caCertificatePath"], timeout=30,
-        )  # fmt: skip
+            method,
+            f"https://{hub.name}{path}?api-version={API_VERSION}",
+            headers={"Authorization": token},
+            data=b"{}",
+            verify=hub.document["caCertificatePath"],
+            timeout=30,
+        )
     return answer.status_code
 
 
@@ -83,7 +89,7 @@ def test_a_module_from_registration_to_removal(hub: ScenarioHub) -> None:
     assert renewed["managedBy"] == "me"
     assert [signs_in(hub, "mods", "motor", key) for key in (KEY, *keys.values())] == [False, True, True]
 
-    assert hub.az.run("iot", "hub", "module-identity", "delete", *one, "-n", hub.name).code == 0
+    assert hub.az.run("iot hub module-identity delete", *one, "-n", hub.name).code == 0
     assert "ModuleNotFound" in refused(hub, "module-identity", "show", *one, code=3)
     assert "is not registered" in refused(hub, "module-identity", "list", "-d", "nobody", code=3)
 
@@ -98,7 +104,7 @@ def test_twins_of_modules_are_changed_and_replaced_and_the_device_s_is_left_alon
     edited = az_hub(hub, "module-twin", "update", *one, "--set", "properties.desired.speed=4", "--remove", "tags.site")
     assert (edited["properties"]["desired"]["speed"], "tags" in edited) == (4, False)
     file = tmp_path / "twin.json"
-    shown = hub.az.run("iot", "hub", "module-twin", "show", *one, "-n", hub.name).stdout
+    shown = hub.az.run("iot hub module-twin show", *one, "-n", hub.name).stdout
     file.write_text(shown.replace('"old": true', '"new": true'))
     replaced = az_hub(hub, "module-twin", "replace", *one, "--json", str(file))["properties"]["desired"]
     assert {name: value for name, value in replaced.items() if name[0] != "$"} == {"speed": 4, "new": True}
@@ -184,7 +190,7 @@ def test_tokens_open_what_they_are_for_and_nothing_else(hub: ScenarioHub, tmp_pa
     assert "has one key" in refused(hub, "connection-string", "show", "--kt", "secondary")
     file = tmp_path / "device.txt"
     file.write_text(az_hub(hub, "device-identity", "connection-string", "show", "-d", "token")["connectionString"])
-    alone = hub.az.run("iot", "hub", "generate-sas-token", "--connection-string", f"@{file}", "--debug")
+    alone = hub.az.run("iot hub generate-sas-token --debug", "--connection-string", f"@{file}")
     assert file.read_text().rpartition("SharedAccessKey=")[2] not in alone.stderr
     assert status_with(hub, alone.json["sas"], *events) == 204
     beside = refused(hub, "generate-sas-token", "--connection-string", login)

@@ -26,17 +26,15 @@ def parent(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     simulate = ("iot", "device", "simulate", "-n", hub.name, "-d")
     devices = [hub.az.start(*simulate, "again-fine", output=folder / "fine")]
     hub.wait_for_connection("again-fine")
-    ran = run(
-        hub, "create", "--job-id", "again", "--jt", "scheduleDeviceMethod", "--mn", "reboot", "--mp", '{"delay": 5}',
-        "-q", "STARTSWITH(deviceId, 'again-')", "--ttl", "2", "--wait",
-    )  # fmt: skip
+    reboot = "--job-id again --jt scheduleDeviceMethod --mn reboot --ttl 2 --wait".split()
+    ran = run(hub, "create", *reboot, "--mp", '{"delay": 5}', "-q", "STARTSWITH(deviceId, 'again-')")
     assert ran.code == 4 and ran.json["deviceJobStatistics"]["failedCount"] == 2
     devices.append(hub.az.start(*simulate, "again-late", "--mrc", "503", output=folder / "late"))
     hub.wait_for_connection("again-late")
     yield "again"
-    for device in devices:
-        device.send_signal(signal.SIGINT)
-        device.wait(30)
+    for process in devices:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
 
 
 def test_what_failed_runs_again_with_the_same_payload(hub: ScenarioHub, parent: str) -> None:
@@ -107,10 +105,8 @@ def test_a_job_takes_its_devices_from_a_list_a_file_or_standard_input(hub: Scena
     rows = "deviceId,site\nagain-fine,n\nagain-late,s\nagain-gone,s\n"
     plan = run(hub, "create", "--job-id", "of-file", *TWIN_JOB, "--devices-file", "-", "--dry-run", stdin=rows)
     assert (plan.json["deviceCount"], plan.json["notRegistered"]) == (2, ["again-gone"])
-    made = run(
-        hub, "create", "--job-id", "of-file", *TWIN_JOB, "--devices-file", "-", "--exclude", "again-late",
-        "--device-ids", "again-never", "--max-devices", "3", "--wait", stdin=rows,
-    )  # fmt: skip
+    chosen = "--devices-file - --exclude again-late --device-ids again-never --max-devices 3 --wait".split()
+    made = run(hub, "create", "--job-id", "of-file", *TWIN_JOB, *chosen, stdin=rows)
     assert made.code == 0 and made.json["deviceJobStatistics"]["succeededCount"] == 2
 
 

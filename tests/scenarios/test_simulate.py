@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,10 +17,11 @@ from tests.helpers.waiting import looks, wait_until
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-def events(hub: ScenarioHub, device: str) -> list[dict]:
+def events(hub: ScenarioHub, device: str) -> list[dict[str, Any]]:
     """What the hub received from a device."""
     key = hub.document["connectionString"].split("SharedAccessKey=")[1]
-    found, number = [], 0
+    found: list[dict[str, Any]] = []
+    number = 0
     for _ in looks(f"the last event of {device}"):
         page = requests.get(
             f"https://{hub.name}/_local/events?after={number}",
@@ -38,9 +40,11 @@ def events(hub: ScenarioHub, device: str) -> list[dict]:
 def test_messages_are_sent_and_the_command_ends(hub: ScenarioHub) -> None:
     hub.new_device("sim-count")
     ran = hub.az.run(
-        "iot", "device", "simulate", "-n", hub.name, "-d", "sim-count", "--msg-count", "3", "--msg-interval", "1",
-        "--data", "Hello", "--properties", "site=north;$.mid=m 1", "--init-reported-properties", '{"fw": "1.0"}',
-    )  # fmt: skip
+        f"iot device simulate -n {hub.name} -d sim-count --msg-count 3 --msg-interval 1 --data Hello "
+        "--properties 'site=north;$.mid=m 1'",
+        "--init-reported-properties",
+        '{"fw": "1.0"}',
+    )
     assert ran.code == 0, ran.stderr
     assert "3 messages sent" in ran.stderr
     sent = events(hub, "sim-count")
@@ -50,18 +54,16 @@ def test_messages_are_sent_and_the_command_ends(hub: ScenarioHub) -> None:
     assert {each["properties"]["site"] for each in sent} == {"north"}
     assert sent[0]["systemProperties"]["contentType"] == "application/json"
     assert sent[0]["systemProperties"]["messageId"] == "m 1"
-    twin = hub.az.json("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", "sim-count")
+    twin = hub.az.json(f"iot hub device-twin show -n {hub.name} -d sim-count")
     assert twin["properties"]["reported"]["fw"] == "1.0"
     assert hub.state_of("sim-count") == "Disconnected"
 
 
 def test_without_an_answer_of_ones_own_the_call_is_told_back(hub: ScenarioHub, tmp_path: Path) -> None:
     hub.new_device("sim-echo")
-    device = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", "sim-echo", output=tmp_path / "o")
+    device = hub.az.start(f"iot device simulate -n {hub.name} -d sim-echo", output=tmp_path / "o")
     hub.wait_for_connection("sim-echo")
-    answer = hub.az.json(
-        "iot", "hub", "invoke-device-method", "-n", hub.name, "-d", "sim-echo", "--mn", "ping", "--mp", "[1]"
-    )
+    answer = hub.az.json(f"iot hub invoke-device-method -n {hub.name} -d sim-echo --mn ping --mp '[1]'")
     device.send_signal(signal.SIGTERM)
     assert device.wait(30) == 0
     assert answer["status"] == 200
@@ -71,10 +73,10 @@ def test_without_an_answer_of_ones_own_the_call_is_told_back(hub: ScenarioHub, t
 
 def test_control_characters_never_reach_the_terminal_raw(hub: ScenarioHub, tmp_path: Path) -> None:
     hub.new_device("sim-raw")
-    device = hub.az.start("iot", "device", "simulate", "-n", hub.name, "-d", "sim-raw", output=tmp_path / "o")
+    device = hub.az.start(f"iot device simulate -n {hub.name} -d sim-raw", output=tmp_path / "o")
     hub.wait_for_connection("sim-raw")
     payload = '{"x": "\\u001b[31mred\\u0007"}'
-    hub.az.json("iot", "hub", "invoke-device-method", "-n", hub.name, "-d", "sim-raw", "--mn", "m", "--mp", payload)
+    hub.az.json(f"iot hub invoke-device-method -n {hub.name} -d sim-raw --mn m", "--mp", payload)
     wait_until("it is shown", lambda: "red" in (tmp_path / "o").read_text())
     device.send_signal(signal.SIGINT)
     device.wait(30)
@@ -85,28 +87,24 @@ def test_control_characters_never_reach_the_terminal_raw(hub: ScenarioHub, tmp_p
 def test_a_lost_connection_is_tried_again_until_the_hub_is_back(hub: ScenarioHub, tmp_path: Path) -> None:
     """A hub of its own, killed and started again on the same ports and data."""
     az, data = hub.az, str(tmp_path / "hub")
-    first = az.json(
-        "iot", "local-hub", "start", "--detach", "--https-port", "0", "--mqtt-port", "0", "--data-dir", data
-    )
+    first = az.json("iot local-hub start --detach --https-port 0 --mqtt-port 0", "--data-dir", data)
     ports = ("--https-port", str(first["httpsPort"]), "--mqtt-port", str(first["mqttPort"]))
     name = first["hostName"]
-    az.json("iot", "hub", "device-identity", "create", "-n", name, "-d", "sim-back")
-    device = az.start("iot", "device", "simulate", "-n", name, "-d", "sim-back", output=tmp_path / "o")
+    az.json(f"iot hub device-identity create -n {name} -d sim-back")
+    device = az.start(f"iot device simulate -n {name} -d sim-back", output=tmp_path / "o")
     mine = ScenarioHub(az, first)
     try:
         mine.wait_for_connection("sim-back")
         os.kill(first["pid"], signal.SIGKILL)
         wait_until("it says so", lambda: "connection lost" in (tmp_path / "o.err").read_text())
-        az.json("iot", "local-hub", "start", "--detach", "--data-dir", data, *ports)
+        az.json("iot local-hub start --detach", "--data-dir", data, *ports)
         mine.wait_for_connection("sim-back")
-        answer = az.json(
-            "iot", "hub", "invoke-device-method", "-n", name, "-d", "sim-back", "--mn", "x", "--mp", "null"
-        )
+        answer = az.json(f"iot hub invoke-device-method -n {name} -d sim-back --mn x --mp null")
         assert answer["status"] == 200
     finally:
         device.send_signal(signal.SIGINT)
         assert device.wait(30) == 0
-        az.run("iot", "local-hub", "stop", *ports[:2])
+        az.run("iot local-hub stop", *ports[:2])
 
 
 @pytest.mark.parametrize(
@@ -129,9 +127,9 @@ def test_a_lost_connection_is_tried_again_until_the_hub_is_back(hub: ScenarioHub
     ],
 )
 def test_what_is_wrong_is_said_and_the_command_ends(hub: ScenarioHub, options: tuple[str, ...], said: str) -> None:
-    if hub.az.run("iot", "hub", "device-identity", "show", "-n", hub.name, "-d", "sim-wrong").code:
+    if hub.az.run(f"iot hub device-identity show -n {hub.name} -d sim-wrong").code:
         hub.new_device("sim-wrong")
-    ran = hub.az.run("iot", "device", "simulate", "-n", hub.name, *options)
+    ran = hub.az.run(f"iot device simulate -n {hub.name}", *options)
     assert ran.code in (1, 3)
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr

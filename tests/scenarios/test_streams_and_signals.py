@@ -19,8 +19,13 @@ def shell(hub: ScenarioHub, script: str, *words: str) -> "subprocess.CompletedPr
     """Run a script in which `az` is "$0" and `words` are "$@"."""
     return subprocess.run(
         ["bash", "-c", script, str(AZ), *words],
-        capture_output=True, text=True, timeout=TIMEOUT_S, env=hub.az.environment, cwd=hub.az.config_dir, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env=hub.az.environment,
+        cwd=hub.az.config_dir,
+        check=False,
+    )
 
 
 def query(hub: ScenarioHub) -> tuple[str, ...]:
@@ -38,15 +43,21 @@ def commands(hub: ScenarioHub, device: str, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("streams")
     created = ("iot", "hub", "fleet-job", "create", "-n", hub.name, "--state-dir", str(folder), "-j", "streams")
     hub.az.json(*created, "--twin-patch", '{"tags": {"a": 1}}', "--device-ids", device)
+    called = "--mn x --timeout 5 --ct 0 --exit-zero"
     return {
         "fleet-job run": ("iot", "hub", "fleet-job", "run", "--state-dir", str(folder), "-j", "streams"),
         "simulate": ("iot", "device", "simulate", "-n", hub.name, "-d", device, *ONCE),
         "simulate many": ("iot", "device", "simulate", "-n", hub.name, "--device-ids", device, *ONCE),
         "simulate http": ("iot", "device", "simulate", "-n", hub.name, "-d", device, "--protocol", "http", *ONCE),
         "query": query(hub),
-        "invoke": ("iot", "hub", "invoke-device-method", "-n", hub.name, "--device-ids", f"{device},{device}-2",
-                   "--mn", "x", "--timeout", "5", "--ct", "0", "--exit-zero"),
-    }  # fmt: skip
+        "invoke": (
+            *"iot hub invoke-device-method -n".split(),
+            hub.name,
+            *called.split(),
+            "--device-ids",
+            f"{device},{device}-2",
+        ),
+    }
 
 
 COMMANDS = ["fleet-job run", "simulate", "simulate many", "simulate http", "query", "invoke"]
@@ -100,7 +111,7 @@ def test_a_terminal_that_closes_still_has_made_devices_removed(
     hub: ScenarioHub, tmp_path: Path, number: signal.Signals
 ) -> None:
     words = ("--prefix", "hup-", "--count", "2", "--create", "--delete-after")
-    run = hub.az.start("iot", "device", "simulate", "-n", hub.name, *words, output=tmp_path / "o")
+    run = hub.az.start(f"iot device simulate -n {hub.name}", *words, output=tmp_path / "o")
     wait_until("it runs", lambda: "All 2 devices are connected" in (tmp_path / "o.err").read_text())
     run.send_signal(number)
     if number == signal.SIGHUP:
@@ -128,16 +139,21 @@ def test_a_simulation_whose_terminal_is_gone_removes_what_it_made(hub: ScenarioH
     )
     run = subprocess.Popen(
         [str(AZ), *words],
-        stdin=side, stdout=side, stderr=side, env=hub.az.environment, cwd=hub.az.config_dir, start_new_session=True,
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        env=hub.az.environment,
+        cwd=hub.az.config_dir,
+        start_new_session=True,
         preexec_fn=_has_terminal,
-    )  # fmt: skip
+    )
     os.close(side)
     seen = b""
     while b"All 2 devices are connected" not in seen:
         seen += os.read(main, 4096)
     os.close(main)
     run.wait(60)
-    rows = hub.az.json("iot", "hub", "query", "-n", hub.name, "-q", "SELECT deviceId FROM devices")
+    rows = hub.az.json(f"iot hub query -n {hub.name} -q 'SELECT deviceId FROM devices'")
     assert [each for each in rows if each["deviceId"].startswith("tty-")] == []
 
 
@@ -145,9 +161,13 @@ def test_nohup_keeps_a_simulation_alive(hub: ScenarioHub, tmp_path: Path, device
     with open(tmp_path / "o", "wb") as output, open(tmp_path / "e", "wb") as errors:
         run = subprocess.Popen(
             ["nohup", str(AZ), "iot", "device", "simulate", "-n", hub.name, "-d", device],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=hub.az.environment, cwd=hub.az.config_dir,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=hub.az.environment,
+            cwd=hub.az.config_dir,
             preexec_fn=_lets_ctrl_c_work,
-        )  # fmt: skip
+        )
     said = tmp_path / "e"
     wait_until("it runs", lambda: "connected" in said.read_text())
     run.send_signal(signal.SIGHUP)

@@ -65,7 +65,7 @@ def test_color_is_the_users_choice_also_in_errors_and_json(az: Az, environment: 
 def test_reading_commands_make_nothing_at_a_folder_that_is_not_there(az: Az) -> None:
     wrong = az.config_dir / "wrong"
     for verb in ("list", "group list"):
-        ran = az.run("iot", "hub", "fleet-job", *verb.split(), "--state-dir", str(wrong))
+        ran = az.run("iot hub fleet-job", *verb.split(), "--state-dir", str(wrong))
         assert ran.code == 1 and f"--state-dir {wrong}: there is no such folder" in ran.stderr
     assert not wrong.exists()
-    assert az.json("iot", "hub", "fleet-job", "list") == []
+    assert az.json("iot hub fleet-job list") == []

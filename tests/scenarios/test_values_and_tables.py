@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,20 +21,23 @@ def there(own_hub: ScenarioHub) -> Iterator[ScenarioHub]:
 
 
 def update(hub: ScenarioHub, *more: str) -> Ran:
-    return hub.az.run("iot", "hub", "device-twin", "update", "-n", hub.name, "-d", DEVICES[0], *more)
+    return hub.az.run(f"iot hub device-twin update -n {hub.name}", "-d", DEVICES[0], *more)
 
 
-def twin(hub: ScenarioHub) -> dict:
-    return dict(hub.az.json("iot", "hub", "device-twin", "show", "-n", hub.name, "-d", DEVICES[0]))
+def twin(hub: ScenarioHub) -> dict[str, Any]:
+    return dict(hub.az.json(f"iot hub device-twin show -n {hub.name}", "-d", DEVICES[0]))
 
 
 def test_a_version_never_becomes_a_shorter_number(there: ScenarioHub, tmp_path: Path) -> None:
     (tmp_path / "v").write_text("4.10\n")
     before = twin(there)
     for words in (
-        ("--desired", "fw=4.10"), ("--tags", "serial=1e5"), ("--desired", f"fw=@{tmp_path / 'v'}"),
-        ("--set", "properties.desired.fw=4.10"), ("--desired", "a.b.fw=4.10", "n=1"),
-    ):  # fmt: skip
+        ("--desired", "fw=4.10"),
+        ("--tags", "serial=1e5"),
+        ("--desired", f"fw=@{tmp_path / 'v'}"),
+        ("--set", "properties.desired.fw=4.10"),
+        ("--desired", "a.b.fw=4.10", "n=1"),
+    ):
         ran = update(there, *words)
         assert (ran.code, ran.stdout) == (1, "") and "would be stored as the number" in ran.stderr, words
         assert "as text" in ran.stderr and "As that number" in ran.stderr
@@ -77,9 +81,10 @@ def test_edits_that_a_twin_does_not_take_are_said_in_our_own_words(there: Scenar
 def test_a_table_names_its_devices_and_no_others(there: ScenarioHub, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "devices.csv").write_bytes(content)
     plan = there.az.json(
-        "iot", "hub", "invoke-device-method", "-n", there.name, "--method-name", "m", "--devices-file",
-        str(tmp_path / "devices.csv"), "--dry-run",
-    )  # fmt: skip
+        f"iot hub invoke-device-method -n {there.name} --method-name m --dry-run",
+        "--devices-file",
+        str(tmp_path / "devices.csv"),
+    )
     assert (plan["sample"], plan["notRegistered"]) == (list(DEVICES), [])
 
 
@@ -89,10 +94,9 @@ def test_what_only_looks_like_a_table_is_an_error_with_the_line(there: ScenarioH
         path.write_text(content)
         for words in (
             ("invoke-device-method", "--method-name", "m", "--devices-file"),
-            ("job", "create", "--job-id", "t", "--job-type", "scheduleUpdateTwin", "--twin-patch", "tags.a=1",
-             "--devices-file"),
-        ):  # fmt: skip
-            ran = there.az.run("iot", "hub", *words, str(path), "-n", there.name)
+            (*"job create --job-id t --job-type scheduleUpdateTwin --twin-patch tags.a=1 --devices-file".split(),),
+        ):
+            ran = there.az.run("iot hub", *words, str(path), "-n", there.name)
             assert (ran.code, ran.stdout) == (1, "") and f"devices.csv, line {line}:" in ran.stderr
             assert "Traceback" not in ran.stderr
 

@@ -42,7 +42,7 @@ def test_a_taken_slot_is_an_error_at_once_that_says_who_has_it(small: ScenarioHu
     assert time.monotonic() - before < 60  # a throttled request would be ridden out for longer
     assert refused.code == 1
     assert "tomorrow (scheduled)" in refused.stderr
-    small.az.json("iot", "hub", "job", "cancel", "-n", small.name, "--job-id", "tomorrow")
+    small.az.json(f"iot hub job cancel -n {small.name} --job-id tomorrow")
     assert small.az.json(*create, "now")["jobId"] == "now"
 
 
@@ -52,7 +52,7 @@ def test_a_job_queues_for_a_slot(small: ScenarioHub, tmp_path: Path) -> None:
     small.az.json(*create, "holds", "--start-time", start)
     queued = small.az.start(*create, "queues", "--queue", output=tmp_path / "o")
     wait_until("it says who has the slot", lambda: "holds (scheduled)" in (tmp_path / "o.err").read_text())
-    small.az.json("iot", "hub", "job", "cancel", "-n", small.name, "--job-id", "holds")
+    small.az.json(f"iot hub job cancel -n {small.name} --job-id holds")
     assert queued.wait(60) == 0
     assert json.loads((tmp_path / "o").read_text())["jobId"] == "queues"
 

@@ -37,12 +37,10 @@ def test_the_environment_is_asked_when_nothing_is_typed(hub: ScenarioHub) -> Non
     environment = {VARIABLE: hub.document["connectionString"]}
     looked = hub.az.run(*LIST, environment=environment)
     assert (looked.code, "Hub:" in looked.stderr) == (0, False)
-    changed = hub.az.run("iot", "hub", "device-identity", "create", "-d", "from-env", environment=environment)
+    changed = hub.az.run("iot hub device-identity create -d from-env", environment=environment)
     assert changed.code == 0
     assert f"Hub: {hub.name}" in changed.stderr
-    typed = hub.az.run(
-        "iot", "hub", "device-identity", "create", "-d", "typed", "-n", hub.name, environment=environment
-    )
+    typed = hub.az.run(f"iot hub device-identity create -d typed -n {hub.name}", environment=environment)
     assert "Hub:" not in typed.stderr
 
 
@@ -92,6 +90,12 @@ def test_what_is_missing_or_wrong_is_said_and_no_key_is_shown(
 def test_a_hub_that_does_not_answer_is_a_clear_error(hub: ScenarioHub) -> None:
     login = f"HostName=localhost:1;SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}"
     assert "was not reached" in refused(hub.az.run(*LIST, "-l", login))
+
+
+def test_a_local_name_that_no_certificate_has_is_answered_with_those_it_has(hub: ScenarioHub) -> None:
+    port = hub.name.partition(":")[2]
+    said = refused(hub.az.run(*LIST, "-n", f"device.localhost:{port}"))
+    assert "another host name" in said and "local-hub.localhost" in said and "iot hub show" not in said
 
 
 def test_a_wrong_key_is_a_clear_error(hub: ScenarioHub) -> None:

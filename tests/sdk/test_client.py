@@ -1,6 +1,5 @@
 """JobClient against the local hub, with real devices where there are any."""
 
-import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -24,7 +23,6 @@ from azext_iotjobs.sdk import (
     UserError,
     WaitOver,
 )
-from azext_iotjobs.sdk.wording import PARAMETERS
 from tests.helpers.answering_device import MqttDevice
 from tests.helpers.hub_process import HubProcess
 
@@ -138,9 +136,39 @@ def test_what_does_not_fit_is_refused_in_the_words_of_the_call_before_it_is_sent
         client.get_job("refused")
 
 
-def test_the_words_of_errors_are_parameters() -> None:
-    methods = (JobClient.schedule_device_method, JobClient.schedule_twin_update, JobClient.results, JobClient.list_jobs)
-    assert set(PARAMETERS.values()) <= {name for each in methods for name in inspect.signature(each).parameters}
+METHOD_JOB = {"job_id": "j", "query_condition": NOBODY, "method_name": "m"}
+TWIN_JOB = {"job_id": "j", "query_condition": NOBODY, "patch": PATCH}
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "wrong"),
+    [
+        ("schedule_device_method", METHOD_JOB, {"job_id": "a b"}),
+        ("schedule_device_method", METHOD_JOB, {"query_condition": " "}),
+        ("schedule_device_method", METHOD_JOB, {"query_condition": "WHERE a = 1"}),
+        ("schedule_device_method", METHOD_JOB, {"method_name": ""}),
+        ("schedule_device_method", METHOD_JOB, {"payload": "x" * 2**17}),
+        ("schedule_device_method", METHOD_JOB, {"response_timeout_s": 1}),
+        ("schedule_device_method", METHOD_JOB, {"connect_timeout_s": 301}),
+        ("schedule_device_method", METHOD_JOB, {"max_execution_s": 0}),
+        ("schedule_twin_update", TWIN_JOB, {"start_at": datetime.max.replace(tzinfo=timezone.utc)}),
+        ("schedule_twin_update", TWIN_JOB, {"start_at": datetime(2026, 1, 1)}),
+        ("schedule_twin_update", TWIN_JOB, {"patch": {"desired": {}}}),
+        ("results", {"job_id": "j"}, {"success_status": "ok"}),
+        ("results", {"job_id": "j"}, {"status": "asleep"}),
+        ("list_jobs", {}, {"limit": 0}),
+        ("wait", {"job_id": "j"}, {"timeout_s": 0}),
+        ("wait", {"job_id": "j"}, {"poll_interval_s": 0}),
+    ],
+    ids=str,
+)
+def test_an_error_names_the_parameter_that_is_wrong(
+    client: JobClient, method: str, arguments: dict[str, Any], wrong: dict[str, Any]
+) -> None:
+    (name,) = wrong
+    with pytest.raises(UserError, match=f"^{name}\\b") as raised:
+        getattr(client, method)(**{**arguments, **wrong})
+    assert raised.value.field == name
 
 
 def test_a_wrong_key_and_an_unknown_authority_keep_it_out(hub: HubProcess, tmp_path: Any) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.fleet_job.store.database import Access
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
 from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way to a hub
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # whoever only looks at what is kept starts without the way t
 
 logger = get_logger(__name__)
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
 
@@ -43,6 +44,7 @@ class FleetPlace:
         folder: str | None,
         tier: TierFacts | None,
         access: Access = Access.MAKE,
+        rights: Rights = ALL_RIGHTS,
     ) -> None:
         """tier: as it was typed; None: what is known of the hub counts.  access: what the folder is opened for."""
         self._cli_ctx = cli_ctx
@@ -50,7 +52,8 @@ class FleetPlace:
         self._folder = folder
         self._tier = tier
         self._access = access
-        for option, dest in (("--hub-name", "hub"), ("--login", "hub_login")):
+        self._rights = rights
+        for option, dest in (("--hub-name", "our_hub_name"), ("--login", "our_login")):
             if arguments.get(dest) is not None and not arguments[dest].strip():
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
 
@@ -78,7 +81,7 @@ class FleetPlace:
     @property
     def names_hub(self) -> bool:
         """Whether a hub was typed."""
-        return any(self._arguments.get(each) is not None for each in ("hub", "hub_login"))
+        return any(self._arguments.get(each) is not None for each in ("our_hub_name", "our_login"))
 
     @property
     def tier(self) -> TierFacts | None:
@@ -99,32 +102,32 @@ class FleetPlace:
 
     def hub_at(self, host: str) -> "HubClient":
         """The client of the hub that is typed, or else of the one that is stored as `host`."""
-        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "hub": host})
+        return self._opened(dict(self._arguments) if self.names_hub else {**self._arguments, "our_hub_name": host})
 
     def check(self, job: FleetJob) -> None:
         """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""
         if not self.means(job.host):
-            raise _other_hub(job, str(self._arguments.get("hub") or "that of --login"))
+            raise _other_hub(job, str(self._arguments.get("our_hub_name") or "that of --login"))
 
     def means(self, host: str) -> bool:
         """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
-        typed, login = self._arguments.get("hub"), self._arguments.get("hub_login")
+        typed, login = self._arguments.get("our_hub_name"), self._arguments.get("our_login")
         is_so = typed is None or _is_name_of(typed.strip(), host)
         return is_so and (login is None or parse_connection_string(login).canonical == canonical_authority(host))
 
     def _opened(self, arguments: dict[str, Any]) -> "HubClient":
         from azext_iotjobs.cli.hub_access.resolve import client_of, hub_of
 
-        chosen = hub_of(self._cli_ctx, arguments, changes=True)
+        chosen = hub_of(self._cli_ctx, arguments, changes=True, needed=self._rights)
         if self._tier is None:
             self._tier = _tier_of(chosen)
         return client_of(chosen)
 
 
-def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access) -> FleetPlace:
+def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access, rights: Rights = ALL_RIGHTS) -> FleetPlace:
     """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
 
-    access: what the command does; one that only plans reads.
+    access: what the command does; one that only plans reads.  rights: that a policy must have, where one is chosen.
     """
     if command_args.get("only_plans"):
         access = Access.PLAN if access is Access.MAKE else Access.READ
@@ -133,7 +136,7 @@ def fleet_place(cli_ctx: Any, command_args: dict[str, Any], access: Access) -> F
     if sku is None and units is not None:
         raise MissingChoice("--units goes with --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
-    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier, access)
+    return FleetPlace(cli_ctx, arguments, command_args.pop("state_path", None), tier, access, rights)
 
 
 def _tier_of(chosen: "ChosenHub") -> TierFacts | None:
@@ -159,7 +162,7 @@ def _is_name_of(typed: str, stored: str) -> bool:
 def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
-        hint=Hint(
+        hint=Text(
             "Leave -n and --login out, or take it to the other hub: ",
             command("iot hub fleet-job copy", "-j", job.fleet_job_id, "-n", "HUB"),
         ),

@@ -5,14 +5,13 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.cli.input.device_selection import TypedSelection
+from azext_iotjobs.cli.input.device_selection import SelectionOptions
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.input.scalars import at_least, shown
-from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.input.twin_patch import read_twin_patch
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import NO_METHOD, Action, Definition, Delivery, Driver, Targets
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.rollout import (
@@ -30,6 +29,7 @@ from azext_iotjobs.model.rollout import (
 )
 from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.twin import TwinPatch
 
 NONE = "none"  # takes a threshold or the retries away
@@ -201,8 +201,11 @@ class TypedDefinition:
         return inner if "modulesContent" not in document and isinstance(inner, dict) else document
 
     def _targets(self, old: Targets | None) -> Targets:
-        typed = TypedSelection(
-            condition=self.condition, ids=self.named_devices, ids_file=self.devices_path, excluded=self.left_out
+        typed = SelectionOptions(
+            our_query_condition=self.condition,
+            our_device_ids=self.named_devices,
+            devices_file=self.devices_path,
+            exclude=self.left_out,
         )
         if old is None and not typed.names_devices and self.device_group is None:
             raise MissingChoice("No devices are named.", hint=f"{HOW_TO_NAME_DEVICES} A saved group: --group NAME.")
@@ -220,7 +223,7 @@ class TypedDefinition:
         if self.device_group is not None:
             if not self.device_group.strip():
                 raise BadValue(
-                    "--group is empty.", hint=Hint("Which there are: ", command("iot hub fleet-job group list"))
+                    "--group is empty.", hint=Text("Which there are: ", command("iot hub fleet-job group list"))
                 )
             changes["group"] = self.device_group
         if self.first_devices is not None:
@@ -243,7 +246,7 @@ class TypedDefinition:
         unit = None if self.batch_kind is None else Unit(self.batch_kind)
         return Rollout(
             sizes=old.sizes if self.batch_text is None else parse_batch_sizes(self.batch_text, "--batch", unit),
-            pause_s=old.pause_s if self.batch_pause is None else span_s(self.batch_pause, "--batch-pause"),
+            pause_s=old.pause_s if self.batch_pause is None else duration_s(self.batch_pause, "--batch-pause"),
             threshold=self._threshold(old.threshold),
             retry=self._retry(old.retry),
         )
@@ -278,11 +281,11 @@ class TypedDefinition:
     def _retry(self, old: Retry | None) -> Retry | None:
         changes: dict[str, Any] = {}
         if self.retry_pause is not None:
-            changes["pause_s"] = span_s(self.retry_pause, "--retry-pause")
+            changes["pause_s"] = duration_s(self.retry_pause, "--retry-pause")
         if self.retry_growth is not None:
             changes["growth"] = self.retry_growth
         if self.retry_longest is not None:
-            changes["longest_s"] = span_s(self.retry_longest, "--retry-max-pause")
+            changes["longest_s"] = duration_s(self.retry_longest, "--retry-max-pause")
         if self.retry_when is not None:
             changes["when"] = RetryWhen(self.retry_when)
         is_gone = self.retry_text == NONE or (self.retry_text is None and old is None)

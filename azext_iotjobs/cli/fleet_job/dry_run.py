@@ -5,7 +5,7 @@ from typing import Any
 
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
 from azext_iotjobs.cli.fleet_job.progress import new_progress
-from azext_iotjobs.cli.input.device_selection import most_devices, tell_idle
+from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
 from azext_iotjobs.clients.fleet_codec import render_action, render_estimate
 from azext_iotjobs.clients.hub import HubClient
@@ -18,7 +18,7 @@ def show_plan(cmd: Any, place: FleetPlace, hub: HubClient, job: FleetJob) -> dic
     once = replace(job, definition=limited(cmd, job.definition))
     progress = new_progress(cmd)
     try:
-        found = planning.preview(place.store, hub, once, place.tier, progress.chosen, tell_idle)
+        found = planning.preview(place.store, hub, once, place.tier, progress.chosen, warn_of_idle)
     finally:
         progress.end()
     selection = job.definition.targets.selection

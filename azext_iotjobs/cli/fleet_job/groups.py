@@ -10,8 +10,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.definition_store import DeviceGroup
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
@@ -56,7 +56,7 @@ def delete(cmd: Any, client: FleetPlace, device_group: str, sure: bool = False) 
     if jobs:
         more = f" and {len(jobs) - MAX_NAMED} more" if len(jobs) > MAX_NAMED else ""
         text = f"Fleet jobs use the device group {device_group!r}: {', '.join(jobs[:MAX_NAMED])}{more}"
-        if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, sure=sure):
+        if not agreed(f"{text}. Their next runs will not find their devices. Delete it?", text, assume_yes=sure):
             raise BadValue("Nothing was deleted.")
     client.store.delete_group(found.host, found.name)
 
@@ -67,7 +67,7 @@ def _only(place: FleetPlace, name: str) -> DeviceGroup:
     if not found:
         raise NotFound(
             f"There is no device group {name[:60]!r}.",
-            hint=Hint("Which there are: ", command("iot hub fleet-job group list")),
+            hint=Text("Which there are: ", command("iot hub fleet-job group list")),
         )
     if len(found) > 1:
         hosts = ", ".join(each.host for each in found)

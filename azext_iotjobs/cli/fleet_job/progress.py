@@ -11,7 +11,7 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.waiting import devices, in_full, in_short
 from azext_iotjobs.cli.method.progress import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet import Driver
@@ -51,7 +51,7 @@ class Progress:
         self._driver = Driver.CALLS
         self._speed = Speed(self._said_at, 0)
         self._told_of: set[tuple[object, ...]] = set()  # what was said to be awaited, since something last ended
-        self._line = LiveLine(is_silent=is_silent)
+        self._line = StatusLine(is_silent=is_silent)
 
     def watch(self, stop: StopFlag) -> None:
         """Say it once when this is set, and then what is awaited."""

@@ -7,8 +7,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.scalars import wanted_labels
-from azext_iotjobs.cli.input.spans import span_s
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.fleet_codec import (
     render_awaited,
@@ -54,7 +54,7 @@ def list_fleet_jobs(
     now = CLOCK.now()
     wanted = operation.ListFilter(
         state=None if run_state is None else RunState(run_state),
-        since=None if since is None else now - timedelta(seconds=span_s(since, "--since")),
+        since=None if since is None else now - timedelta(seconds=duration_s(since, "--since")),
         only_saved=only_saved,
         labels=wanted_labels(label_pairs or ()),
         text="" if text is None else text,
@@ -86,7 +86,7 @@ def delete(
         _confirm(f"fleet job {fleet_job} with its runs and results", sure=sure)
         operation.delete(client.store, fleet_job)
         return None
-    days = span_s(older_than or "", "--older-than") / DAY_S
+    days = duration_s(older_than or "", "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
     hosts = sorted({job.host for job in client.store.fleet_jobs() if client.means(job.host)})
@@ -99,7 +99,7 @@ def delete(
 def _confirm(what: str, *, sure: bool) -> None:
     from azext_iotjobs.cli.output.confirm import agreed
 
-    if not agreed(f"Delete {what}?", f"This deletes {what}", sure=sure):
+    if not agreed(f"Delete {what}?", f"This deletes {what}", assume_yes=sure):
         raise BadValue("Nothing was deleted.")
 
 

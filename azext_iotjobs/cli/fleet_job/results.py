@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
+from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
 from azext_iotjobs.fleet_job.store.sqlite import RowFilter
-from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-MANY_ROWS = 50_000  # az keeps a result whole until it is printed
 
-
+@takes_option_groups
 def show_results(
     cmd: Any,
     client: FleetPlace,
@@ -34,49 +34,36 @@ def show_results(
     device_states: Sequence[str] | None = None,
     error_kinds: Sequence[str] | None = None,
     one_device: str | None = None,
-    shown_columns: str | None = None,
-    rows_file: str | None = None,
-    rows_form: str | None = None,
-    overwrites: bool = False,
     asks_registry: bool = False,
+    *,
+    output: RowOutputOptions,
 ) -> list[dict[str, Any]] | None:
     """Show what a run did to each device."""
     there = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if asks_registry else ()))
-    columns = chosen_columns(cmd, shown_columns, there, elsewhere=ALL_COLUMNS)
+    columns = chosen_columns(cmd, output.columns, there, elsewhere=ALL_COLUMNS)
     wanted = RowFilter(
         states=chosen_words(device_states, STATE_WORDS, "--status"),
         error_classes=chosen_words(error_kinds, tuple(each.value for each in ErrorClass), "--error-class"),
         device_id=one_device,
     )
-    if rows_file is None and (rows_form is not None or overwrites):
-        raise ConflictingChoice("--format and --overwrite go with --output-file only.")
+    output.check_file_is_named()
     job = client.store.fleet_job(fleet_job)
     client.check(job)
     registry = client.hub_of(job).selections if asks_registry else None
     run = client.store.run(fleet_job, run_number)
     if one_device is not None:
         client.store.check_device(run, one_device)
-    if rows_file is None:
-        if run.device_count > MANY_ROWS:
-            logger.warning(
-                "%d devices: az keeps all rows in memory until the last one. --output-file writes them as they come.",
-                run.device_count,
-            )
+    target = output.target(columns, _asked(run, wanted))
+    if target is None:
+        warn_of_many_rows(run.device_count)
         return [
             {name: row[name] for name in columns}
             for rows, _ in _pages(client, run, wanted, "", registry)
             for row in rows
         ]
-    target = row_writer.Target(
-        path=rows_file,
-        form=row_writer.form_of(rows_file, rows_form),
-        columns=columns,
-        asked=_asked(run, wanted),
-        overwrites=overwrites,
-    )
     row_writer.check(target)
     count = row_writer.write(target, lambda token: _pages(client, run, wanted, token, registry))
-    logger.warning("%d rows written to %s.", count, "stdout" if rows_file == row_writer.STDOUT else rows_file)
+    logger.warning("%d rows written to %s.", count, target.name)
     return None
 
 

@@ -27,9 +27,9 @@ from azext_iotjobs.fleet_job.store.holder import this_process, who
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, WrongState
 from azext_iotjobs.model.fleet import FleetJob, OfRun, Targets
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 
 logger = get_logger(__name__)
@@ -111,11 +111,11 @@ def _go_on(
     hub = place.hub_of(job)
     manner.check()
     if not last.state.has_ended and not goes_on(
-        hub.target, last.tally.open, f"{last.name} is resumed", sure=manner.sure
+        hub.target, last.tally.open, f"{last.name} is resumed", assume_yes=manner.sure
     ):
         raise BadValue(
             "Nothing was sent.",
-            hint=Hint(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
+            hint=Text(f"{last.name} is as it was: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     return carry(cmd, place, lambda: hub, last, manner, lambda run, own: run_loop.resume(run, own, delivery))
 
@@ -132,7 +132,7 @@ def _cancel_first(cmd: Any, place: FleetPlace, job: FleetJob, unfinished: Run) -
     if flag.is_set():
         raise BadValue(
             f"{ended.name} is canceled; no other was begun, as Ctrl-C came meanwhile.",
-            hint=Hint(command("iot hub fleet-job run", "-j", job.fleet_job_id)),
+            hint=Text(command("iot hub fleet-job run", "-j", job.fleet_job_id)),
         )
 
 
@@ -171,7 +171,7 @@ def rerun(
     once = replace(planned, definition=limited(cmd, definition))
     if has_ended and planning.preview(client.store, hub, once, client.tier).device_count == 0:
         logger.warning("%s has no device to run again on (--on %s).", last.name, chosen_words)
-        leave_with(cmd, Outcome.NO_DEVICE, always_zero=always_zero)
+        leave_with(cmd, Outcome.NO_DEVICE, exit_zero=always_zero)
         return None
     changes = {each.name: getattr(definition, each.name) for each in fields(definition)}
     job = definitions.rerun(client.store, last, words, new_job, by=who(), at=CLOCK.now(), **changes)
@@ -248,7 +248,7 @@ def _until_ended(
             "%s was asked to end, and still has calls or hub jobs under way. Look again: %s",
             seen.name, suggestion("iot hub fleet-job show", "-j", seen.fleet_job_id),
         )  # fmt: skip
-        leave_with(cmd, Outcome.WAIT_OVER, always_zero=False)
+        leave_with(cmd, Outcome.WAIT_OVER, exit_zero=False)
     elif not for_good:
         say_what_hub_does(place, seen)
     return render_run(seen, CLOCK.now())

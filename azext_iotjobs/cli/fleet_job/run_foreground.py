@@ -12,7 +12,7 @@ from azext_iotjobs.cli.fleet_job.event_log import EventFile, Told
 from azext_iotjobs.cli.fleet_job.event_log import check as check_events
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.fleet_job.waiting import left_to_hub
-from azext_iotjobs.cli.input.device_selection import tell_idle
+from azext_iotjobs.cli.input.device_selection import warn_of_idle
 from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
@@ -25,9 +25,9 @@ from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, MissingChoice, RunUnfinished, WrongState
 from azext_iotjobs.model.fleet import Definition, Delivery, Driver, FleetJob
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Narrowed, Run, RunState
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers import direct_calls, hub_jobs
 
@@ -65,23 +65,23 @@ def start(
     try:
         made = planning.new_run(
             place.store, client, once, by=who(), at=CLOCK.now(), tier=place.tier, delivery=once.definition.delivery,
-            narrowed=narrowed, chosen=progress.chosen, idle=tell_idle,
+            narrowed=narrowed, chosen=progress.chosen, idle=warn_of_idle,
         )  # fmt: skip
     finally:
         progress.end()
-    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", sure=manner.sure)
+    agreed = goes_on(client.target, made.device_count, f"Fleet job {job.fleet_job_id} runs", assume_yes=manner.sure)
     made = place.store.run_by_key(made.key)
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
             f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
-            hint=Hint("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
+            hint=Text("See: ", command("iot hub fleet-job show", "-j", job.fleet_job_id)),
         )
     if not agreed:
         own = run_loop.hands(place.store, make_driver(lambda: client, made), CLOCK, Told(None, None), _NEVER)
         run_loop.cancel(made, own, by=who(), reason="Not confirmed.")
         raise BadValue(
-            "Nothing was sent.", hint=Hint("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
+            "Nothing was sent.", hint=Text("It is kept: ", command("iot hub fleet-job run", "-j", job.fleet_job_id))
         )
     return carry(cmd, place, lambda: client, made, manner, run_loop.carry_on)
 
@@ -116,7 +116,7 @@ def carry(
         told.close()
     outcome = judge(ended)
     _say(place, ended, outcome)
-    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    leave_with(cmd, outcome, exit_zero=manner.always_zero)
     return render_run(ended, CLOCK.now())
 
 

@@ -1,13 +1,10 @@
 """What `-o table` shows of fleet jobs, their runs and batches. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from azext_iotjobs.cli.output.cells import cell, time_cell
-
-Row = dict[str, Any]
-
-LONG_CELL = 80  # of the one cell that a table is about
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row
 
 
 def fleet_jobs(documents: Iterable[Any]) -> list[Row]:
@@ -101,14 +98,3 @@ def _plan(document: Row) -> Row:
         "Seconds": cell(", ".join(times)),
         "PauseSeconds": cell(round(document.get("pausesSeconds") or 0) or None),
     }
-
-
-VIEWS: Mapping[str, Callable[[Any], list[Row]]] = {
-    "iot hub fleet-job create": created,
-    "iot hub fleet-job copy": fleet_jobs,
-    "iot hub fleet-job update": fleet_jobs,
-    "iot hub fleet-job list": fleet_jobs,
-    "iot hub fleet-job show": one,
-    "iot hub fleet-job list-runs": runs,
-    **dict.fromkeys((f"iot hub fleet-job {verb}" for verb in ("run", "resume", "rerun", "stop", "cancel")), runs),
-}

@@ -1,6 +1,6 @@
-"""What az's own login gives us: Resource Manager and Entra tokens. Nothing is asked of it before it is needed.
+"""az's own login: requests to Resource Manager, and Microsoft Entra tokens. It is used only when it is needed.
 
-Where nobody is signed in, az's own error says so ("az login"); it is left as it is.
+Where nobody is signed in, az's own error says so ("az login"); it is passed on unchanged.
 """
 
 import logging
@@ -19,16 +19,16 @@ from azext_iotjobs.transport.masking import masked
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.arm import ResourceManager, Send
 
-# By cloud, the end of every hub's host name. In a cloud that is not here, a host name is looked up before a token goes
-# to it.
+# By cloud: how every hub's host name ends. In a cloud that is not listed, a host name is looked up before a token is
+# sent to it.
 HUB_SUFFIXES = {
     "AzureCloud": ".azure-devices.net",
     "AzureChinaCloud": ".azure-devices.cn",
     "AzureUSGovernment": ".azure-devices.us",
 }
-HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")  # not the start of a longer URL
-# What a token for IoT Hub is for. Microsoft's service SDKs for .NET, Node.js and Java name one for the US Government
-# cloud and this one for every other, private clouds included.
+HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")  # whole names only, not the start of a URL
+# The audience of a token for IoT Hub. Microsoft's service SDKs for .NET, Node.js and Java have one for the US
+# Government cloud and this one for every other, private clouds included.
 AUDIENCE = "https://iothubs.azure.net"
 NETRC = "NETRC"  # names a file of passwords by host
 AUDIENCES = {"AzureUSGovernment": "https://iothubs.azure.us"}
@@ -36,7 +36,7 @@ AUDIENCES = {"AzureUSGovernment": "https://iothubs.azure.us"}
 
 @dataclass(frozen=True, kw_only=True)
 class AzLogin:
-    """The cloud that az is set to, and the ways in that its login opens."""
+    """The cloud that az is set to, and what its login gives access to."""
 
     cloud: str  # its name, such as AzureCloud
     endpoint: Callable[[], str]  # of its Resource Manager
@@ -45,25 +45,24 @@ class AzLogin:
     fetch: Callable[[str], BearerToken]  # audience -> token
 
     def resource_manager(self) -> "ResourceManager":
-        """The hubs of the subscription that is meant. Raises az's own error where nobody is signed in."""
+        """The hubs of the subscription in use. Raises az's own error where nobody is signed in."""
         from azext_iotjobs.cli.hub_access.arm import ResourceManager
 
-        return ResourceManager(
-            self.send, endpoint=self.endpoint(), cloud=self.cloud, subscription=self.subscription()
-        )  # fmt: skip
+        subscription = self.subscription()
+        return ResourceManager(self.send, endpoint=self.endpoint(), cloud=self.cloud, subscription=subscription)
 
     def entra(self) -> AadLogin:
-        """Signing in to a hub as az is signed in."""
+        """Signs in to a hub as az is signed in."""
         return AadLogin(fetch=lambda: self.fetch(AUDIENCES.get(self.cloud, AUDIENCE)))
 
     def is_hub_of_cloud(self, host: str) -> bool:
-        """Whether a host name can only be a hub's in this cloud."""
+        """Whether a host name can only be that of a hub in this cloud."""
         suffix = HUB_SUFFIXES.get(self.cloud)
         return suffix is not None and host.lower().endswith(suffix) and HOST_NAME.fullmatch(host) is not None
 
 
 def az_login(cli_ctx: Any) -> AzLogin:
-    """The login of this az command; --subscription counts."""
+    """The login of this az command, with its --subscription."""
     return AzLogin(
         cloud=cli_ctx.cloud.name,
         endpoint=lambda: str(cli_ctx.cloud.endpoints.resource_manager),
@@ -80,7 +79,8 @@ def _profile(cli_ctx: Any) -> Any:
 
 
 def _typed_subscription(cli_ctx: Any) -> str | None:
-    return cli_ctx.data.get("subscription_id")
+    typed: str | None = cli_ctx.data.get("subscription_id")
+    return typed
 
 
 def _fetch(cli_ctx: Any, audience: str) -> BearerToken:
@@ -106,10 +106,10 @@ def _send(cli_ctx: Any, method: str, url: str) -> tuple[int, Any]:
 
 
 class _NoNetrc:
-    """While az asks: its clients, of Resource Manager and of the sign-in, send what they put together.
+    """Keeps ~/.netrc out of the requests that az makes, to Resource Manager and to sign in.
 
-    They leave `requests` to look into ~/.netrc, which sends a password from there, to whatever host, in place of their
-    own header. They take no setting for that but this variable of the process. One thread at a time.
+    `requests` would send a password from there, to whatever host, in place of az's own header. The only setting for it
+    is this environment variable of the process, so one thread at a time changes it.
     """
 
     def __init__(self) -> None:
@@ -135,15 +135,15 @@ _NO_NETRC = _NoNetrc()
 
 @contextmanager
 def _secrets_not_logged() -> Iterator[None]:
-    """az writes whole answers into its --debug log and its log file; one of these holds the hub's keys."""
+    """Masks keys in the responses that az writes to its --debug log and its log file."""
 
-    def cover(record: logging.LogRecord) -> bool:
+    def mask(record: logging.LogRecord) -> bool:
         record.msg, record.args = masked(record.getMessage()), None
         return True
 
     log = logging.getLogger("cli.azure.cli.core.util")
-    log.addFilter(cover)
+    log.addFilter(mask)
     try:
         yield
     finally:
-        log.removeFilter(cover)
+        log.removeFilter(mask)

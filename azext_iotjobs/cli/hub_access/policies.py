@@ -1,6 +1,6 @@
 """The hub arguments -> keys of shared access policies, for the commands that show them or sign with them.
 
-A hub that was not typed is that of the environment; then az's login is asked, which alone knows all hubs.
+Where no hub is named, the environment's connection string counts; without one, all hubs that az's login sees.
 """
 
 import os
@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.arm import ArmHub, EventsEndpoint, ResourceManager
+from azext_iotjobs.cli.hub_access.arm import ResourceManager
+from azext_iotjobs.cli.hub_access.arm_hub import ArmHub, EventsEndpoint
 from azext_iotjobs.cli.hub_access.az_login import AzLogin, az_login
 from azext_iotjobs.cli.hub_access.resolve import (
     ENVIRONMENT_VARIABLE,
     HOW_TO_NAME_A_HUB,
     HubArguments,
-    Surroundings,
+    ResolveContext,
     choose_hub,
     open_client,
     same_hub,
@@ -25,19 +26,19 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
 
-HUB_ARGUMENTS = ("hub", "hub_login", "hub_group", "hub_auth")
+HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
-class TypedHub:
-    """The hub arguments as they were typed. Which hub they mean is decided when somebody asks."""
+class UnresolvedHub:
+    """The hub arguments as they were typed; which hub they name is found out when it is needed."""
 
     def __init__(self, arguments: dict[str, Any], cli_ctx: Any, azure: AzLogin, from_environment: str | None) -> None:
         self._arguments = arguments
         self._cli_ctx = cli_ctx
         self.azure = azure
-        self.name = _trimmed(arguments.get("hub"))
-        self.login = _trimmed(arguments.get("hub_login"))
-        self.group = _trimmed(arguments.get("hub_group"))
+        self.name = _trimmed(arguments.get("our_hub_name"))
+        self.login = _trimmed(arguments.get("our_login"))
+        self.group = _trimmed(arguments.get("resource_group"))
         self.from_environment = _trimmed(from_environment) or None
         for option, value in (("--hub-name", self.name), ("--login", self.login), ("--resource-group", self.group)):
             if value == "":
@@ -50,8 +51,12 @@ class TypedHub:
 
     @property
     def is_any(self) -> bool:
-        """Whether nothing says which hub: all of the subscription are meant, or of the group."""
+        """Whether nothing names a hub: then all hubs of the subscription count, or of the group."""
         return self.name is None and self.login is None and (self.group is not None or self.from_environment is None)
+
+    def context(self) -> ResolveContext:
+        """What to resolve these arguments with; az's configured way to sign in does not matter for keys."""
+        return ResolveContext(from_environment=self.from_environment, configured_auth=None, azure=lambda: self.azure)
 
     def open(self) -> HubClient:
         """The client that every other command gets for these arguments."""
@@ -64,9 +69,9 @@ class HubPolicy:
 
     target: HubTarget
     name: str
-    source: str  # what its keys are known from, for errors
+    source: str  # where its keys come from, for errors
     primary: str = field(repr=False)  # base64
-    secondary: str | None = field(default=None, repr=False)  # None: not known, or there is but one
+    secondary: str | None = field(default=None, repr=False)  # None: unknown, or there is only one
     serves_services: bool = True  # has ServiceConnect
     events: EventsEndpoint | None = None
 
@@ -78,21 +83,21 @@ class HubPolicy:
         return key
 
     def connection_string(self, which_key: str, host: str) -> str:
-        """What a service signs in with.
+        """The connection string with which a service signs in.
 
-        host: one of the hub's names.
+        which_key: primary or secondary.  host: one of the hub's names.  Raises BadValue when that key is not known.
         """
         authority = self.target._replace(host=host).authority
         start = f"HostName={authority};SharedAccessKeyName={self.name}"
         return f"{start};SharedAccessKey={self.key(which_key)}"
 
     def events_string(self, which_key: str) -> str:
-        """What a service reads devices' messages with, from the hub's Event Hubs endpoint. Raises BadValue."""
+        """The connection string of the hub's Event Hubs endpoint, where devices' messages are read. Raises BadValue."""
         if self.events is None:
             raise BadValue(
                 f"--default-eventhub: {self.source} does not say where the hub's Event Hubs endpoint is.",
-                hint="Give -n with the hub's name and leave --login out: Azure is asked then. What devices send to a "
-                "local hub: az iot local-hub events",
+                hint="Give -n with the hub's name and leave --login out: then it is looked up in Azure. To read what "
+                "devices send to a local hub: az iot local-hub events",
             )
         if not self.serves_services:
             raise BadValue(f"--default-eventhub: policy {self.name} may not read messages: it lacks ServiceConnect.")
@@ -100,14 +105,14 @@ class HubPolicy:
         return f"{start};SharedAccessKey={self.key(which_key)};EntityPath={self.events.path}"
 
 
-def typed_hub(cli_ctx: Any, command_args: dict[str, Any]) -> TypedHub:
-    """Take the hub arguments out of `command_args`: a client factory."""
+def unresolved_hub(cli_ctx: Any, command_args: dict[str, Any]) -> UnresolvedHub:
+    """Take the hub arguments out of `command_args`, without resolving them."""
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
-    return TypedHub(arguments, cli_ctx, az_login(cli_ctx), os.environ.get(ENVIRONMENT_VARIABLE))
+    return UnresolvedHub(arguments, cli_ctx, az_login(cli_ctx), os.environ.get(ENVIRONMENT_VARIABLE))
 
 
-def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
-    """The policies of the hub that is meant whose keys can be known: one where there is a connection string, else all.
+def policies_of_hub(typed: UnresolvedHub) -> list[HubPolicy]:
+    """The policies of the hub that the arguments name: the one of a connection string, else all.
 
     Raises UserError, NotFound, and what Azure's look-up raises.
     """
@@ -119,20 +124,18 @@ def policies_of_hub(typed: TypedHub) -> list[HubPolicy]:
         if environment is None or not same_hub(typed.name, parse_connection_string(environment)):
             manager = typed.azure.resource_manager()
             return list(policies_in_azure(manager, manager.find(host, typed.group)))
-    # It is a key that is wanted, also where --auth-type login says how to ask the hub for other things.
+    # auth=None: this command needs a key, also where --auth-type login says how to call the hub.
     arguments = HubArguments(hub=typed.name, login=typed.login, group=typed.group, auth=None)
-    around = Surroundings(from_environment=typed.from_environment, configured_auth=None, azure=typed.azure)
-    chosen = choose_hub(arguments, around)
+    chosen = choose_hub(arguments, typed.context())
     source = ENVIRONMENT_VARIABLE if typed.login is None else "--login"
     if not isinstance(chosen.credential, SasKey):
-        raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with it.")
-    return [
-        HubPolicy(target=chosen.target, name=chosen.credential.policy, source=source, primary=chosen.credential.key)
-    ]  # fmt: skip
+        raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with a token.")
+    key = chosen.credential
+    return [HubPolicy(target=chosen.target, name=key.policy, source=source, primary=key.key)]
 
 
 def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPolicy]:
-    """The policies of a hub that Azure has found."""
+    """The policies of a hub that was found in Azure."""
     for policy in manager.policies(hub):
         yield HubPolicy(
             target=hub.target(),
@@ -145,10 +148,10 @@ def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPoli
         )
 
 
-def the_policy(policies: Sequence[HubPolicy], name: str, default: str) -> HubPolicy:
-    """The policy with a name, in any case. Of a connection string it is that string's, where no other is named.
+def policy_named(policies: Sequence[HubPolicy], name: str, default: str) -> HubPolicy:
+    """The policy with this name, in any case; the one of a connection string, where no other is named.
 
-    Raises BadValue.
+    policies: of one hub.  name: as typed, else `default`.  Raises BadValue when there is none.
     """
     found = next((each for each in policies if each.name.lower() == name.lower()), None)
     if found is not None:
@@ -157,15 +160,12 @@ def the_policy(policies: Sequence[HubPolicy], name: str, default: str) -> HubPol
         return policies[0]  # nobody named one
     known = ", ".join(each.name for each in policies) or "none"
     source = policies[0].source if policies else "the hub"
-    raise BadValue(f"--policy-name {name}: {source} has no such policy, but {known}.")
+    raise BadValue(f"--policy-name {name}: {source} has no such policy; it has: {known}.")
 
 
 def _of_local_hub(hub: running_hubs.RunningHub, typed: str) -> list[HubPolicy]:
-    target = hub.target_as(typed)
-    return [
-        HubPolicy(target=target, name=name, source="a local hub", primary=key)
-        for name, key in hub.policy_keys().items()
-    ]  # fmt: skip
+    target, keys = hub.target_as(typed), hub.policy_keys()
+    return [HubPolicy(target=target, name=name, source="a local hub", primary=key) for name, key in keys.items()]
 
 
 def _trimmed(text: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The hub arguments -> HubTarget and credential -> HubClient.
 
-What was typed wins over the environment, and that over what az is configured to. Two that name different hubs are an
-error. A name on this machine is never asked of Azure.
+What was typed wins over the environment, and the environment over az's configuration. Naming two different hubs is an
+error. The name of a local hub is never looked up in Azure.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.required_rights import ALL, needed_rights
+from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -38,7 +38,7 @@ HOW_TO_NAME_A_HUB = (
 
 
 class HubArguments(NamedTuple):
-    """What was typed about the hub; None where nothing was."""
+    """The hub arguments as typed; None for those that were not given."""
 
     hub: str | None
     login: str | None
@@ -46,17 +46,17 @@ class HubArguments(NamedTuple):
     auth: str | None
 
 
-class Surroundings(NamedTuple):
-    """What else says which hub is meant and how to get in."""
+class ResolveContext(NamedTuple):
+    """What else decides which hub is used and how to sign in."""
 
     from_environment: str | None  # a connection string
     configured_auth: str | None  # from az's configuration; not checked
-    azure: "Callable[[], AzLogin]"  # asked for when it is needed: other commands start without it
-    needed: frozenset[str] = ALL  # rights that a policy must have, where one is chosen
+    azure: "Callable[[], AzLogin]"  # called only when it is needed: it loads slowly
+    needed: Rights = ALL_RIGHTS  # rights that a policy must have, where one is chosen
 
 
 class ChosenHub(NamedTuple):
-    """Where to go, with what, and whether a person typed it."""
+    """The hub to use, the credential for it, and whether the hub was typed."""
 
     target: HubTarget
     credential: "ServiceCredential"
@@ -64,44 +64,40 @@ class ChosenHub(NamedTuple):
     tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
 
 
-def open_client(
-    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
-) -> HubClient:
-    """Take the hub arguments out of `command_args` and give the client that they mean.
+def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
+    """Take the hub arguments out of `command_args` and open a client of the hub that they name.
 
-    changes: the command changes something on the hub; then a hub that was not typed is named on stderr.
-    needed: rights that a policy must have, where one is chosen; None: those that the command has in the table.
+    changes: whether the command changes something on the hub; if so, a hub that was not typed is named on stderr.
+    needed: rights that a policy must have, where one is chosen.
     Raises UserError when no hub or two hubs were given, HubAnswer when Azure knows no such hub, and az's own errors
-    where its login is asked.
+    when its login is used.
     """
     return client_of(hub_of(cli_ctx, command_args, changes=changes, needed=needed))
 
 
-def hub_of(
-    cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: frozenset[str] | None = None
-) -> ChosenHub:
-    """The same without its client, which `client_of` gives."""
+def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> ChosenHub:
+    """The hub without its client; arguments and errors as for `open_client`."""
     typed = HubArguments(
-        hub=_text(command_args.pop("hub", None)),
-        login=_text(command_args.pop("hub_login", None)),
-        group=_text(command_args.pop("hub_group", None)),
-        auth=command_args.pop("hub_auth", None),
+        hub=_text(command_args.pop("our_hub_name", None)),
+        login=_text(command_args.pop("our_login", None)),
+        group=_text(command_args.pop("resource_group", None)),
+        auth=command_args.pop("auth_type", None),
     )
-    around = Surroundings(
+    context = ResolveContext(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
-        needed=needed_rights(cli_ctx.data.get("command") or "") if needed is None else needed,
+        needed=needed,
     )
-    chosen = choose_hub(typed, around)
+    chosen = choose_hub(typed, context)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return chosen
 
 
 def client_of(chosen: ChosenHub) -> HubClient:
-    """The client of a hub that was decided on."""
-    return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_say_waiting)
+    """A client of the chosen hub."""
+    return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_warn_waiting)
 
 
 def _az_login(cli_ctx: Any) -> "AzLogin":
@@ -110,10 +106,11 @@ def _az_login(cli_ctx: Any) -> "AzLogin":
     return az_login(cli_ctx)
 
 
-def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
-    """Decide which hub is meant, and how to get in.
+def choose_hub(typed: HubArguments, context: ResolveContext) -> ChosenHub:
+    """Decide which hub to use, and with which credential.
 
-    Raises MissingChoice, ConflictingChoice, BadValue or NotFound, each naming the option; what Azure's look-up raises.
+    Raises MissingChoice, ConflictingChoice, BadValue or NotFound, each naming the option, and what Azure's look-up
+    raises.
     """
     for option, value in (("--login", typed.login), ("--hub-name", typed.hub), ("--resource-group", typed.group)):
         if value == "":
@@ -126,11 +123,11 @@ def choose_hub(typed: HubArguments, around: Surroundings) -> ChosenHub:
             )
         return _from_login(typed.login, typed.hub, "--login")
     if typed.hub is not None:
-        return _from_name(typed.hub, typed, around)
-    if around.from_environment and around.from_environment.strip():
-        chosen = _from_login(around.from_environment, None, ENVIRONMENT_VARIABLE)
-        if typed.auth == "login":  # its host is meant; the key in it was not asked for
-            chosen = _from_name(chosen.target.authority, typed, around)
+        return _from_name(typed.hub, typed, context)
+    if context.from_environment and context.from_environment.strip():
+        chosen = _from_login(context.from_environment, None, ENVIRONMENT_VARIABLE)
+        if typed.auth == "login":  # use its host, not the key in it
+            chosen = _from_name(chosen.target.authority, typed, context)
         return chosen._replace(was_typed=False)
     raise MissingChoice("No hub is named.", hint=HOW_TO_NAME_A_HUB)
 
@@ -144,44 +141,44 @@ def _from_login(text: str, hub: str | None, source: str) -> ChosenHub:
     return ChosenHub(target=_target(login), credential=login.credential())
 
 
-def _from_name(hub: str, typed: HubArguments, around: Surroundings) -> ChosenHub:
+def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> ChosenHub:
     host, port = running_hubs.split_port(hub)
     if is_loopback(host):
-        # az may be configured to sign in with Entra; that is meant for hubs that know it.
+        # az may be configured to sign in with Entra; a local hub ignores that, unless it was typed.
         if typed.auth == "login":
             raise BadValue(
-                f"--auth-type login: {hub} is a local hub, which knows no Microsoft Entra.",
-                hint="Leave --auth-type out: its key is found by itself.",
+                f"--auth-type login: {hub} is a local hub, which does not support Microsoft Entra.",
+                hint="Leave --auth-type out: its key is found automatically.",
             )
         running = running_hubs.pick(https_port=port, host=host)
         key = parse_connection_string(running.connection_string).sas_key()
         return ChosenHub(target=running.target_as(host), credential=key)
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
-    if typed.auth != "login" and around.from_environment and around.from_environment.strip():
-        login = _service_login(around.from_environment, ENVIRONMENT_VARIABLE)
+    if typed.auth != "login" and context.from_environment and context.from_environment.strip():
+        login = _service_login(context.from_environment, ENVIRONMENT_VARIABLE)
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
-    if (typed.auth or _checked(around.configured_auth)) == "login":
-        azure = around.azure()
+    if (typed.auth or _checked(context.configured_auth)) == "login":
+        azure = context.azure()
         if azure.is_hub_of_cloud(host):
             target = HubTarget.named(host, https_port)
         else:
-            # A token opens all hubs of the user: it goes only to a name that cannot be but a hub's, or that Azure gave.
+            # A token opens all hubs of the user: send it only to a name that is certainly a hub's, or that Azure gave.
             target = azure.resource_manager().find(host, typed.group).target(https_port)
         return ChosenHub(target=target, credential=azure.entra())
-    manager = around.azure().resource_manager()
+    manager = context.azure().resource_manager()
     found = manager.find(host, typed.group)
     return ChosenHub(
         target=found.target(https_port),
-        credential=manager.key(found, around.needed),
+        credential=manager.key(found, context.needed),
         tier=found.tier,
     )
 
 
 def _configured_auth(cli_ctx: Any) -> str | None:
-    """What `az configure --defaults` says; az itself does not look where options are no arguments of the handler."""
+    """The value of `az configure --defaults`; az applies those to arguments of handlers only, which this is not."""
     from azure.cli.core.util import ScopedConfig
 
     with ScopedConfig(cli_ctx.config, use_local_config=True):
@@ -210,24 +207,24 @@ def _service_login(text: str, source: str) -> ConnectionString:
 
 
 def _target(login: ConnectionString) -> HubTarget:
-    """The target of a connection string; a running local hub's ports and CA come from its state file."""
+    """The target of a connection string; for a running local hub with the ports and the CA in its state file."""
     local = running_hubs.local_login(login.host, login.https_port) if is_loopback(login.host) else None
     return local.target(login.host) if local else HubTarget.named(login.host, login.https_port)
 
 
 def same_hub(name: str, login: ConnectionString) -> bool:
-    """Whether a name that was typed, with or without a port, is that of a connection string's hub."""
+    """Whether a typed name, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
     return is_name_of(host, login.host) and port in (None, login.https_port)
 
 
 def _text(value: str | None) -> str | None:
-    """An option that was given but empty is an error later on, not "not given": keep it, trimmed."""
+    """Trimmed, but not dropped when empty: an empty option is refused later, not taken for one that was not given."""
     return None if value is None else value.strip()
 
 
-def _say_waiting(reason: str, pause_s: float, remaining_s: float) -> None:
-    from azext_iotjobs.cli.output.status_line import LiveLine  # here: few commands ever wait
+def _warn_waiting(reason: str, pause_s: float, remaining_s: float) -> None:
+    from azext_iotjobs.cli.output.status_line import StatusLine  # here: few commands ever wait
 
-    LiveLine.clear_any()
+    StatusLine.clear_any()
     logger.warning("%s Waiting %.0f s; giving up in %.0f s.", reason, pause_s, remaining_s)

@@ -1,9 +1,9 @@
-"""Which local hubs run: the state files that each one writes at its start and removes at its end.
+"""The local hubs that run, as found by the state files that each one writes at its start and removes at its end.
 
-A hub that was killed leaves its file behind, so a file counts only while its process is there and something listens on
-its port. Nothing here ever signals a process: an id may belong to somebody else by now.
+A hub that was killed leaves its file behind, so a file counts only while its process exists and something listens on
+its port. Nothing here ever signals a process: its id may belong to another one by now.
 
-A hub is selected by its address and its port, which together are its own; "localhost" alone means the only one.
+A hub is selected by its address and its port, which no other hub has; "localhost" alone stands for the only one.
 """
 
 import json
@@ -39,12 +39,12 @@ class RunningHub(NamedTuple):
 
     @property
     def selector(self) -> str:
-        """What `-n` takes to mean this hub and no other, whichever else run."""
+        """The value of `-n` that names this hub and no other."""
         return f"{'localhost' if self.bind == DEFAULT_BIND else self.bind}:{self.https_port}"
 
     @property
     def has_ended(self) -> bool:
-        """Whether its process is gone for certain; its id may belong to another one by now."""
+        """Whether its process is certainly gone; False where that is unknown."""
         return _is_gone(self.document.get("pid"))
 
     @property
@@ -61,7 +61,7 @@ class RunningHub(NamedTuple):
         return str(self.document["connectionString"])
 
     def policy_keys(self) -> dict[str, str]:
-        """The keys of its shared access policies by name, as it keeps them in its data folder.
+        """The keys of its shared access policies by name, read from its data folder.
 
         Raises BadValue when they cannot be read: the hub belongs to another user, or its folder is gone.
         """
@@ -73,7 +73,7 @@ class RunningHub(NamedTuple):
             raise BadValue(f"The policies of the local hub at {self.host_name} cannot be read from {path}.") from err
 
     def target(self, host: str) -> HubTarget:
-        """The way to it under `host`, one of its names."""
+        """Its target under `host`, one of its names."""
         return HubTarget.named(host, self.https_port, str(self.document["caCertificatePath"]))._replace(
             mqtt_port=int(self.document["mqttPort"]),
             is_local=True,
@@ -81,11 +81,11 @@ class RunningHub(NamedTuple):
         )
 
     def target_as(self, typed: str) -> HubTarget:
-        """The way to it for who typed `typed`: under that name where it is one of three, else under its own."""
+        """Its target for the name that was typed: under a name below `localhost` as typed, else under its own name."""
         return self.target(typed if is_below_localhost(typed) else split_port(self.host_name)[0])
 
     def _names(self, host: str) -> HostNames:
-        """`host`, and the names below `localhost` that it has too, unless it listens where they do not lead."""
+        """`host`, and its names below `localhost`, which a hub has that listens at the default address."""
         device, service = (self.document.get(member) for member in ("deviceHostName", "serviceHostName"))
         return HostNames(host, *(None if name is None else split_port(str(name))[0] for name in (device, service)))
 
@@ -96,15 +96,15 @@ def state_folder() -> Path:
 
 
 def running_hubs() -> list[RunningHub]:
-    """Every local hub of this user that answers now, in the order of its state file's name."""
+    """Every local hub of this user that accepts connections now, ordered by the name of its state file."""
     found = (_read(path) for path in sorted(state_folder().glob("*.json")))
     return [hub for hub in found if hub is not None and not hub.has_ended and _listens(hub)]
 
 
 def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHub:
-    """The running hub that `host` and `https_port` name.
+    """The running hub with this host and port.
 
-    host: "localhost" or a loopback address; "localhost" alone, or None, stands for whichever runs.
+    host: "localhost" or a loopback address; "localhost" without a port, or None, stands for the only one that runs.
     Raises NotFound when none fits, ConflictingChoice when several do.
     """
     hubs = running_hubs()
@@ -124,16 +124,16 @@ def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHu
 
 
 def pick_typed(name: str | None, https_port: int | None) -> RunningHub:
-    """The running hub that a local-hub command means.
+    """The running hub that the options of a local-hub command select.
 
-    name: what -n was given, localhost or an address, each with a port or without; None for nothing.
-    https_port: what --https-port was given.
+    name: of -n, localhost or an address, each with or without a port; None when it was not given.
+    https_port: of --https-port.
     Raises BadValue, ConflictingChoice, NotFound.
     """
     host, port = (None, None) if name is None else split_port(name.strip())
     if host is not None and not is_loopback(host):
         raise BadValue(
-            f"--hub-name {name}: this names no local hub.",
+            f"--hub-name {name}: this is not the name of a local hub.",
             hint="Give localhost[:PORT] or its address, 127.0.0.N[:PORT].",
         )
     if port is not None and https_port not in (None, port):
@@ -144,7 +144,7 @@ def pick_typed(name: str | None, https_port: int | None) -> RunningHub:
 
 
 def local_login(host: str, https_port: int) -> RunningHub | None:
-    """The running hub that answers at a connection string's host and port; None when it is no local hub of ours."""
+    """The running hub at a connection string's host and port; None when no local hub runs there."""
     hubs = (hub for hub in running_hubs() if _answers_at(hub, host) and hub.https_port == https_port)
     return next(hubs, None)
 
@@ -157,7 +157,7 @@ def split_port(text: str) -> tuple[str, int | None]:
     if looks_like_connection_string(text):
         raise BadValue(
             "--hub-name takes the name of a hub; a connection string was given.",
-            hint="Give a name such as my-hub or localhost:8443; a connection string goes behind --login.",
+            hint="Give a name such as my-hub or localhost:8443; give a connection string with --login.",
         )
     host, colon, port = text.rpartition(":")
     if not colon or host.endswith(":") or text.endswith("]"):  # no port, or the colons of an IPv6 address
@@ -168,9 +168,9 @@ def split_port(text: str) -> tuple[str, int | None]:
 
 
 def _fits(hub: RunningHub, host: str | None, https_port: int | None) -> bool:
-    """Whether `host` may mean this hub: plain "localhost" means whichever runs."""
-    is_any = host is None or host.lower() == "localhost"
-    return (is_any or _answers_at(hub, host)) and https_port in (None, hub.https_port)
+    """Whether `host` may stand for this hub: plain "localhost" stands for any."""
+    is_any = host is None or host.lower() == "localhost" or _answers_at(hub, host)
+    return is_any and https_port in (None, hub.https_port)
 
 
 def _answers_at(hub: RunningHub, host: str) -> bool:
@@ -180,16 +180,16 @@ def _answers_at(hub: RunningHub, host: str) -> bool:
 
 def _none_message(hubs: list[RunningHub], host: str | None, https_port: int | None) -> str:
     host = host or "localhost"
-    asked = host if https_port is None else f"{host}:{https_port}"
+    selector = host if https_port is None else f"{host}:{https_port}"
     running = ", ".join(hub.selector for hub in hubs) or "none"
-    return f"No local hub is running at {asked}. Running now: {running}."
+    return f"No local hub is running at {selector}. Running now: {running}."
 
 
 def _read(path: Path) -> RunningHub | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         hub = RunningHub(document=document, state_file=path)
-        # Touch what everyone reads: a file cut short by a full disk is no running hub.
+        # Read what is used later: a file that a full disk cut short is not a running hub.
         _ = (hub.bind, hub.host_name, hub.connection_string, hub.target(hub.bind))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -205,7 +205,7 @@ def _listens(hub: RunningHub) -> bool:
 
 
 def _is_gone(pid: object) -> bool:
-    """Whether a hub's process is gone for certain: there is none of that id, or it is another program's."""
+    """Whether a hub's process is certainly gone: no process has its id, or another program has it."""
     if os.name == "nt" or not isinstance(pid, int) or pid <= 0:
         return False
     try:

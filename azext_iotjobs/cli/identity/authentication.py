@@ -1,10 +1,9 @@
-"""How devices and modules sign in: what was typed about it -> values, and the connection string that they are given."""
+"""How devices and modules sign in: the options for it -> the registration's `authentication`, or a new identity."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from azext_iotjobs.cli.identity.unreadable import say_if_unreadable
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.clients.identity_codec import render_sign_in
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
@@ -20,51 +19,68 @@ SIGN_IN = {
 }
 DEFAULT_VALID_DAYS = 365
 MOST_VALID_DAYS = 365 * 100
-TO_BE_MADE = "0" * 40  # stands for a thumbprint until all else is known to fit
+DEFAULT_METHOD = "shared_private_key"
+PLACEHOLDER = "0" * 40  # for the thumbprint of a certificate that is made once everything else is checked
+
+Pair = tuple[str | None, str | None]  # primary and secondary
 
 
-def connection_string(host: str, identity: Identity, which_key: str) -> dict[str, str]:
-    """The connection string with which a device or module signs in, as a command's result; said when none can read it.
+class AuthenticationOptions(NamedTuple):
+    """How a device or module signs in, as typed."""
 
-    which_key: primary or secondary.  Raises BadValue when it has no such key.
+    our_auth_method: str | None = None
+    our_primary_key: str | None = None
+    our_secondary_key: str | None = None
+    our_primary_thumbprint: str | None = None
+    our_secondary_thumbprint: str | None = None
+
+    @property
+    def keys(self) -> Pair:
+        """Primary and secondary key."""
+        return self.our_primary_key, self.our_secondary_key
+
+    @property
+    def thumbprints(self) -> Pair:
+        """Primary and secondary thumbprint."""
+        return self.our_primary_thumbprint, self.our_secondary_thumbprint
+
+    @property
+    def is_change(self) -> bool:
+        """Whether there is anything to change."""
+        return self.our_auth_method is not None or any(self.keys) or any(self.thumbprints)
+
+    def new_identity(
+        self, device_id: str, module_id: str | None = None, *, certificate: "NewCertificate | None" = None, **more: Any
+    ) -> NewIdentity:
+        """A device or module to register, which signs in like this.
+
+        certificate: that is made for it.  more: other members of a NewIdentity.  Raises UserError.
+        """
+        return NewIdentity(
+            device_id=device_id,
+            module_id=module_id,
+            sign_in=SIGN_IN[self.our_auth_method or DEFAULT_METHOD],
+            primary_key=self.our_primary_key,
+            secondary_key=self.our_secondary_key,
+            primary_thumbprint=self.our_primary_thumbprint if certificate is None else PLACEHOLDER,
+            secondary_thumbprint=self.our_secondary_thumbprint,
+            **more,
+        )
+
+
+def changed_authentication(now: Identity, typed: AuthenticationOptions) -> dict[str, Any]:
+    """The `authentication` member of a registration with what was typed changed.
+
+    now: the registration as it is; the half of a pair that was not typed stays as it is there.
+    Raises ConflictingChoice for a key or thumbprint of another method, MissingChoice for half a pair that needs both;
+    BadValue.
     """
-    # Without a port: devices dial fixed ports, and their SDKs refuse a HostName that has one.
-    start = f"HostName={host};DeviceId={identity.device_id}"
-    if identity.module_id is not None:
-        start += f";ModuleId={identity.module_id}"
-    if identity.sign_in in (SignIn.THUMBPRINT.value, SignIn.CA.value):
-        text = f"{start};x509=true"
-    else:
-        text = f"{start};SharedAccessKey={key_of(identity, which_key)}"
-    say_if_unreadable(text, {"DeviceId": identity.device_id, "ModuleId": identity.module_id})
-    return {"connectionString": text}
-
-
-def key_of(identity: Identity, which_key: str) -> str:
-    """One of the keys of a device or module. Raises BadValue when it has none."""
-    key = identity.primary_key if which_key == "primary" else identity.secondary_key
-    if key is None:
-        raise BadValue(f"The {identity.address} has no {which_key} key: it signs in by {identity.sign_in}.")
-    return key
-
-
-def changed_sign_in(
-    now: Identity,
-    sign_in: str | None,
-    keys: tuple[str | None, str | None],
-    thumbprints: tuple[str | None, str | None],
-) -> dict[str, Any]:
-    """The `authentication` member with what was named changed; the half of a pair that was not named stays."""
     known = {each.value: each for each in SignIn}
-    kind = SIGN_IN[sign_in] if sign_in else known.get(now.sign_in)
+    kind = SIGN_IN[typed.our_auth_method] if typed.our_auth_method else known.get(now.sign_in)
     if kind is None:
         raise BadValue(f"Device {now.device_id} signs in by {now.sign_in}.", hint="Give --auth-method too.")
-    if any(keys) and kind is not SignIn.SAS:
-        raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
-    if any(thumbprints) and kind is not SignIn.THUMBPRINT:
-        raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
-    if sign_in is not None:
-        _check_whole(kind, keys, thumbprints)
+    _check_fits(kind, typed)
+    keys, thumbprints = typed.keys, typed.thumbprints
     if kind is SignIn.SAS:
         keys = (keys[0] or now.primary_key, keys[1] or now.secondary_key)
         check_keys(*keys)
@@ -79,29 +95,37 @@ def changed_sign_in(
     return render_sign_in(kind, keys=keys, thumbprints=thumbprints)
 
 
-def _check_whole(
-    kind: SignIn, keys: tuple[str | None, str | None], thumbprints: tuple[str | None, str | None]
-) -> None:  # fmt: skip
-    """Raise MissingChoice unless what --auth-method begins anew is given whole: half of it may be half of the old."""
+def _check_fits(kind: SignIn, typed: AuthenticationOptions) -> None:
+    if any(typed.keys) and kind is not SignIn.SAS:
+        raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
+    if any(typed.thumbprints) and kind is not SignIn.THUMBPRINT:
+        raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+    if typed.our_auth_method is None:
+        return
+    # A method that is typed starts afresh: with half of a pair, the other half would be that of the old method.
     if kind is SignIn.SAS:
-        check_keys(*keys)
-    if kind is SignIn.THUMBPRINT and not any(thumbprints):
+        check_keys(*typed.keys)
+    if kind is SignIn.THUMBPRINT and not any(typed.thumbprints):
         raise MissingChoice(
             "--auth-method x509_thumbprint needs --primary-thumbprint.",
             hint="Leave --auth-method out to keep what the device has.",
         )
 
 
-class CertificateToMake(NamedTuple):
-    """A self-signed certificate that is asked for. It is made last: a refusal leaves no file behind."""
+class NewCertificate(NamedTuple):
+    """A self-signed certificate to make. It is made last: a refusal leaves no file behind."""
 
-    name: str  # the device's id, or device/module: its common name; made fit, the start of its files' names
-    days: int
+    name: str  # the device's id, or device/module: its common name, and the start of its files' names
+    days: int  # that it is valid, 1 to MOST_VALID_DAYS
     folder: Path
 
     def create(self, client: "HubClient", new: NewIdentity) -> Identity:
-        """Register what signs in with it. Raises HubAnswer, and BadValue for files that are there or cannot be made."""
-        from azext_iotjobs.cli.identity.self_signed import write_self_signed
+        """Make the certificate, and register an identity that signs in with it.
+
+        new: its primary thumbprint is replaced.
+        Raises HubAnswer, and BadValue for files that exist or cannot be written.
+        """
+        from azext_iotjobs.cli.identity.self_signed import write_self_signed  # here: `cryptography` loads slowly
 
         files = write_self_signed(self.name, self.days, self.folder)
         try:
@@ -111,24 +135,41 @@ class CertificateToMake(NamedTuple):
             raise
 
 
-def certificate_to_make(
-    name: str, sign_in: str, thumbprint: str | None, valid_days: int | None, folder: str | None
-) -> CertificateToMake | None:
-    """The certificate that --valid-days and --output-dir ask for; None without them. Raises UserError."""
-    if valid_days is None and folder is None:
-        return None
-    if sign_in != "x509_thumbprint" or thumbprint is not None:
-        raise ConflictingChoice(
-            "--valid-days and --output-dir make a certificate: they go with --auth-method x509_thumbprint, without "
-            "--primary-thumbprint."
-        )
-    if folder is None:
-        raise MissingChoice(
-            "--valid-days makes a certificate, but there is no folder to keep it in.", hint="Give --output-dir."
-        )
-    if not Path(folder).is_dir():
-        raise BadValue(f"--output-dir {folder}: there is no such folder.")
-    days = at_least(DEFAULT_VALID_DAYS if valid_days is None else valid_days, 1, "--valid-days")
-    if days > MOST_VALID_DAYS:
-        raise BadValue(f"--valid-days {days}: give at most {MOST_VALID_DAYS}.")
-    return CertificateToMake(name, days, Path(folder))
+class CertificateOptions(NamedTuple):
+    """A self-signed certificate to make, as typed."""
+
+    our_valid_days: int | None = None
+    our_output_dir: str | None = None
+
+    def new_certificate(self, name: str, typed: AuthenticationOptions) -> NewCertificate | None:
+        """The certificate to make; None when none is wanted.
+
+        name: of the device or module.  typed: how it signs in.
+        Raises UserError when the options do not fit together, or the folder does not exist.
+        """
+        days, folder = self
+        if days is None and folder is None:
+            return None
+        if typed.our_auth_method != "x509_thumbprint" or typed.our_primary_thumbprint is not None:
+            raise ConflictingChoice(
+                "--valid-days and --output-dir make a certificate: they go with --auth-method x509_thumbprint, without "
+                "--primary-thumbprint."
+            )
+        if folder is None:
+            raise MissingChoice(
+                "--valid-days makes a certificate, which needs a folder to be written to.", hint="Give --output-dir."
+            )
+        if not Path(folder).is_dir():
+            raise BadValue(f"--output-dir {folder}: there is no such folder.")
+        days = at_least(DEFAULT_VALID_DAYS if days is None else days, 1, "--valid-days")
+        if days > MOST_VALID_DAYS:
+            raise BadValue(f"--valid-days {days}: give at most {MOST_VALID_DAYS}.")
+        return NewCertificate(name, days, Path(folder))
+
+
+def create_identity(client: "HubClient", new: NewIdentity, certificate: NewCertificate | None) -> Identity:
+    """Register a device or module, and make its certificate.
+
+    certificate: to make; None: none.  Raises HubAnswer, BadValue.
+    """
+    return client.identities.create(new) if certificate is None else certificate.create(client, new)

@@ -2,93 +2,84 @@
 
 from typing import Any
 
-from azext_iotjobs.cli.identity.authentication import SIGN_IN, TO_BE_MADE, certificate_to_make, connection_string
-from azext_iotjobs.cli.identity.host_name_type import AUTO, device_host_for
-from azext_iotjobs.cli.input.generic_update import Edit, apply_edits, check_edits
+from azext_iotjobs.cli.identity.authentication import (
+    AuthenticationOptions,
+    CertificateOptions,
+    create_identity,
+)
+from azext_iotjobs.cli.identity.connection_strings import AUTO, connection_string, device_host_for
+from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import MissingChoice
-from azext_iotjobs.model.identity import Identity, NewIdentity
+from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.operations.identity.modules import on_device
 
 
+@takes_option_groups
 def create(
     client: HubClient,
-    device: str,
-    module: str,
-    sign_in: str = "shared_private_key",
-    first_key: str | None = None,
-    second_key: str | None = None,
-    first_thumbprint: str | None = None,
-    second_thumbprint: str | None = None,
-    valid_for_days: int | None = None,
-    certificate_dir: str | None = None,
+    our_device_id: str,
+    our_module_id: str,
+    *,
+    authentication: AuthenticationOptions,
+    certificate: CertificateOptions,
 ) -> dict[str, Any]:
     """Register a module."""
-    name = f"{device}/{module}"
-    certificate = certificate_to_make(name, sign_in, first_thumbprint, valid_for_days, certificate_dir)
-    new = NewIdentity(
-        device_id=device,
-        module_id=module,
-        sign_in=SIGN_IN[sign_in],
-        primary_key=first_key,
-        secondary_key=second_key,
-        primary_thumbprint=TO_BE_MADE if certificate else first_thumbprint,
-        secondary_thumbprint=second_thumbprint,
-    )
-    return on_device(
-        client,
-        device,
-        lambda: certificate.create(client, new) if certificate else client.identities.create(new),
-    ).document
+    own_certificate = certificate.new_certificate(f"{our_device_id}/{our_module_id}", authentication)
+    new = authentication.new_identity(our_device_id, our_module_id, certificate=own_certificate)
+    return on_device(client, our_device_id, lambda: create_identity(client, new, own_certificate)).document
 
 
-def show(client: HubClient, device: str, module: str) -> dict[str, Any]:
+def show(client: HubClient, our_device_id: str, our_module_id: str) -> dict[str, Any]:
     """Show a module's registration."""
-    return _get(client, device, module).document
+    return _get(client, our_device_id, our_module_id).document
 
 
-def list_modules(client: HubClient, device: str, limit: int = 1000) -> list[dict[str, Any]]:
+def list_modules(client: HubClient, our_device_id: str, our_top: int = 1000) -> list[dict[str, Any]]:
     """List a device's modules."""
-    if limit != -1:
-        at_least(limit, 1, "--top")
-    found = [each.document for each in on_device(client, device, lambda: client.identities.modules(device))]
-    return found if limit == -1 else found[:limit]
+    if our_top != -1:
+        at_least(our_top, 1, "--top")
+    modules = on_device(client, our_device_id, lambda: client.identities.modules(our_device_id))
+    documents = [each.document for each in modules]
+    return documents if our_top == -1 else documents[:our_top]
 
 
+@takes_option_groups
 def update(
-    client: HubClient,
-    device: str,
-    module: str,
-    if_match: str | None = None,
-    set_edits: list[Edit] | None = None,
-    add_edits: list[Edit] | None = None,
-    remove_edits: list[Edit] | None = None,
-    as_string: bool = False,
+    client: HubClient, our_device_id: str, our_module_id: str, our_etag: str | None = None, *, edits: EditOptions
 ) -> dict[str, Any]:
-    """Change a module's registration: read it, change what was named, write it whole."""
-    edits = {"set": set_edits, "add": add_edits, "remove": remove_edits}
-    if not any(edits.values()):
+    """Change a module's registration: read it, change what was typed, write it whole."""
+    if not edits.is_typed:
         raise MissingChoice("Nothing to update.", hint="Give --set, --add or --remove, for example --set managedBy=me.")
-    check_edits(edits, keep_text=as_string)
-    now = _get(client, device, module)
-    record = apply_edits(now.document, edits, keep_text=as_string)
-    # Without an etag of the user's, the one that was just read: what someone else changed meanwhile is not overwritten.
-    return client.identities.replace(device, record, etag=if_match or now.etag, module_id=module).document
+    check_edits(edits)
+    now = _get(client, our_device_id, our_module_id)
+    record = apply_edits(now.document, edits)
+    # Without an etag that was typed, that of the record just read: a change made meanwhile is not overwritten.
+    etag = our_etag or now.etag
+    return client.identities.replace(our_device_id, record, etag=etag, module_id=our_module_id).document
 
 
-def delete(client: HubClient, device: str, module: str, if_match: str | None = None) -> None:
+def delete(client: HubClient, our_device_id: str, our_module_id: str, our_etag: str | None = None) -> None:
     """Remove a module and its twin."""
-    on_device(client, device, lambda: client.identities.delete(device, etag=if_match or "*", module_id=module))
+    etag = our_etag or "*"
+    on_device(
+        client, our_device_id, lambda: client.identities.delete(our_device_id, etag=etag, module_id=our_module_id)
+    )
 
 
 def show_connection_string(
-    client: HubClient, device: str, module: str, which_key: str = "primary", host_kind: str = AUTO
+    client: HubClient,
+    our_device_id: str,
+    our_module_id: str,
+    our_key_type: str = "primary",
+    our_hostname_type: str = AUTO,
 ) -> dict[str, str]:
     """Show the connection string with which a module signs in."""
-    host = device_host_for(client.target, host_kind)
-    return connection_string(host, _get(client, device, module), which_key)
+    host = device_host_for(client.target, our_hostname_type)
+    return connection_string(host, _get(client, our_device_id, our_module_id), our_key_type)
 
 
-def _get(client: HubClient, device: str, module: str) -> Identity:
-    return on_device(client, device, lambda: client.identities.get(device, module))
+def _get(client: HubClient, device_id: str, module_id: str) -> Identity:
+    return on_device(client, device_id, lambda: client.identities.get(device_id, module_id))

@@ -1,144 +1,213 @@
-"""Options of identities and twins, of devices and modules."""
+"""Options of identities of devices and modules, and of connection strings and tokens."""
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
+from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
 from azext_iotjobs.cli.input.shared_params import (
-    JSON_FORMS,
-    Context,
-    Options,
-    auth_type,
-    checked,
-    device,
+    AUTH_TYPE,
+    DEVICE,
+    EDITS,
+    HOST_KIND,
+    HUB,
+    IF_MATCH,
+    MODULE,
+    REQUIRED_HUB,
+    WHICH_KEY,
     edge,
-    edits,
-    host_kind,
-    hub,
-    if_match,
-    module,
-    required_hub,
     top,
-    which_key,
 )
 
 SIGN_IN_METHODS = ("shared_private_key", "x509_thumbprint", "x509_ca")
 
 
-def _sign_in(c: Context) -> None:
-    c.argument("sign_in", options_list=["--auth-method", "--am"], arg_type=get_enum_type(SIGN_IN_METHODS),
-               help="How it signs in.")  # fmt: skip
-    c.argument("first_key", options_list=["--primary-key", "--pk"], help="Primary key, base64 of 16 to 64 bytes.")
-    c.argument("second_key", options_list=["--secondary-key", "--sk"], help="Secondary key, base64 of 16 to 64 bytes.")
-    c.argument("first_thumbprint", options_list=["--primary-thumbprint", "--ptp"],
-               help="Primary certificate thumbprint, hexadecimal.")  # fmt: skip
-    c.argument("second_thumbprint", options_list=["--secondary-thumbprint", "--stp"],
-               help="Secondary certificate thumbprint, hexadecimal.")  # fmt: skip
+def authentication(default: str | None) -> Group:
+    """How a device or module signs in; `default` is that of --auth-method."""
+    methods = get_enum_type(SIGN_IN_METHODS)
+    return (
+        extra("our_auth_method", "--auth-method --am", "How it signs in.", arg_type=methods, default=default),
+        extra("our_primary_key", "--primary-key --pk", "Primary key, base64 of 16 to 64 bytes."),
+        extra("our_secondary_key", "--secondary-key --sk", "Secondary key, base64 of 16 to 64 bytes."),
+        extra("our_primary_thumbprint", "--primary-thumbprint --ptp", "Primary certificate thumbprint, hexadecimal."),
+        extra(
+            "our_secondary_thumbprint", "--secondary-thumbprint --stp", "Secondary certificate thumbprint, hexadecimal."
+        ),
+    )
 
 
-def _status(c: Context) -> None:
-    c.argument("device_status", options_list=["--status", "--sta"], arg_type=get_enum_type(["enabled", "disabled"]),
-               help="A disabled device cannot connect.")  # fmt: skip
-    c.argument("device_status_reason", options_list=["--status-reason", "--star"], help="Why it has that status.")
+def status(default: str | None) -> Group:
+    """Whether a device may connect; `default` is that of --status."""
+    return (
+        extra(
+            "our_status",
+            "--status --sta",
+            "A disabled device cannot connect.",
+            arg_type=get_enum_type(["enabled", "disabled"]),
+            default=default,
+        ),
+        extra("our_status_reason", "--status-reason --star", "Why it has that status."),
+    )
 
 
-def _own_certificate(c: Context) -> None:
-    c.argument("valid_for_days", options_list=["--valid-days", "--vd"], type=int,
-               help="Make a self-signed certificate that is valid for so many days (default 365) and use its "
-                    "thumbprint.")  # fmt: skip
-    c.argument("certificate_dir", options_list=["--output-dir", "--od"],
-               help="Existing folder for the self-signed certificate and its key.")  # fmt: skip
-
-
-def _scope(c: Context) -> None:
-    c.argument("parent_scope", options_list=["--device-scope"], help="Scope of the parent edge device.")
-
-
-def _renewal(c: Context) -> None:
-    c.argument("renewed_key", options_list=["--key-type", "--kt"],
-               arg_type=get_enum_type(["primary", "secondary", "both", "swap"]),
-               help="Which key is made anew; `swap` lets them change places, for one device or module.")  # fmt: skip
-    c.argument("hides_progress", options_list=["--no-progress"], arg_type=get_three_state_flag(),
-               help="Do not tell how far it is.")  # fmt: skip
-    c.argument("always_zero", options_list=["--exit-zero"], action="store_true",
-               help="End with exit code 0 also when keys were not renewed.")  # fmt: skip
-
-
-def _renewed_devices(c: Context) -> None:
-    c.argument("devices", options_list=["--device-id", "-d"], nargs="+", action="extend",
-               help="Device ids with spaces between them, or '*' (quoted) for all that have keys.",
-               validator=checked("devices", "--device-id", "DEVICE"))  # fmt: skip
-    c.argument("with_modules", options_list=["--include-modules", "--im"], arg_type=get_three_state_flag(),
-               help="Renew the keys of their modules too.")  # fmt: skip
-
-
-def _renewed_modules(c: Context) -> None:
-    c.argument("modules", options_list=["--module-id", "-m"], nargs="+", action="extend",
-               help="Module ids with spaces between them, or '*' (quoted) for all that have keys.",
-               validator=checked("modules", "--module-id", "MODULE"))  # fmt: skip
-
-
-def _parent(c: Context) -> None:
-    c.argument("parent_device", options_list=["--parent-device-id", "--pd"], help="Id of the parent, an edge device.",
-               validator=checked("parent_device", "--parent-device-id", "DEVICE"))  # fmt: skip
-
-
-def _takes_over(c: Context) -> None:
-    c.argument("takes_over", options_list=["--force", "-f"], action="store_true",
-               help="Also where there is another parent, in its place.")  # fmt: skip
-
-
-def _children(c: Context) -> None:
-    c.argument("child_devices", options_list=["--child-list", "--cl"], nargs="+",
-               help="Ids of the children, with spaces between them.",
-               validator=checked("child_devices", "--child-list", "DEVICE"))  # fmt: skip
-
-
-def _all_children(c: Context) -> None:
-    c.argument("all_children", options_list=["--remove-all", "-a"], action="store_true", help="All children.")
-
-
-def _twin_replace(c: Context) -> None:
-    c.argument("twin_json", options_list=["--json", "-j"], nargs="+",
-               help=f"Tags and properties.desired as they are to be, or a whole twin: {JSON_FORMS}.")  # fmt: skip
-
-
-def _twin_update(c: Context) -> None:
-    c.argument("desired_patch", options_list=["--desired"], nargs="+",
-               help=f"Desired properties to merge: {JSON_FORMS}.")  # fmt: skip
-    c.argument("tags_patch", options_list=["--tags"], nargs="+",
-               help=f"Tags to merge: {JSON_FORMS}.")  # fmt: skip
-
-
-OPTIONS: Options = {
-    "iot hub device-identity create": (
-        hub, auth_type, device, _sign_in, _status, _own_certificate, _scope, edge("Make it an IoT Edge device."),
+OWN_CERTIFICATE: Group = (
+    extra(
+        "our_valid_days",
+        "--valid-days --vd",
+        "Make a self-signed certificate that is valid for this many days (default 365), and use its thumbprint.",
+        type=int,
     ),
-    "iot hub device-identity show": (hub, auth_type, device),
-    "iot hub device-identity list": (hub, auth_type, edge("Only IoT Edge devices."), top(1000)),
-    "iot hub device-identity update": (
-        hub, auth_type, device, _sign_in, _status, edge("Whether it is an IoT Edge device."), if_match, edits,
+    extra("our_output_dir", "--output-dir --od", "Existing folder for the self-signed certificate and its key."),
+)
+
+SCOPE: Group = (option("our_device_scope", "--device-scope", "Scope of the parent edge device."),)
+
+
+def renewal(no_progress: bool | None) -> Group:
+    """Which key is renewed, and what is reported; `no_progress` is the default of --no-progress, as in azure-iot."""
+    return (
+        extra(
+            "our_key_type",
+            "--key-type --kt",
+            "Which key to renew; `swap` exchanges the two, for one device or module.",
+            arg_type=get_enum_type(["primary", "secondary", "both", "swap"]),
+            required=True,
+        ),
+        extra(
+            "our_no_progress",
+            "--no-progress",
+            "Do not report progress.",
+            arg_type=get_three_state_flag(),
+            default=no_progress,
+        ),
+        extra("exit_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
+    )
+
+
+RENEWED_DEVICES: Group = (
+    option(
+        "our_device_ids",
+        "--device-id -d",
+        "Device ids with spaces between them, or '*' (quoted) for all that have keys.",
+        nargs="+",
+        action="extend",
+        validator=checked("our_device_ids", "--device-id", "DEVICE"),
     ),
-    "iot hub device-identity delete": (hub, auth_type, device, if_match),
-    "iot hub device-identity renew-key": (required_hub, auth_type, _renewed_devices, _renewal, if_match),
-    "iot hub device-identity connection-string show": (hub, auth_type, device, which_key, host_kind),
-    "iot hub device-identity parent show": (hub, auth_type, device),
-    "iot hub device-identity parent set": (hub, auth_type, device, _parent, _takes_over),
-    "iot hub device-identity children add": (hub, auth_type, device, _children, _takes_over),
-    "iot hub device-identity children list": (hub, auth_type, device),
-    "iot hub device-identity children remove": (hub, auth_type, device, _children, _all_children),
-    "iot hub device-twin show": (hub, auth_type, device),
-    "iot hub device-twin update": (hub, auth_type, device, _twin_update, if_match, edits),
-    "iot hub device-twin replace": (hub, auth_type, device, _twin_replace, if_match),
-    "iot hub device-twin list": (hub, auth_type, edge("Only IoT Edge devices."), top(1000)),
-    "iot hub module-identity create": (hub, auth_type, device, module, _sign_in, _own_certificate),
-    "iot hub module-identity show": (hub, auth_type, device, module),
-    "iot hub module-identity list": (hub, auth_type, device, top(1000)),
-    "iot hub module-identity update": (hub, auth_type, device, module, if_match, edits),
-    "iot hub module-identity delete": (hub, auth_type, device, module, if_match),
-    "iot hub module-identity renew-key": (required_hub, auth_type, device, _renewed_modules, _renewal, if_match),
-    "iot hub module-identity connection-string show": (
-        hub, auth_type, device, module, which_key, host_kind,
+    option(
+        "our_include_modules",
+        "--include-modules --im",
+        "Renew the keys of their modules too.",
+        arg_type=get_three_state_flag(),
     ),
-    "iot hub module-twin show": (hub, auth_type, device, module),
-    "iot hub module-twin update": (hub, auth_type, device, module, _twin_update, if_match, edits),
-    "iot hub module-twin replace": (hub, auth_type, device, module, _twin_replace, if_match),
-}  # fmt: skip
+)
+
+RENEWED_MODULES: Group = (
+    option(
+        "our_module_ids",
+        "--module-id -m",
+        "Module ids with spaces between them, or '*' (quoted) for all that have keys.",
+        nargs="+",
+        action="extend",
+        validator=checked("our_module_ids", "--module-id", "MODULE"),
+    ),
+)
+
+PARENT: Group = (
+    option(
+        "parent_device_id",
+        "--parent-device-id --pd",
+        "Id of the parent, an edge device.",
+        validator=checked("parent_device_id", "--parent-device-id", "DEVICE"),
+    ),
+)
+
+FORCE: Group = (option("our_force", "--force -f", "Replace another parent that a device has.", action="store_true"),)
+
+CHILDREN: Group = (
+    option(
+        "our_child_list",
+        "--child-list --cl",
+        "Ids of the children, with spaces between them.",
+        nargs="+",
+        validator=checked("our_child_list", "--child-list", "DEVICE"),
+    ),
+)
+
+ALL_CHILDREN: Group = (option("our_remove_all", "--remove-all -a", "All children.", action="store_true"),)
+
+POLICY: Group = (
+    option(
+        "our_policy_name",
+        "--policy-name --pn",
+        "Name of the shared access policy. With --login it is that of the connection string.",
+    ),
+)
+
+HUB_STRING: Group = (
+    option("our_show_all", "--show-all --all", "Show those of all policies, as a list.", action="store_true"),
+    option(
+        "our_default_eventhub",
+        "--default-eventhub --eh",
+        "Show that of the hub's Event Hubs endpoint, where devices' messages are read. A local hub has none: "
+        "see `az iot local-hub events`.",
+        arg_type=get_three_state_flag(),
+    ),
+)
+
+TOKEN: Group = (
+    option("our_duration", "--duration --du", "Seconds that the token is valid, 1 or more.", type=int),
+    option(
+        "our_connection_string",
+        "--connection-string --cs",
+        "Connection string of a hub, device or module to make the token with, without a request to a hub. "
+        "`--cs @file` reads it from a file and keeps it out of the process list.",
+    ),
+)
+
+
+CREATE: Options = (
+    HUB,
+    AUTH_TYPE,
+    DEVICE,
+    authentication("shared_private_key"),
+    status("enabled"),
+    OWN_CERTIFICATE,
+    SCOPE,
+    edge("Make it an IoT Edge device."),
+)
+SHOW: Options = (HUB, AUTH_TYPE, DEVICE)
+LIST: Options = (HUB, AUTH_TYPE, edge("Only IoT Edge devices."), top(1000))
+UPDATE: Options = (
+    HUB,
+    AUTH_TYPE,
+    DEVICE,
+    authentication(None),
+    status(None),
+    edge("Whether it is an IoT Edge device."),
+    IF_MATCH,
+    EDITS,
+)
+DELETE: Options = (HUB, AUTH_TYPE, DEVICE, IF_MATCH)
+RENEW_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, RENEWED_DEVICES, renewal(False), IF_MATCH)
+SHOW_STRING: Options = (HUB, AUTH_TYPE, DEVICE, WHICH_KEY, HOST_KIND)
+SHOW_PARENT: Options = (HUB, AUTH_TYPE, DEVICE)
+SET_PARENT: Options = (HUB, AUTH_TYPE, DEVICE, PARENT, FORCE)
+ADD_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, FORCE)
+LIST_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE)
+REMOVE_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, ALL_CHILDREN)
+CREATE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, authentication("shared_private_key"), OWN_CERTIFICATE)
+SHOW_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE)
+LIST_MODULES: Options = (HUB, AUTH_TYPE, DEVICE, top(1000))
+UPDATE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, IF_MATCH, EDITS)
+DELETE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, IF_MATCH)
+RENEW_MODULE_KEYS: Options = (REQUIRED_HUB, AUTH_TYPE, DEVICE, RENEWED_MODULES, renewal(None), IF_MATCH)
+SHOW_MODULE_STRING: Options = (
+    HUB,
+    AUTH_TYPE,
+    DEVICE,
+    MODULE,
+    WHICH_KEY,
+    HOST_KIND,
+)
+
+
+SHOW_HUB_STRING: Options = (HUB, POLICY, WHICH_KEY, HUB_STRING, HOST_KIND)
+GENERATE_TOKEN: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, POLICY, WHICH_KEY, TOKEN, HOST_KIND)

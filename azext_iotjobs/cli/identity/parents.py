@@ -11,51 +11,51 @@ from azext_iotjobs.operations.identity import parents
 logger = get_logger(__name__)
 
 
-def show_parent(client: HubClient, device: str) -> dict[str, Any]:
+def show_parent(client: HubClient, our_device_id: str) -> dict[str, Any]:
     """Show the parent of a device."""
-    return parents.parent_of(client, device).document
+    return parents.parent_of(client, our_device_id).document
 
 
-def set_parent(client: HubClient, device: str, parent_device: str, takes_over: bool = False) -> None:
+def set_parent(client: HubClient, our_device_id: str, parent_device_id: str, our_force: bool = False) -> None:
     """Give a device a parent."""
-    _carry_out(client, parents.adoption(client, parent_device, [device], takes_over=takes_over))
+    _apply(client, parents.plan_adoption(client, parent_device_id, [our_device_id], force=our_force))
 
 
-def add_children(client: HubClient, device: str, child_devices: list[str], takes_over: bool = False) -> None:
+def add_children(client: HubClient, our_device_id: str, our_child_list: list[str], our_force: bool = False) -> None:
     """Give devices this parent."""
-    _carry_out(client, parents.adoption(client, device, _each_once(child_devices), takes_over=takes_over))
+    _apply(client, parents.plan_adoption(client, our_device_id, _each_once(our_child_list), force=our_force))
 
 
-def list_children(client: HubClient, device: str) -> list[str]:
+def list_children(client: HubClient, our_device_id: str) -> list[str]:
     """List the ids of an edge device's children."""
-    return parents.children_of(client, device)
+    return parents.children_of(client, our_device_id)
 
 
 def remove_children(
-    client: HubClient, device: str, child_devices: list[str] | None = None, all_children: bool = False
+    client: HubClient, our_device_id: str, our_child_list: list[str] | None = None, our_remove_all: bool = False
 ) -> None:
-    """Take devices' parent away."""
-    if child_devices and all_children:
-        raise ConflictingChoice("--child-list and --remove-all cannot both be meant.")
-    if all_children:
-        move = parents.release_all(client, device)
-        if not move.children:
-            logger.warning("Device %s has no children: nothing was changed.", device)
-    elif child_devices:
-        move = parents.release(client, device, _each_once(child_devices))
+    """Take children away from their parent; the devices stay."""
+    if our_child_list and our_remove_all:
+        raise ConflictingChoice("--child-list and --remove-all exclude each other.", hint="Give one of them.")
+    if our_remove_all:
+        change = parents.plan_release_of_all(client, our_device_id)
+        if not change.children:
+            logger.warning("Device %s has no children: nothing was changed.", our_device_id)
+    elif our_child_list:
+        change = parents.plan_release(client, our_device_id, _each_once(our_child_list))
     else:
         raise MissingChoice("No child is named.", hint="Give --child-list, or --remove-all for all of them.")
-    _carry_out(client, move)
+    _apply(client, change)
 
 
-def _carry_out(client: HubClient, move: parents.Move) -> None:
+def _apply(client: HubClient, change: parents.ParentChange) -> None:
     done: list[str] = []
     try:
-        for child in parents.carry_out(client, move):
-            done.append(child)  # noqa: PERF402 - what was done until an error is told
+        for child in parents.apply(client, change):
+            done.append(child)  # noqa: PERF402 - an error may come in between
     except IotJobsError:
         if done:
-            logger.warning("Changed before this error: %s. The command can be given again.", ", ".join(done))
+            logger.warning("Changed before this error: %s. It is safe to run the command again.", ", ".join(done))
         raise
 
 

@@ -1,10 +1,12 @@
 """Handlers of az iot hub device-identity renew-key and module-identity renew-key."""
 
 from collections.abc import Iterable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
@@ -18,116 +20,115 @@ from azext_iotjobs.operations.identity.modules import on_device
 logger = get_logger(__name__)
 
 ALL = "*"
-MAX_TOLD = 10  # of those that could not be renewed; the result has all
+MAX_SHOWN = 10  # failures on stderr; the result has all
 
 
+class RenewalOptions(NamedTuple):
+    """How keys are renewed, and what is reported of it."""
+
+    our_key_type: str
+    our_no_progress: bool | None = None
+    exit_zero: bool = False
+
+    @property
+    def which(self) -> WhichKey:
+        """Which key to renew."""
+        return WhichKey(self.our_key_type)
+
+
+@takes_option_groups
 def renew_devices(
     cmd: Any,
     client: HubClient,
-    devices: list[str],
-    renewed_key: str,
-    with_modules: bool = False,
-    if_match: str | None = None,
-    hides_progress: bool = False,
-    always_zero: bool = False,
+    our_device_ids: list[str],
+    our_include_modules: bool = False,
+    our_etag: str | None = None,
+    *,
+    options: RenewalOptions,
 ) -> dict[str, Any]:
     """Renew the keys of devices."""
-    which = WhichKey(renewed_key)
-    named = list(dict.fromkeys(devices))
-    if len(named) == 1 and ALL not in named and not with_modules:
-        return _renew_one(client, Address(named[0]), which, if_match, always_zero=always_zero)
-    _check_many(which, if_match)
-    addresses = _of_devices(client, named, with_modules)
-    return _renew_many(cmd, client, addresses, which, hides_progress, always_zero=always_zero)
+    ids = list(dict.fromkeys(our_device_ids))
+    if len(ids) == 1 and ALL not in ids and not our_include_modules:
+        return _renew_one(client, Address(ids[0]), our_etag, options)
+    _check_many(options, our_etag)
+    return _renew_many(cmd, client, _of_devices(client, ids, our_include_modules), options)
 
 
+@takes_option_groups
 def renew_modules(
     cmd: Any,
     client: HubClient,
-    device: str,
-    modules: list[str],
-    renewed_key: str,
-    if_match: str | None = None,
-    hides_progress: bool | None = None,
-    always_zero: bool = False,
+    our_device_id: str,
+    our_module_ids: list[str],
+    our_etag: str | None = None,
+    *,
+    options: RenewalOptions,
 ) -> dict[str, Any]:
     """Renew the keys of a device's modules."""
-    which = WhichKey(renewed_key)
-    named = list(dict.fromkeys(modules))
-    if len(named) == 1 and ALL not in named:
-        address = Address(device, named[0])
-        return on_device(client, device, lambda: _renew_one(client, address, which, if_match, always_zero=always_zero))
-    _check_many(which, if_match)
-    if ALL in named:
-        addresses = on_device(client, device, lambda: operation.keyed_modules_of(client, device))
-    else:
-        addresses = [Address(device, each) for each in named]
-    return _renew_many(cmd, client, addresses, which, bool(hides_progress), always_zero=always_zero)
+    ids = list(dict.fromkeys(our_module_ids))
+    if len(ids) == 1 and ALL not in ids:
+        address = Address(our_device_id, ids[0])
+        return on_device(client, our_device_id, lambda: _renew_one(client, address, our_etag, options))
+    _check_many(options, our_etag)
+    addresses = [Address(our_device_id, each) for each in ids]
+    if ALL in ids:
+        addresses = on_device(client, our_device_id, lambda: operation.keyed_modules_of(client, our_device_id))
+    return _renew_many(cmd, client, addresses, options)
 
 
-def _renew_one(
-    client: HubClient, address: Address, which: WhichKey, if_match: str | None, *, always_zero: bool
-) -> dict[str, Any]:
+def _renew_one(client: HubClient, address: Address, etag: str | None, options: RenewalOptions) -> dict[str, Any]:
     try:
-        return operation.renew(client, address, which, if_match).document
+        return operation.renew(client, address, options.which, etag).document
     except operation.NoKeys as err:
-        if always_zero:
-            end_without_result(err, Outcome.DEVICES_FAILED, always_zero=True)
+        if options.exit_zero:
+            end_without_result(err, Outcome.DEVICES_FAILED, exit_zero=True)
         raise
 
 
-def _of_devices(client: HubClient, named: list[str], with_modules: bool) -> Iterable[Address]:
-    if ALL in named:
+def _of_devices(client: HubClient, ids: list[str], with_modules: bool) -> Iterable[Address]:
+    if ALL in ids:
         yield from operation.keyed_devices(client)
         if with_modules:
             yield from operation.keyed_modules(client)
         return
-    for each in named:
-        yield Address(each)
+    for device_id in ids:
+        yield Address(device_id)
         if with_modules:
-            yield from on_device(client, each, lambda each=each: operation.keyed_modules_of(client, each))
+            yield from on_device(client, device_id, partial(operation.keyed_modules_of, client, device_id))
 
 
-def _check_many(which: WhichKey, if_match: str | None) -> None:
-    if which is WhichKey.SWAP:
+def _check_many(options: RenewalOptions, etag: str | None) -> None:
+    if options.which is WhichKey.SWAP:
         raise ConflictingChoice(
             "--key-type swap: keys are swapped for one device or module at a time.",
             hint="Name one, without *, and a device without --include-modules.",
         )
-    if if_match is not None:
-        raise ConflictingChoice("--etag is that of one device or module, but more are meant.", hint="Leave it out.")
+    if etag is not None:
+        raise ConflictingChoice("--etag is that of one device or module, but several are named.", hint="Leave it out.")
 
 
-def _renew_many(
-    cmd: Any,
-    client: HubClient,
-    addresses: Iterable[Address],
-    which: WhichKey,
-    hides_progress: bool,
-    *,
-    always_zero: bool,
-) -> dict[str, Any]:
-    asked_for = 0
+def _renew_many(cmd: Any, client: HubClient, addresses: Iterable[Address], options: RenewalOptions) -> dict[str, Any]:
+    sent = 0
 
     def on_batch(done: int, total: int) -> None:
-        nonlocal asked_for
-        asked_for = done
-        if not hides_progress and total > done:
+        nonlocal sent
+        sent = done
+        if not options.our_no_progress and total > done:
             logger.warning("%d of %d done.", done, total)
 
-    meant = list(addresses)
-    if not meant:
-        logger.warning("Nothing signs in with a key here: nothing was renewed.")
+    every = list(addresses)
+    if not every:
+        logger.warning("Nothing here signs in with a key: nothing was renewed.")
     try:
-        renewal = operation.renew_many(client, meant, which, on_batch)
+        renewal = operation.renew_many(client, every, options.which, on_batch)
     except IotJobsError:
-        if asked_for:
-            logger.warning("Before this error %d of %d were asked for, up to %s.", asked_for, len(meant),
-                           printable(str(meant[asked_for - 1])))  # fmt: skip
+        if sent:
+            last = printable(str(every[sent - 1]))
+            logger.warning("Before this error, %d of %d were sent to the hub, up to %s.", sent, len(every), last)
         raise
-    for each in renewal.failed[:MAX_TOLD]:
+    for each in renewal.failed[:MAX_SHOWN]:
         logger.warning("Not renewed: %s: %s", printable(str(each.address)), printable(each.reason))
     if renewal.failed:
-        logger.warning("%d of %d could not be renewed.", len(renewal.failed), len(meant))
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=always_zero)
-    return render_renewal_result(which, renewal)
+        logger.warning("%d of %d could not be renewed.", len(renewal.failed), len(every))
+        leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=options.exit_zero)
+    return render_renewal_result(options.which, renewal)

@@ -1,4 +1,4 @@
-"""Make a self-signed device certificate. Imported only when one is asked for: az's `cryptography` loads slowly."""
+"""Make a self-signed device certificate. Imported only when one is made: az's `cryptography` loads slowly."""
 
 import os
 import re
@@ -21,7 +21,7 @@ class WrittenFiles(NamedTuple):
     paths: tuple[Path, ...]
 
     def remove(self) -> None:
-        """Take the files away again: nobody knows the certificate."""
+        """Delete the files again: the certificate was not registered."""
         for path in self.paths:
             path.unlink(missing_ok=True)
 
@@ -29,8 +29,9 @@ class WrittenFiles(NamedTuple):
 def write_self_signed(device: str, valid_days: int, folder: Path) -> WrittenFiles:
     """Write <device>-cert.pem and <device>-key.pem (readable by the owner alone) into `folder`.
 
-    valid_days: 1 or more.
-    Raises BadValue when a file exists already or cannot be written: a key is never overwritten, and none stays alone.
+    device: its id, or device/module.  valid_days: 1 or more.  folder: an existing one.
+    Raises BadValue when a file exists already or cannot be written: no key is overwritten, or left without its
+    certificate.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device[:64])])  # RFC 5280 upper bound
@@ -45,10 +46,9 @@ def write_self_signed(device: str, valid_days: int, folder: Path) -> WrittenFile
         .not_valid_after(now + timedelta(days=valid_days))
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )  # fmt: skip
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", device)  # ids may hold characters that a file name may not
+    no_passphrase = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_passphrase)
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", device)  # ids may contain characters that file names may not
     key_path, certificate_path = folder / f"{stem}-key.pem", folder / f"{stem}-cert.pem"
     _write(key_path, private, 0o600)
     try:

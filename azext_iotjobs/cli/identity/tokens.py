@@ -1,17 +1,28 @@
-"""Handlers of az iot hub connection-string show and generate-sas-token: they print secrets, on purpose."""
+"""Handlers of az iot hub connection-string show and generate-sas-token, which print secrets on purpose."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.hub_access.policies import HubPolicy, TypedHub, policies_in_azure, policies_of_hub, the_policy
-from azext_iotjobs.cli.identity.authentication import key_of
-from azext_iotjobs.cli.identity.host_name_type import AUTO, host_for, named_as
-from azext_iotjobs.cli.identity.unreadable import say_if_split, say_if_unreadable
+from azext_iotjobs.cli.hub_access.policies import (
+    HubPolicy,
+    UnresolvedHub,
+    policies_in_azure,
+    policies_of_hub,
+    policy_named,
+)
+from azext_iotjobs.cli.identity.connection_strings import (
+    AUTO,
+    host_for,
+    key_of,
+    name_of_type,
+    warn_if_split,
+    warn_if_unreadable,
+)
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.clients.answer import printable
-from azext_iotjobs.model.clock import Clock, SystemClock
+from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
@@ -25,21 +36,30 @@ logger = get_logger(__name__)
 OWNER = "iothubowner"
 
 
+class _KeyChoice(NamedTuple):
+    """Which key to use, and under which of its hub's names."""
+
+    key_type: str  # primary or secondary
+    hostname_type: str
+
+
 def show_connection_string(
-    client: TypedHub,
-    policy: str = OWNER,
-    which_key: str = "primary",
-    every_policy: bool = False,
-    for_event_hubs: bool = False,
-    host_kind: str = AUTO,
+    client: UnresolvedHub,
+    our_policy_name: str = OWNER,
+    our_key_type: str = "primary",
+    our_show_all: bool = False,
+    our_default_eventhub: bool = False,
+    our_hostname_type: str = AUTO,
 ) -> dict[str, Any] | list[dict[str, Any]]:
     """Show the connection string of a hub, or of every hub of the subscription."""
+    choice = _KeyChoice(our_key_type, our_hostname_type)
+    string_of = _event_hub_string if our_default_eventhub else _hub_string
 
     def shown(policies: Sequence[HubPolicy]) -> str | list[str]:
-        if not every_policy:
-            return _string(the_policy(policies, policy, OWNER), which_key, for_event_hubs, host_kind)
-        meant = [each for each in policies if each.serves_services] if for_event_hubs else policies
-        return [_string(each, which_key, for_event_hubs, host_kind) for each in meant]
+        if not our_show_all:
+            return string_of(policy_named(policies, our_policy_name, OWNER), choice)
+        usable = [each for each in policies if each.serves_services] if our_default_eventhub else policies
+        return [string_of(each, choice) for each in usable]
 
     if not client.is_any:
         return {"connectionString": shown(policies_of_hub(client))}
@@ -47,35 +67,44 @@ def show_connection_string(
 
 
 def generate_sas_token(
-    client: TypedHub,
-    device: str | None = None,
-    module: str | None = None,
-    own_login: str | None = None,
-    policy: str = OWNER,
-    which_key: str = "primary",
-    token_life_s: int = 3600,
-    host_kind: str = AUTO,
+    client: UnresolvedHub,
+    our_device_id: str | None = None,
+    our_module_id: str | None = None,
+    our_connection_string: str | None = None,
+    our_policy_name: str = OWNER,
+    our_key_type: str = "primary",
+    our_duration: int = 3600,
+    our_hostname_type: str = AUTO,
 ) -> dict[str, str]:
     """Make a shared access signature."""
-    at_least(token_life_s, 1, "--duration")
-    if module is not None and device is None:
-        raise MissingChoice("--module-id names a module of which device?", hint="Give --device-id too.")
-    if own_login is not None:
-        if client.is_typed or device is not None or policy != OWNER or which_key != "primary":
+    at_least(our_duration, 1, "--duration")
+    if our_module_id is not None and our_device_id is None:
+        raise MissingChoice("--module-id without the id of its device.", hint="Give --device-id too.")
+    choice = _KeyChoice(our_key_type, our_hostname_type)
+    if our_connection_string is not None:
+        if client.is_typed or our_device_id is not None or (our_policy_name, our_key_type) != (OWNER, "primary"):
             raise ConflictingChoice(
-                "--connection-string says by itself what the token is for and with which key it is made.",
+                "--connection-string already says what the token is for and with which key it is made.",
                 hint="Leave --hub-name, --login, --device-id, --module-id, --policy-name and --key-type out.",
             )
-        return _signed(**_of_string(own_login, host_kind), life_s=token_life_s)
-    if device is not None:
-        return _signed(**_of_identity(client, device, module, which_key, host_kind), life_s=token_life_s)
-    found = the_policy(policies_of_hub(client), policy, OWNER)
-    resource = _resource_host(client, found.target, host_kind, automatic=found.target.host)
-    return _signed(resource=resource, key=found.key(which_key), policy=found.name, life_s=token_life_s)
+        return _signed(_of_string(our_connection_string, our_hostname_type), our_duration)
+    if our_device_id is not None:
+        return _signed(_of_identity(client, our_device_id, our_module_id, choice), our_duration)
+    found = policy_named(policies_of_hub(client), our_policy_name, OWNER)
+    resource = _resource_host(client, found.target, our_hostname_type, automatic=found.target.host)
+    return _signed(_Scope(resource, found.key(our_key_type), found.name), our_duration)
 
 
-def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
-    """A row for each hub that Azure shows; those that have no such string are named on stderr, with the reason."""
+class _Scope(NamedTuple):
+    """What a token is for, and the key that signs it."""
+
+    resource: str
+    key: str  # secret
+    policy: str | None = None  # None: the key is a device's or module's own
+
+
+def _of_every_hub(client: UnresolvedHub, shown: Callable[[Sequence[HubPolicy]], Any]) -> Iterator[dict[str, Any]]:
+    """A row for each hub that Azure lists. Hubs without such a string are named on stderr, with the reason."""
     manager = client.azure.resource_manager()
     for hub in manager.hubs(client.group):
         if not hub.host_name:
@@ -89,54 +118,48 @@ def _of_every_hub(client: TypedHub, shown: Callable[[Sequence[HubPolicy]], Any])
         yield {"name": hub.name, "connectionString": strings}
 
 
-def _string(policy: HubPolicy, which_key: str, for_event_hubs: bool, host_kind: str) -> str:
-    if for_event_hubs:
-        say_if_split({"SharedAccessKeyName": policy.name})
-        return policy.events_string(which_key)
-    # As the reference has it: whoever is given this string may be a device, and every service of ours maps the name.
-    host = host_for(policy.target, host_kind, automatic=policy.target.for_devices.host)
-    text = policy.connection_string(which_key, host)
-    say_if_unreadable(text, {"SharedAccessKeyName": policy.name})
+def _event_hub_string(policy: HubPolicy, choice: _KeyChoice) -> str:
+    warn_if_split({"SharedAccessKeyName": policy.name})
+    return policy.events_string(choice.key_type)
+
+
+def _hub_string(policy: HubPolicy, choice: _KeyChoice) -> str:
+    # The name for devices, as in azure-iot: the string may be meant for a device, and our services find their own name.
+    host = host_for(policy.target, choice.hostname_type, automatic=policy.target.for_devices.host)
+    text = policy.connection_string(choice.key_type, host)
+    warn_if_unreadable(text, {"SharedAccessKeyName": policy.name})
     return text
 
 
-def _resource_host(client: TypedHub, target: HubTarget, host_kind: str, *, automatic: str) -> str:
-    """Which host a token is for: with --login the one that is in it, unless another kind is asked for."""
+def _resource_host(client: UnresolvedHub, target: HubTarget, hostname_type: str, *, automatic: str) -> str:
+    """The host that a token is for: by default that of --login, else `automatic`."""
     typed = None if client.login is None else parse_connection_string(client.login).host
-    return host_for(target, host_kind, automatic=typed or automatic)
+    return host_for(target, hostname_type, automatic=typed or automatic)
 
 
-def _of_string(text: str, host_kind: str) -> dict[str, Any]:
+def _of_string(text: str, hostname_type: str) -> _Scope:
     login = parse_connection_string(text)
     if login.key is None:
         raise BadValue(
-            "--connection-string holds no SharedAccessKey, so nothing can be signed with it.",
-            hint="Whoever signs in with a certificate or a token has no key to make tokens with.",
+            "--connection-string has no SharedAccessKey, so it cannot sign a token.",
+            hint="With a certificate or a finished token there is no key to make tokens with.",
         )
     if login.device_id is None and login.policy is None:
         raise BadValue("--connection-string names neither a policy (SharedAccessKeyName) nor a device (DeviceId).")
-    host = login.host if host_kind == AUTO else named_as(names_that_follow(login.host), host_kind)
-    resource = identity_resource(host, login.device_id, login.module_id)
-    return {"resource": resource, "key": login.key, "policy": login.policy}
+    is_auto = hostname_type == AUTO
+    host = login.host if is_auto else name_of_type(names_that_follow(login.host), hostname_type)
+    return _Scope(identity_resource(host, login.device_id, login.module_id), login.key, login.policy)
 
 
-def _of_identity(
-    client: TypedHub, device: str, module: str | None, which_key: str, host_kind: str
-) -> dict[str, Any]:  # fmt: skip
+def _of_identity(client: UnresolvedHub, device_id: str, module_id: str | None, choice: _KeyChoice) -> _Scope:
     hub = client.open()
-    found: Identity = on_device(hub, device, lambda: hub.identities.get(device, module))
+    found: Identity = on_device(hub, device_id, lambda: hub.identities.get(device_id, module_id))
     if found.sign_in != SignIn.SAS.value:
-        raise BadValue(
-            f"The {found.address} signs in by {found.sign_in}, not with a key: there are no tokens for it.",
-        )
-    host = _resource_host(client, hub.target, host_kind, automatic=hub.target.for_devices.host)
-    resource = identity_resource(host, device, module)
-    return {"resource": resource, "key": key_of(found, which_key), "policy": None}
+        raise BadValue(f"The {found.address} signs in by {found.sign_in}, not with a key: there are no tokens for it.")
+    host = _resource_host(client, hub.target, choice.hostname_type, automatic=hub.target.for_devices.host)
+    return _Scope(identity_resource(host, device_id, module_id), key_of(found, choice.key_type))
 
 
-def _signed(
-    *, resource: str, key: str, policy: str | None, life_s: int, clock: Clock | None = None
-) -> dict[str, str]:  # fmt: skip
-    now = (clock or SystemClock()).now()
-    token = sas_token(resource=resource, key=key, expires_at=int(now.timestamp()) + life_s, policy=policy)
-    return {"sas": token}
+def _signed(scope: _Scope, life_s: int) -> dict[str, str]:
+    expires_at = int(SystemClock().now().timestamp()) + life_s
+    return {"sas": sas_token(resource=scope.resource, key=scope.key, expires_at=expires_at, policy=scope.policy)}

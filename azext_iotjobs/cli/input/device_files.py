@@ -1,6 +1,6 @@
-"""Files of devices: one id in a line, a table with an id column, a JSON array or JSON lines; also our own results.
+"""Files of devices: one id a line, a table with an id column, a JSON array or JSON lines; also our own results.
 
-A device's connection string may stand where its id does, or beside it.
+A device's connection string may stand in the place of its id, or beside it.
 """
 
 import json
@@ -14,17 +14,20 @@ from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.ids import DEVICE, check_id
 from azext_iotjobs.model.target import looks_like_connection_string, parse_connection_string
+from azext_iotjobs.model.text import Text
 
-ONE_BYTE = "cp1252"  # in which spreadsheets on Windows write what is not UTF-8; ids are ASCII in it
+# Spreadsheets on Windows write this, or another one-byte encoding that has ASCII at the same place, as ids are.
+ONE_BYTE = "cp1252"
 
-Row = Mapping[str, str]  # by plain names; what a row does not have, or has empty, is left out
+Row = Mapping[str, str]  # by plain names; without empty cells
 
 
 def rows_of(path: str, option: str) -> Iterator[Row]:
-    """The rows of a file, or of standard input for "-", each with its id under "deviceid".
+    """The rows of a file of devices, each with its id under "deviceid".
 
-    A device's connection string is under "connectionstring", whatever its column was called.
-    Raises BadValue, naming the option and the line, for what cannot be read and for a row without an id.
+    path: "-" is standard input.  option: its name, for errors.
+    Gives a device's connection string under "connectionstring", whatever its column is called.
+    Raises BadValue, naming the option and the line, for a file that cannot be read and a row without an id.
     """
     content = stdin.read(option) if path == stdin.MARK else bytes_of_file(path, option)
     name = "standard input" if path == stdin.MARK else path
@@ -56,7 +59,7 @@ def _json_line_rows(text: str, where: str) -> Iterator[Row]:
         try:
             item = parse_json(line)
         except NotAllowed as err:
-            raise BadValue(f"{where}, line {number}, begins as JSON, but {err}.") from None
+            raise BadValue(f"{where}, line {number}, begins like JSON, but {err}.") from None
         except ValueError:
             whole = _parsed(text, where) if number == lines[0][0] else _parsed(line, f"{where}, line {number}")
             yield from _json_rows([whole], where)
@@ -70,8 +73,8 @@ def _json_rows(items: Any, where: str, first: int = 1) -> Iterator[Row]:
         typed = [(plain_name(name), value) for name, value in row.items() if isinstance(value, str) and value]
         named = dict(typed)
         twice = next((name for name in ID_NAMES if [each for each, _ in typed].count(name) > 1), None)
-        if twice is not None:  # which of them is meant?
-            raise BadValue(f"{where}, device {number}: two members are called {twice}.")
+        if twice is not None:  # ambiguous
+            raise BadValue(f"{where}, device {number}: two of its members are called {twice}.")
         found = _with_id(named, f"{where}, device {number}")
         if found is None:
             text = json.dumps(item)
@@ -87,7 +90,7 @@ def line_rows(text: str, where: str) -> Iterator[Row]:
     """The rows of a table, or of lines with an id or a connection string each. Raises as `rows_of`."""
     for line, cells in rows_in(text, where):
         found = _with_id(cells, f"{where}, line {line}")
-        assert found is not None  # rows_in gives none without
+        assert found is not None  # rows_in gives no row without an id
         yield found
 
 
@@ -107,15 +110,15 @@ def _with_id(row: dict[str, str], where: str) -> Row | None:
 
 
 def _device_of(connection: str, where: str) -> str:
-    """The device of a connection string. Whatever is wrong, no part of it is shown: it holds a key."""
+    """The device of a connection string. Errors show no part of it: it holds a key."""
     try:
         parsed = parse_connection_string(connection)
     except UserError as err:
-        raise BadValue(f"{where}: {err}", hint=err.hint) from None
+        raise BadValue(Text(where, ": ", err.message), hint=err.hint) from None
     if parsed.device_id is None or parsed.module_id is not None:
         raise BadValue(
             f"{where}: this is not a device's connection string.",
-            hint="It reads HostName=…;DeviceId=…;SharedAccessKey=…; a hub's or a module's is none.",
+            hint="A device's reads HostName=…;DeviceId=…;SharedAccessKey=…; give neither a hub's nor a module's.",
         )
     return parsed.device_id
 
@@ -124,6 +127,6 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return parse_json(text)
     except NotAllowed as err:
-        raise BadValue(f"{where} begins as JSON, but {err}.") from None
+        raise BadValue(f"{where} begins like JSON, but {err}.") from None
     except ValueError as err:
-        raise BadValue(f"{where} begins as JSON, but is none: {err}.") from None
+        raise BadValue(f"{where} begins like JSON, but is not JSON: {err}.") from None

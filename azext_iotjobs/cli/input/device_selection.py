@@ -1,4 +1,4 @@
-"""What a user types -> which devices: a condition, ids, or a file of them, without those excluded."""
+"""The options that select devices -> a Selection: a condition, ids or a file of ids, without the excluded ones."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,65 +19,66 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 # No id holds white space or a double quote.
-PIECE = re.compile(r'"(?P<quoted>[^"]*)"(?=[\s,]|\Z)|(?P<bare>[^\s,"]+)(?=[\s,]|\Z)|[\s,]+')
+LIST_PIECE = re.compile(r'"(?P<quoted>[^"]*)"(?=[\s,]|\Z)|(?P<bare>[^\s,"]+)(?=[\s,]|\Z)|[\s,]+')
 QUOTE = '"'
-MAX_TOLD = 5  # ids in a warning
+MAX_SHOWN = 5  # ids in a warning
 
 
-class TypedSelection(NamedTuple):
-    """What was typed about the devices; None where nothing was."""
+class SelectionOptions(NamedTuple):
+    """The options that select devices, as typed; None for those that were not given."""
 
-    condition: str | None
-    ids: str | None
-    ids_file: str | None
-    excluded: str | None
+    our_query_condition: str | None = None
+    our_device_ids: str | None = None
+    devices_file: str | None = None
+    exclude: str | None = None
 
     def read(self, more_ids: tuple[str, ...] = ()) -> Selection:
-        """Which devices are meant, with those that are named elsewhere. Raises UserError, naming the option."""
+        """The devices that these options select, and `more_ids`. Raises UserError, naming the option."""
         named = list(more_ids)
-        if self.ids is not None:
-            named += listed(self.ids, "--device-ids")
-        if self.ids_file is not None:
-            named += _ids_of(self.ids_file, "--devices-file")
+        if self.our_device_ids is not None:
+            named += listed(self.our_device_ids, "--device-ids")
+        if self.devices_file is not None:
+            named += _ids_of(self.devices_file, "--devices-file")
         selection = Selection(
-            condition=self.condition,
+            condition=self.our_query_condition,
             device_ids=tuple(dict.fromkeys(named)),
             excluded=self.read_excluded(),
         )
-        for doubt in () if self.condition is None else doubts(self.condition):
+        for doubt in () if self.our_query_condition is None else doubts(self.our_query_condition):
             logger.warning("--query-condition: %s", doubt)
         return selection
 
     @property
     def names_devices(self) -> bool:
-        """Whether anything but --exclude was typed."""
-        return not (self.condition is None and self.ids is None and self.ids_file is None)
+        """Whether any of them but --exclude was given."""
+        return not (self.our_query_condition is None and self.our_device_ids is None and self.devices_file is None)
 
     def read_excluded(self) -> tuple[str, ...]:
         """The excluded ids. Raises UserError."""
-        return () if self.excluded is None else listed(self.excluded, "--exclude")
+        return () if self.exclude is None else listed(self.exclude, "--exclude")
 
 
 def most_devices(cmd: Any, typed: int | None) -> int | None:
-    """How many devices a command may touch: what was typed, else the standing limit; None: any number.
+    """How many devices a command may act on: as typed, else as configured; None: any number.
 
     Raises BadValue for a limit below 1.
     """
     if typed is not None:
         return at_least(typed, 1, "--max-devices")
-    standing = cmd.cli_ctx.config.get("iotjobs", "max_devices", fallback=None)
-    if standing is None:
+    configured = cmd.cli_ctx.config.get("iotjobs", "max_devices", fallback=None)
+    if configured is None:
         return None
-    return at_least(whole_number(standing, "iotjobs.max_devices"), 1, "iotjobs.max_devices")
+    return at_least(whole_number(configured, "iotjobs.max_devices"), 1, "iotjobs.max_devices")
 
 
 def listed(text: str, option: str) -> tuple[str, ...]:
-    """Ids with commas or white space between them: az itself puts a file's text where @file was typed.
+    """The ids in a list with commas or white space between them, or in a table.
 
-    An id that holds a comma stands between double quotes, as in CSV. A table is read as in a file of devices.
-    Raises BadValue, naming the option, for none and for what is no id.
+    text: also the content of a file, which az puts in the place of @file. An id that contains a comma stands between
+    double quotes, as in CSV.  option: its name, for errors.
+    Raises BadValue for an empty list, and for a text that is not an id.
     """
-    if text.startswith("@"):  # az would have put its text here, had there been such a file
+    if text.startswith("@"):  # az replaces @file by the file's content, if there is such a file
         raise BadValue(
             f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can stand in --devices-file."
         )
@@ -88,13 +89,13 @@ def listed(text: str, option: str) -> tuple[str, ...]:
 
 
 def _of_table(text: str, option: str) -> list[str]:
-    """The ids of a table whose text az put where @file was typed: other cells of it are none. [] for a list.
+    """The ids of a table, which is the content of a file; [] for a list.
 
-    Raises BadValue for what is more likely a table without a column of ids: its cells are none.
+    Raises BadValue for what is more likely a table without a column of ids than a list.
     """
     if "\n" not in text.strip() and "id" not in text.lower():
         return []
-    from azext_iotjobs.cli.input.device_files import line_rows  # here: few lists come out of files
+    from azext_iotjobs.cli.input.device_files import line_rows  # here: most lists are typed
     from azext_iotjobs.cli.input.device_tables import check_list, is_table
 
     if "\n" in text.strip() and is_table(text):
@@ -104,15 +105,15 @@ def _of_table(text: str, option: str) -> list[str]:
 
 
 def _pieces(text: str, option: str) -> Iterator[str]:
-    """The ids of a list, quotes taken off."""
+    """The ids of a list, without their quotes."""
     begin = 0
     while begin < len(text):
-        piece = PIECE.match(text, begin)
+        piece = LIST_PIECE.match(text, begin)
         if piece is None:
             found_at = text.index(QUOTE, begin) + 1
             raise BadValue(
-                f"{option}: a double quote at character {found_at} is not one of two around a whole id.",
-                hint=f"An id with a comma in it stands between two of them: {option} '\"x,1\",pump-2'",
+                f"{option}: a double quote at character {found_at} does not belong to a pair around a whole id.",
+                hint=f"Put an id with a comma between double quotes: {option} '\"x,1\",pump-2'",
             )
         begin = piece.end()
         found = piece["bare"] if piece["quoted"] is None else piece["quoted"]
@@ -121,26 +122,24 @@ def _pieces(text: str, option: str) -> Iterator[str]:
 
 
 def check_exclusions(client: "HubClient", selection: Selection) -> None:
-    """Say which excluded ids leave nobody out, as the hub has its devices now. Raises what say_idle does, HubAnswer."""
+    """Warn of excluded ids that are not among the selected devices. Raises as `warn_of_idle_exclusions`; HubAnswer."""
     if selection.excluded:
-        say_idle(selection.excluded, lambda ids: client.selections.which_of(selection, ids))
+        warn_of_idle_exclusions(selection.excluded, lambda ids: client.selections.which_of(selection, ids))
 
 
-def say_idle(excluded: Sequence[str], which_of: "WhichOf") -> None:
-    """Say which excluded ids leave nobody out. Raises BadValue for a device whose id was taken apart at its commas."""
+def warn_of_idle_exclusions(excluded: Sequence[str], which_of: "WhichOf") -> None:
+    """Warn of excluded ids that exclude no device. Raises BadValue for an id that was split at its commas."""
     from azext_iotjobs.model.exclusions import idle_exclusions  # here: few commands exclude anybody
 
-    tell_idle(idle_exclusions(excluded, which_of))
+    warn_of_idle(idle_exclusions(excluded, which_of))
 
 
-def tell_idle(idle: Sequence[str]) -> None:
-    """Say that these leave nobody out."""
+def warn_of_idle(idle: Sequence[str]) -> None:
+    """Warn that these ids exclude no device."""
     if idle:
-        shown = ", ".join(map(in_lists, idle[:MAX_TOLD])) + (", …" if len(idle) > MAX_TOLD else "")
-        logger.warning(
-            "--exclude: %d of these ids %s not among the selected devices: %s.",
-            len(idle), "is" if len(idle) == 1 else "are", shown,
-        )  # fmt: skip
+        shown = ", ".join(map(in_lists, idle[:MAX_SHOWN])) + (", …" if len(idle) > MAX_SHOWN else "")
+        verb = "is" if len(idle) == 1 else "are"
+        logger.warning("--exclude: %d of these ids %s not among the selected devices: %s.", len(idle), verb, shown)
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:
@@ -148,5 +147,5 @@ def _ids_of(path: str, option: str) -> tuple[str, ...]:
 
     found = device_ids((row["deviceid"] for row in rows_of(path, option)), f"{option} {path}")
     if not found:
-        raise BadValue(f"{option} {path}: there is no device in it.")
+        raise BadValue(f"{option} {path}: it contains no device.")
     return found

@@ -1,8 +1,8 @@
 """Text of a file of devices -> its rows: a table as spreadsheets, IoT Central and our own results write it, or ids.
 
-Strategy: the first line decides. Where it names a column of ids it is a table, by whatever delimiter that works. Else
-each line is one id; an id may hold commas and semicolons, so that what is more likely a table without a column of ids
-is an error, not a list of its lines.
+Strategy: the first line decides. If it names a column of ids with any of the delimiters, the text is a table. Otherwise
+each line is one id. An id may contain commas and semicolons; so a text that is more likely a table without a column of
+ids is an error, and not taken for a list of its lines.
 """
 
 import csv
@@ -17,31 +17,29 @@ from azext_iotjobs.clients.result_codec import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.target import looks_like_connection_string
 
-# As `plain_name` makes them. The first of ID_NAMES that a row has is its id; IoT Central's export has the second.
+# In the form of `plain_name`. The first of ID_NAMES that a row has is its id; IoT Central exports the second.
 ID_NAMES = ("deviceid", "iotcdeviceid", "id")
 CONNECTION_NAME = "connectionstring"
 RESULT_NAMES = frozenset(name.lower() for name in COLUMNS) - {*ID_NAMES}
 DELIMITERS = (",", ";", "\t")
-DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # that Excel writes and reads, before the header
+DELIMITER_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # as Excel writes and reads it, before the header
 HOW_TO_NAME_IDS = (
-    "Name the column of ids deviceId (or Device ID, id, IOTC_DEVICEID). Where each line is one id: an id with a comma "
-    'or a semicolon stands between double quotes, "x,1".'
+    "Name the column of ids deviceId (or Device ID, id, IOTC_DEVICEID). If each line is one id, put an id with a comma "
+    'or a semicolon between double quotes: "x,1".'
 )
-
-
 HOW_TO_NAME_IDS_OF_LIST = (
     "A table has a column deviceId (or Device ID, id, IOTC_DEVICEID), and commas, semicolons or tabs between its "
-    "cells. A list has commas between its ids, in one line, or one id in each "
-    "line; an id with a comma or a semicolon stands between double quotes."
+    "cells. A list has its ids in one line, with commas between them, or one id a line. Put an id with a comma or a "
+    "semicolon between double quotes."
 )
 NO_DEVICE = frozenset(ID_NAMES) - {"id"}
-CENTRAL = "iotc"  # so begin the columns of IoT Central's export, and hardly a device's id
+CENTRAL = "iotc"  # the start of the columns that IoT Central exports; hardly that of a device's id
 
 
 class TableRow(NamedTuple):
-    """What a line holds; without what is empty in it."""
+    """A row of a table, or a line with one id; without empty cells."""
 
-    line: int  # where it begins, from 1
+    line: int  # on which it begins, from 1
     cells: dict[str, str]  # by plain names
 
 
@@ -52,7 +50,7 @@ class _Form(NamedTuple):
 
 
 def plain_name(name: str) -> str:
-    """A column's name as it is compared: `Device ID`, `device_id` and `deviceId` are one."""
+    """A column's name in the form in which names are compared: that of `Device ID`, `device_id` and `deviceId`."""
     return re.sub(r"[\s_-]", "", name).lower()
 
 
@@ -64,8 +62,9 @@ def is_table(text: str) -> bool:
 def rows_in(text: str, where: str) -> Iterator[TableRow]:
     """The rows of a table, or each line as an id.
 
-    where: what gave the text, for errors, which name the line.
-    Raises BadValue for a table without a column of ids, a row with more cells than the header, a quote that is open.
+    where: the option and the file, for errors.
+    Raises BadValue, naming the line, for a table without a column of ids, a row with more cells than the header and a
+    quote that is not closed.
     """
     form = _form_of(text)
     if form is None:
@@ -82,19 +81,20 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
         if any(each.strip() for each in cells[len(form.names) :]):
             raise BadValue(
                 f"{where}, line {line}: it has {len(cells)} cells, and the header has {len(form.names)}.",
-                hint="A cell with a delimiter in it stands between double quotes.",
+                hint="Put a cell that contains a delimiter between double quotes.",
             )
         texts = (original(each.strip()) for each in cells)
         row = {name: value for name, value in zip(form.names, texts, strict=False) if name and value}
         if id_name not in row and CONNECTION_NAME not in row:
-            raise BadValue(f"{where}, line {line}: it has no device id.", hint="Give it one, or take the line out.")
+            raise BadValue(f"{where}, line {line}: it has no device id.", hint="Add one, or remove the line.")
         yield TableRow(line, row)
 
 
 def check_list(text: str, where: str) -> None:
-    """Raise BadValue for lines of a list of ids that are more likely rows: the same cells in each of them.
+    """Raise BadValue for lines of a list of ids that are more likely rows: each has the same number of cells.
 
-    A list that goes on over lines has a comma at their ends, or other numbers of ids in them.
+    A list over several lines has commas at the ends of lines, or a different number of ids on each.
+    text: the list.  where: the option, for errors.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     first = lines[0][1]
@@ -105,8 +105,8 @@ def check_list(text: str, where: str) -> None:
     if header or has_cells or plain_name(first.split(",")[0].strip('"')).startswith(CENTRAL):
         number, line = header or lines[0]
         raise BadValue(
-            f"{where}, line {number}: {shown(line.split(',')[0])} begins what looks like a table; none of its "
-            "columns can be told to be that of ids.",
+            f"{where}, line {number}: {shown(line.split(',')[0])} begins what looks like a table, in which no "
+            "column of ids can be recognized.",
             hint=HOW_TO_NAME_IDS_OF_LIST,
         )
 
@@ -117,7 +117,7 @@ def _names_ids(line: str) -> bool:
 
 
 def _form_of(text: str) -> _Form | None:
-    """How a text is a table; None when it is none."""
+    """The form of the table that a text is; None when it is not a table."""
     rest = text.lstrip()
     skipped = text[: len(text) - len(rest)].count("\n")
     stated = DELIMITER_LINE.fullmatch(rest.partition("\n")[0].rstrip("\r"))
@@ -137,7 +137,7 @@ def _form_of(text: str) -> _Form | None:
 
 def _records(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line on which it begins."""
-    csv.field_size_limit(MAX_FILE_BYTES)  # the answer of a device has up to 128 KB
+    csv.field_size_limit(MAX_FILE_BYTES)  # a device's response to a method has up to 128 KB
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         begins = reader.line_num + 1
@@ -145,8 +145,8 @@ def _records(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[
             cells = next(reader, None)
         except csv.Error as err:
             raise BadValue(
-                f"{where}, line {begins}: a quote is opened and not closed, or stands inside of a cell ({err}).",
-                hint="A cell that holds a double quote stands between two of them, and has it twice.",
+                f"{where}, line {begins}: a quote is not closed, or stands inside a cell ({err}).",
+                hint="Put a cell that contains a double quote between double quotes, and double the quote inside it.",
             ) from None
         if cells is None:
             return
@@ -161,33 +161,35 @@ def _lines(text: str, where: str) -> Iterator[TableRow]:
 
 
 def _check_no_table(lines: Sequence[tuple[int, str]], where: str) -> None:
-    """Raise BadValue for lines that are more likely rows than ids: several with cells, or with tabs, or of results."""
+    """Raise BadValue for lines that are more likely rows of a table than ids."""
     if not lines:
         return
     number, first = lines[0]
     if stated := DELIMITER_LINE.fullmatch(first):
         raise BadValue(
-            f"{where}, line {number}: {shown(stated[0])} begins a table, but none of its columns is one of ids.",
+            f"{where}, line {number}: {shown(stated[0])} begins a table, but it has no column of ids.",
             hint=HOW_TO_NAME_IDS,
         )
     name = plain_name(first.strip('"'))
     if name in RESULT_NAMES or name.startswith(f"{CENTRAL}device"):
         whose = "results" if name in RESULT_NAMES else "IoT Central's export"
-        raise BadValue(f"{where}, line {number}: {shown(first)} is a column of {whose}; ids are missing beside it.",
-                       hint=HOW_TO_NAME_IDS)  # fmt: skip
+        raise BadValue(
+            f"{where}, line {number}: {shown(first)} is a column of {whose}; a column of ids is missing.",
+            hint=HOW_TO_NAME_IDS,
+        )
     header = next((each for each in lines if _names_ids(each[1])), None)
     if header is not None:
         raise BadValue(
-            f"{where}, line {header[0]}: {shown(header[1])} is a table's header, but not in its first line, or without "
-            "commas, semicolons or tabs between its cells.",
-            hint=f"Take out the lines above. {HOW_TO_NAME_IDS}",
+            f"{where}, line {header[0]}: {shown(header[1])} looks like a table's header, but it is not in the first "
+            "line, or has no commas, semicolons or tabs between its cells.",
+            hint=f"Remove the lines above it. {HOW_TO_NAME_IDS}",
         )
     for delimiter in DELIMITERS:
         rows = [(number, line) for number, line in lines if _cell_count(line, delimiter) > 1]
         if len(rows) > 1 or (rows and delimiter == "\t"):
             name = {"\t": "a tab"}.get(delimiter, shown(delimiter))
             number, line = rows[0]
-            raise BadValue(  # the rest of the line may hold a key
+            raise BadValue(  # only its first cell: the others may hold a key
                 f"{where}, line {number}: {shown(line.split(delimiter)[0])} begins what looks like a row of a table, "
                 f"with {name} between its cells; none of its columns is called deviceId.",
                 hint=HOW_TO_NAME_IDS,
@@ -204,10 +206,11 @@ def _cell_count(line: str, delimiter: str) -> int:
 
 
 def _unquoted(line: str, where: str) -> str:
-    """A line without the quotes around it, and the shields in front, as `cell` writes them."""
+    """A line without the quotes around it."""
     if '"' not in line or looks_like_connection_string(line):
         return line
     if len(line) < 2 or line[0] != '"' or line[-1] != '"' or '"' in line[1:-1]:
-        raise BadValue(f"{where}: {shown(line)} has a double quote that does not stand around all of it.",
-                       hint=HOW_TO_NAME_IDS)  # fmt: skip
+        raise BadValue(
+            f"{where}: {shown(line)} contains a double quote that does not enclose all of it.", hint=HOW_TO_NAME_IDS
+        )
     return line[1:-1].strip()

@@ -1,21 +1,21 @@
 """--set, --add and --remove on a JSON document, in the order in which they were typed.
 
-Paths mean what they mean in every az command. Values are read as those of typed pairs: what az would take for a number
-and store in other digits is refused.
+Paths mean what they mean in other az commands. Values are read as in key=value pairs: a number that would be stored
+with other digits is refused.
 """
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.edit_paths import (
-    Place,
+    PathStep,
     check_fits,
     check_index,
-    found_at,
-    inside,
     label,
-    places_of,
+    parse_path,
+    step_into,
+    value_at,
     whole_number,
 )
 from azext_iotjobs.cli.input.key_value_json import PYTHON_WORDS, typed_value
@@ -24,23 +24,39 @@ from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue
 
-Edit = tuple[int, list[str]]  # (how manieth edit on the command line, its words)
-WRITTEN = (("tags",), ("properties", "desired"))  # what a service may write in a twin; a twin without it shows none
+Edit = tuple[int, list[str]]  # (its position among the edits of the command line, its words)
+WRITTEN = (
+    ("tags",),
+    ("properties", "desired"),
+)  # what a service may write in a twin; where it is empty, a twin may not show it
 
 
-def apply_edits(
-    document: dict[str, Any], edits: Mapping[str, list[Edit] | None], *, keep_text: bool
-) -> dict[str, Any]:  # fmt: skip
-    """A copy of `document` with the edits carried out.
+class EditOptions(NamedTuple):
+    """The generic edits, as typed."""
 
-    edits: "set", "add" and "remove" -> what was typed there.  keep_text: values stay text (--force-string).
-    Raises BadValue when a path does not exist or does not take the edit.
-    """
+    set: list[Edit] | None = None
+    add: list[Edit] | None = None
+    remove: list[Edit] | None = None
+    our_force_string: bool = False  # values stay text
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether there is any edit."""
+        return bool(self.set or self.add or self.remove)
+
+    def in_order(self) -> Iterator[tuple[str, list[str]]]:
+        """Each edit as (set, add or remove; its words), in the order in which they were typed."""
+        by_verb = {"set": self.set, "add": self.add, "remove": self.remove}
+        typed = sorted((number, verb, words) for verb, edits in by_verb.items() for number, words in edits or ())
+        for _, verb, words in typed:
+            yield verb, words
+
+
+def apply_edits(document: dict[str, Any], edits: EditOptions) -> dict[str, Any]:
+    """A copy of `document` with the edits applied. Raises BadValue when a path does not exist or take its edit."""
     edited = copy.deepcopy(document)
-    in_order = sorted(
-        (number, verb, words) for verb, typed in edits.items() for number, words in typed or ()
-    )  # fmt: skip
-    for _, verb, words in in_order:
+    keep_text = edits.our_force_string
+    for verb, words in edits.in_order():
         if verb == "set":
             for word in words:
                 _set(edited, word, keep_text=keep_text)
@@ -51,20 +67,24 @@ def apply_edits(
     return edited
 
 
-def check_edits(edits: Mapping[str, list[Edit] | None], *, keep_text: bool) -> None:
-    """Raise BadValue for an edit that no document takes: before one is fetched."""
-    for _, words in edits.get("set") or ():
-        for word in words:
-            path, text = _split(word)
-            places_of(path, "--set")
-            _value(text, path, "--set", keep_text=keep_text)
-    for _, words in edits.get("add") or ():
-        places_of(words[0], "--add")
-        if len(words) < 2:
-            raise BadValue(f"--add {shown(words[0])}: what is to be added?", hint=f"Write --add {words[0]} VALUE")
-        _items(words[1:], words[0], keep_text=keep_text)
-    for _, words in edits.get("remove") or ():
-        _check_removal(words)
+def check_edits(edits: EditOptions) -> None:
+    """Raise BadValue for an edit that no document would take; called before one is fetched."""
+    keep_text = edits.our_force_string
+    for verb, words in edits.in_order():
+        if verb == "set":
+            for word in words:
+                path, text = _split(word)
+                parse_path(path, "--set")
+                _value(text, path, "--set", keep_text=keep_text)
+        elif verb == "add":
+            parse_path(words[0], "--add")
+            if len(words) < 2:
+                raise BadValue(
+                    f"--add {shown(words[0])}: the value to add is missing.", hint=f"Write --add {words[0]} VALUE"
+                )
+            _items(words[1:], words[0], keep_text=keep_text)
+        else:
+            _check_removal(words)
 
 
 def merge_patch(before: Any, after: Any) -> dict[str, Any]:
@@ -84,34 +104,34 @@ def _set(document: dict[str, Any], word: str, *, keep_text: bool) -> None:
     option = "--set"
     path, text = _split(word)
     value = _value(text, path, option, keep_text=keep_text)
-    places = places_of(path, option)
-    _make_sections(document, places)
-    *before, last = places
+    steps = parse_path(path, option)
+    _make_sections(document, steps)
+    *before, last = steps
     where = label(option, word)
-    node = found_at(document, before, where, _how_to_nest(document, places, text))
+    node = value_at(document, before, where, _how_to_nest(document, steps, text))
     if last.member is not None:
         raise BadValue(f"{where}: an item of a list is set by its number.", hint="Write list[0]=…")
     check_fits(node, last, before, where)
-    if last.index is None:
+    if last.number is None:
         node[last.key] = value
     else:
-        check_index(node, last.index, before, where)
-        node[last.index] = value
+        check_index(node, last.number, before, where)
+        node[last.number] = value
 
 
 def _add(document: dict[str, Any], words: list[str], *, keep_text: bool) -> None:
     option = "--add"
-    places = places_of(words[0], option)
-    _make_sections(document, places)
+    steps = parse_path(words[0], option)
+    _make_sections(document, steps)
     where = label(option, " ".join(words))
-    items = found_at(document, places, where, f"Make the list: --set {words[0]}='[…]'")
+    items = value_at(document, steps, where, f"Make the list: --set {words[0]}='[…]'")
     if not isinstance(items, list):
-        raise BadValue(f"{where}: {words[0]} is no list.", hint=f"One value: --set {words[0]}=…")
+        raise BadValue(f"{where}: {words[0]} is not a list.", hint=f"One value: --set {words[0]}=…")
     items += _items(words[1:], words[0], keep_text=keep_text)
 
 
 def _items(words: list[str], path: str, *, keep_text: bool) -> list[Any]:
-    """What is added: pairs that follow each other are one object, with texts in it."""
+    """The items to add: pairs that follow each other make one object, whose values are text."""
     items: list[Any] = []
     is_open = False
     for word in words:
@@ -129,28 +149,28 @@ def _items(words: list[str], path: str, *, keep_text: bool) -> list[Any]:
 def _remove(document: dict[str, Any], words: list[str]) -> None:
     where = label("--remove", " ".join(words))
     *before, last = _check_removal(words)
-    node = found_at(document, before, where)
-    found = inside(node, last, before, where)
-    if last.index is not None:
-        del node[last.index]
+    node = value_at(document, before, where)
+    found = step_into(node, last, before, where)
+    if last.number is not None:
+        del node[last.number]
     elif last.key is not None:
         del node[last.key]
     else:
         node.remove(found)
 
 
-def _check_removal(words: list[str]) -> list[Place]:
-    """The path of what is removed. A second word is the number of a list's item, as in every az command."""
-    places = places_of(words[0], "--remove")
+def _check_removal(words: list[str]) -> list[PathStep]:
+    """The path of what is removed. A second word is the number of a list's item, as in other az commands."""
+    steps = parse_path(words[0], "--remove")
     if len(words) == 1:
-        return places
+        return steps
     index = whole_number(words[1])
     if len(words) > 2 or index is None:
         raise BadValue(
-            f"--remove {shown(' '.join(words))}: one path is taken, or a list's path and the number of its item.",
+            f"--remove {shown(' '.join(words))}: give one path, or a list's path and the number of an item.",
             hint=f"Write {' '.join(f'--remove {each}' for each in words)}",
         )
-    return [*places, Place(words[1], index=index)]
+    return [*steps, PathStep(words[1], number=index)]
 
 
 def _split(word: str) -> tuple[str, str]:
@@ -166,12 +186,12 @@ def _split(word: str) -> tuple[str, str]:
 def _value(text: str, path: str, option: str, *, keep_text: bool) -> Any:
     if keep_text:
         return text
-    if text in PYTHON_WORDS:  # as in every az command
+    if text in PYTHON_WORDS:  # as in other az commands
         return {"True": True, "False": False, "None": None}[text]
     try:
         parse_json(text)
     except NotAllowed:
-        pass  # what is wrong with it, typed_value says
+        pass  # typed_value says what is wrong with it
     except ValueError:
         try:
             return parse_dict_notation(text)
@@ -180,24 +200,24 @@ def _value(text: str, path: str, option: str, *, keep_text: bool) -> Any:
     return typed_value(text, path, option)
 
 
-def _make_sections(document: dict[str, Any], places: list[Place]) -> None:
-    """A twin that has no tags yet shows no member `tags`, and can be given some."""
+def _make_sections(document: dict[str, Any], steps: list[PathStep]) -> None:
+    """Add the empty sections that a twin does not show, such as `tags`, so that a path can lead into them."""
     if "properties" not in document:
         return
     for section in WRITTEN:
-        if [place.key for place in places[: len(section)]] == list(section) and len(places) > len(section):
+        if [step.key for step in steps[: len(section)]] == list(section) and len(steps) > len(section):
             node = document
             for key in section:
                 node = node.setdefault(key, {})
 
 
-def _how_to_nest(document: dict[str, Any], places: list[Place], text: str) -> str | None:
-    """How to set what has no parent yet: by the options that make the objects on the way."""
-    keys = [place.key for place in places]
+def _how_to_nest(document: dict[str, Any], steps: list[PathStep], text: str) -> str | None:
+    """How to set a value whose parent objects do not exist: with the options that make them."""
+    keys = [step.key for step in steps]
     if None in keys or "properties" not in document:
         return None
     for section, option in zip(WRITTEN, ("--tags", "--desired"), strict=True):
         if keys[: len(section)] == list(section) and len(keys) > len(section):
             path = ".".join(str(key) for key in keys[len(section) :])
-            return f"{option} makes the objects on the way: {option} {path}={text[:40]}"
+            return f"{option} also makes the objects above it: {option} {path}={text[:40]}"
     return None

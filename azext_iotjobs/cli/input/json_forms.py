@@ -1,4 +1,4 @@
-"""Forms of JSON that are not plain: files, standard input, pairs, Python's notation; and what is none of them."""
+"""Other forms of a JSON value: files, standard input, key=value pairs, Python's notation; and errors for the rest."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ STDIN = (stdin.MARK, "@-")
 
 
 def value_of(words: list[str], option: str) -> Any:
-    """The value that the words behind an option mean. Raises BadValue when they mean none."""
+    """The JSON value of the words behind an option. Raises BadValue when they have none of these forms."""
     if len(words) != 1:
         return _of_words(words, option)
     (text,) = words
@@ -50,7 +50,9 @@ def _of_words(words: list[str], option: str) -> Any:
     if not words:
         raise BadValue(f"{option} is empty.", hint="Give JSON, @file, or key=value.")
     if words[0].lstrip("'").startswith(("{", "[")):
-        raise json_diagnostics.explained(" ".join(words), option, ValueError(f"it came as {len(words)} words"))
+        raise json_diagnostics.explained(
+            " ".join(words), option, ValueError(f"the shell split it into {len(words)} words")
+        )
     return key_value_json.object_of(words, option)
 
 
@@ -64,7 +66,7 @@ def _parsed(text: str, option: str, source: str) -> Any:
     try:
         return _read(text)
     except ValueError as err:
-        raise BadValue(f"{option}: {source} does not hold JSON: {err}.") from err
+        raise BadValue(f"{option}: {source} does not contain JSON: {err}.") from err
 
 
 def _stdin(option: str) -> str:

@@ -1,7 +1,7 @@
-"""Options that take JSON: inline, in a file, from standard input, or as typed pairs.
+"""Options that take JSON: inline, in a file, from standard input, or as key=value pairs.
 
-az itself puts a file's text in the place of @file before a command begins; what is read here is what az left alone, so
-that both ways mean the same, and so does a file's bare path.
+az itself replaces @file by the file's content before a command begins. What it leaves alone is read here, so that both
+work alike; so does the bare path of a file.
 """
 
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from azext_iotjobs.cli.input.scalars import MAX_FILE_BYTES, shown
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue
 
-Given = str | Sequence[str]  # one word, or the words that stand behind an option
+Given = str | Sequence[str]  # one word, or all words behind an option
 
 
 def json_or_file(given: Given, option: str) -> Any:
-    """The JSON value that an option gives.
+    """The JSON value of an option.
 
-    given: what was typed: JSON, @file, a file's path, - for standard input, or pairs like `a.b=5 c=text`.
-    option: its name, for the error.
-    Raises BadValue when it is none of these, or not what may be sent.
+    given: as typed: JSON, @file, a file's path, - for standard input, or pairs such as `a.b=5 c=text`.
+    option: its name, for errors.
+    Raises BadValue for another text, and for a value that may not be sent.
     """
     words = _words(given)
     longest = max(map(len, words), default=0)
     if longest > MAX_FILE_BYTES:
-        raise BadValue(f"{option} has {longest} characters; {MAX_FILE_BYTES} are taken.")
+        raise BadValue(f"{option} has {longest} characters; at most {MAX_FILE_BYTES} are allowed.")
     try:
         (text,) = words
         return parse_json(text)
@@ -37,7 +37,7 @@ def json_or_file(given: Given, option: str) -> Any:
 
 
 def json_object_or_file(given: Given, option: str) -> dict[str, Any]:
-    """Like `json_or_file`, for options that take a JSON object and nothing else."""
+    """As `json_or_file`, for options that take only a JSON object."""
     value = json_or_file(given, option)
     if not isinstance(value, dict):
         raise BadValue(

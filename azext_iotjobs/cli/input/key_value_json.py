@@ -1,7 +1,7 @@
-"""Typed pairs -> a JSON object: `delay=5 mode=fast properties.desired.fan=true`.
+"""Pairs as typed -> a JSON object: `delay=5 mode=fast properties.desired.fan=true`.
 
-A value is read as JSON where it is that, else it is text; between single quotes it is text whatever it looks like. A
-number whose digits would change on the way is refused: nobody would see it.
+A value that is JSON is read as JSON; another one is text, and so is every value between single quotes. A number that
+would be stored with other digits is refused: nobody would notice the change.
 """
 
 import json
@@ -15,9 +15,9 @@ from azext_iotjobs.model.errors import BadValue
 
 SEGMENT = r"""(?:"[^"]+"|'[^']+'|[^\s.=,"'{}\[\]@-][^\s.=,"'{}\[\]]*)"""
 PAIR = re.compile(rf"(?P<path>{SEGMENT}(?:\.{SEGMENT})*)=(?P<value>.*)", re.DOTALL)
-# Text in form, but hardly ever in meaning: PowerShell writes $true as True, and pairs are parted by spaces.
+# Text in form, but hardly ever intended as text: PowerShell writes $true as True.
 PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
-EDITS = ("--set", "--add")  # which take paths, and no whole object beside them
+EDITS = ("--set", "--add")  # which take paths, and no whole object as their value
 MAX_EXACT = 2**53 - 1  # RFC 8259 6; a hub itself takes 2**52 in twins
 SECOND_PAIR = re.compile(rf",\s*{SEGMENT}=")
 
@@ -30,8 +30,8 @@ def is_pair(word: str) -> bool:
 def object_of(words: Sequence[str], option: str) -> dict[str, Any]:
     """The object that pairs describe, in their order.
 
-    words: as typed.  option: its name, for the error.
-    Raises BadValue for a word that is no pair, a key that is given twice, and a value that cannot be meant.
+    words: as typed.  option: its name, for errors.
+    Raises BadValue for a word that is not a pair, a key that is given twice and a value that is probably a mistake.
     """
     root: dict[str, Any] = {}
     for word in words:
@@ -55,17 +55,18 @@ def _set(root: dict[str, Any], path: list[str], value: Any, option: str) -> None
     for segment in path[:-1]:
         node = node.setdefault(segment, {})
         if not isinstance(node, dict):
-            raise BadValue(f"{option}: {shown('.'.join(path))} lies below a key that has a value of its own.")
+            raise BadValue(f"{option}: {shown('.'.join(path))} is below a key that has a value of its own.")
     if path[-1] in node:
         raise BadValue(f"{option}: {shown('.'.join(path))} is given twice.")
     node[path[-1]] = value
 
 
 def typed_value(text: str, key: str, option: str) -> Any:
-    """The value that a text behind `key=` means: JSON, or text where it is none, or between single quotes.
+    """The value of the text behind `key=`: JSON if it is that, else text; always text between single quotes.
 
-    key: as it was typed.  Raises BadValue for what cannot be meant, and for a number that would come back in other
-    digits: `4.10` is a version more often than it is 4.1.
+    key, option: as typed, for errors.
+    Raises BadValue for what is probably a mistake, and for a number that would be stored with other digits: `4.10` is
+    more often a version than it is 4.1.
     """
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1]
@@ -75,7 +76,7 @@ def typed_value(text: str, key: str, option: str) -> Any:
     except NotAllowed as err:
         raise BadValue(f"{option}: {shown(pair)}: {err}.", hint=_as_text(key, text, option)) from err
     except ValueError as err:
-        reason = _doubt(text)
+        reason = _likely_mistake(text)
         if reason is not None:
             raise BadValue(f"{option}: {shown(pair)}: {reason}.", hint=_as_text(key, text, option)) from err
         return text
@@ -115,18 +116,18 @@ def _nested(key: str, number: str) -> str:
 
 
 def _content_of(path: str, option: str) -> str | None:
-    """A file's text, as az itself puts it in the place of @file before a command begins; None: there is none."""
+    """A file's content, by which az itself would replace @file; None when there is no such file."""
     return text_of_file(path, option).rstrip("\r\n") if existing_file(path) else None
 
 
-def _doubt(text: str) -> str | None:
-    """Why a value that is no JSON is hardly meant as text; None when it may be."""
+def _likely_mistake(text: str) -> str | None:
+    """Why a value that is not JSON is probably not intended as text; None when it may be."""
     if text in PYTHON_WORDS:
         return f"JSON writes {PYTHON_WORDS[text]}"
     if text.startswith(("{", "[", '"')):
-        return "the value begins like JSON, but is none; a shell may have eaten its quotes"
+        return "the value begins like JSON, but is not JSON; the shell may have removed its quotes"
     if SECOND_PAIR.search(text):
-        return "this looks like two pairs; they are parted by spaces"
+        return "this looks like two pairs; put a space between them, and no comma"
     return None
 
 

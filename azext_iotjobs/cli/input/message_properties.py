@@ -1,4 +1,4 @@
-"""--properties of messages that devices send: what is typed -> properties that the way there can carry."""
+"""--properties of messages that devices send: text -> properties that MQTT or HTTPS can transport."""
 
 from collections.abc import Mapping
 
@@ -7,40 +7,41 @@ from azext_iotjobs.model.errors import BadValue
 
 # Without them the hub cannot route by body.
 JSON_PROPERTIES = {"$.ct": "application/json", "$.ce": "utf-8"}
-# Over HTTPS these are the same as headers: what was typed in any of these spellings stands for the default.
+# Over HTTPS these are headers too: a property that was typed in any of these spellings replaces the default.
 HEADERS_OF = {
     "$.ct": ("content-type", "iothub-contenttype"),
     "$.ce": ("content-encoding", "iothub-contentencoding"),
 }
-# Of the whole topic, MQTT 3.1.1 1.5.3; what stands in it before the properties is much shorter than the rest of it.
+# Of the whole topic, MQTT 3.1.1 1.5.3; TOPIC_START_BYTES are enough for the part before the properties.
 MAX_TOPIC_BYTES = 65_535
 TOPIC_START_BYTES = 535
 
 
 def read_mqtt_properties(typed: str | None, defaults: Mapping[str, str]) -> dict[str, str]:
-    """Properties by their MQTT names, beyond `defaults`. Raises BadValue for what MQTT cannot carry."""
+    """Properties by their MQTT names, added to `defaults`. Raises BadValue for those that MQTT cannot transport."""
     from azext_iotjobs.simulator.topics import render_bag  # here, so that HTTPS starts without it
 
     properties = {**defaults, **_typed(typed)}
     encoded = len(render_bag(properties))
-    if encoded > MAX_TOPIC_BYTES - TOPIC_START_BYTES:
+    most = MAX_TOPIC_BYTES - TOPIC_START_BYTES
+    if encoded > most:
         raise BadValue(
-            f"--properties: {encoded} characters, percent-encoded; MQTT carries {MAX_TOPIC_BYTES - TOPIC_START_BYTES}.",
+            f"--properties: {encoded} characters, percent-encoded; MQTT takes at most {most}.",
             hint="Put the rest into the message's body.",
         )
     return properties
 
 
 def read_http_properties(typed: str | None, defaults: Mapping[str, str]) -> dict[str, str]:
-    """Properties by the names of headers or their MQTT names, beyond `defaults`, unless they say the same."""
+    """Properties by names of headers or MQTT names, added to those of `defaults` that they do not replace."""
     properties = _typed(typed)
     names = {name.lower() for name in properties}
-    kept = {name: value for name, value in defaults.items() if names.isdisjoint((name, *HEADERS_OF.get(name, ())))}
-    return {**kept, **properties}
+    remaining = {name: value for name, value in defaults.items() if names.isdisjoint((name, *HEADERS_OF.get(name, ())))}
+    return {**remaining, **properties}
 
 
 def text_bytes(text: str, option: str) -> bytes:
-    """A text that was typed, as UTF-8. Raises BadValue for bytes of the terminal's that are none."""
+    """A typed text in UTF-8. Raises BadValue when the terminal sent bytes that are not UTF-8."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What a user types -> values: files, key=value text, whole numbers. JSON is read by json_values.py."""
+"""Text as typed -> values: files, key=value lists, whole numbers. JSON is read by json_option.py."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
 
-MAX_FILE_BYTES = 16 * 1024 * 1024  # far above any limit of the hub's; keeps a wrong path from filling the memory
-SHOWN_CHARACTERS = 60  # of a wrong text in an error
+MAX_FILE_BYTES = 16 * 1024 * 1024  # far above every limit of the hub's; a wrong path must not fill the memory
+SHOWN_CHARACTERS = 60  # of a wrong value in an error
 
 
 def bytes_of_file(path: str, option: str) -> bytes:
-    """What is in a file. Raises BadValue when it is not there, or too large."""
+    """The content of a file. Raises BadValue when it does not exist, is too large or cannot be read."""
     found = existing_file(path)
     if found is None:
         raise BadValue(f"{option}: {not_a_file(path)}", hint=f"Relative paths begin in {Path.cwd()}.")
@@ -24,14 +24,15 @@ def bytes_of_file(path: str, option: str) -> bytes:
 
 
 def text_of_file(path: str, option: str) -> str:
-    """The text in a file, whatever its encoding. Raises BadValue."""
+    """The text in a file, in any encoding of `text_of`. Raises BadValue."""
     return text_of(bytes_of_file(path, option), option, path)
 
 
 def text_of(content: bytes, option: str, source: str) -> str:
-    """The text that bytes hold: UTF-8, or UTF-16 and UTF-32 as PowerShell's > writes them.
+    """Bytes as text: UTF-8, or UTF-16 or UTF-32, which PowerShell's > writes.
 
-    source: where it came from, for the error.  Raises BadValue when it is none of these.
+    content: with or without a byte order mark.  option, source: where it came from, for errors.
+    Raises BadValue for another encoding.
     """
     try:
         return content.decode(json.detect_encoding(content))
@@ -48,7 +49,10 @@ def whole_number(text: str, option: str) -> int:
 
 
 def at_least(value: int, least: int, option: str) -> int:
-    """`value`, when it is `least` or more. Raises BadValue."""
+    """`value`, if it is `least` or more.
+
+    option: its name, for errors.  Raises BadValue for less.
+    """
     if value < least:
         raise BadValue(f"{option} {value}: give {least} or more.")
     return value
@@ -57,7 +61,7 @@ def at_least(value: int, least: int, option: str) -> int:
 def key_values(text: str, option: str) -> dict[str, str]:
     """ "a=1;b=x=y" -> {"a": "1", "b": "x=y"}.
 
-    Raises BadValue for a part without "=", an empty key, or a key that stands twice.
+    Raises BadValue for a part without "=", an empty key, or a key that is given twice.
     """
     pairs: dict[str, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(";"))):
@@ -65,7 +69,7 @@ def key_values(text: str, option: str) -> dict[str, str]:
         if not equals or not key:
             raise BadValue(f"{option}: {shown(part)} is not key=value.", hint=f"Give {option} 'key=value;key=value'.")
         if key in pairs:
-            raise BadValue(f"{option}: the key {shown(key)} stands twice.")
+            raise BadValue(f"{option}: the key {shown(key)} is given twice.")
         pairs[key] = value
     if not pairs:
         raise BadValue(f"{option} is empty.", hint=f"Give {option} 'key=value;key=value', or leave it out.")
@@ -73,16 +77,16 @@ def key_values(text: str, option: str) -> dict[str, str]:
 
 
 def existing_file(text: str) -> Path | None:
-    """The file of that name; None when there is none."""
+    """The file with this path; None when there is none."""
     try:
         path = Path(text)
         return path if text and path.is_file() else None
-    except (OSError, ValueError):  # a name that no file system takes
+    except (OSError, ValueError):  # a name that no file system allows
         return None
 
 
 def not_a_file(text: str) -> str:
-    """What is wrong with a path that names no file."""
+    """Says why a path does not name a file."""
     try:
         is_folder = bool(text) and Path(text).is_dir()
     except (OSError, ValueError):
@@ -91,27 +95,28 @@ def not_a_file(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text as it may stand in an error: one line, escaped, not long."""
+    """A value as errors show it: quoted, escaped, on one line, shortened."""
     shown = repr(text)
     return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
 
 
 def chosen_words(typed: Sequence[str] | None, known: Sequence[str], option: str) -> frozenset[str]:
-    """Words out of those that there are, each typed alone or several with commas between them; none typed: none.
+    """The words of an option that takes several of `known`.
 
-    Raises BadValue.
+    typed: each alone, or several with commas between them; None: none.  known: in lower case.
+    Raises BadValue for another word.
     """
     if typed is None:
         return frozenset()
     words = [word.strip().lower() for each in typed for word in each.split(",")]
     unknown = [word for word in words if word not in known]
     if unknown:
-        raise BadValue(f"{option} {shown(unknown[0])}: give words out of {', '.join(known)}, with commas between them.")
+        raise BadValue(f"{option} {shown(unknown[0])}: choose from {', '.join(known)}, with commas between them.")
     return frozenset(words)
 
 
 def wanted_labels(pairs: Sequence[str]) -> Mapping[str, str | None]:
-    """Labels to look for: name=value, or a name alone, whose value may be any (None). Raises BadValue."""
+    """Labels to search for: name=value, or a name alone for any value (None). Raises BadValue."""
     wanted: dict[str, str | None] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""Standard input: read once, bounded, and said on a terminal."""
+"""Standard input: read once, up to a limit, with a prompt on a terminal."""
 
 import sys
 
@@ -11,7 +11,7 @@ logger = get_logger(__name__)
 
 MARK = "-"
 
-_read: list[tuple[object, str]] = []  # the stream that was read, and for which option
+_read: list[tuple[object, str]] = []  # a stream that was read, and the option that read it
 
 
 def read(option: str) -> bytes:
@@ -22,16 +22,16 @@ def read(option: str) -> bytes:
     stream = sys.stdin
     if stream is None or stream.closed:
         raise BadValue(f"{option} -: there is no standard input.", hint="Give a file.")
-    taken = next((by for seen, by in _read if seen is stream), None)
-    if taken is not None:
+    reader = next((by for read, by in _read if read is stream), None)
+    if reader is not None:
         raise ConflictingChoice(
-            f"{taken} and {option} both ask for standard input, which can be read once.",
+            f"{reader} and {option} both read standard input, which can be read only once.",
             hint="Give one of them as a file.",
         )
     _read.append((stream, option))
     if stream.isatty():
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
-        logger.warning("%s: type it, and end it with %s on a line of its own.", option, end)
+        logger.warning("%s: type the input, and end it with %s on a line of its own.", option, end)
     content = stream.buffer.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise BadValue(f"{option}: standard input is larger than {MAX_FILE_BYTES // 1024**2} MB.")

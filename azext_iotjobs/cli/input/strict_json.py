@@ -1,4 +1,4 @@
-"""Text -> JSON values, more strictly than Python reads them."""
+"""Text -> JSON values, read more strictly than Python does."""
 
 import json
 import math
@@ -10,16 +10,16 @@ TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
 class NotAllowed(ValueError):
-    """JSON in form, but a value that is not sent: not finite, nested too deeply, or a key that stands twice."""
+    """JSON in form, but a value that is not sent: not finite, nested too deeply, or with a key twice."""
 
 
 def parse_json(text: str) -> Any:
-    """Strict JSON: what Python would take and the hub would not, or would take in another meaning, is refused.
+    """Strict JSON: values that Python reads and the hub refuses, or reads differently, are errors.
 
     Raises ValueError for text that is not JSON, NotAllowed (a ValueError too) for NaN, Infinity, 1e999, an object
     with a key twice, and more than MAX_DEPTH levels.
     """
-    constants: list[str] = []  # refused once the whole is known to be JSON: NaNette and Infinity5 are none
+    constants: list[str] = []  # refused once the whole text is known to be JSON, which NaNette and Infinity5 are not
     try:
         value = json.loads(
             text, parse_constant=constants.append, parse_float=_finite, object_pairs_hook=_object_of_distinct_keys
@@ -27,7 +27,7 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise NotAllowed(TOO_DEEP) from None
     if constants:
-        raise NotAllowed(f"{constants[0]} is no JSON value")
+        raise NotAllowed(f"{constants[0]} is not a JSON value")
     check_depth(value)
     return value
 
@@ -59,7 +59,7 @@ def _object_of_distinct_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in members:
         if key in found:
-            # Which of the two is meant? Python takes the last, others the first.
-            raise NotAllowed(f"the key {key[:40]!r} stands twice in one object")
+            # Ambiguous: Python takes the last one, others the first.
+            raise NotAllowed(f"the key {key[:40]!r} is given twice in one object")
         found[key] = value
     return found

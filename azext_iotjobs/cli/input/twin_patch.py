@@ -1,4 +1,4 @@
-"""--twin-patch: what is typed -> what is merged into twins."""
+"""--twin-patch: text -> the patch that is merged into twins."""
 
 from knack.log import get_logger
 
@@ -11,9 +11,9 @@ OPTION = "--twin-patch"
 
 
 def read_twin_patch(given: Given) -> TwinPatch:
-    """The patch, without what only the hub writes, which it would ignore: that is said.
+    """The patch, without the members that only the hub writes; a warning names those.
 
-    Raises BadValue for what is no patch, and for names that no twin has: they are misspelled.
+    Raises BadValue for a document that is not a patch, and for misspelled members, which no twin has.
     """
     document = json_object_or_file(given, OPTION)
     if document.keys() <= PATCH_ROOTS:
@@ -22,6 +22,6 @@ def read_twin_patch(given: Given) -> TwinPatch:
 
     left_out = sorted(document.keys() & TWIN_ROOTS - PATCH_ROOTS)
     if left_out:
-        selects = " It does not select the devices." if "deviceId" in left_out else ""
+        selects = " It does not select devices." if "deviceId" in left_out else ""
         logger.warning("%s: %s left out: only the hub writes that.%s", OPTION, ", ".join(left_out), selects)
     return TwinPatch(document={name: value for name, value in document.items() if name not in left_out})

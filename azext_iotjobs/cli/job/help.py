@@ -1,17 +1,6 @@
-"""Help of jobs, direct methods and queries."""
+"""Help of jobs."""
 
 from azext_iotjobs.cli.output.help_text import command, group
-
-MANY_CALLS = (
-    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in the "
-    "columns of `job results` without deleted; a short row of each goes to stderr as it answers. A call that may have "
-    "reached its device is never made again; throttling (429) is waited out. Ctrl-C: no further device is called, "
-    "calls under way are awaited, the rows so far are the result; a second Ctrl-C leaves at once. --group-output gives "
-    "status, payload, errorClass, errorCode, count and the first devices; what a simulated device answers by default "
-    "counts without its methodRequestId; of more than 100 different answers the rest is one entry without a status and "
-    "an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
-    "condition."
-)
 
 group(
     "iot hub job",
@@ -50,6 +39,7 @@ command(
         "--method-payload @payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
     ),
 )
+
 command(
     "iot hub job wait",
     "Wait for a job's end, and print it.",
@@ -58,6 +48,7 @@ command(
     long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
     "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
 )
+
 command(
     "iot hub job results",
     "Show what a job did to each of its devices.",
@@ -79,6 +70,7 @@ command(
     "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
     "begin with an apostrophe.",
 )
+
 command(
     "iot hub job rerun",
     "Run a job again on the devices that failed, or on others of its devices.",
@@ -96,6 +88,7 @@ command(
     "parentJobId on the machine where it was made. Exit code 8: there is no device to run on. On more than 100 devices "
     "of a hub that is not local it asks, unless --yes is given or there is no terminal.",
 )
+
 command(
     "iot hub job copy",
     "Make the same job under a new id, with changes.",
@@ -107,6 +100,7 @@ command(
     ),
     long="What is not given stays as it was; the start does not, and is now.",
 )
+
 command(
     "iot hub job show",
     "Show a job: its status, what it does and how many devices succeeded and failed.",
@@ -116,73 +110,15 @@ command(
         "az iot hub job show -n localhost --job-id reboot-1 --summary --query summary",
     ),
 )
+
 command(
     "iot hub job list",
     "List the jobs of the last 30 days, import and export jobs included.",
     ("List what is running.", "az iot hub job list -n localhost --job-status running -o table"),
 )
+
 command(
     "iot hub job cancel",
     "Cancel a job that has not begun; the hub refuses to cancel one that runs or has ended.",
     ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
-)
-command(
-    "iot hub invoke-device-method",
-    "Call a direct method on one device and print the status and payload that it answers, or on many devices at once.",
-    (
-        "Call a method with a payload.",
-        "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
-        "--method-payload '{\"delay\": 5}'",
-    ),
-    (
-        "The same payload as pairs, which need no quotes in any shell.",
-        "az iot hub invoke-device-method -n localhost -d pump-1 --method-name reboot --method-payload delay=5",
-    ),
-    (
-        "Call a method with no payload.",
-        "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
-    ),
-    (
-        "Ask a site's devices, 50 at once, and see who answered alike.",
-        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name version "
-        "--concurrency 50 --group-output",
-    ),
-    (
-        "Call the devices of a file without one of them, at most 20 a second, with a row for each in a new file.",
-        "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
-        "--rate 20 --output-file reboot.csv",
-    ),
-    (
-        "See which devices would be called, and refuse more than 100.",
-        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name reboot "
-        "--max-devices 100 --dry-run",
-    ),
-    long=MANY_CALLS,
-)
-command(
-    "iot hub invoke-module-method",
-    "Call a direct method on a module and print the status and payload that it answers, or on many modules at once.",
-    (
-        "Call a method of a module.",
-        "az iot hub invoke-module-method -n localhost --device-id edge-1 --module-id filter --method-name restart",
-    ),
-    (
-        "Call the same module on each device of a site.",
-        "az iot hub invoke-module-method -n localhost -m filter --query-condition \"tags.site = 'north'\" --mn restart",
-    ),
-    (
-        "Call every module that a condition on modules selects.",
-        "az iot hub invoke-module-method -n localhost --mn ping "
-        '--query-condition "FROM devices.modules WHERE properties.reported.slow = true"',
-    ),
-    long=MANY_CALLS,
-)
-command(
-    "iot hub query",
-    "Run a query over device twins or over what jobs did to each device.",
-    ("Query twins.", "az iot hub query -n localhost -q \"SELECT deviceId FROM devices WHERE tags.site = 'north'\""),
-    (
-        "See a job's devices.",
-        "az iot hub query -n localhost -q \"SELECT * FROM devices.jobs WHERE jobId = 'reboot-1'\"",
-    ),
 )

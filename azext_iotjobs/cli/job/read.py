@@ -1,58 +1,51 @@
-"""Handlers of az iot hub job wait | show | list | cancel. Creating is elsewhere, so that looking starts quickly."""
+"""Handlers of az iot hub job show | list | cancel. Creating is elsewhere, so that these start quickly."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.job.parent_links import with_parent
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobStatus, JobType
-from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
+from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.operations.job import run as operation
 
 
-def wait(
-    cmd: Any,
-    client: HubClient,
-    job: str,
-    poll_every_s: int = 10,
-    poll_limit_s: int = 600,
-    success: str = DEFAULT_SUCCESS_STATUS,
-    always_zero: bool = False,
-) -> dict[str, Any] | None:
-    """Wait for a job's end."""
-    from azext_iotjobs.cli.job import wait as waiting  # here, so that others start without it
-    from azext_iotjobs.model.waiting import WaitPolicy
+class SummaryOptions(NamedTuple):
+    """Whether devices are counted, and what counts as success."""
 
-    policy = WaitPolicy(interval_s=poll_every_s, limit_s=poll_limit_s or None)
-    return waiting.wait(cmd, client, job, policy, parse_success_status(success), always_zero=always_zero)
+    summary: bool = False
+    success_status: str = DEFAULT_SUCCESS_STATUS
 
 
-def show(
-    client: HubClient, job: str, with_summary: bool = False, success: str = DEFAULT_SUCCESS_STATUS
-) -> dict[str, Any]:  # fmt: skip
+@takes_option_groups
+def show(client: HubClient, our_job_id: str, *, counting: SummaryOptions) -> dict[str, Any]:
     """Show one job; with --summary, also what it did to its devices, counted."""
-    success_status = parse_success_status(success)
-    document = with_parent(client.target.canonical, operation.show(client, job).document)
-    if not with_summary:
-        return document
-    from azext_iotjobs.cli.job.summary import summary  # here, so that others start without it
-
-    return {**document, "summary": summary(client, job, success_status)}
+    success = parse_success_status(counting.success_status)
+    document = with_parent(client.target.canonical, operation.show(client, our_job_id).document)
+    return {**document, "summary": _summary(client, our_job_id, success)} if counting.summary else document
 
 
 def list_jobs(
-    client: HubClient, job_kind: str | None = None, job_state: str | None = None, limit: int | None = None
+    client: HubClient, our_job_type: str | None = None, our_job_status: str | None = None, our_top: int | None = None
 ) -> list[dict[str, Any]]:
     """List jobs, import and export jobs included."""
-    jobs = operation.list_jobs(
-        client,
-        JobType(job_kind) if job_kind else None,
-        JobStatus(job_state) if job_state else None,
-        limit,
-    )
-    return [job.document for job in jobs]
+    job_type = JobType(our_job_type) if our_job_type else None
+    status = JobStatus(our_job_status) if our_job_status else None
+    return [job.document for job in operation.list_jobs(client, job_type, status, our_top)]
 
 
-def cancel(client: HubClient, job: str) -> dict[str, Any] | None:
+def cancel(client: HubClient, our_job_id: str) -> dict[str, Any] | None:
     """Cancel a job."""
-    cancelled = operation.cancel(client, job)
+    cancelled = operation.cancel(client, our_job_id)
     return cancelled.document if cancelled else None
+
+
+def _summary(client: HubClient, job_id: str, success: SuccessStatus) -> dict[str, Any]:
+    """What a job did to its devices, counted."""
+    from azext_iotjobs.clients.result_codec import render_summary  # here, so that others start without it
+    from azext_iotjobs.operations.job import results
+
+    query = results.ResultQuery(job_id=job_id, success=success, checks_registry=False)
+    counted = results.summarise(client, query)
+    answers = ((each.method_status, each.payload, each.count) for each in counted.answers)
+    return render_summary(counted.by_status, counted.by_error_class, answers, counted.other_answer_count)

@@ -1,75 +1,67 @@
-"""Handler of az iot hub job results: a row for each device, as az's result or into a file."""
+"""Handler of az iot hub job results: a row for each device, as az's result or in a file."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
+from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import ALL_COLUMNS, COLUMNS, render_result
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.operations.job import results, run
-from azext_iotjobs.operations.job.results import ResultQuery
+from azext_iotjobs.operations.job.results import DEVICE_STATUSES, ResultQuery
 
 logger = get_logger(__name__)
 
-MANY_ROWS = 50_000  # az keeps a result whole until it is printed: 100,000 rows took 350 MB
-SOON_MINUTES = 1.0
+SLOW_MINUTES = 1.0  # from here on it is said that reading takes long
 
 
+class ResultOptions(NamedTuple):
+    """Which rows of a job, and what is looked up for them."""
+
+    our_status: Sequence[str] | None = None
+    error_class: Sequence[str] | None = None
+    skip_registry: bool = False
+    success_status: str = DEFAULT_SUCCESS_STATUS
+
+    def query(self, job_id: str, columns: tuple[str, ...]) -> ResultQuery:
+        """The query for these rows of a job. Raises BadValue, naming the option."""
+        statuses = chosen_words(self.our_status, DEVICE_STATUSES, "--status")
+        classes = chosen_words(self.error_class, tuple(each.value for each in ErrorClass), "--error-class")
+        return ResultQuery(
+            job_id=job_id,
+            statuses=tuple(sorted(statuses)),
+            error_classes=frozenset(map(ErrorClass, classes)),
+            success=parse_success_status(self.success_status),
+            checks_registry=not self.skip_registry and "deleted" in columns,
+        )
+
+
+@takes_option_groups
 def show_results(
-    cmd: Any,
-    client: HubClient,
-    job: str,
-    device_state: str | None = None,
-    error_kind: str | None = None,
-    shown_columns: str | None = None,
-    rows_file: str | None = None,
-    rows_form: str | None = None,
-    overwrites: bool = False,
-    skips_registry: bool = False,
-    success: str = DEFAULT_SUCCESS_STATUS,
+    cmd: Any, client: HubClient, our_job_id: str, *, wanted: ResultOptions, output: RowOutputOptions
 ) -> list[dict[str, Any]] | None:
     """Show what a job did to each device."""
-    columns = chosen_columns(cmd, shown_columns, COLUMNS, elsewhere=ALL_COLUMNS)
-    if rows_form is not None and rows_file is None:
+    columns = chosen_columns(cmd, output.columns, COLUMNS, elsewhere=ALL_COLUMNS)
+    if output.format is not None and output.output_file is None:
         raise ConflictingChoice("--format goes with --output-file only; without it, az's own -o says the format.")
-    query = ResultQuery(
-        job_id=job,
-        status=device_state,
-        error_class=None if error_kind is None else ErrorClass(error_kind),
-        success=parse_success_status(success),
-        looks_in_registry=not skips_registry and "deleted" in columns,
-    )
-    if rows_file is None:
-        return _as_result(client, query, columns, _expected(client, query))
-    target = row_writer.Target(
-        path=rows_file,
-        form=row_writer.form_of(rows_file, rows_form),
-        columns=columns,
-        asked=_asked(client, query),
-        overwrites=overwrites,
-    )
+    query = wanted.query(our_job_id, columns)
+    target = output.target(columns, _request(client, query))
+    if target is None:
+        warn_of_many_rows(_expected_count(client, query) or 0)
+        return [{name: row[name] for name in columns} for rows, _ in _pages(client, query, "") for row in rows]
     row_writer.check(target)
-    _expected(client, query)
+    _expected_count(client, query)
     count = row_writer.write(target, lambda token: _pages(client, query, token))
-    logger.warning("%d rows written to %s.", count, "stdout" if rows_file == row_writer.STDOUT else rows_file)
+    logger.warning("%d rows written to %s.", count, target.name)
     return None
-
-
-def _as_result(
-    client: HubClient, query: ResultQuery, columns: tuple[str, ...], row_count: int | None
-) -> list[dict[str, Any]]:  # fmt: skip
-    if row_count is not None and row_count > MANY_ROWS:
-        logger.warning(
-            "%d rows: az keeps them all in memory until the last one has come. --output-file writes them as they come.",
-            row_count,
-        )
-    return [{name: row[name] for name in columns} for rows, _ in _pages(client, query, "") for row in rows]
 
 
 def _pages(client: HubClient, query: ResultQuery, token: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
@@ -77,20 +69,21 @@ def _pages(client: HubClient, query: ResultQuery, token: str) -> Iterator[tuple[
         yield [render_result(row) for row in page.rows], page.next_token
 
 
-def _expected(client: HubClient, query: ResultQuery) -> int | None:
-    """How many devices the job has, None when the hub does not say; a person hears when reading may take long."""
+def _expected_count(client: HubClient, query: ResultQuery) -> int | None:
+    """How many devices the job has, None when the hub does not say; warns when reading their rows may take long."""
     tally = run.show(client, query.job_id).tally
     if tally is None:
         return None
-    minutes = results.expected_minutes(tally.device_count, looks_in_registry=query.looks_in_registry)
-    if minutes > SOON_MINUTES:
+    minutes = results.expected_minutes(tally.device_count, checks_registry=query.checks_registry)
+    if minutes > SLOW_MINUTES:
         logger.warning(
             "%d devices: a hub of the smallest tier needs up to %.0f minutes for their rows. Throttling is waited out.",
-            tally.device_count, minutes,
-        )  # fmt: skip
+            tally.device_count,
+            minutes,
+        )
     return tally.device_count
 
 
-def _asked(client: HubClient, query: ResultQuery) -> str:
-    kind = query.error_class.value if query.error_class else "any"
-    return f"{client.target.canonical} {query.text} {kind} {query.success.ranges} {query.looks_in_registry}"
+def _request(client: HubClient, query: ResultQuery) -> str:
+    classes = ",".join(sorted(each.value for each in query.error_classes)) or "any"
+    return f"{client.target.canonical} {query.text} {classes} {query.success.ranges} {query.checks_registry}"

@@ -1,77 +1,91 @@
-"""Wait for a job at a terminal or in a script: progress on stderr, the job as the result, its outcome as exit code."""
+"""Handler of az iot hub job wait, and waiting for other commands.
+
+Progress goes to stderr; the job is the result, and its outcome decides the exit code.
+"""
 
 from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.job.options import WaitOptions, WaitPlan
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
-from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations.job import run as operation
 
 logger = get_logger(__name__)
 
 
-def wait(
-    cmd: Any, client: HubClient, job_id: str, policy: WaitPolicy, success: SuccessStatus, *, always_zero: bool
-) -> dict[str, Any] | None:
-    """Wait for a job's end; gives it as last seen. Ctrl-C ends the waiting alone."""
-    job, outcome = watch(client, job_id, policy, success)
-    leave_with(cmd, outcome, always_zero=always_zero)
+@takes_option_groups
+def wait(cmd: Any, client: HubClient, our_job_id: str, *, waiting: WaitOptions) -> dict[str, Any] | None:
+    """Wait for a job's end."""
+    return wait_for_end(cmd, client, our_job_id, waiting.read())
+
+
+def wait_for_end(cmd: Any, client: HubClient, job_id: str, plan: WaitPlan) -> dict[str, Any] | None:
+    """Wait for a job's end; gives the document that the hub showed last. Ctrl-C ends the waiting, not the job.
+
+    Raises NotFound when the hub does not know the id; other HubAnswers.
+    """
+    job, outcome = watch(client, job_id, plan)
+    leave_with(cmd, outcome, exit_zero=plan.exit_zero)
     return job.document if job else None
 
 
-def watch(client: HubClient, job_id: str, policy: WaitPolicy, success: SuccessStatus) -> tuple[Job | None, Outcome]:
-    """Wait for a job's end, and say on stderr what it came to; None when the hub never showed it."""
-    progress = Progress(job_id)
+def watch(client: HubClient, job_id: str, plan: WaitPlan) -> tuple[Job | None, Outcome]:
+    """Wait for a job's end, and report its outcome on stderr.
+
+    Gives the job as the hub showed it last, None when it never did. Raises as `wait_for_end`.
+    """
+    progress = JobProgress(job_id)
     try:
-        waited = operation.wait(client, job_id, policy, SystemClock(), progress)
+        waited = operation.wait(client, job_id, plan.policy, SystemClock(), progress)
     except KeyboardInterrupt:
         waited = operation.Waited(job=progress.last, finished=False)
     progress.end()
-    outcome = operation.judge(client, waited, success, logger.warning)
-    _say(job_id, waited, outcome, success)
+    outcome = operation.judge(client, waited, plan.success, logger.warning)
+    _report(job_id, waited.job, outcome, plan.success)
     return waited.job, outcome
 
 
 def say_slot_taken(reason: str) -> None:
-    """A job has to wait for a free slot."""
-    logger.warning("%s Waiting for a free slot; Ctrl-C ends that, and this job is not created.", reason)
+    """Report that a job has to wait for a free slot."""
+    logger.warning("%s Waiting for a free slot; Ctrl-C ends the waiting, and this job is not created.", reason)
 
 
-class Progress:
-    """Tells of a job that is waited for: one line that changes on a terminal, else a line for each change."""
+class JobProgress:
+    """Shows the progress of a job: one line that changes on a terminal, otherwise a line for each change."""
 
     def __init__(self, job_id: str) -> None:
         self.last: Job | None = None
         self._job_id = job_id
-        self._said: str | None = None
-        self._line = LiveLine()
+        self._shown: str | None = None
+        self._line = StatusLine()
 
-    def looked(self, job: Job, left_s: float) -> None:
-        """A look at the job."""
+    def polled(self, job: Job, left_s: float) -> None:
+        """The hub has shown the job."""
         self.last = job
         counts = "" if job.tally is None else f": {_counts(job.tally, job.job_type)}"
         line = f"Job {self._job_id} is {job.status.value}{counts}"
         if self._line.is_live and not job.status.is_terminal:
             self._line.show(f"{line}; {left_s:.0f} s left")
-        elif line != self._said:
+        elif line != self._shown:
             self.end()
             logger.warning("%s.", line)
-        self._said = line
+        self._shown = line
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         """The hub did not answer, or was busy."""
         self.end()
         logger.warning("%s Asking again; %.0f s left.", reason, left_s)
 
     def end(self) -> None:
-        """Leave the line that changes."""
+        """Remove the line that changes."""
         self._line.clear()
 
 
@@ -84,28 +98,18 @@ def _counts(tally: JobTally, job_type: JobType) -> str:
     )
 
 
-def _say(job_id: str, waited: operation.Waited, outcome: Outcome, success: SuccessStatus) -> None:
-    job = waited.job
-    match outcome:
-        case Outcome.WAIT_OVER:
-            state = f"still {job.status.value}" if job else "not known: the hub did not answer"
-            logger.warning(
-                "The waiting is over; job %s is %s, and goes on. Wait again: %s",
-                job_id, state, suggestion("iot hub job wait", "--job-id", job_id),
-            )  # fmt: skip
-        case Outcome.JOB_FAILED:
-            assert job is not None  # it has ended
-            reason = job.document.get("failureReason") or job.document.get("statusMessage")
-            logger.warning("Job %s ended as %s%s", job_id, job.status.value, f": {reason}" if reason else ".")
-        case Outcome.NO_DEVICE:
-            logger.warning("Job %s is completed, but no device matched its condition.", job_id)
-        case Outcome.DEVICES_FAILED:
-            assert job is not None  # it has ended
-            by_status = job.tally is not None and not job.tally.failed_count
-            why = f": some answered with a status outside {success}" if by_status else ""
-            logger.warning(
-                "Job %s is completed, but not all devices succeeded%s. Which and why: %s",
-                job_id, why, suggestion("iot hub job results", "--job-id", job_id),
-            )  # fmt: skip
-        case _:
-            pass
+def _report(job_id: str, job: Job | None, outcome: Outcome, success: SuccessStatus) -> None:
+    if outcome is Outcome.WAIT_OVER:
+        state = f"still {job.status.value}" if job else "not known: the hub did not answer"
+        again = suggestion("iot hub job wait", "--job-id", job_id)
+        logger.warning("The waiting is over; job %s is %s, and goes on. Wait again: %s", job_id, state, again)
+    elif outcome is Outcome.NO_DEVICE:
+        logger.warning("Job %s is completed, but no device matched its condition.", job_id)
+    elif outcome is Outcome.JOB_FAILED and job is not None:
+        reason = job.document.get("failureReason") or job.document.get("statusMessage")
+        logger.warning("Job %s ended as %s%s", job_id, job.status.value, f": {reason}" if reason else ".")
+    elif outcome is Outcome.DEVICES_FAILED and job is not None:
+        by_status = job.tally is not None and not job.tally.failed_count
+        why = f": some answered with a status outside {success}" if by_status else ""
+        where = suggestion("iot hub job results", "--job-id", job_id)
+        logger.warning("Job %s is completed, but not all devices succeeded%s. Which and why: %s", job_id, why, where)

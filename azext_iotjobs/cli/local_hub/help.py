@@ -13,72 +13,72 @@ command(
     "Start a local hub, and print its connection string.",
     ("Start in the background.", "az iot local-hub start --detach"),
     (
-        "Start a second one beside it, forgetting everything at its end.",
+        "Start a second one beside it, which forgets everything when it ends.",
         "az iot local-hub start --bind 127.0.0.2 --data-dir hub-2 --in-memory --detach",
     ),
     (
         "One that throttles, and runs one job at a time, as two units of S1 do.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
-    long="Its log is hub.log in the data folder; --verbose and --debug say more there. Without --detach it ends with "
+    long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends with "
     "this command, however that ends.",
 )
 command(
     "iot local-hub stop",
-    "End a local hub cleanly.",
-    ("End the one that runs.", "az iot local-hub stop"),
-    ("End the one at an address of its own.", "az iot local-hub stop -n 127.0.0.2:8443"),
-    long="Comes back when its process is gone.",
+    "Shut a local hub down.",
+    ("Stop the one that runs.", "az iot local-hub stop"),
+    ("Stop the one at an address of its own.", "az iot local-hub stop -n 127.0.0.2:8443"),
+    long="The command ends when the hub's process is gone.",
 )
 command(
     "iot local-hub show",
     "Show the local hub that runs; exit code 3 when none does.",
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
     (
-        "What was used of the throttles of its tier.",
+        "Show how much of its tier's throttles is used.",
         "az iot local-hub show --query throttles -o table",
     ),
-    ("The path of its log.", "az iot local-hub show --query logFile -o tsv"),
-    long="While something does not work, such as a disk that is full, `trouble` says what, why and since when.",
+    ("Show the path of its log.", "az iot local-hub show --query logFile -o tsv"),
+    long="While something does not work, such as a write to a full disk, `trouble` says what, why and since when.",
 )
 command(
     "iot local-hub reset",
     "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
-    ("Without being asked.", "az iot local-hub reset --yes"),
-    ("Set the damaged database of one that does not start aside.", "az iot local-hub reset --data-dir hub-2 --yes"),
-    long="Its policies' keys and its own server certificate stay.",
+    ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
+    ("Put the damaged database of a hub that does not start aside.", "az iot local-hub reset --data-dir hub-2 --yes"),
+    long="The keys of its policies and its own server certificate stay.",
 )
 group(
     "iot local-hub certificate",
-    "Manage the CAs that vouch for X.509 devices at a running local hub.",
-    "A CA counts as verified as soon as it is here. Devices that were registered with --auth-method x509_ca sign in "
-    "with certificates below it whose common name is the device id. At most 25.",
+    "Manage the CAs that certify X.509 devices at a running local hub.",
+    "A CA counts as verified as soon as it is added. Devices that were registered with --auth-method x509_ca sign in "
+    "with certificates issued below it whose common name is the device id. At most 25 CAs.",
 )
 command(
     "iot local-hub certificate create",
-    "Let a CA vouch for devices, in the place of one of the same name.",
-    ("Let a root CA vouch.", "az iot local-hub certificate create --name root --path root-ca.pem"),
+    "Add a CA that certifies devices, or replace the one of the same name.",
+    ("Add a root CA.", "az iot local-hub certificate create --name root --path root-ca.pem"),
 )
 command(
     "iot local-hub certificate list",
-    "List the CAs that vouch for devices.",
+    "List the CAs that certify devices.",
     ("List their subjects.", "az iot local-hub certificate list --query [].subject"),
 )
 command(
     "iot local-hub certificate delete",
-    "Let a CA vouch no more. Devices that are connected stay so.",
+    "Remove a CA. Devices that are connected stay connected.",
     ("Remove one.", "az iot local-hub certificate delete --name root"),
 )
 command(
     "iot local-hub events",
-    "Print what devices sent and send, one JSON document a line.",
+    "Print the messages that devices have sent and send, one JSON document a line.",
     ("Follow all devices until Ctrl-C.", "az iot local-hub events"),
     (
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="Begins with what the hub still keeps: the newest 1,000 messages since its start, 32 MiB at most. Ours, in "
-    "place of the event hub that Azure has; --output and --query do not apply.",
+    long="Begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at most. It stands "
+    "for the event hub that Azure has, and is not part of azure-iot; --output and --query do not apply.",
 )
 command(
     "iot local-hub send",
@@ -89,6 +89,6 @@ command(
         "az iot local-hub send -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
         "--properties 'site=north' --ack full",
     ),
-    long="Ours, in place of the AMQP that services use in Azure. The message waits, for an hour unless told otherwise, "
-    "until the device takes it.",
+    long="It stands for the AMQP that services use in Azure, and is not part of azure-iot. The message waits for the "
+    "device for an hour, or until --expiry-time-utc.",
 )

@@ -1,4 +1,4 @@
-"""The local hub's process: start it, wait until it is ready, stay with it until it ends."""
+"""The local hub's process: start it, wait until it is ready, wait until it ends."""
 
 import json
 import os
@@ -20,102 +20,104 @@ PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
 LOG = "hub.log"  # in the data folder
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
 END_LIMIT_S = 30.0
-BAD_ARGUMENTS = 2  # the hub's exit code for a value that it does not take
+BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
 
 
 @dataclass(frozen=True, kw_only=True)
 class HubOptions:
-    """What `local-hub start` was asked for; ports 0..65535, 0 is any free one."""
+    """The options of `local-hub start`; ports 0..65535, where 0 is any free one."""
 
-    https_port: int
-    mqtt_port: int
-    bind: str
-    data_folder: str | None  # None: the default one
-    in_memory: bool
-    sku: str  # a tier's name, or "unlimited"
-    units: int
-    log_level: str = "warning"
+    https_port: int = 8443
+    mqtt_port: int = 8883
+    bind: str = "127.0.0.1"
+    data_dir: str | None = None  # None: the default one
+    in_memory: bool = False
+    sku: str = "unlimited"  # or a tier's name
+    units: int = 1
 
     @property
     def data_path(self) -> Path:
-        return (
-            Path(self.data_folder).absolute() if self.data_folder else Path(get_config_dir()) / "iotjobs" / "local-hub"
-        )
+        """The folder of its state, absolute."""
+        default = Path(get_config_dir()) / "iotjobs" / "local-hub"
+        return Path(self.data_dir).absolute() if self.data_dir else default
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartedHub:
-    """A hub that said it is ready; `document` is what it said."""
+    """A hub that is ready; `document` is what it printed then."""
 
     document: dict[str, Any]
     process: "subprocess.Popen[bytes]"
 
 
-def start(options: HubOptions, *, in_background: bool) -> StartedHub:
+def start(options: HubOptions, *, log_level: str, in_background: bool) -> StartedHub:
     """Start the hub and wait until it is ready.
 
-    in_background: it outlives this process; else it ends with it, however that ends.
-    Raises BadValue or StateError with the hub's own words when it does not start.
+    log_level: warning, info or debug.
+    in_background: the hub outlives this process; else it ends with it, however that ends.
+    Raises BadValue or StateError with the hub's own error when it does not start.
     """
     data_path = options.data_path
     try:
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
         raise BadValue(f"--data-dir {data_path}: {err.strerror}.", hint="Give a folder that you may write to.") from err
-    process = _spawn(options, in_background)
-    # Not from the log: where the disk is full, there is nothing in it.
-    words = _Words(process.stderr) if process.stderr else None
+    process = _spawn(_command_line(options, log_level, in_background), in_background)
+    # From stderr, not from the log, which stays empty while the disk is full.
+    errors = _ErrorReader(process.stderr) if process.stderr else None
     line = _ready_line(process)
     if line:
         return StartedHub(document=json.loads(line), process=process)
     code = _wait_for_end(process)
-    raise _refusal(code, words.last_line() or f"it ended with code {code} and said nothing." if words else None)
+    raise _refusal(code, errors.last_line() or f"it ended with code {code} and no error." if errors else None)
 
 
-def stay_until_end(hub: StartedHub) -> None:
-    """Wait for the hub's end; Ctrl-C and signals that end this process are handed on, and it ends cleanly."""
-    handed_on = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    # What is ignored stays so: nohup does that.
-    previous = {each: signal.getsignal(each) for each in handed_on}
+def wait_for_end(hub: StartedHub) -> None:
+    """Wait until the hub has ended. Ctrl-C and signals that end this process are passed on: the hub shuts down."""
+    passed_on = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    # A signal that is ignored stays ignored: that is what nohup does.
+    previous = {each: signal.getsignal(each) for each in passed_on}
     for each, handler in previous.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(each, lambda *_: hub.process.terminate())
+            signal.signal(each, lambda *_: _ask_to_end(hub.process))
     try:
         code = hub.process.wait()
     except KeyboardInterrupt:
-        # On a terminal the hub got the same Ctrl-C; elsewhere only this process did. Twice is as good as once.
-        hub.process.terminate()
+        # On a terminal the hub got the same Ctrl-C; elsewhere only this process did. A second signal changes nothing.
+        _ask_to_end(hub.process)
         code = _wait_for_end(hub.process)
     finally:
         for each, handler in previous.items():
             signal.signal(each, handler)
     if code:
         raise StateError(
-            f"The local hub ended with code {code}; see its words above, or {hub.document.get('logFile')}."
+            f"The local hub ended with code {code}; see its errors above, or {hub.document.get('logFile')}."
         )
 
 
-def _spawn(options: HubOptions, in_background: bool) -> "subprocess.Popen[bytes]":
-    words = [
-        sys.executable, "-m", "azext_iotjobs.localhub",
-        "--https-port", str(options.https_port),
-        "--mqtt-port", str(options.mqtt_port),
-        "--bind", options.bind,
-        "--data-dir", str(options.data_path),
-        "--state-dir", str(state_folder()),
-        "--sku", options.sku,
-        "--units", str(options.units),
-        "--log-file", str(options.data_path / LOG),
-        "--log-level", options.log_level,
-        # In the foreground its standard input is a pipe from us, which ends with us, even when we are killed.
-        "--detached" if in_background else "--end-with-stdin",
-    ]  # fmt: skip
-    if options.in_memory:
-        words.append("--in-memory")
+def _command_line(options: HubOptions, log_level: str, in_background: bool) -> list[str]:
+    valued = {
+        "--https-port": options.https_port,
+        "--mqtt-port": options.mqtt_port,
+        "--bind": options.bind,
+        "--data-dir": options.data_path,
+        "--state-dir": state_folder(),
+        "--sku": options.sku,
+        "--units": options.units,
+        "--log-file": options.data_path / LOG,
+        "--log-level": log_level,
+    }
+    # In the foreground its standard input is a pipe from this process, which ends with it, even when it is killed.
+    flags = ["--detached" if in_background else "--end-with-stdin", *(["--in-memory"] if options.in_memory else [])]
+    values = [word for name, value in valued.items() for word in (name, str(value))]
+    return [sys.executable, "-m", "azext_iotjobs.localhub", *values, *flags]
+
+
+def _spawn(words: list[str], in_background: bool) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         words,
-        # `-m` looks into the current folder first: make that our package's, where nothing can be shadowed. A child does
-        # not inherit the search path that az built, so the folders with the dependencies are named too.
+        # `-m` searches the current folder first: make that our package's, where nothing can be shadowed. A child does
+        # not inherit the search path that az built, so it is passed the folders of the dependencies too.
         cwd=PACKAGE_FOLDER,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(own_folders())},
         stdin=subprocess.DEVNULL if in_background else subprocess.PIPE,
@@ -125,8 +127,8 @@ def _spawn(options: HubOptions, in_background: bool) -> "subprocess.Popen[bytes]
     )
 
 
-class _Words:
-    """What a hub writes to stderr until it is ready or has ended."""
+class _ErrorReader:
+    """Reads what a hub writes to stderr until it is ready or has ended."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._read = b""
@@ -144,6 +146,14 @@ class _Words:
             self._read = stream.read()
 
 
+def _ask_to_end(process: "subprocess.Popen[bytes]") -> None:
+    """Have a hub in the foreground end cleanly."""
+    if sys.platform == "win32" and process.stdin is not None:
+        process.stdin.close()  # it ends with its standard input; there, terminate() would kill it
+    else:
+        process.terminate()
+
+
 def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
     try:
         return process.wait(END_LIMIT_S)
@@ -153,14 +163,14 @@ def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
 
 
 def _own_session() -> dict[str, Any]:
-    """What keeps the hub alive when this process, its terminal or its console ends."""
-    if os.name == "nt":
+    """The settings with which the hub outlives this process, its terminal and its console."""
+    if sys.platform == "win32":
         return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
 
 
 def _ready_line(process: "subprocess.Popen[bytes]") -> bytes:
-    """The one line that the hub prints when it is ready; b"" when it ended instead, or was ended for being late."""
+    """The one line that the hub prints when it is ready; b"" when it ended instead, or was too slow and killed."""
     late = threading.Timer(READY_LIMIT_S, process.kill)
     late.start()
     try:
@@ -175,7 +185,7 @@ def _ready_line(process: "subprocess.Popen[bytes]") -> bytes:
         late.cancel()
 
 
-def _refusal(code: int, said: str | None) -> BadValue | StateError:
-    """said: None in the foreground, where the hub has written to our own stderr."""
-    text = f"The local hub did not start: {said}" if said else "The local hub did not start; its reason stands above."
+def _refusal(code: int, error: str | None) -> BadValue | StateError:
+    """error: None in the foreground, where the hub has written to our own stderr."""
+    text = f"The local hub did not start: {error}" if error else "The local hub did not start; see its error above."
     return BadValue(text) if code == BAD_ARGUMENTS else StateError(text)

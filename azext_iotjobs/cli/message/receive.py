@@ -7,10 +7,10 @@ from knack.log import get_logger
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.ids import LOCK_TOKEN, check_id
 from azext_iotjobs.model.message import ReceivedMessage, Settlement
 from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.message import device_messages as operation
 
 logger = get_logger(__name__)
@@ -23,7 +23,7 @@ NOT_READABLE = "{{non-decodable payload}}"  # the reference's words
 
 def receive(
     client: HubClient,
-    device: str,
+    our_device_id: str,
     lock_s: int = 60,
     completes: bool = False,
     abandons: bool = False,
@@ -41,32 +41,32 @@ def receive(
         raise ConflictingChoice("--complete, --abandon and --reject exclude each other: give one of them.")
     if not LOCK_S[0] <= lock_s <= LOCK_S[1]:
         raise BadValue(f"--lock-timeout {lock_s}: give {LOCK_S[0]} to {LOCK_S[1]} seconds.")
-    received = operation.receive(client.device(device), lock_s, asked[0] if asked else None)
+    received = operation.receive(client.device(our_device_id), lock_s, asked[0] if asked else None)
     if received is None:
-        logger.warning("%s: no message waits.", device)
+        logger.warning("%s: no message waits.", our_device_id)
         return None
     ack = {} if received.settlement is None else {"ack": received.settlement.value}
     return {**message_document(received.message), **ack}
 
 
-def complete(client: HubClient, device: str, lock_token: str | None = None) -> None:
+def complete(client: HubClient, our_device_id: str, lock_token: str | None = None) -> None:
     """Complete a message: it leaves the queue."""
-    client.device(device).settle(_checked(lock_token), Settlement.COMPLETE)
+    client.device(our_device_id).settle(_checked(lock_token), Settlement.COMPLETE)
 
 
-def abandon(client: HubClient, device: str, lock_token: str | None = None) -> None:
+def abandon(client: HubClient, our_device_id: str, lock_token: str | None = None) -> None:
     """Abandon a message: it waits again."""
-    client.device(device).settle(_checked(lock_token), Settlement.ABANDON)
+    client.device(our_device_id).settle(_checked(lock_token), Settlement.ABANDON)
 
 
-def reject(client: HubClient, device: str, lock_token: str | None = None) -> None:
+def reject(client: HubClient, our_device_id: str, lock_token: str | None = None) -> None:
     """Reject a message: it leaves the queue as one that could not be handled."""
-    client.device(device).settle(_checked(lock_token), Settlement.REJECT)
+    client.device(our_device_id).settle(_checked(lock_token), Settlement.REJECT)
 
 
-def purge(client: HubClient, device: str) -> dict[str, Any]:
+def purge(client: HubClient, our_device_id: str) -> dict[str, Any]:
     """Remove all messages that wait for a device."""
-    return client.messages.purge(device)
+    return client.messages.purge(our_device_id)
 
 
 def key_of(client: HubClient, device: str, typed_key: str | None) -> str:
@@ -109,7 +109,7 @@ def _checked(typed: str | None) -> str:
     if not lock_token:
         raise MissingChoice(
             "--etag is missing.",
-            hint=Hint("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
+            hint=Text("Give the etag that was printed by: ", command("iot device c2d-message receive", "-d", "ID")),
         )
     check_id(LOCK_TOKEN, lock_token, "--etag")
     return lock_token

@@ -22,36 +22,40 @@ CONTENT_TYPES = {".json": "application/json", ".txt": "text/plain"}
 
 def send(
     client: HubClient,
-    device: str,
-    body: str = "Ping from Az CLI IoT Extension",
-    body_file: str | None = None,
+    our_device_id: str,
+    our_data: str = "Ping from Az CLI IoT Extension",
+    our_data_file_path: str | None = None,
     messages_to_send: int = 1,
-    message_properties: str | None = None,
+    our_properties: str | None = None,
     model: str | None = None,
-    device_key: str | None = None,
-    certificate_path: str | None = None,
-    key_path: str | None = None,
-    key_passphrase: str | None = None,
-    over_websocket: bool = False,
+    symmetric_key: str | None = None,
+    certificate_file_path: str | None = None,
+    key_file_path: str | None = None,
+    our_passphrase: str | None = None,
+    websocket: bool = False,
 ) -> None:
     """Send a message, or several that are the same, as a device."""
     if model is not None:
         check_dtmi(model, "--model-id")
     count = at_least(messages_to_send, 1, "--msg-count")
     message = DeviceMessage(
-        body=text_bytes(body, "--data") if body_file is None else bytes_of_file(body_file, "--data-file-path"),
-        properties=read_mqtt_properties(message_properties, {} if body_file is None else _described_by(body_file)),
+        body=text_bytes(our_data, "--data")
+        if our_data_file_path is None
+        else bytes_of_file(our_data_file_path, "--data-file-path"),
+        properties=read_mqtt_properties(
+            our_properties, {} if our_data_file_path is None else _described_by(our_data_file_path)
+        ),
     )
-    operation.check(device, message)
+    operation.check(our_device_id, message)
     credential = credential_of(
-        client, device, device_key=device_key, certificate_path=certificate_path, key_path=key_path,
-        passphrase=key_passphrase,
+        client, our_device_id, device_key=symmetric_key, certificate_path=certificate_file_path, key_path=key_file_path,
+        passphrase=our_passphrase,
     )  # fmt: skip
-    sender = operation.Sender(device_id=device, credential=credential, model_id=model)
+    sender = operation.Sender(device_id=our_device_id, credential=credential, model_id=model)
     operation.send(
-        client.target, sender, message, count, SystemClock(), Way.WEBSOCKET if over_websocket else Way.TLS
+        client.target, sender, message, count, SystemClock(), Way.WEBSOCKET if websocket else Way.TLS
     )  # fmt: skip
-    logger.warning("%s: %d %s sent.", device, count, "message" if count == 1 else "messages")
+    logger.warning("%s: %d %s sent.", our_device_id, count, "message" if count == 1 else "messages")
 
 
 def _described_by(path: str) -> dict[str, str]:

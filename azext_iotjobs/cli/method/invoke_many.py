@@ -1,4 +1,4 @@
-"""Call a method on many devices as the command line asks: counted, only shown, streamed, summed up, stopped."""
+"""Call a method on many devices: counted, only shown, with a row for each or equal responses as one, stopped."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_selection import check_exclusions
-from azext_iotjobs.cli.method.progress import Progress
+from azext_iotjobs.cli.method.progress import CallProgress
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.row_output import RowTarget, warn_of_many_rows
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.method_codec import render_method_call
@@ -24,80 +25,81 @@ from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.operations.method.invoke_many import CallMany, Plan
+from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
 
 logger = get_logger(__name__)
-
-MANY_ROWS = 50_000  # az keeps a result whole until it is printed
 
 Result = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
+class InvokePlan:
     """How devices are called, and what becomes of their rows."""
 
-    plan: Plan
+    plan: CallPlan
     columns: tuple[str, ...]
-    target: row_writer.Target | None  # None: the rows are az's result
+    target: RowTarget | None  # None: the rows are az's result
     groups_equal: bool
-    devices_at_most: int | None  # None: any number
-    only_plans: bool
-    always_zero: bool
+    max_devices: int | None  # None: any number
+    dry_run: bool
+    exit_zero: bool
+
+    @property
+    def gives_rows(self) -> bool:
+        """Whether az's result is the rows."""
+        return self.target is None and not self.groups_equal
 
 
 def call(
-    cmd: Any, client: HubClient, selection: Selection, module_id: str | None, manner: Manner
-) -> Result | dict[str, Any] | None:  # fmt: skip
+    cmd: Any, client: HubClient, selection: Selection, module_id: str | None, plan: InvokePlan
+) -> Result | dict[str, Any] | None:
     """Call each device of a selection; gives what az is to print.
 
-    module_id: the module to call on each device; None: the device itself, or what a condition on modules selects.
+    selection: the devices, or modules.  module_id: the module to call on each device; None: the device itself, or what
+    a condition on modules selects.
     Raises UserError before anything is sent; HubAnswer and LinkError, after the rows were printed, for what ended it.
     """
-    if manner.target is not None:
-        row_writer.check_new(manner.target)
+    if plan.target is not None:
+        row_writer.check_new(plan.target)
     check_exclusions(client, selection)
-    total = _count(client, selection, manner)
-    if manner.only_plans:
-        return show_plan(client, selection, shown_request(manner.plan, module_id))
-    if total is not None and total > MANY_ROWS and manner.target is None and not manner.groups_equal:
-        logger.warning(
-            "%d rows: az keeps them all in memory until the last one has come. --output-file writes them as they come.",
-            total,
-        )
-    progress = Progress(
+    total = _count(client, selection, plan)
+    if plan.dry_run:
+        return show_plan(client, selection, shown_request(plan.plan, module_id))
+    if plan.gives_rows:
+        warn_of_many_rows(total or 0)
+    progress = CallProgress(
         total,
         SystemClock(),
-        shows_rows=manner.target is None and not manner.groups_equal,
+        shows_rows=plan.gives_rows,
         is_silent=bool(cmd.cli_ctx.only_show_errors),
     )
     with stopped_by_ctrl_c() as stop:
-        run = CallMany(client, manner.plan, SystemClock(), stop, progress.say)
+        run = CallMany(client, plan.plan, SystemClock(), stop, progress.say)
         rows = run.rows(_addresses(client, selection, module_id))
-        result = _collect(rows, manner, progress, stop)
-    progress.end(None if manner.target is None else manner.target.path)
-    outcome = _judge(selection, run, progress, total, was_stopped=stop.is_set())
+        result = _collect(rows, plan, progress, stop)
+    progress.end(None if plan.target is None else plan.target.name)
+    outcome = _outcome(selection, run, progress, total, was_stopped=stop.is_set())
     if run.ended_by is not None:
         if result:
             print_now(cmd, result)  # an error leaves no result
         raise run.ended_by
-    leave_with(cmd, outcome, always_zero=manner.always_zero)
+    leave_with(cmd, outcome, exit_zero=plan.exit_zero)
     return result
 
 
-def shown_request(plan: Plan, module_id: str | None) -> dict[str, Any]:
+def shown_request(plan: CallPlan, module_id: str | None) -> dict[str, Any]:
     """The request that each device would get."""
     request = render_method_call(plan.call)
     return request if module_id is None else {"moduleId": module_id, **request}
 
 
-def _count(client: HubClient, selection: Selection, manner: Manner) -> int | None:
-    if manner.devices_at_most is not None:
-        return client.selections.check_at_most(selection, manner.devices_at_most)
+def _count(client: HubClient, selection: Selection, plan: InvokePlan) -> int | None:
+    if plan.max_devices is not None:
+        return client.selections.check_at_most(selection, plan.max_devices)
     if selection.condition is None:
         return len(selection.named)
     # The hub counts no modules: for knowing beforehand all of them would have to be read.
-    return None if selection.is_of_modules or manner.only_plans else client.selections.count(selection)
+    return None if selection.is_of_modules or plan.dry_run else client.selections.count(selection)
 
 
 def _addresses(client: HubClient, selection: Selection, module_id: str | None) -> Iterator[Address]:
@@ -109,37 +111,37 @@ def _addresses(client: HubClient, selection: Selection, module_id: str | None) -
 
 
 def _collect(
-    rows: Iterator[DeviceResult], manner: Manner, progress: Progress, stop: threading.Event
-) -> Result | None:  # fmt: skip
-    """Carry each row to where it is wanted, as it comes; gives az's result."""
+    rows: Iterator[DeviceResult], plan: InvokePlan, progress: CallProgress, stop: threading.Event
+) -> Result | None:
+    """Write or keep each row as it comes; gives az's result."""
     result: Result = []
     groups = Groups()
     with ExitStack() as stack:
         write: Callable[[dict[str, Any]], bool] | None = None
-        if manner.target is not None:
-            write = stack.enter_context(row_writer.new_rows(manner.target))
+        if plan.target is not None:
+            write = stack.enter_context(row_writer.new_rows(plan.target))
         try:
             for row in rows:
                 progress.row(row)
-                if manner.groups_equal:
+                if plan.groups_equal:
                     groups.add(row)
                 shown = render_result(row)
                 if write is not None:
                     if not write(shown):
-                        stop.set()  # whoever read has had enough
-                elif not manner.groups_equal:
-                    result.append({name: shown[name] for name in manner.columns})
+                        stop.set()  # the reader of the pipe has left
+                elif not plan.groups_equal:
+                    result.append({name: shown[name] for name in plan.columns})
         except KeyboardInterrupt:
             progress.say("Left at once: calls were under way, whose devices may have been called and have no row.")
-    if manner.groups_equal:
+    if plan.groups_equal:
         return [render_group(each) for each in groups.ranked()]
-    return result if manner.target is None else None
+    return result if plan.target is None else None
 
 
-def _judge(
-    selection: Selection, run: CallMany, progress: Progress, total: int | None, *, was_stopped: bool
-) -> Outcome:  # fmt: skip
-    """What it came to, said on stderr where it is not plain from the rows."""
+def _outcome(
+    selection: Selection, run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool
+) -> Outcome:
+    """The outcome, explained on stderr where the rows do not show it."""
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or was_stopped:
         if missing != 0:

@@ -9,7 +9,7 @@ from collections import Counter
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.result import DeviceResult
@@ -23,8 +23,8 @@ LINE_EVERY_S = 0.2
 HEARTBEAT_S = 30.0  # between two lines of how far it is, where no line can change
 
 
-class Progress:
-    """Told of each row; counts them too."""
+class CallProgress:
+    """Shows each row and the progress, and counts."""
 
     def __init__(self, total: int | None, clock: Clock, *, shows_rows: bool, is_silent: bool) -> None:
         """total: how many devices there are, None when nobody knows.  shows_rows: of all devices, not only failed."""
@@ -36,7 +36,7 @@ class Progress:
         self._said_at = self._began_at
         self._rows_left = MAX_ROWS if shows_rows else 0
         self._failures_left = MAX_FAILURES
-        self._line = LiveLine(is_silent=is_silent)
+        self._line = StatusLine(is_silent=is_silent)
 
     @property
     def failed_count(self) -> int:
@@ -63,19 +63,20 @@ class Progress:
         self._line.clear()
         logger.warning("%s", text)
 
-    def end(self, path: str | None) -> None:
-        """Leave the line that changes, and sum up; `path` is where the rows went."""
+    def end(self, written_to: str | None) -> None:
+        """Remove the line that changes, and sum up. written_to: the name of the file that has the rows."""
         self._line.clear()
         if not self.count:
             return
         passed_s = self._clock.monotonic() - self._began_at
         reasons = ", ".join(f"{name} {count}" for name, count in self.failures.most_common())
+        rate, succeeded = self.count / max(passed_s, 0.001), self.count - self.failed_count
         logger.warning(
             "%d called in %.1f s (%.1f a second): %d succeeded, %d failed%s.%s",
-            self.count, passed_s, self.count / max(passed_s, 0.001), self.count - self.failed_count,
-            self.failed_count, f" ({reasons})" if reasons else "",
-            f" Rows written to {'stdout' if path == '-' else path}." if path else "",
-        )  # fmt: skip
+            *(self.count, passed_s, rate, succeeded, self.failed_count),
+            f" ({reasons})" if reasons else "",
+            f" Rows written to {written_to}." if written_to else "",
+        )
 
     def _is_shown(self, row: DeviceResult) -> bool:
         if self._rows_left:

@@ -17,9 +17,9 @@ logger = get_logger(__name__)
 MANY = 100  # devices
 
 
-def agreed(question: str, why: str, *, sure: bool) -> bool:
+def agreed(question: str, why: str, *, assume_yes: bool) -> bool:
     """Whether a person agrees, before something is lost. Raises MissingChoice with `why`, where nobody can be asked."""
-    if sure:
+    if assume_yes:
         return True
     try:
         return bool(prompt_y_n(question))
@@ -32,12 +32,12 @@ def agreed(question: str, why: str, *, sure: bool) -> bool:
         ) from err
 
 
-def goes_on(target: HubTarget, device_count: int, what: str, *, sure: bool) -> bool:
+def goes_on(target: HubTarget, device_count: int, what: str, *, assume_yes: bool) -> bool:
     """Whether to go on with `what` on so many devices of a hub."""
     if device_count <= MANY or target.is_loopback:
         return True
     where = f"{what} on {device_count} devices of {target.authority}"
-    if sure or not sys.stdin.isatty():
+    if assume_yes or not sys.stdin.isatty():
         logger.warning("%s.", where)
         return True
     try:

@@ -4,10 +4,10 @@ import json
 import re
 from typing import Any
 
+from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_SURROGATES
+
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
-# Control characters but tab and line feed, which cells may hold; marks that turn the direction of text; halves of a
-# character, which no encoding has.
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSAFE = re.compile(f"[{CONTROLS}{DIRECTION_MARKS}{LONE_SURROGATES}]")
 SHIELD = "'"
 
 
@@ -20,7 +20,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value)
-    # Devices say what they like, and a table may be read at a terminal.
+    # A device may send any text, and a table may be read at a terminal.
     return UNSAFE.sub(_escape, SHIELD + text if _is_risky(text) else text)
 
 

@@ -15,9 +15,8 @@ def show_plan(client: HubClient, selection: Selection, request: Any) -> dict[str
 
     Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
     """
-    return {
-        "dryRun": True, "hub": client.target.authority, **_devices(client, selection), "request": plain(request),
-    }  # fmt: skip
+    devices = _devices(client, selection)
+    return {"dryRun": True, "hub": client.target.authority, **devices, "request": plain(request)}
 
 
 def plain(request: Any) -> Any:

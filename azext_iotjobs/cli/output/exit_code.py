@@ -9,9 +9,9 @@ from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome
 
 
-def leave_with(cmd: Any, outcome: Outcome, *, always_zero: bool) -> None:
-    """Let az print the handler's result, and end with the outcome's code; `always_zero` is --exit-zero."""
-    if outcome is Outcome.SUCCESS or always_zero:
+def leave_with(cmd: Any, outcome: Outcome, *, exit_zero: bool) -> None:
+    """Let az print the handler's result, and end with the outcome's code; `exit_zero` is --exit-zero."""
+    if outcome is Outcome.SUCCESS or exit_zero:
         return
 
     def leave(*_: Any, **__: Any) -> NoReturn:
@@ -21,7 +21,7 @@ def leave_with(cmd: Any, outcome: Outcome, *, always_zero: bool) -> None:
     cmd.cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
 
 
-def end_without_result(error: IotJobsError, outcome: Outcome, *, always_zero: bool) -> NoReturn:
+def end_without_result(error: IotJobsError, outcome: Outcome, *, exit_zero: bool) -> NoReturn:
     """Say what went wrong, as az would, and end with the outcome's code."""
     az_error_of(error).print_error()
-    raise SystemExit(0 if always_zero else int(outcome))
+    raise SystemExit(0 if exit_zero else int(outcome))

@@ -6,6 +6,7 @@ overwritten. Our own names are made exclusively; a typed name that is a link to 
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
@@ -41,8 +42,9 @@ def open_there(path: str | Path, option: str, flags: int = 0) -> int:
     check_link(path, option)
     if is_file(path):
         return os.open(path, os.O_RDWR | NO_FOLLOW | PLAIN | flags)
-    # A pipe that nobody reads is an error, not a wait.
-    file = os.open(path, os.O_WRONLY | PLAIN | getattr(os, "O_NONBLOCK", 0))
+    if sys.platform == "win32":  # which has no pipes in its folders, only devices such as NUL
+        return os.open(path, os.O_WRONLY | PLAIN)
+    file = os.open(path, os.O_WRONLY | PLAIN | os.O_NONBLOCK)  # a pipe that nobody reads is an error, not a wait
     os.set_blocking(file, True)
     return file
 

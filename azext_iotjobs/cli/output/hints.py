@@ -1,11 +1,15 @@
-"""What was typed to say which hub and which state folder are meant; commands in hints repeat it, so that they can be
-pasted. A connection string is never repeated: a placeholder stands for it.
+"""Messages and hints as the command line has them: fields are options, and commands can be pasted.
+
+Commands repeat what was typed to say which hub and which state folder are meant. A connection string is never repeated:
+a placeholder stands for it.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from azext_iotjobs.model.hints import Command, Hint, Shell
+from azext_iotjobs.cli.output.spelling import option_of, short_option_of
+from azext_iotjobs.model.text import Command, Field, Part, Shell, command, parts_of
 
 OF_HUBS = ("iot hub ", "iot device ")
 OF_FLEET_JOBS = "iot hub fleet-job "
@@ -15,8 +19,9 @@ LOGIN_PLACEHOLDER = "CONNECTION-STRING"
 
 
 class Typed(NamedTuple):
-    """Options of the command that runs; None and False where they were not typed."""
+    """The command that runs, and its options; None and False where they were not typed."""
 
+    command: str = ""  # its words without az; "": not known
     hub: str | None = None
     group: str | None = None
     auth: str | None = None
@@ -24,14 +29,18 @@ class Typed(NamedTuple):
     state_dir: str | None = None
 
 
-def typed_in(arguments: Mapping[str, Any]) -> Typed:
-    """What a command's arguments, as az has parsed them, say of the hub and the folder."""
+def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
+    """What a command's arguments, as az has parsed them, say of the hub and the folder.
+
+    command: its words without az.
+    """
     given = {name: str(value).strip() or None for name, value in arguments.items() if value is not None}
     return Typed(
-        hub=given.get("hub"),
-        group=given.get("hub_group"),
-        auth=given.get("hub_auth"),
-        has_login=given.get("hub_login") is not None,
+        command=command,
+        hub=given.get("our_hub_name"),
+        group=given.get("resource_group"),
+        auth=given.get("auth_type"),
+        has_login=given.get("our_login") is not None,
         state_dir=given.get("state_path"),
     )
 
@@ -45,45 +54,64 @@ def note(typed: Typed) -> None:
     _typed = typed
 
 
-def pasteable(hint: str) -> str:
-    """A hint whose commands can be pasted: each ends its line, so that no full stop is taken along."""
-    if not isinstance(hint, Hint):
-        return hint
-    text = ""
-    for before, each in zip((None, *hint.parts), hint.parts, strict=False):
+def spelled(text: str) -> str:
+    """A message or hint in the command line's words: fields as options of the command that runs, commands pasteable.
+
+    A command ends its line, so that no full stop is copied with it.
+    """
+    shown = ""
+    before: Part | None = None
+    for each in parts_of(text):
         if isinstance(each, Command):
-            text += _completed(each)
+            shown += _completed(each)
+        elif isinstance(each, Field):
+            shown += option_of(each, _typed.command)
         elif isinstance(before, Command):
             rest = each.lstrip(" .,;")
-            text += f"\n{rest}" if rest else ""
+            shown += f"\n{rest}" if rest else ""
         else:
-            text += each
-    return text
+            shown += each
+        before = each
+    return shown
 
 
-def commands_in(hint: str) -> list[str]:
-    """The commands of a hint, as `pasteable` has them."""
-    if not isinstance(hint, Hint):
-        return []
-    return [_completed(each) if isinstance(each, Command) else each for each in hint.parts if _is_typed(each)]
+def commands_in(text: str) -> list[str]:
+    """The commands of a hint, as `spelled` has them."""
+    found = []
+    for each in parts_of(text):
+        if isinstance(each, Command):
+            found.append(_completed(each))
+        elif isinstance(each, Shell):
+            found.append(each)
+    return found
 
 
-def suggestion(words: str, *arguments: str) -> str:
-    """A command that can be pasted: `words` without az, and its arguments, not yet quoted."""
-    return _completed(Command(words, arguments))
+def suggestion(words: str, *typed: str, **fields: str | bool) -> str:
+    """A command that can be pasted; arguments as for `command`."""
+    return _completed(command(words, *typed, **fields))
 
 
-def _is_typed(part: str | Command) -> bool:
-    return isinstance(part, Command | Shell)
-
-
-def _completed(command: Command) -> str:
-    more: list[str] = []
-    if command.words.startswith(OF_HUBS) and not {"-n", "-l"} & set(command.arguments):
+def _completed(given: Command) -> str:
+    arguments: list[str] = []
+    for each in given.arguments:
+        if isinstance(each, str):
+            arguments.append(each)
+        else:
+            arguments.append(short_option_of(each.field, given.words))
+            arguments += [] if each.value is None else [each.value]
+    if given.words.startswith(OF_HUBS) and not {"-n", "-l"} & set(arguments):
         for option, value in (("-n", _typed.hub), ("-g", _typed.group), ("--auth-type", _typed.auth)):
-            more += [] if value is None else [option, value]
-        if _typed.has_login and not command.words.startswith(WITHOUT_LOGIN):
-            more += ["-l", LOGIN_PLACEHOLDER]
-    if command.words.startswith(OF_FLEET_JOBS) and _typed.state_dir is not None:
-        more += ["--state-dir", _typed.state_dir]
-    return command.typed(*more)
+            arguments += [] if value is None else [option, value]
+        if _typed.has_login and not given.words.startswith(WITHOUT_LOGIN):
+            arguments += ["-l", LOGIN_PLACEHOLDER]
+    if given.words.startswith(OF_FLEET_JOBS) and _typed.state_dir is not None:
+        arguments += ["--state-dir", _typed.state_dir]
+    return " ".join(("az", given.words, *map(_quoted, arguments)))
+
+
+def _quoted(argument: str) -> str:
+    """In double quotes, which every shell knows, where nothing in it minds them."""
+    quoted = shlex.quote(argument)
+    if quoted == argument or not argument or set(argument) & set('"$`\\!%'):
+        return quoted
+    return f'"{argument}"'

@@ -1,7 +1,8 @@
-"""Rows into a file or onto stdout, as CSV, JSON lines or one JSON array; a file that broke off is gone on with.
+"""Write rows to a file or to stdout, as CSV, JSON lines or one JSON array; an unfinished file is resumed.
 
-Strategy: beside an unfinished file stands `<file>.unfinished`, a note of what was asked, how many bytes of it are whole
-pages, and which page comes next. It is there before the first row and goes at the end: a file without a note is whole.
+Strategy: beside an unfinished file stands `<file>.unfinished`, a note that holds the request, how many bytes of the
+file are complete pages, and which page comes next. It is written before the first row and removed after the last one:
+a file without a note is complete.
 """
 
 import csv
@@ -9,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,46 +18,15 @@ from typing import Any, BinaryIO
 
 from azext_iotjobs.cli.output.csv_cells import cell
 from azext_iotjobs.cli.output.file_writing import check_link, open_new, open_there, write_beside
+from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowTarget
 from azext_iotjobs.cli.output.streams import give_up, give_up_result
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
-FORMATS = ("csv", "jsonl", "json")
-ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json"}
-STDOUT = "-"
-OPTION = "--output-file"
-
 Row = Mapping[str, Any]
-Pages = Iterable[tuple[list[Row], str]]  # rows, and the token of what is behind them
+Pages = Iterable[tuple[Sequence[Row], str]]  # rows, and the token of the next page; "" behind the last
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """Where rows go, and how."""
-
-    path: str  # or STDOUT
-    form: str  # one of FORMATS
-    columns: tuple[str, ...]
-    asked: str  # what the rows are, for telling whether an unfinished file is of the same
-    overwrites: bool
-
-
-def form_of(path: str, typed: str | None) -> str:
-    """The form of a file: the one that is typed, or that its name ends with. Raises BadValue for an unknown ending."""
-    if typed is not None:
-        return typed
-    ending = Path(path).suffix
-    if path == STDOUT or not ending:
-        return "csv"
-    form = ENDINGS.get(ending.lower())
-    if form is None:
-        raise BadValue(
-            f"{OPTION} {path}: no form is known that ends in {ending}; known are {', '.join(ENDINGS)}.",
-            hint=f"Give another name, or say the form: --format {' | '.join(FORMATS)}",
-        )
-    return form
-
-
-def check(target: Target) -> None:
+def check(target: RowTarget) -> None:
     """Raise what `write` would for a file that cannot be written, before anything is asked of the hub."""
     if target.path == STDOUT:
         return
@@ -69,7 +39,7 @@ def check(target: Target) -> None:
     _note_of(path, target)
 
 
-def write(target: Target, read: Callable[[str], Pages]) -> int:
+def write(target: RowTarget, read: Callable[[str], Pages]) -> int:
     """Write the rows of `read`, which is given the token to go on from; gives how many there were now.
 
     Raises ConflictingChoice for a file that is there, BadValue for one that cannot be written.
@@ -91,7 +61,7 @@ def write(target: Target, read: Callable[[str], Pages]) -> int:
     return count
 
 
-def check_new(target: Target) -> None:
+def check_new(target: RowTarget) -> None:
     """Raise ConflictingChoice for a file that is there, BadValue where none can be made; nothing is written."""
     path = Path(target.path)
     if target.path == STDOUT:
@@ -106,7 +76,7 @@ def check_new(target: Target) -> None:
 
 
 @contextmanager
-def new_rows(target: Target) -> Iterator[Callable[[Row], bool]]:
+def new_rows(target: RowTarget) -> Iterator[Callable[[Row], bool]]:
     """What takes row after row, for rows that cannot be asked for again: no unfinished file is gone on with.
 
     It says whether there is still someone who reads. A file whose note stays was never brought to its end.
@@ -125,7 +95,7 @@ def new_rows(target: Target) -> Iterator[Callable[[Row], bool]]:
         raise BadValue(f"{OPTION} {target.path} cannot be written: {err.strerror}.") from err
 
 
-def _opened(target: Target, *, is_begun: bool) -> int:
+def _opened(target: RowTarget, *, is_begun: bool) -> int:
     """is_begun: it is there, and is gone on with."""
     check_link(target.path, OPTION)
     try:
@@ -137,7 +107,7 @@ def _opened(target: Target, *, is_begun: bool) -> int:
     return open_there(target.path, OPTION, 0 if is_begun else os.O_TRUNC)
 
 
-def _rows_onto(file: BinaryIO, target: Target) -> Iterator[Callable[[Row], bool]]:
+def _rows_onto(file: BinaryIO, target: RowTarget) -> Iterator[Callable[[Row], bool]]:
     count, is_read = 0, True
 
     def put(text: bytes) -> None:
@@ -161,7 +131,7 @@ def _rows_onto(file: BinaryIO, target: Target) -> Iterator[Callable[[Row], bool]
     put(_tail(target, has_rows=count > 0))
 
 
-def _write_to_stdout(target: Target, read: Callable[[str], Pages]) -> int:
+def _write_to_stdout(target: RowTarget, read: Callable[[str], Pages]) -> int:
     file, count = sys.stdout.buffer, 0
     file.write(_head(target))
     for rows, _ in read(""):
@@ -183,12 +153,12 @@ class Note:
     has_rows: bool
 
 
-def _begin(file: BinaryIO, target: Target) -> Note:
+def _begin(file: BinaryIO, target: RowTarget) -> Note:
     file.write(_head(target))
     return _noted(file, target, Note(size_bytes=file.tell(), token="", has_rows=False))
 
 
-def _write_on(file: BinaryIO, target: Target, note: Note, read: Callable[[str], Pages]) -> int:
+def _write_on(file: BinaryIO, target: RowTarget, note: Note, read: Callable[[str], Pages]) -> int:
     file.truncate(note.size_bytes)
     file.seek(note.size_bytes)
     count = 0
@@ -203,7 +173,7 @@ def _write_on(file: BinaryIO, target: Target, note: Note, read: Callable[[str], 
     return count
 
 
-def _noted(file: BinaryIO, target: Target, note: Note) -> Note:
+def _noted(file: BinaryIO, target: RowTarget, note: Note) -> Note:
     """Write a note whole before the old one goes: one that is cut off would cost all that was read."""
     file.flush()
     path = Path(target.path)
@@ -212,17 +182,17 @@ def _noted(file: BinaryIO, target: Target, note: Note) -> Note:
     return note
 
 
-def _head(target: Target) -> bytes:
+def _head(target: RowTarget) -> bytes:
     if target.form == "csv":
         return _csv_line(target.columns)
     return b"[" if target.form == "json" else b""
 
 
-def _tail(target: Target, *, has_rows: bool) -> bytes:
+def _tail(target: RowTarget, *, has_rows: bool) -> bytes:
     return (b"\n]\n" if has_rows else b"]\n") if target.form == "json" else b""
 
 
-def _line(target: Target, row: Row, *, is_first: bool) -> bytes:
+def _line(target: RowTarget, row: Row, *, is_first: bool) -> bytes:
     kept = {name: row[name] for name in target.columns}
     if target.form == "csv":
         return _csv_line(map(cell, kept.values()))
@@ -240,7 +210,7 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f"{path.name}.unfinished")
 
 
-def _note_of(path: Path, target: Target) -> Note | None:
+def _note_of(path: Path, target: RowTarget) -> Note | None:
     """The note of an unfinished file of the same rows; None when the file is to be begun anew."""
     if target.overwrites or not path.exists():
         return None
@@ -262,5 +232,5 @@ def _note_of(path: Path, target: Target) -> Note | None:
     return note
 
 
-def _asked(target: Target) -> list[Any]:
-    return [target.asked, target.form, list(target.columns)]
+def _asked(target: RowTarget) -> list[Any]:
+    return [target.request, target.form, list(target.columns)]

@@ -8,10 +8,10 @@ from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.output.terminals import cut_between_words, is_dumb, width_of_stderr
 
 
-class LiveLine:
+class StatusLine:
     """Who shows one clears it before anything is said that stays."""
 
-    _shown: ClassVar["LiveLine | None"] = None  # stderr is one for all
+    _shown: ClassVar["StatusLine | None"] = None  # stderr is one for all
 
     def __init__(self, *, is_silent: bool = False) -> None:
         """is_silent: nobody wants to see it."""
@@ -21,13 +21,13 @@ class LiveLine:
     def show(self, line: str) -> None:
         """Put `line` where the last one is; of what is wider than the terminal its first words stay."""
         if self.is_live:
-            LiveLine._shown = self
+            StatusLine._shown = self
             self._put(cut_between_words(line, width_of_stderr() - 1))
 
     def clear(self) -> None:
         """Leave nothing of it."""
         if self.is_live:
-            LiveLine._shown = None
+            StatusLine._shown = None
             self._put("")
 
     @classmethod

@@ -21,14 +21,13 @@ GAP = 2  # between two columns, as az prints them
 AIR = 2  # by which a column is at least wider than its name
 SHORT = 18  # a text is made no shorter than this; a column that would have to be is left out
 # Never shortened: half of an id, of a name or of an instant is none.
-WHOLE = ("Id", "JobId", "ParentJobId", "DeviceId", "ModuleId", "HostName", "Name", "Etag", "DataDirectory", "Hub")
+WHOLE = "Id JobId ParentJobId DeviceId ModuleId HostName Name Etag DataDirectory Hub".split()
 # What matters most first. Columns that are not named here follow, in the order in which they stand.
-IMPORTANT = (
-    "Id", "JobId", "DeviceId", "Name", "Batch", "Run", "ModuleId", "Status", "Failed", "Completed", "Succeeded",
-    "Answered", "Uncertain", "InProgress", "EndedByHub", "Devices", "Pending", "Running",
-    "ErrorClass", "MethodStatus", "Reason", "ErrorText", "Payload",
-    "Seconds", "HostName", "HttpsPort", "MqttPort", "QueryCondition",
-)  # fmt: skip
+IMPORTANT = """
+    Id JobId DeviceId Name Batch Run ModuleId Status Failed Completed Succeeded Answered Uncertain InProgress EndedByHub
+    Devices Pending Running ErrorClass MethodStatus Reason ErrorText Payload Seconds HostName HttpsPort MqttPort
+    QueryCondition
+""".split()
 LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Finished", "Ended", "End")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -62,10 +61,7 @@ def narrowed(rows: Rows, width: int, asked_for: Sequence[str] = ()) -> tuple[lis
         left_out.append(max(names, key=lambda name: _rank(name, names, asked_for)))
         names.remove(left_out[-1])
     widths = widths or {}
-    kept = [
-        {name: _cell(row[name], widths.get(name)) for name in names if name in row} for row in rows
-    ]  # fmt: skip
-    return kept, left_out
+    return [{name: _cell(row[name], widths.get(name)) for name in names if name in row} for row in rows], left_out
 
 
 def _widths_for(rows: Rows, names: Sequence[str], width: int) -> dict[str, int] | None:

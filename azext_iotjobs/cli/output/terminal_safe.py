@@ -15,14 +15,19 @@ from typing import Any
 from knack.events import EVENT_INVOKER_FILTER_RESULT
 from knack.util import CommandResultItem
 
+from azext_iotjobs.cli.output.characters import (
+    CONTROLS,
+    DIRECTION_MARKS,
+    LONE_SURROGATES,
+    encodable,
+    python_escape,
+)
 from azext_iotjobs.cli.output.streams import give_up_result, wrote
 
 DELETE = 0x7F
-BIDI = "\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"  # these turn the direction of what stands beside them
-LONE = "\ud800-\udfff"  # halves of a character: no encoding has them
 # Not compiled here: a command needs one of them at most.
-_IN_JSON = f"[\x7f-\x9f{BIDI}{LONE}]"
-_IN_TEXT = f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}{LONE}]"
+_IN_JSON = f"[\x7f-\x9f{DIRECTION_MARKS}{LONE_SURROGATES}]"
+_IN_TEXT = f"[{CONTROLS}{DIRECTION_MARKS}{LONE_SURROGATES}]"
 JSON_FORMATS = ("json", "jsonc")
 YAML_FORMATS = ("yaml", "yamlc")
 TEXT_FORMATS = ("table", "tsv")
@@ -60,17 +65,6 @@ def harmless(text: str, format_type: str, encoding: str = UTF_8) -> str:
         return encodable(text, encoding, _json_escape)
     if format_type in TEXT_FORMATS:
         return encodable(re.sub(_IN_TEXT, _picture, text), encoding)
-    return text
-
-
-def encodable(text: str, encoding: str, escape: Callable[[str], str] | None = None) -> str:
-    """`text` with what `encoding` does not have escaped, by default as Python writes it."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return "".join(each if _has(encoding, each) else (escape or _python_escape)(each) for each in text)
-    except LookupError:  # Python does not know it: who writes there will say so
-        pass
     return text
 
 
@@ -115,20 +109,8 @@ def _picture(found: re.Match[str]) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     if 0xD800 <= code < 0xE000:
-        return _python_escape(found[0])
+        return python_escape(found[0])
     return "\u2421" if code == DELETE else "\ufffd"
-
-
-def _has(encoding: str, character: str) -> bool:
-    try:
-        character.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _python_escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def _json_escape(character: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from azext_iotjobs.cli.output.terminal_safe import BIDI, LONE, encodable
+from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_SURROGATES, encodable
 
-UNSAFE = f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI}{LONE}]"
+UNSAFE = f"[{CONTROLS}\u2028\u2029{DIRECTION_MARKS}{LONE_SURROGATES}]"
 COLOR = "\x1b[\\[][0-9;]*m"  # what az puts around words; a device's own escape character is never raw in YAML
 
 
@@ -23,7 +23,7 @@ def is_safe(text: str, encoding: str) -> bool:
 def safe_yaml(result: Any, encoding: str, *, has_color: bool) -> str:
     """The result as az would write it, but for the texts that need quotes and escapes."""
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
         """Of this result alone."""
 
     def represent(dumper: Dumper, text: str) -> yaml.ScalarNode:

@@ -1,42 +1,22 @@
 """Handler of az iot hub query."""
 
-from itertools import islice
 from typing import Any
 
-from azext_iotjobs.cli.input.scalars import at_least
+from azext_iotjobs.cli.input.limited_query import rows
 from azext_iotjobs.clients.advice import QUERY, WELL_FORMED
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadRequest, BadValue
 from azext_iotjobs.model.query_words import check_words
 
-ALL_DEVICES = "SELECT * FROM devices"
-EDGE_DEVICES = "SELECT * FROM devices WHERE capabilities.iotEdge = true"
 
-
-def query(client: HubClient, query_text: str, limit: int | None = None) -> list[dict[str, Any]]:
+def query(client: HubClient, our_query_command: str, our_top: int | None = None) -> list[dict[str, Any]]:
     """Run a query and print its rows."""
-    if not query_text.strip():
+    if not our_query_command.strip():
         raise BadValue("--query-command is empty.", hint='Give a query, for example "SELECT * FROM devices".')
-    check_words(query_text, "--query-command")
+    check_words(our_query_command, "--query-command")
     try:
-        return rows(client, query_text, limit)
+        return rows(client, our_query_command, our_top)
     except BadRequest as err:
         if err.hint == QUERY:
             err.hint = WELL_FORMED  # it would be tried out by this command
         raise
-
-
-def device_rows(client: HubClient, *, edge: bool, limit: int) -> list[dict[str, Any]]:
-    """At most `limit` devices, as their twins show them; with `edge`, IoT Edge devices alone."""
-    return rows(client, EDGE_DEVICES if edge else ALL_DEVICES, limit)
-
-
-def rows(client: HubClient, query_text: str, limit: int | None) -> list[dict[str, Any]]:
-    """At most `limit` rows of a query (all when None), following the hub's pages.
-
-    Raises BadValue for a limit below 1 (-1 means all, as the reference has it).
-    """
-    if limit in (None, -1):
-        return list(client.queries.run(query_text))
-    at_least(limit, 1, "--top")
-    return list(islice(client.queries.run(query_text, top=limit), limit))

@@ -29,8 +29,8 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -44,7 +44,7 @@ MAX_SHOWN_BYTES = 64 * 1024  # of one message: the hub's own limit for cloud-to-
 def simulate(
     cmd: Any,
     client: HubClient,
-    device: str | None = None,
+    our_device_id: str | None = None,
     body: str = "Ping from Az CLI IoT Extension",
     messages_to_send: int = 100,
     message_interval_s: int = 3,
@@ -55,11 +55,11 @@ def simulate(
     answer_payload: Given | None = None,
     first_reported: Given | None = None,
     model: str | None = None,
-    device_key: str | None = None,
-    certificate_path: str | None = None,
-    key_path: str | None = None,
-    key_passphrase: str | None = None,
-    over_websocket: bool = False,
+    symmetric_key: str | None = None,
+    certificate_file_path: str | None = None,
+    key_file_path: str | None = None,
+    our_passphrase: str | None = None,
+    websocket: bool = False,
     **kwargs: Any,
 ) -> dict[str, Any] | None:
     """Simulate a device until its messages are sent, or until Ctrl-C; or a fleet of them.
@@ -72,7 +72,7 @@ def simulate(
         kwargs, answer_status=answer_status, answer_payload=answer_payload, first_reported=first_reported
     )
     fleet = FleetOptions(**kwargs)
-    fleet.check(device)
+    fleet.check(our_device_id)
     if wire == "http" and fleet.is_typed:
         raise ConflictingChoice("--protocol http simulates one device.", hint="Leave it out: a fleet speaks MQTT.")
     if wire == "http":
@@ -83,8 +83,8 @@ def simulate(
                 "--init-reported-properties": first_reported,
                 "--behaviour, --method and the like": behaviour.is_typed or None,
                 "--model-id": model,
-                "--certificate-file-path": certificate_path or key_path or key_passphrase,
-                "--websocket": over_websocket or None,
+                "--certificate-file-path": certificate_file_path or key_file_path or our_passphrase,
+                "--websocket": websocket or None,
             }
         )
     elif settle != "complete":
@@ -104,21 +104,21 @@ def simulate(
         properties=read_properties(message_properties, JSON_PROPERTIES),
     )
     if wire == "http":
-        key = key_of(client, device, device_key)
+        key = key_of(client, our_device_id, symmetric_key)
         with stopped_by_ctrl_c() as stop:
-            http.simulate(client.device(device, key), device, plan, Settlement(settle), stop)
+            http.simulate(client.device(our_device_id, key), our_device_id, plan, Settlement(settle), stop)
         return None
     one = OneDevice(
-        device=device,
+        device=our_device_id,
         behaving=behaving,
         plan=plan,
         sends=message_properties is not None or any(map(_was_typed, (body, messages_to_send, message_interval_s))),
         model=model,
-        device_key=device_key,
-        certificate_path=certificate_path,
-        key_path=key_path,
-        key_passphrase=key_passphrase,
-        way=Way.WEBSOCKET if over_websocket else Way.TLS,
+        device_key=symmetric_key,
+        certificate_path=certificate_file_path,
+        key_path=key_file_path,
+        key_passphrase=our_passphrase,
+        way=Way.WEBSOCKET if websocket else Way.TLS,
     )
     if fleet.is_typed:
         from azext_iotjobs.cli.simulate import many_devices
@@ -138,7 +138,7 @@ def _simulate_one(client: HubClient, one: OneDevice) -> None:
     if (reason := reason_against(device)) is not None:
         raise BadValue(
             reason,
-            hint=Hint(
+            hint=Text(
                 "Over HTTPS it sends and receives messages: ",
                 command("iot device simulate", "--protocol", "http", "-d", device),
             ),

@@ -19,8 +19,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
 from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import provisioning as operation
 from azext_iotjobs.operations.simulate.provisioning import Deletion
 
@@ -106,7 +106,7 @@ def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, An
             raise NotFound(f"Run {printable(asked_for)} is still going on.", hint="End it first, with Ctrl-C.")
         raise NotFound(
             f"There is no list of run {printable(asked_for)} for {client.target.authority} on this machine.",
-            hint=Hint("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
+            hint=Text("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
         )
     runs, kept, failed = [], [], False
     try:
@@ -129,7 +129,7 @@ def clean_up(cmd: Any, client: HubClient, options: FleetOptions) -> dict[str, An
             "%d runs without --delete-after made devices that stay; --clean-up RUN removes those of one.", len(kept)
         )
     if failed:
-        leave_with(cmd, Outcome.DEVICES_FAILED, always_zero=False)
+        leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=False)
     dry = {"dryRun": True} if options.only_plans else {}
     return {**dry, "hub": client.target.authority, "runs": runs, "kept": kept, "running": running}
 

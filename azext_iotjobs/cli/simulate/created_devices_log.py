@@ -16,7 +16,7 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.file_writing import NO_FOLLOW
+from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN
 from azext_iotjobs.model.created import Created, head, hub_name, read_list
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
@@ -65,7 +65,7 @@ def begin(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedLis
     try:
         folder().mkdir(parents=True, exist_ok=True)
         folder().chmod(0o700)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | PLAIN, 0o600)
         _lock(file)
         _append(file, head(created))
     except OSError as err:
@@ -81,7 +81,7 @@ def left_over(target: HubTarget) -> tuple[list[CreatedList], list[str]]:
         if created is None or created.hub != name_of(target):
             continue
         try:
-            file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | NO_FOLLOW | PLAIN)
         except FileNotFoundError:  # that run has ended just now, and left nothing
             continue
         except OSError as err:

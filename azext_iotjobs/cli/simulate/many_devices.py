@@ -52,7 +52,7 @@ def simulate(cmd: Any, client: HubClient, one: OneDevice, options: FleetOptions)
         with create_devices.made(client, found, options, ways, stop) as made:
             credentials = ways.credentials(client, made.fleet, Path(folder), one.way, stop)
             result, outcome = _live(client, made.fleet, credentials, one, ramp_per_s, sight, outlets, stop)
-    leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, always_zero=False)
+    leave_with(cmd, Outcome.DEVICES_FAILED if made.left_count else outcome, exit_zero=False)
     groups = one.behaving.group_sizes(_who(made.fleet, each) for each in made.fleet.there)
     return {
         "hub": client.target.authority,

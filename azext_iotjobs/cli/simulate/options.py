@@ -10,8 +10,8 @@ from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleets import RUN_TAG, SIMULATED_TAG
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.pacing import RAMP_PER_S
 
 HOW_TO_NAME_A_FLEET = f"For a fleet: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
@@ -146,7 +146,7 @@ class FleetOptions:
         if self.tags_json is not None and not self.creates:
             raise ConflictingChoice(
                 "--tags are those of the devices that --create makes, which is missing.",
-                hint=Hint(
+                hint=Text(
                     "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
                 ),
             )

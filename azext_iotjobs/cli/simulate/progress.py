@@ -4,7 +4,7 @@ now and then; and a line at the first trouble of each kind."""
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
@@ -30,7 +30,7 @@ class Display:
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
-        self._line = LiveLine()
+        self._line = StatusLine()
         self._next_at = statistics.started.at + (LIVE_EVERY_S if self._line.is_live else LINE_EVERY_S)
         self._said = ""
         self._told_ready = False

@@ -7,7 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_files import rows_of
-from azext_iotjobs.cli.input.device_selection import TypedSelection, check_exclusions, most_devices
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, check_exclusions, most_devices
 from azext_iotjobs.cli.input.device_tables import CONNECTION_NAME
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.dry_run import SAMPLE
@@ -25,9 +25,9 @@ from azext_iotjobs.model.fleets import (
     registry_time,
     some,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import provisioning as operation
 
 logger = get_logger(__name__)
@@ -68,13 +68,13 @@ def read(cmd: Any, target: HubTarget, device: str | None, fleet: FleetOptions) -
         return Meant(selection=Selection(device_ids=device_ids([device], "--device-id")), shard=shard, limit=limit)
     if fleet.id_prefix is not None:
         named = numbered_ids(fleet.id_prefix, fleet.fleet_size or 0)
-        without = TypedSelection(condition=None, ids=None, ids_file=None, excluded=fleet.left_out).read_excluded()
+        without = SelectionOptions(exclude=fleet.left_out).read_excluded()
         return Meant(selection=Selection(device_ids=named, excluded=without), shard=shard, limit=limit)
     in_file: tuple[str, ...] = ()
     if fleet.devices_path is not None:
         in_file, own_keys = _read_file(fleet.devices_path, target)
-    typed = TypedSelection(
-        condition=fleet.condition, ids=fleet.named_devices, ids_file=None, excluded=fleet.left_out
+    typed = SelectionOptions(
+        our_query_condition=fleet.condition, our_device_ids=fleet.named_devices, exclude=fleet.left_out
     ).read(more_ids=in_file)
     if typed.is_of_modules:
         raise ConflictingChoice("--query-condition selects modules; devices are simulated.")
@@ -94,7 +94,7 @@ def find(client: HubClient, meant: Meant, fleet: FleetOptions, *, is_single: boo
             f"Not registered: {some(found.missing)}.",
             hint="--create registers those of --prefix and --count that are missing."
             if fleet.id_prefix is not None
-            else Hint("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
+            else Text("Look with: ", command("iot hub device-identity show", "-d", found.missing[0])),
         )
     result = Fleet(there=found.there, missing=found.missing, numbers=found.numbers, own_keys=meant.own_keys)
     if not result.size and not fleet.only_plans:

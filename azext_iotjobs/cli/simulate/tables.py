@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-Row = dict[str, Any]
+from azext_iotjobs.cli.output.cells import cell, heading
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row, any_documents
+
+
+def simulations(documents: Iterable[Any]) -> list[Row]:
+    """Runs of simulated fleets: a line for each number."""
+    return [
+        {heading(name): cell(value, LONG_CELL) for name, value in row.items()}
+        for document in documents
+        for row in (rows_of(document) if "endedBy" in document else any_documents([document]))
+    ]
 
 
 def rows_of(document: Mapping[str, Any]) -> Iterable[Row]:

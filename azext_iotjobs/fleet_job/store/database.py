@@ -20,7 +20,7 @@ from azext_iotjobs.fleet_job.store.rows import StoredRow
 from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.state_errors import BUSY_S, damaged, no_fleet_database, state_error
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
-from azext_iotjobs.model.hints import Hint, command
+from azext_iotjobs.model.text import Text, command
 
 FILE_NAME = "fleet-jobs.db"
 CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
@@ -91,7 +91,7 @@ class Database:
             raise StateUnusable(
                 f"The state file {self.path} was left in the middle of a change, and cannot be read before that is "
                 "settled; this user may not write it.",
-                hint=Hint("Have its owner look at it once: ", command("iot hub fleet-job list")),
+                hint=Text("Have its owner look at it once: ", command("iot hub fleet-job list")),
             )
         return _connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
 

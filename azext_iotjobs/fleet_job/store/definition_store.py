@@ -8,8 +8,8 @@ from azext_iotjobs.fleet_job.store.database import Database
 from azext_iotjobs.fleet_job.store.definition_codec import render_definition, render_origin
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet import Definition, FleetJob, Origin
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Text, command
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class KeptJobs:
         if row is None:
             which = repr(fleet_job_id[:60]) if version is None else f"{fleet_job_id} in version {version}"
             raise NotFound(
-                f"There is no fleet job {which}.", hint=Hint("List them: ", command("iot hub fleet-job list"))
+                f"There is no fleet job {which}.", hint=Text("List them: ", command("iot hub fleet-job list"))
             )
         found = rows.fleet_job_of(row)
         return found if version is None else replace(found, version=version)
@@ -103,7 +103,7 @@ class KeptJobs:
             if any((each.host, each.name) == (host, name) for each in self.groups()):
                 raise ConflictingChoice(
                     f"There is a device group {name!r} of {host} already.",
-                    hint=Hint(
+                    hint=Text(
                         "Give another name, or change it: ", command("iot hub fleet-job group update", "--group", name)
                     ),
                 )
@@ -120,7 +120,7 @@ class KeptJobs:
             known = ", ".join(each.name for each in self.groups() if each.host == host) or "none is saved"
             raise NotFound(
                 f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
-                hint=Hint("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
+                hint=Text("Save one, with --group and --query-condition: ", command("iot hub fleet-job group create")),
             )
         return _group_of(row).condition
 
@@ -150,5 +150,5 @@ class KeptJobs:
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"There is a fleet job {fleet_job_id} already.",
-        hint=Hint("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
+        hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", "-j", fleet_job_id)),
     )

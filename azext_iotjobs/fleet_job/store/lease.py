@@ -14,8 +14,8 @@ from azext_iotjobs.fleet_job.store import rows
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
 from azext_iotjobs.model.errors import LeaseHeld, LeaseLost
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Text, command
 
 LEASE_S = 30.0  # without a heartbeat; who is gone for longer has lost it
 BEAT_S = 5.0
@@ -46,7 +46,7 @@ class Lease:
                 raise LeaseHeld(
                     f"{run.name} is carried on by {held[0].owner}; its lease holds until {held[1]:%H:%M:%S} UTC, and "
                     "longer while it lives.",
-                    hint=Hint(
+                    hint=Text(
                         "Watch it: ",
                         command("iot hub fleet-job show", "-j", run.fleet_job_id),
                         ". End it: ",

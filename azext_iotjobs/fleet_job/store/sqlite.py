@@ -20,10 +20,10 @@ from azext_iotjobs.fleet_job.store.under_way import UnderWay, shown_state
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound, WrongState
 from azext_iotjobs.model.fleet import Delivery, Driver
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Asked, Batch, Narrowed, Run, RunState, Tally
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 PAGE_ROWS = 500
@@ -158,7 +158,7 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
                 which, verb = f"has no run {number}", "list-runs"
             raise NotFound(
                 f"Fleet job {fleet_job_id} {which}.",
-                hint=Hint("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
+                hint=Text("See: " if number else "First: ", command(f"iot hub fleet-job {verb}", "-j", fleet_job_id)),
             )
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))
 
@@ -228,7 +228,7 @@ class FleetStore(KeptJobs, Choosing, UnderWay):
         if self.database.row("SELECT 1 FROM device WHERE run = ? AND device_id = ?", (run.key, device_id)) is None:
             raise NotFound(
                 f"{run.name} has no device {device_id[:128]!r}.",
-                hint=Hint(
+                hint=Text(
                     "Its devices: ",
                     command(
                         "iot hub fleet-job results",
@@ -329,5 +329,5 @@ def check_not_running(run: Run) -> None:
     if run.state is RunState.RUNNING:
         raise WrongState(
             f"{run.name} is running; its record is kept until it has ended.",
-            hint=Hint("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
+            hint=Text("End it: ", command("iot hub fleet-job cancel", "-j", run.fleet_job_id)),
         )

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from azext_iotjobs.model.errors import StateBusy, StateDamaged, StateError, StateFull, StateUnusable
-from azext_iotjobs.model.hints import Hint, Shell
+from azext_iotjobs.model.text import Shell, Text
 
 BUSY_S = 10.0  # that a lock of another process is waited for
 NOTHING_LOST = "Nothing that was recorded is lost; "
@@ -57,7 +57,7 @@ def no_fleet_database(path: Path, what: str) -> StateDamaged:
     """The file is none of ours, or nothing of it can be read."""
     return StateDamaged(
         f"The state file {path} is no fleet database, or is damaged ({_short(what)}). It was left as it is.",
-        hint=Hint(
+        hint=Text(
             "Restore it from a backup, or give another folder: --state-dir. To begin anew, move it away: ", _moved(path)
         ),
     )
@@ -67,7 +67,7 @@ def damaged(path: Path, what: str) -> StateDamaged:
     """Something in the file is not what we write; the rest may be as it was."""
     return StateDamaged(
         f"The state file {path} is damaged: {_short(what)}. It was left as it is.",
-        hint=Hint(
+        hint=Text(
             "Copy it first: ",
             Shell(f"cp {_quoted(path)} {_quoted(path)}.copy"),
             ". What is intact can be saved, run by run: ",

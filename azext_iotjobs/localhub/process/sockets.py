@@ -11,7 +11,7 @@ ACCEPTED_AT_ONCE = 10  # then other tasks run; each one costs a handshake, almos
 
 
 class PortTaken(Exception):
-    """A port is in use, or needs more rights."""
+    """A port is in use or needs more rights, or its address is not this machine's."""
 
 
 def listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
@@ -54,5 +54,8 @@ def _bound(address: str, port: int, option: str) -> socket.socket:
         sock.close()
         if family == socket.AF_INET6 and err.errno != errno.EADDRINUSE:
             raise
+        if err.errno == errno.EADDRNOTAVAIL:  # macOS has 127.0.0.1 alone
+            hint = f"On macOS it becomes one with: sudo ifconfig lo0 alias {address}"
+            raise PortTaken(f"{address} is no address of this machine. {hint}") from err
         raise PortTaken(f"Port {port} on {address} is taken: give another {option}, or 0 for any free one.") from err
     return sock

@@ -90,7 +90,10 @@ class LocalHub:
     def stop(self) -> int:
         """End it cleanly; gives the exit code. Its data stay until close()."""
         if self.process.poll() is None:
-            self.process.terminate()
+            if sys.platform == "win32" and self.process.stdin is not None:
+                self.process.stdin.close()  # it ends with its standard input; there, terminate() would kill it
+            else:
+                self.process.terminate()
         return self._end()
 
     def kill(self) -> int:

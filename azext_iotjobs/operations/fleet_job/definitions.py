@@ -17,8 +17,8 @@ from azext_iotjobs.model.fleet import (
     check_id,
     id_with,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.run import Run, RunState
+from azext_iotjobs.model.text import Text, command
 
 KEPT_DAYS = 30  # of history at least; a hub keeps as many
 COPY_SUFFIX, COPY_NAME = "-copy", " Copy"
@@ -135,7 +135,7 @@ def rerun(
     if run.state in (RunState.PENDING, RunState.RUNNING):
         raise RunUnfinished(
             f"{run.name} is {run.state.value}{by_whom(run, at)}; which devices fail is not known yet.",
-            hint=Hint("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
+            hint=Text("Stop it first: ", command("iot hub fleet-job stop", "-j", run.fleet_job_id)),
         )
     parent = store.fleet_job(run.fleet_job_id, run.version)
     targets = Targets(of_run=OfRun(fleet_job_id=run.fleet_job_id, run_number=run.number, words=words))

@@ -12,10 +12,10 @@ from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet import Definition, Delivery, FleetJob, OfRun, Targets
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 
 SHOWN_BATCHES = 100
@@ -180,7 +180,7 @@ def _parent(store: FleetStore, devices: OfRun) -> Run:
     except NotFound as err:
         raise NotFound(
             f"Its devices are some of run {devices.run_number} of fleet job {devices.fleet_job_id}, which is deleted.",
-            hint=Hint(
+            hint=Text(
                 "Name them anew, with --query-condition, --device-ids or --devices-file: ",
                 command("iot hub fleet-job update", "-j", "FLEET-JOB"),
             ),

@@ -1,4 +1,4 @@
-"""Renew the keys with which devices and modules sign in: of one, or of many."""
+"""Renew the keys of one device or module, or of many."""
 
 import base64
 import secrets
@@ -8,9 +8,9 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identities import MAX_RENEWED
 from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.hints import Command, Hint, command
 from azext_iotjobs.model.identity import Address, Identity, SignIn, WhichKey
 from azext_iotjobs.model.renewal import Renewal
+from azext_iotjobs.model.text import Command, Text, command
 
 KEY_BYTES = 32  # as the hub makes them; it takes 16 to 64
 
@@ -20,21 +20,26 @@ OnBatch = Callable[[int, int], None]  # how many are done, of how many
 
 
 class NoKeys(BadValue):
-    """What is to be renewed is not there."""
+    """The device or module does not sign in with keys."""
 
 
 def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None) -> Identity:
     """Renew or swap the keys of one identity.
 
-    etag: the record that is meant; None: the one that is read now, so that no change in between is overwritten.
-    Raises NoKeys when it signs in by something else; HubAnswer, LinkError.
+    etag: that the registration must still have; None: that of the registration as it is read here, so that a change
+    made in between is not overwritten.
+    Gives the registration as it is afterwards.
+    Raises NoKeys when it does not sign in with keys; HubAnswer, LinkError.
     """
     now = client.identities.get(address.device_id, address.module_id)
     primary, secondary = now.primary_key, now.secondary_key
     if now.sign_in != SignIn.SAS.value or primary is None or secondary is None:
         raise NoKeys(
             f"The {address} has no keys: it signs in by {now.sign_in}.",
-            hint=Hint("Only what signs in with keys (sas) has any to renew. See how it signs in: ", _show(address)),
+            hint=Text(
+                "Only identities that sign in with keys (sas) have keys to renew. Show how it signs in: ",
+                _show(address),
+            ),
         )
     match which:
         case WhichKey.PRIMARY:
@@ -50,14 +55,17 @@ def renew(client: HubClient, address: Address, which: WhichKey, etag: str | None
 
 
 def _show(address: Address) -> Command:
-    kind, module = ("device", ()) if address.module_id is None else ("module", ("-m", address.module_id))
-    return command(f"iot hub {kind}-identity show", "-d", address.device_id, *module)
+    if address.module_id is None:
+        return command("iot hub device-identity show", device_id=address.device_id)
+    return command("iot hub module-identity show", device_id=address.device_id, module_id=address.module_id)
 
 
 def renew_many(client: HubClient, addresses: Sequence[Address], which: WhichKey, on_batch: OnBatch) -> Renewal:
     """Have the hub renew the keys of many identities; each succeeds or fails by itself.
 
-    on_batch: told after each request.
+    addresses: any number; a request takes MAX_RENEWED of them.  which: not SWAP, which the hub does not do.
+    on_batch: called after each request with how many are done, and of how many.
+    Raises HubAnswer, LinkError for a whole request; the batches before it are renewed then.
     """
     result = Renewal()
     for start in range(0, len(addresses), MAX_RENEWED):
@@ -74,7 +82,7 @@ def keyed_devices(client: HubClient) -> Iterator[Address]:
 
 
 def keyed_modules(client: HubClient) -> Iterator[Address]:
-    """Every module that signs in with a key, of devices that may do otherwise too."""
+    """Every module that signs in with a key, however its device signs in."""
     for row in client.queries.run(KEYED_MODULES):
         if row.get("authenticationType") == SignIn.SAS.value:
             yield Address(str(row["deviceId"]), str(row["moduleId"]))

@@ -2,16 +2,16 @@
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import NotFound, WrongState
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.rerun import new_job_id, part_ids
+from azext_iotjobs.model.text import Text, command
 
 
 def original(client: HubClient, job_id: str) -> Job:
     """A job that is to be made again. Raises NotFound; other HubAnswers, LinkError."""
     job = client.jobs.get(job_id)
     if job.status is JobStatus.UNKNOWN:
-        raise NotFound(f"The hub knows no job {job_id}.", hint=Hint("List them: ", command("iot hub job list")))
+        raise NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))
     return job
 
 
@@ -20,7 +20,7 @@ def ended(job: Job) -> Job:
     if not job.status.is_terminal:
         raise WrongState(
             f"Job {job.job_id} is {job.status.value}: which devices fail is not known yet.",
-            hint=Hint("Wait for its end: ", command("iot hub job wait", "--job-id", job.job_id)),
+            hint=Text("Wait for its end: ", command("iot hub job wait", job_id=job.job_id)),
         )
     return job
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,8 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 PAGES_A_MINUTE = 20  # that a hub of the smallest tier gives, IoT Hub quotas "queries"
 ROWS_A_PAGE = 100
-MAX_ANSWERS = 100  # that are told apart; who answers in more ways than these sends data, not outcomes
+DEVICE_STATUSES = ("pending", "scheduled", "running", "completed", "failed", "canceled")  # the hub's words
+MAX_ANSWERS = 100  # different ones that are counted: devices that answer in more ways send data, not outcomes
 REGISTERED = "SELECT deviceId FROM devices WHERE "
 
 
@@ -25,46 +26,62 @@ class ResultQuery:
     """Which rows of which job."""
 
     job_id: str
-    status: str | None  # the hub's word for a device's state; None: any
-    error_class: ErrorClass | None  # None: any, and devices that have not failed
     success: SuccessStatus
-    looks_in_registry: bool = True  # marks devices that are gone
+    statuses: Sequence[str] = ()  # of DEVICE_STATUSES; none: any
+    error_classes: frozenset[ErrorClass] = frozenset()  # none: any, and devices that have not failed
+    checks_registry: bool = True  # marks the devices that are gone from the registry
 
     @property
     def text(self) -> str:
-        """In IoT Hub's query language; the error class is not in it."""
-        only = "" if self.status is None else f" AND status = {quoted(self.status)}"
-        return rows_of_job(self.job_id) + only
+        """In IoT Hub's query language; the error classes are not in it."""
+        own = rows_of_job(self.job_id)
+        if not self.statuses:
+            return own
+        if len(self.statuses) == 1:
+            return f"{own} AND status = {quoted(self.statuses[0])}"
+        return f"{own} AND status IN [{', '.join(map(quoted, self.statuses))}]"
+
+    def selects(self, row: DeviceResult) -> bool:
+        """Whether a row is of the wanted error classes."""
+        return not self.error_classes or row.error_class in self.error_classes
 
 
 @dataclass(frozen=True)
 class ResultPage:
-    """Some rows, and how to ask for those behind them."""
+    """Some rows, and the token of the next page."""
 
     rows: list[DeviceResult]
     next_token: str  # "" on the last page
 
 
 def read(client: HubClient, query: ResultQuery, token: str = "") -> Iterator[ResultPage]:
-    """The rows of a job, from the page that `token` leads to. Raises HubAnswer, LinkError."""
+    """The rows of a job, page by page.
+
+    token: of the page to begin with; "" is the first.
+    Raises HubAnswer, LinkError.
+    """
     for page in client.queries.run_pages(query.text, token):
         rows = [parse_result(each, query.success) for each in page.items]
-        kept = [row for row in rows if query.error_class in (None, row.error_class)]
-        yield ResultPage(_marked(client, kept) if query.looks_in_registry else kept, page.next_token)
+        selected = [row for row in rows if query.selects(row)]
+        yield ResultPage(_marked(client, selected) if query.checks_registry else selected, page.next_token)
 
 
 def targets(client: HubClient, query: ResultQuery, chosen: Chosen) -> Iterator[Target]:
-    """The devices and modules of a job's rows that are chosen. Raises HubAnswer, LinkError."""
+    """The devices and modules of a job's rows that are chosen.
+
+    query: of all rows among which is chosen.  chosen: by status and error class.
+    Raises HubAnswer, LinkError.
+    """
     for page in read(client, query):
         for row in page.rows:
             if chosen.holds(row.status, row.error_class.value if row.error_class else None):
                 yield Target(row.device_id, row.module_id)
 
 
-def expected_minutes(row_count: int, *, looks_in_registry: bool) -> float:
-    """How long reading takes where a hub gives no more than the smallest tier's pages."""
+def expected_minutes(row_count: int, *, checks_registry: bool) -> float:
+    """How many minutes a hub of the smallest tier needs for so many rows."""
     pages = -(-row_count // ROWS_A_PAGE)
-    return pages * (2 if looks_in_registry else 1) / PAGES_A_MINUTE
+    return pages * (2 if checks_registry else 1) / PAGES_A_MINUTE
 
 
 def _marked(client: HubClient, rows: list[DeviceResult]) -> list[DeviceResult]:
@@ -77,7 +94,7 @@ def _marked(client: HubClient, rows: list[DeviceResult]) -> list[DeviceResult]:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Equal answers of devices, as one."""
+    """Equal answers of devices, counted."""
 
     method_status: int
     payload: Any

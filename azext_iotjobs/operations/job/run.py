@@ -17,10 +17,10 @@ from azext_iotjobs.model.errors import (
     NotFound,
     Throttled,
 )
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.query import rows_of_job
+from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.transport.retry import SLOT_TAKEN
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Waited(NamedTuple):
     finished: bool
 
 
-class Listener(Protocol):
+class JobObserver(Protocol):
     """Who is told while a job is waited for."""
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         """A look at the job; `left_s` is how long it will be waited for at most."""
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         """The hub did not answer, or was busy; it is asked again."""
 
 
@@ -69,9 +69,9 @@ def create(client: HubClient, request: "JobRequest") -> Job:
             status=refused.status,
             hub_code=refused.hub_code,
             tracking_id=refused.tracking_id,
-            hint=Hint(
+            hint=Text(
                 "Wait for its end, or cancel it if it has not begun: ",
-                command("iot hub job cancel", "--job-id", "JOB"),
+                command("iot hub job cancel", job_id="JOB"),
                 ". A scheduled job holds its slot until it has run.",
             ),
         ) from refused
@@ -99,7 +99,7 @@ def create_when_free(
         pause_s *= PAUSE_GROWTH
 
 
-def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, listener: Listener) -> Waited:
+def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, observer: JobObserver) -> Waited:
     """Look at a job until it has ended or the policy's time is over; the first look is at once.
 
     A hub that is busy or away for a while is asked again. Raises NotFound when the hub does not know the id; other
@@ -120,9 +120,9 @@ def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, lis
                 limit_s = clock.monotonic() - started_at + own_deadline_s(seen, clock.now())
         left_s = (FIRST_LOOK_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
         if trouble is not None:
-            listener.not_seen(str(trouble), max(0.0, left_s))
+            observer.poll_failed(str(trouble), max(0.0, left_s))
         elif seen is not None:
-            listener.looked(seen, max(0.0, left_s))
+            observer.polled(seen, max(0.0, left_s))
             if seen.status.is_terminal:
                 return Waited(job=seen, finished=True)
         if left_s <= 0:
@@ -195,15 +195,13 @@ def show(client: HubClient, job_id: str) -> Job:
         raise _unknown(job_id) from err
 
 
-def list_jobs(
-    client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None
-) -> list[Job]:  # fmt: skip
+def list_jobs(client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None) -> list[Job]:
     """Jobs of a type and status (None is any), import and export jobs after the others, at most `top`.
 
     Raises BadValue for a `top` below 1.
     """
     if top is not None and top < 1:
-        raise BadValue(f"--top {top}: give 1 or more.")
+        raise BadValue(Text(Field("limit"), f" {top}: give 1 or more."))
     return list(islice(_all_jobs(client, job_type, status), top))
 
 
@@ -238,4 +236,4 @@ def _holders(client: HubClient) -> str:
 
 
 def _unknown(job_id: str) -> NotFound:
-    return NotFound(f"The hub knows no job {job_id}.", hint=Hint("List them: ", command("iot hub job list")))
+    return NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))

@@ -3,8 +3,8 @@
 from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
+from azext_iotjobs.model.text import Text, command
 
 NOT_ONLINE = "DeviceNotOnline"  # not connected, or without a handler: what the hub says of both
 
@@ -21,12 +21,12 @@ def invoke(client: HubClient, device_id: str, call: MethodCall, module_id: str |
         if err.hub_code not in DEVICE_CODES:
             raise
         if err.hub_code != NOT_ONLINE:
-            raise DeviceFailed(str(err), hint=err.hint) from err
+            raise DeviceFailed(err.message, hint=err.hint) from err
         where, hint = _where_it_is(client, device_id)
         raise DeviceFailed(f"{err} {where}".strip(), hint=hint or err.hint) from err
 
 
-def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Hint | None]:
+def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Text | None]:
     """Which of three things the hub's one word for a device that was not reached means; "" where nobody can say.
 
     With it what to do, where that is another thing than the hub's word says.
@@ -36,8 +36,8 @@ def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Hint | None]:
     except (HubAnswer, LinkError):  # the call's own error is the one that counts
         return "", None
     if not twin.is_enabled:
-        let_in = command("iot hub device-identity update", "-d", device_id, "--status", "enabled")
-        return "It is disabled, so that it cannot connect.", Hint("Let it in again: ", let_in)
+        let_in = command("iot hub device-identity update", device_id=device_id, status="enabled")
+        return "It is disabled, so that it cannot connect.", Text("Let it in again: ", let_in)
     if twin.is_connected:
         return "It is connected, but has no handler for methods (or has just left).", None
     if not twin.last_active_at:

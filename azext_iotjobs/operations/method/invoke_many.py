@@ -18,12 +18,13 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.text import Field, Text
 
 LONGEST_NAP_S = 0.5  # then it is looked whether to stop
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CallPlan:
     """What to call, and how fast. Raises BadValue."""
 
     call: MethodCall
@@ -34,9 +35,9 @@ class Plan:
     def __post_init__(self) -> None:
         low, high = CONCURRENCY
         if not low <= self.concurrency <= high:
-            raise BadValue(f"--concurrency {self.concurrency}: give {low} to {high}.")
+            raise BadValue(Text(Field("concurrency"), f" {self.concurrency}: give {low} to {high}."))
         if self.rate is not None and not 0 < self.rate < float("inf"):
-            raise BadValue(f"--rate {self.rate}: give a number of calls a second, more than 0.")
+            raise BadValue(Text(Field("rate"), f" {self.rate}: give a number of calls a second, more than 0."))
 
 
 class CallMany:
@@ -46,8 +47,8 @@ class CallMany:
     """
 
     def __init__(
-        self, client: HubClient, plan: Plan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
-    ) -> None:  # fmt: skip
+        self, client: HubClient, plan: CallPlan, clock: Clock, stop: StopFlag, say: Callable[[str], None]
+    ) -> None:
         self.in_flight_count = 0
         self._client = client
         self._plan = plan

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.errors import Unauthorized
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.auth import device_password
@@ -69,7 +69,7 @@ def refusal(device_id: str) -> Unauthorized:
     return Unauthorized(
         f"The hub refused {device_id}: its key or certificate is wrong, or it is disabled or not registered.",
         status=401,
-        hint=Hint(
+        hint=Text(
             "Look with: ",
             command("iot hub device-identity show", "-d", device_id),
             ". A clock that is off by minutes has the same effect.",

@@ -11,9 +11,9 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.device_certificate import DeviceCertificate
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
-from azext_iotjobs.model.hints import Hint, command
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate.credentials import login_of, refusal
 from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
@@ -42,7 +42,7 @@ def check(device_id: str, message: DeviceMessage) -> None:
     """Raise BadValue for a device that cannot speak MQTT, and for a message that is too large."""
     if (reason := reason_against(device_id)) is not None:
         raise BadValue(
-            reason, hint=Hint("Over HTTPS: ", command("iot device simulate", "--protocol", "http", "-d", device_id))
+            reason, hint=Text("Over HTTPS: ", command("iot device simulate", "--protocol", "http", "-d", device_id))
         )
     if len(message.body) > MAX_MESSAGE_BYTES:
         raise BadValue(f"The message has {len(message.body)} bytes; a hub takes {MAX_MESSAGE_BYTES}.")

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import groups, read, results
 from azext_iotjobs.cli.fleet_job.context import FleetPlace
-from azext_iotjobs.cli.output.tables import table_of
 from azext_iotjobs.fleet_job.store.database import FILE_NAME, Access
 from azext_iotjobs.fleet_job.store.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore

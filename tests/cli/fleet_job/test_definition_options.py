@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.commands import options_of
 from azext_iotjobs.cli.fleet_job.definition_options import TypedDefinition
-from azext_iotjobs.cli.input.spans import span_s
-from azext_iotjobs.cli.params import options_of
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet import ActionKind, Definition, Driver, OfRun, Targets
 from azext_iotjobs.model.method import MethodCall
@@ -170,34 +170,20 @@ def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[Us
     ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), (" 12h", 43_200), ("30d", 2_592_000)]
 )
 def test_lengths_of_time(text: str, seconds: float) -> None:
-    assert span_s(text, "--since") == seconds
+    assert duration_s(text, "--since") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5x", "-5s", "1-2", "99999d"])
 def test_what_is_no_length_of_time(text: str) -> None:
     with pytest.raises(BadValue, match="--since"):
-        span_s(text, "--since")
-
-
-class Dests:
-    """An argument context that only notes the names."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def extra(self, dest: str, **_: Any) -> None:
-        self.names.add(dest)
-
-    argument = extra
+        duration_s(text, "--since")
 
 
 def test_every_option_of_a_definition_has_its_field() -> None:
-    context = Dests()
-    for add in options_of("iot hub fleet-job update")["iot hub fleet-job update"]:
-        add(context)
+    names = {option.dest for group in options_of("iot hub fleet-job update") for option in group}
     fields = set(TypedDefinition.__dataclass_fields__)
-    around = {"hub", "hub_login", "hub_group", "hub_auth", "state_path", "fleet_job"}
-    assert context.names - around == fields
+    around = {"our_hub_name", "our_login", "resource_group", "auth_type", "state_path", "fleet_job"}
+    assert names - around == fields
 
 
 def test_the_timeouts_of_one_run_are_its_deliverys_and_the_definition_keeps_its_own() -> None:
@@ -216,11 +202,11 @@ def test_the_timeouts_of_one_run_are_its_deliverys_and_the_definition_keeps_its_
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"response_timeout": 301}, "--method-response-timeout 301"),
-        ({"response_timeout": 10}, "longer than --method-response-timeout 10"),
-        ({"connect_timeout": -1}, "--method-connect-timeout -1"),
-        ({"connect_timeout": 31}, "longer than --method-response-timeout 30"),
-        ({"ttl_s": -1}, "--ttl -1"),
+        ({"response_timeout": 301}, "response_timeout_s 301"),
+        ({"response_timeout": 10}, "longer than response_timeout_s 10"),
+        ({"connect_timeout": -1}, "connect_timeout_s -1"),
+        ({"connect_timeout": 31}, "longer than response_timeout_s 30"),
+        ({"ttl_s": -1}, "max_execution_s -1"),
     ],
 )
 def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(

@@ -259,7 +259,7 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
     assert devices(error_kinds=["offline", "timeout, rejected"]) == ["d001", "d003"]
     assert devices(error_kinds=["timeout"]) == [] and devices(one_device="d002") == ["d002"]
     assert devices(one_device="d002", device_states=["failed"]) == []
-    rows = results.show_results(CMD, reading(tmp_path), "job", shown_columns="deviceId,batch,tries") or []
+    rows = results.show_results(CMD, reading(tmp_path), "job", columns="deviceId,batch,tries") or []
     assert [(row["batch"], row["tries"]) for row in rows] == [(1, 1)] * 4 + [(2, 1)] * 2
     row = (results.show_results(CMD, reading(tmp_path), "job") or [{}])[0]
     assert (row["batch"], row["tries"]) == (1, 1)
@@ -268,7 +268,7 @@ def test_results_take_several_states_and_classes_and_say_batch_and_tries(tmp_pat
 @pytest.mark.parametrize("wanted", [{"device_states": ["failed,broken"]}, {"error_kinds": ["", "offline"]}])
 def test_a_word_that_is_none_is_refused_with_those_that_there_are(tmp_path: Path, wanted: dict[str, Any]) -> None:
     run_on(tmp_path)
-    with pytest.raises(BadValue, match="give words out of .*(uncertain|rejected)"):
+    with pytest.raises(BadValue, match="choose from .*(uncertain|rejected)"):
         results.show_results(CMD, reading(tmp_path), "job", **wanted)
 
 
@@ -374,7 +374,7 @@ class Counting:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(_: FleetPlace, arguments: dict[str, Any]) -> HubClient:
-        return Counting(arguments.get("hub") or "h.example")  # type: ignore[return-value]
+        return Counting(arguments.get("our_hub_name") or "h.example")  # type: ignore[return-value]
 
     monkeypatch.setattr(FleetPlace, "_opened", opened)
 
@@ -390,9 +390,9 @@ def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alon
     with pytest.raises(ConflictingChoice, match="a device group 'north' of h.example already") as raised:
         groups.create(CMD, making(tmp_path), "north", "*")
     assert "group update --group north" in str(raised.value.hint)
-    other = groups.create(CMD, making(tmp_path, hub="other.example"), "north", "*")  # of another hub
+    other = groups.create(CMD, making(tmp_path, our_hub_name="other.example"), "north", "*")  # of another hub
     assert other["hub"] == "other.example"
-    near = making(tmp_path, hub="h.example")
+    near = making(tmp_path, our_hub_name="h.example")
     assert groups.show(CMD, near, "north") == {
         "name": "north", "hub": "h.example", "queryCondition": "tags.site = 'north'", "fleetJobs": [],
     }  # fmt: skip

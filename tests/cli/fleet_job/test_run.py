@@ -68,17 +68,17 @@ def a_job(**more: Any) -> FleetJob:
     ("typed", "host", "is_so"),
     [
         ({}, "myhub.azure-devices.net", True),
-        ({"hub": "myhub"}, "myhub.azure-devices.net", True),
-        ({"hub": "MyHub.azure-devices.net"}, "myhub.azure-devices.net", True),
-        ({"hub": "myhub.azure-devices.cn"}, "myhub.azure-devices.net", False),
-        ({"hub": "my"}, "myhub.azure-devices.net", False),
-        ({"hub": "localhost"}, "localhost:8443", True),
-        ({"hub": "127.0.0.1:8443"}, "localhost:8443", True),
-        ({"hub": "localhost:8444"}, "localhost:8443", False),
-        ({"hub": "localhost"}, "myhub.azure-devices.net", False),
-        ({"hub_login": LOGIN}, "myhub.azure-devices.net", True),
-        ({"hub_login": LOGIN}, "other.azure-devices.net", False),
-        ({"hub_login": LOGIN, "hub": "other"}, "myhub.azure-devices.net", False),
+        ({"our_hub_name": "myhub"}, "myhub.azure-devices.net", True),
+        ({"our_hub_name": "MyHub.azure-devices.net"}, "myhub.azure-devices.net", True),
+        ({"our_hub_name": "myhub.azure-devices.cn"}, "myhub.azure-devices.net", False),
+        ({"our_hub_name": "my"}, "myhub.azure-devices.net", False),
+        ({"our_hub_name": "localhost"}, "localhost:8443", True),
+        ({"our_hub_name": "127.0.0.1:8443"}, "localhost:8443", True),
+        ({"our_hub_name": "localhost:8444"}, "localhost:8443", False),
+        ({"our_hub_name": "localhost"}, "myhub.azure-devices.net", False),
+        ({"our_login": LOGIN}, "myhub.azure-devices.net", True),
+        ({"our_login": LOGIN}, "other.azure-devices.net", False),
+        ({"our_login": LOGIN, "our_hub_name": "other"}, "myhub.azure-devices.net", False),
     ],
 )
 def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
@@ -110,7 +110,7 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
         delete_group(CMD, where, "west")
     delete_group(CMD, where, "south")
     where.store.close()
-    near = place(tmp_path, hub="near")
+    near = place(tmp_path, our_hub_name="near")
     assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
     delete_group(CMD, near, "north")
     assert [each.host for each in near.store.groups()] == ["far.example"]
@@ -151,7 +151,7 @@ HANDLERS: list[Callable[[FleetPlace], Any]] = [
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
 def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetPlace], Any]) -> None:
-    where = place(tmp_path, hub="other")
+    where = place(tmp_path, our_hub_name="other")
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
@@ -172,7 +172,7 @@ def test_fleet_jobs_are_kept_under_azs_configuration_folder(tmp_path: Path, monk
 def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
     context = SimpleNamespace(config=config, data={"command": "iot hub fleet-job resume"})
-    where = FleetPlace(context, {"hub_login": LOGIN}, str(tmp_path / "state"), None)
+    where = FleetPlace(context, {"our_login": LOGIN}, str(tmp_path / "state"), None)
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     planning.new_run(where.store, where.hub_of(job), where.store.fleet_job("a"), by="me", at=NOW)

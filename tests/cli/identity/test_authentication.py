@@ -1,10 +1,10 @@
-"""What a device's way to sign in becomes by what was typed, as the reference has it or stricter."""
+"""How a device's authentication changes by the options that were typed: as in azure-iot, or stricter."""
 
 from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.identity.authentication import changed_sign_in
+from azext_iotjobs.cli.identity.authentication import AuthenticationOptions, changed_authentication
 from azext_iotjobs.clients.identity_codec import parse_identity
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.identity import Identity
@@ -17,18 +17,22 @@ def signing_in(kind: str, **members: Any) -> Identity:
 
 
 KEYED = signing_in("sas", symmetricKey={"primaryKey": OLD, "secondaryKey": OLD})
-PRINTED = signing_in("selfSigned", x509Thumbprint={"primaryThumbprint": "AA", "secondaryThumbprint": "BB"})
-VOUCHED = signing_in("certificateAuthority")
+THUMBPRINTED = signing_in("selfSigned", x509Thumbprint={"primaryThumbprint": "AA", "secondaryThumbprint": "BB"})
+CERTIFIED = signing_in("certificateAuthority")
 
 
-def changed(
-    now: Identity, method: str | None, *, pk: str | None = None, sk: str | None = None, ptp: str | None = None,
-    stp: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    return changed_sign_in(now, method, (pk, sk), (ptp, stp))
+def changed(now: Identity, method: str | None, **typed: str) -> dict[str, Any]:
+    names = {
+        "pk": "our_primary_key",
+        "sk": "our_secondary_key",
+        "ptp": "our_primary_thumbprint",
+        "stp": "our_secondary_thumbprint",
+    }
+    options = AuthenticationOptions(method, **{names[name]: value for name, value in typed.items()})
+    return changed_authentication(now, options)
 
 
-@pytest.mark.parametrize("now", [KEYED, PRINTED, VOUCHED], ids=["keys", "thumbprints", "CA"])
+@pytest.mark.parametrize("now", [KEYED, THUMBPRINTED, CERTIFIED], ids=["keys", "thumbprints", "CA"])
 @pytest.mark.parametrize("half", [{"pk": NEW}, {"sk": NEW}])
 def test_with_the_method_both_keys_are_given(now: Identity, half: dict[str, str]) -> None:
     with pytest.raises(MissingChoice, match="Only one key"):
@@ -44,10 +48,10 @@ def test_without_the_method_one_key_is_changed_and_the_other_stays() -> None:
 
 def test_the_method_alone_keeps_the_keys_or_has_the_hub_make_them() -> None:
     assert changed(KEYED, "shared_private_key")["symmetricKey"] == {"primaryKey": OLD, "secondaryKey": OLD}
-    assert changed(VOUCHED, "shared_private_key") == {"type": "sas"}
+    assert changed(CERTIFIED, "shared_private_key") == {"type": "sas"}
 
 
-@pytest.mark.parametrize("now", [KEYED, PRINTED, VOUCHED], ids=["keys", "thumbprints", "CA"])
+@pytest.mark.parametrize("now", [KEYED, THUMBPRINTED, CERTIFIED], ids=["keys", "thumbprints", "CA"])
 def test_with_the_method_a_thumbprint_is_given(now: Identity) -> None:
     with pytest.raises(MissingChoice, match="--primary-thumbprint"):
         changed(now, "x509_thumbprint")
@@ -55,10 +59,9 @@ def test_with_the_method_a_thumbprint_is_given(now: Identity) -> None:
 
 
 def test_a_second_thumbprint_needs_a_first() -> None:
-    assert changed(PRINTED, "x509_thumbprint", stp="CC")["x509Thumbprint"] == {
-        "primaryThumbprint": "AA", "secondaryThumbprint": "CC",
-    }  # fmt: skip
-    for now in (KEYED, VOUCHED, signing_in("selfSigned", x509Thumbprint={})):
+    thumbprints = changed(THUMBPRINTED, "x509_thumbprint", stp="CC")["x509Thumbprint"]
+    assert thumbprints == {"primaryThumbprint": "AA", "secondaryThumbprint": "CC"}
+    for now in (KEYED, CERTIFIED, signing_in("selfSigned", x509Thumbprint={})):
         with pytest.raises(MissingChoice, match="--primary-thumbprint"):
             changed(now, "x509_thumbprint", stp="CC")
 
@@ -66,11 +69,16 @@ def test_a_second_thumbprint_needs_a_first() -> None:
 @pytest.mark.parametrize(
     ("now", "method", "more"),
     [
-        (KEYED, None, {"ptp": "AA"}), (KEYED, "shared_private_key", {"stp": "AA"}), (PRINTED, None, {"pk": NEW}),
-        (VOUCHED, None, {"pk": NEW, "sk": NEW}), (KEYED, "x509_ca", {"ptp": "AA"}), (VOUCHED, None, {"ptp": "AA"}),
-        (KEYED, "x509_ca", {"pk": NEW, "sk": NEW}), (PRINTED, "x509_thumbprint", {"pk": NEW, "sk": NEW, "ptp": "A"}),
+        (KEYED, None, {"ptp": "AA"}),
+        (KEYED, "shared_private_key", {"stp": "AA"}),
+        (THUMBPRINTED, None, {"pk": NEW}),
+        (CERTIFIED, None, {"pk": NEW, "sk": NEW}),
+        (KEYED, "x509_ca", {"ptp": "AA"}),
+        (CERTIFIED, None, {"ptp": "AA"}),
+        (KEYED, "x509_ca", {"pk": NEW, "sk": NEW}),
+        (THUMBPRINTED, "x509_thumbprint", {"pk": NEW, "sk": NEW, "ptp": "A"}),
     ],
-)  # fmt: skip
+)
 def test_what_belongs_to_another_method_is_refused(now: Identity, method: str | None, more: dict[str, str]) -> None:
     with pytest.raises(ConflictingChoice):
         changed(now, method, **more)

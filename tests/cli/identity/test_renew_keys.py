@@ -33,10 +33,13 @@ class Cmd:
 @pytest.fixture
 def registry() -> RegistryDouble:
     return RegistryDouble(
-        keyed("d1"), keyed("d2"), keyed("d1", "m1"), keyed("d1", "m2"),
+        keyed("d1"),
+        keyed("d2"),
+        keyed("d1", "m1"),
+        keyed("d1", "m2"),
         {"deviceId": "d1", "moduleId": "$edgeAgent", "authentication": {"type": "none"}},
         {"deviceId": "x", "authentication": {"type": "certificateAuthority"}},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def keys_of(record: dict[str, Any]) -> tuple[str, str]:
 def test_a_renewed_key_is_new_and_as_long_as_the_hubs_own(
     client: HubClient, registry: RegistryDouble, which: str, kept: tuple[bool, bool]
 ) -> None:
-    record = renew_devices(Cmd(), client, ["d1"], which)
+    record = renew_devices(Cmd(), client, ["d1"], our_key_type=which)
     assert tuple(key == old for key, old in zip(keys_of(record), ("AAAA", "BBBB"), strict=True)) == kept
     assert all(len(base64.b64decode(key)) == 32 for key in keys_of(record) if key not in ("AAAA", "BBBB"))
     (put,) = registry.puts
@@ -64,21 +67,24 @@ def test_a_renewed_key_is_new_and_as_long_as_the_hubs_own(
 
 
 def test_swapped_keys_change_places(client: HubClient, registry: RegistryDouble) -> None:
-    assert keys_of(renew_modules(Cmd(), client, "d1", ["m1"], "swap", if_match="mine")) == ("BBBB", "AAAA")
+    assert keys_of(renew_modules(Cmd(), client, "d1", ["m1"], our_key_type="swap", our_etag="mine")) == ("BBBB", "AAAA")
     (put,) = registry.puts
     assert (put.path, put.headers["If-Match"]) == ("/devices/d1/modules/m1", '"mine"')
 
 
 def test_one_without_keys_is_refused(client: HubClient, registry: RegistryDouble) -> None:
     with pytest.raises(BadValue, match="device x has no keys"):
-        renew_devices(Cmd(), client, ["x"], "primary")
+        renew_devices(Cmd(), client, ["x"], our_key_type="primary")
     assert registry.puts == []
 
 
-@pytest.mark.parametrize("renew", [
-    lambda client: renew_devices(Cmd(), client, ["x"], "primary", always_zero=True),
-    lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], "both", always_zero=True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "renew",
+    [
+        lambda client: renew_devices(Cmd(), client, ["x"], our_key_type="primary", exit_zero=True),
+        lambda client: renew_modules(Cmd(), client, "d1", ["$edgeAgent"], our_key_type="both", exit_zero=True),
+    ],
+)
 def test_one_without_keys_is_told_and_ends_with_0_when_that_is_asked_for(
     client: HubClient,
     registry: RegistryDouble,
@@ -98,10 +104,10 @@ def test_what_was_not_renewed_of_several_ends_with_0_when_that_is_asked_for(
 ) -> None:
     registry.refused = {"x"}
     cmd = Cmd()
-    assert renew_devices(cmd, client, ["d1", "x"], "primary", always_zero=True)["errors"]
+    assert renew_devices(cmd, client, ["d1", "x"], our_key_type="primary", exit_zero=True)["errors"]
     assert cmd.exit_code == 0
     registry.refused = {"d1"}
-    assert renew_modules(cmd, client, "d1", ["m1", "m2"], "primary", always_zero=True)["errors"]
+    assert renew_modules(cmd, client, "d1", ["m1", "m2"], our_key_type="primary", exit_zero=True)["errors"]
     assert cmd.exit_code == 0
 
 
@@ -109,7 +115,7 @@ def test_several_are_renewed_by_the_hub_each_once_with_the_modules_that_have_key
     client: HubClient, registry: RegistryDouble
 ) -> None:
     cmd = Cmd()
-    result = renew_devices(cmd, client, ["d1", "d2", "d1"], "both", with_modules=True)
+    result = renew_devices(cmd, client, ["d1", "d2", "d1"], our_key_type="both", our_include_modules=True)
     items = [{"id": "d1"}, {"id": "d1", "moduleId": "m1"}, {"id": "d1", "moduleId": "m2"}, {"id": "d2"}]
     assert result == {"policyKey": "both", "errors": [], "rotatedKeys": items}
     (renewal,) = registry.renewals
@@ -121,7 +127,7 @@ def test_several_are_renewed_by_the_hub_each_once_with_the_modules_that_have_key
 
 def test_all_devices_and_modules_are_asked_for_by_two_queries(client: HubClient, registry: RegistryDouble) -> None:
     registry.rows = [{"deviceId": "d1", "moduleId": "m1", "authenticationType": "sas"}]
-    renew_devices(Cmd(), client, ["*"], "primary", with_modules=True)
+    renew_devices(Cmd(), client, ["*"], our_key_type="primary", our_include_modules=True)
     assert registry.queries == [
         "SELECT deviceId FROM devices WHERE authenticationType = 'sas'",
         "SELECT deviceId, moduleId, authenticationType FROM devices.modules",
@@ -132,12 +138,12 @@ def test_many_go_a_hundred_at_a_time_and_come_back_as_one(
     client: HubClient, registry: RegistryDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry.rows = [{"deviceId": f"n{number}"} for number in range(230)]
-    result = renew_devices(Cmd(), client, ["*"], "secondary")
+    result = renew_devices(Cmd(), client, ["*"], our_key_type="secondary")
     assert [len(each.body["devices"]) for each in registry.renewals] == [100, 100, 30]
     assert (result["policyKey"], len(result["rotatedKeys"])) == ("secondaryKey", 230)
     assert "100 of 230 done." in caplog.text
     caplog.clear()
-    renew_devices(Cmd(), client, ["*"], "secondary", hides_progress=True)
+    renew_devices(Cmd(), client, ["*"], our_key_type="secondary", our_no_progress=True)
     assert caplog.text == ""
 
 
@@ -147,21 +153,20 @@ def test_what_was_not_renewed_is_told_and_ends_with_code_4(
 ) -> None:
     registry.refused = {"x", "nobody"}
     cmd = Cmd()
-    result = renew_devices(cmd, client, devices, "primary")
+    result = renew_devices(cmd, client, devices, our_key_type="primary")
     assert [each["deviceId"] for each in result["errors"]] == [each for each in devices if each != "d1"]
     assert "Not renewed: device x: no keys" in caplog.text
     assert cmd.exit_code == 4
 
 
-@pytest.mark.parametrize("more", [{"renewed_key": "swap"}, {"renewed_key": "primary", "if_match": "e"}])
+@pytest.mark.parametrize("more", [{"our_key_type": "swap"}, {"our_key_type": "primary", "our_etag": "e"}])
 def test_what_goes_with_one_only_is_refused_for_several(
     client: HubClient, registry: RegistryDouble, more: dict[str, Any]
 ) -> None:
-    for act in (
-        lambda: renew_devices(Cmd(), client, ["*"], **more),
-        lambda: renew_devices(Cmd(), client, ["d1"], with_modules=True, **more),
-        lambda: renew_modules(Cmd(), client, "d1", ["m1", "m2"], **more),
-    ):
-        with pytest.raises(ConflictingChoice):
-            act()
+    with pytest.raises(ConflictingChoice):
+        renew_devices(Cmd(), client, ["*"], **more)
+    with pytest.raises(ConflictingChoice):
+        renew_devices(Cmd(), client, ["d1"], our_include_modules=True, **more)
+    with pytest.raises(ConflictingChoice):
+        renew_modules(Cmd(), client, "d1", ["m1", "m2"], **more)
     assert registry.renewals == registry.puts == []

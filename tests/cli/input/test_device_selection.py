@@ -9,28 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.cli.input.device_selection import TypedSelection, tell_idle
+from azext_iotjobs.cli.input.device_selection import SelectionOptions, warn_of_idle
 from azext_iotjobs.cli.output.csv_cells import cell, original
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.selection import Selection
 
 
 def typed(**given: str) -> Selection:
-    return TypedSelection(**{"condition": None, "ids": None, "ids_file": None, "excluded": None, **given}).read()
+    return SelectionOptions(**given).read()
 
 
 def from_file(folder: Path, content: bytes | str) -> tuple[str, ...]:
     path = folder / "devices"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return typed(ids_file=str(path)).device_ids
+    return typed(devices_file=str(path)).device_ids
 
 
 @pytest.mark.parametrize("text", ["a,b,c", " a, b ,c ", "a\nb\nc\n", "a,b,,c,", "c,a,b,c"])
 def test_ids_stand_between_commas_or_lines(text: str) -> None:
-    assert sorted(typed(ids=text).device_ids) == ["a", "b", "c"]
+    assert sorted(typed(our_device_ids=text).device_ids) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -45,25 +45,25 @@ def test_ids_stand_between_commas_or_lines(text: str) -> None:
 )
 def test_rows_in_the_place_of_a_list_are_no_ids(option: str, text: str) -> None:
     with pytest.raises(BadValue, match=r"line \d: .* looks like a table"):
-        typed(**{"ids": "a", option: text})
+        typed(**{"our_device_ids": "a", option: text})
 
 
 @pytest.mark.parametrize("text", ["pid-1,pid-2", "pid-1,\npid-2", "pid-1, pid-2,\npid-1, pid-2", "pid-1,pid-2\npid-1"])
 def test_a_list_may_go_on_over_lines(text: str) -> None:
-    assert typed(ids=text).device_ids == ("pid-1", "pid-2")
+    assert typed(our_device_ids=text).device_ids == ("pid-1", "pid-2")
 
 
-@pytest.mark.parametrize("option", ["ids", "excluded", "condition"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude", "our_query_condition"])
 @pytest.mark.parametrize("text", ["", " ", "\n"])
 def test_an_empty_option_is_an_error(option: str, text: str) -> None:
     with pytest.raises(IotJobsError, match="is empty|is blank"):
-        typed(**{"ids": "a", option: text} if option == "excluded" else {option: text})
+        typed(**{"our_device_ids": "a", option: text} if option == "exclude" else {option: text})
 
 
-@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude"])
 def test_a_file_that_az_did_not_find_is_no_device(option: str) -> None:
     with pytest.raises(BadValue, match="there is no file 'spare.txt'"):
-        typed(**{"ids": "a", option: "@spare.txt"})
+        typed(**{"our_device_ids": "a", option: "@spare.txt"})
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         ("name;deviceId\na;b c\n", "no device id"),
         ('["a", 1]', "neither an id"),
         ('[{"name": "a"}]', "neither an id"),
-        ('["a"', "begins as JSON"),
-        ("[" * 100_000, "begins as JSON"),
+        ('["a"', "begins like JSON"),
+        ("[" * 100_000, "begins like JSON"),
         (b"\xff\xfe\x00", "is not text"),
         (b"\xe4\n", "is not text"),
     ],
@@ -113,7 +113,7 @@ def test_a_file_that_does_not_fit_is_said(tmp_path: Path, content: bytes | str, 
 
 def test_names_of_both_options_are_taken_together_without_those_excluded(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("b\nc\n")
-    selection = typed(ids="a,b", ids_file=str(tmp_path / "f"), excluded="c,x")
+    selection = typed(our_device_ids="a,b", devices_file=str(tmp_path / "f"), exclude="c,x")
     assert selection.named == ("a", "b")
 
 
@@ -146,29 +146,29 @@ def test_json_values_in_cells_can_be_read_as_json() -> None:
         ('"a,b" "c,d"', ("a,b", "c,d")),
     ],
 )
-@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude"])
 def test_an_id_with_a_comma_stands_between_double_quotes(option: str, text: str, ids: tuple[str, ...]) -> None:
-    condition = {"condition": "*"} if option == "excluded" else {}
+    condition = {"our_query_condition": "*"} if option == "exclude" else {}
     selection = typed(**{option: text}, **condition)
-    assert (selection.excluded if option == "excluded" else selection.device_ids) == ids
+    assert (selection.excluded if option == "exclude" else selection.device_ids) == ids
 
 
 @pytest.mark.parametrize("text", ['"x,y', 'x,y"', 'a"b"', '"a"b', '"a""b"', 'a,"', '""', '"a b"', '" a"'])
-@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude"])
 def test_a_quote_that_is_not_around_a_whole_id_is_refused(option: str, text: str) -> None:
-    with pytest.raises(BadValue, match="--device-ids" if option == "ids" else "--exclude"):
-        typed(**{"ids": "t9", option: text})
+    with pytest.raises(BadValue, match="--device-ids" if option == "our_device_ids" else "--exclude"):
+        typed(**{"our_device_ids": "t9", option: text})
 
 
-@pytest.mark.parametrize("option", ["ids", "excluded"])
+@pytest.mark.parametrize("option", ["our_device_ids", "exclude"])
 @pytest.mark.parametrize(
     "text",
     ["deviceId,status\npump-1,failed\npump-2,\n", "sep=;\nname;Device ID\nx;pump-1\ny;pump-2", "id\npump-1\npump-2"],
 )
 def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, text: str) -> None:
-    condition = {"condition": "*"} if option == "excluded" else {}
+    condition = {"our_query_condition": "*"} if option == "exclude" else {}
     selection = typed(**{option: text}, **condition)
-    assert (selection.excluded if option == "excluded" else selection.device_ids) == ("pump-1", "pump-2")
+    assert (selection.excluded if option == "exclude" else selection.device_ids) == ("pump-1", "pump-2")
     with pytest.raises(BadValue, match="line 3"):
         typed(**{option: "deviceId,status\npump-1,a\npump-2,b,c\n"}, **condition)
 
@@ -184,5 +184,5 @@ def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, te
 def test_exclusions_that_leave_nobody_out_are_listed_as_they_are_typed(
     idle: list[str], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tell_idle(idle)
+    warn_of_idle(idle)
     assert caplog.messages == [f"--exclude: {said}"]

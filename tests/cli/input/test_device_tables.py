@@ -60,7 +60,7 @@ def ids_in(folder: Path, content: bytes | str) -> list[str]:
         json.dumps([{"DeviceID": "pump-1"}, {"id": "pump-2"}], indent=2),
         f"deviceId,connection string\npump-1,{CONNECTION}\npump-2,\n",
     ],
-)  # fmt: skip
+)
 def test_tables_are_read_as_they_are_written(tmp_path: Path, content: bytes | str) -> None:
     assert ids_in(tmp_path, content) == ["pump-1", "pump-2"]
 
@@ -81,8 +81,8 @@ def test_one_json_object_over_several_lines_is_one_device(tmp_path: Path) -> Non
         ("deviceId,name\npump-1,a\npump-2,b,c\n", 3, "it has 3 cells"),
         ("deviceId,name\npump-1,a\n,b\n", 3, "no device id"),
         ("deviceId,name\npump-1,a\npump 2,b\n", 3, "no device id"),
-        ('deviceId,name\npump-1,"a\npump-2,b\n', 2, "a quote is opened"),
-        ('deviceId,name\npump-1,"a"b\npump-2,b\n', 2, "a quote is opened"),
+        ('deviceId,name\npump-1,"a\npump-2,b\n', 2, "a quote is not closed"),
+        ('deviceId,name\npump-1,"a"b\npump-2,b\n', 2, "a quote is not closed"),
         ("deviceId,name,device id\npump-1,a,b\n", 1, "two columns"),
         ("pump-1\npump 2\n", 2, "no device id"),
         ('pump-1\n"pump-2\n', 2, "double quote"),
@@ -90,10 +90,10 @@ def test_one_json_object_over_several_lines_is_one_device(tmp_path: Path) -> Non
         ("status\nfailed\ncompleted\n", 1, "column of results"),
         ("errorClass\noffline\n", 1, "column of results"),
         ("status,errorClass\nfailed,offline\n", 1, "looks like a row"),
-        ('{"deviceId": "pump-1"}\n{"deviceId": \n', 2, "begins as JSON"),
+        ('{"deviceId": "pump-1"}\n{"deviceId": \n', 2, "begins like JSON"),
         ("..\n", 1, "no device id"),
         ("IOTC_DEVICENAME\nPump\n", 1, "column of IoT Central"),
-        ("Export\ndeviceId\npump-1\n", 2, "header, but not in its first line"),
+        ("Export\ndeviceId\npump-1\n", 2, "header, but it is not in the first line"),
         ("DeviceId    Status\n--------  ------\npump-1    enabled\n", 1, "header, but"),
         ("deviceId,id\npump-1,7\n,8\n", 3, "no device id"),
     ],
@@ -146,5 +146,12 @@ def test_our_own_results_are_read_back_whatever_their_columns(
     ],
 )
 def test_of_two_ids_of_one_device_neither_is_taken(tmp_path: Path, content: str) -> None:
-    with pytest.raises(BadValue, match="stands twice|two members"):
+    with pytest.raises(BadValue, match="is given twice|two of its members"):
         ids_in(tmp_path, content)
+
+
+@pytest.mark.parametrize("page", range(1250, 1259))
+def test_the_ids_of_a_table_in_a_one_byte_encoding_of_windows_are_read(tmp_path: Path, page: int) -> None:
+    letters = bytes(range(0x80, 0x100)).decode(f"cp{page}", "ignore")
+    table = f"deviceId;name\r\npump-1;{letters}\r\npump-2;x\r\n"
+    assert ids_in(tmp_path, table.encode(f"cp{page}")) == ["pump-1", "pump-2"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.input.generic_update import apply_edits, check_edits
+from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits
 from azext_iotjobs.model.errors import BadValue
 
 TWIN: dict[str, Any] = {
@@ -18,9 +18,10 @@ IDENTITY = {"deviceId": "d", "status": "enabled", "capabilities": {"iotEdge": Fa
 
 
 def edited(verb: str, *words: str, document: Any = None, keep_text: bool = False) -> Any:
-    edits = {verb: [(0, list(words))]}
-    check_edits(edits, keep_text=keep_text)
-    return apply_edits(document or TWIN, edits, keep_text=keep_text)
+    typed: dict[str, Any] = {verb: [(0, list(words))]}
+    edits = EditOptions(**typed, our_force_string=keep_text)
+    check_edits(edits)
+    return apply_edits(document or TWIN, edits)
 
 
 @pytest.mark.parametrize(
@@ -100,16 +101,16 @@ def test_what_is_removed_is_gone(words: list[str], tags: Any) -> None:
 @pytest.mark.parametrize(
     ("verb", "words", "said", "hint"),
     [
-        ("remove", ["tags.loc", "tags.ids"], "one path is taken", "--remove tags.loc --remove tags.ids"),
-        ("remove", ["tags.ids", "0", "1"], "one path is taken", "--remove tags.ids"),
-        ("remove", ["tags.ids", "x"], "one path is taken", "--remove tags.ids"),
+        ("remove", ["tags.loc", "tags.ids"], "give one path", "--remove tags.loc --remove tags.ids"),
+        ("remove", ["tags.ids", "0", "1"], "give one path", "--remove tags.ids"),
+        ("remove", ["tags.ids", "x"], "give one path", "--remove tags.ids"),
         ("remove", ["tags.ids", "7"], r"tags.ids has no item \[7\]; it has 2 items", None),
         ("remove", ["tags.nowhere"], "there is no 'nowhere' in tags. There are: site, ids, loc", None),
         ("remove", ["tags.nowhere.at.all"], "there is no 'nowhere' in tags", None),
         ("remove", ["tags.loc.x"], "tags.loc is text; there is nothing in it", None),
         ("remove", ["tags.site", "0"], "tags.site is an object", "tags.site.0"),
-        ("set", ["properties.desired.['a-b']=1"], r"\['a-b'\] is no number", "properties.desired.a-b"),
-        ("set", ["properties.desired[0]=1"], "properties.desired is an object", "behind dots"),
+        ("set", ["properties.desired.['a-b']=1"], r"\['a-b'\] is not the number", "properties.desired.a-b"),
+        ("set", ["properties.desired[0]=1"], "properties.desired is an object", "behind a dot"),
         ("set", ["tags.ids.x=1"], "tags.ids is a list", r"tags.ids\[0\]"),
         ("set", ["tags.ids[2]=1"], r"no item \[2\]; it has 2 items", None),
         ("set", ["properties.desired.list[0]=1"], "it is empty", None),
@@ -118,15 +119,15 @@ def test_what_is_removed_is_gone(words: list[str], tags: Any) -> None:
         ("set", ["properties.desired.speed.x=1"], "is a number; there is nothing in it", None),
         ("set", ["tags.site"], "give path=value", "--set"),
         ("set", ["=5"], "path is missing", "--set"),
-        ("set", [".a=5"], "no path", "--set"),
-        ("set", ["a..b=5"], "no path", "--set"),
+        ("set", [".a=5"], "not a path", "--set"),
+        ("set", ["a..b=5"], "not a path", "--set"),
         ("set", ["a[0=5"], "give path=value", "--set"),
         ("set", ["tags.a=1,b=2"], "looks like two pairs", "'1,b=2'"),
         ("set", ["tags.a={b: 1}"], "begins like JSON", "as text|meant as text"),
         ("set", ["tags.a=NaN"], "NaN", "meant as text"),
         ("set", ["tags.rooms[n=z].m=1"], "0 items of tags.rooms have 'n=z'", None),
-        ("add", ["tags.ids"], "what is to be added", "--add tags.ids VALUE"),
-        ("add", ["tags.site", "1"], "tags.site is no list", "--set tags.site="),
+        ("add", ["tags.ids"], "value to add is missing", "--add tags.ids VALUE"),
+        ("add", ["tags.site", "1"], "tags.site is not a list", "--set tags.site="),
         ("add", ["tags.none", "1"], "there is no 'none' in tags", "--set tags.none="),
     ],
 )

@@ -65,18 +65,18 @@ def test_a_file_whose_name_looks_like_a_pair_is_a_file(tmp_path: Path, monkeypat
     ("words", "said", "shown"),
     [
         # The shell ate the quotes: bash without outer quotes, PowerShell, cmd with single ones.
-        (["{delay:5,mode:fast}"], "eaten", """{"delay": 5, "mode": "fast"}"""),
-        (["'{delay:5}'"], "eaten", """'{"delay": 5}'"""),
-        (["{delay:", "5}"], "eaten", """'{"delay": 5}'"""),
-        (["'{delay:", "5}'"], "eaten", r'''cmd: --method-payload "{\"delay\": 5}"'''),
-        (["[a,b]"], "eaten", """'[\\"a\\", \\"b\\"]'"""),
-        (["{url:http://x}"], "eaten", """'{"key": "value"}'"""),
-        (["{'a': true}"], "single quotes; JSON takes double", """'{"a": true}'"""),
-        (["{'a': __import__('os')}"], "single quotes; JSON takes double", None),
-        (["{'a': 1, 'a': 2}"], "'a' stands twice", None),
+        (["{delay:5,mode:fast}"], "removed", """{"delay": 5, "mode": "fast"}"""),
+        (["'{delay:5}'"], "removed", """'{"delay": 5}'"""),
+        (["{delay:", "5}"], "removed", """'{"delay": 5}'"""),
+        (["'{delay:", "5}'"], "removed", r'''cmd: --method-payload "{\"delay\": 5}"'''),
+        (["[a,b]"], "removed", """'[\\"a\\", \\"b\\"]'"""),
+        (["{url:http://x}"], "removed", """'{"key": "value"}'"""),
+        (["{'a': true}"], "single quotes; JSON has double", """'{"a": true}'"""),
+        (["{'a': __import__('os')}"], "single quotes; JSON has double", None),
+        (["{'a': 1, 'a': 2}"], "'a' is given twice", None),
         (["{'a': 1e999}"], "too large", None),
         (["{'a': {1, 2}}"], "single quotes", None),
-        (["""'{"a":1}'"""], "cmd does not take them away", """'{"a": 1}'"""),
+        (["""'{"a":1}'"""], "cmd does not remove them", """'{"a": 1}'"""),
         ([r"{\"a\":1}"], "backslashes", """'{"a": 1}'"""),
         (["{“a”: 1}"], "typographic", """'{"a": 1}'"""),
         (["{‘a’: 1}"], "typographic", """'{"a": 1}'"""),
@@ -93,12 +93,12 @@ def test_a_file_whose_name_looks_like_a_pair_is_a_file(tmp_path: Path, monkeypat
         (["a=1", "a.b=2"], "below a key that has a value", None),
         (["a=1,b=2"], "two pairs", "\"a='1,b=2'\""),
         (["on=True"], "JSON writes true", "\"on='True'\""),
-        (["a={b:1}"], "eaten its quotes", None),
-        (["a=NaN"], "NaN is no JSON value", "\"a='NaN'\""),
+        (["a={b:1}"], "removed its quotes", None),
+        (["a=NaN"], "NaN is not a JSON value", "\"a='NaN'\""),
         # JSON that Python would take.
-        (["NaN"], "NaN is no JSON value", None),
+        (["NaN"], "NaN is not a JSON value", None),
         (['{"a": 1e999}'], "too large", None),
-        (['{"a": 1, "b": {"c": 1, "c": 2}}'], "'c' stands twice", None),
+        (['{"a": 1, "b": {"c": 1, "c": 2}}'], "'c' is given twice", None),
         (["[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)], "levels deep", None),
         (["[" * 100_000], "levels deep", None),
     ],
@@ -171,15 +171,14 @@ except BadValue as err:
         (b'{"a": 1}\n', "{'a': 1}"),
         ('{"a": "ü"}'.encode("utf-16"), "{'a': 'ü'}"),
         (b"  ", "--tags: standard input is empty."),
-        (b"{a", "--tags: standard input does not hold JSON"),
+        (b"{a", "--tags: standard input does not contain JSON"),
         (b" " * (16 * 1024 * 1024 + 1), "--tags: standard input is larger than 16 MB."),
     ],
 )
 def test_standard_input_is_read_whole_and_bounded(content: bytes, said: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", READS_STDIN], input=content, capture_output=True, check=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-c", READS_STDIN]
+    ran = subprocess.run(words, input=content, capture_output=True, check=True, env=environment)
     assert ran.stdout.decode().startswith(said)
 
 

@@ -1,5 +1,8 @@
 """--properties: what is typed, and what MQTT and HTTPS carry of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from azext_iotjobs.cli.input.message_properties import (
@@ -10,13 +13,12 @@ from azext_iotjobs.cli.input.message_properties import (
 )
 from azext_iotjobs.model.errors import BadValue
 
-NOT_UTF8 = "a=\udcff"  # how Python hands on a byte of the terminal's that is no UTF-8
+NOT_UTF8 = "a=\udcff"  # how Python represents a byte from the terminal that is not UTF-8
 
 
 def test_what_is_typed_stands_beside_the_defaults_or_in_their_place() -> None:
-    assert read_mqtt_properties("site=a b;ort=Köln;", JSON_PROPERTIES) == {
-        **JSON_PROPERTIES, "site": "a b", "ort": "Köln",
-    }  # fmt: skip
+    more = {"site": "a b", "ort": "Köln"}
+    assert read_mqtt_properties("site=a b;ort=Köln;", JSON_PROPERTIES) == {**JSON_PROPERTIES, **more}
     assert read_mqtt_properties("$.ct=a/b", JSON_PROPERTIES) == {"$.ct": "a/b", "$.ce": "utf-8"}
     assert read_mqtt_properties(None, JSON_PROPERTIES) == JSON_PROPERTIES
     assert read_mqtt_properties("iothub-messageid=1", {}) == {"iothub-messageid": "1"}
@@ -36,12 +38,16 @@ def test_over_https_every_spelling_of_an_encoding_stands_for_the_default(name: s
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("", "is empty"), (" ; ", "is empty"), ("novalue", "'novalue' is not key=value"),
-        ("a=1;novalue;b=2", "'novalue' is not key=value"), ("=1", "'=1' is not key=value"),
-        ("a=1;a=2", "'a' stands twice"), (NOT_UTF8, "not text in UTF-8"),
+        ("", "is empty"),
+        (" ; ", "is empty"),
+        ("novalue", "'novalue' is not key=value"),
+        ("a=1;novalue;b=2", "'novalue' is not key=value"),
+        ("=1", "'=1' is not key=value"),
+        ("a=1;a=2", "'a' is given twice"),
+        (NOT_UTF8, "not text in UTF-8"),
     ],
-)  # fmt: skip
-def test_what_is_no_list_of_properties_is_refused(read, typed: str, said: str) -> None:
+)
+def test_what_is_no_list_of_properties_is_refused(read: Callable[..., Any], typed: str, said: str) -> None:
     with pytest.raises(BadValue, match=said):
         read(typed, JSON_PROPERTIES)
 
@@ -49,7 +55,7 @@ def test_what_is_no_list_of_properties_is_refused(read, typed: str, said: str) -
 def test_more_than_a_topic_holds_is_refused_before_anything_is_sent() -> None:
     assert read_mqtt_properties(f"a={'x' * 64_990}", {})
     for text in ("x" * 65_000, "ü" * 11_000):
-        with pytest.raises(BadValue, match="MQTT carries 65000"):
+        with pytest.raises(BadValue, match="MQTT takes at most 65000"):
             read_mqtt_properties(f"a={text}", {})
 
 

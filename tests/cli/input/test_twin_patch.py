@@ -18,7 +18,7 @@ def test_a_patch_is_read_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "name", ["deviceId", "moduleId", "status", "version", "capabilities", "modelId", "parentScopes", "deviceEtag"]
 )
-def test_what_only_the_hub_writes_is_left_out_and_said(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_only_the_hub_writes_is_left_out_with_a_warning(name: str, caplog: pytest.LogCaptureFixture) -> None:
     assert read_twin_patch(json.dumps({name: "x", **PATCH})).document == PATCH
     assert f"--twin-patch: {name} left out" in caplog.text
     assert ("does not select" in caplog.text) == (name == "deviceId")
@@ -27,11 +27,13 @@ def test_what_only_the_hub_writes_is_left_out_and_said(name: str, caplog: pytest
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({"tgas": {}, **PATCH}, "has tgas"), ({"deviceId": "d", "DeviceID": "d", **PATCH}, "has DeviceID"),
-        ({"deviceId": "d"}, "changes nothing"), ({"desired": {}, **PATCH}, "`desired` at its root"),
+        ({"tgas": {}, **PATCH}, "has tgas"),
+        ({"deviceId": "d", "DeviceID": "d", **PATCH}, "has DeviceID"),
+        ({"deviceId": "d"}, "changes nothing"),
+        ({"desired": {}, **PATCH}, "`desired` at its root"),
         ({"properties": {"desired": {}, "reported": {}}}, "the device's"),
     ],
-)  # fmt: skip
+)
 def test_what_no_twin_has_is_refused(document: dict[str, object], said: str) -> None:
     with pytest.raises(BadValue, match=said):
         read_twin_patch(json.dumps(document))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.method import invoke_many
-from azext_iotjobs.cli.method.progress import MAX_FAILURES, MAX_ROWS, SHOWN_CHARACTERS, Progress, how_far, short_row
-from azext_iotjobs.cli.output.row_writer import Target
+from azext_iotjobs.cli.method.progress import MAX_FAILURES, MAX_ROWS, SHOWN_CHARACTERS, CallProgress, how_far, short_row
+from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import CALL_COLUMNS
 from azext_iotjobs.model.errors import ConflictingChoice, Unauthorized
@@ -21,7 +21,7 @@ from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.method.invoke_many import Plan
+from azext_iotjobs.operations.method.invoke_many import CallPlan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response
@@ -29,9 +29,15 @@ from tests.helpers.transport_double import TransportDouble, response
 
 def row(device: str = "d", answer: int | None = 200, payload: Any = None, **more: Any) -> DeviceResult:
     given: dict[str, Any] = {
-        "module_id": None, "status": "completed", "error_class": None, "error_code": None, "error_text": None,
-        "started_at": None, "finished_at": None, **more,
-    }  # fmt: skip
+        "module_id": None,
+        "status": "completed",
+        "error_class": None,
+        "error_code": None,
+        "error_text": None,
+        "started_at": None,
+        "finished_at": None,
+        **more,
+    }
     return DeviceResult(device_id=device, method_status=answer, payload=payload, **given)
 
 
@@ -76,10 +82,8 @@ def test_how_far_it_is(numbers: tuple[int, int | None, int, float], line: str) -
 
 
 @pytest.mark.parametrize(("shows_rows", "shown"), [(True, MAX_ROWS + MAX_FAILURES + 1), (False, MAX_FAILURES + 1)])
-def test_thousands_of_rows_do_not_flood_stderr(
-    said: pytest.LogCaptureFixture, shows_rows: bool, shown: int
-) -> None:  # fmt: skip
-    progress = Progress(None, ClockDouble(), shows_rows=shows_rows, is_silent=False)
+def test_thousands_of_rows_do_not_flood_stderr(said: pytest.LogCaptureFixture, shows_rows: bool, shown: int) -> None:
+    progress = CallProgress(None, ClockDouble(), shows_rows=shows_rows, is_silent=False)
     for number in range(3 * MAX_ROWS):
         progress.row(failed() if number % 2 else row())
     assert len(said.messages) == shown and said.messages[-1] == "More rows are not shown here."
@@ -89,20 +93,21 @@ def test_thousands_of_rows_do_not_flood_stderr(
 
 def test_where_no_line_can_change_it_says_every_half_minute_how_far_it_is(said: pytest.LogCaptureFixture) -> None:
     clock = ClockDouble()
-    progress = Progress(100, clock, shows_rows=False, is_silent=False)
+    progress = CallProgress(100, clock, shows_rows=False, is_silent=False)
     for _ in range(61):
         clock.sleep(1)
         progress.row(row())
     assert said.messages == [
-        "30/100 called, 0 failed, 1.0 a second, 70 s left", "60/100 called, 0 failed, 1.0 a second, 40 s left",
-    ]  # fmt: skip
+        "30/100 called, 0 failed, 1.0 a second, 70 s left",
+        "60/100 called, 0 failed, 1.0 a second, 40 s left",
+    ]
 
 
-def manner(path: Path, **more: Any) -> invoke_many.Manner:
-    plan = Plan(call=MethodCall(name="m"), success=parse_success_status("200"), concurrency=1)
-    target = Target(path=str(path), form="json", columns=CALL_COLUMNS, asked="calls", overwrites=False)
-    given = {"plan": plan, "columns": CALL_COLUMNS, "target": target, "groups_equal": False, "devices_at_most": None}
-    return invoke_many.Manner(**{**given, "only_plans": False, "always_zero": False, **more})
+def a_plan(path: Path, **more: Any) -> invoke_many.InvokePlan:
+    plan = CallPlan(call=MethodCall(name="m"), success=parse_success_status("200"), concurrency=1)
+    target = RowTarget(path=str(path), form="json", columns=CALL_COLUMNS, request="calls", overwrites=False)
+    given = {"plan": plan, "columns": CALL_COLUMNS, "target": target, "groups_equal": False, "max_devices": None}
+    return invoke_many.InvokePlan(**{**given, "dry_run": False, "exit_zero": False, **more})
 
 
 CMD = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True))
@@ -111,7 +116,7 @@ DEVICES = Selection(device_ids=tuple(map(str, range(20))))
 
 def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
     tmp_path: Path, said: pytest.LogCaptureFixture
-) -> None:  # fmt: skip
+) -> None:
     lock, left = threading.Lock(), [response({"status": 200, "payload": None})] * 7
 
     def answer(_request: Request) -> Response:
@@ -120,7 +125,7 @@ def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
 
     client = HubClient(HubTarget(host="h"), TransportDouble(answer))
     with pytest.raises(Unauthorized):
-        invoke_many.call(CMD, client, DEVICES, None, manner(tmp_path / "f"))
+        invoke_many.call(CMD, client, DEVICES, None, a_plan(tmp_path / "f"))
     assert [each["deviceId"] for each in json.loads((tmp_path / "f").read_text())] == list("0123456")
     assert any("13 devices were not called" in each for each in said.messages)
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
@@ -130,5 +135,5 @@ def test_a_file_that_is_there_keeps_everybody_from_being_called(tmp_path: Path) 
     (tmp_path / "f").write_text("mine")
     transport = TransportDouble(lambda _request: response({}))
     with pytest.raises(ConflictingChoice, match="there already"):
-        invoke_many.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, manner(tmp_path / "f"))
+        invoke_many.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, a_plan(tmp_path / "f"))
     assert transport.requests == [] and (tmp_path / "f").read_text() == "mine"

@@ -32,7 +32,7 @@ def test_many_devices_of_a_cloud_hub_are_asked_for_at_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, goes: bool
 ) -> None:
     with terminal(monkeypatch, answer):
-        assert goes_on(CLOUD, 101, "Job a runs again", sure=False) is goes
+        assert goes_on(CLOUD, 101, "Job a runs again", assume_yes=False) is goes
     assert "Job a runs again on 101 devices of myhub.azure-devices.net: go on?" in "".join(capsys.readouterr())
 
 
@@ -41,11 +41,15 @@ def test_many_devices_of_a_cloud_hub_are_asked_for_at_a_terminal(
     [(LOCAL, 5000, False, False), (CLOUD, 100, False, False), (CLOUD, 101, True, True)],
 )
 def test_nobody_is_asked_for_few_for_a_local_hub_or_who_is_sure(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, target: HubTarget, count: int, sure: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    target: HubTarget,
+    count: int,
+    sure: bool,
     said: bool,
-) -> None:  # fmt: skip
+) -> None:
     with terminal(monkeypatch, "n\n"), caplog.at_level(logging.WARNING):
-        assert goes_on(target, count, "Job a runs again", sure=sure)
+        assert goes_on(target, count, "Job a runs again", assume_yes=sure)
     assert ("myhub.azure-devices.net" in caplog.text) is said
 
 
@@ -54,5 +58,5 @@ def test_without_a_terminal_it_is_said_and_goes_on(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with caplog.at_level(logging.WARNING):
-        assert goes_on(CLOUD, 5000, "Job a runs again", sure=False)
+        assert goes_on(CLOUD, 5000, "Job a runs again", assume_yes=False)
     assert "Job a runs again on 5000 devices of myhub.azure-devices.net." in caplog.text

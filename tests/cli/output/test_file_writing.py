@@ -9,7 +9,8 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.job import parent_links
-from azext_iotjobs.cli.output.row_writer import Target, check, check_new, form_of, new_rows, write
+from azext_iotjobs.cli.output.row_output import RowTarget, form_of
+from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
 from azext_iotjobs.cli.simulate.event_log import check as check_events
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
@@ -18,8 +19,8 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
 
 
-def target(path: Path, *, overwrites: bool = False, form: str = "csv") -> Target:
-    return Target(path=str(path), form=form, columns=("id",), asked="job j", overwrites=overwrites)
+def target(path: Path, *, overwrites: bool = False, form: str = "csv") -> RowTarget:
+    return RowTarget(path=str(path), form=form, columns=("id",), request="job j", overwrites=overwrites)
 
 
 def read(token: str) -> list[tuple[list[dict[str, str]], str]]:
@@ -81,11 +82,12 @@ def test_a_link_where_a_name_of_our_own_would_be_is_not_written_through(
 
 def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -> None:
     (tmp_path / "r.csv").symlink_to(tmp_path / "victim.csv")
-    for refuse in (
+    refusals: tuple[Callable[[], None], ...] = (
         lambda: check(target(tmp_path / "r.csv")),
         lambda: check_new(target(tmp_path / "r.csv")),
         lambda: check_events(str(tmp_path / "r.csv"), overwrites=False),
-    ):
+    )
+    for refuse in refusals:
         with pytest.raises(BadValue, match="is a symbolic link") as raised:
             refuse()
         assert str(tmp_path / "victim.csv") in str(raised.value.hint)
@@ -142,11 +144,21 @@ def test_a_state_file_is_not_made_through_a_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "typed", "form"),
     [
-        ("r.csv", None, "csv"), ("r.json", None, "json"), ("r.jsonl", None, "jsonl"), ("r.ndjson", None, "jsonl"),
-        ("R.JSON", None, "json"), ("a.b/r", None, "csv"), ("r", None, "csv"), ("-", None, "csv"), (".r", None, "csv"),
-        ("a.xml/r.jsonl", None, "jsonl"), ("r.xml", "jsonl", "jsonl"), ("r.csv", "json", "json"), ("-", "json", "json"),
+        ("r.csv", None, "csv"),
+        ("r.json", None, "json"),
+        ("r.jsonl", None, "jsonl"),
+        ("r.ndjson", None, "jsonl"),
+        ("R.JSON", None, "json"),
+        ("a.b/r", None, "csv"),
+        ("r", None, "csv"),
+        ("-", None, "csv"),
+        (".r", None, "csv"),
+        ("a.xml/r.jsonl", None, "jsonl"),
+        ("r.xml", "jsonl", "jsonl"),
+        ("r.csv", "json", "json"),
+        ("-", "json", "json"),
     ],
-)  # fmt: skip
+)
 def test_the_form_follows_the_files_name_unless_it_is_typed(name: str, typed: str | None, form: str) -> None:
     assert form_of(name, typed) == form
 

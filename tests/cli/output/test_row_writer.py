@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.output.row_writer import Target, new_rows, write
+from azext_iotjobs.cli.output.row_output import RowTarget
+from azext_iotjobs.cli.output.row_writer import new_rows, write
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 ROWS = [{"id": f"d{number}", "payload": {"n": number}, "none": None, "ok": True} for number in range(7)]
@@ -20,9 +21,9 @@ class Stopped(Exception):
     """The process ends here."""
 
 
-def target(path: Path, form: str = "csv", **more: Any) -> Target:
-    given = {"columns": ("id", "payload", "ok"), "asked": "job j", "overwrites": False, **more}
-    return Target(path=str(path), form=form, **given)
+def target(path: Path, form: str = "csv", **more: Any) -> RowTarget:
+    given = {"columns": ("id", "payload", "ok"), "request": "job j", "overwrites": False, **more}
+    return RowTarget(path=str(path), form=form, **given)
 
 
 def reader(stop_after: int | None = None) -> Callable[[str], Iterator[tuple[list[dict[str, Any]], str]]]:
@@ -83,7 +84,7 @@ def test_a_whole_file_is_not_written_over_unless_asked(tmp_path: Path) -> None:
     assert write(target(tmp_path / "f", overwrites=True), reader()) == 7
 
 
-@pytest.mark.parametrize("other", [{"asked": "job k"}, {"form": "jsonl"}, {"columns": ("id",)}])
+@pytest.mark.parametrize("other", [{"request": "job k"}, {"form": "jsonl"}, {"columns": ("id",)}])
 def test_an_unfinished_file_of_something_else_is_left_alone(tmp_path: Path, other: dict[str, Any]) -> None:
     with pytest.raises(Stopped):
         write(target(tmp_path / "f"), reader(1))
@@ -161,7 +162,7 @@ def test_rows_that_cannot_be_asked_for_again_go_into_a_new_file_only(tmp_path: P
     with pytest.raises(ConflictingChoice, match="there already"), new_rows(target(tmp_path / "f")):
         pass
     with pytest.raises(ConflictingChoice, match="of other rows"):
-        write(target(tmp_path / "f", asked="job k"), reader())
+        write(target(tmp_path / "f", request="job k"), reader())
     assert (tmp_path / "f").read_bytes() == before
     with new_rows(target(tmp_path / "f", overwrites=True)) as add:
         add(ROWS[1])

@@ -6,8 +6,8 @@ import select
 
 import pytest
 
-from azext_iotjobs.cli.hub_access.resolve import _say_waiting
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.hub_access.resolve import _warn_waiting
+from azext_iotjobs.cli.output.status_line import StatusLine
 
 
 def seen(terminal: int) -> str:
@@ -22,15 +22,15 @@ def test_on_a_terminal_it_is_replaced_cut_and_gone_before_somebody_else_speaks(m
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr("sys.stderr", terminal)
-        line = LiveLine()
+        line = StatusLine()
         line.show("10 of 20")
         line.show("x" * 500)
         assert seen(ours) == "\r10 of 20\x1b[K" + "\r" + "x" * 79 + "\x1b[K"
-        _say_waiting("The hub answered 429.", 10, 120)
+        _warn_waiting("The hub answered 429.", 10, 120)
         assert seen(ours).startswith("\r\x1b[K")
-        LiveLine.clear_any()
+        StatusLine.clear_any()
         assert seen(ours) == "", "nothing was there to be cleared"
-        silent = LiveLine(is_silent=True)
+        silent = StatusLine(is_silent=True)
         silent.show("10 of 20")
         silent.clear()
         assert seen(ours) == ""
@@ -38,7 +38,7 @@ def test_on_a_terminal_it_is_replaced_cut_and_gone_before_somebody_else_speaks(m
 
 
 def test_elsewhere_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
-    line = LiveLine()
+    line = StatusLine()
     line.show("10 of 20")
     line.clear()
     assert not line.is_live and capsys.readouterr().err == ""

@@ -8,31 +8,45 @@ import pytest
 from knack.output import format_table
 from knack.util import CLIError, CommandResultItem
 
+from azext_iotjobs.cli.commands import all_commands, table_of
 from azext_iotjobs.cli.output.cells import printable
-from azext_iotjobs.cli.output.tables import VIEWS, table_of
 from tests.helpers.surface import our_arguments
 
 JOB = {
-    "jobId": "fw-7", "type": "scheduleDeviceMethod", "status": "running", "startTime": "2026-05-01T08:00:00.1234567Z",
-    "endTime": "9999-12-31T23:59:59.9999999Z", "queryCondition": "*",
+    "jobId": "fw-7",
+    "type": "scheduleDeviceMethod",
+    "status": "running",
+    "startTime": "2026-05-01T08:00:00.1234567Z",
+    "endTime": "9999-12-31T23:59:59.9999999Z",
+    "queryCondition": "*",
     "deviceJobStatistics": {
-        "deviceCount": 5, "succeededCount": 3, "failedCount": 1, "runningCount": 1, "pendingCount": 0,
+        "deviceCount": 5,
+        "succeededCount": 3,
+        "failedCount": 1,
+        "runningCount": 1,
+        "pendingCount": 0,
     },
-}  # fmt: skip
+}
 TWIN = {
-    "deviceId": "pump-1", "etag": "AAA=", "status": "enabled", "connectionState": "Connected", "version": 7,
-    "tags": {"site": "north"}, "lastActivityTime": "0001-01-01T00:00:00Z", "authenticationType": "sas",
+    "deviceId": "pump-1",
+    "etag": "AAA=",
+    "status": "enabled",
+    "connectionState": "Connected",
+    "version": 7,
+    "tags": {"site": "north"},
+    "lastActivityTime": "0001-01-01T00:00:00Z",
+    "authenticationType": "sas",
     "capabilities": {"iotEdge": False},
     "properties": {
         "desired": {"fan": 5, "$metadata": {"fan": {}}, "$version": 2},
         "reported": {"text": "x" * 300, "$metadata": {}, "$version": 1},
     },
-}  # fmt: skip
+}
 SCREEN = 200  # characters of a wide terminal
 
 
 def printed(command: str, result: Any) -> list[str]:
-    text = format_table(CommandResultItem(result, table_transformer=lambda rows: table_of(command, rows)))
+    text: str = format_table(CommandResultItem(result, table_transformer=lambda rows: table_of(command, rows)))
     return text.splitlines()
 
 
@@ -64,15 +78,17 @@ def test_devices_that_answered_a_method_are_not_said_to_have_succeeded(command: 
 
 def test_a_summary_is_a_line_for_each_count() -> None:
     summary = {
-        "byStatus": {"completed": 3}, "byErrorClass": {"offline": 1},
-        "answers": [{"status": 200, "payload": {"ok": True}, "count": 3}], "otherAnswers": 2,
-    }  # fmt: skip
-    assert [
-        re.split(" {2,}", line)[1:] for line in printed("iot hub job show", {**JOB, "summary": summary})[2:]
-    ] == [
-        ["status", "completed", "3"], ["error class", "offline", "1"], ["answer", '200 {"ok":true}', "3"],
+        "byStatus": {"completed": 3},
+        "byErrorClass": {"offline": 1},
+        "answers": [{"status": 200, "payload": {"ok": True}, "count": 3}],
+        "otherAnswers": 2,
+    }
+    assert [re.split(" {2,}", line)[1:] for line in printed("iot hub job show", {**JOB, "summary": summary})[2:]] == [
+        ["status", "completed", "3"],
+        ["error class", "offline", "1"],
+        ["answer", '200 {"ok":true}', "3"],
         ["answer", "others", "2"],
-    ]  # fmt: skip
+    ]
 
 
 def test_a_twin_is_one_line_that_fits() -> None:
@@ -98,8 +114,10 @@ def test_a_device_shows_no_key() -> None:
 def test_what_a_query_selects_is_flattened_and_keeps_its_order() -> None:
     found = [{"n": 1, "tags": {"b": {"c": True}}}, {"n": 2.0, "list": [1], "deep": {"a": {"b": {"c": 1}}}}]
     assert rows("iot hub query", found) == [
-        ["N", "Tags.b.c", "List", "Deep.a.b"], ["1", "true"], ["2.0", "[1]", '{"c":1}'],
-    ]  # fmt: skip
+        ["N", "Tags.b.c", "List", "Deep.a.b"],
+        ["1", "true"],
+        ["2.0", "[1]", '{"c":1}'],
+    ]
 
 
 def test_records_of_devices_jobs_show_answers_and_errors() -> None:
@@ -146,10 +164,11 @@ def test_no_shape_of_a_result_breaks_a_table(result: Any) -> None:
 
 
 def test_every_view_is_of_a_command_that_there_is() -> None:
-    assert set(VIEWS) <= set(our_arguments())
+    assert {words for words, _, row in all_commands() if row.view} <= set(our_arguments())
 
 
 def test_what_query_picks_keeps_its_order_and_numbers() -> None:
     assert list(printable(OrderedDict([("b", 1), ("a\n", ["\x1b", None])])).items()) == [
-        ("b", 1), ("a\\n", ["\\x1b", None]),
-    ]  # fmt: skip
+        ("b", 1),
+        ("a\\n", ["\\x1b", None]),
+    ]

@@ -22,10 +22,11 @@ FORMATS = ["json", "jsonc", "yaml", "yamlc", "table", "tsv"]
 
 def written(value: object, output: str, encoding: str = "utf-8") -> bytes:
     """What az would write on a stdout of this encoding, by its own way out; the encoding's errors are real."""
-    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    raw = io.BytesIO()
+    stdout = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
     write(value, output, stdout)
     stdout.flush()
-    return stdout.buffer.getvalue()  # type: ignore[attr-defined,no-any-return]
+    return raw.getvalue()
 
 
 def write(value: object, output: str, stdout: TextIO) -> None:

@@ -18,18 +18,18 @@ from knack.log import _CustomStreamHandler, get_logger
 from knack.output import format_table
 from knack.util import CommandResultItem
 
+from azext_iotjobs.cli.commands import table_of, view_of
 from azext_iotjobs.cli.errors import az_error_of
 from azext_iotjobs.cli.local_hub.command import how_to_use
 from azext_iotjobs.cli.output import terminals
 from azext_iotjobs.cli.output.cells import cell, shortened
 from azext_iotjobs.cli.output.exit_code import end_without_result
-from azext_iotjobs.cli.output.status_line import LiveLine
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.cli.output.table_fitting import narrowed
-from azext_iotjobs.cli.output.tables import VIEWS, table_of
 from azext_iotjobs.cli.output.terminals import broken, cut_between_words, fitted
 from azext_iotjobs.model.errors import BadValue, DeviceFailed
-from azext_iotjobs.model.hints import Hint, Shell, command
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.text import Shell, Text, command
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
@@ -37,30 +37,62 @@ WIDTHS = (60, 80, 100, 120)
 LINE = "batch 3/10 4/11 | all 26/103, 2 failed (offline 2) | 12.3 a second, 6 s left, and more that nobody can see here"
 COUNTS = {"total": 103, "pending": 4, "completed": 90, "failed": 6, "uncertain": 3, "byErrorClass": {"offline": 6}}
 RUN: dict[str, Any] = {
-    "id": "firmware-7-south", "run": 12, "version": 3, "status": "completed", "driver": "calls", "progress": COUNTS,
-    "started": "2026-05-01T08:00:00.000Z", "ended": "2026-05-01T08:10:00.000Z", "durationSeconds": 600.0,
+    "id": "firmware-7-south",
+    "run": 12,
+    "version": 3,
+    "status": "completed",
+    "driver": "calls",
+    "progress": COUNTS,
+    "started": "2026-05-01T08:00:00.000Z",
+    "ended": "2026-05-01T08:10:00.000Z",
+    "durationSeconds": 600.0,
     "reason": "more devices failed than its threshold allows, which were 5 of 103",
-}  # fmt: skip
+}
 JOB = {
-    **RUN, "displayName": "Firmware of the southern pumps", "hub": "myhub.azure-devices.net", "action": "method",
+    **RUN,
+    "displayName": "Firmware of the southern pumps",
+    "hub": "myhub.azure-devices.net",
+    "action": "method",
     "lastRun": {**RUN, "batchList": [{**RUN, "batch": number} for number in (1, 2, 3)]},
-}  # fmt: skip
+}
 ROW = {
-    "deviceId": "pump-south-0001", "moduleId": "sensor", "status": "failed", "errorClass": "offline",
-    "errorCode": "DeviceNotOnline", "errorText": "The device was not online when it was called for the last time.",
-    "methodStatus": 504, "payload": {"version": 7, "text": "a long answer of a device"}, "durationSeconds": 12.5,
-    "started": "2026-05-01T08:00:00Z", "finished": "2026-05-01T08:00:12Z", "batch": 3, "tries": 2,
-}  # fmt: skip
+    "deviceId": "pump-south-0001",
+    "moduleId": "sensor",
+    "status": "failed",
+    "errorClass": "offline",
+    "errorCode": "DeviceNotOnline",
+    "errorText": "The device was not online when it was called for the last time.",
+    "methodStatus": 504,
+    "payload": {"version": 7, "text": "a long answer of a device"},
+    "durationSeconds": 12.5,
+    "started": "2026-05-01T08:00:00Z",
+    "finished": "2026-05-01T08:00:12Z",
+    "batch": 3,
+    "tries": 2,
+}
 HUB_JOB = {
-    "jobId": "firmware-7-south-abcdefgh-b12", "type": "scheduleDeviceMethod", "status": "completed",
-    "startTime": "2026-05-01T08:00:00Z", "endTime": "2026-05-01T08:10:00Z",
-    "deviceJobStatistics": {"deviceCount": 103, "succeededCount": 90, "failedCount": 13, "runningCount": 0,
-                            "pendingCount": 0},
-}  # fmt: skip
+    "jobId": "firmware-7-south-abcdefgh-b12",
+    "type": "scheduleDeviceMethod",
+    "status": "completed",
+    "startTime": "2026-05-01T08:00:00Z",
+    "endTime": "2026-05-01T08:10:00Z",
+    "deviceJobStatistics": {
+        "deviceCount": 103,
+        "succeededCount": 90,
+        "failedCount": 13,
+        "runningCount": 0,
+        "pendingCount": 0,
+    },
+}
 LOCAL_HUB = {
-    "hostName": "localhost:8443", "httpsPort": 8443, "mqttPort": 8883, "pid": 123456, "inMemory": True,
-    "startedAt": "2026-05-01T08:00:00Z", "dataDirectory": "/home/operator/.azure/iotjobs/local-hub",
-}  # fmt: skip
+    "hostName": "localhost:8443",
+    "httpsPort": 8443,
+    "mqttPort": 8883,
+    "pid": 123456,
+    "inMemory": True,
+    "startedAt": "2026-05-01T08:00:00Z",
+    "dataDirectory": "/home/operator/.azure/iotjobs/local-hub",
+}
 SHOWN = [
     ("iot hub fleet-job list", [JOB], ("Id", "Status", "Failed")),
     ("iot hub fleet-job show", JOB, ("Id", "Batch", "Status", "Failed")),
@@ -147,7 +179,9 @@ def test_how_many_succeeded_is_shown_before_what_is_still_to_come(
 @pytest.mark.parametrize(("command", "result", "first"), SHOWN)
 def test_a_table_that_goes_elsewhere_has_its_full_width(command: str, result: Any, first: tuple[str, ...]) -> None:
     headings = printed(command, result)[0].split()
-    wanted = VIEWS[command]([result] if isinstance(result, dict) else result)
+    view = view_of(command)
+    assert view is not None
+    wanted = view([result] if isinstance(result, dict) else result)
     assert headings == [
         name for name, value in wanted[0].items() if any(row.get(name) not in ("", None) for row in wanted)
     ]
@@ -167,15 +201,14 @@ def test_what_is_left_out_is_said_and_a_wider_terminal_leaves_out_less(
 
 @pytest.mark.parametrize("width", [1, 5, 20, 40, *WIDTHS, 300])
 def test_ids_are_never_cut_and_texts_are_cut_between_words(width: int) -> None:
-    row = {"DeviceId": "d" * 30, "Status": "failed", "ErrorText": "one two three four five six seven eight", "N": 7}
+    typed = "one two three four five six seven eight"
+    row = {"DeviceId": "d" * 30, "Status": "failed", "ErrorText": typed, "N": 7}
     rows, left_out = narrowed([row, {**row, "ErrorText": ""}], width)
     assert rows[0]["DeviceId"] == row["DeviceId"] and set(rows[0]) | set(left_out) == set(row)
     text = rows[0].get("ErrorText", "")
-    assert (
-        text in ("", row["ErrorText"]) or re.fullmatch(r"(\w+ )*\w+…", text) and row["ErrorText"].startswith(text[:-1])
-    )
+    assert text in ("", typed) or re.fullmatch(r"(\w+ )*\w+…", text) and typed.startswith(text[:-1])
     words = text.removesuffix("…").split()
-    assert words == row["ErrorText"].split()[: len(words)]
+    assert words == typed.split()[: len(words)]
 
 
 def test_devices_in_progress_stay_longer_than_how_long_it_took() -> None:
@@ -187,11 +220,15 @@ def test_devices_in_progress_stay_longer_than_how_long_it_took() -> None:
 @pytest.mark.parametrize(
     ("text", "width", "shown"),
     [
-        ("one two three", 13, "one two three"), ("one two three", 12, "one two…"), ("one two three", 8, "one two…"),
-        ("one two three", 7, "one…"), ("x" * 20, 10, "x" * 9 + "…"), ('{"a":1,"bcd":2}', 12, '{"a":1…'),
+        ("one two three", 13, "one two three"),
+        ("one two three", 12, "one two…"),
+        ("one two three", 8, "one two…"),
+        ("one two three", 7, "one…"),
+        ("x" * 20, 10, "x" * 9 + "…"),
+        ('{"a":1,"bcd":2}', 12, '{"a":1…'),
         ("a bbbbbbbbbbbbbbbbbbbbb", 12, "a bbbbbbbbb…"),
     ],
-)  # fmt: skip
+)
 def test_a_cell_ends_between_words_where_it_has_any(text: str, width: int, shown: str) -> None:
     assert shortened(text, width) == shown and len(shown) <= width
     assert cell(text, width) == shown
@@ -203,7 +240,7 @@ def test_a_cell_ends_between_words_where_it_has_any(text: str, width: int, shown
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_line_that_changes_ends_with_a_whole_word(terminal: Callable[[int, str], Terminal], width: int) -> None:
     seen = terminal(width, "stderr")
-    line = LiveLine()
+    line = StatusLine()
     line.show(LINE)
     shown = seen.text.strip("\r").removesuffix("\x1b[K")
     assert len(shown) < width and LINE.startswith(shown) and re.match(r"[ ,|]|$", LINE[len(shown) :])
@@ -243,8 +280,10 @@ def test_lines_for_a_shell_stay_whole(terminal: Callable[[int, str], Terminal], 
     seen = terminal(width, "stderr")
     folder = "/home/an operator with a long name/.azure/iotjobs/local-hub/certificates/of-this-machine"
     document = {
-        "hostName": "localhost:8443", "caBundlePath": f"{folder}/bundle.pem", "caCertificatePath": f"{folder}/ca.pem",
-    }  # fmt: skip
+        "hostName": "localhost:8443",
+        "caBundlePath": f"{folder}/bundle.pem",
+        "caCertificatePath": f"{folder}/ca.pem",
+    }
     text = how_to_use(document)
     seen.stream.write(fitted(text))
     lines = seen.text.splitlines()
@@ -260,14 +299,21 @@ COMMAND = "az iot hub fleet-job results -j firmware-7-south --state-dir '/a/rath
     ("hint", "commands"),
     [
         ("Text stands in 'single quotes', names that are words of the language in [[double brackets]], always.", []),
-        (Hint("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
-        (Hint(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
-        (Hint("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
-         ["cp a b", COMMAND]),
-        (Hint("Change it, if it is yours and nobody else counts on it: ",
-              command("iot hub device-identity update", "-d", "ID")), ["az iot hub device-identity update -d ID"]),
+        (Text("Give the devices a tag and select by that, or see what came of it: ", Shell(COMMAND)), [COMMAND]),
+        (Text(Shell(COMMAND), ". Or give the devices a tag and select by that; the condition is shorter."), [COMMAND]),
+        (
+            Text("First: ", Shell("cp a b"), ". Then, when that is done: ", Shell(COMMAND), "; it takes some minutes."),
+            ["cp a b", COMMAND],
+        ),
+        (
+            Text(
+                "Change it, if it is yours and nobody else counts on it: ",
+                command("iot hub device-identity update", "-d", "ID"),
+            ),
+            ["az iot hub device-identity update -d ID"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_hint_fits_as_the_error_above_it_does(
     terminal: Callable[[int, str], Terminal], width: int, hint: str, commands: list[str]
 ) -> None:
@@ -326,7 +372,7 @@ def test_a_hint_is_no_part_of_the_red_error_whatever_ends_the_command(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        end_without_result(DeviceFailed("seen", hint="do this"), Outcome.DEVICES_FAILED, always_zero=False)
+        end_without_result(DeviceFailed("seen", hint="do this"), Outcome.DEVICES_FAILED, exit_zero=False)
     assert raised.value.code == 4
     assert set(caplog.messages) == {"seen"} and capsys.readouterr().err == "do this\n"
 
@@ -370,7 +416,7 @@ def test_a_dumb_terminal_has_no_line_that_changes(
 ) -> None:
     seen = terminal(80, "stderr")
     monkeypatch.setenv("TERM", "dumb")
-    line = LiveLine()
+    line = StatusLine()
     line.show("10 of 20")
     line.clear()
     assert seen.text == "" and not line.is_live
@@ -381,7 +427,7 @@ def test_with_no_color_the_line_changes_without_control_sequences(
 ) -> None:
     seen = terminal(80, "stderr")
     monkeypatch.setenv("NO_COLOR", "1")
-    line = LiveLine()
+    line = StatusLine()
     line.show("10 of 20")
     line.show("9 of 2")
     line.clear()

@@ -12,7 +12,7 @@ import pytest
 from knack.output import format_table
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.output.tables import table_of
+from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.simulate import monitor
 from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.model.errors import BadValue, Unauthorized, UserError

@@ -1,4 +1,4 @@
-"""Parents and children: what is asked of the hub, what is refused before anything is changed."""
+"""Parents and children: what is sent to the hub, and what is refused before anything is changed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,8 +35,8 @@ def client(registry: RegistryDouble) -> HubClient:
 def test_a_leaf_names_its_parent_s_scope_as_its_own_and_the_mirror_is_left_to_the_hub(
     client: HubClient, registry: RegistryDouble
 ) -> None:
-    move = parents.adoption(client, "gate'way", ["leaf", "taken"], takes_over=True)
-    assert list(parents.carry_out(client, move)) == ["leaf", "taken"]
+    change = parents.plan_adoption(client, "gate'way", ["leaf", "taken"], force=True)
+    assert list(parents.apply(client, change)) == ["leaf", "taken"]
     first, second = registry.puts
     assert (first.path, first.headers["If-Match"]) == ("/devices/leaf", '"etag-of-leaf"')
     assert first.body["deviceScope"] == second.body["deviceScope"] == GATEWAY
@@ -45,7 +45,7 @@ def test_a_leaf_names_its_parent_s_scope_as_its_own_and_the_mirror_is_left_to_th
 
 
 def test_an_edge_device_keeps_its_own_scope(client: HubClient, registry: RegistryDouble) -> None:
-    list(parents.carry_out(client, parents.adoption(client, "gate'way", ["other"], takes_over=False)))
+    list(parents.apply(client, parents.plan_adoption(client, "gate'way", ["other"], force=False)))
     (put,) = registry.puts
     assert (put.body["deviceScope"], put.body["parentScopes"]) == (OTHER, [GATEWAY])
 
@@ -53,11 +53,11 @@ def test_an_edge_device_keeps_its_own_scope(client: HubClient, registry: Registr
 @pytest.mark.parametrize(
     ("act", "error"),
     [
-        (lambda client: parents.adoption(client, "gate'way", ["leaf", "taken"], takes_over=False), ConflictingChoice),
-        (lambda client: parents.adoption(client, "gate'way", ["gate'way"], takes_over=True), BadValue),
-        (lambda client: parents.adoption(client, "gate'way", ["leaf", "nobody"], takes_over=True), NotFound),
-        (lambda client: parents.adoption(client, "leaf", ["taken"], takes_over=True), BadValue),
-        (lambda client: parents.release(client, "gate'way", ["child", "taken"]), BadValue),
+        (lambda client: parents.plan_adoption(client, "gate'way", ["leaf", "taken"], force=False), ConflictingChoice),
+        (lambda client: parents.plan_adoption(client, "gate'way", ["gate'way"], force=True), BadValue),
+        (lambda client: parents.plan_adoption(client, "gate'way", ["leaf", "nobody"], force=True), NotFound),
+        (lambda client: parents.plan_adoption(client, "leaf", ["taken"], force=True), BadValue),
+        (lambda client: parents.plan_release(client, "gate'way", ["child", "taken"]), BadValue),
         (lambda client: parents.children_of(client, "leaf"), BadValue),
     ],
 )
@@ -70,20 +70,18 @@ def test_one_that_does_not_fit_refuses_all(
 
 
 def test_a_parent_that_it_has_already_needs_no_force_and_no_write(client: HubClient) -> None:
-    assert parents.adoption(client, "gate'way", ["child"], takes_over=False).children == ()
+    assert parents.plan_adoption(client, "gate'way", ["child"], force=False).children == ()
 
 
-def test_children_are_queried_by_the_scope_with_its_quote_escaped(
-    client: HubClient, registry: RegistryDouble
-) -> None:  # fmt: skip
+def test_children_are_queried_by_the_scope_with_its_quote_escaped(client: HubClient, registry: RegistryDouble) -> None:
     registry.rows = [{"deviceId": "child"}, {"deviceId": "gone"}, {"deviceId": "taken"}]
     assert parents.children_of(client, "gate'way") == ["child", "gone", "taken"]
     text = "SELECT deviceId FROM devices WHERE ARRAY_CONTAINS(parentScopes, 'ms-azure-iot-edge://gate\\'way-1')"
     assert registry.queries == [text]
     # The query may be behind: who is gone, or has another parent by now, is left alone.
-    move = parents.release_all(client, "gate'way")
-    assert [each.device_id for each in move.children] == ["child"]
-    list(parents.carry_out(client, move))
+    change = parents.plan_release_of_all(client, "gate'way")
+    assert [each.device_id for each in change.children] == ["child"]
+    list(parents.apply(client, change))
     assert registry.puts[0].body["deviceScope"] == ""
 
 
@@ -91,5 +89,5 @@ def test_the_parent_is_found_by_the_scope_and_must_still_have_it(client: HubClie
     assert parents.parent_of(client, "child").device_id == "gate'way"
     with pytest.raises(NotFound, match="no parent"):
         parents.parent_of(client, "leaf")
-    with pytest.raises(NotFound, match="no device now"):
+    with pytest.raises(NotFound, match="no device has that scope now"):
         parents.parent_of(client, "stray")  # its parent was removed, and registered anew

@@ -19,11 +19,16 @@ from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 SUCCESS = parse_success_status("200-399")
 RECORD = {
-    "deviceId": "d1", "jobId": "j", "jobType": "scheduleDeviceMethod", "status": "completed",
-    "createdDateTimeUtc": "2026-05-01T08:00:01.1000000Z", "startTimeUtc": "2026-05-01T08:00:00.0000000Z",
-    "endTimeUtc": "2026-05-01T08:10:00.0000000Z", "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
+    "deviceId": "d1",
+    "jobId": "j",
+    "jobType": "scheduleDeviceMethod",
+    "status": "completed",
+    "createdDateTimeUtc": "2026-05-01T08:00:01.1000000Z",
+    "startTimeUtc": "2026-05-01T08:00:00.0000000Z",
+    "endTimeUtc": "2026-05-01T08:10:00.0000000Z",
+    "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
     "outcome": {"deviceMethodResponse": {"status": 200, "payload": {"ok": True}}},
-}  # fmt: skip
+}
 
 
 def failed(code: str, **more: Any) -> dict[str, Any]:
@@ -36,10 +41,19 @@ def one(record: dict[str, Any]) -> DeviceResult:
 
 def test_a_record_becomes_a_row() -> None:
     assert render_result(one(RECORD)) == {
-        "deviceId": "d1", "moduleId": None, "status": "completed", "errorClass": None, "errorCode": None,
-        "errorText": None, "methodStatus": 200, "payload": {"ok": True}, "started": "2026-05-01T08:00:00.000Z",
-        "finished": "2026-05-01T08:00:02.500Z", "durationSeconds": 2.5, "deleted": None,
-    }  # fmt: skip
+        "deviceId": "d1",
+        "moduleId": None,
+        "status": "completed",
+        "errorClass": None,
+        "errorCode": None,
+        "errorText": None,
+        "methodStatus": 200,
+        "payload": {"ok": True},
+        "started": "2026-05-01T08:00:00.000Z",
+        "finished": "2026-05-01T08:00:02.500Z",
+        "durationSeconds": 2.5,
+        "deleted": None,
+    }
     assert tuple(render_result(one(RECORD))) == COLUMNS
 
 
@@ -72,8 +86,7 @@ def test_what_has_not_ended_has_no_end_and_odd_records_are_rows_too() -> None:
 
 
 def ask(**more: Any) -> ResultQuery:
-    given = {"job_id": "j'1", "status": None, "error_class": None, "success": SUCCESS, "looks_in_registry": False}
-    return ResultQuery(**{**given, **more})
+    return ResultQuery(**{"job_id": "j'1", "success": SUCCESS, "checks_registry": False, **more})
 
 
 def hub(*answers: Response) -> tuple[HubClient, TransportDouble]:
@@ -83,11 +96,19 @@ def hub(*answers: Response) -> tuple[HubClient, TransportDouble]:
 
 def test_the_state_is_asked_of_the_hub_and_the_error_class_picked_here() -> None:
     client, transport = hub(response([failed("DeviceNotOnline"), failed("GatewayTimeout")]))
-    (page,) = read(client, ask(status="failed", error_class=ErrorClass.TIMEOUT))
+    (page,) = read(client, ask(statuses=("failed",), error_classes=frozenset((ErrorClass.TIMEOUT,))))
     assert [row.error_code for row in page.rows] == ["GatewayTimeout"]
     assert transport.requests[0].body["query"] == (
         "SELECT * FROM devices.jobs WHERE jobId = 'j\\'1' AND status = 'failed'"
     )
+
+
+def test_rows_of_several_states_and_error_classes_are_asked_for_at_once() -> None:
+    client, transport = hub(response([failed("DeviceNotOnline"), failed("GatewayTimeout"), RECORD]))
+    classes = frozenset((ErrorClass.TIMEOUT, ErrorClass.OFFLINE))
+    (page,) = read(client, ask(statuses=("failed", "pending"), error_classes=classes))
+    assert [row.error_code for row in page.rows] == ["DeviceNotOnline", "GatewayTimeout"]
+    assert transport.requests[0].body["query"].endswith(" AND status IN ['failed', 'pending']")
 
 
 def test_pages_follow_each_other_and_any_of_them_may_be_the_first() -> None:
@@ -101,7 +122,7 @@ def test_pages_follow_each_other_and_any_of_them_may_be_the_first() -> None:
 def test_devices_that_are_gone_are_marked() -> None:
     records = [{**RECORD, "deviceId": name} for name in ("a", "b", "a")]
     client, transport = hub(response(records), response([{"deviceId": "a"}]))
-    (page,) = read(client, ask(looks_in_registry=True))
+    (page,) = read(client, ask(checks_registry=True))
     assert [row.is_deleted for row in page.rows] == [False, True, False]
     assert transport.requests[1].body["query"] == "SELECT deviceId FROM devices WHERE deviceId IN ['a', 'b']"
 
@@ -114,13 +135,13 @@ def test_long_ids_are_looked_up_in_queries_that_fit() -> None:
         return response(records if "devices.jobs" in request.body["query"] else [])
 
     transport = TransportDouble(answer)
-    (page,) = read(HubClient(HubTarget(host="h"), transport), ask(looks_in_registry=True))
+    (page,) = read(HubClient(HubTarget(host="h"), transport), ask(checks_registry=True))
     assert all(row.is_deleted for row in page.rows) and len(transport.requests) == 3
 
 
 def test_the_smallest_tier_gives_twenty_pages_a_minute() -> None:
-    assert expected_minutes(2_000, looks_in_registry=False) == 1
-    assert expected_minutes(2_001, looks_in_registry=True) == pytest.approx(2.1)
+    assert expected_minutes(2_000, checks_registry=False) == 1
+    assert expected_minutes(2_001, checks_registry=True) == pytest.approx(2.1)
 
 
 def answered(status: int, payload: Any) -> dict[str, Any]:
@@ -135,8 +156,9 @@ def test_a_summary_counts_states_reasons_and_equal_answers() -> None:
     assert found.by_status == {"completed": 3, "failed": 1, "pending": 1}
     assert found.by_error_class == {ErrorClass.REJECTED: 1, ErrorClass.TIMEOUT: 1}
     assert [(each.method_status, each.payload, each.count) for each in found.answers] == [
-        (200, {"a": 1, "b": 2}, 2), (500, None, 1),
-    ]  # fmt: skip
+        (200, {"a": 1, "b": 2}, 2),
+        (500, None, 1),
+    ]
     assert found.other_answer_count == 0
 
 
@@ -145,7 +167,7 @@ def test_what_simulated_devices_tell_back_by_default_is_one_answer_whatever_the_
     client, _ = hub(response([answered(200, each) for each in told]))
     assert [(each.payload, each.count) for each in summarise(client, ask()).answers] == [
         ({"methodName": "ping", "methodRequestPayload": 7}, 3),
-    ]  # fmt: skip
+    ]
 
 
 def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
@@ -157,7 +179,8 @@ def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
 MANY = 1_000_000 if os.environ.get("IOTJOBS_TORTURE") else 50_000
 READS_MANY = """
 import json, re, sys
-from azext_iotjobs.cli.output.row_writer import Target, write
+from azext_iotjobs.cli.output.row_output import RowTarget
+from azext_iotjobs.cli.output.row_writer import write
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import COLUMNS, render_result
 from azext_iotjobs.model.target import HubTarget
@@ -174,7 +197,7 @@ class Hub:
         return Response(status=200, headers={"x-ms-continuation": str(given)} if given < many else {}, body=rows)
 
 client = HubClient(HubTarget(host="h"), Hub())
-target = Target(path=sys.argv[2], form="csv", columns=COLUMNS, asked="j", overwrites=False)
+target = RowTarget(path=sys.argv[2], form="csv", columns=COLUMNS, request="j", overwrites=False)
 def pages(token):
     for page in read(client, ask(), token):
         yield [render_result(row) for row in page.rows], page.next_token

@@ -20,9 +20,14 @@ from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 REQUEST = JobRequest(
-    job_id="new", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
+    job_id="new",
+    job_type=JobType.METHOD,
+    condition="*",
+    method=MethodCall(name="m"),
+    patch=None,
+    start_at=None,
     max_execution_s=60,
-)  # fmt: skip
+)
 SUCCESS = parse_success_status(DEFAULT_SUCCESS_STATUS)
 OLD = {"jobId": "x", "type": "export", "status": "completed"}
 NO_JOB = response({"Message": "ErrorCode:JobNotFound;no", "ExceptionMessage": ""}, status=404)
@@ -50,11 +55,11 @@ class Told:
         self.left: list[float] = []
         self.troubles: list[str] = []
 
-    def looked(self, job: Job, left_s: float) -> None:
+    def polled(self, job: Job, left_s: float) -> None:
         self.statuses.append(job.status)
         self.left.append(left_s)
 
-    def not_seen(self, reason: str, left_s: float) -> None:
+    def poll_failed(self, reason: str, left_s: float) -> None:
         self.troubles.append(reason)
 
 
@@ -147,7 +152,7 @@ def test_a_refusal_while_waiting_is_not_ridden_out() -> None:
     assert len(transport.requests) == 1
 
 
-@pytest.mark.parametrize(("part", "option"), [("interval_s", "--poll-interval"), ("limit_s", "--poll-duration")])
+@pytest.mark.parametrize(("part", "option"), [("interval_s", "poll_interval_s"), ("limit_s", "timeout_s")])
 def test_a_policy_that_would_spin_is_refused(part: str, option: str) -> None:
     with pytest.raises(BadValue, match=option):
         WaitPolicy(**{part: 0})
@@ -278,7 +283,7 @@ def test_the_old_endpoint_is_not_asked_for_what_only_the_new_one_has() -> None:
 
 def test_a_top_below_one_is_refused_before_anything_is_sent() -> None:
     client, transport = hub(listing)
-    with pytest.raises(BadValue, match="--top"):
+    with pytest.raises(BadValue, match="limit"):
         run.list_jobs(client, None, None, 0)
     assert transport.requests == []
 

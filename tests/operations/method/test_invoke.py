@@ -13,6 +13,7 @@ from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 OFFLINE = {"errorCode": 404103, "trackingId": "T", "message": "Timed out."}
+TIMEOUT = "response_timeout_s"
 NEVER = "0001-01-01T00:00:00Z"
 
 
@@ -26,14 +27,20 @@ def failed(code: str, *looks: Response) -> tuple[DeviceFailed, list[str]]:
 @pytest.mark.parametrize(
     ("twin", "said", "advised"),
     [
-        ({"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"}, "at 2026-01-02T03:04:05Z",
-         "--timeout"),
-        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "It has never connected.", "--timeout"),
-        ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods", "--timeout"),
-        ({"connectionState": "Disconnected", "status": "disabled"}, "It is disabled",
-         "az iot hub device-identity update -d d --status enabled"),
+        (
+            {"connectionState": "Disconnected", "lastActivityTime": "2026-01-02T03:04:05Z"},
+            "at 2026-01-02T03:04:05Z",
+            TIMEOUT,
+        ),
+        ({"connectionState": "Disconnected", "lastActivityTime": NEVER}, "It has never connected.", TIMEOUT),
+        ({"connectionState": "Connected", "status": "enabled"}, "no handler for methods", TIMEOUT),
+        (
+            {"connectionState": "Disconnected", "status": "disabled"},
+            "It is disabled",
+            "az iot hub device-identity update device_id=d status=enabled",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_device_that_was_not_reached_is_looked_at(twin: dict[str, Any], said: str, advised: str) -> None:
     error, methods = failed("DeviceNotOnline", response(twin))
     assert said in str(error)

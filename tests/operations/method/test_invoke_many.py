@@ -25,7 +25,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.operations.method.invoke_many import CallMany, Plan
+from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.transport_double import TransportDouble, response
@@ -51,7 +51,7 @@ class Round:
         self.transport = TransportDouble(lambda request: answer(device_of(request)))
         self.run = CallMany(
             HubClient(HubTarget(host="h"), self.transport),
-            Plan(call=MethodCall(name="m"), success=SUCCESS, **plan),
+            CallPlan(call=MethodCall(name="m"), success=SUCCESS, **plan),
             self.clock,
             self.stop,
             self.said.append,
@@ -99,9 +99,12 @@ def test_each_device_is_called_once_and_has_its_row(concurrency: int) -> None:
     assert set(made.calls.values()) == {1} and len(rows) == 105 and made.run.ended_by is None
     assert (rows["a"].status, rows["a"].method_status, rows["a"].payload) == ("completed", 200, {"ok": True})
     assert {name: rows[name].error_class for name in "abcde"} == {
-        "a": None, "b": ErrorClass.OFFLINE, "c": ErrorClass.NOT_FOUND, "d": ErrorClass.REJECTED,
+        "a": None,
+        "b": ErrorClass.OFFLINE,
+        "c": ErrorClass.NOT_FOUND,
+        "d": ErrorClass.REJECTED,
         "e": ErrorClass.TIMEOUT,
-    }  # fmt: skip
+    }
     assert made.clock.slept == []
 
 
@@ -254,5 +257,5 @@ def test_rows_stay_when_the_next_ids_do_not_come() -> None:
 
 @pytest.mark.parametrize("plan", [{"concurrency": 0}, {"concurrency": 201}, {"rate": 0.0}, {"rate": float("nan")}])
 def test_numbers_that_mean_nothing_are_refused(plan: dict[str, Any]) -> None:
-    with pytest.raises(BadValue, match="--concurrency|--rate"):
-        Plan(call=MethodCall(name="m"), success=SUCCESS, **plan)
+    with pytest.raises(BadValue, match="concurrency|rate"):
+        CallPlan(call=MethodCall(name="m"), success=SUCCESS, **plan)

@@ -187,6 +187,6 @@ def test_shards_divide_a_fleet_and_keep_its_numbers() -> None:
 def test_more_than_allowed_is_refused() -> None:
     client = HubClient(TARGET, FleetRegistry(*many(5)))
     for selection in (Selection(condition="*"), Selection(device_ids=tuple(many(5)))):
-        with pytest.raises(BadValue, match="--max-devices.*allows 4"):
+        with pytest.raises(BadValue, match="max_devices.*allows 4"):
             find(client, selection, None, 4)
         assert len(find(client, selection, None, 5).there) == 5

@@ -1,0 +1,123 @@
+"""Option groups of jobs: what was typed -> checked values."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from knack.log import get_logger
+
+from azext_iotjobs.cli.input.device_selection import most_devices
+from azext_iotjobs.cli.input.json_option import Given, json_or_file
+from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
+
+if TYPE_CHECKING:
+    from azext_iotjobs.model.twin import TwinPatch
+    from azext_iotjobs.model.waiting import WaitPolicy
+
+logger = get_logger(__name__)
+
+
+class WaitPlan(NamedTuple):
+    """How a job is waited for, and which exit code follows."""
+
+    policy: "WaitPolicy"
+    success: SuccessStatus
+    exit_zero: bool
+
+
+class WaitOptions(NamedTuple):
+    """How a job is waited for, and what counts as success."""
+
+    our_poll_interval: int = 10  # seconds
+    our_poll_duration: int = 600  # seconds; 0: until the job's own deadline
+    success_status: str = DEFAULT_SUCCESS_STATUS
+    exit_zero: bool = False
+
+    def read(self) -> WaitPlan:
+        """The same, checked. Raises BadValue."""
+        from azext_iotjobs.model.waiting import WaitPolicy  # here: most commands of this room do not wait
+
+        policy = WaitPolicy(interval_s=self.our_poll_interval, limit_s=self.our_poll_duration or None)
+        return WaitPlan(policy, parse_success_status(self.success_status), self.exit_zero)
+
+
+class SubmitPlan(NamedTuple):
+    """How a job is submitted."""
+
+    max_devices: int | None  # None: any number
+    dry_run: bool
+    waits_for_end: bool
+    waits_for_slot: bool
+    waiting: WaitPlan
+
+
+class SubmitOptions(NamedTuple):
+    """Limits, and whether to wait, when a job is submitted."""
+
+    max_devices: int | None = None
+    dry_run: bool = False
+    our_wait: bool = False
+    queue: bool = False
+
+    def read(self, cmd: Any, waiting: WaitOptions) -> SubmitPlan:
+        """The same, checked, with how it is waited for. Raises BadValue."""
+        return SubmitPlan(
+            max_devices=most_devices(cmd, self.max_devices),
+            dry_run=self.dry_run,
+            waits_for_end=self.our_wait,
+            waits_for_slot=self.queue,
+            waiting=waiting.read(),
+        )
+
+
+class ActionOptions(NamedTuple):
+    """What a job does to each device, and when; None where nothing was typed."""
+
+    our_method_name: str | None = None
+    our_method_payload: Given | None = None
+    our_method_connect_timeout: int | None = None  # seconds
+    our_method_response_timeout: int | None = None  # seconds
+    our_twin_patch: Given | None = None
+    our_start_time: str | None = None
+    our_ttl: int | None = None  # seconds
+
+    @property
+    def names_method(self) -> bool:
+        """Whether a method is named, or what to call it with."""
+        return self.our_method_name is not None or self.our_method_payload is not None
+
+    def method_changes(self) -> dict[str, Any]:
+        """What was typed about the method, as fields of a MethodCall. Raises BadValue for a payload that is no JSON."""
+        typed = {
+            "name": self.our_method_name,
+            "connect_timeout_s": self.our_method_connect_timeout,
+            "response_timeout_s": self.our_method_response_timeout,
+        }
+        changes: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
+        if self.our_method_payload is not None:  # null is a payload too
+            changes["payload"] = json_or_file(self.our_method_payload, "--method-payload")
+        return changes
+
+    def twin_patch(self) -> "TwinPatch | None":
+        """What is merged into each twin. Raises UserError."""
+        if self.our_twin_patch is None:
+            return None
+        from azext_iotjobs.cli.input.twin_patch import read_twin_patch  # here, so that a method job starts without it
+
+        return read_twin_patch(self.our_twin_patch)
+
+    def start_at(self) -> datetime | None:
+        """When the job is to start; None: now. A text without an offset is read as UTC, with a warning.
+
+        Raises BadValue, also for a start that is too far ahead.
+        """
+        if self.our_start_time is None:
+            return None
+        from azext_iotjobs.model.clock import SystemClock, parse_instant, render_instant
+        from azext_iotjobs.model.job_request import check_start
+
+        instant = parse_instant(self.our_start_time, "--start-time")
+        if instant.assumed_utc:
+            at = render_instant(instant.at)
+            logger.warning("--start-time %s has no offset: read as UTC, %s.", self.our_start_time, at)
+        check_start(instant.at, SystemClock().now())
+        return instant.at

@@ -1,0 +1,23 @@
+"""What `-o table` shows of local hubs. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.tables import Row
+
+
+def local_hubs(documents: Iterable[Any]) -> list[Row]:
+    """Running local hubs, without the key."""
+    return [
+        {
+            "HostName": cell(each.get("hostName")),
+            "HttpsPort": cell(each.get("httpsPort")),
+            "MqttPort": cell(each.get("mqttPort")),
+            "Pid": cell(each.get("pid")),
+            "InMemory": cell(each.get("inMemory")),
+            "Started": time_cell(each.get("startedAt")),
+            "DataDirectory": each.get("dataDirectory"),
+        }
+        for each in documents
+    ]

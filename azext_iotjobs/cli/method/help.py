@@ -1,0 +1,67 @@
+"""Help of direct methods."""
+
+from azext_iotjobs.cli.output.help_text import command
+
+MANY_CALLS = (
+    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in the "
+    "columns of `job results` without deleted; a short row of each goes to stderr as it answers. A call that may have "
+    "reached its device is never made again; throttling (429) is waited out. Ctrl-C: no further device is called, "
+    "calls under way are awaited, the rows so far are the result; a second Ctrl-C leaves at once. --group-output gives "
+    "status, payload, errorClass, errorCode, count and the first devices; what a simulated device answers by default "
+    "counts without its methodRequestId; of more than 100 different answers the rest is one entry without a status and "
+    "an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
+    "condition."
+)
+
+command(
+    "iot hub invoke-device-method",
+    "Call a direct method on one device and print the status and payload that it answers, or on many devices at once.",
+    (
+        "Call a method with a payload.",
+        "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
+        "--method-payload '{\"delay\": 5}'",
+    ),
+    (
+        "The same payload as pairs, which need no quotes in any shell.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --method-name reboot --method-payload delay=5",
+    ),
+    (
+        "Call a method with no payload.",
+        "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
+    ),
+    (
+        "Ask a site's devices, 50 at once, and see who answered alike.",
+        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name version "
+        "--concurrency 50 --group-output",
+    ),
+    (
+        "Call the devices of a file without one of them, at most 20 a second, with a row for each in a new file.",
+        "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
+        "--rate 20 --output-file reboot.csv",
+    ),
+    (
+        "See which devices would be called, and refuse more than 100.",
+        "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name reboot "
+        "--max-devices 100 --dry-run",
+    ),
+    long=MANY_CALLS,
+)
+
+command(
+    "iot hub invoke-module-method",
+    "Call a direct method on a module and print the status and payload that it answers, or on many modules at once.",
+    (
+        "Call a method of a module.",
+        "az iot hub invoke-module-method -n localhost --device-id edge-1 --module-id filter --method-name restart",
+    ),
+    (
+        "Call the same module on each device of a site.",
+        "az iot hub invoke-module-method -n localhost -m filter --query-condition \"tags.site = 'north'\" --mn restart",
+    ),
+    (
+        "Call every module that a condition on modules selects.",
+        "az iot hub invoke-module-method -n localhost --mn ping "
+        '--query-condition "FROM devices.modules WHERE properties.reported.slow = true"',
+    ),
+    long=MANY_CALLS,
+)

@@ -1,0 +1,19 @@
+"""What `-o table` shows of direct methods. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from azext_iotjobs.cli.output.cells import cell
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row, any_documents, device_rows, dry_run_rows
+
+
+def method_answers(documents: Iterable[Any]) -> list[Row]:
+    """Answers of devices to a direct method: one's alone, a row for each of many, or equal ones as one."""
+    answers = list(documents)
+    if any("deviceId" in each for each in answers):
+        return device_rows(answers)
+    if any("devices" in each or "dryRun" in each for each in answers):
+        return [
+            row for each in answers for row in (dry_run_rows(each) if each.get("dryRun") else any_documents([each]))
+        ]
+    return [{"Status": cell(each.get("status")), "Payload": cell(each.get("payload"), LONG_CELL)} for each in answers]

@@ -1,0 +1,94 @@
+"""Texts that name fields and commands as data, so that each door can spell them. Pure.
+
+A `Text` is a str: whoever only shows it sees fields by their Python names. The command line's door renders it anew,
+fields as options and commands with what was typed, so that they can be pasted (cli/output/hints.py).
+"""
+
+import shlex
+from string import Formatter
+from typing import NamedTuple
+
+
+class Field(str):
+    """A value that somebody gave, by its name in Python such as `poll_interval_s`."""
+
+
+class Shell(str):
+    """A line for a shell that is typed as it stands, such as another program's command."""
+
+
+class Argument(NamedTuple):
+    """A field of a command, with its value."""
+
+    field: str
+    value: str | None  # not yet quoted; None: a flag, which has none
+
+    def __str__(self) -> str:
+        return self.field if self.value is None else f"{self.field}={shlex.quote(self.value)}"
+
+
+class Command(NamedTuple):
+    """A command to type."""
+
+    words: str  # without az, such as "iot hub job wait"
+    arguments: tuple[str | Argument, ...] = ()  # a str: as the command line's door spells it, not yet quoted
+
+    def __str__(self) -> str:
+        shown = (str(each) if isinstance(each, Argument) else shlex.quote(each) for each in self.arguments)
+        return " ".join(("az", self.words, *shown))
+
+    def replacing(self, placeholder: str, value: str) -> "Command":
+        """The same with `value` wherever an argument's value is `placeholder`."""
+        return self._replace(
+            arguments=tuple(
+                each._replace(value=value) if isinstance(each, Argument) and each.value == placeholder else each
+                for each in self.arguments
+            )
+        )
+
+
+Part = str | Command  # a str may be a Field, a Shell, or a Text with parts of its own
+
+
+class Text(str):
+    """A text that knows its parts: they are joined as they stand, so each brings its own spaces."""
+
+    parts: tuple[Part, ...]
+
+    def __new__(cls, *parts: Part) -> "Text":
+        flat: list[Part] = []
+        for each in parts:
+            flat += each.parts if isinstance(each, Text) else (each,)
+        made = super().__new__(cls, "".join(map(str, flat)))
+        made.parts = tuple(flat)
+        return made
+
+    @classmethod
+    def of(cls, template: str, **values: object) -> "Text":
+        """A sentence by its template.
+
+        template: `{name}` stands for the value of that name, and for the field so called where none is given.
+        values: Fields, Commands and Texts keep their parts; anything else is shown by `str`.
+        """
+        parts: list[Part] = []
+        for words, name, _, _ in Formatter().parse(template):
+            parts.append(words)
+            if name is not None:
+                value = values[name] if name in values else Field(name)
+                parts.append(value if isinstance(value, str | Command) else str(value))
+        return cls(*(each for each in parts if each))
+
+
+def parts_of(text: str) -> tuple[Part, ...]:
+    """The parts of any text; a plain one is its only part."""
+    return text.parts if isinstance(text, Text) else (text,)
+
+
+def command(words: str, *typed: str, **fields: str | bool) -> Command:
+    """A command to type.
+
+    words: without az.  fields: their values, not yet quoted; True for a flag.
+    typed: arguments as options, for the command line's own room alone.
+    """
+    given = (Argument(name, None if value is True else str(value)) for name, value in fields.items())
+    return Command(words, (*typed, *given))

@@ -1,0 +1,123 @@
+"""What holds the project together says the same everywhere: metadata, make, CI, releases, templates."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helpers.az import REPOSITORY
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+TEMPLATES = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+PROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+TESTED_PYTHONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
+RELEASE = REPOSITORY / ".ci" / "release.py"
+
+
+def read(path: Path) -> dict[Any, Any]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def jobs() -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{path.name} {name}", job) for path in WORKFLOWS for name, job in read(path)["jobs"].items()]
+
+
+def steps() -> list[tuple[str, dict[str, Any]]]:
+    return [(name, step) for name, job in jobs() for step in job.get("steps", [])]
+
+
+def run_lines() -> list[str]:
+    return [line for _, step in steps() for line in step.get("run", "").splitlines()]
+
+
+def test_workflows_say_when_they_run_and_may_read_alone_unless_a_job_says_more() -> None:
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "release.yml"]
+    for path in WORKFLOWS:
+        document = read(path)
+        assert document[True] and document["permissions"] == {"contents": "read"}  # YAML 1.1 reads `on` so
+
+
+def test_every_job_runs_somewhere_after_jobs_that_exist() -> None:
+    for path in WORKFLOWS:
+        every = read(path)["jobs"]
+        for name, job in every.items():
+            assert {"runs-on", "steps"} <= set(job) or "uses" in job, name
+            needed = job.get("needs", [])
+            assert set([needed] if isinstance(needed, str) else needed) <= set(every), name
+            assert "uses" not in job or (REPOSITORY / job["uses"]).is_file(), name
+
+
+def test_every_step_runs_something_or_uses_an_action_of_a_fixed_version() -> None:
+    for name, step in steps():
+        assert ("run" in step) != ("uses" in step), name
+        assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), name
+
+
+def test_every_value_that_a_matrix_gives_is_used_and_every_one_that_is_used_is_given() -> None:
+    for name, job in jobs():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        given = {key for each in matrix.get("include", [matrix]) for key in each}
+        assert set(re.findall(r"\$\{\{ matrix\.(\w+) \}\}", str(job))) == given, name
+
+
+def test_every_python_and_system_that_the_metadata_names_is_tested() -> None:
+    matrix = read(WORKFLOWS[0])["jobs"]["unit"]["strategy"]["matrix"]
+    assert matrix["python"] == TESTED_PYTHONS and len(TESTED_PYTHONS) == 5
+    assert [each.partition("-")[0] for each in matrix["os"]] == ["ubuntu", "macos", "windows"]
+
+
+def test_what_ci_makes_and_reads_is_there() -> None:
+    made = {word for line in run_lines() for word in re.findall(r"\bmake ([\w-]+)", line)}
+    files = {word for line in run_lines() for word in re.findall(r"(?:tests|requirements|\.ci)/[\w.]+", line)}
+    assert made and made <= TARGETS
+    assert files and [each for each in files if not (REPOSITORY / each).exists()] == []
+
+
+def test_what_documents_and_templates_have_made_can_be_made() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / ".github").glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    made = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
+    assert {"check", "unit", "test"} <= made <= TARGETS
+
+
+def test_the_files_of_unit_tests_are_there_and_need_no_az() -> None:
+    folders = (REPOSITORY / "tests" / "unit.txt").read_text(encoding="utf-8").split()
+    assert len(folders) >= 6 and all((REPOSITORY / each).is_dir() for each in folders)
+    sources = [path.read_text(encoding="utf-8") for each in folders for path in (REPOSITORY / each).rglob("*.py")]
+    assert not any(
+        re.search(r"^\s*(?:from|import) (?:azure|knack|azext_iotjobs\.cli)\b", each, re.M) for each in sources
+    )
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.name))
+def test_templates_of_issues_ask_for_something(path: Path) -> None:
+    template = read(path)
+    if path.name != "config.yml":
+        assert template["name"] and template["description"]
+        assert all(each["attributes"]["label"] and each["id"] for each in template["body"])
+
+
+def release(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, str(RELEASE), *words], capture_output=True, text=True, check=False)
+
+
+def test_a_release_is_refused_for_a_tag_that_is_not_the_version() -> None:
+    refused = release("check", "v999.0")
+    assert refused.returncode == 1 and "The tag is v999.0, but the package's version is" in refused.stderr
+    assert release("publish", "v1").returncode == 1
+
+
+def test_a_release_says_what_the_history_says_of_its_version() -> None:
+    functions: dict[str, Any] = {"__file__": str(RELEASE), "__name__": "release"}
+    exec(compile(RELEASE.read_text(encoding="utf-8"), str(RELEASE), "exec"), functions)
+    assert functions["version_of"]("v1.2.0", '"""Doc."""\n\nVERSION = "1.2.0"\n') == "1.2.0"
+    history = "History\n=======\n\n1.2.0\n-----\n\n* New.\n\nMore\n\n* Too.\n\n1.1.0\n-----\n\n"
+    assert functions["section_of"]("1.2.0", history) == "* New.\n\nMore\n\n* Too."
+    for version in ("1.1.0", "1.3.0"):
+        with pytest.raises(functions["NotReady"], match=f"no section {version}, or nothing in it"):
+            functions["section_of"](version, history)
