@@ -17,7 +17,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from azext_iotjobs.localhub.process.folder import FolderLock
 
 import azext_iotjobs
 from azext_iotjobs.cli.hub_access.running_hubs import RunningHub
@@ -26,6 +25,7 @@ from azext_iotjobs.cli.output import file_writing, interrupt
 from azext_iotjobs.fleet_job.store import holder
 from azext_iotjobs.localhub import __main__ as hub_program
 from azext_iotjobs.localhub.process import limits, sockets
+from azext_iotjobs.localhub.process.folder import FolderLock
 from azext_iotjobs.localhub.testing.process import LocalHub
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.transport import open_files
@@ -188,7 +188,7 @@ def test_an_address_that_the_machine_lacks_is_said_to_be_none_of_it_and_not_take
 
 
 def test_windows_knows_no_closed_terminal(windows: LockDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hub_program._ending_signals() == [signal.SIGINT, signal.SIGTERM]
+    assert hub_program._stop_signals() == [signal.SIGINT, signal.SIGTERM]
     monkeypatch.delattr(signal, "SIGHUP")
     spec = importlib.util.spec_from_file_location("interrupt_on_windows", interrupt.__file__)
     assert spec is not None and spec.loader is not None

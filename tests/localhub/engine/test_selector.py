@@ -14,7 +14,7 @@ from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.http.queries import queried_twin
 from azext_iotjobs.localhub.query.evaluate import answer
-from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
+from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, grouped_result
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import new_twin, patch_by_device, patch_by_service
@@ -48,7 +48,7 @@ class Registry:
     def groups(self, text: str, after: str = "", count: int = ALL) -> list[tuple[str, dict[str, Any]]]:
         query = parse_query(text)
         return [
-            (row[PLACE], grouped_result(query, row)) for row in self.selector.groups(query, after=after, count=count)
+            (row[SORT_KEY], grouped_result(query, row)) for row in self.selector.groups(query, after=after, count=count)
         ]
 
     def twins(self) -> list[dict[str, Any]]:

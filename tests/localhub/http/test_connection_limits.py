@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
-from azext_iotjobs.localhub.http.connection_limits import ANSWER_LIMIT_S, BODY_LIMIT_S, IDLE_LIMIT_S, make_runner
+from azext_iotjobs.localhub.http.connection_limits import BODY_LIMIT_S, IDLE_LIMIT_S, RESPONSE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.routes import RouteHandlers
@@ -171,7 +171,7 @@ def test_who_does_not_take_the_answer_is_let_go() -> None:
             client.send(head("POST", "/devices/query"))
             assert await within_limit(client.reader.readexactly(100))  # it is being sent, and no more of it is read
             await turns(50)
-            loop.advance(ANSWER_LIMIT_S + 1)
+            loop.advance(RESPONSE_LIMIT_S + 1)
             assert len(await client.rest()) < LARGE
             other = await server.client()
             other.send(head("PATCH", "/twins/x", "Content-Length: 2") + b"{}")
