@@ -312,8 +312,9 @@ def test_telemetry_above_256_kb_is_refused(hub: AnyHub, name: str) -> None:
     assert (answer.status_code, answer.headers["iothub-errorcode"]) == (413, "MessageTooLarge")
 
 
+@pytest.mark.local_hub("needs the keys of all policies")
 @pytest.mark.parametrize(("method", "path"), [("GET", "/messages/deviceBound"), ("POST", "/messages/events")])
-def test_only_the_device_itself_may_speak_for_it(hub: AnyHub, name: str, method: str, path: str) -> None:
+def test_only_the_device_itself_may_speak_for_it(hub: HubProcess, name: str, method: str, path: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     hub.new_device(f"{name}-other")
     other = hub.ok("GET", f"/devices/{name}-other")["authentication"]["symmetricKey"]["primaryKey"]
