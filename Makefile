@@ -15,7 +15,7 @@ export AZURE_EXTENSION_DIR := $(CURDIR)/.az/extensions
 export AZURE_CORE_COLLECT_TELEMETRY := no
 export AZURE_EXTENSION_USE_DYNAMIC_INSTALL := no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-unexport IOTJOBS_CONNECTION_STRING PYTHONPATH
+unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
@@ -79,7 +79,7 @@ $(STAMPS)/tests: requirements/tests.txt $(STAMPS)/az
 	$(BIN)/python -m pip install --quiet -r requirements/tests.txt
 	@touch $@
 
-$(STAMPS)/check: requirements/check.txt requirements/tests.txt
+$(STAMPS)/check: requirements/check.txt requirements/unit.txt requirements/tests.txt
 	$(PYTHON) -m venv $(CHECK_VENV)
 	$(CHECK_BIN)/python -m pip install --quiet -r requirements/check.txt
 	@mkdir -p $(STAMPS) && touch $@

@@ -10,10 +10,11 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin
-from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
+from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Command, Text, command
-from azext_iotjobs.transport.http import Asked
+from azext_iotjobs.transport.http import SentRequest
 
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
 QUERY_PATHS = ("/devices/query", "/jobs/v2/")
@@ -68,9 +69,7 @@ BY_CODE: dict[str, str] = {
     ),
 }
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
-HUBS_TROUBLE = (
-    "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
-)  # fmt: skip
+HUBS_TROUBLE = "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
 WELL_FORMED = (
     "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
     "[[double brackets]]."
@@ -103,30 +102,30 @@ class Advice:
     hint: str | None = None
 
 
-def advice(status: int, hub_code: str | None, asked: Asked | None, date: str | None, words: str = "") -> Advice:
+def advice(status: int, hub_code: str | None, sent: SentRequest | None, date: str | None, words: str = "") -> Advice:
     """What to say beside the hub's own words, `words`.
 
-    asked: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
+    sent: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
     """
-    access = None if asked is None else access_of(asked.method, asked.path)
+    access = None if sent is None else access_of(sent.method, sent.path)
     if hub_code in BY_CODE:
-        return Advice(hint=_about(BY_CODE[hub_code], asked))
+        return Advice(hint=_about(BY_CODE[hub_code], sent))
     if status == 401:
-        return _not_let_in(asked, access, date)
+        return _not_let_in(sent, access, date)
     if status == 403:
-        return Advice(hint=_role(asked, access) or NETWORK)
+        return Advice(hint=_role(sent, access) or NETWORK)
     if status == 429:
         return Advice(hint=_throttle(access))
     if status >= 500 and status != 501:  # a hub that has not got something says so itself, and will not get it
         return Advice(hint=HUBS_TROUBLE)
-    if status == 400 and asked is not None and asked.method != "GET" and asked.path.startswith(QUERY_PATHS):
-        return Advice(hint=QUERY if asked.path.startswith("/devices/") else _about_job(words))
+    if status == 400 and sent is not None and sent.method != "GET" and sent.path.startswith(QUERY_PATHS):
+        return Advice(hint=QUERY if sent.path.startswith("/devices/") else _about_job(words))
     return Advice()
 
 
-def _about(hint: str, asked: Asked | None) -> str:
+def _about(hint: str, sent: SentRequest | None) -> str:
     """A hint whose commands name the device that was asked about, where that is known."""
-    found = None if asked is None else re.match(DEVICE_PATH, asked.path)
+    found = None if sent is None else re.match(DEVICE_PATH, sent.path)
     if found is None or not isinstance(hint, Text):
         return hint
     device = unquote(found[1])
@@ -145,15 +144,15 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) -> Advice:
-    if asked is None:
+def _not_let_in(sent: SentRequest | None, access: Access | None, date: str | None) -> Advice:
+    if sent is None:
         return Advice(hint="Is the key or token this hub's, and has it the right for this?")
     hub_at = _instant(date)
-    ahead_s = 0.0 if hub_at is None else (asked.answered_at - hub_at).total_seconds()
+    ahead_s = 0.0 if hub_at is None else (sent.answered_at - hub_at).total_seconds()
     clock = f" This machine's clock is {duration(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the hub's."
-    credential, differs = asked.credential, abs(ahead_s) > CLOCK_LIMIT_S
+    credential, differs = sent.credential, abs(ahead_s) > CLOCK_LIMIT_S
     if isinstance(credential, SasToken):
-        past_s = ((hub_at or asked.answered_at) - credential.expires_at).total_seconds()
+        past_s = ((hub_at or sent.answered_at) - credential.expires_at).total_seconds()
         if past_s >= 0:
             whose = "this machine's" if hub_at is None else "the hub's"
             return Advice(
@@ -164,7 +163,7 @@ def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) ->
         return Advice(clock.strip(), "Set this machine's clock: tokens count by the hub's.")
     match credential:
         case AadLogin():
-            return Advice(hint=_role(asked, access))
+            return Advice(hint=_role(sent, access))
         case DeviceKey():
             return Advice(
                 hint=Text(
@@ -173,20 +172,19 @@ def _not_let_in(asked: Asked | None, access: Access | None, date: str | None) ->
                 )
             )
         case SasKey() | SasToken():
-            return _policy(credential.policy, asked, access)
+            return _policy(credential.policy, sent, access)
 
 
-def _policy(name: str, asked: Asked, access: Access | None) -> Advice:
+def _policy(name: str, sent: SentRequest, access: Access | None) -> Advice:
     renew = Text.of("Get it anew from the portal, or sign in to az and give {hub} with the hub's name.")
     if access is None:
         return Advice(hint=Text(f"Policy {name} lacks the right for this, or its key is another one. ", renew))
     needed = " and ".join(access.rights)
     may = f"{needed}, as {' or '.join(access.policies())} has it"
-    request = f"{asked.method} {asked.path}"
+    request = f"{sent.method} {sent.path}"
     if name not in POLICIES:
-        return Advice(
-            hint=Text(f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. ", renew)
-        )  # fmt: skip
+        reason = f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. "
+        return Advice(hint=Text(reason, renew))
     missing = [right for right in access.rights if right not in POLICIES[name]]
     if missing:
         return Advice(
@@ -201,15 +199,15 @@ def _policy(name: str, asked: Asked, access: Access | None) -> Advice:
     )
 
 
-def _role(asked: Asked | None, access: Access | None) -> str | None:
+def _role(sent: SentRequest | None, access: Access | None) -> str | None:
     """Which role is missing; None for one that did not sign in with Microsoft Entra."""
-    if asked is None or not isinstance(asked.credential, AadLogin):
+    if sent is None or not isinstance(sent.credential, AadLogin):
         return None
     if access is None or access.action is None:
         return "Assign the role IoT Hub Data Contributor on the hub to whom az is signed in as, or sign in with a key."
     roles = access.roles()
     return Text(
-        f"{asked.method} {asked.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
+        f"{sent.method} {sent.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
         "which Owner and Contributor do not contain. ",
         command("role assignment create", role=roles[0], assignee="WHO", scope="HUB-ID"),
         "; it takes some minutes to count. Is az signed in to the hub's tenant? It says so by: ",
@@ -219,7 +217,7 @@ def _role(asked: Asked | None, access: Access | None) -> str | None:
 
 def _throttle(access: Access | None) -> str:
     if access is None or access.throttle is None:
-        return "The hub limits how much it is asked: slow down, or buy more units or a larger tier."
+        return "The hub limits how much it is sent: slow down, or buy more units or a larger tier."
     return (
         f"The hub limits {access.throttle.what}: {access.throttle.limit}. Do fewer at once, or buy more units or a "
         "larger tier."

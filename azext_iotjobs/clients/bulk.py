@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from azext_iotjobs.clients import bulk_codec
-from azext_iotjobs.clients.answer import document
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.bulk import BulkResult, NewDevice
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.transport.http import Request, Transport

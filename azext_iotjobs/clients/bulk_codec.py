@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.identity_codec import render_sign_in
 from azext_iotjobs.model.bulk import BulkFailure, BulkResult, NewDevice
+from azext_iotjobs.model.text import printable
 
 
 def render_creation(new: NewDevice) -> dict[str, Any]:

@@ -6,9 +6,9 @@ Source: IoT Hub REST, "device": send device event, receive and settle device bou
 import re
 from collections.abc import Mapping
 
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import identity_path, path_part
-from azext_iotjobs.clients.refusal import error_of
+from azext_iotjobs.clients.errors import error_of
+from azext_iotjobs.clients.request_parts import identity_path, path_part
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import LOCK_TOKEN
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
@@ -28,12 +28,10 @@ HEADERS = {  # system properties by their MQTT names
     "$.ce": "iothub-contentencoding",
     "iothub-creation-time-utc": "iothub-creation-time-utc",
 }
-SYSTEM_HEADERS = (
-    "iothub-messageid", "iothub-correlationid", "iothub-sequencenumber", "iothub-to", "iothub-userid", "iothub-ack",
-    "iothub-expiry", "iothub-deliverycount", "iothub-enqueuedtime",
-    # What the body is: hubs have sent the older pair, and send the plain one today.
-    "ContentType", "ContentEncoding", "content-type", "content-encoding",
-)  # fmt: skip
+IOTHUB_HEADERS = "messageid correlationid sequencenumber to userid ack expiry deliverycount enqueuedtime".split()
+# What the body is: hubs have sent the older pair, and send the plain one today.
+BODY_HEADERS = ("ContentType", "ContentEncoding", *PLAIN_HEADERS)
+SYSTEM_HEADERS = (*(f"{HUB_PREFIX}{name}" for name in IOTHUB_HEADERS), *BODY_HEADERS)
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # of a header, RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*")
 

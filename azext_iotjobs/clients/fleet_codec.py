@@ -8,6 +8,7 @@ from typing import Any
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import fleet_events as events
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.fleet import Action, Delivery, FleetJob, Targets
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Share
@@ -256,7 +257,7 @@ def _percent(percent: Fraction | None) -> float | None:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else render_instant(at, "milliseconds")
 
 
 def _between(began: datetime | None, ended: datetime | None) -> float | None:

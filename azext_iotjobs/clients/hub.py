@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 from azext_iotjobs.model.text import Text
 from azext_iotjobs.transport.auth import device_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
@@ -57,6 +57,8 @@ class HubClient:
         """
 
         def as_device(device_id: str, key: str | None) -> Transport:
+            from azext_iotjobs.model.device_credentials import DeviceKey
+
             of_devices = target.for_devices
             own = credential if key is None else DeviceKey(device_id=device_id, key=key)
             return HttpTransport(of_devices, own, clock, on_wait, device_resource(of_devices, device_id))

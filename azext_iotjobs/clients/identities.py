@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from azext_iotjobs.clients import identity_codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.clients.paths import identity_path
+from azext_iotjobs.clients.request_parts import identity_path, if_match
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import HubFault
-from azext_iotjobs.model.identity import Address, Identity, NewIdentity, WhichKey
+from azext_iotjobs.model.identity import Identity, NewIdentity, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.renewal import Renewal
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -43,9 +43,7 @@ class IdentitiesClient:
         put = Request(method="PUT", path=path, body=identity_codec.render_new_identity(new), has_body=True)
         return identity_codec.parse_identity(document(self._transport.send(put)))
 
-    def replace(
-        self, device_id: str, record: dict[str, Any], *, etag: str, module_id: str | None = None
-    ) -> Identity:  # fmt: skip
+    def replace(self, device_id: str, record: dict[str, Any], *, etag: str, module_id: str | None = None) -> Identity:
         """Replace a record, if it still has `etag` (* is any). Raises Conflict when it has not.
 
         record: the whole document; keys that it leaves out are made anew by the hub.

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.identity import Address, Identity, NewIdentity, SignIn, WhichKey
+from azext_iotjobs.model.identity import Identity, NewIdentity, SignIn, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.renewal import NotRenewed, Renewal
 
 RENEWED = {WhichKey.PRIMARY: "primaryKey", WhichKey.SECONDARY: "secondaryKey", WhichKey.BOTH: "both"}

@@ -1,18 +1,14 @@
 """Jobs, wire JSON <-> values. A job's document is kept as the hub sent it."""
 
-from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from azext_iotjobs.clients.answer import json_object
-from azext_iotjobs.model.clock import parse_instant
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.clients.response import json_object
+from azext_iotjobs.model.clock import parse_known_instant
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 
-COUNTS = {
-    "device_count": "deviceCount", "failed_count": "failedCount", "succeeded_count": "succeededCount",
-    "running_count": "runningCount", "pending_count": "pendingCount",
-}  # fmt: skip
+COUNTED = "device failed succeeded running pending".split()
+COUNTS = {f"{word}_count": f"{word}Count" for word in COUNTED}  # a tally's fields -> the hub's members
 
 Word = TypeVar("Word", bound=Enum)
 
@@ -40,7 +36,7 @@ def _job(body: dict[str, Any], document: dict[str, Any]) -> Job:
         job_type=_word(JobType, body.get("type")),
         status=_word(JobStatus, body.get("status")),
         tally=_tally(body.get("deviceJobStatistics")),
-        starts_at=_instant(body.get("startTime")),
+        starts_at=parse_known_instant(body.get("startTime")),
         max_execution_s=whole(body.get("maxExecutionTimeInSeconds")),
         condition=_text(body.get("queryCondition")),
         failure_reason=_text(body.get("failureReason")),
@@ -53,13 +49,6 @@ def _tally(counts: Any) -> JobTally | None:
         return None
     values = {ours: counts.get(theirs) or 0 for ours, theirs in COUNTS.items()}
     return JobTally(**values) if all(isinstance(each, int) for each in values.values()) else None
-
-
-def _instant(text: Any) -> datetime | None:
-    try:
-        return parse_instant(text).at if isinstance(text, str) else None
-    except BadValue:
-        return None
 
 
 def _text(value: Any) -> str | None:

@@ -4,8 +4,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.clients.answer import json_object
 from azext_iotjobs.clients.job_codec import whole
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import Job, JobType

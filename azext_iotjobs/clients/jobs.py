@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.clients import job_codec as codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import path_part
+from azext_iotjobs.clients.request_parts import path_part
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.ids import JOB
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.transport.http import Request, Transport

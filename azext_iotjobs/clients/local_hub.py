@@ -3,8 +3,8 @@
 from typing import Any
 
 from azext_iotjobs.clients import message_codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import identity_path, path_part
+from azext_iotjobs.clients.request_parts import identity_path, path_part
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.ids import CERTIFICATE
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport

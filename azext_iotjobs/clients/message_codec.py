@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import identity_path
+from azext_iotjobs.clients.request_parts import identity_path
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.transport.http import Request, Transport
 
 

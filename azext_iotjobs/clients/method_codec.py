@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
+from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 

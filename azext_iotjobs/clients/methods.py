@@ -1,8 +1,8 @@
 """MethodsClient: /twins/{id}[/modules/{module}]/methods."""
 
 from azext_iotjobs.clients import method_codec as codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.paths import twin_path
+from azext_iotjobs.clients.request_parts import twin_path
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.method import MethodCall, MethodResponse
 from azext_iotjobs.transport.http import Request, Transport
 

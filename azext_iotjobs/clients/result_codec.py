@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.clients.answer import json_object
-from azext_iotjobs.model.clock import parse_instant
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.clients.response import json_object
+from azext_iotjobs.model.clock import parse_known_instant, render_instant
 from azext_iotjobs.model.grouping import Group
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
 
-COLUMNS = (
-    "deviceId", "moduleId", "status", "errorClass", "errorCode", "errorText", "methodStatus", "payload", "started",
-    "finished", "durationSeconds", "deleted",
-)  # fmt: skip
+COLUMNS = tuple(
+    """
+    deviceId moduleId status errorClass errorCode errorText methodStatus payload started finished durationSeconds
+    deleted
+    """.split()
+)
 RUN_COLUMNS = ("batch", "tries")  # of fleet jobs' runs alone
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
@@ -43,20 +44,27 @@ def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResu
         error_text=str(error["description"]) if error.get("description") is not None else None,
         method_status=method_status,
         payload=response.get("payload"),
-        started_at=_instant(document.get("startTimeUtc")),
-        finished_at=_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
+        started_at=parse_known_instant(document.get("startTimeUtc")),
+        finished_at=parse_known_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
     )
 
 
 def render_result(result: DeviceResult) -> dict[str, Any]:
     """A row under the names that commands show, in the order of COLUMNS."""
-    values = (
-        result.device_id, result.module_id, result.status,
-        result.error_class.value if result.error_class else None, result.error_code, result.error_text,
-        result.method_status, result.payload, _shown(result.started_at), _shown(result.finished_at),
-        result.duration_s, result.is_deleted,
-    )  # fmt: skip
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "deviceId": result.device_id,
+        "moduleId": result.module_id,
+        "status": result.status,
+        "errorClass": result.error_class.value if result.error_class else None,
+        "errorCode": result.error_code,
+        "errorText": result.error_text,
+        "methodStatus": result.method_status,
+        "payload": result.payload,
+        "started": _shown(result.started_at),
+        "finished": _shown(result.finished_at),
+        "durationSeconds": result.duration_s,
+        "deleted": result.is_deleted,
+    }
 
 
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
@@ -95,12 +103,5 @@ def _members(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _instant(text: Any) -> datetime | None:
-    try:
-        return parse_instant(text).at if isinstance(text, str) else None
-    except BadValue:
-        return None
-
-
 def _shown(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else render_instant(at, "milliseconds")

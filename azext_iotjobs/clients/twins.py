@@ -1,16 +1,10 @@
 """TwinsClient: /twins. A device's, or with `module_id` that of a module of it."""
 
-from typing import TYPE_CHECKING
-
 from azext_iotjobs.clients import twin_codec as codec
-from azext_iotjobs.clients.answer import document
-from azext_iotjobs.clients.etags import if_match
-from azext_iotjobs.clients.paths import twin_path
-from azext_iotjobs.model.twin_document import Twin
+from azext_iotjobs.clients.request_parts import if_match, twin_path
+from azext_iotjobs.clients.response import document
+from azext_iotjobs.model.twin import NewTwin, Twin, TwinPatch
 from azext_iotjobs.transport.http import Request, Transport
-
-if TYPE_CHECKING:
-    from azext_iotjobs.model.twin import NewTwin, TwinPatch
 
 
 class TwinsClient:
@@ -25,11 +19,11 @@ class TwinsClient:
         return codec.parse_twin(document(self._transport.send(get)))
 
     def patch(
-        self, device_id: str, patch: "TwinPatch", module_id: str | None = None, *, waits_out_throttling: bool = True
+        self, device_id: str, patch: TwinPatch, module_id: str | None = None, *, waits_out_throttling: bool = True
     ) -> Twin:
         """Merge into a twin that still has the patch's etag; gives the whole twin as it is then.
 
-        waits_out_throttling: False gives Throttled at once, for who makes many calls.
+        waits_out_throttling: False raises Throttled at once, for callers that pace many requests together.
         """
         request = Request(
             method="PATCH",
@@ -41,15 +35,13 @@ class TwinsClient:
         )
         return codec.parse_twin(document(self._transport.send(request)))
 
-    def replace(self, device_id: str, new: "NewTwin", *, etag: str, module_id: str | None = None) -> Twin:
+    def replace(self, device_id: str, new: NewTwin, *, etag: str, module_id: str | None = None) -> Twin:
         """Replace tags and desired properties of a twin that still has `etag` (* is any); gives the whole twin."""
-        from azext_iotjobs.clients.new_twin_codec import render_new_twin  # here, so that looking at one starts quickly
-
         request = Request(
             method="PUT",
             path=twin_path(device_id, module_id),
             headers=if_match(etag),
-            body=render_new_twin(new),
+            body=codec.render_new_twin(new),
             has_body=True,
         )
         return codec.parse_twin(document(self._transport.send(request)))

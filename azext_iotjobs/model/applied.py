@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.model.twin_document import Twin
+from azext_iotjobs.model.twin import Twin, TwinPatch
 
 DESIRED = "properties.desired"
 OWN_TO_HUB = ("$metadata", "$version")

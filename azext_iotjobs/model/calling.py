@@ -15,10 +15,11 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import DEVICE_CODES, MethodResponse
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult, error_class
-from azext_iotjobs.model.twin_document import Twin
+from azext_iotjobs.model.twin import Twin
 
 # Refusals that are about one device, under statuses that else mean the caller or the hub as a whole.
 OF_ONE_DEVICE = (
@@ -29,17 +30,6 @@ OF_ONE_DEVICE = (
     "DeviceThrottlingLimitExceeded",
     "DeviceUnavailable",
 )
-
-
-@dataclass(frozen=True)
-class Address:
-    """A device, or a module on it."""
-
-    device_id: str
-    module_id: str | None = None
-
-    def __str__(self) -> str:
-        return self.device_id if self.module_id is None else f"{self.device_id}/{self.module_id}"
 
 
 Answer = MethodResponse | Twin | IotJobsError | None  # None: done, and nothing to be said of it

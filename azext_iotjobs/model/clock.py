@@ -1,10 +1,10 @@
-"""Time as a seam: `Clock` and the system's own; instants as the hub writes them <-> aware UTC datetimes."""
+"""Time as a seam, `Clock` and the system's own; instants as text <-> aware UTC datetimes."""
 
 import re
 import threading
 import time
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.model.errors import BadValue
 
@@ -16,7 +16,7 @@ INSTANT = (  # not compiled here: most commands read no instant
 
 
 class Clock(Protocol):
-    """The only way in which our code learns or spends time."""
+    """How all our code reads the time and waits."""
 
     def now(self) -> datetime:
         """The instant, aware UTC."""
@@ -42,10 +42,10 @@ class SystemClock:
 
 
 class SteadyClock:
-    """Another clock whose instants never go back, and move on with the seconds that pass.
+    """Another clock whose instants never go back: they advance at least with its monotonic seconds.
 
     For what lasts within one process: where somebody sets the machine's clock back a day, a pause of a minute stays
-    one. Where it is set ahead, or the machine has slept, the clock on the wall counts. For any thread.
+    one. Where it is set ahead, or the machine was suspended, the machine's clock counts. For any thread.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -100,10 +100,20 @@ def parse_instant(text: str, name: str = "time") -> Instant:
         raise _bad_instant(text, name) from err
 
 
-def render_instant(at: datetime) -> str:
-    """An aware instant as the hub takes it: UTC, with Z; microseconds only when there are any."""
-    utc = at.astimezone(timezone.utc).replace(tzinfo=None)
-    return utc.isoformat(timespec="microseconds" if utc.microsecond else "seconds") + "Z"
+def render_instant(at: datetime, timespec: str = "auto") -> str:
+    """An aware instant as the hub takes it: UTC, with Z.
+
+    timespec: which part of a second to show, as for `datetime.isoformat`; auto: microseconds only when there are any.
+    """
+    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def parse_known_instant(value: Any) -> datetime | None:
+    """The instant of a document's member, aware UTC; None for what is no text, or no instant."""
+    try:
+        return parse_instant(value).at if isinstance(value, str) else None
+    except BadValue:
+        return None
 
 
 def _offset(text: str | None) -> timedelta:

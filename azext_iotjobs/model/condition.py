@@ -1,65 +1,32 @@
-"""A job's condition, looked at before it is sent: a hub takes any text, and the job fails later. Pure.
+"""A job's condition, checked before it is sent: a hub takes any text, and the job fails later. Pure.
 
-Strategy: words and signs alone are looked at, no grammar. What no hub can take is refused and explained; what merely
-looks wrong is told. The rest is the hub's to judge.
+Strategy: single words and signs are checked, no grammar. What no hub can take is refused and explained; for what merely
+looks wrong there is a warning. The rest is left to the hub.
 """
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from azext_iotjobs.model.condition_tokens import COMPARISONS, NOTHING, Token, neighbours, tokens_of
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Text
 
 # Words of IoT Hub's query language, IoT Hub devguide "query language"; as names they stand in [[ ]].
-RESERVED = {
-    "SELECT", "TOP", "FROM", "WHERE", "GROUP", "BY", "AS", "AND", "OR", "NOT", "IN", "NIN", "TRUE", "FALSE", "NULL",
-    "UNDEFINED",
-}  # fmt: skip
+RESERVED = set("SELECT TOP FROM WHERE GROUP BY AS AND OR NOT IN NIN TRUE FALSE NULL UNDEFINED".split())
 CONSTANTS = {"TRUE", "FALSE", "NULL", "UNDEFINED"}
 # Reserved in the languages beside it (Azure Digital Twins, Cosmos DB); whether a hub minds them is not known.
-PERHAPS_RESERVED = {
-    "ALL", "ASC", "BETWEEN", "CASE", "DESC", "DISTINCT", "EXISTS", "HAVING", "JOIN", "LIKE", "LIMIT", "OFFSET",
-    "ORDER", "VALUE",
-}  # fmt: skip
+PERHAPS_RESERVED = set("ALL ASC BETWEEN CASE DESC DISTINCT EXISTS HAVING JOIN LIKE LIMIT OFFSET ORDER VALUE".split())
 # What a path can begin with; anything else on the right of a comparison is text without its quotes.
-ROOTS = {
-    "devices", "tags", "properties", "capabilities", "deviceid", "moduleid", "status", "statusreason",
-    "connectionstate", "lastactivitytime", "statusupdatetime", "etag", "version", "authenticationtype", "devicescope",
-    "parentscopes", "modelid",
-}  # fmt: skip
-COMPARISONS = {"=", "!=", "<>", "<", ">", "<=", ">=", "=="}
+ROOTS = set(
+    """
+    devices tags properties capabilities deviceid moduleid status statusreason connectionstate lastactivitytime
+    statusupdatetime etag version authenticationtype devicescope parentscopes modelid
+    """.split()
+)
 CURLY = "“”„‟‘’‚‛"
 MAX_SHOWN = 300  # characters of a corrected condition
 
-TOKEN = re.compile(
-    r"""
-      (?P<string> '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" )
-    | (?P<escaped> \[\[ [^\]]* \]\] )
-    | (?P<name> [^\W\d][\w-]* | \$[\w-]+ )
-    | (?P<number> \d[\w.]* )
-    | (?P<sign> <= | >= | <> | != | == | && | \|\| | \S )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 PLAIN_STRING = r"""'[^']*'|"[^"]*\""""  # where a backslash is a character like any other
-
-
-class Token(NamedTuple):
-    """A piece of a condition; `kind` is the name of its group in TOKEN."""
-
-    kind: str
-    text: str
-    begin: int
-    end: int
-
-    @property
-    def word(self) -> str:
-        """A name in capitals, "" for anything else."""
-        return self.text.upper() if self.kind == "name" else ""
-
-
-NOTHING = Token("nothing", "", 0, 0)
 
 
 def check_condition(condition: str, where: str) -> None:
@@ -67,7 +34,7 @@ def check_condition(condition: str, where: str) -> None:
 
     condition: not blank.  where: what gave it, for the error.
     """
-    tokens = _tokens(condition)
+    tokens = tokens_of(condition)
     _check_begin(condition, tokens, where)
     for token in tokens:
         if token.text in CURLY:
@@ -79,7 +46,7 @@ def check_condition(condition: str, where: str) -> None:
         raise BadValue(
             Text(where, ": a quote is opened and not closed."), hint="Text stands in quotes: tags.site = 'A'."
         )
-    if reserved := [here for before, here, behind in _neighbours(tokens) if _is_name_reserved(before, here, behind)]:
+    if reserved := [here for before, here, behind in neighbours(tokens) if _is_name_reserved(before, here, behind)]:
         words = ", ".join(dict.fromkeys(token.text for token in reserved))
         raise BadValue(
             Text(where, f": {words} is a word of the query language; as a name it stands in double brackets."),
@@ -89,23 +56,14 @@ def check_condition(condition: str, where: str) -> None:
 
 def doubts(condition: str) -> list[str]:
     """What looks wrong in a condition that may be right, each as a sentence; [] for most."""
-    tokens = _tokens(condition)
-    found = [doubt for window in _neighbours(tokens) for doubt in _doubts_at(*window)]
+    tokens = tokens_of(condition)
+    found = [doubt for window in neighbours(tokens) for doubt in _doubts_at(*window)]
     found += _unquoted(tokens)
     if any(token.text in ("'", '"') for token in tokens) and not _is_open(re.sub(PLAIN_STRING, "", condition)):
         found.append(
             "a backslash stands before a quote: that takes the quote into the text; a shell may have left it there."
         )
     return found
-
-
-def _tokens(condition: str) -> list[Token]:
-    return [Token(str(found.lastgroup), found[0], *found.span()) for found in TOKEN.finditer(condition)]
-
-
-def _neighbours(tokens: list[Token]) -> Iterator[tuple[Token, Token, Token]]:
-    """Each token, with what stands before it and behind it."""
-    return zip([NOTHING, *tokens[:-1]], tokens, [*tokens[1:], NOTHING], strict=True)
 
 
 def _is_open(rest: str) -> bool:
@@ -165,7 +123,7 @@ def _doubts_at(before: Token, here: Token, behind: Token) -> Iterator[str]:
 def _unquoted(tokens: list[Token]) -> Iterator[str]:
     """Names where a value must stand: text whose quotes a shell ate."""
     in_list = False
-    for number, (before, here, behind) in enumerate(_neighbours(tokens)):
+    for number, (before, here, behind) in enumerate(neighbours(tokens)):
         if here.text in "[]" and here.kind == "sign":
             in_list = here.text == "["
         is_value = before.text in COMPARISONS or (in_list and before.text in "[,")

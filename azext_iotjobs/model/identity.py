@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.ids import DEVICE, MODULE, check_id
+from azext_iotjobs.model.ids import DEVICE, MODULE, Address, check_id
 from azext_iotjobs.model.target import check_key
 from azext_iotjobs.model.text import Field, Text
 
@@ -27,18 +27,6 @@ class WhichKey(Enum):
     SECONDARY = "secondary"
     BOTH = "both"
     SWAP = "swap"  # none: the two are exchanged
-
-
-@dataclass(frozen=True)
-class Address:
-    """A device, or a module of it."""
-
-    device_id: str
-    module_id: str | None = None
-
-    def __str__(self) -> str:
-        """As errors and logs name it."""
-        return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

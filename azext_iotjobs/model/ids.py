@@ -8,7 +8,6 @@ whoever decodes it once more on the way, so that counts as one.
 from typing import NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import looks_like_connection_string
 from azext_iotjobs.model.text import Text
 
 MAX_SHOWN = 60
@@ -16,6 +15,17 @@ MAX_ETAG_CHARACTERS = 256  # the service's own have about 16
 DIGITS = "0123456789"
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 STEPS = (".", "..")  # of a path: this level, and the one above
+
+
+class Address(NamedTuple):
+    """A device, or a module on it."""
+
+    device_id: str
+    module_id: str | None = None
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
 
 
 class IdKind(NamedTuple):
@@ -53,6 +63,12 @@ def can_be(kind: IdKind, text: str) -> bool:
         and text.lower() not in kind.taken
         and kind.alphabet.issuperset(text)
     )
+
+
+def looks_like_connection_string(text: str) -> bool:
+    """Whether a text is meant as a connection string, be it a broken one: then it may hold a key, and is not shown."""
+    lower = text.lower()
+    return "sharedaccess" in lower or ("hostname=" in lower and ";" in lower)
 
 
 def _is_step(text: str) -> bool:

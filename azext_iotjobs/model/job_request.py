@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import JobType
@@ -29,12 +30,9 @@ def check_start(start_at: datetime, now: datetime) -> None:
     """Raise BadValue for a start that lies too far ahead for a hub."""
     if start_at - now > START_HORIZON:
         hours = START_HORIZON // timedelta(hours=1)
-        latest = (now + START_HORIZON).strftime("%Y-%m-%dT%H:%M:%SZ")
+        latest = render_instant(now + START_HORIZON, "seconds")
         raise BadValue(
-            Text(
-                Field("start_at"),
-                f" {start_at.strftime('%Y-%m-%dT%H:%M:%SZ')} lies more than {hours} hours ahead.",
-            ),
+            Text(Field("start_at"), f" {render_instant(start_at, 'seconds')} lies more than {hours} hours ahead."),
             hint=f"A hub takes a start within {hours} hours from now: until {latest}.",
         )
 

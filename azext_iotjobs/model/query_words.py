@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from azext_iotjobs.model.condition import COMPARISONS, NOTHING, TOKEN, Token
+from azext_iotjobs.model.condition_tokens import COMPARISONS, NOTHING, Token, tokens_of
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Text
 
@@ -58,7 +58,7 @@ def check_words(text: str, where: str) -> None:
 
 def foreign_words(text: str) -> Iterator[Foreign]:
     """What is of another language, in its order."""
-    tokens = [Token(str(found.lastgroup), found[0], *found.span()) for found in TOKEN.finditer(text)]
+    tokens = tokens_of(text)
     for number, here in enumerate(tokens):
         before = tokens[number - 1] if number else NOTHING
         behind = [*tokens[number + 1 : number + 3], NOTHING, NOTHING]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from azext_iotjobs.model.identity import Address
+from azext_iotjobs.model.ids import Address
 
 
 @dataclass(frozen=True, kw_only=True)

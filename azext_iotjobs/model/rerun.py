@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.query import in_lists, quoted
 from azext_iotjobs.model.result import ENDED, ErrorClass
 from azext_iotjobs.model.text import Field, Text
@@ -12,14 +13,6 @@ ON = Field("on")  # which devices of the job
 JOB_ID_CHARACTERS = 64
 FAILED, PENDING, ALL = "failed", "pending", "all"
 WORDS = (FAILED, PENDING, ALL, *(each.value for each in ErrorClass))
-
-
-@dataclass(frozen=True)
-class Target:
-    """A device, or one of its modules."""
-
-    device_id: str
-    module_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ def parse_chosen(text: str) -> Chosen:
     return Chosen(words)
 
 
-def conditions(targets: Iterable[Target]) -> Iterator[str]:
+def conditions(targets: Iterable[Address]) -> Iterator[str]:
     """Conditions that select each target once, none longer than a hub takes; devices first, then module by module."""
     by_module: dict[str | None, dict[str, None]] = {}
     for target in targets:

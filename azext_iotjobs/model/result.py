@@ -57,9 +57,7 @@ class DeviceResult:
         return max(0.0, (self.finished_at - self.started_at).total_seconds())
 
 
-def error_class(
-    status: str, code: str | None, method_status: int | None, success: SuccessStatus
-) -> ErrorClass | None:  # fmt: skip
+def error_class(status: str, code: str | None, method_status: int | None, success: SuccessStatus) -> ErrorClass | None:
     """Why a device failed; None when it has not.
 
     status: of its row.  code: the error's, None without one.  method_status: what it answered, None without an answer.

@@ -1,12 +1,15 @@
 """Texts that name fields and commands as data, so that each door can spell them. Pure.
 
 A `Text` is a str: whoever only shows it sees fields by their Python names. The command line's door renders it anew,
-fields as options and commands with what was typed, so that they can be pasted (cli/output/hints.py).
+fields as options and commands with what was typed, so that they can be pasted (cli/output/hints.py). `printable` is for
+texts that a hub or a device wrote.
 """
 
 import shlex
 from string import Formatter
 from typing import NamedTuple
+
+MAX_SHOWN = 500  # characters of a text that somebody else wrote
 
 
 class Field(str):
@@ -92,3 +95,9 @@ def command(words: str, *typed: str, **fields: str | bool) -> Command:
     """
     given = (Argument(name, None if value is True else str(value)) for name, value in fields.items())
     return Command(words, (*typed, *given))
+
+
+def printable(text: str) -> str:
+    """A text of the hub's or a device's as it may stand on a terminal: one line, no control characters, not long."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…"

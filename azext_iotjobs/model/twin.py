@@ -1,13 +1,27 @@
-"""What a service may merge into a twin, or put in its place."""
+"""Twins: as the hub shows them, and what a service may merge into one or put in its place."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Field, Text
 
 PATCH = Field("patch")
 PATCH_ROOTS = {"tags", "properties", "etag"}
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Twin(NamedTuple):
+    """A device's or module's twin; `document` is the hub's own."""
+
+    device_id: str
+    etag: str | None
+    document: dict[str, Any]
+    is_enabled: bool = True
+    is_connected: bool = False
+    last_active_at: str | None = None  # the hub's own text; None: never, or not said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +53,8 @@ class TwinPatch:
                 raise BadValue(Text(PATCH, f": {name} must be an object, or null to remove all of them."))
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewTwin:
+class NewTwin(NamedTuple):
     """What a twin's tags and desired properties are to be, all of them."""
 
-    tags: dict[str, Any] = field(default_factory=dict)
-    desired: dict[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, Any] = NOTHING
+    desired: Mapping[str, Any] = NOTHING

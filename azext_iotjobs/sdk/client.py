@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import Job, JobStatus, JobType
@@ -15,7 +16,7 @@ from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port, parse_connection_string
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port
 from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NoReturn
 
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Who
 from azext_iotjobs.simulator.words import nearest
@@ -95,7 +96,7 @@ def _now(path: Sequence[str]) -> Render:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return render_instant(at, "milliseconds")
 
 
 def _within(value: Any, path: Sequence[str]) -> Any:

@@ -1,23 +1,30 @@
-"""A credential -> the Authorization header of a request, or the password of a device's connection."""
+"""A credential -> the Authorization header of a request, or the password of a device's connection.
 
+Source: IoT Hub devguide "control access with shared access signatures".
+"""
+
+import base64
+import hashlib
+import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
-from azext_iotjobs.transport.sas import sas_token
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 
 if TYPE_CHECKING:
+    from azext_iotjobs.model.device_credentials import DeviceKey
     from azext_iotjobs.model.entra import ServiceCredential
 
-REQUEST_LIFE_S = 600  # short: a token that leaks is soon worth nothing
+REQUEST_TOKEN_S = 600  # short: a token that leaks is soon worth nothing
 RENEW_BEFORE_S = 60  # more than a request takes, and than clocks usually differ
 
 
-class Made(NamedTuple):
-    """An Authorization header, and until when it is good."""
+class _Header(NamedTuple):
+    """An Authorization header, and how long it is valid."""
 
-    header: str
+    text: str
     ends_at: float  # Unix seconds
     ends_after_s: float  # the same on the monotonic clock
 
@@ -29,7 +36,7 @@ class RequestAuth:
         self._resource = resource
         self._credential = credential
         self._clock = clock
-        self._made = Made("", 0.0, 0.0)  # replaced whole, as threads may share us
+        self._header = _Header("", 0.0, 0.0)  # replaced whole, as threads may share us
 
     def header(self) -> str:
         """A header that is valid for at least a minute; of a token that someone else made, as long as that lasts.
@@ -37,31 +44,25 @@ class RequestAuth:
         By both clocks: the machine's may be set back while we use a token, and that lasts no longer for it.
         """
         now, passed_s = self._clock.now().timestamp(), self._clock.monotonic()
-        made = self._made
-        if now > made.ends_at - RENEW_BEFORE_S or passed_s > made.ends_after_s - RENEW_BEFORE_S:
-            header, ends_at = self._new(int(now))
-            made = self._made = Made(header, ends_at, passed_s + ends_at - now)
-        return made.header
+        header = self._header
+        if now > header.ends_at - RENEW_BEFORE_S or passed_s > header.ends_after_s - RENEW_BEFORE_S:
+            text, ends_at = self._new(int(now))
+            header = self._header = _Header(text, ends_at, passed_s + ends_at - now)
+        return header.text
 
     def _new(self, now: int) -> tuple[str, float]:
         credential = self._credential
-        match credential:
-            case SasToken():
-                return credential.text, credential.expires_at.timestamp()
-            case SasKey() | DeviceKey():
-                expires_at = now + REQUEST_LIFE_S
-                text = sas_token(
-                    resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy
-                )
-                return text, float(expires_at)
-            case _:  # an AadLogin: not named, so that others start without it
+        if isinstance(credential, SasToken):
+            return credential.text, credential.expires_at.timestamp()
+        if not isinstance(credential, SasKey):
+            from azext_iotjobs.model.entra import AadLogin  # here, so that others start without it
+
+            if isinstance(credential, AadLogin):
                 token = credential.fetch()
                 return f"Bearer {token.text}", token.expires_at.timestamp()
-
-
-def resource_of(target: HubTarget, credential: "ServiceCredential | DeviceKey") -> str:
-    """What a credential's tokens are for: the whole hub, or one device."""
-    return device_resource(target, credential.device_id) if isinstance(credential, DeviceKey) else target.host
+        expires_at = now + REQUEST_TOKEN_S
+        text = sas_token(resource=self._resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
+        return text, float(expires_at)
 
 
 def device_resource(target: HubTarget, device_id: str) -> str:
@@ -70,7 +71,10 @@ def device_resource(target: HubTarget, device_id: str) -> str:
 
 
 def identity_resource(host: str, device_id: str | None, module_id: str | None = None) -> str:
-    """What tokens for a device or module are for; without either, the whole hub. Not yet percent-encoded."""
+    """What tokens for a device or module are for, not yet percent-encoded.
+
+    device_id: None: the whole hub.  module_id: None: the device itself.
+    """
     device = "" if device_id is None else f"/devices/{device_id}"
     return f"{host}{device}" if module_id is None else f"{host}{device}/modules/{module_id}"
 
@@ -85,12 +89,25 @@ class DevicePassword(NamedTuple):
         return f"DevicePassword(renew_at={self.renew_at!r})"
 
 
-def device_password(target: HubTarget, credential: DeviceKey, now: datetime, life_s: int) -> DevicePassword:
+def device_password(target: HubTarget, credential: "DeviceKey", now: datetime, valid_s: int) -> DevicePassword:
     """The password with which a device connects.
 
-    life_s: seconds that it is valid; it is to be renewed after 85 percent of them, as the official SDKs do or earlier.
+    now: aware UTC.  valid_s: seconds that it is valid, 1 or more; it is to be renewed after 85 percent of them, as the
+    official SDKs do or earlier.
     """
-    expires_at = int(now.timestamp()) + life_s
-    resource = resource_of(target, credential)
+    expires_at = int(now.timestamp()) + valid_s
+    resource = device_resource(target, credential.device_id)
     token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
-    return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * life_s, tz=now.tzinfo))
+    return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * valid_s, tz=now.tzinfo))
+
+
+def sas_token(*, resource: str, key: str, expires_at: int, policy: str | None = None) -> str:
+    """The token that opens `resource` until `expires_at`.
+
+    resource: host, or host/devices/id; not yet percent-encoded.  key: base64.  expires_at: Unix seconds.
+    policy: whose key it is, for policy keys; None for a device's own.
+    """
+    encoded = quote(resource, safe="")
+    signature = hmac.new(base64.b64decode(key), f"{encoded}\n{expires_at}".encode(), hashlib.sha256).digest()
+    token = f"SharedAccessSignature sr={encoded}&sig={quote(base64.b64encode(signature), safe='')}&se={expires_at}"
+    return f"{token}&skn={quote(policy, safe='')}" if policy else token

@@ -1,4 +1,4 @@
-"""One connection on its way: TCP, then TLS, then WebSocket where that is wanted. Never blocks.
+"""One connection that is being made: TCP, then TLS, then WebSocket where that is wanted. Never blocks.
 
 Strategy: a loop calls `advance` when the socket is ready; thousands can be on their way at once, and one that hangs
 delays nobody. An address that fails gives way to the next.
@@ -13,7 +13,7 @@ from typing import Any
 
 from azext_iotjobs.transport import websocket
 
-Address = tuple[socket.AddressFamily, int, tuple[Any, ...]]  # family, protocol, where
+SocketAddress = tuple[socket.AddressFamily, int, tuple[Any, ...]]  # family, protocol, where
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK))
 
@@ -22,15 +22,15 @@ class Handshake:
     """A connection that is being made.
 
     addresses: at least one, tried in this order.  host: the name that the certificate must have.
-    context_of: gives the context; called when TLS begins.  websocket_port: None, or the port to name in a WebSocket's
-    request.
+    context_of: gives the TLS context; called when TLS begins.
+    websocket_port: the port to name in a WebSocket's request; None: MQTT without WebSocket.
     """
 
     __slots__ = ("_addresses", "_context_of", "_host", "_key", "_port", "_received", "_sock", "_to_send", "_tried")
 
     def __init__(
         self,
-        addresses: Sequence[Address],
+        addresses: Sequence[SocketAddress],
         context_of: Callable[[], ssl.SSLContext],
         host: str,
         websocket_port: int | None,
@@ -44,8 +44,8 @@ class Handshake:
         self._key = self._to_send = self._received = b""
 
     @property
-    def address(self) -> Address:
-        """The one that is being tried, or led to the connection."""
+    def address(self) -> SocketAddress:
+        """The address that is being tried, or that the connection was made to."""
         return self._addresses[self._tried - 1]
 
     @property

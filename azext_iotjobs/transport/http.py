@@ -1,6 +1,6 @@
-"""HttpTransport.send(Request) -> Response, over requests: our errors, patience with throttling, any thread.
+"""HttpTransport.send(Request) -> Response, over requests: our errors, retries of what is throttled, any thread.
 
-az's debug log shows each request and its answer, with the secrets in them covered.
+az's debug log shows each request and its response, with the secrets in them masked.
 """
 
 import json
@@ -10,8 +10,8 @@ import random
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import requests
@@ -19,25 +19,19 @@ import urllib3.exceptions
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, IotJobsError, LinkLost
 from azext_iotjobs.model.host_names import name_to_look_up
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.auth import RequestAuth, resource_of
-from azext_iotjobs.transport.environment import (
-    PROXY_HINT,
-    ca_bundle,
-    keep_our_header,
-    key_log_problem,
-    new_session,
-    proxy_scheme,
-)
+from azext_iotjobs.transport.auth import RequestAuth
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
 from azext_iotjobs.transport.masking import Shown
-from azext_iotjobs.transport.named_adapter import NamedAdapter
+from azext_iotjobs.transport.sessions import PROXY_HINT, NamedAdapter, keep_our_header, new_session, proxy_scheme
+from azext_iotjobs.transport.trust import ca_bundle, key_log_problem
 
 if TYPE_CHECKING:
+    from azext_iotjobs.model.device_credentials import DeviceKey
     from azext_iotjobs.model.entra import ServiceCredential
 
 logger = logging.getLogger(__name__)
@@ -48,32 +42,32 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # a page of 100 twins at their largest is
 CHUNK_BYTES = 64 * 1024
 
 OnWait = Callable[[str, float, float], None]  # why, seconds until the next try, seconds until giving up
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One REST call, without what every call has."""
 
     method: str
     path: str  # already percent-encoded
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = NONE
+    headers: Mapping[str, str] = NONE
     body: Any = None  # a JSON value
     has_body: bool = False  # None is a JSON value too
     content: bytes | None = None  # a body that is not JSON, in place of one that is
-    keeps_encoding: bool = False  # the answer's body as it was sent, whatever its content encoding says
+    keeps_encoding: bool = False  # the response's body as it was sent, whatever its content encoding says
     timeout_s: float = READ_TIMEOUT_S
-    may_repeat: bool = False  # done twice is as good as done once
-    waits_out_throttling: bool = True  # False: who sends many of them slows them all down, and repeats this one
+    may_repeat: bool = False  # twice has the same effect as once
+    waits_out_throttling: bool = True  # False: a 429 is given at once, for a caller who paces many requests together
 
 
-class Asked(NamedTuple):
-    """What an answer was an answer to: who asked for what, and when it came."""
+class SentRequest(NamedTuple):
+    """What a response answers, for advice on it."""
 
     method: str
     path: str
     credential: "ServiceCredential | DeviceKey"
-    answered_at: datetime  # aware UTC, by this machine's clock
+    answered_at: datetime  # when the response came: aware UTC, by this machine's clock
 
 
 class Response(NamedTuple):
@@ -82,22 +76,18 @@ class Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-    asked: Asked | None = None  # None: nobody has noted it
+    request: SentRequest | None = None  # None: not known
 
 
 class Transport(Protocol):
     """The seam: a double is one function."""
 
     def send(self, request: Request) -> Response:
-        """Carry a request to the hub and give its answer, whatever its status. Raises LinkError."""
+        """Send a request to the hub and give its response, whatever its status. Raises LinkError."""
 
 
 class HttpTransport:
-    """The way to one hub.
-
-    resource: what its tokens are for: by default the whole hub, or the device whose key it is.
-    on_wait: told before each pause that throttling or a fault makes us wait.
-    """
+    """HTTPS requests to one hub, from any thread."""
 
     def __init__(
         self,
@@ -107,9 +97,14 @@ class HttpTransport:
         on_wait: OnWait | None = None,
         resource: str | None = None,
     ) -> None:
+        """on_wait: called before each pause that throttling or a fault makes us wait.
+
+        resource: what tokens are for, such as a device; None: the whole hub.
+        Raises BadValue when the CA file of `target` is not there.
+        """
         self._target = target
         self._credential = credential
-        self._auth = RequestAuth(resource or resource_of(target, credential), credential, clock)
+        self._auth = RequestAuth(resource or target.host, credential, clock)
         self._clock = clock
         self._on_wait = on_wait
         self._of_thread = threading.local()  # nobody promises that a session can be shared
@@ -117,10 +112,10 @@ class HttpTransport:
         self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
         # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
         self._proxies = {"https": "", "http": ""} if target.is_loopback else None
-        self._dialled = target._replace(host=name_to_look_up(target.host))
+        self._url_target = target._replace(host=name_to_look_up(target.host))
 
     def send(self, request: Request) -> Response:
-        """Carry a request to the hub, riding out throttling for at most `retry.RIDE_OUT_LIMIT_S`.
+        """Send a request and give the response, whatever its status; throttling is waited out for RIDE_OUT_LIMIT_S.
 
         Raises CannotConnect, LinkLost or AnswerTooLate.
         """
@@ -155,7 +150,7 @@ class HttpTransport:
             session.close()
 
     def _waits(self, reason: str, pause_s: float | None, give_up_at: float) -> bool:
-        """Pause if there is to be another try and time for it; say whether it did."""
+        """Whether there is to be another try and time for it; if so, the pause before it is over."""
         remaining_s = give_up_at - self._clock.monotonic()
         if pause_s is None or pause_s > remaining_s:
             return False
@@ -168,7 +163,7 @@ class HttpTransport:
         if not hasattr(self._of_thread, "session"):
             _check_environment(self._target)
             self._of_thread.session = new_session()
-            if self._dialled != self._target:
+            if self._url_target != self._target:
                 self._of_thread.session.mount("https://", NamedAdapter(self._target.host))
             self._sessions.append(self._of_thread.session)
         session: requests.Session = self._of_thread.session
@@ -176,30 +171,18 @@ class HttpTransport:
 
     def _once(self, request: Request) -> Response:
         client_id = str(uuid.uuid4())
-        headers = {
-            "Authorization": self._auth.header(),
-            "User-Agent": f"iotjobs/{VERSION}",
-            "Accept": "application/json",
-            "x-ms-client-request-id": client_id,
-            **({"Accept-Encoding": "identity"} if request.keeps_encoding else {}),
-            **request.headers,
-        }
-        if self._dialled != self._target:
-            headers["Host"] = self._target.authority
-        data = request.content
-        if request.has_body:
-            data = json.dumps(request.body, allow_nan=False).encode()
-            headers["Content-Type"] = "application/json; charset=utf-8"
         query = {"api-version": API_VERSION, **request.query}
+        data = json.dumps(request.body, allow_nan=False).encode() if request.has_body else request.content
+        headers = self._headers(request, client_id)
+        url = f"https://{self._target.authority}{request.path}"
         logger.debug(
-            "%s https://%s%s %s, client request id %s: %s",
-            request.method, self._target.authority, request.path, Shown(json.dumps(query)), client_id, Shown(data),
-        )  # fmt: skip
+            "%s %s %s, client request id %s: %s", request.method, url, Shown(json.dumps(query)), client_id, Shown(data)
+        )
         started_at = self._clock.monotonic()
         try:
             with self._session().request(
                 request.method,
-                f"https://{self._dialled.authority}{request.path}",
+                f"https://{self._url_target.authority}{request.path}",
                 params=query,
                 headers=headers,
                 data=data,
@@ -212,32 +195,51 @@ class HttpTransport:
                 stream=True,
             ) as answer:
                 response = self._response(request, answer)
-        except requests.exceptions.RequestException as err:
-            logger.debug("%s: %s", client_id, Shown(repr(err)))
-            raise link_error(
-                err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat
-            ) from err  # fmt: skip
-        except urllib3.exceptions.LocationParseError as err:
-            raise BadValue(f"{self._target.host!r} is no host name.") from err
-        except OSError as err:  # requests' own, for a bundle that is not there
-            bundle = None if self._target.ca_file else ca_bundle()
-            why = f"{err}." if bundle is None else bundle.unusable("there is no such file or folder")
-            raise CannotConnect(f"{self._target.authority} cannot be trusted: {why}") from err
-        logger.debug(
-            "%s: %d %s after %.3f s, request id %s: %s",
-            client_id, response.status, response.headers.get("iothub-errorcode", ""),
-            self._clock.monotonic() - started_at, response.headers.get("x-ms-request-id"), Shown(response.body),
-        )  # fmt: skip
+        except (requests.exceptions.RequestException, urllib3.exceptions.LocationParseError, OSError) as err:
+            raise self._error(err, request, client_id) from err
+        _log_response(response, client_id, self._clock.monotonic() - started_at)
         return response
+
+    def _headers(self, request: Request, client_id: str) -> dict[str, str]:
+        headers = {
+            "Authorization": self._auth.header(),
+            "User-Agent": f"iotjobs/{VERSION}",
+            "Accept": "application/json",
+            "x-ms-client-request-id": client_id,
+            **({"Accept-Encoding": "identity"} if request.keeps_encoding else {}),
+            **request.headers,
+        }
+        if self._url_target != self._target:
+            headers["Host"] = self._target.authority
+        if request.has_body:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        return headers
+
+    def _error(self, err: Exception, request: Request, client_id: str) -> IotJobsError:
+        if isinstance(err, requests.exceptions.RequestException):
+            logger.debug("%s: %s", client_id, Shown(repr(err)))
+            return link_error(err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat)
+        if isinstance(err, urllib3.exceptions.LocationParseError):
+            return BadValue(f"{self._target.host!r} is no host name.")
+        # An OSError is requests' own, for a bundle that is not there.
+        bundle = None if self._target.ca_file else ca_bundle()
+        why = f"{err}." if bundle is None else bundle.unusable("there is no such file or folder")
+        return CannotConnect(f"{self._target.authority} cannot be trusted: {why}")
 
     def _response(self, request: Request, answer: requests.Response) -> Response:
         if request.keeps_encoding:
             answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays as it was
         body = _bounded_body(answer)
-        asked = Asked(
-            method=request.method, path=request.path, credential=self._credential, answered_at=self._clock.now()
-        )  # fmt: skip
-        return Response(status=answer.status_code, headers=answer.headers, body=body, asked=asked)
+        sent = SentRequest(request.method, request.path, self._credential, answered_at=self._clock.now())
+        return Response(status=answer.status_code, headers=answer.headers, body=body, request=sent)
+
+
+def _log_response(response: Response, client_id: str, after_s: float) -> None:
+    code, request_id = (response.headers.get(name) for name in ("iothub-errorcode", "x-ms-request-id"))
+    logger.debug(
+        "%s: %d %s after %.3f s, request id %s: %s",
+        *(client_id, response.status, code or "", after_s, request_id, Shown(response.body)),
+    )
 
 
 def _bounded_body(answer: requests.Response) -> bytes:

@@ -9,9 +9,9 @@ from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, L
 from azext_iotjobs.model.host_names import HostKind, host_of_kind, kind_of
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
-from azext_iotjobs.transport.environment import PROXY_HINT, Bundle, ca_bundle, proxy_scheme
 from azext_iotjobs.transport.open_files import LACK_HINT, lack_of_files
-from azext_iotjobs.transport.trust import untrusted
+from azext_iotjobs.transport.sessions import PROXY_HINT, proxy_scheme
+from azext_iotjobs.transport.trust import Bundle, ca_bundle, untrusted
 
 CONNECT_TIMEOUT_S = 15.0
 PERHAPS_DONE = "It may have been done all the same: look before you repeat it."

@@ -2,7 +2,7 @@
 
 Strategy: one thread does everything, and nothing blocks it: TCP, TLS and WebSocket handshakes are steps that the
 selector wakes too, and paho is given a connection that is ready. Callbacks only append to the inbox that `receive`
-gives: no rule runs inside paho. Nothing is done "for all devices" at once: who is looked at is looked at in turn.
+gives: no rule runs inside paho. Nothing is done for all devices at once: keep-alives are checked a few at a time.
 """
 
 import ssl
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue, CannotConnect, LinkError
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.transport.dialling import Dialler
+from azext_iotjobs.transport.connector import Connector, Endpoint
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,
@@ -33,25 +33,25 @@ from azext_iotjobs.transport.mqtt_events import (
 from azext_iotjobs.transport.mqtt_tls import TlsContexts
 from azext_iotjobs.transport.own_import import import_own
 from azext_iotjobs.transport.retry import keep_alive_s
-from azext_iotjobs.transport.watching import Link, Watch
+from azext_iotjobs.transport.selector import Link, LinkSelector
 from azext_iotjobs.transport.websocket import WebSocketStream
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
 CONNECT_TIMEOUT_S = 15.0
-ROUND_S = 2.0  # in which every device's keep-alive is looked at once
+ROUND_S = 2.0  # in which the keep-alive of each device is checked once
 OUTBOX_LIMIT = 100  # messages of one device that the hub has not acknowledged; paho keeps them over reconnects
 MAX_SHOWN = 200  # characters of a topic in an error
-PAHO_STUMBLES = (ValueError, LookupError, TypeError, struct.error)  # UnicodeError is a ValueError
+PAHO_ERRORS = (ValueError, LookupError, TypeError, struct.error)  # UnicodeError is a ValueError
 CONNACK_CODES = {0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}  # paho gives MQTT 5's reason for 3.1.1's code
 
 
-class Way(Enum):
-    """What carries MQTT."""
+class MqttProtocol(Enum):
+    """What devices speak."""
 
-    TLS = "tls"
-    WEBSOCKET = "websocket"  # within HTTPS, where the MQTT port is closed
+    TLS = "tls"  # MQTT over TLS
+    WEBSOCKET = "websocket"  # MQTT over WebSocket, within HTTPS: for where the MQTT port is closed
 
 
 class MqttTransport:
@@ -61,7 +61,7 @@ class MqttTransport:
         self,
         target: HubTarget,
         clock: Clock,
-        way: Way = Way.TLS,
+        protocol: MqttProtocol = MqttProtocol.TLS,
         *,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         takes_messages: bool = True,
@@ -71,20 +71,26 @@ class MqttTransport:
         takes_messages: False leaves what arrives at QoS 1 unacknowledged, so that the hub keeps it for another.
         """
         self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
-        self._target = target = target.for_devices  # nobody else speaks MQTT
+        target = target.for_devices  # nobody else speaks MQTT
         self._clock = clock
         self._takes_messages = takes_messages
-        self._port = target.mqtt_port if way is Way.TLS else target.https_port
+        is_websocket = protocol is MqttProtocol.WEBSOCKET
+        self._endpoint = Endpoint(target.host, target.https_port if is_websocket else target.mqtt_port, is_websocket)
         self._contexts = TlsContexts(target.ca_file)
         self._links: dict[str, Link] = {}
-        self._in_turn: deque[Link] = deque()  # whose keep-alive is looked at next
-        self._looked_at = clock.monotonic()
+        self._in_turn: deque[Link] = deque()  # whose keep-alive is checked next
+        self._checked_at = clock.monotonic()
         self._inbox: list[Event] = []
-        self._watch = Watch()
-        self._dialler = Dialler(
-            target.host, self._port, clock, self._watch, self._contexts, is_websocket=way is Way.WEBSOCKET,
-            timeout_s=connect_timeout_s, on_ready=self._hand_over, on_failed=self._fail,
-        )  # fmt: skip
+        self._selector = LinkSelector()
+        self._connector = Connector(
+            self._endpoint,
+            clock,
+            self._selector,
+            self._contexts,
+            timeout_s=connect_timeout_s,
+            on_ready=self._hand_over,
+            on_failed=self._fail,
+        )
 
     def connect(self, device: str, login: MqttLogin) -> None:
         """Begin to connect a device, or connect it again; its end is a Connected, Refused or Failed event.
@@ -93,11 +99,11 @@ class MqttTransport:
         """
         link = self._links.get(device) or self._new_link(device, login)
         if link.is_under_way:
-            return  # that attempt's end will be told
+            return  # that attempt ends with an event
         if link.client.socket() is not None:
             self.drop(device)
         link.client.username_pw_set(login.username, login.password)
-        self._dialler.dial(link)
+        self._connector.connect(link)
 
     def subscribe(self, device: str, filters: Sequence[str]) -> int:
         """Ask for the topics of `filters`, at QoS 1; gives the number that an Acknowledged event will carry.
@@ -105,7 +111,7 @@ class MqttTransport:
         Raises BadValue for what MQTT cannot carry.
         """
         link = self._links[device]
-        with _carried(f"a subscription to {', '.join(filters)}"):
+        with _bad_value_of(f"a subscription to {', '.join(filters)}"):
             _, number = link.client.subscribe([(each, 1) for each in filters])
         self._watch_for_more(link)
         return number or 0
@@ -117,7 +123,7 @@ class MqttTransport:
         Raises BadValue for what MQTT cannot carry.
         """
         link = self._links[device]
-        with _carried(f"a message of {len(payload)} bytes to {topic}"):
+        with _bad_value_of(f"a message of {len(payload)} bytes to {topic}"):
             info = link.client.publish(topic, payload, qos=qos)
         self._watch_for_more(link)
         return None if info.rc == self._paho.MQTT_ERR_QUEUE_SIZE else info.mid
@@ -127,33 +133,33 @@ class MqttTransport:
         link = self._links.get(device)
         if link is None:
             return
-        self._dialler.abandon(link)
+        self._connector.abandon(link)
         client = link.client
         if client.socket() is None:
             return
-        told, client.on_disconnect = client.on_disconnect, None  # it is our own wish: nothing to tell
+        on_disconnect, client.on_disconnect = client.on_disconnect, None  # it is our own wish: no event
         client.disconnect()
         # paho waits for the peer to close; the loop must not.
         client._sock_close()  # type: ignore[no-untyped-call,unused-ignore]
-        client.on_disconnect = told
+        client.on_disconnect = on_disconnect
 
     def receive(self, timeout_s: float) -> list[Event]:
         """Move bytes for at most `timeout_s` (>= 0) seconds, or until something happened; give what happened."""
-        deadline = self._dialler.next_at()
+        deadline = self._connector.next_at()
         if self._inbox:
             timeout_s = 0.0
         elif deadline is not None:
             timeout_s = min(timeout_s, max(0.0, deadline - self._clock.monotonic()))
-        for link, ready in self._watch.select(timeout_s):
+        for link, ready in self._selector.select(timeout_s):
             if link is None:
-                self._watch.was_woken()
-                self._dialler.names_came()
+                self._selector.clear_wake()
+                self._connector.addresses_came()
             elif link.handshake is not None:
-                self._dialler.advance(link)
+                self._connector.advance(link)
             else:
                 self._move(link, ready)
-        self._dialler.end_overdue()
-        self._look_at_some()
+        self._connector.end_overdue()
+        self._check_some_keep_alives()
         events, self._inbox = self._inbox, []
         return events
 
@@ -161,8 +167,8 @@ class MqttTransport:
         """End every connection cleanly."""
         for device in self._links:
             self.drop(device)
-        self._dialler.close()
-        self._watch.close()
+        self._connector.close()
+        self._selector.close()
 
     def _new_link(self, device: str, login: MqttLogin) -> Link:
         self._contexts.fitting(login.certificate)  # a file that cannot be used is said now
@@ -187,7 +193,7 @@ class MqttTransport:
         self._in_turn.append(link)
         return link
 
-    # --- what paho calls: only notes are taken
+    # --- what paho calls: these only append to the inbox
 
     def _on_connect(self, _client: Any, link: Link, _flags: Any, code: Any, _properties: Any) -> None:
         link.is_under_way = False
@@ -199,7 +205,7 @@ class MqttTransport:
     def _on_disconnect(self, _client: Any, link: Link, _flags: Any, code: Any, _properties: Any) -> None:
         if link.is_under_way:
             link.is_under_way = False
-            text = f"{self._dialler.where} ended the connection of {link.device} without an answer."
+            text = f"{self._endpoint} ended the connection of {link.device} without an answer."
             self._inbox.append(Failed(link.device, CannotConnect(text)))
         elif code.is_failure:
             self._inbox.append(Lost(link.device))
@@ -211,15 +217,15 @@ class MqttTransport:
         self._inbox.append(Acknowledged(link.device, number))
 
     def _on_close(self, _client: Any, link: Link, _sock: Any) -> None:
-        self._watch.forget(link)
+        self._selector.forget(link)
 
     def _hand_over(self, link: Link, _handshake: Handshake) -> None:
         """The connection is paho's from now on; CONNACK is still to come."""
-        self._watch.set(link, link.number, READ)
+        self._selector.set(link, link.number, READ)
         chance = zlib.crc32(link.device.encode()) / (1 << 32)
         try:
-            link.client.connect(self._target.host, self._port, keepalive=keep_alive_s(chance))
-        except PAHO_STUMBLES as err:
+            link.client.connect(self._endpoint.host, self._endpoint.port, keepalive=keep_alive_s(chance))
+        except PAHO_ERRORS as err:
             self._fail(link, CannotConnect(f"{link.device}: MQTT cannot carry what it connects with ({err})."))
             return
         link.handshake = None
@@ -235,7 +241,7 @@ class MqttTransport:
     def _move(self, link: Link, ready: int) -> None:
         try:
             self._move_bytes(link, ready)
-        except PAHO_STUMBLES:  # over a packet that is none; who sends such has not understood us either
+        except PAHO_ERRORS:  # a packet that is none: whoever sends such has not understood ours either
             link.client._loop_rc_handle(self._paho.MQTT_ERR_PROTOCOL)
         self._watch_for_more(link)
 
@@ -249,13 +255,13 @@ class MqttTransport:
                 client._loop_rc_handle(self._paho.MQTT_ERR_CONN_LOST)
             client.loop_write()
 
-    def _look_at_some(self) -> None:
+    def _check_some_keep_alives(self) -> None:
         """Keep-alives: each device once in ROUND_S, a few in each turn, so that no turn is long."""
         now = self._clock.monotonic()
-        count = min(len(self._in_turn), int(len(self._in_turn) * (now - self._looked_at) / ROUND_S))
-        if count == 0 and now - self._looked_at < ROUND_S:
+        count = min(len(self._in_turn), int(len(self._in_turn) * (now - self._checked_at) / ROUND_S))
+        if count == 0 and now - self._checked_at < ROUND_S:
             return
-        self._looked_at = now
+        self._checked_at = now
         for _ in range(count):
             link = self._in_turn[0]
             self._in_turn.rotate(-1)
@@ -269,21 +275,21 @@ class MqttTransport:
         if stream is None or link.handshake is not None:
             return
         wants_write = link.client.want_write() or (isinstance(stream, WebSocketStream) and stream.wants_write)
-        self._watch.set(link, link.number, READ | WRITE if wants_write else READ)
+        self._selector.set(link, link.number, READ | WRITE if wants_write else READ)
 
 
 @contextmanager
-def _carried(what: str) -> Iterator[None]:
-    """Raise BadValue for what paho does not take."""
+def _bad_value_of(what: str) -> Iterator[None]:
+    """Raise BadValue where paho does not take `what`."""
     try:
         yield
-    except PAHO_STUMBLES as err:
+    except PAHO_ERRORS as err:
         shown = what if len(what) <= MAX_SHOWN else f"{what[:MAX_SHOWN]}…"
         raise BadValue(f"MQTT cannot carry {ascii(shown)[1:-1]} ({err}).") from err
 
 
 def _take(link: Link) -> "ssl.SSLSocket | WebSocketStream":
-    """What paho takes for its own way of connecting."""
+    """The connection that paho takes instead of making one."""
     assert link.handshake is not None
     return link.handshake.take()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import LinkError
 
 

@@ -9,9 +9,9 @@ would go on to show what an earlier device left in another place.
 import ssl
 from pathlib import Path
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.transport.environment import Bundle, ca_bundle, key_log_problem
+from azext_iotjobs.transport.trust import Bundle, ca_bundle, key_log_problem
 
 KEY_KINDS = (  # of the public key in a certificate: DER of its algorithm's identifier. RFC 3279 2.3, RFC 8410 3
     bytes.fromhex("06092a864886f70d010101"),  # RSA

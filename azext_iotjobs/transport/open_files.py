@@ -48,13 +48,22 @@ def make_room(devices: int) -> None:
     needed = files_needed(devices, _open_now())
     allowed = _raised_to(needed)
     if needed > allowed:
-        raise BadValue(
-            f"{devices} devices need {needed} open files, and this process may have {allowed}.",
-            hint=Text.of(
-                "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
-                "with {shard}."
-            ),
-        )
+        raise too_few_files(devices, needed, allowed)
+
+
+def too_few_files(devices: int, needed: int, allowed: int) -> BadValue:
+    """The error for a limit of open files that is too low.
+
+    devices: to simulate.  needed, allowed: open files of this process.
+    """
+    need = "1 device needs" if devices == 1 else f"{devices} devices need"
+    return BadValue(
+        f"{need} {needed} open files, and this process may have {allowed}.",
+        hint=Text.of(
+            "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
+            "with {shard}."
+        ),
+    )
 
 
 def _raised_to(needed: int) -> int:

@@ -1,11 +1,15 @@
-"""What is wrong with a hub's certificate, and what to do about it; for HTTPS and MQTT alike."""
+"""Which authorities TLS trusts, and what is wrong with a certificate that is refused; for HTTPS and MQTT alike."""
 
+import os
 import ssl
+from typing import NamedTuple
 
 from azext_iotjobs.model.errors import NotTrusted
 from azext_iotjobs.model.host_names import is_below_localhost
 from azext_iotjobs.model.text import Text, command
 
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # the first that is set counts, as for requests
+KEY_LOG = "SSLKEYLOGFILE"
 TRUST = Text.of(
     "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
     "too. A local hub is trusted with {hub} localhost, in Python with ca_file."
@@ -28,6 +32,50 @@ CERTIFICATE_FAULTS = {
     ),
     64: ("it is for another address", "Give the hub's host name, not an address."),
 }
+
+
+class Bundle(NamedTuple):
+    """Authorities to trust."""
+
+    variable: str  # that names it; "" for one that was given otherwise
+    path: str  # of a PEM file, or of a folder that OpenSSL's rehash has prepared
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let a context trust them too. Raises OSError (ssl.SSLError is one)."""
+        is_folder = os.path.isdir(self.path)
+        context.load_verify_locations(None if is_folder else self.path, self.path if is_folder else None)
+
+    def unusable(self, why: object) -> str:
+        """Say that it cannot be used."""
+        named = f"{self.variable}={self.path}" if self.variable else self.path
+        return f"The CA file {named} cannot be used ({why})."
+
+    def problem(self) -> str | None:
+        """Why it cannot be used; None: it can."""
+        try:
+            self.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        except OSError as err:
+            return self.unusable(getattr(err, "reason", None) or err.strerror or err)
+        return None
+
+
+def ca_bundle() -> Bundle | None:
+    """The authorities that the environment names."""
+    return next((Bundle(name, os.environ[name]) for name in BUNDLE_VARIABLES if os.environ.get(name)), None)
+
+
+def key_log_problem() -> str | None:
+    """Why the log of TLS secrets that the environment names cannot be written; None: it can, or none is named."""
+    path = os.environ.get(KEY_LOG)
+    if not path:
+        return None
+    try:
+        with open(os.path.expandvars(path), "ab"):
+            return None
+    except OSError as err:
+        return (
+            f"{KEY_LOG}={path}: no TLS secrets can be written there ({err.strerror}). Unset it, or name another file."
+        )
 
 
 def untrusted(where: str, err: ssl.SSLCertVerificationError) -> NotTrusted:

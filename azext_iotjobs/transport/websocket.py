@@ -23,22 +23,27 @@ class NotUpgraded(OSError):
 
 
 def new_key() -> bytes:
-    """What the server must prove to have read."""
+    """A random key that the server's answer must be computed from."""
     return base64.b64encode(os.urandom(16))
 
 
 def upgrade_request(host: str, port: int, key: bytes) -> bytes:
-    """What asks for a WebSocket.
+    """The request that asks for a WebSocket.
 
-    host: without a port.
+    host: without a port.  key: as `new_key` gives it.
     """
     authority = host if port == 443 else f"{host}:{port}"
-    lines = (
-        f"GET {PATH} HTTP/1.1", f"Host: {authority}", "Upgrade: websocket", "Connection: Upgrade",
-        f"Origin: https://{authority}", f"Sec-WebSocket-Key: {key.decode()}", "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Protocol: mqtt", "", "",
-    )  # fmt: skip
-    return "\r\n".join(lines).encode()
+    request = f"""GET {PATH} HTTP/1.1
+Host: {authority}
+Upgrade: websocket
+Connection: Upgrade
+Origin: https://{authority}
+Sec-WebSocket-Key: {key.decode()}
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Protocol: mqtt
+
+"""
+    return request.replace("\n", "\r\n").encode()
 
 
 def rest_after_upgrade(received: bytes, key: bytes) -> bytes | None:

@@ -10,11 +10,12 @@ from collections import Counter
 from typing import Any
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.device_credentials import DeviceKey
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 from azext_iotjobs.transport.own_import import import_own
 
 
@@ -50,7 +51,7 @@ def main(told: dict[str, Any]) -> None:
     import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))  # not a device's memory
     threading.Thread(target=listen, daemon=True).start()
     begin.wait()
-    way = Way.WEBSOCKET if told["isWebSocket"] else Way.TLS
+    way = MqttProtocol.WEBSOCKET if told["isWebSocket"] else MqttProtocol.TLS
     event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=told["rampPerSecond"])
 
 

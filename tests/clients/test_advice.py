@@ -8,11 +8,12 @@ import pytest
 
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
 from azext_iotjobs.clients.advice import BY_CODE, duration
-from azext_iotjobs.clients.refusal import error_of
+from azext_iotjobs.clients.errors import error_of
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import HubAnswer
-from azext_iotjobs.model.target import DeviceKey, SasKey, SasToken
-from azext_iotjobs.transport.http import Asked, Response
+from azext_iotjobs.model.target import SasKey, SasToken
+from azext_iotjobs.transport.http import Response, SentRequest
 from tests.helpers.clock_double import START
 from tests.helpers.transport_double import response
 
@@ -37,9 +38,9 @@ def refused(
         headers["iothub-errorcode"] = code
     method, path = line.split()
     body = {"Message": f"ErrorCode:X;{said}", "ExceptionMessage": "Tracking ID:ab-G:1"}
-    asked = Asked(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
+    sent = SentRequest(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
     plain = response(body, status=status)
-    return error_of(Response(status=status, headers=headers, body=plain.body, asked=asked))
+    return error_of(Response(status=status, headers=headers, body=plain.body, request=sent))
 
 
 def key(policy: str) -> SasKey:
@@ -187,13 +188,13 @@ def test_no_error_shows_a_key() -> None:
 
 
 def test_every_row_of_the_access_table_is_reached_and_satisfiable() -> None:
-    lines = {
-        "POST /devices/query", "POST /devices/d/messages/events", "GET /devices/d/messages/deviceBound",
-        "DELETE /devices/d/commands", "GET /devices", "DELETE /devices/d", "PUT /devices/d/modules/m",
-        "POST /twins/d/methods", "GET /twins/d", "PATCH /twins/d/modules/m", "GET /jobs/v2/query", "PUT /jobs/v2/j",
-        "POST /jobs/v2/j/cancel", "GET /jobs", "POST /jobs/create", "DELETE /jobs/j", "GET /statistics/devices",
-        "GET /statistics/service",
-    }  # fmt: skip
+    lines = """
+        POST /devices/query, POST /devices/d/messages/events, GET /devices/d/messages/deviceBound,
+        DELETE /devices/d/commands, GET /devices, DELETE /devices/d, PUT /devices/d/modules/m,
+        POST /twins/d/methods, GET /twins/d, PATCH /twins/d/modules/m, GET /jobs/v2/query, PUT /jobs/v2/j,
+        POST /jobs/v2/j/cancel, GET /jobs, POST /jobs/create, DELETE /jobs/j, GET /statistics/devices,
+        GET /statistics/service
+    """.split(",")
     assert {access_of(*line.split()) for line in lines} == set(ACCESS)
     for access in ACCESS:
         assert access.policies()[-1] == "iothubowner"

@@ -7,7 +7,8 @@ import pytest
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadRequest, HubFault, NotFound
-from azext_iotjobs.model.identity import Address, NewIdentity, WhichKey
+from azext_iotjobs.model.identity import NewIdentity, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.job import JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
@@ -18,9 +19,14 @@ from tests.helpers.transport_double import TransportDouble, answering, in_turn, 
 
 JOB = {"jobId": "j", "type": "scheduleDeviceMethod", "status": "queued"}
 REQUEST = JobRequest(
-    job_id="j'1", job_type=JobType.METHOD, condition="*", method=MethodCall(name="m"), patch=None, start_at=None,
+    job_id="j'1",
+    job_type=JobType.METHOD,
+    condition="*",
+    method=MethodCall(name="m"),
+    patch=None,
+    start_at=None,
     max_execution_s=60,
-)  # fmt: skip
+)
 Call = Callable[[HubClient], Any]
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients import job_codec, job_request_codec, new_twin_codec, twin_codec
+from azext_iotjobs.clients import job_codec, job_request_codec, twin_codec
 from azext_iotjobs.clients.identity_codec import parse_identity, render_new_identity
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.identity import NewIdentity, SignIn
@@ -15,9 +15,14 @@ from azext_iotjobs.model.twin import TwinPatch
 
 def job_request(**changes: Any) -> JobRequest:
     parts: dict[str, Any] = {
-        "job_id": "j", "job_type": JobType.METHOD, "condition": "*", "method": MethodCall(name="m"), "patch": None,
-        "start_at": None, "max_execution_s": 60,
-    }  # fmt: skip
+        "job_id": "j",
+        "job_type": JobType.METHOD,
+        "condition": "*",
+        "method": MethodCall(name="m"),
+        "patch": None,
+        "start_at": None,
+        "max_execution_s": 60,
+    }
     return JobRequest(**{**parts, **changes})
 
 
@@ -28,9 +33,12 @@ def test_a_method_job_leaves_absent_members_out_but_says_a_null_payload() -> Non
         "queryCondition": "*",
         "maxExecutionTimeInSeconds": 60,
         "cloudToDeviceMethod": {
-            "methodName": "m", "payload": None, "responseTimeoutInSeconds": 30, "connectTimeoutInSeconds": 0,
+            "methodName": "m",
+            "payload": None,
+            "responseTimeoutInSeconds": 30,
+            "connectTimeoutInSeconds": 0,
         },
-    }  # fmt: skip
+    }
 
 
 def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
@@ -44,10 +52,18 @@ def test_a_twin_job_carries_its_etag_in_the_body_and_its_time_in_utc() -> None:
 
 def test_a_job_is_read_and_its_document_kept_whole() -> None:
     document = {
-        "jobId": "j", "type": "scheduleUpdateTwin", "status": "completed", "somethingNew": [1],
-        "deviceJobStatistics": {"deviceCount": 3, "failedCount": 1, "succeededCount": 2, "runningCount": 0,
-                                "pendingCount": 0},
-    }  # fmt: skip
+        "jobId": "j",
+        "type": "scheduleUpdateTwin",
+        "status": "completed",
+        "somethingNew": [1],
+        "deviceJobStatistics": {
+            "deviceCount": 3,
+            "failedCount": 1,
+            "succeededCount": 2,
+            "runningCount": 0,
+            "pendingCount": 0,
+        },
+    }
     job = job_codec.parse_job(document)
     assert (job.job_id, job.job_type, job.status) == ("j", JobType.TWIN, JobStatus.COMPLETED)
     assert job.tally == JobTally(device_count=3, failed_count=1, succeeded_count=2, running_count=0, pending_count=0)
@@ -56,9 +72,15 @@ def test_a_job_is_read_and_its_document_kept_whole() -> None:
 
 @pytest.mark.parametrize(
     ("word", "status"),
-    [("Running", JobStatus.RUNNING), ("cancelled", JobStatus.CANCELLED), ("canceled", JobStatus.CANCELLED),
-     ("unknown", JobStatus.UNKNOWN), ("resting", JobStatus.UNRECOGNISED), (None, JobStatus.UNRECOGNISED)],
-)  # fmt: skip
+    [
+        ("Running", JobStatus.RUNNING),
+        ("cancelled", JobStatus.CANCELLED),
+        ("canceled", JobStatus.CANCELLED),
+        ("unknown", JobStatus.UNKNOWN),
+        ("resting", JobStatus.UNRECOGNISED),
+        (None, JobStatus.UNRECOGNISED),
+    ],
+)
 def test_a_status_is_read_in_any_case_and_a_new_word_never_fails(word: Any, status: JobStatus) -> None:
     job = job_codec.parse_job({"jobId": "j", "status": word})
     assert job.status is status
@@ -104,11 +126,15 @@ def test_a_new_module_has_neither_a_status_nor_capabilities() -> None:
 
 def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> None:
     shown = {
-        "deviceId": "d", "etag": "e", "version": 4, "tags": {"a": 1}, "connectionState": "Connected",
+        "deviceId": "d",
+        "etag": "e",
+        "version": 4,
+        "tags": {"a": 1},
+        "connectionState": "Connected",
         "properties": {"desired": {"b": {"c": 2}, "$version": 2, "$metadata": {}}, "reported": {"x": 1}},
-    }  # fmt: skip
-    new = new_twin_codec.parse_new_twin(shown, "--json")
-    assert new_twin_codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
+    }
+    new = twin_codec.parse_new_twin(shown, "--json")
+    assert twin_codec.render_new_twin(new) == {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": 2}}}}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +149,7 @@ def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> Non
 )
 def test_a_misspelled_twin_is_refused_before_the_rest_is_wiped(document: dict[str, Any], said: str) -> None:
     with pytest.raises(BadValue) as raised:
-        new_twin_codec.parse_new_twin(document, "--json")
+        twin_codec.parse_new_twin(document, "--json")
     assert said in f"{raised.value} {raised.value.hint}"
 
 
@@ -148,12 +174,19 @@ def test_an_answer_of_the_wrong_shape_is_the_hubs_fault(document: Any) -> None:
 
 
 METHOD_JOB = {
-    "jobId": "j", "type": "scheduleDeviceMethod", "status": "completed", "queryCondition": "tags.a = 1",
-    "maxExecutionTimeInSeconds": 60, "startTime": "2026-11-20T08:00:00Z",
+    "jobId": "j",
+    "type": "scheduleDeviceMethod",
+    "status": "completed",
+    "queryCondition": "tags.a = 1",
+    "maxExecutionTimeInSeconds": 60,
+    "startTime": "2026-11-20T08:00:00Z",
     "cloudToDeviceMethod": {
-        "methodName": "m", "payload": list(b'{"d": 1}'), "responseTimeoutInSeconds": 20, "connectTimeoutInSeconds": 7,
+        "methodName": "m",
+        "payload": list(b'{"d": 1}'),
+        "responseTimeoutInSeconds": 20,
+        "connectTimeoutInSeconds": 7,
     },
-}  # fmt: skip
+}
 
 
 def asked_for(**changes: Any) -> JobRequest:
@@ -169,10 +202,16 @@ def test_a_job_says_what_was_asked_for_but_its_start() -> None:
 @pytest.mark.parametrize(
     ("echo", "payload"),
     [
-        (list(b"null"), None), (list(b"[1, 2]"), [1, 2]), (list('"é"'.encode()), "é"), ("eyJkIjogMX0=", {"d": 1}),
-        (None, None), ([], None), ({"d": 1}, {"d": 1}), (5, 5),
+        (list(b"null"), None),
+        (list(b"[1, 2]"), [1, 2]),
+        (list('"é"'.encode()), "é"),
+        ("eyJkIjogMX0=", {"d": 1}),
+        (None, None),
+        ([], None),
+        ({"d": 1}, {"d": 1}),
+        (5, 5),
     ],
-)  # fmt: skip
+)
 def test_a_payload_is_read_out_of_what_the_hub_gives_back(echo: Any, payload: Any) -> None:
     method = asked_for(payload=echo).method
     assert method is not None and method.payload == payload

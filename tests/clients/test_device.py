@@ -2,6 +2,7 @@
 
 import pytest
 
+from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, Conflict, Unauthorized
 from azext_iotjobs.model.message import DeviceMessage, Settlement
@@ -10,7 +11,7 @@ from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import TransportDouble, answering
 
 
-def device(transport: TransportDouble, device_id: str = "d#1"):
+def device(transport: TransportDouble, device_id: str = "d#1") -> DeviceClient:
     return HubClient(HubTarget(host="h"), transport).device(device_id)
 
 
@@ -31,9 +32,20 @@ def sent_headers(properties: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["iothub-messageid", "IoTHub-MessageId", "iothub-correlationid", "iothub-userid", "iothub-app-x", "IoTHub-App-X",
-     "iothub-creation-time-utc", "iothub-contenttype", "content-type", "Content-Type", "content-encoding"],
-)  # fmt: skip
+    [
+        "iothub-messageid",
+        "IoTHub-MessageId",
+        "iothub-correlationid",
+        "iothub-userid",
+        "iothub-app-x",
+        "IoTHub-App-X",
+        "iothub-creation-time-utc",
+        "iothub-contenttype",
+        "content-type",
+        "Content-Type",
+        "content-encoding",
+    ],
+)
 def test_the_name_of_a_header_of_the_hubs_is_that_header(name: str) -> None:
     assert sent_headers({name: "v"}) == {name: "v"}
 
@@ -45,9 +57,13 @@ def test_no_other_header_can_be_set(name: str) -> None:
 
 @pytest.mark.parametrize(
     "properties",
-    [{"Site": "1", "site": "2"}, {"iothub-app-a": "1", "a": "2"}, {"$.mid": "1", "iothub-messageid": "2"},
-     {"content-type": "a/b", "Content-Type": "c/d"}],
-)  # fmt: skip
+    [
+        {"Site": "1", "site": "2"},
+        {"iothub-app-a": "1", "a": "2"},
+        {"$.mid": "1", "iothub-messageid": "2"},
+        {"content-type": "a/b", "Content-Type": "c/d"},
+    ],
+)
 def test_two_properties_that_are_one_header_are_refused(properties: dict[str, str]) -> None:
     with pytest.raises(BadValue, match="a second time"):
         sent_headers(properties)
@@ -56,10 +72,18 @@ def test_two_properties_that_are_one_header_are_refused(properties: dict[str, st
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("a b", ""), ("", "x"), ("ü", ""), ("a", "ü"), ("a", "x\r\nevil: 1"), ("a:", ""), ("a", " x"), ("a", "x "),
-        ("iothub-app-", "x"), ("IOTHUB-APP-", "x"),
+        ("a b", ""),
+        ("", "x"),
+        ("ü", ""),
+        ("a", "ü"),
+        ("a", "x\r\nevil: 1"),
+        ("a:", ""),
+        ("a", " x"),
+        ("a", "x "),
+        ("iothub-app-", "x"),
+        ("IOTHUB-APP-", "x"),
     ],
-)  # fmt: skip
+)
 def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: str, value: str) -> None:
     transport = TransportDouble(answering(status=204))
     with pytest.raises(BadValue):
@@ -69,9 +93,13 @@ def test_a_property_that_no_header_carries_is_refused_and_nothing_is_sent(name: 
 
 def test_a_received_message_has_its_token_and_both_kinds_of_properties() -> None:
     headers = {
-        "ETag": '"t-1"', "iothub-app-Site": "north", "IoTHub-App-n": "1", "iothub-messageid": "m",
-        "content-encoding": "utf-8", "Date": "now",
-    }  # fmt: skip
+        "ETag": '"t-1"',
+        "iothub-app-Site": "north",
+        "IoTHub-App-n": "1",
+        "iothub-messageid": "m",
+        "content-encoding": "utf-8",
+        "Date": "now",
+    }
     transport = TransportDouble(lambda _request: Response(status=200, headers=headers, body=b"x"))
     message = device(transport).receive(30)
     assert message is not None

@@ -24,9 +24,7 @@ class Opened:
             self.entered.append((device, key))
             return self.as_device
 
-        self.client = HubClient(
-            HubTarget(host="h"), self.as_service, enter, may_act_as_device=may_act_as_device
-        )  # fmt: skip
+        self.client = HubClient(HubTarget(host="h"), self.as_service, enter, may_act_as_device=may_act_as_device)
 
 
 def test_entra_acts_as_a_device_with_the_key_that_the_registry_has() -> None:

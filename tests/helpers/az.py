@@ -1,4 +1,7 @@
-"""The real az, as a user runs it: a process, its exit code and what it wrote."""
+"""The real az, as a user runs it: a process, its exit code and what it wrote.
+
+Where nothing but its words and its input are given, it is forked from a process that has loaded azure-cli (warm_az.py).
+"""
 
 import json
 import os
@@ -7,8 +10,11 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from tests.helpers.warm_az import IS_POSSIBLE, WarmAz
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AZ = Path(sys.executable).with_name("az")
@@ -48,12 +54,19 @@ class Az:
         }
         self.environment.pop("PYTHONPATH", None)
 
+    @cached_property
+    def _warm(self) -> WarmAz:
+        return WarmAz(self.environment)
+
     def run(self, line: str, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:
         """Run a command to its end, whatever its exit code.
 
         line: how it begins, as it is typed: split as a shell does.  words: the rest, each taken as it is.
         """
         typed = (*shlex.split(line), *words)
+        if environment is None and IS_POSSIBLE:
+            code, stdout, stderr = self._warm.run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S)
+            return Ran(typed, code, _text(stdout), _text(stderr))
         done = subprocess.run(
             [str(AZ), *typed],
             capture_output=True,
@@ -108,6 +121,11 @@ class Az:
                 cwd=self.config_dir,
                 preexec_fn=_let_ctrl_c_work,
             )
+
+
+def _text(written: bytes) -> str:
+    """As subprocess reads what is text."""
+    return written.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _let_ctrl_c_work() -> None:

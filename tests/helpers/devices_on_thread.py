@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.identity import NewIdentity
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What

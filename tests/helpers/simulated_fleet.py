@@ -75,12 +75,13 @@ class SimulatedFleet:
 def main(told: dict[str, Any]) -> None:
     """Simulate until standard input ends."""
     from azext_iotjobs.model.clock import SystemClock
-    from azext_iotjobs.model.target import DeviceKey, HubTarget
+    from azext_iotjobs.model.device_credentials import DeviceKey
+    from azext_iotjobs.model.target import HubTarget
     from azext_iotjobs.operations.simulate import event_loop
     from azext_iotjobs.simulator.behaviour import Behaviour
     from azext_iotjobs.simulator.events import Seen, What
     from azext_iotjobs.simulator.telemetry import TelemetryPlan
-    from azext_iotjobs.transport.mqtt import Way
+    from azext_iotjobs.transport.mqtt import MqttProtocol
 
     target = HubTarget(
         host=told["host"], https_port=told["httpsPort"], mqtt_port=told["mqttPort"], ca_file=told["ca"], is_local=True
@@ -125,7 +126,7 @@ def main(told: dict[str, Any]) -> None:
         stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    way = Way.WEBSOCKET if told.get("websocket") else Way.TLS
+    way = MqttProtocol.WEBSOCKET if told.get("websocket") else MqttProtocol.TLS
     ramp = told.get("rampPerSecond", event_loop.RAMP_PER_S)
     summary = event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=ramp)
     say(

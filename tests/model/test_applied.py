@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
-from azext_iotjobs.model.twin import TwinPatch
-from azext_iotjobs.model.twin_document import Twin
+from azext_iotjobs.model.twin import Twin, TwinPatch
 
 leaves = (
     st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x"]) | st.lists(st.integers(0, 1), max_size=2)
@@ -82,5 +81,6 @@ def test_content_is_there_when_the_whole_or_its_paths_are(module: dict[str, Any]
 
 def test_each_module_of_a_content() -> None:
     assert dict(wanted_of_modules({"modulesContent": {"m": {"properties.desired": {}}, "n": None}})) == {
-        "m": {"properties.desired": {}}, "n": {},
-    }  # fmt: skip
+        "m": {"properties.desired": {}},
+        "n": {},
+    }

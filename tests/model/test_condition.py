@@ -39,7 +39,8 @@ def test_a_right_condition_passes_without_a_word(condition: str) -> None:
         ("SELECT * FROM devices WHERE tags.a = 'b'", "a whole query", "\"tags.a = 'b'\""),
         (" select *\nfrom devices", "a whole query", '"*"'),
         (
-            "SELECT * FROM devices.modules WHERE moduleId = 'm'", "a whole query",
+            "SELECT * FROM devices.modules WHERE moduleId = 'm'",
+            "a whole query",
             "\"FROM devices.modules WHERE moduleId = 'm'\"",
         ),
         ("WHERE tags.a = 1", "begins with WHERE", '"tags.a = 1"'),
@@ -48,11 +49,11 @@ def test_a_right_condition_passes_without_a_word(condition: str) -> None:
         ("select = 1", "select is a word", '"[[select]] = 1"'),
         ("tags.$x = 1 AND tags.by = 'a'", "by is a word", "Write: tags.$x = 1 AND tags.[[by]] = 'a'"),
         ("deviceId = 'a", "opened and not closed", None),
-        ('deviceId = "a\'', "opened and not closed", None),
+        ("deviceId = \"a'", "opened and not closed", None),
         ("deviceId = ‘a’", "typographic quote, ‘, at character 12", None),
         ("'*'", "stands in quotes itself", '"*"'),
     ],
-)  # fmt: skip
+)
 def test_what_no_hub_takes_is_refused_with_what_to_write(condition: str, said: str, shown: str | None) -> None:
     with pytest.raises(BadValue) as raised:
         check_condition(condition, OPTION)

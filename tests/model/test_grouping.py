@@ -8,9 +8,15 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 def row(device: str, status: int | None, payload: Any = None, **more: Any) -> DeviceResult:
     given: dict[str, Any] = {
-        "module_id": None, "status": "completed", "error_class": None, "error_code": None, "error_text": None,
-        "started_at": None, "finished_at": None, **more,
-    }  # fmt: skip
+        "module_id": None,
+        "status": "completed",
+        "error_class": None,
+        "error_code": None,
+        "error_text": None,
+        "started_at": None,
+        "finished_at": None,
+        **more,
+    }
     return DeviceResult(device_id=device, method_status=status, payload=payload, **given)
 
 
@@ -18,17 +24,21 @@ def grouped(*rows: DeviceResult) -> list[tuple[Any, ...]]:
     groups = Groups()
     for each in rows:
         groups.add(each)
-    return [
-        (each.method_status, each.payload, each.error_code, each.count, each.devices) for each in groups.ranked()
-    ]  # fmt: skip
+    return [(each.method_status, each.payload, each.error_code, each.count, each.devices) for each in groups.ranked()]
 
 
 def test_equal_answers_are_one_and_the_most_frequent_comes_first() -> None:
     gone = {"error_class": ErrorClass.OFFLINE, "error_code": "DeviceNotOnline"}
     assert grouped(
-        row("a", 200, 1), row("b", 200, True), row("c", None, **gone, error_text="c is off line"),
-        row("d", 200, {"x": 1, "y": 2}), row("e", 200, {"y": 2, "x": 1}), row("f", 500, 1), row("g", 200, 1.0),
-        row("h", None, **gone, error_text="h is off line", module_id="m"), row("i", 200, {"x": 1, "y": 2}),
+        row("a", 200, 1),
+        row("b", 200, True),
+        row("c", None, **gone, error_text="c is off line"),
+        row("d", 200, {"x": 1, "y": 2}),
+        row("e", 200, {"y": 2, "x": 1}),
+        row("f", 500, 1),
+        row("g", 200, 1.0),
+        row("h", None, **gone, error_text="h is off line", module_id="m"),
+        row("i", 200, {"x": 1, "y": 2}),
     ) == [
         (200, {"x": 1, "y": 2}, None, 3, ["d", "e", "i"]),
         (None, None, "DeviceNotOnline", 2, ["c", "h/m"]),
@@ -36,7 +46,7 @@ def test_equal_answers_are_one_and_the_most_frequent_comes_first() -> None:
         (200, True, None, 1, ["b"]),
         (500, 1, None, 1, ["f"]),
         (200, 1.0, None, 1, ["g"]),
-    ]  # fmt: skip
+    ]
 
 
 def test_groups_and_their_devices_have_bounds() -> None:

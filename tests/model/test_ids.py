@@ -10,12 +10,12 @@ KINDS = (DEVICE, MODULE, JOB, LOCK_TOKEN, CERTIFICATE)
 UUID = "3f2c0b5e-6f0a-4c39-9d2f-6f5e0a7d9b11"
 
 
+IN_NO_PATH = ". .. a/b / ../a a\\b ä 🙂 %2e%2e/ %2e %2E%2e .%2e".split()
+UNPRINTABLE = ["", " ", "a b", " a", "a ", "a\r\nb", "a\x00", "\x7f", "\udcff"]
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-@pytest.mark.parametrize(
-    "text",
-    ["", ".", "..", " ", "a b", " a", "a ", "a/b", "/", "../a", "a\\b", "a\r\nb", "a\x00", "\x7f", "ä", "🙂", "\udcff",
-     "x" * 300, "%2e%2e/", "%2e", "%2E%2e", ".%2e"],
-)  # fmt: skip
+@pytest.mark.parametrize("text", [*IN_NO_PATH, *UNPRINTABLE, "x" * 300])
 def test_what_could_become_another_path_is_no_id_of_any_kind(kind: IdKind, text: str) -> None:
     assert not can_be(kind, text)
     with pytest.raises(BadValue, match="^--option"):
@@ -77,9 +77,11 @@ def test_what_no_header_carries_is_no_etag(text: str) -> None:
 @pytest.mark.parametrize(
     ("ids", "shown"),
     [
-        (["x,y:z=w", "t1"], '2 devices ("x,y:z=w", t1)'), (["a"], "1 device (a)"), ([","], '1 device (",")'),
+        (["x,y:z=w", "t1"], '2 devices ("x,y:z=w", t1)'),
+        (["a"], "1 device (a)"),
+        ([","], '1 device (",")'),
         (["a=b", "c"], "2 devices (a=b, c)"),
     ],
-)  # fmt: skip
+)
 def test_an_id_that_holds_a_comma_is_one_among_others_too(ids: list[str], shown: str) -> None:
     assert some(ids) == shown

@@ -15,9 +15,14 @@ PATCH = TwinPatch(document={"tags": {"site": "A"}})
 
 def request(**changes: Any) -> JobRequest:
     parts: dict[str, Any] = {
-        "job_id": "reboot-7", "job_type": JobType.METHOD, "condition": "*", "method": CALL, "patch": None,
-        "start_at": None, "max_execution_s": 3600,
-    }  # fmt: skip
+        "job_id": "reboot-7",
+        "job_type": JobType.METHOD,
+        "condition": "*",
+        "method": CALL,
+        "patch": None,
+        "start_at": None,
+        "max_execution_s": 3600,
+    }
     return JobRequest(**{**parts, **changes})
 
 
@@ -60,8 +65,10 @@ def test_a_condition_may_be_as_long_as_the_hub_takes() -> None:
 
 def test_exactly_the_ended_statuses_are_terminal() -> None:
     assert {status for status in JobStatus if status.is_terminal} == {
-        JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED,
-    }  # fmt: skip
+        JobStatus.COMPLETED,
+        JobStatus.FAILED,
+        JobStatus.CANCELLED,
+    }
     assert not any(status.holds_slot for status in JobStatus if status.is_terminal)
 
 

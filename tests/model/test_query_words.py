@@ -42,13 +42,20 @@ QUERIES = [
     ("SELECT tags.a, COUNT() AS n FROM devices GROUP BY tags.a HAVING n > 5", "HAVING", "query"),
 ]
 RIGHT = [
-    "*", "deviceId IN ['a', \"b\"]", "deviceId NIN ['a']", "tags.[[like]] = 1 AND tags.limit = 5",
-    "tags.[[order]].by_x = 2", "tags.site = 'NOT IN (a) LIKE x; && || =='", "NOT (tags.a = 1)", "NOT tags.a IN ['x']",
+    "*",
+    "deviceId IN ['a', \"b\"]",
+    "deviceId NIN ['a']",
+    "tags.[[like]] = 1 AND tags.limit = 5",
+    "tags.[[order]].by_x = 2",
+    "tags.site = 'NOT IN (a) LIKE x; && || =='",
+    "NOT (tags.a = 1)",
+    "NOT tags.a IN ['x']",
     "(tags.a = 1) OR (tags.b = 2)",
     "STARTSWITH(deviceId, 'a') AND IS_DEFINED(tags.x) AND ARRAY_CONTAINS(parentScopes, 'p')",
-    "tags.is = null AND tags.a != null AND tags.b <> 2", "tags.contains = 1 AND tags.length.count > 1",
+    "tags.is = null AND tags.a != null AND tags.b <> 2",
+    "tags.contains = 1 AND tags.length.count > 1",
     "FROM devices.modules WHERE moduleId = 'm'",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "seen", "instead"), CONDITIONS + QUERIES)

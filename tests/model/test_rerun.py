@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.rerun import Target, conditions, new_job_id, parse_chosen, part_ids
+from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.rerun import conditions, new_job_id, parse_chosen, part_ids
 
 
 @pytest.mark.parametrize(
@@ -23,9 +24,13 @@ from azext_iotjobs.model.rerun import Target, conditions, new_job_id, parse_chos
 )
 def test_words_choose_devices(words: str, kept: set[str]) -> None:
     rows = {
-        "fine": ("completed", None), "offline": ("failed", "offline"), "rejected": ("completed", "rejected"),
-        "waiting": ("pending", None), "running": ("Running", None), "cancelled": ("canceled", None),
-    }  # fmt: skip
+        "fine": ("completed", None),
+        "offline": ("failed", "offline"),
+        "rejected": ("completed", "rejected"),
+        "waiting": ("pending", None),
+        "running": ("Running", None),
+        "cancelled": ("canceled", None),
+    }
     assert {name for name, (status, why) in rows.items() if parse_chosen(words).holds(status, why)} == kept
 
 
@@ -41,7 +46,7 @@ names = st.text("abcXYZ0129-'_", min_size=1, max_size=128)
 @given(st.lists(st.tuples(names, st.none() | st.sampled_from(["m", "o'm"])), max_size=400))
 def test_each_target_is_in_one_condition_and_none_is_too_long(targets: list[tuple[str, str | None]]) -> None:
     found: list[tuple[str, str | None]] = []
-    for condition in conditions(Target(*each) for each in targets):
+    for condition in conditions(Address(*each) for each in targets):
         assert len(condition) <= 8192
         of_module = re.match(r"FROM devices\.modules WHERE moduleId = '((?:[^'\\]|\\.)*)' AND ", condition)
         module = of_module[1].replace("\\'", "'") if of_module else None

@@ -29,7 +29,7 @@ CONTENT = Action(content={"modulesContent": {"$edgeAgent": {}}})
 def test_seconds_for_ten_thousand_devices(sku: str, units: int, action: Action, calls: float, jobs: float) -> None:
     tier = TierFacts(sku, units)
     by_calls, by_jobs = estimates(tier, action, 10_000)
-    assert (by_calls.seconds, by_jobs.seconds) == (pytest.approx(calls), pytest.approx(jobs))
+    assert [by_calls.seconds, by_jobs.seconds] == pytest.approx([calls, jobs])
     choice = choose_driver(Driver.AUTO, tier, action, 10_000)
     assert choice.driver is (Driver.CALLS if calls <= jobs else Driver.JOBS)
     assert choice.reason.startswith(f"{choice.driver.value}: 10000 devices take about") and sku in choice.reason

@@ -48,7 +48,7 @@ ONE = [
     "tags.a = 'o\\'b) OR (' AND tags.b = \"SELECT x FROM y WHERE z\"",
     "tags.[[a)b]] = 1 AND tags.[[group]] = 'x'",
     "tags.select-from = 1 AND tags.from-where = 2",
-    "tags.a = -1 AND tags.b = 2 - -3" .replace("- -3", "- 3"),
+    "tags.a = -1 AND tags.b = 2 - -3".replace("- -3", "- 3"),
     "deviceId IN ['a', 'b,c', \"d\"] AND NOT (STARTSWITH(deviceId, 'x'))",
     "ARRAY_CONTAINS(parentScopes, 'ms-azure-iot-edge://x-1')",
     "properties.reported.$version > 3",
@@ -56,7 +56,7 @@ ONE = [
     " from devices.modules m\n where m.moduleId = 'm' and (m.tags.a = 1)",
     "FROM devices.modules AS m WHERE m.moduleId = 'm'",
     "tags.selected = 1 AND tags.groupby = 2",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("condition", NOT_ONE)

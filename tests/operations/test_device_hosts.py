@@ -9,12 +9,13 @@ import pytest
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.simulate import event_loop, send_d2c
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.hub_process import HubProcess
 
 CLOCK = SystemClock()
@@ -67,16 +68,16 @@ def test_a_device_sends_over_https(hub: HubProcess, target: HubTarget, key: Devi
     assert len(hub.events_of(key.device_id)) == 1
 
 
-@pytest.mark.parametrize("way", Way)
-def test_a_device_sends_over_mqtt(hub: HubProcess, target: HubTarget, key: DeviceKey, way: Way) -> None:
+@pytest.mark.parametrize("protocol", MqttProtocol)
+def test_a_device_sends_over_mqtt(hub: HubProcess, target: HubTarget, key: DeviceKey, protocol: MqttProtocol) -> None:
     sender = send_d2c.Sender(device_id=key.device_id, credential=key)
-    send_d2c.send(target, sender, BODY, 1, CLOCK, way)
+    send_d2c.send(target, sender, BODY, 1, CLOCK, protocol)
     assert len(hub.events_of(key.device_id)) == 1
 
 
-@pytest.mark.parametrize("way", Way)
-def test_a_device_is_simulated(hub: HubProcess, target: HubTarget, key: DeviceKey, way: Way) -> None:
+@pytest.mark.parametrize("protocol", MqttProtocol)
+def test_a_device_is_simulated(hub: HubProcess, target: HubTarget, key: DeviceKey, protocol: MqttProtocol) -> None:
     plan = TelemetryPlan(text="x", count=1, interval_s=1, properties={})
     device = event_loop.SimulatedDevice(device_id=key.device_id, credential=key, behaviour=Behaviour(), plan=plan)
-    summary = event_loop.run(target, [device], lambda *_: None, CLOCK, Never(), way)
+    summary = event_loop.run(target, [device], lambda *_: None, CLOCK, Never(), protocol)
     assert summary.acknowledged_count == 1

@@ -10,13 +10,14 @@ import pytest
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.errors import Conflict, HubAnswer, NotFound, Unauthorized
 from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.message import Settlement
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations.job import run

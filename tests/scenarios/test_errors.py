@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.transport.sas import sas_token
+from azext_iotjobs.transport.auth import sas_token
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Ran
 from tests.helpers.mqtt_device import MqttDevice

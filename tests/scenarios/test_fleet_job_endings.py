@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.target import parse_connection_string
+from azext_iotjobs.model.connection_string import parse_connection_string
 from tests.helpers.fleet_scenario import ALL, EVERYBODY, FAILING, ONE_BY_ONE, Fleet, Place, counts
 from tests.helpers.waiting import wait_until
 

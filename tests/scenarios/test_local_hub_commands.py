@@ -338,7 +338,7 @@ def test_a_start_on_a_full_disk_says_so(own: Az, small_disk: Path) -> None:
         refused = own.run(*words)
     assert refused.code == 1
     assert "the disk is full" in refused.stderr or "No space left" in refused.stderr
-    assert "stands above" not in refused.stderr and "Traceback" not in refused.stderr
+    assert "see its error above" not in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_what_does_not_work_is_shown_and_logged_once(own: Az) -> None:

@@ -22,10 +22,10 @@ EVERY = set(
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.required_rights
     cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params
     cli.loader cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
-    cli.output.terminal_safe cli.output.terminals clients clients.answer clients.hub clients.paths model model.clock
-    model.errors model.text model.host_names model.ids model.target transport transport.auth transport.environment
-    transport.http transport.link_errors transport.masking transport.named_adapter transport.open_files
-    transport.retry transport.sas transport.trust
+    cli.output.terminal_safe cli.output.terminals clients clients.hub clients.request_parts clients.response model
+    model.clock model.connection_string model.errors model.text model.host_names model.ids model.target transport
+    transport.auth transport.http transport.link_errors transport.masking transport.open_files transport.retry
+    transport.sessions transport.trust
     """.split()
 )
 OF_JOBS = set(
@@ -37,13 +37,12 @@ OF_JOBS = set(
 OF_JOB_CREATE = set(
     """
     cli.input.device_selection cli.input.json_option cli.input.scalars cli.input.strict_json cli.input.twin_patch
-    cli.job.create cli.job.options cli.job.submit clients.job_request_codec model.condition model.job_request
-    model.query_words model.selection model.twin model.waiting model.whole_condition
+    cli.job.create cli.job.options cli.job.submit clients.job_request_codec model.condition
+    model.condition_tokens model.job_request model.query_words model.selection model.twin model.waiting
+    model.whole_condition
     """.split()
 )
-OF_TWINS = set(
-    "cli.twin cli.twin.params cli.twin.read clients.etags clients.twin_codec clients.twins model.twin_document".split()
-)
+OF_TWINS = set("cli.twin cli.twin.params cli.twin.read clients.twin_codec clients.twins model.twin".split())
 MODULES = {
     "job show": EVERY | OF_JOBS | {"cli.job.parent_links", "cli.job.read"},
     "job create": EVERY | OF_JOBS | OF_JOB_CREATE,
@@ -51,8 +50,7 @@ MODULES = {
 }
 DATACLASSES = set(
     """
-    SasKey SasToken DeviceKey ConnectionString Request Job JobTally SuccessStatus JobRequest Selection TwinPatch NewTwin
-    WaitPolicy
+    SasKey SasToken ConnectionString Job JobTally SuccessStatus JobRequest Selection TwinPatch WaitPolicy
     """.split()
 )
 CREATED = "--job-type scheduleUpdateTwin --twin-patch".split()

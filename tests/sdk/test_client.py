@@ -56,8 +56,10 @@ def test_a_method_job_reaches_its_devices_and_each_result_says_what_came_of_it(
     rows = {row.device_id: row for row in client.results("lock")}
     assert (rows["door-1"].method_status, rows["door-1"].payload) == (200, {"locked": 2})
     assert {device: row.error_class for device, row in rows.items()} == {
-        "door-1": None, "door-2": ErrorClass.REJECTED, "door-3": ErrorClass.OFFLINE,
-    }  # fmt: skip
+        "door-1": None,
+        "door-2": ErrorClass.REJECTED,
+        "door-3": ErrorClass.OFFLINE,
+    }
 
     def which(**only: Any) -> list[str]:
         return sorted(row.device_id for row in client.results("lock", **only))

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,7 +86,7 @@ def test_a_request_without_body_says_no_content_type(serve: Serve) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-own"])
 def test_a_body_is_taken_as_it_was_sent_where_that_is_asked(serve: Serve, encoding: str) -> None:
     server = serve(answer_with(200, b"not encoded", content_encoding=encoding))
-    response = Hub(server).transport.send(replace(GET, keeps_encoding=True))
+    response = Hub(server).transport.send(GET._replace(keeps_encoding=True))
     assert (response.body, response.headers["content-encoding"]) == (b"not encoded", encoding)
     assert server.seen[0].headers["accept-encoding"] == "identity"
 
@@ -155,10 +154,10 @@ def test_a_port_that_speaks_no_tls_is_said() -> None:
 
 
 def test_an_answer_knows_what_was_asked_and_when(serve: Serve) -> None:
-    asked = Hub(serve(answer_with(401))).transport.send(CALL).asked
-    assert asked is not None
-    assert (asked.method, asked.path, asked.answered_at) == ("POST", "/twins/d/methods", START)
-    assert asked.credential == SasKey(policy="iothubowner", key=KEY)
+    sent = Hub(serve(answer_with(401))).transport.send(CALL).request
+    assert sent is not None
+    assert (sent.method, sent.path, sent.answered_at) == ("POST", "/twins/d/methods", START)
+    assert sent.credential == SasKey(policy="iothubowner", key=KEY)
 
 
 def test_the_log_shows_requests_and_answers_without_secrets(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,7 +193,7 @@ def test_throttling_is_ridden_out_also_for_a_method_call_and_said(serve: Serve) 
 def test_who_slows_down_many_requests_gets_a_429_at_once(serve: Serve) -> None:
     server = serve(in_turn(answer_with(429), answer_with(200)))
     hub = Hub(server)
-    assert hub.transport.send(replace(CALL, waits_out_throttling=False)).status == 429
+    assert hub.transport.send(CALL._replace(waits_out_throttling=False)).status == 429
     assert (len(server.seen), hub.clock.slept, hub.waits) == (1, [], [])
 
 

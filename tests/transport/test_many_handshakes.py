@@ -15,11 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.auth import device_password
 from azext_iotjobs.transport.handshake import READ, WRITE, Handshake
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import Connected, Event, Failed, MqttLogin
 from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.device_certificates import make
@@ -65,11 +65,11 @@ def until_connected(transport: MqttTransport, count: int, limit_s: float) -> lis
     return seen
 
 
-@pytest.mark.parametrize("way", Way)
-def test_a_hub_far_away_and_silent_guests_delay_nobody(hub: HubProcess, way: Way) -> None:
-    port = hub.ports[1] if way is Way.TLS else hub.ports[0]
+@pytest.mark.parametrize("protocol", MqttProtocol)
+def test_a_hub_far_away_and_silent_guests_delay_nobody(hub: HubProcess, protocol: MqttProtocol) -> None:
+    port = hub.ports[1] if protocol is MqttProtocol.TLS else hub.ports[0]
     with far_hub(port, ROUND_TRIP_S, lambda number: number % 15 == 0) as far:
-        transport = MqttTransport(target(hub, far.port), CLOCK, way)
+        transport = MqttTransport(target(hub, far.port), CLOCK, protocol)
         try:
             for device in DEVICES:
                 transport.connect(device, login(hub, device))
@@ -184,7 +184,9 @@ def test_each_device_shows_its_own_certificate_whatever_is_under_way_beside_it(h
                 for device in logins:
                     transport.drop(device)
             gone = "x509-1"
-            Path(logins[gone].certificate.key_file).unlink()
+            own = logins[gone].certificate
+            assert own is not None
+            Path(own.key_file).unlink()
             transport.connect(gone, logins[gone])
             seen = first_events(transport)
             (failed,) = seen

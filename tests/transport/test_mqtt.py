@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, CannotConnect
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.auth import device_password
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,
     Arrived,
@@ -54,18 +54,18 @@ def target_of(hub: HubProcess, **changes: object) -> HubTarget:
         "ca_file": hub.info["caCertificatePath"],
         **changes,
     }
-    return HubTarget(**parts)  # type: ignore[arg-type]
+    return HubTarget(**parts)
 
 
-@pytest.fixture(params=list(Way), ids=lambda way: way.name)
-def way(request: pytest.FixtureRequest) -> Way:
-    chosen: Way = request.param
+@pytest.fixture(params=list(MqttProtocol), ids=lambda protocol: protocol.name)
+def protocol(request: pytest.FixtureRequest) -> MqttProtocol:
+    chosen: MqttProtocol = request.param
     return chosen
 
 
 @pytest.fixture
-def transport(hub: HubProcess, way: Way) -> Iterator[MqttTransport]:
-    transport = MqttTransport(target_of(hub), CLOCK, way)
+def transport(hub: HubProcess, protocol: MqttProtocol) -> Iterator[MqttTransport]:
+    transport = MqttTransport(target_of(hub), CLOCK, protocol)
     yield transport
     transport.close()
 
@@ -79,9 +79,7 @@ def login(hub: HubProcess, device: str, key: str | None = None) -> MqttLogin:
     """A login of a device, which is registered if no key is given."""
     key = key or registered(hub, device)["authentication"]["symmetricKey"]["primaryKey"]
     password = device_password(target_of(hub), DeviceKey(device_id=device, key=key), CLOCK.now(), 600)
-    return MqttLogin(
-        client_id=device, username=f"localhost/{device}/?api-version=2021-04-12", password=password.text
-    )  # fmt: skip
+    return MqttLogin(client_id=device, username=f"localhost/{device}/?api-version=2021-04-12", password=password.text)
 
 
 def until(transport: MqttTransport, is_it: Callable[[Event], bool]) -> list[Event]:
@@ -121,6 +119,7 @@ def test_many_answers_at_once_are_all_read(hub: HubProcess, transport: MqttTrans
 def test_a_message_larger_than_a_tls_record_goes_out_whole(hub: HubProcess, transport: MqttTransport) -> None:
     subscribed(transport, hub, "large")
     number = transport.publish("large", "devices/large/messages/events/", b"x" * 250_000, qos=1)
+    assert number is not None
     until(transport, lambda event: event == Acknowledged("large", number))
 
 
@@ -133,12 +132,12 @@ def test_a_wrong_key_is_refused_and_tells_it_once(hub: HubProcess, transport: Mq
 
 
 def test_a_second_connection_of_the_same_device_ends_the_first(
-    hub: HubProcess, transport: MqttTransport, way: Way
+    hub: HubProcess, transport: MqttTransport, protocol: MqttProtocol
 ) -> None:
     entry = login(hub, "twice")
     transport.connect("twice", entry)
     until(transport, lambda event: event == Connected("twice"))
-    other = MqttTransport(target_of(hub), CLOCK, way)
+    other = MqttTransport(target_of(hub), CLOCK, protocol)
     try:
         other.connect("twice", entry)
         until(other, lambda event: event == Connected("twice"))
@@ -162,14 +161,15 @@ def test_what_was_not_acknowledged_is_sent_again_after_a_reconnect(hub: HubProce
     until(transport, lambda event: event == Connected("again"))
     transport.drop("again")
     number = transport.publish("again", "devices/again/messages/events/", b"{}", qos=1)
+    assert number is not None
     transport.connect("again", entry)
     until(transport, lambda event: event == Acknowledged("again", number))
 
 
-def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess, way: Way) -> None:
+def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess, protocol: MqttProtocol) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, way)
+    transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, protocol)
     try:
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         (event,) = until(transport, lambda event: isinstance(event, Failed))
@@ -180,8 +180,8 @@ def test_a_hub_that_is_not_there_is_told_as_an_event(hub: HubProcess, way: Way) 
     assert str(port) in str(event.error)
 
 
-def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess, way: Way) -> None:
-    transport = MqttTransport(target_of(hub, ca_file=None), CLOCK, way)
+def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess, protocol: MqttProtocol) -> None:
+    transport = MqttTransport(target_of(hub, ca_file=None), CLOCK, protocol)
     try:
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         (event,) = until(transport, lambda event: isinstance(event, Failed))
@@ -191,10 +191,10 @@ def test_a_hub_that_is_not_trusted_never_sees_the_password(hub: HubProcess, way:
     assert "not trusted" in str(event.error)
 
 
-def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess, way: Way) -> None:
+def test_a_handshake_that_hangs_delays_nobody_not_even_the_end(hub: HubProcess, protocol: MqttProtocol) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, way)
+        transport = MqttTransport(target_of(hub, mqtt_port=port, https_port=port), CLOCK, protocol)
         transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
         for _ in looks("the connection"):
             if select.select([silent], [], [], 0)[0]:
@@ -278,7 +278,7 @@ def test_a_ca_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_a_server_that_speaks_no_websocket_is_told_as_an_event_and_its_socket_is_closed(tmp_path: Path) -> None:
     with serving(tmp_path, answer_with(400)) as server:
         target = HubTarget(host="localhost", https_port=server.port, ca_file=str(server.ca_file))
-        transport = MqttTransport(target, CLOCK, Way.WEBSOCKET)
+        transport = MqttTransport(target, CLOCK, MqttProtocol.WEBSOCKET)
         try:
             transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
             (event,) = until(transport, lambda event: isinstance(event, Failed))
@@ -292,9 +292,9 @@ def test_a_server_that_speaks_no_websocket_is_told_as_an_event_and_its_socket_is
 
 
 def test_a_certificate_signs_in_and_no_password_is_sent(
-    hub: HubProcess, transport: MqttTransport, tmp_path: Path, way: Way
+    hub: HubProcess, transport: MqttTransport, tmp_path: Path, protocol: MqttProtocol
 ) -> None:
-    device, own = f"x509-{way.name}", make("x")
+    device, own = f"x509-{protocol.name}", make("x")
     authentication = {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": own.thumbprint()}}
     hub.new_device(device, authentication=authentication)
     transport.connect(device, by_certificate(device, own, tmp_path))
@@ -321,9 +321,13 @@ def test_an_encrypted_key_opens_with_its_passphrase(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("passphrase", "said"),
-    [(None, "passphrase is missing"), ("", "passphrase is wrong"), ("x-secret", "passphrase is wrong"),
-     ("x-secret" * 200, "passphrase is wrong")],
-)  # fmt: skip
+    [
+        (None, "passphrase is missing"),
+        ("", "passphrase is wrong"),
+        ("x-secret", "passphrase is wrong"),
+        ("x-secret" * 200, "passphrase is wrong"),
+    ],
+)
 def test_a_passphrase_that_does_not_fit_is_said_and_not_shown(
     tmp_path: Path, passphrase: str | None, said: str
 ) -> None:

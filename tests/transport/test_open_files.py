@@ -12,6 +12,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.http import HttpTransport, Request
 from azext_iotjobs.transport.mqtt import MqttTransport
 from azext_iotjobs.transport.mqtt_events import Failed, MqttLogin
+from azext_iotjobs.transport.open_files import too_few_files
 
 GET = Request(method="GET", path="/devices")
 
@@ -58,3 +59,10 @@ def test_over_mqtt(transport: MqttTransport, no_more_files: None) -> None:
     (event,) = seen
     assert isinstance(event, Failed)
     assert "may open no more files" in str(event.error) and "ulimit -n" in str(event.error.hint)
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"), [(1, "1 device needs 20 open files"), (2, "2 devices need 20 open files")]
+)
+def test_one_device_needs_and_several_need(devices: int, said: str) -> None:
+    assert str(too_few_files(devices, 20, 10)).startswith(said)

@@ -6,8 +6,13 @@ from azext_iotjobs.transport.retry import AfterRefusal, after_refusal
 
 def pause(status: int, **changes: object) -> float | None:
     parts: dict[str, object] = {
-        "hub_code": None, "retry_after_s": None, "tries": 1, "may_repeat": True, "chance": 0.0, **changes,
-    }  # fmt: skip
+        "hub_code": None,
+        "retry_after_s": None,
+        "tries": 1,
+        "may_repeat": True,
+        "chance": 0.0,
+        **changes,
+    }
     return retry.pause_after_answer(status=status, **parts)  # type: ignore[arg-type]
 
 

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken
-from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, resource_of
-from azext_iotjobs.transport.sas import sas_token
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
+from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, sas_token
 from tests.helpers.clock_double import START, ClockDouble
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -25,9 +25,11 @@ def fields(token: str) -> dict[str, str]:
 def test_a_policys_token_has_the_known_signature() -> None:
     token = sas_token(resource=TARGET.host, key=KEY, expires_at=1900000000, policy="iothubowner")
     assert fields(token) == {
-        "sr": "myhub.azure-devices.net", "sig": "/jQV53fW6kAjrCP1Ica8shA//xPl0SV2/i+ydt9ERmo=", "se": "1900000000",
+        "sr": "myhub.azure-devices.net",
+        "sig": "/jQV53fW6kAjrCP1Ica8shA//xPl0SV2/i+ydt9ERmo=",
+        "se": "1900000000",
         "skn": "iothubowner",
-    }  # fmt: skip
+    }
 
 
 def test_a_devices_token_has_the_known_signature_and_an_encoded_resource() -> None:
@@ -39,7 +41,7 @@ def test_a_devices_token_has_the_known_signature_and_an_encoded_resource() -> No
 
 def test_a_service_token_names_the_host_without_port_and_is_renewed_a_minute_before_its_end() -> None:
     clock = ClockDouble()
-    auth = RequestAuth(resource_of(TARGET, SasKey(policy="p", key=KEY)), SasKey(policy="p", key=KEY), clock)
+    auth = RequestAuth(TARGET.host, SasKey(policy="p", key=KEY), clock)
     first = auth.header()
     assert fields(first)["sr"] == TARGET.host
     assert int(fields(first)["se"]) == START.timestamp() + 600
@@ -61,7 +63,7 @@ def test_a_token_that_was_given_is_used_as_it_is_also_after_its_end() -> None:
     """Whether it has ended is for the hub's clock to say."""
     clock = ClockDouble()
     given = SasToken(policy="p", expires_at=START - timedelta(hours=1), text="SharedAccessSignature sr=x")
-    auth = RequestAuth(resource_of(TARGET, given), given, clock)
+    auth = RequestAuth(TARGET.host, given, clock)
     assert [auth.header(), auth.header()] == [given.text, given.text]
 
 
@@ -74,7 +76,7 @@ def test_an_entra_token_is_fetched_when_needed_and_again_a_minute_before_its_end
         return fetched[-1]
 
     login = AadLogin(fetch=fetch)
-    auth = RequestAuth(resource_of(TARGET, login), login, clock)
+    auth = RequestAuth(TARGET.host, login, clock)
     assert fetched == []
     assert auth.header() == "Bearer t0"
     clock.passed_s = 3539

@@ -14,10 +14,10 @@ from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.fleet_job.store.database import Access
 from azext_iotjobs.fleet_job.store.sqlite import FleetStore
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet import FleetJob
 from azext_iotjobs.model.host_names import canonical_authority, is_loopback, is_name_of
-from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 

@@ -12,7 +12,6 @@ from azext_iotjobs.cli.fleet_job.waiting import devices, in_full, in_short
 from azext_iotjobs.cli.method.progress import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet import Driver
 from azext_iotjobs.model.fleet_events import (
@@ -28,6 +27,7 @@ from azext_iotjobs.model.fleet_events import (
     Waiting,
 )
 from azext_iotjobs.model.run import Run, RunState, Tally, Wish
+from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 

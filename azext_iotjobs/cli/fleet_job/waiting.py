@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.run import Awaited, HubJob, Run
+from azext_iotjobs.model.text import printable
 
 SHOWN_IN_LINE = 3  # devices that the line that changes names
 NOT_SAID = "the hub has not said which"

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.arm_hub import ArmHub, Policy, choose_policy, parse_hub, parse_policy
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.errors import BadValue, Forbidden, HubAnswer, HubFault, NotFound, Unauthorized
 from azext_iotjobs.model.target import SasKey, check_key
+from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 

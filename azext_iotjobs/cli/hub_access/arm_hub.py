@@ -6,9 +6,9 @@ Source: Resource Manager REST, Microsoft.Devices/IotHubs, list by subscription o
 from dataclasses import dataclass, field
 from typing import Any
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.host_names import HostNames, is_name_of
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
+from azext_iotjobs.model.text import printable
 
 OLD_GATEWAY = "V1"  # has the classic name alone
 OWNER = "iothubowner"  # the policy with all rights that Azure makes with each hub

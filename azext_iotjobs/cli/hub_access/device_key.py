@@ -2,9 +2,8 @@
 
 from azext_iotjobs.cli.message.receive import key_of
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
-from azext_iotjobs.model.target import DeviceKey
 
 
 def credential_of(

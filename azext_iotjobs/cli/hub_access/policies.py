@@ -22,9 +22,10 @@ from azext_iotjobs.cli.hub_access.resolve import (
     same_hub,
 )
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
-from azext_iotjobs.model.target import HubTarget, SasKey, parse_connection_string
+from azext_iotjobs.model.target import HubTarget, SasKey
 
 HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 

@@ -16,15 +16,11 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.host_names import is_loopback, is_name_of
-from azext_iotjobs.model.target import (
-    HTTPS_PORT,
-    ConnectionString,
-    HubTarget,
-    parse_connection_string,
-)
+from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.az_login import AzLogin
+    from azext_iotjobs.model.connection_string import ConnectionString
     from azext_iotjobs.model.entra import ServiceCredential
 
 logger = get_logger(__name__)
@@ -150,6 +146,8 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
                 f"--auth-type login: {hub} is a local hub, which does not support Microsoft Entra.",
                 hint="Leave --auth-type out: its key is found automatically.",
             )
+        from azext_iotjobs.model.connection_string import parse_connection_string
+
         running = running_hubs.pick(https_port=port, host=host)
         key = parse_connection_string(running.connection_string).sas_key()
         return ChosenHub(target=running.target_as(host), credential=key)
@@ -194,7 +192,9 @@ def _checked(configured: str | None) -> str | None:
     return configured
 
 
-def _service_login(text: str, source: str) -> ConnectionString:
+def _service_login(text: str, source: str) -> "ConnectionString":
+    from azext_iotjobs.model.connection_string import parse_connection_string  # here, so that others start without
+
     login = parse_connection_string(text)
     has_key = login.policy is not None and login.key is not None
     if login.device_id is not None or not (has_key or login.token is not None):
@@ -206,13 +206,13 @@ def _service_login(text: str, source: str) -> ConnectionString:
     return login
 
 
-def _target(login: ConnectionString) -> HubTarget:
+def _target(login: "ConnectionString") -> HubTarget:
     """The target of a connection string; for a running local hub with the ports and the CA in its state file."""
     local = running_hubs.local_login(login.host, login.https_port) if is_loopback(login.host) else None
     return local.target(login.host) if local else HubTarget.named(login.host, login.https_port)
 
 
-def same_hub(name: str, login: ConnectionString) -> bool:
+def same_hub(name: str, login: "ConnectionString") -> bool:
     """Whether a typed name, with or without a port, is that of a connection string's hub."""
     host, port = running_hubs.split_port(name)
     return is_name_of(host, login.host) and port in (None, login.https_port)

@@ -16,7 +16,8 @@ from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost, is_loopback
-from azext_iotjobs.model.target import HubTarget, looks_like_connection_string
+from azext_iotjobs.model.ids import looks_like_connection_string
+from azext_iotjobs.model.target import HubTarget
 
 DEFAULT_BIND = "127.0.0.1"
 HUB_MODULE = b"azext_iotjobs.localhub"  # in the command line of every hub's process

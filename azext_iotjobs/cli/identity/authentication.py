@@ -1,6 +1,6 @@
 """How devices and modules sign in: the options for it -> the registration's `authentication`, or a new identity."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,12 +25,13 @@ PLACEHOLDER = "0" * 40  # for the thumbprint of a certificate that is made once 
 Pair = tuple[str | None, str | None]  # primary and secondary
 
 
-class AuthenticationOptions(NamedTuple):
+@dataclass(frozen=True)
+class AuthenticationOptions:
     """How a device or module signs in, as typed."""
 
     our_auth_method: str | None = None
-    our_primary_key: str | None = None
-    our_secondary_key: str | None = None
+    our_primary_key: str | None = field(default=None, repr=False)
+    our_secondary_key: str | None = field(default=None, repr=False)
     our_primary_thumbprint: str | None = None
     our_secondary_thumbprint: str | None = None
 
@@ -43,6 +44,11 @@ class AuthenticationOptions(NamedTuple):
     def thumbprints(self) -> Pair:
         """Primary and secondary thumbprint."""
         return self.our_primary_thumbprint, self.our_secondary_thumbprint
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether any of them was given."""
+        return self != AuthenticationOptions()
 
     @property
     def is_change(self) -> bool:

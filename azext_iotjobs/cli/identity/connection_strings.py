@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from knack.log import get_logger
 
-from azext_iotjobs.clients.answer import printable
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.host_names import HostKind, HostNames
 from azext_iotjobs.model.identity import Identity, SignIn
-from azext_iotjobs.model.target import HubTarget, parse_connection_string
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 

@@ -71,8 +71,8 @@ def update(
 ) -> dict[str, Any]:
     """Change a device's registration: read it, change what was typed, write it whole."""
     check_status_reason(status.our_status_reason)
-    typed = (*authentication, *status, our_edge_enabled)
-    if all(each is None for each in typed) and not edits.is_typed:
+    is_typed = authentication.is_typed or status != StatusOptions() or our_edge_enabled is not None or edits.is_typed
+    if not is_typed:
         raise MissingChoice("Nothing to update.", hint="Give what is to change, for example --status disabled.")
     check_edits(edits)
     now = client.identities.get(our_device_id)

@@ -8,12 +8,13 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_renewal_result
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError
-from azext_iotjobs.model.identity import Address, WhichKey
+from azext_iotjobs.model.identity import WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.text import printable
 from azext_iotjobs.operations.identity import renew_keys as operation
 from azext_iotjobs.operations.identity.modules import on_device
 

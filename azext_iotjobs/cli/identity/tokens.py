@@ -1,6 +1,7 @@
 """Handlers of az iot hub connection-string show and generate-sas-token, which print secrets on purpose."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -21,15 +22,15 @@ from azext_iotjobs.cli.identity.connection_strings import (
     warn_if_unreadable,
 )
 from azext_iotjobs.cli.input.scalars import at_least
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
-from azext_iotjobs.model.target import HubTarget, parse_connection_string
+from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.text import printable
 from azext_iotjobs.operations.identity.modules import on_device
-from azext_iotjobs.transport.auth import identity_resource
-from azext_iotjobs.transport.sas import sas_token
+from azext_iotjobs.transport.auth import identity_resource, sas_token
 
 logger = get_logger(__name__)
 
@@ -95,11 +96,12 @@ def generate_sas_token(
     return _signed(_Scope(resource, found.key(our_key_type), found.name), our_duration)
 
 
-class _Scope(NamedTuple):
+@dataclass(frozen=True)
+class _Scope:
     """What a token is for, and the key that signs it."""
 
     resource: str
-    key: str  # secret
+    key: str = field(repr=False)
     policy: str | None = None  # None: the key is a device's or module's own
 
 

@@ -11,9 +11,9 @@ from azext_iotjobs.cli.input import stdin
 from azext_iotjobs.cli.input.device_tables import CONNECTION_NAME, ID_NAMES, is_table, plain_name, rows_in
 from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, UserError
-from azext_iotjobs.model.ids import DEVICE, check_id
-from azext_iotjobs.model.target import looks_like_connection_string, parse_connection_string
+from azext_iotjobs.model.ids import DEVICE, check_id, looks_like_connection_string
 from azext_iotjobs.model.text import Text
 
 # Spreadsheets on Windows write this, or another one-byte encoding that has ASCII at the same place, as ids are.

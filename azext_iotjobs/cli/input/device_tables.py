@@ -15,7 +15,7 @@ from azext_iotjobs.cli.input.scalars import MAX_FILE_BYTES, shown
 from azext_iotjobs.cli.output.csv_cells import original
 from azext_iotjobs.clients.result_codec import COLUMNS
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.target import looks_like_connection_string
+from azext_iotjobs.model.ids import looks_like_connection_string
 
 # In the form of `plain_name`. The first of ID_NAMES that a row has is its id; IoT Central exports the second.
 ID_NAMES = ("deviceid", "iotcdeviceid", "id")

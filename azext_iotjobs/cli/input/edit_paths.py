@@ -73,7 +73,10 @@ def step_into(node: Any, step: PathStep, before: Sequence[PathStep], where: str,
 
 
 def check_fits(node: Any, step: PathStep, before: Sequence[PathStep], where: str) -> None:
-    """Raise BadValue for a key outside an object, and for an item's number outside a list."""
+    """Raise BadValue for a key outside an object, and for an item's number outside a list.
+
+    node: what the step leads into.  before: the steps that led there.  where: the option and its value, for errors.
+    """
     wanted = dict if step.key is not None else list
     if isinstance(node, wanted):
         return
@@ -92,7 +95,10 @@ def check_fits(node: Any, step: PathStep, before: Sequence[PathStep], where: str
 
 
 def check_index(items: list[Any], index: int, before: Sequence[PathStep], where: str) -> None:
-    """Raise BadValue for a number that no item of a list has."""
+    """Raise BadValue for a number that no item of a list has.
+
+    before, where: as for `check_fits`.
+    """
     if not -len(items) <= index < len(items):
         count = len(items)
         there = "it is empty" if not count else f"it has {count} item{'' if count == 1 else 's'}, from [0]"

@@ -126,7 +126,7 @@ IF_MATCH: Group = (
     option(
         "our_etag",
         "--etag -e",
-        "Go on only if the hub's copy still has this etag. Default: whatever is there.",
+        "Change it only if the hub's copy still has this etag. Default: whatever its etag is.",
         validator=checked("our_etag", "--etag", ETAG),
     ),
 )
@@ -205,7 +205,7 @@ GUARDS: Group = (
     extra(
         "max_devices",
         "--max-devices",
-        "Refuse a larger number of devices before anything is sent. A standing limit: "
+        "Refuse a larger number of devices before anything is sent. To save a limit: "
         "az config set iotjobs.max_devices=N.",
         type=int,
     ),
@@ -248,7 +248,7 @@ def rows(file_help: str, group: str | None = None) -> Group:
         extra(
             "columns",
             "--columns",
-            "Columns to show, with commas between them. `az config set iotjobs.columns=…` keeps a choice. "
+            "Columns to show, with commas between them. `az config set iotjobs.columns=…` saves a choice. "
             "Default: all.",
             group=group,
         ),
@@ -264,7 +264,7 @@ def rows(file_help: str, group: str | None = None) -> Group:
         extra(
             "overwrite",
             "--overwrite",
-            "Write --output-file anew, whatever is in it.",
+            "Replace --output-file if it exists.",
             group=group,
             action="store_true",
         ),

@@ -18,7 +18,7 @@ def read_twin_patch(given: Given) -> TwinPatch:
     document = json_object_or_file(given, OPTION)
     if document.keys() <= PATCH_ROOTS:
         return TwinPatch(document=document)
-    from azext_iotjobs.clients.new_twin_codec import TWIN_ROOTS  # here, so that most jobs start without it
+    from azext_iotjobs.clients.twin_codec import TWIN_ROOTS  # here, so that most jobs start without it
 
     left_out = sorted(document.keys() & TWIN_ROOTS - PATCH_ROOTS)
     if left_out:

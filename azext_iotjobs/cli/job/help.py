@@ -24,12 +24,12 @@ command(
         "--query-condition \"tags.site = 'north'\" --wait",
     ),
     (
-        "Wait for a free slot on a small hub; exit code 4 when a device failed or answered with 500 or more.",
+        "Wait for a free slot on a small hub; exit code 4 when a device fails or answers with 500 or more.",
         "az iot hub job create -n localhost --job-id reboot-2 --job-type scheduleDeviceMethod --method-name reboot "
         "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
     ),
     (
-        "On the devices of a file, but one; see first what it would do.",
+        "Reboot the devices of a file, but one of them; --dry-run shows first what would be done.",
         "az iot hub job create -n localhost --job-id reboot-3 --job-type scheduleDeviceMethod --method-name reboot "
         "--devices-file devices.csv --exclude pump-7 --max-devices 500 --dry-run",
     ),
@@ -46,7 +46,7 @@ command(
     ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
     ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
     long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
-    "running, 8 no device matched. Ctrl-C ends the waiting; the job goes on.",
+    "running, 8 no device matched. Ctrl-C ends the waiting; the job continues.",
 )
 
 command(
@@ -58,7 +58,7 @@ command(
         "--columns deviceId,errorClass,errorText -o table",
     ),
     (
-        "All rows into a file that a spreadsheet opens; after a break, the same line goes on.",
+        "All rows in a file for a spreadsheet; the same command resumes a file that is unfinished.",
         "az iot hub job results -n localhost --job-id reboot-1 --output-file reboot-1.csv",
     ),
     (
@@ -76,29 +76,29 @@ command(
     "Run a job again on the devices that failed, or on others of its devices.",
     ("On the devices that failed, and wait.", "az iot hub job rerun -n localhost --job-id reboot-1 --wait"),
     (
-        "Only on those that were off line or did not answer; look first.",
+        "Only on those that were offline or did not answer; --dry-run shows which they are.",
         "az iot hub job rerun -n localhost --job-id reboot-1 --on offline,timeout --dry-run",
     ),
     (
-        "On the failed devices of a results file that was edited, under an id of one's own.",
+        "On the failed devices of an edited results file, under an id of your own.",
         "az iot hub job rerun -n localhost --job-id reboot-1 --from-results reboot-1.csv --new-job-id reboot-1-again",
     ),
     long="The job must have ended. The result has the parent's id, the number of devices, and the new jobs: several, "
-    "one after the other, when the devices' ids are too long for one condition. `job show` of a new job says its "
-    "parentJobId on the machine where it was made. Exit code 8: there is no device to run on. On more than 100 devices "
-    "of a hub that is not local it asks, unless --yes is given or there is no terminal.",
+    "one after the other, when the devices' ids are too long for one condition. `job show` of a new job shows its "
+    "parentJobId on the machine where it was created. Exit code 8: there is no device to run on. Before it runs on "
+    "more than 100 devices of a hub that is not local, it asks, unless --yes is given or there is no terminal.",
 )
 
 command(
     "iot hub job copy",
-    "Make the same job under a new id, with changes.",
-    ("The same on the same devices, now.", "az iot hub job copy -n localhost --job-id building-45"),
+    "Create the same job under a new id, with changes.",
+    ("Run the same job on the same devices, now.", "az iot hub job copy -n localhost --job-id building-45"),
     (
         "The same twin update on other devices, tonight.",
         "az iot hub job copy -n localhost --job-id building-45 --new-job-id building-45-south "
         "--query-condition \"tags.site = 'south'\" --start-time 2026-12-01T02:00:00Z",
     ),
-    long="What is not given stays as it was; the start does not, and is now.",
+    long="What is not given stays as it was, but for the start: without --start-time it is now.",
 )
 
 command(
@@ -106,7 +106,7 @@ command(
     "Show a job: its status, what it does and how many devices succeeded and failed.",
     ("Show a job's counts.", "az iot hub job show -n localhost --job-id reboot-1 --query deviceJobStatistics"),
     (
-        "Why devices failed, and what they answered.",
+        "Count why devices failed, and what they answered.",
         "az iot hub job show -n localhost --job-id reboot-1 --summary --query summary",
     ),
 )
@@ -119,6 +119,6 @@ command(
 
 command(
     "iot hub job cancel",
-    "Cancel a job that has not begun; the hub refuses to cancel one that runs or has ended.",
+    "Cancel a job that has not begun; the hub refuses to cancel one that is running or has ended.",
     ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
 )

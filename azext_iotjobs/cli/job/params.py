@@ -142,14 +142,14 @@ POLLING: Group = (
     extra(
         "our_poll_interval",
         "--poll-interval --interval",
-        "Waiting: seconds between two looks at most; the first ones come sooner.",
+        "With waiting: seconds between two polls at most; the first ones come sooner.",
         type=int,
         default=10,
     ),
     extra(
         "our_poll_duration",
         "--poll-duration --duration",
-        "Waiting: seconds to wait at most; 0: until the job's own deadline.",
+        "With waiting: seconds to wait at most; 0: until the job's own deadline.",
         type=int,
         default=600,
     ),
@@ -160,7 +160,7 @@ SUMMARY: Group = (
     extra(
         "summary",
         "--summary",
-        "Add `summary`: devices by status and by error class, and equal answers as one.",
+        "Add `summary`: the number of devices by status, by error class and by answer.",
         action="store_true",
     ),
 )
@@ -185,7 +185,7 @@ RESULTS_OPTIONS: Group = (
     extra(
         "skip_registry",
         "--skip-registry",
-        "Do not look which devices are gone from the registry; halves the number of queries.",
+        "Do not look up which devices are gone from the registry; halves the number of queries.",
         action="store_true",
     ),
 )

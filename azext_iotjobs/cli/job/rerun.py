@@ -19,11 +19,12 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.job import Job
 from azext_iotjobs.model.job_request import JobRequest
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome, weightiest
-from azext_iotjobs.model.rerun import FAILED, Chosen, Target, conditions, parse_chosen, part_ids
+from azext_iotjobs.model.rerun import FAILED, Chosen, conditions, parse_chosen, part_ids
 from azext_iotjobs.model.rerun import new_job_id as id_after
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.operations.job import rerun as operation
@@ -40,7 +41,7 @@ class RerunPlan(NamedTuple):
     chosen: Chosen
     excluded: tuple[str, ...]
     payload: Any
-    targets: list[Target] | None  # of a file; None: those of the job's own results
+    targets: list[Address] | None  # of a file; None: those of the job's own results
 
 
 class RerunOptions(NamedTuple):
@@ -149,17 +150,17 @@ def _method_of(pattern: JobRequest) -> MethodCall:
     return pattern.method
 
 
-def _targets_in(path: str, chosen: Chosen) -> Iterator[Target]:
+def _targets_in(path: str, chosen: Chosen) -> Iterator[Address]:
     """The chosen rows of a file of results; all rows of a file without outcomes."""
     for row in rows_of(path, "--from-results"):
         if not {"status", "errorclass"} & row.keys() or chosen.holds(row.get("status", ""), row.get("errorclass")):
             device_ids([row["deviceid"]], f"--from-results {path}")
-            yield Target(row["deviceid"], row.get("moduleid"))
+            yield Address(row["deviceid"], row.get("moduleid"))
 
 
-def _targets(client: HubClient, job_id: str, typed: RerunPlan, plan: SubmitPlan) -> list[Target]:
+def _targets(client: HubClient, job_id: str, typed: RerunPlan, plan: SubmitPlan) -> list[Address]:
     """The devices and modules to run on, each once; ids that exclude none of them are reported."""
-    found: Iterator[Target] | list[Target] | None = typed.targets
+    found: Iterator[Address] | list[Address] | None = typed.targets
     if found is None:
         query = results.ResultQuery(job_id=job_id, success=plan.waiting.success, checks_registry=False)
         found = results.targets(client, query, typed.chosen)
@@ -177,7 +178,7 @@ def _check_count(count: int, limit: int | None) -> None:
 
 
 def _requests(
-    client: HubClient, pattern: JobRequest, targets: Sequence[Target], new_id: str | None
+    client: HubClient, pattern: JobRequest, targets: Sequence[Address], new_id: str | None
 ) -> list[JobRequest]:
     selecting = list(conditions(targets))
     if not selecting:

@@ -48,7 +48,7 @@ def watch(client: HubClient, job_id: str, plan: WaitPlan) -> tuple[Job | None, O
     except KeyboardInterrupt:
         waited = operation.Waited(job=progress.last, finished=False)
     progress.end()
-    outcome = operation.judge(client, waited, plan.success, logger.warning)
+    outcome = operation.outcome_of(client, waited, plan.success, logger.warning)
     _report(job_id, waited.job, outcome, plan.success)
     return waited.job, outcome
 

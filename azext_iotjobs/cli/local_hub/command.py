@@ -17,8 +17,8 @@ from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, StateError
-from azext_iotjobs.model.target import parse_connection_string
 from azext_iotjobs.model.text import Shell, Text
 
 logger = get_logger(__name__)

@@ -12,7 +12,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.operations.simulate import send_d2c as operation
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -53,7 +53,7 @@ def send(
     )  # fmt: skip
     sender = operation.Sender(device_id=our_device_id, credential=credential, model_id=model)
     operation.send(
-        client.target, sender, message, count, SystemClock(), Way.WEBSOCKET if websocket else Way.TLS
+        client.target, sender, message, count, SystemClock(), MqttProtocol.WEBSOCKET if websocket else MqttProtocol.TLS
     )  # fmt: skip
     logger.warning("%s: %d %s sent.", our_device_id, count, "message" if count == 1 else "messages")
 

@@ -3,13 +3,14 @@
 from azext_iotjobs.cli.output.help_text import command
 
 MANY_CALLS = (
-    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in the "
-    "columns of `job results` without deleted; a short row of each goes to stderr as it answers. A call that may have "
-    "reached its device is never made again; throttling (429) is waited out. Ctrl-C: no further device is called, "
-    "calls under way are awaited, the rows so far are the result; a second Ctrl-C leaves at once. --group-output gives "
-    "status, payload, errorClass, errorCode, count and the first devices; what a simulated device answers by default "
-    "counts without its methodRequestId; of more than 100 different answers the rest is one entry without a status and "
-    "an error class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
+    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in "
+    "the columns of `job results` without deleted; a short row of each device is printed on stderr when it has "
+    "answered. A call that may have reached its device is never repeated; throttling (429) is waited out. After "
+    "Ctrl-C no further device is called, calls under way are awaited, and the result is the rows so far; a second "
+    "Ctrl-C ends the command at once. --group-output gives status, payload, errorClass, errorCode, count and the "
+    "first devices of each group of equal answers; the methodRequestId in the default answer of a simulated "
+    "device is ignored. Of more than 100 different answers the rest is one entry without a status and an error "
+    "class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
     "condition."
 )
 
@@ -22,25 +23,25 @@ command(
         "--method-payload '{\"delay\": 5}'",
     ),
     (
-        "The same payload as pairs, which need no quotes in any shell.",
+        "The same payload as a pair, which needs no quotes in any shell.",
         "az iot hub invoke-device-method -n localhost -d pump-1 --method-name reboot --method-payload delay=5",
     ),
     (
-        "Call a method with no payload.",
+        "Call a method without a payload.",
         "az iot hub invoke-device-method -n localhost -d pump-1 --mn reboot --mp null",
     ),
     (
-        "Ask a site's devices, 50 at once, and see who answered alike.",
+        "Call the devices of a site, 50 at a time, and group equal answers.",
         "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name version "
         "--concurrency 50 --group-output",
     ),
     (
-        "Call the devices of a file without one of them, at most 20 a second, with a row for each in a new file.",
+        "Call the devices of a file, but one of them, at most 20 a second, and write a row for each to a new file.",
         "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
         "--rate 20 --output-file reboot.csv",
     ),
     (
-        "See which devices would be called, and refuse more than 100.",
+        "Show which devices would be called; refuse more than 100.",
         "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name reboot "
         "--max-devices 100 --dry-run",
     ),
@@ -55,7 +56,7 @@ command(
         "az iot hub invoke-module-method -n localhost --device-id edge-1 --module-id filter --method-name restart",
     ),
     (
-        "Call the same module on each device of a site.",
+        "Call the module of that name on each device of a site.",
         "az iot hub invoke-module-method -n localhost -m filter --query-condition \"tags.site = 'north'\" --mn restart",
     ),
     (

@@ -19,9 +19,9 @@ from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_group, render_result
-from azext_iotjobs.model.calling import Address
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.grouping import Groups
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection

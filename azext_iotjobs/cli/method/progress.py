@@ -10,9 +10,9 @@ from collections import Counter
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.status_line import StatusLine
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from azext_iotjobs.cli.input.scalars import bytes_of_file
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleets import some
 from azext_iotjobs.model.identity import SignIn

@@ -34,7 +34,7 @@ from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Seen, What, Who
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -118,7 +118,7 @@ def simulate(
         certificate_path=certificate_file_path,
         key_path=key_file_path,
         key_passphrase=our_passphrase,
-        way=Way.WEBSOCKET if websocket else Way.TLS,
+        way=MqttProtocol.WEBSOCKET if websocket else MqttProtocol.TLS,
     )
     if fleet.is_typed:
         from azext_iotjobs.cli.simulate import many_devices

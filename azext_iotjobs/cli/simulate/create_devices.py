@@ -14,13 +14,12 @@ from azext_iotjobs.cli.simulate.created_devices_log import CreatedList
 from azext_iotjobs.cli.simulate.credentials import Ways
 from azext_iotjobs.cli.simulate.options import EVERYTHING, FleetOptions
 from azext_iotjobs.cli.simulate.select_devices import Fleet
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
 from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, printable
 from azext_iotjobs.operations.simulate import provisioning as operation
 from azext_iotjobs.operations.simulate.provisioning import Deletion
 

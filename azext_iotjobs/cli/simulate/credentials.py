@@ -15,16 +15,16 @@ from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.fleets import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, some
 from azext_iotjobs.model.identity import SignIn
-from azext_iotjobs.model.target import DeviceKey, SasKey, check_key
+from azext_iotjobs.model.target import SasKey, check_key
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.events import Seen, What
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 logger = get_logger(__name__)
 
@@ -115,7 +115,7 @@ class Ways:
         )
 
     def credentials(
-        self, client: HubClient, fleet: Fleet, folder: Path, way: Way, stop: StopFlag
+        self, client: HubClient, fleet: Fleet, folder: Path, way: MqttProtocol, stop: StopFlag
     ) -> dict[str, Credential]:
         """What each device signs in with; without those that `stop` came before.
 
@@ -151,7 +151,7 @@ def _by_policy(device_id: str, policy: SasKey) -> DeviceKey:
     return DeviceKey(device_id=device_id, key=policy.key, policy=policy.policy)
 
 
-def may_connect(client: HubClient, policy: SasKey, device_id: str, way: Way, stop: StopFlag) -> bool:
+def may_connect(client: HubClient, policy: SasKey, device_id: str, way: MqttProtocol, stop: StopFlag) -> bool:
     """Whether a policy of unknown rights lets a device in: connect one, once."""
     connected = threading.Event()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from azext_iotjobs.cli.simulate.behaviour.options import Behaving
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,4 +20,4 @@ class OneDevice:
     certificate_path: str | None
     key_path: str | None
     key_passphrase: str | None = field(repr=False)
-    way: Way
+    way: MqttProtocol

@@ -9,10 +9,11 @@ import base64
 import json
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.cli.output.file_writing import check_link, is_file, open_new, open_there
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.simulator.events import Moment, Seen, What
 from azext_iotjobs.simulator.expectations import Verdict
@@ -151,4 +152,4 @@ def _text_of(key: str, value: bytes) -> tuple[str, str]:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return render_instant(at, "microseconds")

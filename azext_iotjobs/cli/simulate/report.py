@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.simulator.events import Moment, What
 from azext_iotjobs.simulator.expectations import Verdict
@@ -27,7 +28,7 @@ def document(
     lasted_s = now.at - started.at
     ready_at = statistics.all_ready_at
     return {
-        "startedAt": started.wall.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "startedAt": render_instant(started.wall, "milliseconds"),
         "seconds": round(lasted_s, 3),
         "endedBy": ended_by,
         "devices": {

@@ -13,6 +13,8 @@ from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.dry_run import SAMPLE
 from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.connection_string import parse_connection_string
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleets import (
@@ -26,7 +28,7 @@ from azext_iotjobs.model.fleets import (
     some,
 )
 from azext_iotjobs.model.selection import Selection, device_ids
-from azext_iotjobs.model.target import DeviceKey, HubTarget, parse_connection_string
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate import provisioning as operation
 

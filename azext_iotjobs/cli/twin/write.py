@@ -6,9 +6,9 @@ from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, che
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.new_twin_codec import parse_new_twin
+from azext_iotjobs.clients.twin_codec import parse_new_twin
 from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.identity import Address
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.twin import TwinPatch
 
 

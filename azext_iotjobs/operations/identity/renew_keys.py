@@ -8,7 +8,8 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identities import MAX_RENEWED
 from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.identity import Address, Identity, SignIn, WhichKey
+from azext_iotjobs.model.identity import Identity, SignIn, WhichKey
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.renewal import Renewal
 from azext_iotjobs.model.text import Command, Text, command
 

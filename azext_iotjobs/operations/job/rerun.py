@@ -1,4 +1,4 @@
-"""Make a job again: what it did, and ids that are free for new ones."""
+"""Run a job again: the job to repeat, and ids that are free for the new ones."""
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import NotFound, WrongState
@@ -8,7 +8,7 @@ from azext_iotjobs.model.text import Text, command
 
 
 def original(client: HubClient, job_id: str) -> Job:
-    """A job that is to be made again. Raises NotFound; other HubAnswers, LinkError."""
+    """A job that is to be repeated. Raises NotFound; other HubAnswers, LinkError."""
     job = client.jobs.get(job_id)
     if job.status is JobStatus.UNKNOWN:
         raise NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))
@@ -16,7 +16,7 @@ def original(client: HubClient, job_id: str) -> Job:
 
 
 def ended(job: Job) -> Job:
-    """The job, when it has ended: before that, who failed is not known. Raises WrongState."""
+    """The job, when it has ended: before that it is not known which devices fail. Raises WrongState."""
     if not job.status.is_terminal:
         raise WrongState(
             f"Job {job.job_id} is {job.status.value}: which devices fail is not known yet.",
@@ -26,7 +26,11 @@ def ended(job: Job) -> Job:
 
 
 def free_ids(client: HubClient, parent_id: str, parts: int) -> list[str]:
-    """Ids for jobs that repeat `parent_id`: <parent>-r1, or the first such number that is free."""
+    """Ids for the jobs that repeat a job: <parent>-r1, or the first such number that is free.
+
+    parent_id: of the job.  parts: how many ids, 1 or more.
+    Raises HubAnswer, LinkError.
+    """
     number = 1
     while True:
         ids = part_ids(new_job_id(parent_id, f"-r{number}"), parts)

@@ -9,9 +9,10 @@ from typing import Any
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.grouping import outcome_of
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.query import in_lists, quoted, rows_of_job
-from azext_iotjobs.model.rerun import Chosen, Target
+from azext_iotjobs.model.rerun import Chosen
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 PAGES_A_MINUTE = 20  # that a hub of the smallest tier gives, IoT Hub quotas "queries"
@@ -66,7 +67,7 @@ def read(client: HubClient, query: ResultQuery, token: str = "") -> Iterator[Res
         yield ResultPage(_marked(client, selected) if query.checks_registry else selected, page.next_token)
 
 
-def targets(client: HubClient, query: ResultQuery, chosen: Chosen) -> Iterator[Target]:
+def targets(client: HubClient, query: ResultQuery, chosen: Chosen) -> Iterator[Address]:
     """The devices and modules of a job's rows that are chosen.
 
     query: of all rows among which is chosen.  chosen: by status and error class.
@@ -75,7 +76,7 @@ def targets(client: HubClient, query: ResultQuery, chosen: Chosen) -> Iterator[T
     for page in read(client, query):
         for row in page.rows:
             if chosen.holds(row.status, row.error_class.value if row.error_class else None):
-                yield Target(row.device_id, row.module_id)
+                yield Address(row.device_id, row.module_id)
 
 
 def expected_minutes(row_count: int, *, checks_registry: bool) -> float:

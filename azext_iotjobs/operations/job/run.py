@@ -31,26 +31,26 @@ V1_TYPES = (JobType.EXPORT, JobType.IMPORT)
 FIRST_PAUSE_S = 1.0  # many jobs end within seconds
 PAUSE_GROWTH = 1.5
 GRACE_S = 60.0  # a hub notices a deadline late
-LONGEST_S = 8 * 24 * 3600.0  # a job starts within 7 days; what says no deadline is not waited for longer
-FIRST_LOOK_LIMIT_S = 600.0  # for a job whose deadline is to be known yet
+LONGEST_S = 8 * 24 * 3600.0  # for a job without a deadline: a job starts within 7 days
+FIRST_POLL_LIMIT_S = 600.0  # until the hub has shown the job, and so its deadline
 STATUS_PATH = "outcome.deviceMethodResponse.status"
 
 
 class Waited(NamedTuple):
-    """What waiting gave: the job as last seen, and whether it has ended; None when it was never seen."""
+    """The result of waiting: the job as the hub showed it last, None when it never did; and whether it has ended."""
 
     job: Job | None
     finished: bool
 
 
 class JobObserver(Protocol):
-    """Who is told while a job is waited for."""
+    """Gets each poll while a job is waited for."""
 
     def polled(self, job: Job, left_s: float) -> None:
-        """A look at the job; `left_s` is how long it will be waited for at most."""
+        """The hub has shown the job. left_s: how long it will be waited for at most."""
 
     def poll_failed(self, reason: str, left_s: float) -> None:
-        """The hub did not answer, or was busy; it is asked again."""
+        """The hub did not answer, or was busy; it is polled again. left_s: as for `polled`."""
 
 
 def create(client: HubClient, request: "JobRequest") -> Job:
@@ -82,28 +82,29 @@ def create_when_free(
 ) -> Job:
     """Create a job once the hub has a free slot for it, however long that takes.
 
-    interval_s: the longest pause between two tries.  on_taken: told who holds the slot, whenever that changes.
+    interval_s: the longest pause between two tries.  on_taken: called with who holds the slot, whenever that changes.
     Raises HubAnswer, LinkError.
     """
-    pause_s, said = FIRST_PAUSE_S, ""
+    pause_s, reported = FIRST_PAUSE_S, ""
     while True:
         try:
             return create(client, request)
         except Throttled as refused:
             if refused.hub_code != SLOT_TAKEN:
                 raise
-            if str(refused) != said:
-                said = str(refused)
-                on_taken(said)
+            if str(refused) != reported:
+                reported = str(refused)
+                on_taken(reported)
         clock.sleep(min(pause_s, interval_s))
         pause_s *= PAUSE_GROWTH
 
 
 def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, observer: JobObserver) -> Waited:
-    """Look at a job until it has ended or the policy's time is over; the first look is at once.
+    """Poll a job, at once and then in growing intervals, until it has ended or the policy's time is over.
 
-    A hub that is busy or away for a while is asked again. Raises NotFound when the hub does not know the id; other
-    HubAnswers.
+    policy: the longest interval, and the time limit.  observer: gets each poll.
+    A hub that is busy or cannot be reached is polled again.
+    Raises NotFound when the hub does not know the id; other HubAnswers.
     """
     started_at, pause_s = clock.monotonic(), FIRST_PAUSE_S
     limit_s, seen = policy.limit_s, None
@@ -118,7 +119,7 @@ def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, obs
                 raise _unknown(job_id)
             if limit_s is None:
                 limit_s = clock.monotonic() - started_at + own_deadline_s(seen, clock.now())
-        left_s = (FIRST_LOOK_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
+        left_s = (FIRST_POLL_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
         if trouble is not None:
             observer.poll_failed(str(trouble), max(0.0, left_s))
         elif seen is not None:
@@ -132,16 +133,18 @@ def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, obs
 
 
 def own_deadline_s(job: Job, now: datetime) -> float:
-    """Seconds until a job must have ended by its own time limit, with a grace; LONGEST_S when it says none."""
+    """Seconds until a job must have ended by its own time limit, with a grace period; LONGEST_S when it has none."""
     if job.starts_at is None or job.max_execution_s is None:
         return LONGEST_S
     return max(0.0, (job.starts_at - now).total_seconds()) + job.max_execution_s + GRACE_S
 
 
-def judge(client: HubClient, waited: Waited, success: SuccessStatus, on_slow: Callable[[str], None]) -> Outcome:
-    """What a job came to. A method job whose devices answered is asked for statuses that mean failure.
+def outcome_of(client: HubClient, waited: Waited, success: SuccessStatus, on_slow: Callable[[str], None]) -> Outcome:
+    """The outcome of a job that was waited for; of a method job, the statuses of the devices' responses count too.
 
-    on_slow: told why, when all of a job's rows have to be read for that.
+    success: the statuses with which a device has succeeded.
+    on_slow: called with the reason when all rows of the job have to be read for that.
+    Raises HubAnswer, LinkError.
     """
     job = waited.job
     if job is None or not waited.finished:
@@ -173,7 +176,7 @@ def _any_status_outside(client: HubClient, job_id: str, success: SuccessStatus, 
     try:
         return any(True for _ in client.queries.run(f"{own} AND {success.outside(STATUS_PATH)}", top=1))
     except BadRequest as err:
-        on_slow(f"The hub does not look into method statuses ({err}); all rows of the job are read.")
+        on_slow(f"The hub cannot search by method status ({err}); all rows of the job are read.")
     return any(status_of(row) not in success for row in client.queries.run(own) if status_of(row) is not None)
 
 
@@ -196,8 +199,9 @@ def show(client: HubClient, job_id: str) -> Job:
 
 
 def list_jobs(client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None) -> list[Job]:
-    """Jobs of a type and status (None is any), import and export jobs after the others, at most `top`.
+    """Jobs of the hub, import and export jobs after the others.
 
+    job_type, status: only these; None: any.  top: how many at most, 1 or more; None: all.
     Raises BadValue for a `top` below 1.
     """
     if top is not None and top < 1:
@@ -220,14 +224,14 @@ def _all_jobs(client: HubClient, job_type: JobType | None, status: JobStatus | N
     if job_type not in V1_TYPES:
         yield from client.jobs.query(job_type, status)
     if job_type is None or job_type in V1_TYPES:
-        # The old endpoint knows no filter.
+        # The old endpoint has no filter.
         for job in client.jobs.list_v1():
             if job_type in (None, job.job_type) and status in (None, job.status):
                 yield job
 
 
 def _holders(client: HubClient) -> str:
-    """Who holds the slots, in words; not knowing it must not hide the refusal itself."""
+    """Who holds the slots, in words; an error here must not hide the refusal itself."""
     try:
         holders = [f"{job.job_id} ({job.status.value})" for job in client.jobs.query() if job.status.holds_slot]
     except HubAnswer:

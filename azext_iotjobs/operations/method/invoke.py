@@ -1,10 +1,9 @@
 """Invoke a direct method on one device or module."""
 
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
 from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, printable
 
 NOT_ONLINE = "DeviceNotOnline"  # not connected, or without a handler: what the hub says of both
 
@@ -27,9 +26,9 @@ def invoke(client: HubClient, device_id: str, call: MethodCall, module_id: str |
 
 
 def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Text | None]:
-    """Which of three things the hub's one word for a device that was not reached means; "" where nobody can say.
+    """Why the device was not reached: the hub has one code for several reasons. "" when that is not known.
 
-    With it what to do, where that is another thing than the hub's word says.
+    With it a hint, where the hub's code would give another one.
     """
     try:
         twin = client.twins.get(device_id)
@@ -37,9 +36,9 @@ def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Text | None]:
         return "", None
     if not twin.is_enabled:
         let_in = command("iot hub device-identity update", device_id=device_id, status="enabled")
-        return "It is disabled, so that it cannot connect.", Text("Let it in again: ", let_in)
+        return "It is disabled, and so cannot connect.", Text("Let it in again: ", let_in)
     if twin.is_connected:
         return "It is connected, but has no handler for methods (or has just left).", None
     if not twin.last_active_at:
         return "It has never connected.", None
-    return f"It is not connected and was last heard of at {printable(twin.last_active_at)}.", None
+    return f"It is not connected; it was last active at {printable(twin.last_active_at)}.", None

@@ -1,8 +1,8 @@
 """Call a direct method on many devices, several at once; a row for each, as its call ends.
 
-Strategy: one thread decides and hands out, the others call. Devices are asked for one by one as places become free, so
-a selection of a million is never in memory. What follows from a call's end is in model/calling.py, when the next may
-begin in model/pacing.py.
+Strategy: one thread decides, worker threads call. Devices are taken from the iterator one by one as workers become
+free, so that a selection of a million is never in memory. model/calling.py decides what follows from the end of a call,
+model/pacing.py when the next one may begin.
 """
 
 from collections import deque
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
-from azext_iotjobs.model.calling import Address, Answer, Call, result_of
+from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import Field, Text
 
-LONGEST_NAP_S = 0.5  # then it is looked whether to stop
+LONGEST_NAP_S = 0.5  # between two checks of the stop flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class CallPlan:
 class CallMany:
     """One round of calls; `rows` makes it.
 
-    stop: once it is set no call begins.  say: told when all calls pause, and why.
+    stop: once it is set no call begins.  say: called with the reason when all calls pause.
     """
 
     def __init__(
@@ -63,17 +64,17 @@ class CallMany:
 
     @property
     def ended_by(self) -> IotJobsError | None:
-        """Why no other call would have fared better, or no id came; None: nothing ended the round."""
+        """The error that ended the round: one that every call would have had, or of the next ids; None: none."""
         return self._reactions.ended_by or self._no_more_ids
 
     def rows(self, addresses: Iterator[Address]) -> Iterator[DeviceResult]:
         """Call each; a call that has begun is awaited, whatever ends the round. What ended it is in `ended_by`."""
         self._addresses = addresses
         workers = Workers(self._call)
-        has_said = False
+        has_reported = False
         while True:
-            if self._stop.is_set() and self.in_flight_count and not has_said:
-                has_said = True
+            if self._stop.is_set() and self.in_flight_count and not has_reported:
+                has_reported = True
                 self._say(f"Stopping: no further call begins; {self.in_flight_count} under way are awaited.")
             wait_s = self._begin(workers)
             if self.in_flight_count == 0 and wait_s is None:
@@ -86,7 +87,7 @@ class CallMany:
             call = workers.next_ended(nap_s)
             if call is not None:
                 self.in_flight_count -= 1
-                if self._is_kept(call):
+                if self._is_final(call):
                     yield result_of(call, self._plan.success)
 
     def _begin(self, workers: Workers[Address, Call]) -> float | None:
@@ -120,12 +121,12 @@ class CallMany:
             return self._again.popleft()
         try:
             return next(self._addresses, None)
-        except IotJobsError as err:  # the hub did not give the next ids; those called so far keep their rows
+        except IotJobsError as err:  # the hub did not give the next ids; the rows so far stay
             self._no_more_ids = err
             return None
 
     def _call(self, address: Address) -> Call:
-        """Runs on the threads."""
+        """Runs on the worker threads."""
         began_at = self._clock.now()
         answer: Answer
         try:
@@ -136,9 +137,9 @@ class CallMany:
             answer = err
         return Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
 
-    def _is_kept(self, call: Call) -> bool:
-        """Whether a call's row stands; if not, its device was not called and may be again."""
-        is_kept = self._reactions.is_kept(call.answer, self._clock.monotonic())
-        if not is_kept and self._reactions.ended_by is None:
+    def _is_final(self, call: Call) -> bool:
+        """Whether the call counts; if not, its device was not called, and is called again."""
+        is_final = self._reactions.is_kept(call.answer, self._clock.monotonic())
+        if not is_final and self._reactions.ended_by is None:
             self._again.append(call.address)
-        return is_kept
+        return is_final

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import Unauthorized
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan

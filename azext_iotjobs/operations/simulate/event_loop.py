@@ -20,7 +20,7 @@ from azext_iotjobs.operations.simulate.credentials import SimulatedDevice
 from azext_iotjobs.operations.simulate.device import Device
 from azext_iotjobs.simulator.dice import Dice
 from azext_iotjobs.simulator.events import Seen, What
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.open_files import make_room
 from azext_iotjobs.transport.pacing import RAMP_PER_S, Pacer
@@ -48,7 +48,7 @@ def run(
     reporter: Reporter,
     clock: Clock,
     stop: StopFlag,
-    way: Way = Way.TLS,
+    way: MqttProtocol = MqttProtocol.TLS,
     seed: str = "",
     ramp_per_s: float = RAMP_PER_S,
 ) -> Summary:

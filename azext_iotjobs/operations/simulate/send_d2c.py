@@ -8,18 +8,18 @@ import random
 from dataclasses import dataclass, field
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.simulate.credentials import login_of, refusal
 from azext_iotjobs.simulator import topics
 from azext_iotjobs.simulator.events import SendTelemetry
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
-from azext_iotjobs.transport.mqtt import MqttTransport, Way
+from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.retry import AfterRefusal
 
@@ -49,7 +49,12 @@ def check(device_id: str, message: DeviceMessage) -> None:
 
 
 def send(
-    target: HubTarget, sender: Sender, message: DeviceMessage, count: int, clock: Clock, way: Way = Way.TLS
+    target: HubTarget,
+    sender: Sender,
+    message: DeviceMessage,
+    count: int,
+    clock: Clock,
+    way: MqttProtocol = MqttProtocol.TLS,
 ) -> None:
     """Send `message` `count` times; all are acknowledged then.
 

@@ -32,6 +32,10 @@ def changed(now: Identity, method: str | None, **typed: str) -> dict[str, Any]:
     return changed_authentication(now, options)
 
 
+def test_keys_that_were_typed_are_in_no_repr() -> None:
+    assert NEW not in repr(AuthenticationOptions("shared_private_key", NEW, NEW))
+
+
 @pytest.mark.parametrize("now", [KEYED, THUMBPRINTED, CERTIFIED], ids=["keys", "thumbprints", "CA"])
 @pytest.mark.parametrize("half", [{"pk": NEW}, {"sk": NEW}])
 def test_with_the_method_both_keys_are_given(now: Identity, half: dict[str, str]) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from azext_iotjobs.cli.identity.connection_strings import connection_string
 from azext_iotjobs.cli.identity.tokens import show_connection_string
+from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.model.ids import DEVICE
-from azext_iotjobs.model.target import parse_connection_string
 from tests.cli.identity.test_tokens import EVENTS, KEY, azure, typed
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from azext_iotjobs.cli.simulate.credentials import CONNECTS_DEVICES, may_connect
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.hub_process import HubProcess
 
 
@@ -18,7 +18,7 @@ def test_what_is_known_of_the_policies_of_a_new_hub_is_what_a_device_finds(tmp_p
         client = HubClient(target, None)  # type: ignore[arg-type]
         started = time.monotonic()
         found = {
-            name: may_connect(client, SasKey(policy=name, key=key), "d", Way.TLS, threading.Event())
+            name: may_connect(client, SasKey(policy=name, key=key), "d", MqttProtocol.TLS, threading.Event())
             for name, key in hub.policies.items()
         }
         assert found == CONNECTS_DEVICES

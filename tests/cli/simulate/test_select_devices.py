@@ -19,12 +19,12 @@ from azext_iotjobs.cli.simulate.device_options import OneDevice
 from azext_iotjobs.cli.simulate.options import FleetOptions
 from azext_iotjobs.cli.simulate.select_devices import Fleet
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice, NotFound
 from azext_iotjobs.model.fleets import DeviceFacts
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey
+from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
-from azext_iotjobs.transport.mqtt import Way
+from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.device_certificates import make
 from tests.helpers.fleet_registry_double import FleetRegistry
 from tests.helpers.surface import our_arguments
@@ -38,7 +38,7 @@ def one(**typed: Any) -> OneDevice:
     names = ("device", "model", "device_key", "certificate_path", "key_path", "key_passphrase")
     plan = TelemetryPlan(text="t", count=1, interval_s=1)
     given = {**dict.fromkeys(names), **typed}
-    return OneDevice(behaving=BehaviourOptions().read(), plan=plan, sends=False, way=Way.TLS, **given)
+    return OneDevice(behaving=BehaviourOptions().read(), plan=plan, sends=False, way=MqttProtocol.TLS, **given)
 
 
 def cmd() -> Any:
@@ -187,7 +187,7 @@ def test_nothing_is_made_or_connected_where_mqtt_carries_no_id(creates: bool) ->
 def credentials(policy: SasKey | None, meant: Fleet, registry: FleetRegistry, **typed: Any) -> dict[str, Any]:
     client = HubClient(TARGET, registry, policy_key=policy)
     ways = Ways.read(one(**typed), FleetOptions())
-    return ways.credentials(client, meant, Path(), Way.TLS, threading.Event())
+    return ways.credentials(client, meant, Path(), MqttProtocol.TLS, threading.Event())
 
 
 @pytest.mark.parametrize("policy", ["iothubowner", "device"])
@@ -210,7 +210,7 @@ def test_another_login_asks_for_each_key_that_it_does_not_know(
     made = ways.new_device("b", "run")
     own = DeviceKey(device_id="c", key=KEY)
     there = fleet(facts("a"), facts("b"), facts("c"), c=own)
-    found = ways.credentials(client, there, Path(), Way.TLS, threading.Event())
+    found = ways.credentials(client, there, Path(), MqttProtocol.TLS, threading.Event())
     assert {name: each.key for name, each in found.items()} == {"a": "AAAA", "b": made.primary_key, "c": KEY}
     assert [each.path for each in registry.requests] == ["/devices/a"]
     assert "1 devices' keys" in caplog.text and "100 a minute" in caplog.text
@@ -225,7 +225,7 @@ def test_certificates_out_of_a_folder_are_those_of_devices_that_sign_in_so(tmp_p
     there = fleet(facts("pump*1", "selfSigned"), facts("b", "selfSigned"), facts("k"))
     ways.check(there)
     client = HubClient(TARGET, FleetRegistry(), policy_key=SasKey(policy="device", key=KEY))
-    found = ways.credentials(client, there, tmp_path, Way.TLS, threading.Event())
+    found = ways.credentials(client, there, tmp_path, MqttProtocol.TLS, threading.Event())
     assert isinstance(found["k"], DeviceKey)
     assert found["pump*1"] == DeviceCertificate(
         certificate_file=str(tmp_path / "pump_1-cert.pem"), key_file=str(tmp_path / "pump_1-key.pem")

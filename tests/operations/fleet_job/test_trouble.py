@@ -1,7 +1,6 @@
 """Runs at a hub that is away, throttles, forgets, lies or says what nobody expected."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +135,7 @@ def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: Place) -> Non
         nonlocal first
         if request.method == "PUT" and first:
             first = False
-            hub._answer(replace(request, body={**request.body, "queryCondition": "deviceId = 'x'"}))
+            hub._answer(request._replace(body={**request.body, "queryCondition": "deviceId = 'x'"}))
         return None
 
     hub.refuses = foreign

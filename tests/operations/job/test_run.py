@@ -196,7 +196,7 @@ def ended(status: str = "completed", job_type: str = "scheduleDeviceMethod", **c
 )
 def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: run.Waited, outcome: Outcome) -> None:
     client, transport = hub(lambda _request: response([]))
-    assert run.judge(client, waited, SUCCESS, lambda _reason: None) is outcome
+    assert run.outcome_of(client, waited, SUCCESS, lambda _reason: None) is outcome
     assert transport.requests == []
 
 
@@ -207,14 +207,14 @@ def test_an_outcome_that_the_job_itself_tells_needs_no_question(waited: run.Wait
 def test_a_hub_that_does_not_count_is_asked_for_rows(devices: int, failed: int, outcome: Outcome) -> None:
     client, transport = hub(in_turn(response([{}] * devices), response([{}] * failed)))
     job = parse_job({"jobId": "j", "type": "scheduleUpdateTwin", "status": "completed"})
-    assert run.judge(client, run.Waited(job=job, finished=True), SUCCESS, lambda _reason: None) is outcome
+    assert run.outcome_of(client, run.Waited(job=job, finished=True), SUCCESS, lambda _reason: None) is outcome
     assert transport.requests[1].body["query"].endswith("AND status = 'failed'")
 
 
 @pytest.mark.parametrize(("rows", "outcome"), [([], Outcome.SUCCESS), ([{"deviceId": "d"}], Outcome.DEVICES_FAILED)])
 def test_answers_of_a_method_job_are_judged_in_one_query(rows: list[Any], outcome: Outcome) -> None:
     client, transport = hub(in_turn(response(rows)))
-    assert run.judge(client, ended(), SUCCESS, lambda _reason: None) is outcome
+    assert run.outcome_of(client, ended(), SUCCESS, lambda _reason: None) is outcome
     (request,) = transport.requests
     assert request.body["query"] == (
         "SELECT * FROM devices.jobs WHERE jobId = 'j\\'1' AND NOT ((outcome.deviceMethodResponse.status >= 200 "
@@ -228,7 +228,7 @@ def test_a_hub_that_refuses_that_query_is_asked_for_all_rows_and_it_is_said(stat
     rows.append({"outcome": {"deviceMethodResponse": {"status": status}}})
     client, _ = hub(in_turn(response({"Message": "ErrorCode:ArgumentInvalid;BadRequest"}, status=400), response(rows)))
     said: list[str] = []
-    assert run.judge(client, ended(), SUCCESS, said.append) is outcome
+    assert run.outcome_of(client, ended(), SUCCESS, said.append) is outcome
     assert "all rows" in said[0]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.calling import Address
 from azext_iotjobs.model.errors import (
     AnswerTooLate,
     BadValue,
@@ -21,6 +20,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.result import DeviceResult, ErrorClass

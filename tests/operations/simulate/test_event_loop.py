@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, CannotConnect, Unauthorized
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary, run_over
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.events import Seen, What

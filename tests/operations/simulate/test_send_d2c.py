@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost, Unauthorized
 from azext_iotjobs.model.message import DeviceMessage
-from azext_iotjobs.model.target import DeviceKey, HubTarget
+from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.send_d2c import (
     LONGEST_SILENCE_S,
     MAX_MESSAGE_BYTES,

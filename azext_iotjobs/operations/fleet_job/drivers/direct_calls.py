@@ -17,11 +17,12 @@ from azext_iotjobs.fleet_job.outcomes import ended_of, result_of
 from azext_iotjobs.fleet_job.store.leased_run import LeasedRun
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
-from azext_iotjobs.model.calling import Address, Answer, Call, Next, what_next
+from azext_iotjobs.model.calling import Answer, Call, Next, what_next
 from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet import Action, Definition
 from azext_iotjobs.model.fleet_events import DeviceEnded, Said
+from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.pacing import Pacing
 from azext_iotjobs.model.run import Attempt, Batch, DeviceState, Ended, Run
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.answer import MAX_SHOWN_CHARACTERS, document
-from azext_iotjobs.clients.refusal import error_of
+from azext_iotjobs.clients.errors import error_of
+from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import (
     BadRequest,
     Conflict,
@@ -15,6 +15,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
+from azext_iotjobs.model.text import MAX_SHOWN
 from azext_iotjobs.transport.http import Response
 from tests.helpers.transport_double import response
 
@@ -25,11 +26,21 @@ SHAPE_A = {"Message": "ErrorCode:JobAlreadyExists;It is there.", "ExceptionMessa
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, BadRequest), (401, Unauthorized), (403, Forbidden), (404, NotFound), (405, BadRequest), (409, Conflict),
-        (412, Conflict), (415, BadRequest), (429, Throttled), (500, HubFault), (503, HubFault), (504, HubFault),
+        (400, BadRequest),
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (405, BadRequest),
+        (409, Conflict),
+        (412, Conflict),
+        (415, BadRequest),
+        (429, Throttled),
+        (500, HubFault),
+        (503, HubFault),
+        (504, HubFault),
         (302, BadRequest),
     ],
-)  # fmt: skip
+)
 def test_each_status_is_an_error_of_its_kind(status: int, kind: type[HubAnswer]) -> None:
     error = error_of(response({"Message": "no"}, status=status))
     assert type(error) is kind
@@ -65,7 +76,7 @@ def test_a_body_that_is_no_error_document_is_still_an_error(body: bytes) -> None
 def test_what_the_hub_says_cannot_steer_the_terminal_and_is_not_long() -> None:
     text = str(error_of(response({"Message": "\x1b[2Jgone\nfake line " + "x" * 9000}, status=400)))
     assert text.isprintable()
-    assert len(text) < MAX_SHOWN_CHARACTERS + 100
+    assert len(text) < MAX_SHOWN + 100
 
 
 def test_a_document_is_given_as_it_is_and_an_empty_body_is_none() -> None:

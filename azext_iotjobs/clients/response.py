@@ -1,12 +1,10 @@
-"""Response -> JSON document; what is none of success is told by refusal.py."""
+"""Response -> JSON document; errors.py makes what is no success into an error."""
 
 import json
 from typing import Any
 
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.transport.http import Response
-
-MAX_SHOWN_CHARACTERS = 500
 
 
 def document(response: Response) -> Any:
@@ -15,7 +13,7 @@ def document(response: Response) -> Any:
     Raises the HubAnswer that the status stands for.
     """
     if not 200 <= response.status < 300:
-        from azext_iotjobs.clients.refusal import error_of  # here, so that what goes well starts quickly
+        from azext_iotjobs.clients.errors import error_of  # here, so that what goes well starts quickly
 
         raise error_of(response)
     if not response.body.strip():
@@ -33,9 +31,3 @@ def json_object(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise HubFault("The hub's answer is not the JSON object that was expected.", status=200)
     return document
-
-
-def printable(text: str) -> str:
-    """A text of the hub's or a device's as it may stand on a terminal: one line, no control characters, not long."""
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= MAX_SHOWN_CHARACTERS else f"{line[:MAX_SHOWN_CHARACTERS]}…"

@@ -1,16 +1,16 @@
-"""The sockets of many devices on one selector, and a way to wake it from another thread."""
+"""The sockets of many devices on one selector, which another thread can wake."""
 
 import selectors
 import socket
 from typing import TYPE_CHECKING
 
-from azext_iotjobs.model.device_certificate import DeviceCertificate
+from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.transport.handshake import READ, Handshake
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
-LINE_WAKE = b"\0"
+WAKE_BYTE = b"\0"
 
 
 class Link:
@@ -26,10 +26,10 @@ class Link:
         self.is_under_way = False  # from `connect` to CONNACK
         self.ends_at = 0.0  # when CONNACK must be there
         self.number = -1  # of the socket
-        self.watched = 0  # what the selector has been asked for; 0: it does not know the socket
+        self.watched = 0  # READ, WRITE or both, as the selector knows it; 0: it does not know the socket
 
 
-class Watch:
+class LinkSelector:
     """Says whose socket is ready. One thread calls everything but `wake`."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Watch:
         link.number, link.watched = number, wanted
 
     def forget(self, link: Link) -> None:
-        """Watch the link's socket no longer; before it is closed."""
+        """Stop watching the link's socket; call it before the socket is closed."""
         if link.watched:
             self._selector.unregister(link.number)
             link.watched = 0
@@ -60,12 +60,12 @@ class Watch:
     def wake(self) -> None:
         """End a `select`; from any thread."""
         try:
-            self._writer.send(LINE_WAKE)
+            self._writer.send(WAKE_BYTE)
         except OSError:  # full: the loop is awake anyway; closed: nobody waits any more
             pass
 
-    def was_woken(self) -> None:
-        """What woke us has been seen to."""
+    def clear_wake(self) -> None:
+        """Take the wake-up out of the selector: it has been dealt with."""
         self._reader.recv(4096)
 
     def close(self) -> None:

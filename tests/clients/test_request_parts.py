@@ -91,9 +91,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
 @pytest.mark.parametrize("what", OF_IDENTITIES)
 @pytest.mark.parametrize(
     ("text", "arrives"),
-    [("...", "..."), ("a..b", "a..b"), (".x", ".x"), ("a%2e", "a%252e"), ("%2e%2e%2e", "%252e%252e%252e"),
-     ("%2E-", "%252E-"), ("a;b=c", "a%3Bb%3Dc"), ("-x", "-x")],
-)  # fmt: skip
+    [
+        ("...", "..."),
+        ("a..b", "a..b"),
+        (".x", ".x"),
+        ("a%2e", "a%252e"),
+        ("%2e%2e%2e", "%252e%252e%252e"),
+        ("%2E-", "%252E-"),
+        ("a;b=c", "a%3Bb%3Dc"),
+        ("-x", "-x"),
+    ],
+)
 def test_an_id_that_looks_like_a_step_arrives_as_it_is(server: TlsServer, what: str, text: str, arrives: str) -> None:
     target = HubTarget(host="localhost", https_port=server.port, ca_file=str(server.ca_file))
     transport = HttpTransport(target, SasKey(policy="p", key="AAAA"), ClockDouble())

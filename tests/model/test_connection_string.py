@@ -3,9 +3,11 @@ from datetime import datetime, timezone
 
 import pytest
 
+from azext_iotjobs.model.connection_string import parse_connection_string
+from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.errors import BadValue, MissingChoice
-from azext_iotjobs.model.target import DeviceKey, HubTarget, SasKey, SasToken, parse_connection_string
+from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 
 KEY = base64.b64encode(bytes(range(31))).decode()  # ends in "=="
 SIGNED = "SharedAccessSignature sr=myhub.azure-devices.net&sig=a%2Bb%3D&se=1900000000"
@@ -93,9 +95,13 @@ def test_secrets_do_not_show() -> None:
     ends = datetime.fromtimestamp(0, tz=timezone.utc)
     token = BearerToken(expires_at=ends, text=KEY)
     holders = (
-        SasKey(policy="p", key=KEY), DeviceKey(device_id="d", key=KEY), parse_connection_string(SERVICE), token,
-        SasToken(policy="p", expires_at=ends, text=KEY), AadLogin(fetch=lambda: token),
-    )  # fmt: skip
+        SasKey(policy="p", key=KEY),
+        DeviceKey(device_id="d", key=KEY),
+        parse_connection_string(SERVICE),
+        token,
+        SasToken(policy="p", expires_at=ends, text=KEY),
+        AadLogin(fetch=lambda: token),
+    )
     for holder in holders:
         assert KEY not in f"{holder!r} {holder}"
 

@@ -1,8 +1,11 @@
-"""Parts of a request's path out of ids, percent-encoded. What could become another path is refused: nothing is sent."""
+"""What of a request is made of ids and etags: parts of its path, percent-encoded, and the If-Match header.
+
+What could become another path or another header is refused: nothing is sent.
+"""
 
 from urllib.parse import quote
 
-from azext_iotjobs.model.ids import DEVICE, MODULE, IdKind, check_id
+from azext_iotjobs.model.ids import DEVICE, MODULE, IdKind, check_etag, check_id
 
 
 def path_part(kind: IdKind, text: str) -> str:
@@ -19,6 +22,15 @@ def identity_path(device_id: str, module_id: str | None = None) -> str:
 def twin_path(device_id: str, module_id: str | None = None) -> str:
     """Where its twin is."""
     return f"/twins/{_under_device(device_id, module_id)}"
+
+
+def if_match(etag: str) -> dict[str, str]:
+    """The If-Match header: the hub wants an etag in quotes, and * without.
+
+    etag: as a document shows it, or * for any.  Raises BadValue for what no header carries.
+    """
+    check_etag(etag)
+    return {"If-Match": "*" if etag == "*" else '"{}"'.format(etag.strip('"'))}
 
 
 def _under_device(device_id: str, module_id: str | None) -> str:

@@ -9,7 +9,6 @@ import re
 from typing import Any
 
 from azext_iotjobs.clients.advice import advice
-from azext_iotjobs.clients.answer import printable
 from azext_iotjobs.model.errors import (
     BadRequest,
     Conflict,
@@ -20,6 +19,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
+from azext_iotjobs.model.text import printable
 from azext_iotjobs.transport.http import Response, retry_after_s
 
 ERROR_CODE = re.compile(r"ErrorCode:\s*([A-Za-z0-9]+)\s*;?\s*")
@@ -44,7 +44,7 @@ def error_of(response: Response) -> HubAnswer:
     label = " ".join(str(part) for part in (response.status, hub_code, number) if part)
     kind = KINDS.get(response.status, HubFault if response.status >= 500 else BadRequest)
     tracking = f" (tracking id {printable(tracking_id)})" if tracking_id else ""
-    more = advice(response.status, hub_code, response.asked, response.headers.get("date"), words)
+    more = advice(response.status, hub_code, response.request, response.headers.get("date"), words)
     return kind(
         f"The hub answered {label}: {words}{tracking}{f' {more.fact}' if more.fact else ''}",
         status=response.status,
@@ -66,11 +66,8 @@ def _read(body: bytes) -> tuple[str, int | None, str | None]:
     words = str(inner.get("message") or inner.get("Message") or message)
     number = inner.get("errorCode")
     tracking_id = inner.get("trackingId") or _tracking(str(outer.get("ExceptionMessage") or "")) or _tracking(words)
-    return (
-        TRACKING.sub("", words),
-        number if isinstance(number, int) else None,
-        str(tracking_id) if tracking_id else None,
-    )  # fmt: skip
+    known_number = number if isinstance(number, int) else None
+    return TRACKING.sub("", words), known_number, str(tracking_id) if tracking_id else None
 
 
 def _members(text: str) -> dict[str, Any] | None:
