@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Who
-from azext_iotjobs.localhub.mqtt.topics import LISTENED, PUBLISHED
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, NotServed
+from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
 PAGE = Path(__file__).with_name("local-hub.md")
@@ -21,7 +21,7 @@ WORDS = {
 
 
 def page(written: str) -> str:
-    """The page with its made parts made anew."""
+    """The page with its generated parts renewed."""
     for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
         part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
         written, count = re.subn(part, table.replace("\\", r"\\"), written, flags=re.DOTALL)
@@ -32,14 +32,18 @@ def page(written: str) -> str:
 
 def _routes() -> str:
     rows = [
-        f"| {each.verb} | `{each.path}` | {_who(each.who)} | {_metered(each.throttle)} | {each.what} |\n"
+        f"| {each.verb} | `{each.path}` | {_caller(each.caller)} | {_metered(each.throttle)} | {each.what} |\n"
         for each in ROUTES
     ]
     missing = [
-        f"| {', '.join(each.verbs)} | `{each.path}` | {_who(each.who)} | – | **501**, no {each.feature}: {each.why} |\n"
+        f"| {', '.join(each.verbs)} | `{each.path}` | {_caller(each.caller)} | – | {_not_served(each)} |\n"
         for each in NOT_SERVED
     ]
     return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
+
+
+def _not_served(each: NotServed) -> str:
+    return f"**501**, no {each.feature}: {each.why}"
 
 
 def _tiers() -> str:
@@ -60,17 +64,17 @@ def _metered(throttle: Throttle | None) -> str:
 
 
 def _topics() -> str:
-    up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISHED]
-    down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in LISTENED]
+    up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISH_TOPICS]
+    down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in SUBSCRIBE_TOPICS]
     return "| | topic | what |\n|---|---|---|\n" + "".join(up + down)
 
 
-def _who(who: Right | Who) -> str:
-    if isinstance(who, Who):
-        return who.value
-    return " or ".join(word for right, word in WORDS.items() if right in who)
+def _caller(caller: Right | Caller) -> str:
+    if isinstance(caller, Caller):
+        return caller.value
+    return " or ".join(word for right, word in WORDS.items() if right in caller)
 
 
 def write() -> None:
-    """Make the page's parts anew."""
+    """Renew the generated parts of the page."""
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

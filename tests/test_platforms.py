@@ -25,7 +25,7 @@ from azext_iotjobs.cli.output import file_writing, interrupt
 from azext_iotjobs.fleet_job.store import holder
 from azext_iotjobs.localhub import __main__ as hub_program
 from azext_iotjobs.localhub.process import limits, sockets
-from azext_iotjobs.localhub.process.folder_lock import FolderLock
+from azext_iotjobs.localhub.process.folder import FolderLock
 from azext_iotjobs.localhub.testing.process import LocalHub
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.transport import open_files
@@ -46,7 +46,7 @@ DECIDED = {
     "cli/simulate/created_devices_log.py": {"fcntl", "msvcrt"},
     "fleet_job/store/holder.py": {"kill", "/proc"},
     "localhub/__main__.py": {"SIGHUP", "add_signal_handler"},
-    "localhub/process/folder_lock.py": {"fcntl", "msvcrt"},
+    "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
     "transport/open_files.py": {"resource", "/proc", "/dev"},
 }
@@ -188,7 +188,7 @@ def test_an_address_that_the_machine_lacks_is_said_to_be_none_of_it_and_not_take
 
 
 def test_windows_knows_no_closed_terminal(windows: LockDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hub_program._ending_signals() == [signal.SIGINT, signal.SIGTERM]
+    assert hub_program._stop_signals() == [signal.SIGINT, signal.SIGTERM]
     monkeypatch.delattr(signal, "SIGHUP")
     spec = importlib.util.spec_from_file_location("interrupt_on_windows", interrupt.__file__)
     assert spec is not None and spec.loader is not None

@@ -1,7 +1,7 @@
 """python -m azext_iotjobs.localhub: arguments -> config -> server.
 
-Exit codes: 0 a clean end, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder
-cannot be used.
+Exit codes: 0 stopped, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder cannot
+be used.
 """
 
 import argparse
@@ -13,20 +13,24 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.process.limits import LoopFaults, allow_many_files, collect_seldom
-from azext_iotjobs.localhub.process.log import LEVELS, begin_log, leave_stderr
+from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
+from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
+from azext_iotjobs.localhub.process.state_file import Listening
 from azext_iotjobs.localhub.rules.quota import Sku
 
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
+
+Serve = Callable[[LocalHubConfig, Callable[[Listening], None], asyncio.Event], Awaitable[None]]
 
 logger = logging.getLogger("azext_iotjobs.localhub")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a hub until it is told to end; give the exit code."""
+    """Run a hub until it is stopped; gives the exit code."""
     arguments = _parser().parse_args(words)
     try:
         config = LocalHubConfig(
@@ -44,35 +48,34 @@ def main(words: list[str] | None = None) -> int:
         )
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
-    begin_log("debug" if arguments.verbose else arguments.log_level, config.log_file)
+    start_logging("debug" if arguments.verbose else arguments.log_level, config.log_file)
     try:
-        from azext_iotjobs.localhub import server
-        from azext_iotjobs.localhub.process import sockets
+        from azext_iotjobs.localhub.process.folder import FolderUnusable
+        from azext_iotjobs.localhub.process.sockets import PortTaken
+        from azext_iotjobs.localhub.server import serve
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,
-            f"A dependency of the local hub does not load ({err}). {_what_to_do(err)}",
+            f"A dependency of the local hub does not load ({err}). {_advice(err)}",
         )
     allow_many_files()
     try:
-        asyncio.run(_serve(config, end_with_stdin=arguments.end_with_stdin, detached=arguments.detached))
-    except sockets.PortTaken as err:
+        asyncio.run(_serve(serve, config, end_with_stdin=arguments.end_with_stdin, detached=arguments.detached))
+    except PortTaken as err:
         return _end(PORT_TAKEN, str(err))
-    except server.FolderUnusable as err:
+    except FolderUnusable as err:
         return _end(NO_FOLDER, str(err))
     except BaseException:
-        logger.exception("the hub has ended by a mistake of its own")
+        logger.exception("the hub has ended because of an unexpected error")
         raise
     return 0
 
 
-async def _serve(config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
-    from azext_iotjobs.localhub.server import Listening, serve
-
+async def _serve(serve: Serve, config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(LoopFaults())
-    for number in _ending_signals():
+    loop.set_exception_handler(LoopExceptionHandler())
+    for number in _stop_signals():
         if sys.platform == "win32":
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         else:
@@ -80,28 +83,28 @@ async def _serve(config: LocalHubConfig, *, end_with_stdin: bool, detached: bool
     if end_with_stdin:
         threading.Thread(target=_wait_for_stdin, args=(loop, stop), daemon=True).start()
 
-    def say_ready(listening: Listening) -> None:
-        collect_seldom()
+    def report_ready(listening: Listening) -> None:
+        collect_garbage_rarely()
         sys.stdout.write(json.dumps(listening.document) + "\n")
         sys.stdout.flush()
         if detached:
-            leave_stderr()
+            detach_stderr()
 
-    await serve(config, say_ready, stop)
+    await serve(config, report_ready, stop)
 
 
-def _ending_signals() -> list[signal.Signals]:
+def _stop_signals() -> list[signal.Signals]:
     signals = [signal.SIGINT, signal.SIGTERM]
-    # A closed terminal; unless whoever started the hub had that ignored, as nohup does.
+    # Sent when the terminal is closed; not if the parent process has it ignored, as nohup does.
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     return signals
 
 
-def _what_to_do(err: ImportError) -> str:
-    """What to do about a dependency that does not load, by where this package is."""
+def _advice(err: ImportError) -> str:
+    """What to do about a dependency that does not load, which depends on where this package is."""
     folder = Path(__file__).resolve().parents[2]
-    # Installed, there are dependencies beside it; or some were found elsewhere. Either way, they do not fit.
+    # An installed package has its dependencies beside it; or some were found elsewhere. Either way, they do not match.
     if any(folder.glob("iotjobs-*.dist-info")) or not isinstance(err, ModuleNotFoundError):
         return "Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl"
     return (
@@ -112,7 +115,7 @@ def _what_to_do(err: ImportError) -> str:
 
 
 def _wait_for_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    # Not sys.stdin: a thread that waits in it holds its lock, and Python cannot end.
+    # Not sys.stdin: a thread that waits in it holds its lock, and Python could not exit.
     while os.read(0, 1024):
         pass
     with contextlib.suppress(RuntimeError):  # the loop has ended already
@@ -125,26 +128,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mqtt-port", type=int, default=8883)
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--state-dir", type=Path, help="where to write the state file that says what runs")
+    parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument(
         "--sku",
         choices=[each.value for each in Sku],
         default=Sku.UNLIMITED.value,
-        help="tier whose quotas it keeps to; default: none",
+        help="tier whose quotas apply; default: none",
     )
     parser.add_argument("--units", type=int, default=1, help="units of the tier")
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="makes all quotas so many times faster; for tests and benchmarks"
+        "--time-scale", type=float, default=1.0, help="speeds up all quotas by this factor; for tests and benchmarks"
     )
-    parser.add_argument("--max-active-jobs", type=int, help="job slots; default: as the tier has them")
     parser.add_argument(
-        "--end-with-stdin", action="store_true", help="end when standard input does, as with who started it"
+        "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"
     )
-    parser.add_argument("--log-file", type=Path, help="where to log too; default: to stderr alone")
+    parser.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="stop when standard input ends, as with the parent process",
+    )
+    parser.add_argument("--log-file", type=Path, help="log file; default: log to stderr only")
     parser.add_argument("--log-level", choices=list(LEVELS), default="warning")
     parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
-    parser.add_argument("--detached", action="store_true", help="leave stderr once it is ready")
+    parser.add_argument("--detached", action="store_true", help="close stderr once the hub is ready")
     return parser
 
 

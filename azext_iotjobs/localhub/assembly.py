@@ -1,29 +1,29 @@
-"""The rooms of a hub, put together over one database."""
+"""Creates the parts of a hub over one database and connects them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from azext_iotjobs.localhub.auth.authenticator import Gate
+from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.device_side import DeviceDesk
+from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
+from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.mailbox import Mailbox
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.engine.targets import Selector
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import Desks
-from azext_iotjobs.localhub.http.traffic import TrafficRoutes
+from azext_iotjobs.localhub.http.routes import RouteHandlers
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities
@@ -38,51 +38,54 @@ from azext_iotjobs.localhub.store.twins import Twins
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """What moves in a hub, and its doors."""
+    """What the listeners serve, and what runs in the background."""
 
     quotas: Quotas | None  # None: nothing is limited
-    desks: Desks
-    devices: DeviceDesk
+    handlers: RouteHandlers
+    devices: DeviceService
     links: Links
-    runner: Runner
-    mailbox: Mailbox
+    job_runner: JobRunner
+    c2d_queue: C2dQueue
 
 
 def assemble(
     config: LocalHubConfig,
     database: Database,
     identities: Identities,
-    gate: Gate,
+    authenticator: Authenticator,
     clock: HubClock,
     secret: str,
     stop: Callable[[], None],
 ) -> Hub:
-    """Put the rooms together over one database, as a hub before this one left it.
+    """A hub over one database, in the state in which the last hub on it ended.
 
-    secret: what this hub alone knows.  stop: ends the hub.
+    secret: known to this hub only; it signs continuation tokens.  stop: ends the hub.
+    Raises StoreUnavailable, StoreDamaged.
     """
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
     authorities, events, links = Authorities(database), Events(), Links()
     selector = Selector(database, identities.presence)
-    twins = TwinDesk(twin_rows, links, clock)
+    twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
-    mailbox = Mailbox(database, messages, identities, links, clock)
+    c2d_queue = C2dQueue(database, messages, identities, links, clock)
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
-    runner = Runner(database, jobs, selector, twins, links, clock, quotas)
-    devices = DeviceDesk(gate, identities, Sessions(database), twins, mailbox, events, clock, quotas)
+    job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
+    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
     identities.disconnect_all(render(clock.now()))
-    mailbox.recover()
-    desks = Desks(
+    c2d_queue.recover()
+    handlers = RouteHandlers(
         identities=IdentityRoutes(registry, identities, links),
         bulk=BulkRoutes(database, registry, identities, twins, clock),
         edge=EdgeRoutes(database, registry, identities, twins),
         twins=TwinRoutes(identities, twins, links),
-        jobs=JobRoutes(jobs, runner, clock, config.job_slots, secret),
+        jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
-        messages=MessageRoutes(devices, mailbox),
+        messages=MessageRoutes(devices, c2d_queue),
         certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(database, identities, jobs, events, links, runner, stop),
-        traffic=TrafficRoutes(events, mailbox, clock),
+        control=ControlRoutes(database, identities, jobs, events, links, job_runner, stop),
+        local_messages=LocalMessageRoutes(events, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
-    return Hub(quotas=quotas, desks=desks, devices=devices, links=links, runner=runner, mailbox=mailbox)
+    return Hub(
+        quotas=quotas, handlers=handlers, devices=devices, links=links, job_runner=job_runner, c2d_queue=c2d_queue
+    )

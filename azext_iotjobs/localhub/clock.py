@@ -1,8 +1,8 @@
-"""The hub's time, and how it is written on the wire."""
+"""The hub's clock, and instants as they are written on the wire."""
 
 from datetime import datetime, timezone
 
-NEVER = "0001-01-01T00:00:00Z"  # what the service writes for an instant that has not come
+NEVER = "0001-01-01T00:00:00Z"  # the service writes this for an instant that does not exist yet
 UNFINISHED = "9999-12-31T23:59:59.9999999Z"  # endTime of a job that has not ended: .NET's last instant
 
 
@@ -10,7 +10,7 @@ class HubClock:
     """The machine's clock, as a value that tests can replace."""
 
     def now(self) -> datetime:
-        """The instant, aware UTC."""
+        """The current instant, aware UTC."""
         return datetime.now(timezone.utc)
 
 

@@ -1,7 +1,7 @@
-"""What the local hub answers when it refuses: a catalogue of the service's own faults.
+"""Errors of the local hub: the service's error codes, and our own for its store and its query language.
 
 Strategy: a `Fault` is the kind (HTTP status, number, symbolic name); a `HubError` is one occurrence with its text.
-The HTTP side chooses the body's shape; nothing here knows JSON or HTTP.
+The HTTP side gives it a body; nothing here knows JSON or HTTP.
 Source: the service's published error codes; numbers are HTTP status * 1000 + n.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of refusal, as the service names it."""
+    """One kind of error, as the service names it."""
 
     http_status: int  # 400..599
     number: int  # the service's own number; its first three digits are the HTTP status
-    name: str  # what the iothub-errorcode header says
+    name: str  # in the iothub-errorcode header
 
 
 GENERIC_BAD_REQUEST = Fault(400, 400000, "GenericBadRequest")
@@ -47,16 +47,16 @@ THROTTLING_BACKLOG_TIMEOUT = Fault(
 THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED = Fault(429, 429004, "ThrottlingMaxActiveJobCountExceeded")
 SERVER_ERROR = Fault(500, 500001, "ServerError")
 SERVICE_UNAVAILABLE = Fault(503, 503001, "ServiceUnavailable")
-NOT_IMPLEMENTED = Fault(501, 501000, "NotImplemented")  # ours: the service has what it documents
+NOT_IMPLEMENTED = Fault(501, 501000, "NotImplemented")  # ours: the service has everything that it documents
 BAD_GATEWAY = Fault(502, 502000, "GenericBadGateway")
 GATEWAY_TIMEOUT = Fault(504, 504101, "GatewayTimeout")
 
 
 class HubError(Exception):
-    """A refusal the caller is told about.
+    """A request is refused; the caller receives it.
 
-    fault: which kind.  text: one sentence for people; no secrets, it goes on the wire.
-    info: details that only direct-method faults carry, such as the connect timeout; None elsewhere.
+    fault: the kind.  text: one sentence for people; no secrets, it goes on the wire.
+    info: details that only errors of direct methods have, such as the connect timeout; None elsewhere.
     """
 
     def __init__(self, fault: Fault, text: str, *, info: Mapping[str, str] | None = None) -> None:
@@ -66,11 +66,10 @@ class HubError(Exception):
         self.info = info
 
 
-class StoreTrouble(Exception):
-    """The store cannot be used now, and nothing was changed: trying again may go well.
+class StoreUnavailable(Exception):
+    """The store cannot be used at present, and nothing was changed: the same request may succeed later.
 
-    No HubError: what is refused for its content is not tried again.
-    reason: what keeps it from being used, in a few words for people.
+    reason: why, in a few words for people.
     """
 
     def __init__(self, reason: str) -> None:
@@ -79,9 +78,9 @@ class StoreTrouble(Exception):
 
 
 class StoreDamaged(Exception):
-    """What the store holds cannot be read; trying again will not help.
+    """A part of the store cannot be read; trying again will not help.
 
-    text: one sentence for people without the content itself, which goes on the wire.
+    text: one sentence for people, which goes on the wire; it does not quote the content.
     """
 
     def __init__(self, text: str) -> None:
@@ -92,7 +91,7 @@ class StoreDamaged(Exception):
 class QueryError(Exception):
     """A query or condition that the language does not allow.
 
-    line, column: 1-based place of the first thing that does not fit; 1, 1 for a text that is empty.
+    line, column: 1-based position of the first thing that is not allowed; 1, 1 for an empty text.
     """
 
     def __init__(self, text: str, *, line: int = 1, column: int = 1) -> None:

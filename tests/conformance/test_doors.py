@@ -106,7 +106,7 @@ def test_over_websocket_with_a_key(hub: LocalHub, name: str, start: Start) -> No
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_a_certificate_of_its_own(
     hub: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     options = certificate_options(hub, name, tmp_path, "selfSigned", make(name))
     with start(hub) as device:
         device.do("open", {**options, "webSocket": web_socket})
@@ -117,7 +117,7 @@ def test_with_a_certificate_of_its_own(
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_a_certificate_of_the_factory_s(
     factory: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     options = certificate_options(factory, name, tmp_path, "certificateAuthority", make(name, LINE), LINE)
     with start(factory) as device:
         device.do("open", {**options, "webSocket": web_socket})
@@ -128,7 +128,7 @@ def test_with_a_certificate_of_the_factory_s(
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_another_s_certificate_nobody_comes_in(
     hub: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
-) -> None:  # fmt: skip
+) -> None:
     options = certificate_options(hub, name, tmp_path, "selfSigned", make(name))
     stolen = make(name)
     certificate, key = stolen.files(tmp_path)

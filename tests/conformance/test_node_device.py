@@ -72,17 +72,28 @@ def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub,
     device = open_node(name)
     device.do("listenForMessages")
     send_message(
-        hub, name, "reboot, übermorgen", messageId=f"m-{name}", correlationId="c 1", contentType="text/plain",
-        contentEncoding="utf-8", userId="u", properties={"a&b": "1 2/ü+", "empty": ""}, ack="full",
-    )  # fmt: skip
+        hub,
+        name,
+        "reboot, übermorgen",
+        messageId=f"m-{name}",
+        correlationId="c 1",
+        contentType="text/plain",
+        contentEncoding="utf-8",
+        userId="u",
+        properties={"a&b": "1 2/ü+", "empty": ""},
+        ack="full",
+    )
     message = device.event("message")
     assert (message["body"], message["completed"]) == ("reboot, übermorgen", True)
     # The SDK takes what a sender wants to hear for a property of the application's.
     assert message["properties"] == {"a&b": "1 2/ü+", "empty": "", "iothub-ack": "full"}
     assert message["system"] == {
-        "messageId": f"m-{name}", "correlationId": "c 1", "userId": "u", "contentType": "text/plain",
+        "messageId": f"m-{name}",
+        "correlationId": "c 1",
+        "userId": "u",
+        "contentType": "text/plain",
         "contentEncoding": "utf-8",
-    }  # fmt: skip
+    }
     assert wait_for_feedback(hub, f"m-{name}") == "Success"
 
 

@@ -39,8 +39,11 @@ def test_telemetry_arrives_with_properties_and_system_properties(hub: LocalHub, 
     assert event["body"] == '{"t": 21}'
     assert event["properties"] == {"site": "north/süd & +co", "level": "3"}
     assert event["systemProperties"] == {
-        "messageId": "m 1", "correlationId": "c1", "contentType": "application/json", "contentEncoding": "utf-8",
-    }  # fmt: skip
+        "messageId": "m 1",
+        "correlationId": "c1",
+        "contentType": "application/json",
+        "contentEncoding": "utf-8",
+    }
 
 
 def test_many_messages_arrive_once_and_in_order(hub: LocalHub, name: str, open_python: Open) -> None:
@@ -112,16 +115,27 @@ def test_a_cloud_to_device_message_arrives_whole_and_is_completed(hub: LocalHub,
     device = open_python(name)
     device.do("listenForMessages")
     send_message(
-        hub, name, "reboot, übermorgen", messageId=f"m-{name}", correlationId="c 1", contentType="text/plain",
-        contentEncoding="utf-8", userId="u", properties={"a&b": "1 2/ü+", "empty": ""}, ack="full",
-    )  # fmt: skip
+        hub,
+        name,
+        "reboot, übermorgen",
+        messageId=f"m-{name}",
+        correlationId="c 1",
+        contentType="text/plain",
+        contentEncoding="utf-8",
+        userId="u",
+        properties={"a&b": "1 2/ü+", "empty": ""},
+        ack="full",
+    )
     message = device.event("message")
     assert message["body"] == "reboot, übermorgen"
     assert message["properties"] == {"a&b": "1 2/ü+", "empty": ""}
     assert message["system"] == {
-        "message_id": f"m-{name}", "correlation_id": "c 1", "user_id": "u", "content_type": "text/plain",
+        "message_id": f"m-{name}",
+        "correlation_id": "c 1",
+        "user_id": "u",
+        "content_type": "text/plain",
         "content_encoding": "utf-8",
-    }  # fmt: skip
+    }
     assert wait_for_feedback(hub, f"m-{name}") == "Success"
 
 

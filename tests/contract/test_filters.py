@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.test_messages import send
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
@@ -60,6 +61,7 @@ WIDE = {
 }
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 @pytest.mark.parametrize("topic_filter", WIDE)
 def test_a_filter_brings_what_it_covers_of_the_device_s_own_topics_and_nothing_else(
     hub: HubProcess, name: str, connect: Connect, topic_filter: str
@@ -73,17 +75,23 @@ def test_a_filter_brings_what_it_covers_of_the_device_s_own_topics_and_nothing_e
     assert heard(hub, device, name) == sorted(WIDE[topic_filter])
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_filters_of_published_clients_are_granted_together(hub: HubProcess, name: str, connect: Connect) -> None:
     device = answering(connect(name))
     filters = [
-        f"devices/{name}/messages/devicebound/#", "$iothub/methods/#", "$iothub/twin/PATCH/properties/desired/#",
-        "$iothub/twin/res/200/#", "$iothub/twin/#", f"devices/{name}/messages/events/#",
-    ]  # fmt: skip
+        f"devices/{name}/messages/devicebound/#",
+        "$iothub/methods/#",
+        "$iothub/twin/PATCH/properties/desired/#",
+        "$iothub/twin/res/200/#",
+        "$iothub/twin/#",
+        f"devices/{name}/messages/events/#",
+    ]
     assert device.subscribe(*filters) == [0] * len(filters)
     everything = [f"{METHOD}a/", f"{METHOD}b/", DESIRED, f"{TWIN}200/", f"{TWIN}204/", MESSAGE]
     assert heard(hub, device, name) == sorted(everything)  # each of them once
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_what_one_filter_covers_still_comes_when_another_is_taken_back(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -94,7 +102,8 @@ def test_what_one_filter_covers_still_comes_when_another_is_taken_back(
     assert heard(hub, device, name) == [f"{METHOD}a/"]
 
 
-def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: str, connect: Connect) -> None:
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
+def test_a_stored_session_receives_by_its_wide_filters_again(hub: HubProcess, name: str, connect: Connect) -> None:
     first = connect(name, clean_session=False)
     first.subscribe("$iothub/methods/#", "#", qos=1)
     first.close()
@@ -105,15 +114,14 @@ def test_a_kept_session_hears_by_its_wide_filters_again(hub: HubProcess, name: s
     assert hub.ok("POST", f"/twins/{name}/methods", {"methodName": "a"})["status"] == 200
 
 
-def test_a_method_that_a_device_has_not_subscribed_to_is_not_waited_for(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+def test_a_method_that_a_device_has_not_subscribed_to_fails_at_once(hub: AnyHub, name: str, connect: Connect) -> None:
     connect(name).subscribe("$iothub/methods/POST/a/#")
     call = {"methodName": "b", "responseTimeoutInSeconds": 300, "connectTimeoutInSeconds": 0}
     assert hub.refused("POST", f"/twins/{name}/methods", call) == (404, "DeviceNotOnline")
 
 
-def test_a_device_whose_id_no_topic_can_carry_is_no_danger_to_who_sends_to_it(
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
+def test_sending_to_a_device_whose_id_no_topic_can_contain_is_no_danger(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
     odd = f"{name}+"

@@ -8,6 +8,8 @@ import pytest
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice
 
+pytestmark = pytest.mark.local_hub("uses the names below localhost")
+
 CLASSIC, DEVICE, SERVICE = "local-hub.localhost", "local-hub.device.localhost", "local-hub.service.localhost"
 
 
@@ -43,7 +45,7 @@ def test_services_are_refused_at_the_device_name_and_devices_at_the_service_name
     assert SERVICE in hub.request("GET", f"/devices/{name}", **at(DEVICE, hub)).text, "the right name is said"
 
 
-def test_who_has_no_valid_token_is_not_told_about_names(hub: HubProcess) -> None:
+def test_a_client_without_a_valid_token_gets_401_for_every_name(hub: HubProcess) -> None:
     answer = hub.request("GET", "/devices/x", token="", **at(DEVICE, hub))
     assert answer.headers["iothub-errorcode"] == "IotHubUnauthorized" and SERVICE not in answer.text
 

@@ -24,6 +24,8 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.local_hub("attacks the hub")
+
 resource = pytest.importorskip("resource")  # Windows has no such limits
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 CONNECTIONS = 3000 if TORTURE else 150
@@ -152,7 +154,7 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
         assert hub.stop() == 0
     target.let_go()
     (line,) = hub.errors.splitlines()
-    assert line.endswith("no more connections can be taken now: Too many open files")
+    assert line.endswith("no more connections can be accepted at present: Too many open files")
 
 
 def test_the_hub_takes_as_many_open_files_as_it_may_have(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import looks, wait_until
@@ -24,7 +25,7 @@ def twin_job(condition: str, **more: Any) -> dict[str, Any]:
     return {"type": "scheduleUpdateTwin", "queryCondition": condition, "updateTwin": patch, **more}
 
 
-def rows(hub: HubProcess, job: str) -> list[dict[str, Any]]:
+def rows(hub: AnyHub, job: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = hub.ok(
         "POST", "/devices/query", {"query": f"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '{job}'"}
     )
@@ -35,7 +36,7 @@ def ahead(**delta: float) -> str:
     return (datetime.now(timezone.utc) + timedelta(**delta)).isoformat().replace("+00:00", "Z")
 
 
-def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: HubProcess, name: str) -> None:
+def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: AnyHub, name: str) -> None:
     for each in ("a", "b", "c"):
         hub.new_device(f"{name}-{each}")
     created = hub.ok("PUT", f"/jobs/v2/{name}", twin_job(f"deviceId IN ['{name}-a','{name}-b']"))
@@ -43,8 +44,12 @@ def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: HubProce
     job = hub.wait_for_job(name)
     assert job["status"] == "completed"
     assert job["deviceJobStatistics"] == {
-        "deviceCount": 2, "failedCount": 0, "succeededCount": 2, "runningCount": 0, "pendingCount": 0,
-    }  # fmt: skip
+        "deviceCount": 2,
+        "failedCount": 0,
+        "succeededCount": 2,
+        "runningCount": 0,
+        "pendingCount": 0,
+    }
     assert job["startTime"] == job["createdTime"]
     assert not job["endTime"].startswith("9999")
     assert job["updateTwin"]["etag"] == "*"
@@ -53,11 +58,14 @@ def test_a_twin_job_changes_the_twins_of_its_devices_and_no_others(hub: HubProce
     assert {row["outcome"]["deviceMethodResponse"] for row in rows(hub, name)} == {None}
 
 
-def test_a_method_job_calls_each_device_and_keeps_what_it_answered(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:  # fmt: skip
+def test_a_method_job_calls_each_device_and_keeps_what_it_answered(hub: AnyHub, name: str, connect: Connect) -> None:
     called: list[Any] = []
-    connect(name).answer_methods(lambda method, value: called.append((method, value)) or (500, {"why": "tired"}))
+
+    def reboot(method: str, value: Any) -> tuple[int, Any]:
+        called.append((method, value))
+        return 500, {"why": "tired"}
+
+    connect(name).answer_methods(reboot)
     hub.ok("PUT", f"/jobs/v2/{name}", method_job(f"deviceId = '{name}'", maxExecutionTimeInSeconds=60))
     job = hub.wait_for_job(name)
     # The device said 500: for the hub it has answered, and so succeeded.
@@ -72,9 +80,7 @@ def test_a_method_job_calls_each_device_and_keeps_what_it_answered(
     assert deadline - start == timedelta(seconds=60)
 
 
-def test_an_offline_device_is_waited_for_until_the_deadline_and_the_job_still_completes(
-    hub: HubProcess, name: str
-) -> None:
+def test_an_offline_device_is_waited_for_until_the_deadline_and_the_job_still_completes(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PUT", f"/jobs/v2/{name}", method_job(f"deviceId = '{name}'", maxExecutionTimeInSeconds=2))
     job = hub.wait_for_job(name)
@@ -84,14 +90,14 @@ def test_an_offline_device_is_waited_for_until_the_deadline_and_the_job_still_co
     assert row["lastUpdatedDateTimeUtc"][:19] >= row["endTimeUtc"][:19]
 
 
-def test_a_device_that_comes_back_in_time_is_called(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_device_that_comes_back_in_time_is_called(hub: AnyHub, name: str, connect: Connect) -> None:
     hub.new_device(name)
     hub.ok("PUT", f"/jobs/v2/{name}", method_job(f"deviceId = '{name}'", maxExecutionTimeInSeconds=60))
     connect(name).answer_methods(lambda _method, _value: (200, None))
     assert hub.wait_for_job(name)["deviceJobStatistics"]["succeededCount"] == 1
 
 
-def test_a_scheduled_job_waits_runs_at_its_time_and_sees_the_devices_of_then(hub: HubProcess, name: str) -> None:
+def test_a_scheduled_job_waits_runs_at_its_time_and_sees_the_devices_of_then(hub: AnyHub, name: str) -> None:
     hub.ok("PUT", f"/jobs/v2/{name}", twin_job(f"STARTSWITH(deviceId, '{name}')", startTime=ahead(seconds=2)))
     for _ in looks("the job is no longer queued"):
         job = hub.ok("GET", f"/jobs/v2/{name}")
@@ -104,7 +110,7 @@ def test_a_scheduled_job_waits_runs_at_its_time_and_sees_the_devices_of_then(hub
     assert hub.wait_for_job(name)["deviceJobStatistics"]["succeededCount"] == 1
 
 
-def test_a_start_more_than_168_hours_ahead_is_refused(hub: HubProcess, name: str) -> None:
+def test_a_start_more_than_168_hours_ahead_is_refused(hub: AnyHub, name: str) -> None:
     far = twin_job("*", startTime=ahead(hours=168, minutes=1))
     assert hub.refused("PUT", f"/jobs/v2/{name}", far) == (400, "ArgumentInvalid")
     assert hub.ok("GET", f"/jobs/v2/{name}")["status"] == "unknown"
@@ -113,7 +119,7 @@ def test_a_start_more_than_168_hours_ahead_is_refused(hub: HubProcess, name: str
     hub.ok("POST", f"/jobs/v2/{name}/cancel")
 
 
-def test_cancelling_is_for_what_has_not_begun(hub: HubProcess, name: str) -> None:
+def test_cancelling_is_for_what_has_not_begun(hub: AnyHub, name: str) -> None:
     hub.ok("PUT", f"/jobs/v2/{name}", twin_job("*", startTime=ahead(hours=1)))
     cancelled = hub.ok("POST", f"/jobs/v2/{name}/cancel")
     assert cancelled == {"jobId": name, "type": "scheduleUpdateTwin", "status": "cancelled"}
@@ -128,18 +134,18 @@ def test_cancelling_is_for_what_has_not_begun(hub: HubProcess, name: str) -> Non
     assert hub.refused("POST", "/jobs/v2/nobody-knows-it/cancel") == (404, "JobNotFound")
 
 
-def test_an_id_stays_taken(hub: HubProcess, name: str) -> None:
+def test_an_id_stays_taken(hub: AnyHub, name: str) -> None:
     hub.ok("PUT", f"/jobs/v2/{name}", twin_job("deviceId = 'nobody'"))
     before = hub.wait_for_job(name)
     assert hub.refused("PUT", f"/jobs/v2/{name}", twin_job("*")) == (409, "JobAlreadyExists")
     assert hub.ok("GET", f"/jobs/v2/{name}") == before
 
 
-def test_an_unknown_job_is_answered_with_200_and_unknown(hub: HubProcess) -> None:
+def test_an_unknown_job_is_answered_with_200_and_unknown(hub: AnyHub) -> None:
     assert hub.ok("GET", "/jobs/v2/nope") == {"jobId": "nope", "type": "unknown", "status": "unknown"}
 
 
-def test_zero_devices_complete_with_counts_of_zero(hub: HubProcess, name: str) -> None:
+def test_zero_devices_complete_with_counts_of_zero(hub: AnyHub, name: str) -> None:
     hub.ok("PUT", f"/jobs/v2/{name}", method_job("deviceId = 'nobody'"))
     job = hub.wait_for_job(name)
     assert job["status"] == "completed"
@@ -147,7 +153,7 @@ def test_zero_devices_complete_with_counts_of_zero(hub: HubProcess, name: str) -
 
 
 @pytest.mark.parametrize("condition", ["SELECT * FROM devices", "tags.x = ", "no such thing", "tags.group = 1"])
-def test_a_bad_condition_is_taken_and_fails_later_with_its_place(hub: HubProcess, name: str, condition: str) -> None:
+def test_a_bad_condition_is_taken_and_fails_later_with_its_place(hub: AnyHub, name: str, condition: str) -> None:
     assert hub.ok("PUT", f"/jobs/v2/{name}", twin_job(condition))["status"] == "queued"
     job = hub.wait_for_job(name)
     assert job["status"] == "failed"
@@ -173,13 +179,13 @@ def test_a_bad_condition_is_taken_and_fails_later_with_its_place(hub: HubProcess
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused_and_not_kept(
-    hub: HubProcess, name: str, change: dict, refusal: str
-) -> None:  # fmt: skip
+    hub: AnyHub, name: str, change: dict[str, Any], refusal: str
+) -> None:
     assert hub.refused("PUT", f"/jobs/v2/{name}", {**twin_job("*"), **change}) == (400, refusal)
     assert hub.ok("GET", f"/jobs/v2/{name}")["status"] == "unknown"
 
 
-def test_unknown_members_are_ignored_and_a_condition_may_be_long_but_not_too_long(hub: HubProcess, name: str) -> None:
+def test_unknown_members_are_ignored_and_a_condition_may_be_long_but_not_too_long(hub: AnyHub, name: str) -> None:
     assert hub.ok("PUT", f"/jobs/v2/{name}", twin_job("deviceId = 'x'", maxExecutionTimeSeconds=5, jobId="other"))
     hub.wait_for_job(name)
     long = "deviceId = '" + "x" * 8192 + "'"
@@ -187,11 +193,11 @@ def test_unknown_members_are_ignored_and_a_condition_may_be_long_but_not_too_lon
 
 
 @pytest.mark.parametrize("bad", ["a_b", "a.b", "a%20b", "x" * 65])
-def test_job_ids_are_checked(hub: HubProcess, bad: str) -> None:
+def test_job_ids_are_checked(hub: AnyHub, bad: str) -> None:
     assert hub.refused("PUT", f"/jobs/v2/{bad}", twin_job("*")) == (400, "ArgumentInvalid")
 
 
-def test_the_list_is_filtered_in_any_case_and_paged(hub: HubProcess, name: str) -> None:
+def test_the_list_is_filtered_in_any_case_and_paged(hub: AnyHub, name: str) -> None:
     for number in range(3):
         hub.ok("PUT", f"/jobs/v2/{name}-{number}", twin_job("deviceId = 'nobody'"))
         hub.wait_for_job(f"{name}-{number}")
@@ -211,12 +217,14 @@ def test_the_list_is_filtered_in_any_case_and_paged(hub: HubProcess, name: str) 
     assert paged == ids
 
 
+@pytest.mark.local_hub("expects that nothing else uses the hub")
 def test_the_old_endpoint_has_no_jobs(hub: HubProcess) -> None:
     assert hub.ok("GET", "/jobs") == []
     assert hub.refused("GET", "/jobs/nope") == (404, "JobNotFound")
     assert hub.refused("DELETE", "/jobs/nope") == (404, "JobNotFound")
 
 
+@pytest.mark.local_hub("starts a hub of its own")
 def test_slots_can_be_limited_and_a_scheduled_job_holds_one(tmp_path: Path) -> None:
     small = HubProcess(tmp_path, "--in-memory", "--max-active-jobs", "1")
     try:

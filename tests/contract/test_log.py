@@ -10,12 +10,14 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.local_hub("reads the hub's log")
+
 START = "connection of a client that had not said who it is ended: its TLS handshake failed: "
 
 
 @pytest.mark.parametrize("asks_for_certificates", [False, True])
 @pytest.mark.parametrize("port", ["mqttPort", "httpsPort"])
-def test_a_client_that_does_not_trust_the_hub_or_speaks_no_tls_is_told_of(
+def test_a_client_that_does_not_trust_the_hub_or_speaks_no_tls_is_logged(
     tmp_path: Path, port: str, asks_for_certificates: bool
 ) -> None:
     with HubProcess(tmp_path, "--in-memory") as hub:
@@ -32,7 +34,7 @@ def test_a_client_that_does_not_trust_the_hub_or_speaks_no_tls_is_told_of(
         assert len(lines) == 2 and all(START in line for line in lines), lines
 
 
-def test_a_wrong_key_and_a_filter_of_another_device_are_told_of(tmp_path: Path) -> None:
+def test_a_wrong_key_and_a_filter_of_another_device_are_logged(tmp_path: Path) -> None:
     with HubProcess(tmp_path, "--in-memory") as hub:
         key = hub.new_device("pump-1")["authentication"]["symmetricKey"]["primaryKey"]
         stranger = MqttDevice(hub, "pump-1", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.http_line import VERSION, tls
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
@@ -24,12 +25,12 @@ def send(hub: HubProcess, device: str, body: bytes = b"hello", **members: Any) -
     return dict(hub.ok("POST", f"/_local/devices/{device}/messages", message))
 
 
-def as_device(hub: HubProcess, device: str, method: str, path: str, **more: Any) -> requests.Response:
+def as_device(hub: AnyHub, device: str, method: str, path: str, **more: Any) -> requests.Response:
     key = hub.ok("GET", f"/devices/{device}")["authentication"]["symmetricKey"]["primaryKey"]
-    return hub.request(method, f"/devices/{device}{path}", token=sas(key, f"localhost/devices/{device}"), **more)
+    return hub.request(method, f"/devices/{device}{path}", token=sas(key, f"{hub.host}/devices/{device}"), **more)
 
 
-def waiting(hub: HubProcess, device: str) -> int:
+def waiting(hub: AnyHub, device: str) -> int:
     return int(hub.ok("GET", f"/devices/{device}")["cloudToDeviceMessageCount"])
 
 
@@ -37,7 +38,7 @@ def bag_of(topic: str) -> dict[str, str]:
     return dict(parse_qsl(topic.rsplit("/", 1)[1], keep_blank_values=True))
 
 
-def feedback_on(hub: HubProcess, device: str) -> list[dict[str, Any]]:
+def feedback_on(hub: AnyHub, device: str) -> list[dict[str, Any]]:
     """The feedback of a device's messages; that of others is left for their tests."""
     answer = hub.request("GET", "/messages/serviceBound/feedback")
     if answer.status_code == 204:
@@ -49,6 +50,7 @@ def feedback_on(hub: HubProcess, device: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_message_waits_for_its_device_and_is_gone_once_acknowledged(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -60,13 +62,18 @@ def test_a_message_waits_for_its_device_and_is_gone_once_acknowledged(
     topic, payload = device.next()
     assert topic.startswith(f"devices/{name}/messages/devicebound/") and payload == {"a": 1}
     assert bag_of(topic) == {
-        "$.mid": "m-1", "$.to": f"/devices/{name}/messages/deviceBound", "iothub-ack": "full", "site": "a b+c", "é": "",
-    }  # fmt: skip
+        "$.mid": "m-1",
+        "$.to": f"/devices/{name}/messages/deviceBound",
+        "iothub-ack": "full",
+        "site": "a b+c",
+        "é": "",
+    }
     wait_until("it is acknowledged", lambda: waiting(hub, name) == 0)
     (record,) = feedback_on(hub, name)
     assert (record["originalMessageId"], record["statusCode"]) == ("m-1", "Success")
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_message_to_a_device_that_listens_goes_out_at_once(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     device.subscribe(f"devices/{name}/messages/devicebound/#", qos=0)
@@ -76,6 +83,7 @@ def test_a_message_to_a_device_that_listens_goes_out_at_once(hub: HubProcess, na
     assert waiting(hub, name) == 0
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_what_was_not_acknowledged_comes_again(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name, manual_ack=True)
     device.subscribe(f"devices/{name}/messages/devicebound/#", qos=1)
@@ -90,6 +98,7 @@ def test_what_was_not_acknowledged_comes_again(hub: HubProcess, name: str, conne
     wait_until("it is acknowledged", lambda: waiting(hub, name) == 0)
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_kept_session_gets_its_messages_without_subscribing_again(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -101,10 +110,12 @@ def test_a_kept_session_gets_its_messages_without_subscribing_again(
     assert connect(name, clean_session=False).next()[1] == "while away"
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_message_to_nobody_is_refused(hub: HubProcess) -> None:
     assert hub.refused("POST", "/_local/devices/nobody/messages", {"body": ""}) == (404, "DeviceNotFound")
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_queue_holds_fifty(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     for _ in range(50):
@@ -118,6 +129,7 @@ def test_a_queue_holds_fifty(hub: HubProcess, name: str) -> None:
     assert (purged["deviceId"], purged["totalMessagesPurged"], waiting(hub, name)) == (name, 50, 0)
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 @pytest.mark.parametrize(
     "members",
     [
@@ -137,12 +149,14 @@ def test_a_message_that_is_none_is_refused(hub: HubProcess, name: str, members: 
     assert waiting(hub, name) == 0
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_message_above_64_kb_is_refused(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     body = base64.b64encode(b"x" * (64 * 1024 + 1)).decode()
     assert hub.refused("POST", f"/_local/devices/{name}/messages", {"body": body}) == (413, "MessageTooLarge")
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 @pytest.mark.parametrize("properties", [{"a": "ü" * 20_000}, {"%" * 22_000: ""}, {f"{n}": "" for n in range(40_000)}])
 def test_properties_that_no_topic_can_carry_are_refused_and_hold_nothing_up(
     hub: HubProcess, name: str, connect: Connect, properties: dict[str, str]
@@ -155,23 +169,37 @@ def test_properties_that_no_topic_can_carry_are_refused_and_hold_nothing_up(
     assert device.next()[1] == 1
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204
     send(
-        hub, name, b"\x00\xff", messageId="m-1", correlationId="c", userId="u", contentType="image/png", ack="full",
+        hub,
+        name,
+        b"\x00\xff",
+        messageId="m-1",
+        correlationId="c",
+        userId="u",
+        contentType="image/png",
+        ack="full",
         properties={"Site": "a", "naïve": "line\nfeed"},
-    )  # fmt: skip
+    )
     got = as_device(hub, name, "GET", "/messages/DEVICEBOUND")
     assert (got.status_code, got.content, got.headers["Content-Type"]) == (200, b"\x00\xff", "image/png")
     headers = {key: value for key, value in got.headers.items() if key.lower().startswith("iothub-")}
     assert headers.pop("iothub-enqueuedtime")
     assert headers == {
-        "iothub-messageid": "m-1", "iothub-correlationid": "c", "iothub-userid": "u", "iothub-ack": "full",
-        "iothub-to": f"/devices/{name}/messages/devicebound", "iothub-expiry": "", "iothub-deliverycount": "0",
+        "iothub-messageid": "m-1",
+        "iothub-correlationid": "c",
+        "iothub-userid": "u",
+        "iothub-ack": "full",
+        "iothub-to": f"/devices/{name}/messages/devicebound",
+        "iothub-expiry": "",
+        "iothub-deliverycount": "0",
         "iothub-sequencenumber": headers["iothub-sequencenumber"],
-        "iothub-app-Site": "a", "iothub-app-na%C3%AFve": "line%0Afeed",
-    }  # fmt: skip
+        "iothub-app-Site": "a",
+        "iothub-app-na%C3%AFve": "line%0Afeed",
+    }
     assert as_device(hub, name, "GET", "/messages/deviceBound").status_code == 204  # it is locked
     path = f"/messages/deviceBound/{got.headers['ETag'].strip(chr(34))}"
     assert as_device(hub, name, "DELETE", path).status_code == 204
@@ -180,6 +208,7 @@ def test_over_https_a_message_is_received_and_completed(hub: HubProcess, name: s
     assert [record["statusCode"] for record in feedback_on(hub, name)] == ["Success"]
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 @pytest.mark.parametrize("body", [b"", b"x", b"\x1f\x8b no gzip", "ü".encode("utf-16")])
 @pytest.mark.parametrize("encoding", [None, "gzip", "deflate", "br", "identity", "utf-16", "no such"])
 def test_over_https_a_body_comes_as_it_was_sent_and_described_as_its_sender_did(
@@ -188,8 +217,8 @@ def test_over_https_a_body_comes_as_it_was_sent_and_described_as_its_sender_did(
     hub.new_device(name)
     send(hub, name, body, **({} if encoding is None else {"contentEncoding": encoding, "contentType": "text/x; a=b"}))
     key = hub.ok("GET", f"/devices/{name}")["authentication"]["symmetricKey"]["primaryKey"]
-    connection = http.client.HTTPSConnection("localhost", hub.ports[0], timeout=30, context=tls(hub))
-    token = sas(key, f"localhost/devices/{name}")
+    connection = http.client.HTTPSConnection(hub.host, hub.https_port, timeout=30, context=tls(hub))
+    token = sas(key, f"{hub.host}/devices/{name}")
     path = f"/devices/{name}/messages/deviceBound?{VERSION}"
     connection.request("GET", path, headers={"Authorization": token, "Accept-Encoding": "gzip"})
     got = connection.getresponse()
@@ -199,6 +228,7 @@ def test_over_https_a_body_comes_as_it_was_sent_and_described_as_its_sender_did(
     connection.close()
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_over_https_a_message_is_rejected_or_abandoned(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     send(hub, name, messageId="no", ack="negative")
@@ -214,6 +244,7 @@ def test_over_https_a_message_is_rejected_or_abandoned(hub: HubProcess, name: st
     assert [record["statusCode"] for record in feedback_on(hub, name)] == ["Rejected"]
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_a_message_that_was_abandoned_too_often_is_dropped(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     send(hub, name, ack="full")
@@ -224,6 +255,7 @@ def test_a_message_that_was_abandoned_too_often_is_dropped(hub: HubProcess, name
     assert [record["statusCode"] for record in feedback_on(hub, name)] == ["DeliveryCountExceeded"]
 
 
+@pytest.mark.local_hub("sends messages to devices, which other hubs take over AMQP alone")
 def test_feedback_comes_again_until_it_is_completed(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     send(hub, name, ack="full")
@@ -236,12 +268,13 @@ def test_feedback_comes_again_until_it_is_completed(hub: HubProcess, name: str) 
 
 
 @pytest.mark.parametrize("seconds", ["4", "301", "soon"])
-def test_a_lock_that_is_too_long_or_too_short_is_refused(hub: HubProcess, name: str, seconds: str) -> None:
+def test_a_lock_that_is_too_long_or_too_short_is_refused(hub: AnyHub, name: str, seconds: str) -> None:
     hub.new_device(name)
     headers = {"IotHub-MessageLockTimeout": seconds}
     assert as_device(hub, name, "GET", "/messages/deviceBound", headers=headers).status_code == 400
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_telemetry_over_https(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     headers = {"iothub-app-Site": "a", "iothub-messageid": "m", "Content-Type": "application/json"}
@@ -250,11 +283,13 @@ def test_telemetry_over_https(hub: HubProcess, name: str) -> None:
     (event,) = hub.events_of(name)
     assert base64.b64decode(event["body"]) == b'{"t":1}'
     assert (event["properties"], event["systemProperties"]) == (
-        {"Site": "a"}, {"contentType": "application/json", "messageId": "m"},
-    )  # fmt: skip
+        {"Site": "a"},
+        {"contentType": "application/json", "messageId": "m"},
+    )
     assert hub.ok("GET", f"/devices/{name}")["lastActivityTime"] > "2026"
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_telemetry_over_https_in_a_batch_is_all_or_nothing(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     headers = {"Content-Type": "application/vnd.microsoft.iothub.json"}
@@ -271,12 +306,13 @@ def test_telemetry_over_https_in_a_batch_is_all_or_nothing(hub: HubProcess, name
     ]
 
 
-def test_telemetry_above_256_kb_is_refused(hub: HubProcess, name: str) -> None:
+def test_telemetry_above_256_kb_is_refused(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     answer = as_device(hub, name, "POST", "/messages/events", body=b"x" * (256 * 1024 + 1))
     assert (answer.status_code, answer.headers["iothub-errorcode"]) == (413, "MessageTooLarge")
 
 
+@pytest.mark.local_hub("needs the keys of all policies")
 @pytest.mark.parametrize(("method", "path"), [("GET", "/messages/deviceBound"), ("POST", "/messages/events")])
 def test_only_the_device_itself_may_speak_for_it(hub: HubProcess, name: str, method: str, path: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
@@ -284,15 +320,16 @@ def test_only_the_device_itself_may_speak_for_it(hub: HubProcess, name: str, met
     other = hub.ok("GET", f"/devices/{name}-other")["authentication"]["symmetricKey"]["primaryKey"]
     for token in (
         "",
-        sas(other, f"localhost/devices/{name}"),
-        sas(key, f"localhost/devices/{name}-other"),
-        sas(key, f"localhost/devices/{name}", life_s=-10),
+        sas(other, f"{hub.host}/devices/{name}"),
+        sas(key, f"{hub.host}/devices/{name}-other"),
+        sas(key, f"{hub.host}/devices/{name}", life_s=-10),
         hub.token("service"),
     ):
         assert hub.refused(method, f"/devices/{name}{path}", token=token)[0] == 401
     assert hub.request(method, f"/devices/{name}{path}", token=hub.token("device")).ok
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_events_can_be_waited_for(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     last = hub.events()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
@@ -13,12 +14,12 @@ ANY = {"If-Match": "*"}
 Connect = Callable[[str, str], MqttDevice]
 
 
-def new_module(hub: HubProcess, device: str, module: str = "motor", **members: Any) -> dict[str, Any]:
+def new_module(hub: AnyHub, device: str, module: str = "motor", **members: Any) -> dict[str, Any]:
     return dict(hub.ok("PUT", f"/devices/{device}/modules/{module}", {"moduleId": module, **members}))
 
 
 @pytest.fixture
-def connect_module(hub: HubProcess) -> Iterator[Connect]:
+def connect_module(hub: AnyHub) -> Iterator[Connect]:
     """Connects a module; it is disconnected at the test's end."""
     made: list[MqttDevice] = []
 
@@ -26,12 +27,14 @@ def connect_module(hub: HubProcess) -> Iterator[Connect]:
         keys = hub.ok("GET", f"/devices/{device}/modules/{module}")["authentication"]["symmetricKey"]
         made.append(
             MqttDevice(
-                hub, device, keys["primaryKey"],
+                hub,
+                device,
+                keys["primaryKey"],
                 client_id=f"{device}/{module}",
-                username=f"localhost/{device}/{module}/?api-version=2021-04-12",
-                password=sas(keys["primaryKey"], f"localhost/devices/{device}/modules/{module}"),
+                username=f"{hub.host}/{device}/{module}/?api-version=2021-04-12",
+                password=sas(keys["primaryKey"], f"{hub.host}/devices/{device}/modules/{module}"),
             )
-        )  # fmt: skip
+        )
         assert made[-1].connect() == 0
         return made[-1]
 
@@ -40,7 +43,7 @@ def connect_module(hub: HubProcess) -> Iterator[Connect]:
         each.close()
 
 
-def test_a_module_has_keys_and_a_twin_but_no_status(hub: HubProcess, name: str) -> None:
+def test_a_module_has_keys_and_a_twin_but_no_status(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     made = new_module(hub, name, managedBy="someone")
     assert (made["deviceId"], made["moduleId"], made["managedBy"]) == (name, "motor", "someone")
@@ -52,7 +55,7 @@ def test_a_module_has_keys_and_a_twin_but_no_status(hub: HubProcess, name: str) 
     assert (twin["moduleId"], twin["version"], twin["etag"]) == ("motor", 2, "AAAAAAAAAAE=")
 
 
-def test_creating_a_module_twice_is_refused_in_a_shape_of_its_own(hub: HubProcess, name: str) -> None:
+def test_creating_a_module_twice_is_refused_in_a_shape_of_its_own(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     made = new_module(hub, name)
     answer = hub.request("PUT", f"/devices/{name}/modules/motor", {})
@@ -61,7 +64,7 @@ def test_creating_a_module_twice_is_refused_in_a_shape_of_its_own(hub: HubProces
     assert hub.ok("GET", f"/devices/{name}/modules/motor") == made
 
 
-def test_a_module_is_changed_and_deleted_with_its_etag_only(hub: HubProcess, name: str) -> None:
+def test_a_module_is_changed_and_deleted_with_its_etag_only(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     made = new_module(hub, name)
     path = f"/devices/{name}/modules/motor"
@@ -76,7 +79,7 @@ def test_a_module_is_changed_and_deleted_with_its_etag_only(hub: HubProcess, nam
     assert hub.refused("PUT", path, {}, headers=ANY) == (404, "ModuleNotFound")
 
 
-def test_modules_of_a_device_that_is_missing_or_disabled_are_refused(hub: HubProcess, name: str) -> None:
+def test_modules_of_a_device_that_is_missing_or_disabled_are_refused(hub: AnyHub, name: str) -> None:
     unauthorized = (401, "IotHubUnauthorizedAccess")
     assert hub.refused("PUT", f"/devices/{name}/modules/motor", {}) == unauthorized
     assert hub.refused("GET", f"/devices/{name}/modules") == unauthorized
@@ -87,19 +90,19 @@ def test_modules_of_a_device_that_is_missing_or_disabled_are_refused(hub: HubPro
 
 
 @pytest.mark.parametrize("module", ["$edgeAgent", "$mine", "a b", "é", "m" * 129])
-def test_an_id_that_is_no_module_s_is_refused(hub: HubProcess, name: str, module: str) -> None:
+def test_an_id_that_is_no_module_s_is_refused(hub: AnyHub, name: str, module: str) -> None:
     hub.new_device(name)
     assert hub.refused("PUT", f"/devices/{name}/modules/{module}", {}) == (400, "ArgumentInvalid")
     assert hub.ok("GET", f"/devices/{name}/modules") == []
 
 
-def test_a_module_without_a_way_to_sign_in_gets_keys(hub: HubProcess, name: str) -> None:
+def test_a_module_without_a_way_to_sign_in_gets_keys(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     made = new_module(hub, name, authentication={"type": "none"})
     assert made["authentication"]["type"] == "sas" and made["authentication"]["symmetricKey"]["primaryKey"]
 
 
-def test_a_deleted_device_takes_its_modules_along(hub: HubProcess, name: str) -> None:
+def test_a_deleted_device_takes_its_modules_along(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     new_module(hub, name)
     hub.request("DELETE", f"/devices/{name}", headers=ANY)
@@ -108,7 +111,7 @@ def test_a_deleted_device_takes_its_modules_along(hub: HubProcess, name: str) ->
 
 
 def test_a_module_connects_beside_its_device_and_has_a_twin_and_methods(
-    hub: HubProcess, name: str, connect: Callable[..., MqttDevice], connect_module: Connect
+    hub: AnyHub, name: str, connect: Callable[..., MqttDevice], connect_module: Connect
 ) -> None:
     device = connect(name)
     new_module(hub, name)
@@ -128,6 +131,7 @@ def test_a_module_connects_beside_its_device_and_has_a_twin_and_methods(
     assert hub.ok("GET", f"/devices/{name}/modules/motor")["connectionState"] == "Connected"
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_module_s_telemetry_says_which_module(hub: HubProcess, name: str, connect_module: Connect) -> None:
     hub.new_device(name)
     new_module(hub, name)
@@ -137,19 +141,23 @@ def test_a_module_s_telemetry_says_which_module(hub: HubProcess, name: str, conn
     assert (event["moduleId"], event["systemProperties"]) == ("motor", {"outputName": "out1"})
 
 
-def test_a_key_of_the_device_lets_no_module_in(hub: HubProcess, name: str) -> None:
+def test_a_key_of_the_device_lets_no_module_in(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     new_module(hub, name)
-    for resource in (f"localhost/devices/{name}", f"localhost/devices/{name}/modules/motor"):
+    for resource in (f"{hub.host}/devices/{name}", f"{hub.host}/devices/{name}/modules/motor"):
         module = MqttDevice(
-            hub, name, key, client_id=f"{name}/motor", username=f"localhost/{name}/motor/?api-version=2021-04-12",
+            hub,
+            name,
+            key,
+            client_id=f"{name}/motor",
+            username=f"{hub.host}/{name}/motor/?api-version=2021-04-12",
             password=sas(key, resource),
-        )  # fmt: skip
+        )
         assert module.connect() == 5
         module.close()
 
 
-def test_a_disabled_device_s_modules_go_with_it(hub: HubProcess, name: str, connect_module: Connect) -> None:
+def test_a_disabled_device_s_modules_go_with_it(hub: AnyHub, name: str, connect_module: Connect) -> None:
     device = hub.new_device(name)
     new_module(hub, name)
     module = connect_module(name, "motor")
@@ -157,7 +165,7 @@ def test_a_disabled_device_s_modules_go_with_it(hub: HubProcess, name: str, conn
     module.wait_for_loss()
 
 
-def test_a_method_on_a_module_that_is_not_there(hub: HubProcess, name: str) -> None:
+def test_a_method_on_a_module_that_is_not_there(hub: AnyHub, name: str) -> None:
     call = {"methodName": "stop", "responseTimeoutInSeconds": 5}
     assert hub.refused("POST", f"/twins/{name}/modules/motor/methods", call) == (404, "DeviceNotFound")
     hub.new_device(name)
@@ -166,7 +174,7 @@ def test_a_method_on_a_module_that_is_not_there(hub: HubProcess, name: str) -> N
     assert hub.refused("POST", f"/twins/{name}/modules/motor/methods", call) == (404, "DeviceNotOnline")
 
 
-def test_jobs_aim_at_modules(hub: HubProcess, name: str, connect_module: Connect) -> None:
+def test_jobs_aim_at_modules(hub: AnyHub, name: str, connect_module: Connect) -> None:
     devices = [f"{name}-a", f"{name}-b"]
     for device in devices:
         hub.new_device(device)
@@ -190,7 +198,7 @@ def test_jobs_aim_at_modules(hub: HubProcess, name: str, connect_module: Connect
     }
 
 
-def test_an_edge_device_is_born_with_two_modules(hub: HubProcess, name: str) -> None:
+def test_an_edge_device_is_born_with_two_modules(hub: AnyHub, name: str) -> None:
     edge = hub.new_device(name, capabilities={"iotEdge": True})
     modules = hub.ok("GET", f"/devices/{name}/modules")
     assert [(each["moduleId"], each["managedBy"], each["authentication"]["type"]) for each in modules] == [
@@ -202,7 +210,7 @@ def test_an_edge_device_is_born_with_two_modules(hub: HubProcess, name: str) -> 
     assert "deviceScope" not in leaf and hub.ok("GET", f"/devices/{name}/modules") == []
 
 
-def test_children_are_set_and_unset_as_the_reference_does(hub: HubProcess, name: str) -> None:
+def test_children_are_set_and_unset_as_the_reference_does(hub: AnyHub, name: str) -> None:
     parent = hub.new_device(f"{name}-p", capabilities={"iotEdge": True})["deviceScope"]
     leaf = hub.new_device(f"{name}-l")
     set_ = hub.ok("PUT", f"/devices/{name}-l", {**leaf, "deviceScope": parent}, headers=ANY)
@@ -214,19 +222,20 @@ def test_children_are_set_and_unset_as_the_reference_does(hub: HubProcess, name:
 
 
 @pytest.mark.parametrize("scope", ["ms-azure-iot-edge://nobody-1", "anything"])
-def test_a_scope_of_no_edge_device_is_refused(hub: HubProcess, name: str, scope: str) -> None:
+def test_a_scope_of_no_edge_device_is_refused(hub: AnyHub, name: str, scope: str) -> None:
     document = {"deviceId": name, "deviceScope": scope}
     assert hub.refused("PUT", f"/devices/{name}", document) == (400, "InvalidDeviceScope")
     assert hub.refused("GET", f"/devices/{name}")[0] == 404
 
 
-def test_an_edge_device_is_not_its_own_parent(hub: HubProcess, name: str) -> None:
+def test_an_edge_device_is_not_its_own_parent(hub: AnyHub, name: str) -> None:
     edge = hub.new_device(name, capabilities={"iotEdge": True})
     assert re.match("ms-azure-iot-edge://", edge["deviceScope"])
     own = {**edge, "parentScopes": [edge["deviceScope"]]}
     assert hub.refused("PUT", f"/devices/{name}", own, headers=ANY) == (400, "InvalidDeviceScope")
 
 
+@pytest.mark.local_hub("counts all devices of the hub")
 def test_connected_devices_are_counted_without_modules(
     hub: HubProcess, name: str, connect: Callable[..., MqttDevice], connect_module: Connect
 ) -> None:
@@ -238,9 +247,9 @@ def test_connected_devices_are_counted_without_modules(
     assert hub.ok("GET", "/statistics/service")["connectedDeviceCount"] == before + 1
 
 
-def test_the_modules_of_an_edge_device_are_set_in_one_request(hub: HubProcess, name: str) -> None:
+def test_the_modules_of_an_edge_device_are_set_in_one_request(hub: AnyHub, name: str) -> None:
     hub.new_device(name, capabilities={"iotEdge": True})
-    routes = {"routes": {"up": "FROM /* INTO $upstream"}, "timeToLive": 7200}
+    routes: dict[str, Any] = {"routes": {"up": "FROM /* INTO $upstream"}, "timeToLive": 7200}
     content = {
         "$edgeAgent": {"properties.desired": {"modules": {"sensor": {"type": "docker"}}}},
         "$edgeHub": {"properties.desired": routes},
@@ -259,7 +268,7 @@ def test_the_modules_of_an_edge_device_are_set_in_one_request(hub: HubProcess, n
 @pytest.mark.parametrize(
     "content", [{}, {"a b": {}}, {"$mine": {}}, {"ok": {"properties.reported": {}}}, {"ok": {"properties.desired": 5}}]
 )
-def test_module_content_that_does_not_fit_is_refused_whole(hub: HubProcess, name: str, content: dict[str, Any]) -> None:
+def test_module_content_that_does_not_fit_is_refused_whole(hub: AnyHub, name: str, content: dict[str, Any]) -> None:
     hub.new_device(name, capabilities={"iotEdge": True})
     body = {"modulesContent": {"first": {"properties.desired": {"a": 1}}, **content} if content else {}}
     path = f"/devices/{name}/applyConfigurationContent"
@@ -267,7 +276,7 @@ def test_module_content_that_does_not_fit_is_refused_whole(hub: HubProcess, name
     assert len(hub.ok("GET", f"/devices/{name}/modules")) == 2
 
 
-def test_only_edge_devices_take_module_content(hub: HubProcess, name: str) -> None:
+def test_only_edge_devices_take_module_content(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     body = {"modulesContent": {"m": {"properties.desired": {"a": 1}}}}
     assert hub.refused("POST", f"/devices/{name}/applyConfigurationContent", body) == (400, "ArgumentInvalid")

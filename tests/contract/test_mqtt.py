@@ -12,6 +12,7 @@ import pytest
 
 from azext_iotjobs.localhub.mqtt import packets
 from azext_iotjobs.localhub.mqtt.codec import encode
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
@@ -19,11 +20,11 @@ Connect = Callable[..., MqttDevice]
 OTHER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
-def key_of(hub: HubProcess, device: str, which: str = "primaryKey") -> str:
+def key_of(hub: AnyHub, device: str, which: str = "primaryKey") -> str:
     return str(hub.ok("GET", f"/devices/{device}")["authentication"]["symmetricKey"][which])
 
 
-def connack(hub: HubProcess, device: str, **other: Any) -> int:
+def connack(hub: AnyHub, device: str, **other: Any) -> int:
     attempt = MqttDevice(hub, device, other.pop("key", OTHER_KEY), **other)
     try:
         return attempt.connect()
@@ -39,11 +40,11 @@ def wait_for_event(hub: HubProcess, device: str) -> dict[str, Any]:
     return found[-1]
 
 
-def raw(hub: HubProcess) -> ssl.SSLSocket:
+def raw(hub: AnyHub) -> ssl.SSLSocket:
     """A TLS connection on which nothing was said yet."""
-    context = ssl.create_default_context(cafile=hub.info["caCertificatePath"])
-    sock = socket.create_connection(("localhost", hub.info["mqttPort"]), timeout=20)
-    return context.wrap_socket(sock, server_hostname="localhost")
+    context = ssl.create_default_context(cafile=hub.ca)
+    sock = socket.create_connection((hub.host, hub.mqtt_port), timeout=20)
+    return context.wrap_socket(sock, server_hostname=hub.host)
 
 
 def ended(sock: ssl.SSLSocket) -> bool:
@@ -62,7 +63,7 @@ def ended(sock: ssl.SSLSocket) -> bool:
 
 
 @pytest.mark.parametrize("which", ["primaryKey", "secondaryKey"])
-def test_both_keys_of_a_device_open(hub: HubProcess, name: str, which: str) -> None:
+def test_both_keys_of_a_device_open(hub: AnyHub, name: str, which: str) -> None:
     hub.new_device(name)
     assert connack(hub, name, key=key_of(hub, name, which)) == 0
 
@@ -77,9 +78,9 @@ def test_both_keys_of_a_device_open(hub: HubProcess, name: str, which: str) -> N
         "{host}:8883/{id}/?api-version=2021-04-12",
     ],
 )
-def test_every_form_of_user_name_in_use_is_taken(hub: HubProcess, name: str, username: str) -> None:
+def test_every_form_of_user_name_in_use_is_taken(hub: AnyHub, name: str, username: str) -> None:
     hub.new_device(name)
-    host = username.replace("{host}:8883", f"localhost:{hub.info['mqttPort']}").replace("{host}", "LocalHost")
+    host = username.replace("{host}:8883", f"{hub.host}:{hub.mqtt_port}").replace("{host}", hub.host.title())
     assert connack(hub, name, key=key_of(hub, name), username=host.replace("{id}", name)) == 0
 
 
@@ -90,55 +91,56 @@ def test_every_form_of_user_name_in_use_is_taken(hub: HubProcess, name: str, use
         ({"password": ""}, 5),
         ({"life_s": -10}, 5),
         ({"key": OTHER_KEY}, 5),
-        ({"username": "localhost/somebody-else/?api-version=2021-04-12"}, 5),
+        ({"username": "{host}/somebody-else/?api-version=2021-04-12"}, 5),
         ({"username": "other.azure-devices.net/{id}/?api-version=2021-04-12"}, 5),
         ({"username": "nonsense"}, 5),
         ({"protocol": paho.MQTTv31}, 1),
     ],
 )
-def test_who_may_not_come_in_is_told_so_and_stays_off_line(
-    hub: HubProcess, name: str, what: dict[str, Any], code: int
+def test_a_refused_client_gets_a_code_and_stays_offline(
+    hub: AnyHub, name: str, what: dict[str, Any], code: int
 ) -> None:
     hub.new_device(name)
     other = {"key": key_of(hub, name), **what}
     if "username" in other:
-        other["username"] = other["username"].replace("{id}", name)
+        other["username"] = other["username"].replace("{host}", hub.host).replace("{id}", name)
     assert connack(hub, name, **other) == code
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_unknown_and_disabled_devices_look_alike(hub: HubProcess, name: str) -> None:
+def test_unknown_and_disabled_devices_look_alike(hub: AnyHub, name: str) -> None:
     device = hub.new_device(name)
     hub.ok("PUT", f"/devices/{name}", {**device, "status": "disabled"}, headers={"If-Match": "*"})
     assert connack(hub, name, key=key_of(hub, name)) == 5
     assert connack(hub, "nobody-at-all") == 5
 
 
-def test_a_token_of_another_device_does_not_open(hub: HubProcess, name: str) -> None:
+def test_a_token_of_another_device_does_not_open(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
-    stolen = sas(key_of(hub, name), "localhost/devices/other")
+    stolen = sas(key_of(hub, name), f"{hub.host}/devices/other")
     assert connack(hub, name, password=stolen) == 5
-    whole_hub = sas(key_of(hub, name), "localhost")
+    whole_hub = sas(key_of(hub, name), hub.host)
     assert connack(hub, name, password=whole_hub) == 5
 
 
+@pytest.mark.local_hub("needs the keys of all policies")
 def test_a_policy_with_device_connect_opens_for_any_device_and_others_do_not(hub: HubProcess, name: str) -> None:
     hub.new_device(name)
     for policy, code in (("iothubowner", 0), ("device", 0), ("service", 5), ("registryReadWrite", 5)):
-        token = sas(hub.policies[policy], f"localhost/devices/{name}", policy=policy)
+        token = sas(hub.policies[policy], f"{hub.host}/devices/{name}", policy=policy)
         assert connack(hub, name, password=token) == code, policy
 
 
-def test_a_longer_signed_path_below_the_device_is_taken(hub: HubProcess, name: str) -> None:
+def test_a_longer_signed_path_below_the_device_is_taken(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
-    token = sas(key_of(hub, name), f"localhost/devices/{name}/api-version=2016-11-14")
+    token = sas(key_of(hub, name), f"{hub.host}/devices/{name}/api-version=2016-11-14")
     assert connack(hub, name, password=token) == 0
 
 
 # --- what ends a connection
 
 
-def test_a_second_connection_of_a_device_ends_the_first(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_second_connection_of_a_device_ends_the_first(hub: AnyHub, name: str, connect: Connect) -> None:
     first = connect(name)
     second = connect(name)
     first.wait_for_loss()
@@ -152,9 +154,7 @@ def test_a_second_connection_of_a_device_ends_the_first(hub: HubProcess, name: s
     "topic",
     ["devices/other/messages/events/", "anything", "$iothub/methods/res/200/", "$iothub/twin/GET/", "devices/{id}"],
 )
-def test_publishing_where_one_may_not_ends_the_connection(
-    hub: HubProcess, name: str, connect: Connect, topic: str
-) -> None:  # fmt: skip
+def test_publishing_where_one_may_not_ends_the_connection(hub: AnyHub, name: str, connect: Connect, topic: str) -> None:
     device = connect(name)
     device.publish(topic.replace("{id}", name))
     device.wait_for_loss()
@@ -164,13 +164,14 @@ def test_publishing_where_one_may_not_ends_the_connection(
     "topic", ["+/other/#", "devices/other/#", "devices/other/messages/devicebound/#", "$SYS/#", "$iothub/other/#"]
 )
 def test_subscribing_to_what_one_may_not_ends_the_connection(
-    hub: HubProcess, name: str, connect: Connect, topic: str
-) -> None:  # fmt: skip
+    hub: AnyHub, name: str, connect: Connect, topic: str
+) -> None:
     device = connect(name)
     device.client.subscribe(topic)
     device.wait_for_loss()
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_qos_2_ends_the_connection_and_is_granted_as_1(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     assert device.subscribe("$iothub/methods/POST/#", "$iothub/twin/res/#", qos=2) == [1, 1]
@@ -179,24 +180,24 @@ def test_qos_2_ends_the_connection_and_is_granted_as_1(hub: HubProcess, name: st
     assert hub.events_of(name) == []
 
 
-def test_a_device_that_is_deleted_is_put_off_line(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_device_that_is_deleted_is_disconnected(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     hub.request("DELETE", f"/devices/{name}", headers={"If-Match": "*"})
     device.wait_for_loss()
 
 
-def test_the_end_of_a_token_is_the_end_of_the_connection(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_the_end_of_a_token_is_the_end_of_the_connection(hub: AnyHub, name: str, connect: Connect) -> None:
     hub.new_device(name)
     device = connect(name, life_s=2)
     device.wait_for_loss()
     wait_for_connection_state(hub, name, "Disconnected")
 
 
-def test_silence_beyond_the_keep_alive_ends_the_connection(hub: HubProcess, name: str) -> None:
+def test_silence_beyond_the_keep_alive_ends_the_connection(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
-    password = sas(key, f"localhost/devices/{name}").encode()
+    password = sas(key, f"{hub.host}/devices/{name}").encode()
     hello = packets.Connect(
-        client_id=name, keep_alive_s=1, username=f"localhost/{name}/?api-version=2021-04-12", password=password
+        client_id=name, keep_alive_s=1, username=f"{hub.host}/{name}/?api-version=2021-04-12", password=password
     )
     with raw(hub) as sock:
         sock.sendall(encode(hello))
@@ -205,6 +206,7 @@ def test_silence_beyond_the_keep_alive_ends_the_connection(hub: HubProcess, name
     wait_for_connection_state(hub, name, "Disconnected")
 
 
+@pytest.mark.local_hub("sends odd packets, byte by byte")
 @pytest.mark.parametrize(
     "said",
     [
@@ -216,19 +218,19 @@ def test_silence_beyond_the_keep_alive_ends_the_connection(hub: HubProcess, name
         bytes(range(256)),
     ],
 )
-def test_who_does_not_begin_with_connect_is_let_go(hub: HubProcess, said: bytes) -> None:
+def test_a_client_that_does_not_begin_with_connect_is_dropped(hub: HubProcess, said: bytes) -> None:
     with raw(hub) as sock:
         sock.sendall(said)
         assert ended(sock)
 
 
-def test_a_second_connect_packet_ends_the_connection(hub: HubProcess, name: str) -> None:
+def test_a_second_connect_packet_ends_the_connection(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     hello = encode(
         packets.Connect(
             client_id=name,
-            username=f"localhost/{name}/?api-version=2021-04-12",
-            password=sas(key, f"localhost/devices/{name}").encode(),
+            username=f"{hub.host}/{name}/?api-version=2021-04-12",
+            password=sas(key, f"{hub.host}/devices/{name}").encode(),
         )
     )
     with raw(hub) as sock:
@@ -241,6 +243,7 @@ def test_a_second_connect_packet_ends_the_connection(hub: HubProcess, name: str)
 # --- what arrives
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_telemetry_arrives_with_its_properties(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     topic = f"devices/{name}/messages/events/$.ct=application%2Fjson&site=a%2Bb%20c&empty=&none"
@@ -252,31 +255,32 @@ def test_telemetry_arrives_with_its_properties(hub: HubProcess, name: str, conne
     assert not hub.ok("GET", f"/devices/{name}")["lastActivityTime"].startswith("0001")
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_retain_is_passed_on_as_a_property(hub: HubProcess, name: str, connect: Connect) -> None:
     connect(name).publish(f"devices/{name}/messages/events/", b"x", qos=1, retain=True).wait_for_publish(10)
     assert wait_for_event(hub, name)["properties"] == {"mqtt-retain": "true"}
 
 
-def test_a_will_is_sent_for_who_goes_without_a_word_and_not_for_who_says_goodbye(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
+def test_a_will_is_sent_without_disconnect_and_not_after_it(hub: HubProcess, name: str, connect: Connect) -> None:
     will = (f"devices/{name}/messages/events/why=gone", b"bye", 0, False)
     polite = connect(name, will=will)
     polite.close()
     wait_for_connection_state(hub, name, "Disconnected")
     assert hub.events_of(name) == []
     rude = connect(name, will=will)
-    rude.client.socket().shutdown(socket.SHUT_RDWR)
+    connection: Any = rude.client.socket()
+    connection.shutdown(socket.SHUT_RDWR)
     event = wait_for_event(hub, name)
     assert base64.b64decode(event["body"]) == b"bye"
     assert event["properties"] == {"why": "gone", "iothub-MessageType": "Will"}
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_tls_1_2_and_1_3_are_offered_and_nothing_older(hub: HubProcess, version: ssl.TLSVersion) -> None:
-    context = ssl.create_default_context(cafile=hub.info["caCertificatePath"])
+def test_tls_1_2_and_1_3_are_offered_and_nothing_older(hub: AnyHub, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context(cafile=hub.ca)
     context.minimum_version = context.maximum_version = version
-    for port in (hub.info["mqttPort"], hub.info["httpsPort"]):
-        with socket.create_connection(("localhost", port), timeout=20) as sock:
-            with context.wrap_socket(sock, server_hostname="localhost") as secure:
+    for port in (hub.mqtt_port, hub.https_port):
+        with socket.create_connection((hub.host, port), timeout=20) as sock:
+            with context.wrap_socket(sock, server_hostname=hub.host) as secure:
                 assert secure.version() == version.name.replace("_", ".")

@@ -7,7 +7,9 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.waiting import wait_until
@@ -17,7 +19,7 @@ LIMIT_S = 20
 MAX_MESSAGE_BYTES = 256 * 1024
 
 
-def key_of(hub: HubProcess, path: str) -> str:
+def key_of(hub: AnyHub, path: str) -> str:
     return str(hub.ok("GET", f"/devices/{path}")["authentication"]["symmetricKey"]["primaryKey"])
 
 
@@ -26,7 +28,7 @@ def only_event(hub: HubProcess, device: str) -> dict[str, Any]:
     return event
 
 
-def connack(hub: HubProcess, device: str, **other: Any) -> int:
+def connack(hub: AnyHub, device: str, **other: Any) -> int:
     attempt = MqttDevice(hub, device, key_of(hub, device), **other)
     try:
         return attempt.connect()
@@ -40,16 +42,23 @@ def connack(hub: HubProcess, device: str, **other: Any) -> int:
 @pytest.mark.parametrize(
     "username",
     [
-        "localhost/{other}/?api-version=2021-04-12", "localhost/{id}x/?api-version=2021-04-12",
-        "localhost/{upper}/?api-version=2021-04-12", "localhost/{id}/m1/?api-version=2021-04-12",
-        "localhost//{id}/?api-version=2021-04-12", "/{id}/?api-version=2021-04-12", "localhost", "localhost/", "{id}",
-        "localhost/{id}/#", "localhost/{id}?api-version=2021-04-12",
+        "{host}/{other}/?api-version=2021-04-12",
+        "{host}/{id}x/?api-version=2021-04-12",
+        "{host}/{upper}/?api-version=2021-04-12",
+        "{host}/{id}/m1/?api-version=2021-04-12",
+        "{host}//{id}/?api-version=2021-04-12",
+        "/{id}/?api-version=2021-04-12",
+        "{host}",
+        "{host}/",
+        "{id}",
+        "{host}/{id}/#",
+        "{host}/{id}?api-version=2021-04-12",
     ],
-)  # fmt: skip
-def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name: str, username: str) -> None:
+)
+def test_a_user_name_that_is_not_this_device_s_is_refused(hub: AnyHub, name: str, username: str) -> None:
     hub.new_device(name)
     hub.new_device(f"{name}-other")
-    written = username.format(id=name, other=f"{name}-other", upper=name.upper())
+    written = username.format(host=hub.host, id=name, other=f"{name}-other", upper=name.upper())
     assert connack(hub, name, username=written) == 5
 
 
@@ -67,45 +76,47 @@ def test_a_user_name_that_is_not_this_device_s_is_refused(hub: HubProcess, name:
         lambda token: token + " " * 5000,
         lambda token: "Bearer " + token,
     ],
-)  # fmt: skip
-def test_a_spoilt_token_is_refused(hub: HubProcess, name: str, spoil: Callable[[str], str]) -> None:
+)
+def test_a_malformed_token_is_refused(hub: AnyHub, name: str, spoil: Callable[[str], str]) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
-    good = sas(key, f"localhost/devices/{name}")
+    good = sas(key, f"{hub.host}/devices/{name}")
     assert connack(hub, name, password=good) == 0
     assert connack(hub, name, password=spoil(good)) == 5
 
 
 @pytest.mark.parametrize("client_id", ["/", "{id}/", "{id}/m/n", "/{id}"])
-def test_a_client_id_that_names_nobody_is_refused(hub: HubProcess, name: str, client_id: str) -> None:
+def test_a_client_id_that_names_nobody_is_refused(hub: AnyHub, name: str, client_id: str) -> None:
     hub.new_device(name)
     assert connack(hub, name, client_id=client_id.format(id=name), clean_session=True) == 2
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_mqtt_5_is_refused_and_let_go(hub: HubProcess, name: str) -> None:
+def test_mqtt_5_is_refused_and_dropped(hub: AnyHub, name: str) -> None:
     key = hub.new_device(name)["authentication"]["symmetricKey"]["primaryKey"]
     ended: list[Any] = []
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
     client.tls_set_context(ssl.create_default_context(cafile=hub.ca))
-    client.username_pw_set(f"localhost/{name}/?api-version=2020-10-01-preview", sas(key, f"localhost/devices/{name}"))
+    client.username_pw_set(f"{hub.host}/{name}/?api-version=2020-10-01-preview", sas(key, f"{hub.host}/devices/{name}"))
     client.on_connect = lambda _c, _u, _f, reason, _p: ended.append(reason.is_failure)
     client.on_disconnect = lambda *_: ended.append(True)
-    client.connect("localhost", hub.ports[1])
+    client.connect(hub.host, hub.mqtt_port)
     wait_until("it is over", lambda: ended or client.loop(0.1) != paho.MQTT_ERR_SUCCESS, limit_s=LIMIT_S)
     client.disconnect()
     assert ended and all(ended)
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
-    hub: HubProcess, name: str, connect: Connect
-) -> None:
+def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(hub: AnyHub, name: str, connect: Connect) -> None:
     devices = [connect(name), connect(name.upper())]
     hub.ok("PUT", f"/devices/{name}/modules/m1", {})
     module = MqttDevice(
-        hub, name, "", client_id=f"{name}/m1", username=f"localhost/{name}/m1/?api-version=2021-04-12",
-        password=sas(key_of(hub, f"{name}/modules/m1"), f"localhost/devices/{name}/modules/m1"),
-    )  # fmt: skip
+        hub,
+        name,
+        "",
+        client_id=f"{name}/m1",
+        username=f"{hub.host}/{name}/m1/?api-version=2021-04-12",
+        password=sas(key_of(hub, f"{name}/modules/m1"), f"{hub.host}/devices/{name}/modules/m1"),
+    )
     assert module.connect() == 0
     for device in devices:
         device.subscribe("$iothub/twin/res/#")
@@ -118,18 +129,17 @@ def test_ids_that_differ_by_case_and_modules_are_clients_of_their_own(
 # --- sessions
 
 
-def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(
-    hub: HubProcess, name: str, connect: Connect
+def test_a_session_is_stored_on_request_and_removed_by_a_clean_session(
+    hub: AnyHub, name: str, connect: Connect
 ) -> None:
     sessions: list[bool] = []
 
     def visit(*, clean: bool) -> MqttDevice:
         device = MqttDevice(hub, name, key_of(hub, name), clean_session=clean)
-        known = device.client.on_connect
+        known: Any = device.client.on_connect
 
         def on_connect(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
             sessions.append(flags.session_present)
-            assert known is not None
             known(client, data, flags, reason, properties)
 
         device.client.on_connect = on_connect
@@ -158,7 +168,9 @@ def test_a_session_is_kept_for_who_asks_and_wiped_by_who_begins_anew(
     assert sessions == [False, True, False, False]
 
 
-def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_device_that_has_unsubscribed_from_methods_is_offline_for_them(
+    hub: AnyHub, name: str, connect: Connect
+) -> None:
     device = connect(name)
     device.answer_methods(lambda _method, _value: (200, None))
     assert hub.ok("POST", f"/twins/{name}/methods", {"methodName": "x"})["status"] == 200
@@ -170,12 +182,14 @@ def test_who_no_longer_listens_for_methods_is_off_line_for_them(hub: HubProcess,
     assert hub.ok("GET", f"/devices/{name}")["connectionState"] == "Connected"
 
 
-def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_every_documented_filter_is_granted_also_twice(hub: AnyHub, name: str, connect: Connect) -> None:
     device = connect(name)
     filters = (
-        "$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#",
+        "$iothub/methods/POST/#",
+        "$iothub/twin/res/#",
+        "$iothub/twin/PATCH/properties/desired/#",
         f"devices/{name}/messages/devicebound/#",
-    )  # fmt: skip
+    )
     for _ in range(3):
         assert device.subscribe(*filters, qos=1) == [1, 1, 1, 1]
     device.on_method = lambda _method, _value: (200, "once")
@@ -188,11 +202,20 @@ def test_every_documented_filter_may_be_held_and_asked_for_again(hub: HubProcess
 
 @pytest.mark.parametrize(
     "topic",
-    ["$iothub/methods/GET/#", "$iothub/other/#", "devices/{id}x/#", "devices/{id}/modules/#", "devices/{id}/twin/#",
-     "+/methods/POST/#", "$share/g/$iothub/methods/POST/#", "+/+", "/"],
-)  # fmt: skip
+    [
+        "$iothub/methods/GET/#",
+        "$iothub/other/#",
+        "devices/{id}x/#",
+        "devices/{id}/modules/#",
+        "devices/{id}/twin/#",
+        "+/methods/POST/#",
+        "$share/g/$iothub/methods/POST/#",
+        "+/+",
+        "/",
+    ],
+)
 def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_nothing(
-    hub: HubProcess, name: str, connect: Connect, topic: str
+    hub: AnyHub, name: str, connect: Connect, topic: str
 ) -> None:
     device = connect(name)
     device.client.subscribe([("$iothub/methods/POST/#", 0), (topic.format(id=name), 0)])
@@ -200,12 +223,21 @@ def test_a_filter_that_covers_nothing_of_its_own_ends_the_connection_and_grants_
     wait_for_connection_state(hub, name, "Disconnected")
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize(
     "topic",
-    ["devices/{id}/messages/devicebound/", "devices/{id}/modules/m1/messages/events/", "$iothub/methods/POST/x/?$rid=1",
-     "$iothub/twin/res/200/?$rid=1", "$iothub/twin/PATCH/properties/desired/?$rid=1", "devices/{id}/messages/eventsx",
-     "devices/{upper}/messages/events/", "/devices/{id}/messages/events/", "$SYS/x"],
-)  # fmt: skip
+    [
+        "devices/{id}/messages/devicebound/",
+        "devices/{id}/modules/m1/messages/events/",
+        "$iothub/methods/POST/x/?$rid=1",
+        "$iothub/twin/res/200/?$rid=1",
+        "$iothub/twin/PATCH/properties/desired/?$rid=1",
+        "devices/{id}/messages/eventsx",
+        "devices/{upper}/messages/events/",
+        "/devices/{id}/messages/events/",
+        "$SYS/x",
+    ],
+)
 def test_a_topic_that_is_not_the_device_s_ends_the_connection(
     hub: HubProcess, name: str, connect: Connect, topic: str
 ) -> None:
@@ -218,14 +250,23 @@ def test_a_topic_that_is_not_the_device_s_ends_the_connection(
 # --- messages
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize(
     ("bag", "properties"),
     [
-        ("", {}), ("/", {}), ("/a=1&a=2", {"a": "2"}), ("/a=%", {"a": "%"}), ("/a=%zz", {"a": "%zz"}),
-        ("/&&a=1&", {"a": "1"}), ("/a=b=c", {"a": "b=c"}), ("/ü=ß", {"ü": "ß"}), ("/%C3%BC=%C3%9F", {"ü": "ß"}),
-        ("/a=1/2", {"a": "1/2"}), ("/a=1/", {"a": "1"}),
+        ("", {}),
+        ("/", {}),
+        ("/a=1&a=2", {"a": "2"}),
+        ("/a=%", {"a": "%"}),
+        ("/a=%zz", {"a": "%zz"}),
+        ("/&&a=1&", {"a": "1"}),
+        ("/a=b=c", {"a": "b=c"}),
+        ("/ü=ß", {"ü": "ß"}),
+        ("/%C3%BC=%C3%9F", {"ü": "ß"}),
+        ("/a=1/2", {"a": "1/2"}),
+        ("/a=1/", {"a": "1"}),
     ],
-)  # fmt: skip
+)
 def test_properties_are_read_as_they_are_meant(
     hub: HubProcess, name: str, connect: Connect, bag: str, properties: dict[str, str]
 ) -> None:
@@ -233,12 +274,14 @@ def test_properties_are_read_as_they_are_meant(
     assert only_event(hub, name)["properties"] == properties
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\xff\xfe", b"x" * MAX_MESSAGE_BYTES])
 def test_any_bytes_are_a_message(hub: HubProcess, name: str, connect: Connect, body: bytes) -> None:
     connect(name).publish(f"devices/{name}/messages/events/", body, qos=1).wait_for_publish(LIMIT_S)
     assert base64.b64decode(only_event(hub, name)["body"]) == body
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     hub: HubProcess, name: str, connect: Connect
 ) -> None:
@@ -248,6 +291,7 @@ def test_a_message_above_256_kb_ends_the_connection_and_is_not_kept(
     assert hub.events_of(name) == []
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_thousand_messages_are_acknowledged_and_kept_in_order(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name)
     sent = [device.publish(f"devices/{name}/messages/events/", str(n).encode(), qos=1) for n in range(1000)]
@@ -256,7 +300,7 @@ def test_a_thousand_messages_are_acknowledged_and_kept_in_order(hub: HubProcess,
     assert [base64.b64decode(each["body"]) for each in hub.events_of(name)] == [str(n).encode() for n in range(1000)]
 
 
-def test_a_method_answered_twice_or_by_another_counts_once(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_a_method_answered_twice_or_by_another_counts_once(hub: AnyHub, name: str, connect: Connect) -> None:
     device, other = connect(name), connect(f"{name}-other")
     device.subscribe("$iothub/methods/POST/#")
 

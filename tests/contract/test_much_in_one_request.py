@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 
 MANY = 20_000
@@ -22,9 +23,9 @@ EDGE = "/devices/{id}/applyConfigurationContent"
         (EDGE, {"modulesContent": {"m": {"properties.desired." + ".".join("a" * 12): 1}}}),
     ],
     ids=["modules", "paths", "a long path", "a path that is too deep"],
-)  # fmt: skip
+)
 def test_a_wide_or_deep_content_of_an_edge_device_is_refused_and_changes_nothing(
-    hub: HubProcess, name: str, path: str, body: dict[str, Any]
+    hub: AnyHub, name: str, path: str, body: dict[str, Any]
 ) -> None:
     hub.new_device(name, capabilities={"iotEdge": True})
     assert hub.refused("POST", path.replace("{id}", name), body) == (400, "ArgumentInvalid")
@@ -32,6 +33,7 @@ def test_a_wide_or_deep_content_of_an_edge_device_is_refused_and_changes_nothing
     assert [each["moduleId"] for each in modules] == ["$edgeAgent", "$edgeHub"]
 
 
+@pytest.mark.local_hub("measures the process of the hub")
 def test_repeated_query_parameters_and_headers_are_bounded(hub: HubProcess) -> None:
     many = "&".join(["top=1"] * MANY)
     assert hub.request("GET", f"/devices?{many}").status_code == 400
@@ -39,7 +41,7 @@ def test_repeated_query_parameters_and_headers_are_bounded(hub: HubProcess) -> N
     assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
 
 
-def test_repeated_members_count_once_and_nested_ones_are_refused(hub: HubProcess, name: str) -> None:
+def test_repeated_members_count_once_and_nested_ones_are_refused(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     repeated = b'{"tags":{' + b",".join([b'"a":1'] * MANY) + b"}}"
     assert hub.ok("PATCH", f"/twins/{name}", body=repeated)["tags"] == {"a": 1}

@@ -5,19 +5,31 @@ from contextlib import closing
 
 import pytest
 
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, NotServed, Who
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, Caller, NotServed
 from tests.helpers.http_line import Line
 from tests.helpers.hub_process import HubProcess, sas
 
+pytestmark = pytest.mark.local_hub("is about what the local hub does not have")
+
 ROWS = [(verb, each) for each in NOT_SERVED for verb in each.verbs]
 LISTED = {
-    "GET /configurations", "GET /configurations/x", "PUT /configurations/x", "DELETE /configurations/x",
-    "POST /configurations/testQueries", "GET /digitaltwins/x", "PATCH /digitaltwins/x",
-    "POST /digitaltwins/x/commands/x", "POST /digitaltwins/x/components/x/commands/x", "POST /jobs/create",
-    "POST /devices/x/files", "POST /devices/x/files/notifications", "POST /devices/x/files/notifications/x",
-    "GET /messages/serviceBound/filenotifications", "DELETE /messages/serviceBound/filenotifications/x",
+    "GET /configurations",
+    "GET /configurations/x",
+    "PUT /configurations/x",
+    "DELETE /configurations/x",
+    "POST /configurations/testQueries",
+    "GET /digitaltwins/x",
+    "PATCH /digitaltwins/x",
+    "POST /digitaltwins/x/commands/x",
+    "POST /digitaltwins/x/components/x/commands/x",
+    "POST /jobs/create",
+    "POST /devices/x/files",
+    "POST /devices/x/files/notifications",
+    "POST /devices/x/files/notifications/x",
+    "GET /messages/serviceBound/filenotifications",
+    "DELETE /messages/serviceBound/filenotifications/x",
     "POST /messages/serviceBound/filenotifications/x/abandon",
-}  # fmt: skip
+}
 
 
 def path_of(row: NotServed, part: str = "x") -> str:
@@ -30,10 +42,10 @@ def test_the_table_has_what_the_service_documents_beyond_this_hub() -> None:
 
 @pytest.mark.parametrize(("verb", "row"), ROWS, ids=lambda each: each if isinstance(each, str) else each.path)
 def test_what_is_not_served_says_so(hub: HubProcess, verb: str, row: NotServed) -> None:
-    device = "x" if row.who is not Who.DEVICE else "not-served"
-    if row.who is Who.DEVICE and not hub.request("GET", "/devices/not-served").ok:
+    device = "x" if row.caller is not Caller.DEVICE else "not-served"
+    if row.caller is Caller.DEVICE and not hub.request("GET", "/devices/not-served").ok:
         hub.new_device("not-served")
-    token = hub.token("device") if row.who is Who.DEVICE else None
+    token = hub.token("device") if row.caller is Caller.DEVICE else None
     for path in (path_of(row, device), f"{path_of(row, device)}/"):
         answer = hub.request(verb, path, {"a": 1}, token=token)
         assert (answer.status_code, answer.headers["iothub-errorcode"]) == (501, "NotImplemented"), path
@@ -42,7 +54,7 @@ def test_what_is_not_served_says_so(hub: HubProcess, verb: str, row: NotServed) 
 
 
 @pytest.mark.parametrize(("verb", "row"), ROWS, ids=lambda each: each if isinstance(each, str) else each.path)
-def test_who_may_not_come_in_is_not_told_even_that(hub: HubProcess, verb: str, row: NotServed) -> None:
+def test_a_client_without_the_right_gets_401_instead(hub: HubProcess, verb: str, row: NotServed) -> None:
     foreign = sas("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "localhost", policy="iothubowner")
     for token in ("", foreign):
         assert hub.refused(verb, path_of(row), {}, token=token)[0] == 401
@@ -58,12 +70,15 @@ def test_another_verb_is_not_allowed_there_either(hub: HubProcess) -> None:
 
 
 @pytest.mark.parametrize("path", ["/$iothub/websocket", "/$servicebus/websocket"])
-def test_amqp_over_websocket_is_told_that_it_is_not_spoken(hub: HubProcess, path: str) -> None:
+def test_amqp_over_websocket_is_answered_with_not_implemented(hub: HubProcess, path: str) -> None:
     with closing(Line(hub).connection) as connection:
         headers = {
-            "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "AMQPWSB10",
-        }  # fmt: skip
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": "AMQPWSB10",
+        }
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         assert (answer.status, answer.headers["iothub-errorcode"]) == (501, "NotImplemented")

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.waiting import looks
 
 
-def query(hub: HubProcess, text: str, **headers: str) -> requests.Response:
+def query(hub: AnyHub, text: str, **headers: str) -> requests.Response:
     return hub.request("POST", "/devices/query", {"query": text}, headers=headers)
 
 
-def test_all_of_a_twin_or_just_what_is_asked(hub: HubProcess, name: str) -> None:
+def test_all_of_a_twin_or_just_the_selected_members(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PATCH", f"/twins/{name}", {"tags": {"site": name, "deep": {"er": 5}}})
     whole = query(hub, f"SELECT * FROM devices WHERE tags.site = '{name}'")
@@ -29,7 +30,7 @@ def test_all_of_a_twin_or_just_what_is_asked(hub: HubProcess, name: str) -> None
     assert (count.headers["x-ms-item-type"], count.json()) == ("Raw", [{"number": 1}])
 
 
-def test_what_many_twins_have_is_counted_and_summed_by_group(hub: HubProcess, name: str) -> None:
+def test_what_many_twins_have_is_counted_and_summed_by_group(hub: AnyHub, name: str) -> None:
     floors = [1, 1.0, 2, "1", True, None]
     for number, floor in enumerate(floors):
         hub.new_device(f"{name}-{number}")
@@ -59,7 +60,7 @@ def test_what_many_twins_have_is_counted_and_summed_by_group(hub: HubProcess, na
     assert pages == query(hub, text).json()
 
 
-def test_pages_stay_whole_while_devices_come_and_go(hub: HubProcess, name: str) -> None:
+def test_pages_stay_whole_while_devices_come_and_go(hub: AnyHub, name: str) -> None:
     for number in range(7):
         hub.new_device(f"{name}-{number}")
     text = f"SELECT deviceId FROM devices WHERE STARTSWITH(deviceId, '{name}-')"
@@ -75,7 +76,7 @@ def test_pages_stay_whole_while_devices_come_and_go(hub: HubProcess, name: str) 
     assert seen == [f"{name}-{number}" for number in range(8)]
 
 
-def test_a_page_has_at_most_a_hundred_items_and_top_ends_all(hub: HubProcess, name: str) -> None:
+def test_a_page_has_at_most_a_hundred_items_and_top_ends_all(hub: AnyHub, name: str) -> None:
     for number in range(103):
         hub.new_device(f"{name}-{number}")
     text = f"FROM devices WHERE STARTSWITH(deviceId, '{name}-')"
@@ -87,12 +88,12 @@ def test_a_page_has_at_most_a_hundred_items_and_top_ends_all(hub: HubProcess, na
 
 
 @pytest.mark.parametrize("token", ["x", "MTAuMS5hYmM=", "🙂".encode().hex()])
-def test_a_token_that_is_not_ours_is_refused(hub: HubProcess, token: str) -> None:
+def test_a_token_that_is_not_ours_is_refused(hub: AnyHub, token: str) -> None:
     refused = query(hub, "SELECT * FROM devices", **{"x-ms-continuation": token})
     assert (refused.status_code, refused.headers["iothub-errorcode"]) == (400, "ArgumentInvalid")
 
 
-def test_a_token_of_another_query_is_refused(hub: HubProcess, name: str) -> None:
+def test_a_token_of_another_query_is_refused(hub: AnyHub, name: str) -> None:
     for number in range(2):
         hub.new_device(f"{name}-{number}")
     page = query(hub, f"SELECT * FROM devices WHERE STARTSWITH(deviceId, '{name}')", **{"x-ms-max-item-count": "1"})
@@ -131,17 +132,17 @@ def test_a_token_of_another_query_is_refused(hub: HubProcess, name: str) -> None
         "SELECT * FROM devices WHERE deviceId = '" + "x" * 8192 + "'",
     ],
 )
-def test_what_is_no_query_is_refused(hub: HubProcess, text: str) -> None:
+def test_what_is_no_query_is_refused(hub: AnyHub, text: str) -> None:
     refused = query(hub, text)
     assert (refused.status_code, refused.headers["iothub-errorcode"]) == (400, "ArgumentInvalid")
 
 
-def test_a_missing_query_has_a_word_of_its_own(hub: HubProcess) -> None:
+def test_a_missing_query_has_an_error_code_of_its_own(hub: AnyHub) -> None:
     assert hub.refused("POST", "/devices/query", {}) == (400, "ArgumentNull")
     assert hub.refused("POST", "/devices/query", {"query": None}) == (400, "ArgumentNull")
 
 
-def test_connection_state_status_and_versions_can_be_asked_for(hub: HubProcess, name: str) -> None:
+def test_connection_state_status_and_versions_can_be_queried(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"a": True}}})
     for condition in (
@@ -161,7 +162,7 @@ def test_connection_state_status_and_versions_can_be_asked_for(hub: HubProcess, 
         assert found.json() == [{"deviceId": name}], condition
 
 
-def test_modules_are_a_collection_of_their_own(hub: HubProcess, name: str) -> None:
+def test_modules_are_a_collection_of_their_own(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.ok("PUT", f"/devices/{name}/modules/motor", {})
     hub.ok("PATCH", f"/twins/{name}/modules/motor", {"tags": {"of": name}})
@@ -179,13 +180,14 @@ def made_up(place: str, text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("place", ["5", "x", str(2**70), "-1", "9" * 400])
-def test_a_continuation_token_that_somebody_made_up_is_refused(hub: HubProcess, place: str) -> None:
+def test_a_continuation_token_that_somebody_made_up_is_refused(hub: AnyHub, place: str) -> None:
     for text in ("SELECT * FROM devices", "SELECT COUNT() FROM devices GROUP BY tags.a"):
         for token in made_up(place, text):
             refused = query(hub, text, **{"x-ms-continuation": token})
             assert (refused.status_code, refused.headers["iothub-errorcode"]) == (400, "ArgumentInvalid"), refused.text
 
 
+@pytest.mark.local_hub("starts a hub of its own")
 def test_a_continuation_token_is_good_after_a_restart_and_at_no_other_hub(tmp_path: Path) -> None:
     text, pages = "SELECT * FROM devices", {"x-ms-max-item-count": "1"}
     with HubProcess(tmp_path / "one") as hub, HubProcess(tmp_path / "two") as other:

@@ -1,15 +1,16 @@
 """Device identities on the wire."""
 
 import base64
+from typing import Any
 
 import pytest
 
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.any_hub import AnyHub
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
 
-def test_a_new_device_gets_keys_an_etag_and_a_twin(hub: HubProcess, name: str) -> None:
+def test_a_new_device_gets_keys_an_etag_and_a_twin(hub: AnyHub, name: str) -> None:
     response = hub.request("PUT", f"/devices/{name}", {"deviceId": name})
     assert response.status_code == 200
     device = response.json()
@@ -23,7 +24,7 @@ def test_a_new_device_gets_keys_an_etag_and_a_twin(hub: HubProcess, name: str) -
     assert (twin["etag"], twin["version"], twin["deviceEtag"]) == ("AAAAAAAAAAE=", 2, device["etag"])
 
 
-def test_creating_twice_is_a_conflict_and_changes_nothing(hub: HubProcess, name: str) -> None:
+def test_creating_twice_is_a_conflict_and_changes_nothing(hub: AnyHub, name: str) -> None:
     before = hub.new_device(name)
     again = {"deviceId": name, "status": "disabled"}
     assert hub.refused("PUT", f"/devices/{name}", again) == (409, "DeviceAlreadyExists")
@@ -32,13 +33,13 @@ def test_creating_twice_is_a_conflict_and_changes_nothing(hub: HubProcess, name:
     assert hub.ok("GET", f"/devices/{name}") == before
 
 
-def test_updating_what_is_not_there_is_not_found(hub: HubProcess, name: str) -> None:
+def test_updating_what_is_not_there_is_not_found(hub: AnyHub, name: str) -> None:
     star = {"If-Match": "*"}
     assert hub.refused("PUT", f"/devices/{name}", {"deviceId": name}, headers=star) == (404, "DeviceNotFound")
     assert hub.refused("GET", f"/devices/{name}") == (404, "DeviceNotFound")
 
 
-def test_an_update_needs_the_current_etag(hub: HubProcess, name: str) -> None:
+def test_an_update_needs_the_current_etag(hub: AnyHub, name: str) -> None:
     before = hub.new_device(name)
     record = {"deviceId": name, "status": "disabled", "authentication": before["authentication"]}
     stale = {"If-Match": '"MTIz"'}
@@ -50,13 +51,13 @@ def test_an_update_needs_the_current_etag(hub: HubProcess, name: str) -> None:
     assert after["authentication"]["symmetricKey"] == before["authentication"]["symmetricKey"]
 
 
-def test_an_update_without_authentication_makes_new_keys(hub: HubProcess, name: str) -> None:
+def test_an_update_without_authentication_makes_new_keys(hub: AnyHub, name: str) -> None:
     before = hub.new_device(name)
     after = hub.ok("PUT", f"/devices/{name}", {"deviceId": name}, headers={"If-Match": "*"})
     assert after["authentication"]["symmetricKey"] != before["authentication"]["symmetricKey"]
 
 
-def test_a_delete_needs_an_etag_and_takes_the_twin_along(hub: HubProcess, name: str) -> None:
+def test_a_delete_needs_an_etag_and_takes_the_twin_along(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     assert hub.refused("DELETE", f"/devices/{name}") == (412, "PreconditionFailed")
     assert hub.refused("DELETE", f"/devices/{name}", headers={"If-Match": '"MTIz"'}) == (412, "PreconditionFailed")
@@ -76,24 +77,24 @@ def test_a_delete_needs_an_etag_and_takes_the_twin_along(hub: HubProcess, name: 
         {"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": "xyz"}},
     ],
 )
-def test_keys_and_thumbprints_are_checked(hub: HubProcess, name: str, authentication: dict) -> None:
+def test_keys_and_thumbprints_are_checked(hub: AnyHub, name: str, authentication: dict[str, Any]) -> None:
     wrong = {"deviceId": name, "authentication": authentication}
     assert hub.refused("PUT", f"/devices/{name}", wrong) == (400, "ArgumentInvalid")
     assert hub.refused("GET", f"/devices/{name}")[0] == 404
 
 
-def test_keys_of_ones_own_are_kept(hub: HubProcess, name: str) -> None:
+def test_keys_of_ones_own_are_kept(hub: AnyHub, name: str) -> None:
     keys = {"primaryKey": KEY, "secondaryKey": KEY}
     device = hub.ok("PUT", f"/devices/{name}", {"deviceId": name, "authentication": {"symmetricKey": keys}})
     assert device["authentication"]["symmetricKey"] == keys
 
 
 @pytest.mark.parametrize("bad", ["a%20b", "x" * 129, "a%2Fb", "%00", "%C3%A9"])
-def test_ids_are_checked(hub: HubProcess, bad: str) -> None:
+def test_ids_are_checked(hub: AnyHub, bad: str) -> None:
     assert hub.refused("PUT", f"/devices/{bad}", {}) == (400, "ArgumentInvalid")
 
 
-def test_every_documented_character_may_stand_in_an_id(hub: HubProcess) -> None:
+def test_every_documented_character_may_stand_in_an_id(hub: AnyHub) -> None:
     device = "aZ0-.+%_#*?!(),:;=@$'"
     escaped = "aZ0-.%2B%25_%23*%3F!(),:;=@$'"
     created = hub.ok("PUT", f"/devices/{escaped}", {"deviceId": device})
@@ -101,13 +102,13 @@ def test_every_documented_character_may_stand_in_an_id(hub: HubProcess) -> None:
     assert hub.ok("GET", f"/twins/{escaped}")["deviceId"] == device
 
 
-def test_ids_differ_by_case(hub: HubProcess, name: str) -> None:
+def test_ids_differ_by_case(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.new_device(name.upper())
     assert hub.ok("GET", f"/devices/{name.upper()}")["deviceId"] == name.upper()
 
 
-def test_an_edge_device_gets_a_scope_that_cannot_be_changed(hub: HubProcess, name: str) -> None:
+def test_an_edge_device_gets_a_scope_that_cannot_be_changed(hub: AnyHub, name: str) -> None:
     edge = hub.ok("PUT", f"/devices/{name}", {"deviceId": name, "capabilities": {"iotEdge": True}})
     assert edge["deviceScope"].startswith(f"ms-azure-iot-edge://{name}-")
     changed = {**edge, "deviceScope": "ms-azure-iot-edge://other-1"}
@@ -117,7 +118,7 @@ def test_an_edge_device_gets_a_scope_that_cannot_be_changed(hub: HubProcess, nam
     assert leaf["parentScopes"] == [edge["deviceScope"]]
 
 
-def test_the_list_is_bounded(hub: HubProcess, name: str) -> None:
+def test_the_list_is_bounded(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     hub.new_device(f"{name}-2")
     assert len(hub.ok("GET", "/devices?top=1")) == 1

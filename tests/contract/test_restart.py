@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,8 @@ from tests.helpers.restart_actors import (
     key_of,
 )
 from tests.helpers.waiting import looks, wait_until
+
+pytestmark = pytest.mark.local_hub("stops and kills the hub")
 
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 KILLS = 50 if TORTURE else 3
@@ -45,12 +48,12 @@ def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
             each.kill()
 
 
-def twin_job(condition: str, value: int, **more: object) -> dict:
+def twin_job(condition: str, value: int, **more: object) -> dict[str, Any]:
     patch = {"etag": "*", "properties": {"desired": {"value": value}}}
     return {"type": "scheduleUpdateTwin", "queryCondition": condition, "updateTwin": patch, **more}
 
 
-def method_job(condition: str, **more: object) -> dict:
+def method_job(condition: str, **more: object) -> dict[str, Any]:
     method = {"methodName": "reboot", "payload": None, "responseTimeoutInSeconds": 30, "connectTimeoutInSeconds": 0}
     return {"type": "scheduleDeviceMethod", "queryCondition": condition, "cloudToDeviceMethod": method, **more}
 
@@ -60,7 +63,9 @@ def ahead(seconds: float) -> str:
 
 
 @pytest.mark.parametrize("end", [HubProcess.stop, HubProcess.kill])
-def test_keys_connection_strings_and_the_ca_stay(start: Callable[[], HubProcess], end: Callable) -> None:
+def test_keys_connection_strings_and_the_ca_stay(
+    start: Callable[[], HubProcess], end: Callable[[HubProcess], object]
+) -> None:
     first = start()
     device = first.new_device("d1")
     ca = Path(first.info["caCertificatePath"]).read_bytes()
@@ -122,7 +127,12 @@ def test_a_method_that_was_in_flight_is_not_called_again_and_says_so(start: Call
     second = start()
     again = MqttDevice(second, "d1", key_of(second, "d1"))
     assert again.connect() == 0
-    again.answer_methods(lambda method, _value: calls.append(method) or (200, None))
+
+    def called(method: str, _value: Any) -> tuple[int, Any]:
+        calls.append(method)
+        return 200, None
+
+    again.answer_methods(called)
     job = second.wait_for_job("cut")
     again.close()
     assert (job["status"], job["deviceJobStatistics"]["failedCount"]) == ("completed", 1)
@@ -189,9 +199,14 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
     chance, kills, actor = random.Random(seed), 0, None
     methods = MethodJobber("m")
     actors = [
-        *(Registrar(f"r{each}") for each in range(3)), TwinWriter("w1"), TwinWriter("w2"), BulkWriter("b"),
-        TwinJobber("t"), methods, Correspondent("c"),
-    ]  # fmt: skip
+        *(Registrar(f"r{each}") for each in range(3)),
+        TwinWriter("w1"),
+        TwinWriter("w2"),
+        BulkWriter("b"),
+        TwinJobber("t"),
+        methods,
+        Correspondent("c"),
+    ]
     hub = HubProcess(tmp_path)
     try:
         for actor in actors:
@@ -227,9 +242,9 @@ def test_a_hub_that_is_killed_in_its_first_starts_begins_well_in_the_next(tmp_pa
         kill_while_starting(tmp_path, chance)
     with HubProcess(tmp_path) as first:
         device = first.new_device("d1")
-        ca = Path(first.ca).read_bytes()
+        ca = Path(first.info["caCertificatePath"]).read_bytes()
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         first.kill()
     with HubProcess(tmp_path) as second:
         assert second.ok("GET", "/devices/d1") == device
-        assert Path(second.ca).read_bytes() == ca
+        assert Path(second.info["caCertificatePath"]).read_bytes() == ca

@@ -20,6 +20,8 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.simulator_process import SimulatorProcess
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.local_hub("restarts, blocks and overloads the hub")
+
 TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 DEVICES, RESTARTS = (1000, 3) if TORTURE else (200, 1)
 SOAK_DEVICES, SOAK_S = (1000, 1800.0) if TORTURE else (100, 60.0)

@@ -13,6 +13,8 @@ import pytest
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 
+pytestmark = pytest.mark.local_hub("needs a hub of each tier")
+
 QUERY = {"query": "SELECT deviceId FROM devices"}
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 
 Connect = Callable[..., MqttDevice]
 
 
+@pytest.mark.local_hub("reads what devices sent, which other hubs give over AMQP alone")
 def test_a_device_answers_methods_reads_its_twin_and_sends(hub: HubProcess, name: str, connect: Connect) -> None:
     device = connect(name, websocket=True)
     device.answer_methods(lambda method, payload: (201, {"called": method, "with": payload}))
@@ -29,7 +31,7 @@ def test_a_device_answers_methods_reads_its_twin_and_sends(hub: HubProcess, name
     assert [each["properties"] for each in hub.events_of(name)] == [{"a": "b"}]
 
 
-def test_a_wrong_key_is_refused(hub: HubProcess, name: str) -> None:
+def test_a_wrong_key_is_refused(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     attempt = MqttDevice(hub, name, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", websocket=True)
     try:
@@ -39,8 +41,8 @@ def test_a_wrong_key_is_refused(hub: HubProcess, name: str) -> None:
 
 
 @pytest.mark.parametrize("first_by_websocket", [True, False])
-def test_the_newest_connection_of_a_device_is_the_only_one_through_whichever_door(
-    hub: HubProcess, name: str, connect: Connect, first_by_websocket: bool
+def test_the_newest_connection_of_a_device_is_the_only_one_over_tcp_and_websocket(
+    hub: AnyHub, name: str, connect: Connect, first_by_websocket: bool
 ) -> None:
     first = connect(name, websocket=first_by_websocket)
     second = connect(name, websocket=not first_by_websocket)
@@ -51,12 +53,13 @@ def test_the_newest_connection_of_a_device_is_the_only_one_through_whichever_doo
         second.lost.get_nowait()
 
 
-def test_the_end_of_a_token_is_the_end_of_the_connection(hub: HubProcess, name: str, connect: Connect) -> None:
+def test_the_end_of_a_token_is_the_end_of_the_connection(hub: AnyHub, name: str, connect: Connect) -> None:
     connect(name, websocket=True, life_s=2).wait_for_loss()
     wait_for_connection_state(hub, name, "Disconnected")
 
 
-def test_the_hub_s_end_is_clean_with_devices_on_both_doors(tmp_path: Any) -> None:
+@pytest.mark.local_hub("starts a hub of its own")
+def test_the_hub_s_end_is_clean_with_devices_over_tcp_and_websocket(tmp_path: Any) -> None:
     hub = HubProcess(tmp_path, "--in-memory")
     devices = []
     for number, websocket in enumerate((True, False, True)):

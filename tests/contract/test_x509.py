@@ -13,6 +13,8 @@ from tests.helpers.device_certificates import DAY, Made, make
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.mqtt_device import MqttDevice
 
+pytestmark = pytest.mark.local_hub("needs hubs of its own, with CAs that are added by the hub's own route")
+
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 WAYS = [(tls, websocket) for tls in VERSIONS for websocket in (False, True)]
 CERTIFICATE_REQUEST, HELLO_DONE = 13, 14  # RFC 5246 7.4
@@ -137,7 +139,7 @@ def test_https_takes_a_certificate_in_the_place_of_a_token(
     assert sent.status_code == code
 
 
-def test_a_certificate_is_no_way_in_for_a_service(hub: HubProcess, name: str, tmp_path: Path) -> None:
+def test_a_certificate_does_not_authenticate_a_service(hub: HubProcess, name: str, tmp_path: Path) -> None:
     by_ca(hub, name)
     with requests.Session() as session:
         session.cert = make(name, ROOT).files(tmp_path)
@@ -164,9 +166,11 @@ def test_a_disabled_device_is_refused_with_the_right_certificate(hub: HubProcess
     by_ca(hub, name)
     authentication = {"type": "certificateAuthority"}
     hub.ok(
-        "PUT", f"/devices/{name}", {"deviceId": name, "status": "disabled", "authentication": authentication},
+        "PUT",
+        f"/devices/{name}",
+        {"deviceId": name, "status": "disabled", "authentication": authentication},
         headers={"If-Match": "*"},
-    )  # fmt: skip
+    )
     assert connack(hub, name, tmp_path, make(name, ROOT)) == 5
 
 
@@ -180,7 +184,7 @@ def test_a_ca_that_is_forgotten_opens_no_more(hub: HubProcess, name: str, tmp_pa
     assert connack(hub, name, tmp_path, make(name, other)) == 5
 
 
-def test_asking_begins_with_the_first_such_device_and_ends_with_the_last(tmp_path: Path) -> None:
+def test_certificates_are_requested_from_the_first_such_device_to_the_last(tmp_path: Path) -> None:
     hub = HubProcess(tmp_path, "--in-memory")
     try:
         assert not is_asked(hub)
@@ -216,7 +220,8 @@ def first_flight(hub: HubProcess, port: int) -> list[int]:
         tls.do_handshake()
     with socket.create_connection(("localhost", port), timeout=20) as sock, sock.makefile("rb") as stream:
         sock.sendall(outgoing.read())
-        messages, kinds = b"", []
+        messages = b""
+        kinds: list[int] = []
         while HELLO_DONE not in kinds:
             head = stream.read(5)
             assert len(head) == 5, f"the hub has ended the connection after messages of kinds {kinds}"

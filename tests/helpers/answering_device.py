@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.helpers.hub_process import HubProcess, sas
 
@@ -25,7 +26,7 @@ class MqttDevice:
         self._answer = answer
         self._listens = threading.Event()
         key = hub.ok("GET", f"/devices/{device_id}")["authentication"]["symmetricKey"]["primaryKey"]
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=device_id, reconnect_on_failure=False)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device_id, reconnect_on_failure=False)
         self._client.username_pw_set(
             f"localhost/{device_id}/?api-version=2021-04-12", sas(key, f"localhost/devices/{device_id}")
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.mqtt.codec import encode
-from azext_iotjobs.localhub.mqtt.packets import Connect, Pingreq, Puback, Publish, Subscribe
+from azext_iotjobs.localhub.mqtt.packets import Connect, Packet, Pingreq, Puback, Publish, Subscribe
 from tests.helpers.device_certificates import make
 from tests.helpers.hub_process import API_VERSION, HubProcess, sas
 from tests.helpers.websocket_wire import PING, masked_frame
@@ -25,9 +25,11 @@ from tests.helpers.websocket_wire import PING, masked_frame
 LIMIT_S = 20.0
 FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
 WEBSOCKET = (
-    "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)  # fmt: skip
+)
 FALSE_ROOT = make("root", ca=True)
 VERSION = f"?api-version={API_VERSION}"
 
@@ -138,7 +140,8 @@ def giant_lengths(target: Target, chance: random.Random) -> None:
 
 
 def tiny_packets(target: Target, chance: random.Random) -> None:
-    packet = encode(chance.choice([Pingreq(), Puback(7), Subscribe(1, tuple((each, 1) for each in FILTERS))]))
+    small: list[Packet] = [Pingreq(), Puback(7), Subscribe(1, tuple((each, 1) for each in FILTERS))]
+    packet = encode(chance.choice(small))
     with target.tls("mqttPort") as sock:
         sock.sendall(target.connect() + packet * 5000)
         _read_some(sock)
@@ -318,11 +321,37 @@ def false_certificates(target: Target, chance: random.Random) -> None:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    no_tls, half_open, silent, garbage_first, garbage_behind_connect, one_byte_at_a_time, giant_lengths, tiny_packets,
-    never_reads, deep_json, answers_nobody_asked_for, somebody_else, cut_at_once, bad_lines, endless_head, slow_head,
-    pipelined, short_body, endless_body, bomb, odd_chunks, odd_handshakes, websocket_garbage, odd_frames, giant_frames,
-    endless_fragments, pings_without_end, websocket_never_reads, silent_websocket, false_certificates,
-)  # fmt: skip
+    no_tls,
+    half_open,
+    silent,
+    garbage_first,
+    garbage_behind_connect,
+    one_byte_at_a_time,
+    giant_lengths,
+    tiny_packets,
+    never_reads,
+    deep_json,
+    answers_nobody_asked_for,
+    somebody_else,
+    cut_at_once,
+    bad_lines,
+    endless_head,
+    slow_head,
+    pipelined,
+    short_body,
+    endless_body,
+    bomb,
+    odd_chunks,
+    odd_handshakes,
+    websocket_garbage,
+    odd_frames,
+    giant_frames,
+    endless_fragments,
+    pings_without_end,
+    websocket_never_reads,
+    silent_websocket,
+    false_certificates,
+)
 
 
 def _read_some(sock: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -72,7 +72,7 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def within_limit(awaited: Coroutine[Any, Any, Result]) -> Result:
+async def within_limit(awaited: Awaitable[Result]) -> Result:
     """Wait for it, but not for ever; moving the loop's time does not shorten the wait."""
     task = asyncio.ensure_future(awaited)
     deadline = time.monotonic() + LIMIT_S

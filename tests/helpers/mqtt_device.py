@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.helpers.hub_process import HubProcess, sas
+from tests.helpers.any_hub import AnyHub, sas
 
 LIMIT_S = 20
 CONNACK = {0: 0, 0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}  # paho's reason codes -> MQTT 3.1.1's return codes
@@ -20,20 +21,20 @@ CONNACK = {0: 0, 0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5}  # paho's reason c
 class MqttDevice:
     """One connection of a device; threads are paho's own."""
 
-    def __init__(self, hub: HubProcess, device: str, key: str, **other: Any) -> None:
+    def __init__(self, hub: AnyHub, device: str, key: str, **other: Any) -> None:
         self.device = device
         self.arrived: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.connack: queue.Queue[int] = queue.Queue()
         self.lost: queue.Queue[Any] = queue.Queue()
         self.on_method: Callable[[str, Any], tuple[int, Any]] | None = None
         self._granted: queue.Queue[Any] = queue.Queue()
-        context = ssl.create_default_context(cafile=hub.info["caCertificatePath"])
+        context = ssl.create_default_context(cafile=hub.ca)
         if "tls" in other:
             context.minimum_version = context.maximum_version = other["tls"]
         if "certificate" in other:
             context.load_cert_chain(*other["certificate"])
         self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=other.get("client_id", device),
             clean_session=other.get("clean_session", True),
             protocol=other.get("protocol", paho.MQTTv311),
@@ -43,7 +44,7 @@ class MqttDevice:
         )
         self.client.tls_set_context(context)
         self._opened: ssl.SSLSocket | None = None
-        self._host = other.get("host", "localhost")  # whom the hub has to prove to be
+        self._host = other.get("host", hub.host)  # whom the hub has to prove to be
         self.client._ssl_wrap_socket = partial(self._wrap, context)  # type: ignore[method-assign]
         self.client.username_pw_set(
             other.get("username", f"{self._host}/{device}/?api-version=2021-04-12"),
@@ -56,8 +57,8 @@ class MqttDevice:
         self.client.on_subscribe = lambda _c, _u, _m, granted, _p: self._granted.put([each.value for each in granted])
         self.client.on_message = self._on_message
         self.client.ws_set_options(path="/$iothub/websocket")
-        port = hub.info["httpsPort" if other.get("websocket") else "mqttPort"]
-        self._address = ("localhost", port, other.get("keepalive", 60))
+        port = hub.https_port if other.get("websocket") else hub.mqtt_port
+        self._address = (hub.host, port, other.get("keepalive", 60))
 
     def connect(self) -> int:
         """Connect; gives the CONNACK code."""
@@ -110,7 +111,7 @@ class MqttDevice:
         self.publish(f"$iothub/methods/res/{status}/?$rid={rid}", payload)
 
 
-def wait_for_connection_state(hub: HubProcess, device: str, state: str) -> None:
+def wait_for_connection_state(hub: AnyHub, device: str, state: str) -> None:
     deadline = time.monotonic() + LIMIT_S
     while hub.ok("GET", f"/devices/{device}")["connectionState"] != state:
         assert time.monotonic() < deadline, f"{device} is not {state}"

@@ -16,8 +16,13 @@ PUBLISHES = st.one_of(
 )
 PACKETS: st.SearchStrategy[Packet] = st.one_of(
     st.builds(
-        packets.Connect, client_id=TEXT, clean_session=st.booleans(), keep_alive_s=st.integers(0, 0xFFFF),
-        username=TEXT, password=st.one_of(st.none(), st.binary(max_size=12)), will=st.one_of(st.none(), WILLS),
+        packets.Connect,
+        client_id=TEXT,
+        clean_session=st.booleans(),
+        keep_alive_s=st.integers(0, 0xFFFF),
+        username=TEXT,
+        password=st.one_of(st.none(), st.binary(max_size=12)),
+        will=st.one_of(st.none(), WILLS),
     ),
     st.builds(packets.Connack, st.just(False), st.integers(0, 5)),
     st.just(packets.Connack(True, 0)),
@@ -31,4 +36,4 @@ PACKETS: st.SearchStrategy[Packet] = st.one_of(
     st.builds(packets.Suback, IDS, st.lists(st.sampled_from([0, 1, 2, 0x80]), min_size=1).map(tuple)),
     st.builds(packets.Unsubscribe, IDS, st.lists(FILTERS, min_size=1).map(tuple)),
     st.sampled_from([packets.Pingreq(), packets.Pingresp(), packets.Disconnect()]),
-)  # fmt: skip
+)

@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError, StoreDamaged
-from azext_iotjobs.localhub.http.bounds import make_runner
-from azext_iotjobs.localhub.http.websocket import WebSocketDoor
+from azext_iotjobs.localhub.http.connection_limits import make_runner
+from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
-from azext_iotjobs.localhub.mqtt.ends import EndLog
-from azext_iotjobs.localhub.mqtt.listener import Connection
+from azext_iotjobs.localhub.mqtt.connection import Connection
+from azext_iotjobs.localhub.mqtt.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 from tests.helpers.websocket_wire import FrameReader, FrameWriter, handshake
@@ -32,57 +32,57 @@ ALL_FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PAT
 
 
 @dataclass
-class Desk:
+class FakeBackend:
     """The hub as connections see it: lets in whoever has the good token, keeps what it is told."""
 
     token_ends: datetime = datetime(2100, 1, 1, tzinfo=timezone.utc)
-    said: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
     reported: dict[str, Any] = field(default_factory=dict)
     version: int = 1
     kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
-    is_shut: bool = False  # lets nobody in
+    refuses_everyone: bool = False  # lets nobody in
     is_damaged: bool = False  # cannot read who may come in
     quotas: Quotas | None = None
 
-    def admit(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
+    def authenticate(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
         """Let in or not."""
         if self.is_damaged:
             raise StoreDamaged("The row is damaged.")
-        if self.is_shut or token != GOOD_TOKEN:
+        if self.refuses_everyone or token != GOOD_TOKEN:
             raise HubError(UNAUTHORIZED, "Not this token.")
         return self.token_ends
 
     def connected(self, address: Address, model_id: str | None) -> None:
         """On line."""
-        self.said.append(("connected", address.device_id))
+        self.calls.append(("connected", address.device_id))
 
     def disconnected(self, address: Address) -> None:
         """Off line."""
-        self.said.append(("disconnected", address.device_id))
+        self.calls.append(("disconnected", address.device_id))
 
-    def kept_filters(self, address: Address) -> Mapping[str, int] | None:
+    def stored_filters(self, address: Address) -> Mapping[str, int] | None:
         """What was kept."""
         return self.kept.get(address)
 
-    def keep_filters(self, address: Address, filters: dict[str, int] | None) -> None:
+    def store_filters(self, address: Address, filters: dict[str, int] | None) -> None:
         """Keep it, or nothing."""
         self.kept.pop(address, None)
         if filters is not None:
             self.kept[address] = filters
 
-    def listens(self, address: Address) -> None:
+    def subscriptions_changed(self, address: Address) -> None:
         """Something else than before."""
 
-    def message_taken(self, address: Address, token: str) -> None:
+    def message_acknowledged(self, address: Address, token: str) -> None:
         """A message was acknowledged."""
-        self.said.append(("taken", address.device_id, token))
+        self.calls.append(("taken", address.device_id, token))
 
     def telemetry(self, address: Address, message: DeviceMessage) -> None:
         """A message."""
         if self.refuses_telemetry:
             raise HubError(ARGUMENT_INVALID, "No messages today.")
-        self.said.append(("telemetry", address.device_id, dict(message.properties), message.body))
+        self.calls.append(("telemetry", address.device_id, dict(message.properties), message.body))
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin."""
@@ -100,9 +100,7 @@ class Desk:
 class RawDevice:
     """One connection that speaks packets."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader | FrameReader, writer: asyncio.StreamWriter | FrameWriter
-    ) -> None:  # fmt: skip
+    def __init__(self, reader: asyncio.StreamReader | FrameReader, writer: asyncio.StreamWriter | FrameWriter) -> None:
         self.reader = reader
         self.writer = writer
         self._decoder = Decoder(1_000_000)
@@ -170,7 +168,7 @@ class Hub:
     """A listening hub."""
 
     loop: MovedLoop
-    desk: Desk
+    backend: FakeBackend
     links: Links
     clock: HandClock
     port: int
@@ -207,7 +205,7 @@ class Hub:
         """Wait until the desk was told something."""
 
         async def look() -> None:
-            while what not in self.desk.said:
+            while what not in self.backend.calls:
                 await asyncio.sleep(0)
 
         await within_limit(look())
@@ -234,19 +232,19 @@ def hello(device_id: str = "pump-1", **fields: Any) -> Connect:
 @asynccontextmanager
 async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
     """A hub on a free port, and the end of it and its connections."""
-    desk, links, clock = Desk(), Links(), HandClock()
-    desk.token_ends = clock.now() + timedelta(days=365)
-    ends = EndLog(loop.time)
+    backend, links, clock = FakeBackend(), Links(), HandClock()
+    backend.token_ends = clock.now() + timedelta(days=365)
+    ends = DisconnectLog(loop.time)
 
     def new_connection() -> Connection:
-        return Connection(desk, links, clock, loop, ends)
+        return Connection(backend, links, clock, loop, ends)
 
     async with AsyncExitStack() as at_end:
         serving = new_connection if door == "TCP" else await _websocket_server(new_connection, at_end)
         server = await loop.create_server(serving, "127.0.0.1", 0)
         # Accepted sockets inherit it: what a device does not read is the hub's to keep, not the kernel's.
         server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        hub = Hub(loop, desk, links, clock, server.sockets[0].getsockname()[1], door)
+        hub = Hub(loop, backend, links, clock, server.sockets[0].getsockname()[1], door)
         try:
             yield hub
         finally:
@@ -259,7 +257,7 @@ async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
 
 async def _websocket_server(new_connection: Callable[[], Connection], at_end: AsyncExitStack) -> web.Server:
     application = web.Application()
-    WebSocketDoor(new_connection).open_in(application)
+    WebSocketEndpoint(new_connection).register(application)
     runner = make_runner(application)
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)

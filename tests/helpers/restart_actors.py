@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -255,11 +256,17 @@ class TwinJobber(Actor):
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         number = self.next_number()
         self.doubt = f"{self.name}-{number}"
-        self.call(hub, "PUT", f"/jobs/v2/{self.doubt}", {
-            "type": "scheduleUpdateTwin", "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
-            "updateTwin": {"etag": "*", "properties": {"desired": {"n": number}}},
-            "maxExecutionTimeInSeconds": JOB_LIMIT_S,
-        })  # fmt: skip
+        self.call(
+            hub,
+            "PUT",
+            f"/jobs/v2/{self.doubt}",
+            {
+                "type": "scheduleUpdateTwin",
+                "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
+                "updateTwin": {"etag": "*", "properties": {"desired": {"n": number}}},
+                "maxExecutionTimeInSeconds": JOB_LIMIT_S,
+            },
+        )
         self.jobs.append(self.doubt)
         self.unseen.append(self.doubt)
         self.doubt = None
@@ -300,20 +307,26 @@ class MethodJobber(Actor):
     def begin(self, hub: HubProcess) -> None:
         self.devices = [connected(hub, f"{self.name}{each}") for each in range(FEW)]
         for device in self.devices:
-            device.answer_methods(lambda _method, job, name=device.device: self._answer(job, name))
+            device.answer_methods(partial(self._answer, device.device))
 
-    def _answer(self, job: str, device: str) -> tuple[int, Any]:
+    def _answer(self, device: str, _method: str, job: str) -> tuple[int, Any]:
         self.calls[job, device] += 1
         time.sleep(crc32(f"{job} {device}".encode()) % 7 * 0.005)  # now and then a call is in flight for a while
         return 200, {"done": job}
 
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         job = self.doubt = f"{self.name}-{self.next_number()}"
-        self.call(hub, "PUT", f"/jobs/v2/{job}", {
-            "type": "scheduleDeviceMethod", "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
-            "cloudToDeviceMethod": {"methodName": "work", "payload": job, "responseTimeoutInSeconds": 60},
-            "maxExecutionTimeInSeconds": JOB_LIMIT_S,
-        })  # fmt: skip
+        self.call(
+            hub,
+            "PUT",
+            f"/jobs/v2/{job}",
+            {
+                "type": "scheduleDeviceMethod",
+                "queryCondition": f"STARTSWITH(deviceId, '{self.name}')",
+                "cloudToDeviceMethod": {"methodName": "work", "payload": job, "responseTimeoutInSeconds": 60},
+                "maxExecutionTimeInSeconds": JOB_LIMIT_S,
+            },
+        )
         self.jobs.append(job)
         self.doubt = None
         while chance.random() < 0.9 and self.call(hub, "GET", f"/jobs/v2/{job}")["status"] != "completed":

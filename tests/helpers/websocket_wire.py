@@ -35,11 +35,17 @@ async def handshake(
     """Ask for a WebSocket; give the HTTP status and the answer's headers, names in lower case."""
     key = base64.b64encode(os.urandom(16))
     lines = [
-        f"GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key.decode()}", "Sec-WebSocket-Version: 13",
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key.decode()}",
+        "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Extensions: permessage-deflate",
-        *([] if subprotocol is None else [f"Sec-WebSocket-Protocol: {subprotocol}"]), "", "",
-    ]  # fmt: skip
+        *([] if subprotocol is None else [f"Sec-WebSocket-Protocol: {subprotocol}"]),
+        "",
+        "",
+    ]
     writer.write("\r\n".join(lines).encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     status, *fields = head.strip().split("\r\n")

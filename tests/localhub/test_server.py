@@ -33,7 +33,7 @@ def test_it_says_what_it_is_when_it_is_ready_and_takes_that_back_at_its_end(tmp_
         assert list(state_file.parent.iterdir()) == []
 
 
-def test_it_ends_cleanly_when_told_over_https(tmp_path: Path) -> None:
+def test_it_ends_cleanly_by_a_request_over_https(tmp_path: Path) -> None:
     with HubProcess(tmp_path / "data") as hub:
         assert hub.request("POST", "/_local/stop").status_code == 204
         assert hub.process.wait(60) == 0
@@ -135,9 +135,11 @@ def test_hubs_on_other_addresses_share_ports(tmp_path: Path) -> None:
 def test_a_job_with_the_first_year_as_its_start_does_not_end_the_hub(tmp_path: Path) -> None:
     with HubProcess(tmp_path) as hub:
         job = {
-            "type": "scheduleUpdateTwin", "queryCondition": "*", "startTime": "0001-01-01T00:00:00Z",
+            "type": "scheduleUpdateTwin",
+            "queryCondition": "*",
+            "startTime": "0001-01-01T00:00:00Z",
             "updateTwin": {"etag": "*", "tags": {"a": 1}},
-        }  # fmt: skip
+        }
         hub.ok("PUT", "/jobs/v2/old", json=job)
         assert hub.ok("GET", "/jobs/v2/old")["startTime"] == "0001-01-01T00:00:00.0000000Z"
         assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid

@@ -1,21 +1,23 @@
-"""Who may come in: tokens against policies and device keys, certificates against thumbprints and CAs."""
+"""Authenticates services and devices: tokens against policies and device keys, certificates against thumbprints
+and CAs.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
-from azext_iotjobs.localhub.host_names import HostNames, Side
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.host_names import ClientKind, HostNames
 from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import ENABLED, Identities, Identity
 
 
-class Gate:
-    """Lets services and devices in, or not."""
+class Authenticator:
+    """Decides whether a service or device may use the hub."""
 
     def __init__(
         self,
@@ -31,11 +33,13 @@ class Gate:
         self._hosts = hosts
         self._clock = clock
 
-    def check_side(self, host: str, caller: Side) -> None:
-        """Raise HubError 401002 when `host`, as it was called, is the name that the other side calls."""
-        self._hosts.check_side(host, caller)
+    def check_client(self, host: str, client: ClientKind) -> None:
+        """Raise HubError 401002 when `host`, as the client gave it, is the name for the other kind of client."""
+        self._hosts.check_client(host, client)
 
-    def admit_service(self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False) -> None:
+    def authenticate_service(
+        self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False
+    ) -> None:
         """Let a request for `path` in.
 
         needed: any one of these rights will do.  owner_only: only iothubowner's key will do.
@@ -50,27 +54,27 @@ class Gate:
         if not RIGHTS[token.policy] & needed or (owner_only and token.policy != OWNER):
             raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} lacks the right for this operation.")
 
-    def admit_device(
+    def authenticate_device(
         self, address: Address, host: str | None, token_text: str, certificates: Sequence[bytes]
-    ) -> datetime:  # fmt: skip
-        """Let a device or module in; gives the end of its token, or of its certificate when it gives no token.
+    ) -> datetime:
+        """Check a device or module; gives the expiry of its token, or of its certificate when it gives no token.
 
-        host: the one it named itself; None where there is no place for it.
-        certificates: what its connection has shown, DER, its own first; unchecked.
+        host: the hub's name as the client gave it; None where it gives none.
+        certificates: from its connection, DER, its own first; not verified yet.
         Raises HubError 401003 or 401002, also for one that is unknown or whose device is disabled.
         """
         if host is not None and host.lower() not in self._hosts:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
         if host is not None:
-            self._hosts.check_side(host, Side.DEVICE)
+            self._hosts.check_client(host, ClientKind.DEVICE)
         device = self._identities.get(address.device)
         identity = device if address.module_id is None else self._identities.get(address)
         if device is None or identity is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED, "The device is unknown or disabled.")
         if not token_text:
-            return self._admit_by_certificate(identity, certificates)
+            return self._check_certificate(identity, certificates)
         token = sas.parse_token(token_text)
-        # An old sample signs a longer path below the device; the device's own part of it is what counts.
+        # An old sample signs a longer path below the device; only the device's own part counts.
         own_path = address.path + token.resource[1 + len(address.path) :]
         if token.policy is not None:
             self._check_policy(token, own_path)
@@ -85,13 +89,13 @@ class Gate:
         sas.check_expiry(token, self._clock.now())
         return token.expires_at
 
-    def _admit_by_certificate(self, identity: Identity, certificates: Sequence[bytes]) -> datetime:
+    def _check_certificate(self, identity: Identity, certificates: Sequence[bytes]) -> datetime:
         kind = SignInKind(identity.sign_in)
         if kind not in (SignInKind.SELF_SIGNED, SignInKind.AUTHORITY):
             raise HubError(UNAUTHORIZED, "There is no token.")
         if not certificates:
             raise HubError(UNAUTHORIZED, "There is neither a token nor a certificate.")
-        # Here and not above: `cryptography` loads slowly, and most hubs never need it.
+        # Imported here: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub.auth import x509
 
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""The five shared access policies that every hub is born with, and their keys."""
+"""The five shared access policies that every new hub has, and their keys."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ OWNER = "iothubowner"
 
 
 class Right(Flag):
-    """What a policy may allow."""
+    """The rights of policies."""
 
     REGISTRY_READ = auto()
     REGISTRY_WRITE = auto()
@@ -37,13 +37,13 @@ def new_key() -> str:
 
 
 class PoliciesUnusable(Exception):
-    """The file of the policies' keys is there, and cannot be used; the text says why, and shows no key."""
+    """The file with the policies' keys exists and cannot be used; the text says why, and shows no key."""
 
 
 def ensure_policies(folder: Path) -> dict[str, str]:
-    """The policies' keys by name, made when there is no file of them in `folder`.
+    """The policies' keys by name, created when `folder` has no file of them.
 
-    What is there is never replaced: it may hold the keys that others were given.
+    An existing file is never replaced: it may contain keys that others use.
     Raises PoliciesUnusable, OSError when it cannot be written.
     """
     path = folder / "policies.json"

@@ -1,6 +1,6 @@
-"""Verify shared access signature tokens.
+"""Verifies shared access signature tokens.
 
-The signature is made over the `sr` text exactly as it was sent: clients disagree on the case of percent codes.
+The signature covers the `sr` text exactly as it was sent: clients differ in the case of percent-encoding.
 Source: IoT Hub "control access with shared access signatures"; observed codes: 401002 for a wrong key or a missing
 right, 401003 for no header or an expired token.
 """
@@ -19,13 +19,13 @@ from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, Hub
 
 SCHEME = "SharedAccessSignature "
 MAX_TOKEN_CHARACTERS = 4096
-KEPT_TOKENS = 256  # taken apart: a client sends the same one with every request
+CACHED_TOKENS = 256  # parsed: a client sends the same one with every request
 MAX_EXPIRY = 253402300799  # the last second of year 9999
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token, taken apart; nothing about it is verified yet."""
+    """A parsed token; nothing is verified yet."""
 
     signed_text: bytes
     resource: tuple[str, ...]  # host, lower case, then path segments
@@ -37,9 +37,9 @@ class Token:
         return f"Token(resource={self.resource!r}, policy={self.policy!r})"
 
 
-@lru_cache(maxsize=KEPT_TOKENS)
+@lru_cache(maxsize=CACHED_TOKENS)
 def parse_token(text: str) -> Token:
-    """Take a token apart. Raises HubError 401003 for a text that is none."""
+    """Parse a token. Raises HubError 401003 for any other text."""
     if not text.startswith(SCHEME) or len(text) > MAX_TOKEN_CHARACTERS:
         raise HubError(UNAUTHORIZED, "The token is not a shared access signature.")
     fields = dict(part.partition("=")[::2] for part in text[len(SCHEME) :].strip().split("&"))
@@ -58,8 +58,8 @@ def parse_token(text: str) -> Token:
 
 
 def check_key(token: Token, keys: Iterable[str]) -> None:
-    """Raise HubError 401002 unless one of `keys` (base64) made the token."""
-    # All are tried, and compared in constant time: the time taken says nothing about how near a guess was.
+    """Raise HubError 401002 unless the token was signed with one of `keys` (base64)."""
+    # All keys are tried, and compared in constant time: the duration does not show how close a guess was.
     matches = [
         hmac.compare_digest(
             hmac.new(base64.b64decode(key), token.signed_text, hashlib.sha256).digest(), token.signature
@@ -78,7 +78,7 @@ def check_scope(token: Token, *, hosts: Container[str], path: tuple[str, ...]) -
 
 
 def check_expiry(token: Token, now: datetime) -> None:
-    """Raise HubError 401003 for a token that has ended."""
+    """Raise HubError 401003 for an expired token."""
     if now >= token.expires_at:
         raise HubError(UNAUTHORIZED, "The token has expired.")
 

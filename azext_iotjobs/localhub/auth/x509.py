@@ -1,8 +1,8 @@
-"""What certificates say: thumbprints, chains, and whether one may vouch for devices. Pure; `now` is an argument.
+"""Verifies certificates: thumbprints, chains, and CAs of devices. Pure: `now` is an argument.
 
-Imported only when a certificate is there: `cryptography` loads slowly.
-Strategy: chains are walked by hand, breadth first, each certificate entered once. A verifier for web servers would ask
-for names that devices' certificates do not have.
+Imported only when there is a certificate: `cryptography` loads slowly.
+Strategy: chains are searched breadth first, each certificate once. A verifier for web servers would require names that
+devices' certificates do not have.
 Source: RFC 5280 section 6, without policies and name constraints: a certificate that makes those critical is refused.
 """
 
@@ -20,21 +20,26 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, Fault, HubError
 
-MAX_SHOWN = 10  # certificates of one client; a chain has three or four, and each more costs time
+MAX_SHOWN = 10  # certificates of one client; a chain has three or four, and each one costs time
 UNDERSTOOD = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
 UNREADABLE = (
-    ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """What is kept of a certificate that may vouch for devices."""
+    """What is stored of a CA certificate for devices."""
 
     der: bytes
     subject: str  # RFC 4514
-    thumbprint: str  # SHA-1, upper-case hex, as the service shows them
+    thumbprint: str  # SHA-1, upper-case hex, as the service shows it
     ends_at: datetime  # aware UTC
 
 
@@ -54,7 +59,8 @@ def check_thumbprint(certificate: bytes, thumbprints: Iterable[str], now: dateti
 def check_chain(shown: Sequence[bytes], authorities: Iterable[bytes], name: str, now: datetime) -> datetime:
     """The end of a chain from a client's certificate to one of `authorities`: that of whichever ends first.
 
-    shown: DER, the client's own first, then any others in any order; at least one.  name: what its subject must be.
+    shown: DER, the client's own first, then any others in any order; at least one.
+    authorities: DER.  name: the required common name.
     Raises HubError 401003 when there is no such chain, when the certificate is another's, or out of its time.
     """
     if len(shown) > MAX_SHOWN:
@@ -70,7 +76,7 @@ def check_chain(shown: Sequence[bytes], authorities: Iterable[bytes], name: str,
 
 
 def read_authority(pem: str, now: datetime) -> Authority:
-    """A certificate that may vouch for devices. Raises HubError 400004 for any other text."""
+    """A CA certificate for devices. Raises HubError 400004 for any other text."""
     with _readable(ARGUMENT_INVALID):
         certificates = x509.load_pem_x509_certificates(pem.encode())
         if len(certificates) != 1:
@@ -95,7 +101,7 @@ def read_authority(pem: str, now: datetime) -> Authority:
 @contextmanager
 def _readable(fault: Fault) -> Iterator[None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is odd in a client's certificate: it would fill the hub's log
+        warnings.simplefilter("ignore")  # about odd certificates of clients: they would fill the hub's log
         try:
             yield
         except UNREADABLE as err:
@@ -140,7 +146,7 @@ def _signer_of(certificate: x509.Certificate, depth: int, now: datetime) -> Call
 
 
 def _may_sign(certificate: x509.Certificate, depth: int) -> bool:
-    """Whether it is a CA's, with `depth` CAs below it."""
+    """Whether it is a CA's that may have `depth` CAs below it."""
     try:
         basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
@@ -162,7 +168,7 @@ def _has_signed(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
 
 
 def _understands(certificate: x509.Certificate) -> bool:
-    """Whether all that must be understood is [RFC 5280 4.2]."""
+    """Whether we know all of its critical extensions [RFC 5280 4.2]."""
     return all(isinstance(each.value, UNDERSTOOD) for each in certificate.extensions if each.critical)
 
 

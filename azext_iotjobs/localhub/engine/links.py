@@ -1,7 +1,7 @@
-"""Connected devices: who is on line, asking one something and waiting for its answer.
+"""Connected devices: which are online, and calls of their methods.
 
-One loop calls all of it. A link is one live connection; the newest of a device is the only one. What waits costs a
-future and a timer, no task.
+A link is one live connection; the newest of a device replaces an older one. A waiting caller costs a future and a
+timer, no task. Everything runs on one event loop.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.errors import (
     DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED,
     DEVICE_NOT_ONLINE,
@@ -18,15 +17,16 @@ from azext_iotjobs.localhub.errors import (
     MESSAGE_TOO_LARGE,
     HubError,
 )
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
-from azext_iotjobs.localhub.rules.jsonvalues import Json, dump_json
-from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, Pending
+from azext_iotjobs.localhub.rules.json_values import Json, dump_json
+from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, PendingCalls
 from azext_iotjobs.localhub.store.messages import Message
 
 
 @dataclass(frozen=True)
-class MethodAnswer:
-    """What a device answered."""
+class MethodResult:
+    """A device's response to a method call."""
 
     status: int
     payload: Json
@@ -38,11 +38,11 @@ class Link(Protocol):
     address: Address
 
     @property
-    def answers_methods(self) -> bool:
+    def accepts_methods(self) -> bool:
         """Whether the device has subscribed to method calls."""
 
     def call_method(self, rid: str, name: str, payload: str) -> bool:
-        """Send a method call, `payload` is JSON text; gives whether the device listens for this method."""
+        """Send a method call, `payload` is JSON text; gives whether the device has subscribed to this method."""
 
     def notify_desired(self, patch: Json, version: int) -> None:
         """Send a change of desired properties, if the device has subscribed to them."""
@@ -54,16 +54,16 @@ class Link(Protocol):
     def deliver(self, message: Message) -> None:
         """Send a message, which is locked for this connection."""
 
-    def close(self, mistake: str | None = None) -> None:
-        """End the connection; it detaches itself before this returns.
+    def close(self, client_error: str | None = None) -> None:
+        """End the connection; it is detached before this returns.
 
-        mistake: what its client has done wrong, where that is why.
+        client_error: what the client did wrong, if that is the reason.
         """
 
 
 Result = TypeVar("Result")
-# A refusal is a result too: an exception nobody looks at, because the caller has just gone, would be logged as a fault.
-Waiter = asyncio.Future[MethodAnswer | HubError]
+# A refusal is a result too: an exception that nobody retrieves, because the caller has just gone, would be logged.
+Waiter = asyncio.Future[MethodResult | HubError]
 
 
 class Links:
@@ -71,18 +71,18 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[Address, Link] = {}
-        self._pending: Pending[Address, Waiter] = Pending()
-        self._awaiting: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
+        self._pending: PendingCalls[Address, Waiter] = PendingCalls()
+        self._ready_futures: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
 
     def attach(self, link: Link) -> None:
-        """Take a new connection; an older one of the same device ends first."""
+        """Register a new connection; an older one of the same device is closed first."""
         if older := self._links.get(link.address):
             older.close("another connection came with its client id, which only one may have at a time")
         self._links[link.address] = link
-        self.listens(link)
+        self.subscriptions_changed(link)
 
     def detach(self, link: Link) -> bool:
-        """A connection has ended; gives whether it was the device's newest, so that the device is off line now."""
+        """A connection has ended; gives whether it was the device's newest, so that the device is offline now."""
         if self._links.get(link.address) is not link:
             return False
         del self._links[link.address]
@@ -90,78 +90,79 @@ class Links:
         return True
 
     def is_connected(self, address: Address) -> bool:
-        """Whether the device is on line."""
+        """Whether the device is online."""
         return address in self._links
 
     def count_devices(self) -> int:
-        """How many devices are on line; modules are not counted."""
+        """How many devices are online; modules are not counted."""
         return sum(address.module_id is None for address in self._links)
 
     def drop(self, address: Address) -> None:
-        """End a device's connection, if it has one: it was deleted or disabled."""
+        """Close a device's connection, if it has one: it was deleted or disabled."""
         if link := self._links.get(address):
             link.close()
 
     def drop_all(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for link in list(self._links.values()):
             link.close()
 
     def accepts_messages(self, address: Address) -> bool:
-        """Whether the device is on line and listens for cloud-to-device messages."""
+        """Whether the device is online and has subscribed to cloud-to-device messages."""
         link = self._links.get(address)
         return link is not None and link.accepts_messages
 
     def deliver(self, message: Message) -> None:
-        """Send a device that accepts messages one that is locked for it."""
+        """Send a message, which is locked, to its device, which accepts messages."""
         self._links[message.address].deliver(message)
 
-    def listens(self, link: Link) -> None:
-        """What a device listens to has changed: if it is methods, whoever waited for that goes on."""
-        if self._links.get(link.address) is not link or not link.answers_methods:
+    def subscriptions_changed(self, link: Link) -> None:
+        """A device has subscribed or unsubscribed; wakes those that wait until it accepts methods."""
+        if self._links.get(link.address) is not link or not link.accepts_methods:
             return
-        for waiting in self._awaiting.pop(link.address, ()):
+        for waiting in self._ready_futures.pop(link.address, ()):
             _settle(waiting, None)
 
-    def is_answering(self, address: Address) -> bool:
-        """Whether the device is on line and listens for methods."""
+    def accepts_methods(self, address: Address) -> bool:
+        """Whether the device is online and has subscribed to methods."""
         link = self._links.get(address)
-        return link is not None and link.answers_methods
+        return link is not None and link.accepts_methods
 
-    def arrival(self, address: Address) -> asyncio.Future[None]:
-        """A future that is done when the device next comes to be answering. Cancel it to wait no more."""
+    def ready_future(self, address: Address) -> asyncio.Future[None]:
+        """A future that is done when the device next starts to accept methods. Cancel it to stop waiting."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._awaiting[address].append(waiting)
-        waiting.add_done_callback(partial(self._stop_awaiting, address))
+        self._ready_futures[address].append(waiting)
+        waiting.add_done_callback(partial(self._forget_future, address))
         return waiting
 
-    async def wait_until_answering(self, address: Address, timeout_s: float) -> bool:
-        """Wait until the device is on line and listens for methods; gives whether that came true."""
+    async def wait_until_ready(self, address: Address, timeout_s: float) -> bool:
+        """Wait until the device accepts methods; gives whether it did within the time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        while not self.is_answering(address):
+        while not self.accepts_methods(address):
             left_s = deadline - loop.time()
             if left_s <= 0:
                 return False
-            # It may be gone again before this goes on: then there is time left to wait.
-            await self._next_arrival(address, left_s)
+            # The device may be gone again before this continues: then the rest of the time is waited.
+            await self._wait_for_device(address, left_s)
         return True
 
     async def invoke(
         self, address: Address, name: str, payload: Json, *, response_timeout_s: float, connect_timeout_s: float
-    ) -> MethodAnswer:
-        """Call a method and wait for the answer.
+    ) -> MethodResult:
+        """Call a method and wait for the response.
 
-        response_timeout_s: the whole budget, waiting for the device to connect included.
-        Raises HubError: 404103 off line or gone before it answered, 504101 no answer in time, 502000 an answer that is
-        none, 403800 too many calls in flight, 413001 too large.
+        response_timeout_s: for the whole call, including the wait for the device to connect.
+        connect_timeout_s: how long to wait for the device to connect; 0: not at all.
+        Raises HubError: 404103 offline or disconnected before it responded, 504101 no response in time, 502000 a
+        response that cannot be read, 403800 too many calls in flight, 413001 too large.
         """
         text = dump_json(payload)
         if len(text.encode()) > MAX_PAYLOAD_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"The payload is larger than {MAX_PAYLOAD_BYTES} bytes.")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + response_timeout_s
-        if not await self.wait_until_answering(address, connect_timeout_s):
+        if not await self.wait_until_ready(address, connect_timeout_s):
             raise HubError(
                 DEVICE_NOT_ONLINE,
                 "Timed out waiting for device to connect." if connect_timeout_s else "The device is not online.",
@@ -173,8 +174,8 @@ class Links:
             )
         waiter: Waiter = loop.create_future()
         rid = self._pending.add(address, waiter)
-        late = HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
-        timer = loop.call_at(deadline, _settle, waiter, late)
+        timed_out = HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
+        timer = loop.call_at(deadline, _settle, waiter, timed_out)
         try:
             if not self._links[address].call_method(rid, name, text):
                 raise HubError(DEVICE_NOT_ONLINE, "The device has not subscribed to this method.", info={})
@@ -186,14 +187,14 @@ class Links:
             raise outcome
         return outcome
 
-    def answer(self, address: Address, rid: str, answer: MethodAnswer | HubError) -> None:
-        """A device answered; an answer that nobody waits for is dropped. A HubError says why its answer is none."""
+    def respond(self, address: Address, rid: str, result: MethodResult | HubError) -> None:
+        """A device responded to a call; ignored when nobody waits for it. HubError: the response cannot be read."""
         waiter = self._pending.take(address, rid)
         if waiter is not None:
-            _settle(waiter, answer)
+            _settle(waiter, result)
 
     def notify_desired(self, address: Address, patch: Json, version: int) -> None:
-        """Tell a device that is on line of a change; one that is not will ask when it comes back."""
+        """Send a change to a device that is online; one that is offline reads its twin when it reconnects."""
         if link := self._links.get(address):
             link.notify_desired(patch, version)
 
@@ -201,21 +202,21 @@ class Links:
         for waiter in self._pending.take_all(address):
             _settle(waiter, HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
 
-    async def _next_arrival(self, address: Address, limit_s: float) -> None:
+    async def _wait_for_device(self, address: Address, limit_s: float) -> None:
         # Timers, not wait_for: before Python 3.12 that loses a cancellation which comes together with the result.
-        waiting = self.arrival(address)
+        waiting = self.ready_future(address)
         timer = asyncio.get_running_loop().call_later(limit_s, _settle, waiting, None)
         try:
             await waiting
         finally:
             timer.cancel()
 
-    def _stop_awaiting(self, address: Address, waiting: asyncio.Future[None]) -> None:
-        others = [each for each in self._awaiting.get(address, ()) if each is not waiting]
+    def _forget_future(self, address: Address, waiting: asyncio.Future[None]) -> None:
+        others = [each for each in self._ready_futures.get(address, ()) if each is not waiting]
         if others:
-            self._awaiting[address] = others
+            self._ready_futures[address] = others
         else:
-            self._awaiting.pop(address, None)
+            self._ready_futures.pop(address, None)
 
 
 def _settle(waiter: asyncio.Future[Result], result: Result) -> None:

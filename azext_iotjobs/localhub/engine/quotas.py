@@ -1,4 +1,4 @@
-"""The meters of a hub whose tier limits it. A hub that is not limited has none of this, and does not ask."""
+"""The meters of a hub whose tier limits it. A hub without limits has none of this, and does not consult it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from azext_iotjobs.localhub.rules.quota import Meter, Quota, Sku, Throttle, quot
 
 
 class Quotas:
-    """Lets pass, holds up, or refuses.
+    """Lets requests pass, delays them or refuses them.
 
-    time_scale: how many seconds of the quotas' time a second has: 10 makes all of them ten times as fast, and what
-    waits wait a tenth.
+    time_scale: how many seconds of the quotas' time pass in one second: 10 makes all rates ten times as high, and
+    delays a tenth as long.
     """
 
     def __init__(self, granted: Mapping[Throttle, Quota], clock: HubClock, *, time_scale: float = 1.0) -> None:
@@ -20,12 +20,12 @@ class Quotas:
         self.time_scale = time_scale
         self._clock = clock
         self._begun_at = clock.now()
-        self._turns = asyncio.Lock()
+        self._order = asyncio.Lock()
 
     def wait_s(self, throttle: Throttle, cost: int = 1) -> float:
-        """Seconds that a request is to be held up; it counts from now on. Raises HubError 429."""
+        """Seconds by which a request is to be delayed; it is counted now. Raises HubError 429."""
         passed_s = (self._clock.now() - self._begun_at).total_seconds()
-        wait_s = self.meters[throttle].ask(passed_s * self.time_scale, cost)
+        wait_s = self.meters[throttle].request(passed_s * self.time_scale, cost)
         if wait_s is None:
             raise HubError(
                 THROTTLING_BACKLOG_TIMEOUT,
@@ -33,15 +33,15 @@ class Quotas:
             )
         return wait_s / self.time_scale
 
-    async def enter(self, throttle: Throttle, cost: int = 1) -> None:
-        """Wait until a request may go on. Raises HubError 429."""
+    async def wait(self, throttle: Throttle, cost: int = 1) -> None:
+        """Wait until a request may pass. Raises HubError 429."""
         if wait_s := self.wait_s(throttle, cost):
             await asyncio.sleep(wait_s)
 
-    async def turn(self, throttle: Throttle) -> None:
-        """Wait for one's turn, in the order of asking; who stops waiting has used nothing of what comes later."""
-        async with self._turns:
-            await self.enter(throttle)
+    async def wait_in_order(self, throttle: Throttle) -> None:
+        """Wait until a request may pass, first come, first served; one that is cancelled in the queue costs nothing."""
+        async with self._order:
+            await self.wait(throttle)
 
 
 def make_quotas(sku: Sku, units: int, clock: HubClock, time_scale: float) -> Quotas | None:

@@ -1,6 +1,6 @@
-"""The registry: devices and modules come, change and go, alone or in bulk.
+"""The registry: creates, changes and deletes devices and modules.
 
-Every refusal comes before the first write, so what is refused has changed nothing.
+Everything is checked before the first write, so a refused request has changed nothing.
 """
 
 import secrets
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.auth.policies import new_key
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
@@ -23,16 +22,17 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.rules import identity as rules
-from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.identity import IdentitySpec, SignIn, SignInKind
 from azext_iotjobs.localhub.rules.twin import TwinState, new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED, Identities, Identity
 
-Check = Callable[[Identity], None]  # raises HubError when the stored record is not the one that was meant
+Check = Callable[[Identity], None]  # raises HubError when the stored record is not the expected one
 
 
 class Registry:
-    """Where identities are made and changed."""
+    """Creates, changes and deletes identities."""
 
     def __init__(self, database: Database, identities: Identities, links: Links, clock: HubClock) -> None:
         self._database = database
@@ -48,8 +48,8 @@ class Registry:
         return identity
 
     def module(self, address: Address) -> Identity:
-        """A module. Raises HubError 404010, or 401002 for one of a device that is missing or disabled."""
-        self._check_host(address)
+        """A module. Raises HubError 404010, or 401002 if its device is missing or disabled."""
+        self._check_device(address)
         identity = self._identities.get(address)
         if identity is None:
             raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
@@ -57,94 +57,94 @@ class Registry:
 
     def modules(self, device_id: str) -> list[Identity]:
         """A device's modules. Raises HubError 401002."""
-        self._check_host(Address(device_id))
+        self._check_device(Address(device_id))
         return self._identities.modules(device_id)
 
-    def create_device(self, device_id: str, wanted: Wanted, twin: TwinState | None = None) -> Identity:
-        """Enter a new device, with its twin; an edge device has its two modules. Raises HubError."""
+    def create_device(self, device_id: str, spec: IdentitySpec, twin: TwinState | None = None) -> Identity:
+        """Create a device with its twin, and the two system modules of an edge device. Raises HubError."""
         rules.check_device_id(device_id)
         if self._identities.get(Address(device_id)) is not None:
             raise HubError(DEVICE_ALREADY_EXISTS, f"A device with ID {device_id!a} is already registered.")
-        if wanted.sign_in.kind is SignInKind.NONE:
+        if spec.sign_in.kind is SignInKind.NONE:
             raise HubError(ARGUMENT_INVALID, "A device must have a way to sign in.")
-        scope, parents = self._scopes(device_id, wanted, own=None)
+        scope, parents = self._scopes(device_id, spec, own=None)
         identity = Identity(
             **_new_numbers(),
             device_id=device_id,
-            status=wanted.status,
-            status_reason=wanted.status_reason,
-            is_edge=wanted.is_edge,
+            status=spec.status,
+            status_reason=spec.status_reason,
+            is_edge=spec.is_edge,
             device_scope=scope,
             parent_scopes=parents,
-            **_sign_in(wanted.sign_in),
+            **_sign_in(spec.sign_in),
         )
         with self._database.transaction():
             self._identities.create(identity, twin or new_twin(self._now()))
-            if wanted.is_edge:
+            if spec.is_edge:
                 self._add_system_modules(device_id)
         return identity
 
-    def update_device(self, device_id: str, wanted: Wanted, check: Check) -> Identity:
-        """Put a device's record in place of the old one. Raises HubError."""
+    def update_device(self, device_id: str, spec: IdentitySpec, check: Check) -> Identity:
+        """Replace a device's record. Raises HubError."""
         old = self.device(device_id)
         check(old)
-        if wanted.sign_in.kind is SignInKind.NONE:
+        if spec.sign_in.kind is SignInKind.NONE:
             raise HubError(ARGUMENT_INVALID, "A device must have a way to sign in.")
-        scope, parents = self._scopes(device_id, wanted, own=old.device_scope if old.is_edge else None)
+        scope, parents = self._scopes(device_id, spec, own=old.device_scope if old.is_edge else None)
         changed = replace(
             old,
-            status=wanted.status,
-            status_reason=wanted.status_reason,
-            status_updated_at=self._now() if wanted.status != old.status else old.status_updated_at,
-            is_edge=wanted.is_edge,
+            status=spec.status,
+            status_reason=spec.status_reason,
+            status_updated_at=self._now() if spec.status != old.status else old.status_updated_at,
+            is_edge=spec.is_edge,
             device_scope=scope,
             parent_scopes=parents,
-            **_sign_in(wanted.sign_in),
+            **_sign_in(spec.sign_in),
         )
         with self._database.transaction():
             saved = self._identities.save(changed)
-            if wanted.is_edge and not old.is_edge:
+            if spec.is_edge and not old.is_edge:
                 self._add_system_modules(device_id)
-            elif old.is_edge and not wanted.is_edge:
+            elif old.is_edge and not spec.is_edge:
                 self._remove_system_modules(device_id)
         if saved.status == DISABLED:
             self._drop(device_id)
         return saved
 
     def delete_device(self, device_id: str, check: Check) -> None:
-        """Remove a device and all that is its own. Raises HubError."""
+        """Delete a device with everything that belongs to it. Raises HubError."""
         check(self.device(device_id))
         modules = [each.address for each in self._identities.modules(device_id)]
         self._identities.delete(Address(device_id))
         self._drop(device_id, *modules)
 
-    def create_module(self, address: Address, wanted: Wanted, twin: TwinState | None = None) -> Identity:
-        """Enter a new module, with its twin. Raises HubError."""
+    def create_module(self, address: Address, spec: IdentitySpec, twin: TwinState | None = None) -> Identity:
+        """Create a module with its twin. Raises HubError."""
         assert address.module_id is not None
         rules.check_new_module_id(address.module_id)
-        self._check_host(address)
+        self._check_device(address)
         if self._identities.get(address) is not None:
             raise HubError(MODULE_ALREADY_EXISTS_ON_DEVICE, f"{address.shown} is already registered.")
         identity = Identity(
             **_new_numbers(),
             device_id=address.device_id,
             module_id=address.module_id,
-            managed_by=wanted.managed_by,
-            **_sign_in(wanted.sign_in),
+            managed_by=spec.managed_by,
+            **_sign_in(spec.sign_in),
         )
         self._identities.create(identity, twin or new_twin(self._now()))
         return identity
 
-    def update_module(self, address: Address, wanted: Wanted, check: Check) -> Identity:
-        """Put a module's record in place of the old one. Raises HubError."""
+    def update_module(self, address: Address, spec: IdentitySpec, check: Check) -> Identity:
+        """Replace a module's record. Raises HubError."""
         assert address.module_id is not None
         rules.check_new_module_id(address.module_id)
         old = self.module(address)
         check(old)
-        return self._identities.save(replace(old, managed_by=wanted.managed_by, **_sign_in(wanted.sign_in)))
+        return self._identities.save(replace(old, managed_by=spec.managed_by, **_sign_in(spec.sign_in)))
 
     def delete_module(self, address: Address, check: Check) -> None:
-        """Remove a module. Raises HubError."""
+        """Delete a module. Raises HubError."""
         assert address.module_id is not None
         rules.check_new_module_id(address.module_id)
         check(self.module(address))
@@ -152,7 +152,7 @@ class Registry:
         self._links.drop(address)
 
     def renew_keys(self, address: Address, *, primary: bool, secondary: bool) -> Identity:
-        """Make one of the two keys anew, or both; what is not renewed stays good. Raises HubError."""
+        """Renew one of the two keys, or both; the other key stays valid. Raises HubError."""
         old = self.device(address.device_id) if address.module_id is None else self.module(address)
         if old.sign_in != SignInKind.SAS.value:
             raise HubError(ARGUMENT_INVALID, f"{address.shown} does not sign in with keys.")
@@ -164,24 +164,24 @@ class Registry:
             )
         )
 
-    def _check_host(self, address: Address) -> None:
+    def _check_device(self, address: Address) -> None:
         device = self._identities.get(address.device)
-        # For a token of a shared access policy, the service refuses rather than says that the device is not there.
+        # With a token of a shared access policy, the service answers 401 rather than that the device does not exist.
         if device is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED_ACCESS, f"The device {address.device_id!a} is not registered, or disabled.")
 
-    def _scopes(self, device_id: str, wanted: Wanted, *, own: str | None) -> tuple[str | None, tuple[str, ...]]:
-        """The scope and the parents' scopes of a device; `own` is the scope that it had as an edge device."""
-        if not wanted.is_edge:
-            # What had a scope of its own may send that back; a leaf's is its parent's, which is mirrored.
-            given = wanted.device_scope if wanted.device_scope != own else None
-            scope = (given or None) if given is not None else next(iter(wanted.parent_scopes), None)
+    def _scopes(self, device_id: str, spec: IdentitySpec, *, own: str | None) -> tuple[str | None, tuple[str, ...]]:
+        """The scope of a device, and those of its parents; own: its scope, if it was an edge device."""
+        if not spec.is_edge:
+            # A former edge device may send its own scope back; the scope of a leaf device is that of its parent.
+            given = spec.device_scope if spec.device_scope != own else None
+            scope = (given or None) if given is not None else next(iter(spec.parent_scopes), None)
             self._check_parents(device_id, (scope,) if scope else ())
             return scope, (scope,) if scope else ()
-        if own is not None and wanted.device_scope != own:
+        if own is not None and spec.device_scope != own:
             raise HubError(ARGUMENT_INVALID, "The deviceScope of an edge device cannot be changed.")
-        self._check_parents(device_id, wanted.parent_scopes)
-        return own or rules.own_scope(device_id, secrets.randbelow(10**18)), wanted.parent_scopes
+        self._check_parents(device_id, spec.parent_scopes)
+        return own or rules.own_scope(device_id, secrets.randbelow(10**18)), spec.parent_scopes
 
     def _check_parents(self, device_id: str, scopes: tuple[str, ...]) -> None:
         own_start = rules.own_scope(device_id, 0)[:-1]
@@ -206,7 +206,7 @@ class Registry:
             self._links.drop(Address(device_id, module_id))
 
     def _drop(self, device_id: str, *gone_modules: Address) -> None:
-        """End the connections of a device and its modules."""
+        """Close the connections of a device and its modules."""
         still_there = (each.address for each in self._identities.modules(device_id))
         for address in (Address(device_id), *gone_modules, *still_there):
             self._links.drop(address)
@@ -219,16 +219,16 @@ def _new_numbers() -> dict[str, Any]:
     return {"generation_id": str(secrets.randbelow(10**18)), "etag": secrets.randbelow(10**9)}
 
 
-def _sign_in(asked: SignIn) -> dict[str, Any]:
-    """The fields that say how it signs in; keys that were not given are made, also in an update."""
-    # A module cannot do without: the service gives it keys.
-    kind = SignInKind.SAS if asked.kind is SignInKind.NONE else asked.kind
+def _sign_in(spec: SignIn) -> dict[str, Any]:
+    """The columns for its authentication; keys that were not given are generated, also in an update."""
+    # A module always has authentication: the service gives it keys.
+    kind = SignInKind.SAS if spec.kind is SignInKind.NONE else spec.kind
     has_keys = kind is SignInKind.SAS
     has_prints = kind is SignInKind.SELF_SIGNED
     return {
         "sign_in": kind.value,
-        "primary_key": (asked.primary_key or new_key()) if has_keys else None,
-        "secondary_key": (asked.secondary_key or new_key()) if has_keys else None,
-        "primary_thumbprint": asked.primary_thumbprint if has_prints else None,
-        "secondary_thumbprint": asked.secondary_thumbprint if has_prints else None,
+        "primary_key": (spec.primary_key or new_key()) if has_keys else None,
+        "secondary_key": (spec.secondary_key or new_key()) if has_keys else None,
+        "primary_thumbprint": spec.primary_thumbprint if has_prints else None,
+        "secondary_thumbprint": spec.secondary_thumbprint if has_prints else None,
     }

@@ -1,19 +1,18 @@
-"""POST /devices and /devices/keys/regenerate: many identities at once, each with its own success or failure."""
+"""POST /devices and /devices/keys/regenerate: many identities in one request, each with its own result."""
 
 from collections.abc import Callable
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.registry import Check, Registry
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, PRECONDITION_FAILED, TOO_MANY_DEVICES, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member
-from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.http.identity_documents import identity_spec
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, check_etag, member
 from azext_iotjobs.localhub.http.twins import service_parts
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
-from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
-from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id, identity_etag
+from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service, twin_etag
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 
@@ -24,10 +23,10 @@ Item = dict[str, Any]
 
 
 class BulkRoutes:
-    """Carry out many changes of the registry in one request."""
+    """Many changes of the registry in one request."""
 
     def __init__(
-        self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk, clock: HubClock
+        self, database: Database, registry: Registry, identities: Identities, twins: TwinService, clock: HubClock
     ) -> None:
         self._database = database
         self._registry = registry
@@ -43,23 +42,23 @@ class BulkRoutes:
             "delete": self._delete,
             "deleteifmatchetag": lambda address, item: self._delete(address, item, _with_etag(item)),
             "updatetwin": self._update_twin,
-            "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _needed(_twin_etag(item))),
+            "updatetwinifmatchetag": lambda address, item: self._update_twin(address, item, _required_twin_etag(item)),
         }
 
-    async def post(self, asked: Asked) -> Answer:
-        """POST /devices: 200 when all went well, else 400 with the same result."""
-        items = asked.documents()
+    async def post(self, request: HubRequest) -> HubResponse:
+        """POST /devices: 200 when all succeeded, else 400 with the same document."""
+        items = request.documents()
         if len(items) > MAX_ITEMS:
             raise HubError(TOO_MANY_DEVICES, f"A request may have at most {MAX_ITEMS} devices.")
         named: set[Address] = set()
-        with self._database.transaction():  # one write to the disk; an item that fails has written nothing
-            errors = [error for item in items if (error := self._carry_out(item, named)) is not None]
+        with self._database.transaction():  # one write to the disk; a failed item has changed nothing
+            errors = [error for item in items if (error := self._apply(item, named)) is not None]
         result = {"isSuccessful": not errors, "errors": errors, "warnings": []}
-        return Answer(document=result, status=400 if errors else 200)
+        return HubResponse(document=result, status=400 if errors else 200)
 
-    async def renew_keys(self, asked: Asked) -> Answer:
-        """POST /devices/keys/regenerate: 207 when some could not be done."""
-        document = asked.document()
+    async def renew_keys(self, request: HubRequest) -> HubResponse:
+        """POST /devices/keys/regenerate: 207 when some failed."""
+        document = request.document()
         policy_key = member(document, "policyKey", str, "")
         if policy_key not in RENEWED:
             raise HubError(ARGUMENT_INVALID, f"policyKey must be one of {', '.join(RENEWED)}.")
@@ -76,10 +75,10 @@ class BulkRoutes:
                 except HubError as err:
                     errors.append(_error(item, err, "regenerateKey"))
         status = 200 if not errors else 207 if renewed else 400
-        return Answer(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
+        return HubResponse(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
 
-    def _carry_out(self, item: Item, named: set[Address]) -> Item | None:
-        """Do what an item says; gives its error, or None."""
+    def _apply(self, item: Item, named: set[Address]) -> Item | None:
+        """Apply an item; gives its error, or None."""
         mode = ""
         try:
             address = _address(item)
@@ -87,24 +86,24 @@ class BulkRoutes:
                 raise HubError(ARGUMENT_INVALID, f"{address.shown} is in the request twice.")
             named.add(address)
             mode = str(member(item, "importMode", str, "createOrUpdate"))
-            if (act := self._modes.get(mode.lower())) is None:
+            if (operation := self._modes.get(mode.lower())) is None:
                 raise HubError(ARGUMENT_INVALID, f"importMode {mode[:40]!a} is not known.")
-            act(address, item)
+            operation(address, item)
         except HubError as err:
             return _error(item, err, mode)
         return None
 
     def _create(self, address: Address, item: Item) -> None:
         if address.module_id is None:
-            self._registry.create_device(address.device_id, wanted(item), self._first_twin(item))
+            self._registry.create_device(address.device_id, identity_spec(item), self._first_twin(item))
         else:
-            self._registry.create_module(address, wanted(item), self._first_twin(item))
+            self._registry.create_module(address, identity_spec(item), self._first_twin(item))
 
     def _update(self, address: Address, item: Item, check: Check | None = None) -> None:
         if address.module_id is None:
-            self._registry.update_device(address.device_id, wanted(item), check or _any)
+            self._registry.update_device(address.device_id, identity_spec(item), check or _any)
         else:
-            self._registry.update_module(address, wanted(item), check or _any)
+            self._registry.update_module(address, identity_spec(item), check or _any)
 
     def _create_or_update(self, address: Address, item: Item, check: Check | None = None) -> None:
         if self._identities.get(address) is None:
@@ -131,7 +130,7 @@ class BulkRoutes:
 
 
 def _address(item: Item) -> Address:
-    """The device or module that an item is for. Raises HubError 400; for a member that is there and empty, too."""
+    """The device or module that an item names. Raises HubError 400, for an empty id too."""
     device_id, module_id = member(item, "id", str, member(item, "deviceId", str)), member(item, "moduleId", str)
     if device_id is None:
         raise HubError(ARGUMENT_INVALID, "The id of a device is missing.")
@@ -142,20 +141,20 @@ def _address(item: Item) -> Address:
 
 
 def _any(_identity: Identity) -> None:
-    """Whatever is stored may be changed."""
+    """A check that every record passes."""
 
 
 def _with_etag(item: Item) -> Check:
-    """The stored record must have the etag that the item names; without one it names none."""
+    """A check that the stored record has the etag that the item gives. Raises HubError when it gives none."""
     etag = _unquoted(member(item, "eTag", str, member(item, "etag", str)))
-    return lambda identity: check_etag(_needed(etag), identity_etag(identity.etag))
+    return lambda identity: check_etag(_required(etag), identity_etag(identity.etag))
 
 
-def _twin_etag(item: Item) -> str | None:
-    return _unquoted(member(item, "twinETag", str))
+def _required_twin_etag(item: Item) -> str:
+    return _required(_unquoted(member(item, "twinETag", str)))
 
 
-def _needed(etag: str | None) -> str:
+def _required(etag: str | None) -> str:
     if etag is None:
         raise HubError(PRECONDITION_FAILED, "Precondition failed: the ETag is missing; * stands for any.")
     return etag
@@ -166,7 +165,7 @@ def _unquoted(etag: str | None) -> str | None:
 
 
 def _renewed(identity: Identity, *, primary: bool, secondary: bool) -> Item:
-    """What is told of new keys; one that was not renewed is empty."""
+    """The new keys of an identity; a key that was not renewed is empty."""
     return {
         "id": identity.device_id,
         **({} if identity.module_id is None else {"moduleId": identity.module_id}),

@@ -1,33 +1,33 @@
-"""/_local/certificates: the CAs that may vouch for devices. Only for who holds iothubowner's key."""
+"""/_local/certificates: the CAs that sign devices' certificates. Only for callers with iothubowner's key."""
 
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
 
 MAX_CERTIFICATES = 25  # IoT Hub quotas
 
 
 class CertificateRoutes:
-    """List, enter and remove CA certificates."""
+    """List, add and remove CA certificates."""
 
     def __init__(self, authorities: Authorities, clock: HubClock) -> None:
         self._authorities = authorities
         self._clock = clock
 
-    async def list(self, _asked: Asked) -> Answer:
+    async def list(self, _request: HubRequest) -> HubResponse:
         """GET /_local/certificates"""
-        return Answer(document=[_document(each) for each in self._authorities.all()])
+        return HubResponse(document=[_document(each) for each in self._authorities.all()])
 
-    async def put(self, asked: Asked) -> Answer:
-        """PUT /_local/certificates/{certificate}: enters one, also in the place of one of that name."""
-        # Here and not above: `cryptography` loads slowly, and most hubs never need it.
+    async def put(self, request: HubRequest) -> HubResponse:
+        """PUT /_local/certificates/{certificate}: adds one, or replaces the one of that name."""
+        # Imported here: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub.auth import x509
 
-        name = asked.path["certificate"]
-        pem = member(asked.document(), "certificate", str)
+        name = request.path["certificate"]
+        pem = member(request.document(), "certificate", str)
         if pem is None:
             raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
         now = self._clock.now()
@@ -45,14 +45,14 @@ class CertificateRoutes:
             updated_at=render(now),
         )
         self._authorities.save(row)
-        return Answer(document=_document(row))
+        return HubResponse(document=_document(row))
 
-    async def delete(self, asked: Asked) -> Answer:
+    async def delete(self, request: HubRequest) -> HubResponse:
         """DELETE /_local/certificates/{certificate}"""
-        name = asked.path["certificate"]
+        name = request.path["certificate"]
         if not self._authorities.delete(name):
             raise HubError(NOT_FOUND, f"There is no certificate of the name {name!a}.")
-        return Answer(status=204)
+        return HubResponse(status=204)
 
 
 def _document(row: AuthorityRow) -> dict[str, Any]:

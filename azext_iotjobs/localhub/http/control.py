@@ -1,12 +1,12 @@
-"""/_local/health, troubles, reset and stop: the hub itself. Only for who holds iothubowner's key."""
+"""/_local/health, troubles, reset and stop: the hub itself. Only for callers with iothubowner's key."""
 
 import os
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.runner import Runner
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
@@ -23,7 +23,7 @@ class ControlRoutes:
         jobs: Jobs,
         events: Events,
         links: Links,
-        runner: Runner,
+        runner: JobRunner,
         stop: Callable[[], None],
     ) -> None:
         self._database = database
@@ -34,10 +34,10 @@ class ControlRoutes:
         self._runner = runner
         self._stop = stop
 
-    async def health(self, _asked: Asked) -> Answer:
+    async def health(self, _request: HubRequest) -> HubResponse:
         """GET /_local/health"""
         total, _ = self._identities.count()
-        return Answer(
+        return HubResponse(
             document={
                 "pid": os.getpid(),
                 "deviceCount": total,
@@ -46,24 +46,24 @@ class ControlRoutes:
             }
         )
 
-    async def troubles(self, _asked: Asked) -> Answer:
-        """GET /_local/troubles: what does not work now. Asks nothing of the store."""
-        return Answer(
+    async def outages(self, _request: HubRequest) -> HubResponse:
+        """GET /_local/troubles: what does not work at present. It does not read the store."""
+        return HubResponse(
             document=[
                 {"what": each.what, "reason": each.reason, "since": render(each.since)}
-                for each in self._database.troubles.current()
+                for each in self._database.outages.current()
             ]
         )
 
-    async def reset(self, _asked: Asked) -> Answer:
+    async def reset(self, _request: HubRequest) -> HubResponse:
         """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         self._database.empty()
         self._events.clear()
         self._links.drop_all()
-        return Answer(status=204)
+        return HubResponse(status=204)
 
-    async def stop(self, _asked: Asked) -> Answer:
-        """POST /_local/stop: end, when this answer is out."""
+    async def stop(self, _request: HubRequest) -> HubResponse:
+        """POST /_local/stop: end the hub once this response was sent."""
         self._stop()
-        return Answer(status=204)
+        return HubResponse(status=204)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.identity import identity_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
-from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, Whole
+from azext_iotjobs.localhub.rules.json_values import dump_json
+from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, WholeSection, twin_etag
 from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 def identity_document(identity: Identity) -> Document:
-    """A device identity, or a module identity, which has no status, capabilities or scopes."""
+    """A device's identity, or a module's, which has no status, capabilities or scopes."""
     is_module = identity.module_id is not None
     device_only: Document = {
         "status": identity.status,
@@ -69,7 +69,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
     }
 
 
-def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
+def job_document(job: Job, device_counts: dict[DeviceStatus, int]) -> Document:
     """A job, as GET and list show it."""
     spec = job.spec
     document: Document = {
@@ -85,7 +85,7 @@ def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
     if spec.type is JobType.METHOD and spec.method is not None:
         document["cloudToDeviceMethod"] = {
             "methodName": spec.method.name,
-            # The service gives back the bytes of the payload's text, not the JSON that was sent.
+            # The service returns the bytes of the payload's text, not the JSON that was sent.
             "payload": list(dump_json(spec.method.payload).encode()),
             "responseTimeoutInSeconds": spec.method.response_timeout_s,
             "connectTimeoutInSeconds": spec.method.connect_timeout_s,
@@ -99,24 +99,24 @@ def job_document(job: Job, tally: dict[DeviceStatus, int]) -> Document:
         }
     if job.failure_reason is not None:
         document["failureReason"] = job.failure_reason
-    if job.status not in CANCELLABLE:  # it has begun, or ended
+    if job.status not in CANCELLABLE:  # it has started, or ended
         document["deviceJobStatistics"] = {
-            "deviceCount": sum(tally.values()),
-            "failedCount": tally[DeviceStatus.FAILED],
-            "succeededCount": tally[DeviceStatus.COMPLETED],
-            "runningCount": tally[DeviceStatus.RUNNING],
-            "pendingCount": tally[DeviceStatus.PENDING],
+            "deviceCount": sum(device_counts.values()),
+            "failedCount": device_counts[DeviceStatus.FAILED],
+            "succeededCount": device_counts[DeviceStatus.COMPLETED],
+            "runningCount": device_counts[DeviceStatus.RUNNING],
+            "pendingCount": device_counts[DeviceStatus.PENDING],
         }
     return document
 
 
 def short_job_document(job: Job) -> Document:
-    """A job, as the answers to its creation and cancellation show it."""
+    """A job, as the responses to its creation and cancellation show it."""
     return {"jobId": job.spec.job_id, "type": job.spec.type.value, "status": job.status.value}
 
 
 def unknown_job_document(job_id: str) -> Document:
-    """What the service says, with 200, of a job that it does not know."""
+    """The service's document, with status 200, for a job that does not exist."""
     return {"jobId": job_id, "type": "unknown", "status": "unknown"}
 
 
@@ -143,8 +143,8 @@ def feedback_document(feedback: Feedback) -> Document:
     return {
         "originalMessageId": feedback.message_id,
         "enqueuedTimeUtc": feedback.at,
-        "statusCode": feedback.fate.value,
-        "description": feedback.fate.value,
+        "statusCode": feedback.outcome.value,
+        "description": feedback.outcome.value,
         "deviceId": feedback.device_id,
         "deviceGenerationId": feedback.generation_id,
     }
@@ -164,7 +164,7 @@ def event_document(event: DeviceEvent) -> Document:
 
 
 def _shown_change(change: Change) -> Document | None:
-    return None if change is Whole.EMPTIED else change
+    return None if change is WholeSection.CLEARED else change
 
 
 def _section(section: Section) -> Document:
@@ -172,7 +172,7 @@ def _section(section: Section) -> Document:
 
 
 def _thumbprints(identity: Identity, primary_name: str | None) -> Document:
-    # A twin capitalises the name once a thumbprint is set; nobody knows why, but clients see it.
+    # A twin capitalises the names once a thumbprint is set; the reason is not published, but clients see it.
     capital = primary_name is not None and primary_name[0] == "P"
     return {
         primary_name or "primaryThumbprint": identity.primary_thumbprint,

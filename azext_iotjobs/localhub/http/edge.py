@@ -1,13 +1,13 @@
-"""POST /devices/{id}/applyConfigurationContent: what an edge device's modules are to be, in one request."""
+"""POST /devices/{id}/applyConfigurationContent: sets the modules of an edge device in one request."""
 
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
-from azext_iotjobs.localhub.http.identity_documents import wanted
+from azext_iotjobs.localhub.http.identity_documents import identity_spec
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_id, check_new_module_id
 from azext_iotjobs.localhub.rules.twin import DEPTH_LIMIT, Tree, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database
@@ -15,60 +15,60 @@ from azext_iotjobs.localhub.store.identities import Identities
 
 DESIRED = "properties.desired"
 MAX_MODULES = 50  # of one device [IoT Hub quotas]
-MAX_PATHS = 1000  # of one module; each is copied into what the ones before it have made
+MAX_PATHS = 1000  # of one module; each one copies the tree that it changes
 
 
 class EdgeRoutes:
     """Set the modules of edge devices."""
 
-    def __init__(self, database: Database, registry: Registry, identities: Identities, twins: TwinDesk) -> None:
+    def __init__(self, database: Database, registry: Registry, identities: Identities, twins: TwinService) -> None:
         self._database = database
         self._registry = registry
         self._identities = identities
         self._twins = twins
 
-    async def apply(self, asked: Asked) -> Answer:
+    async def apply(self, request: HubRequest) -> HubResponse:
         """POST /devices/{id}/applyConfigurationContent: all of it, or nothing."""
-        device = self._registry.device(asked.path["id"])
+        device = self._registry.device(request.path["id"])
         if not device.is_edge:
             raise HubError(ARGUMENT_INVALID, f"{device.address.shown} is not an edge device.")
-        contents: dict[str, Any] = member(asked.document(), "modulesContent", dict, {})
+        contents: dict[str, Any] = member(request.document(), "modulesContent", dict, {})
         if not contents:
             raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
         if len(contents) > MAX_MODULES + len(SYSTEM_MODULES):
             raise HubError(
                 ARGUMENT_INVALID, f"A device may have at most {MAX_MODULES} modules beside the system's own."
             )
-        # All is checked before the first write: a module that was told of a change cannot be told that it was none.
+        # All is checked before the first write: a notification of a module cannot be taken back.
         changes = [
             self._checked(Address(device.device_id, module_id), content) for module_id, content in contents.items()
         ]
         with self._database.transaction():
             for address, tags, desired in changes:
                 if self._identities.get(address) is None:
-                    self._registry.create_module(address, wanted({"managedBy": "iotEdge"}))
+                    self._registry.create_module(address, identity_spec({"managedBy": "iotEdge"}))
                 self._twins.replace(address, tags=tags, desired=desired)
-        return Answer(status=204)
+        return HubResponse(status=204)
 
     def _checked(self, address: Address, content: Any) -> tuple[Address, Tree, Tree]:
-        """A module with the tags and desired properties that it is to have. Raises HubError 400."""
+        """A module with its new tags and desired properties. Raises HubError 400."""
         if not isinstance(content, dict):
             raise HubError(ARGUMENT_INVALID, f"The content of {address.shown} must be an object.")
         module_id = address.module_id or ""
-        check_module_id(module_id)  # first: to the tables an empty one is the device itself
-        is_there = self._identities.get(address) is not None
-        if not is_there:
+        check_module_id(module_id)  # first: in the tables, an empty id means the device itself
+        exists = self._identities.get(address) is not None
+        if not exists:
             check_new_module_id(module_id)
-        twin = self._twins.get(address) if is_there else new_twin("")
+        twin = self._twins.get(address) if exists else new_twin("")
         desired = _desired(twin.desired.data, content)
         replace_by_service(twin, tags=twin.tags, desired=desired, now_text="")
         return address, twin.tags, desired
 
 
 def _desired(old: Tree, content: dict[str, Any]) -> Tree:
-    """Desired properties after a content was applied: `properties.desired` is all of them, a longer path one of them.
+    """Desired properties after a content was applied: `properties.desired` sets all of them, a longer path one.
 
-    Null removes what is at a path. Raises HubError 400.
+    Null removes the value at a path. Raises HubError 400.
     """
     desired: Tree = (member(content, DESIRED, dict) or {}) if DESIRED in content else old
     if len(content) > MAX_PATHS:
@@ -86,13 +86,13 @@ def _desired(old: Tree, content: dict[str, Any]) -> Tree:
 
 
 def _with(tree: Any, path: list[str], value: Any) -> Tree:
-    """A copy of a tree with a value at a path; without what is there where the value is null."""
+    """A copy of a tree with a value at a path; null removes the value."""
     name, *rest = path
-    kept = dict(tree) if isinstance(tree, dict) else {}
+    copy = dict(tree) if isinstance(tree, dict) else {}
     if value is not None:
-        return {**kept, name: _with(kept.get(name), rest, value) if rest else value}
+        return {**copy, name: _with(copy.get(name), rest, value) if rest else value}
     if not rest:
-        kept.pop(name, None)
-    elif isinstance(kept.get(name), dict):
-        kept[name] = _with(kept[name], rest, None)
-    return kept
+        copy.pop(name, None)
+    elif isinstance(copy.get(name), dict):
+        copy[name] = _with(copy[name], rest, None)
+    return copy

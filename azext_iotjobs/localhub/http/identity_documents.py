@@ -1,18 +1,18 @@
-"""Documents of identities -> what they ask for. The registry's own routes and the bulk one read them alike."""
+"""Documents of identities -> checked values, for the registry's routes and the bulk route."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import member
-from azext_iotjobs.localhub.rules.identity import SignIn, SignInKind, Wanted
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.http.request import member
+from azext_iotjobs.localhub.rules.identity import IdentitySpec, SignIn, SignInKind
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED
 
 
-def wanted(document: Mapping[str, Any]) -> Wanted:
+def identity_spec(document: Mapping[str, Any]) -> IdentitySpec:
     """An identity as a document describes it. Raises HubError 400."""
-    return Wanted(
+    return IdentitySpec(
         status=_status(document),
         status_reason=member(document, "statusReason", str),
         sign_in=_sign_in(document),
@@ -23,8 +23,8 @@ def wanted(document: Mapping[str, Any]) -> Wanted:
     )
 
 
-def check_named(document: Mapping[str, Any], **ids: str) -> None:
-    """Raise HubError 400 when the document names something else than its path; it may name nothing."""
+def check_ids(document: Mapping[str, Any], **ids: str) -> None:
+    """Raise HubError 400 when the ids in the document differ from those in its path; they may be absent."""
     for name, value in ids.items():
         if member(document, name, str, value) != value:
             raise HubError(ARGUMENT_INVALID, f"The {name} in the path and in the body differ.")
@@ -66,6 +66,6 @@ def _kind(word: str) -> SignInKind:
 
 def _texts(document: Mapping[str, Any], name: str) -> list[str]:
     values: list[Any] = member(document, name, list, [])
-    if not all(isinstance(each, str) and not HALF_CHARACTER.search(each) for each in values):
+    if not all(isinstance(each, str) and not LONE_SURROGATE.search(each) for each in values):
         raise HubError(ARGUMENT_INVALID, f"{name} must be a list of texts.")
     return values

@@ -1,10 +1,10 @@
-"""/jobs/v2, and what is left of the old /jobs."""
+"""/jobs/v2, and the old /jobs."""
 
 from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.engine.runner import Runner
+from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.errors import (
     ARGUMENT_INVALID,
     GENERIC_BAD_REQUEST,
@@ -15,13 +15,13 @@ from azext_iotjobs.localhub.errors import (
     THROTTLING_MAX_ACTIVE_JOB_COUNT_EXCEEDED,
     HubError,
 )
-from azext_iotjobs.localhub.http.asked import Answer, Asked, instant, member, seconds
 from azext_iotjobs.localhub.http.documents import job_document, short_job_document, unknown_job_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, ContinuationTokens, page_size
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, seconds
 from azext_iotjobs.localhub.http.twins import method_spec, service_parts
 from azext_iotjobs.localhub.rules import job as rules
 from azext_iotjobs.localhub.rules.job import JobSpec, JobStatus, JobType
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Change
 from azext_iotjobs.localhub.store.jobs import Job, Jobs
 
@@ -31,17 +31,17 @@ MAX_CONDITION_CHARACTERS = 8192
 class JobRoutes:
     """Create, read, cancel and list jobs."""
 
-    def __init__(self, jobs: Jobs, runner: Runner, clock: HubClock, max_active: int | None, secret: str) -> None:
-        """secret: the hub's own, which signs continuation tokens."""
-        self._continuations = Continuations(secret)
+    def __init__(self, jobs: Jobs, runner: JobRunner, clock: HubClock, max_active: int | None, secret: str) -> None:
+        """max_active: of jobs; None: no limit.  secret: known to this hub only; it signs continuation tokens."""
+        self._continuations = ContinuationTokens(secret)
         self._jobs = jobs
         self._runner = runner
         self._clock = clock
         self._max_active = max_active
 
-    async def put(self, asked: Asked) -> Answer:
+    async def put(self, request: HubRequest) -> HubResponse:
         """PUT /jobs/v2/{job}: always a new job."""
-        spec = _spec(asked.path["job"], asked.document())
+        spec = _spec(request.path["job"], request.document())
         now = self._clock.now()
         rules.check_start(spec.start_at, now)
         if self._jobs.get(spec.job_id) is not None:
@@ -53,44 +53,44 @@ class JobRoutes:
             )
         self._jobs.create(spec, now)
         self._runner.wake()
-        return Answer(document=short_job_document(self._existing(spec.job_id)))
+        return HubResponse(document=short_job_document(self._existing(spec.job_id)))
 
-    async def get(self, asked: Asked) -> Answer:
+    async def get(self, request: HubRequest) -> HubResponse:
         """GET /jobs/v2/{job}: 200 for an unknown id too."""
-        job_id = asked.path["job"]
+        job_id = request.path["job"]
         job = self._jobs.get(job_id)
-        return Answer(document=unknown_job_document(job_id) if job is None else self._document(job))
+        return HubResponse(document=unknown_job_document(job_id) if job is None else self._document(job))
 
-    async def cancel(self, asked: Asked) -> Answer:
-        """POST /jobs/v2/{job}/cancel: only before it runs."""
-        job = self._existing(asked.path["job"])
+    async def cancel(self, request: HubRequest) -> HubResponse:
+        """POST /jobs/v2/{job}/cancel: only a job that has not started."""
+        job = self._existing(request.path["job"])
         if job.status not in rules.CANCELLABLE:
             raise HubError(
                 OPERATION_NOT_ALLOWED_IN_CURRENT_STATE,
                 f"The job {job.spec.job_id} is {job.status.value}; only a job that has not begun can be cancelled.",
             )
-        self._jobs.move(job.spec.job_id, JobStatus.CANCELLED, ended_at=self._clock.now())
+        self._jobs.set_status(job.spec.job_id, JobStatus.CANCELLED, ended_at=self._clock.now())
         self._runner.wake()
-        return Answer(document=short_job_document(self._existing(job.spec.job_id)))
+        return HubResponse(document=short_job_document(self._existing(job.spec.job_id)))
 
-    async def list(self, asked: Asked) -> Answer:
+    async def list(self, request: HubRequest) -> HubResponse:
         """GET /jobs/v2/query"""
-        job_type, status = asked.query.get("jobType") or None, asked.query.get("jobStatus") or None
-        question, size = dump_json(["jobs", job_type, status]), page_size(asked)
-        after, given = self._continuations.start_after(asked, question)
+        job_type, status = request.query.get("jobType") or None, request.query.get("jobStatus") or None
+        filters, size = dump_json(["jobs", job_type, status]), page_size(request)
+        after, given = self._continuations.start_after(request, filters)
         found = self._jobs.page(job_type=job_type, status=status, after=after, count=size + 1)
         headers = {ITEM_TYPE: "JobResponse"}
         if len(found) > size:
-            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, question)
-        return Answer(document=[self._document(job) for job in found[:size]], headers=headers)
+            headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, filters)
+        return HubResponse(document=[self._document(job) for job in found[:size]], headers=headers)
 
-    async def list_v1(self, _asked: Asked) -> Answer:
-        """GET /jobs: import and export jobs, of which this hub has none."""
-        return Answer(document=[])
+    async def list_v1(self, _request: HubRequest) -> HubResponse:
+        """GET /jobs: import and export jobs; this hub has none."""
+        return HubResponse(document=[])
 
-    async def refuse_v1(self, asked: Asked) -> Answer:
+    async def refuse_v1(self, request: HubRequest) -> HubResponse:
         """GET and DELETE /jobs/{job}"""
-        raise HubError(JOB_NOT_FOUND, f"Job not found: {asked.path['job']!a}.")
+        raise HubError(JOB_NOT_FOUND, f"Job not found: {request.path['job']!a}.")
 
     def _existing(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
@@ -99,11 +99,11 @@ class JobRoutes:
         return job
 
     def _document(self, job: Job) -> dict[str, Any]:
-        return job_document(job, self._jobs.tally(job.spec.job_id))
+        return job_document(job, self._jobs.device_counts(job.spec.job_id))
 
 
 def _spec(job_id: str, document: dict[str, Any]) -> JobSpec:
-    """A job as it was asked for; members that the service does not know are ignored, as it does. Raises HubError."""
+    """A job from its document; unknown members are ignored, as the service does. Raises HubError."""
     for name in ("startTime", "maxExecutionTimeInSeconds"):
         if name in document and document[name] is None:
             raise HubError(GENERIC_BAD_REQUEST, f"{name} may be left out, but not be null.")

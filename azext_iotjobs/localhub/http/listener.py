@@ -1,7 +1,7 @@
-"""The HTTPS side: let in, dispatch, answer; and the shapes of refusals.
+"""The HTTPS side: authenticates requests, dispatches them and sends responses; gives errors the service's form.
 
-Strategy: handlers know nothing of aiohttp. They take what was asked and give an answer or raise a HubError; everything
-that a client can see of a refusal is made here.
+Strategy: handlers know nothing of aiohttp. They take a HubRequest and give a HubResponse or raise a HubError;
+everything that a client sees of an error is made here.
 """
 
 import json
@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.auth.authenticator import Gate
+from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.quotas import Quotas
@@ -30,15 +29,16 @@ from azext_iotjobs.localhub.errors import (
     Fault,
     HubError,
     StoreDamaged,
-    StoreTrouble,
+    StoreUnavailable,
 )
-from azext_iotjobs.localhub.host_names import Side
 from azext_iotjobs.localhub.http import websocket
-from azext_iotjobs.localhub.http.asked import Answer, Asked
-from azext_iotjobs.localhub.http.bounds import read_body, send
+from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Desks, Route, Who
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
+from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, Route, RouteHandlers
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.host_names import ClientKind
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
@@ -46,26 +46,28 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
 # Those that clients are known to send; the service publishes no full list.
 API_VERSIONS = frozenset(
-    {
-        "2016-09-30-preview", "2016-11-14", "2018-06-30", "2019-10-01", "2020-03-13", "2020-05-31-preview",
-        "2020-09-30", "2021-04-12", "2024-03-31",
-    }
-)  # fmt: skip
+    "2016-09-30-preview 2016-11-14 2018-06-30 2019-10-01 2020-03-13 2020-05-31-preview 2020-09-30 2021-04-12 "
+    "2024-03-31".split()
+)
 METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_application(
-    desks: Desks, gate: Gate, clock: HubClock, devices: websocket.WebSocketDoor, quotas: Quotas | None = None
-) -> web.Application:  # fmt: skip
+    handlers: RouteHandlers,
+    authenticator: Authenticator,
+    clock: HubClock,
+    devices: websocket.WebSocketEndpoint,
+    quotas: Quotas | None = None,
+) -> web.Application:
     """The hub's HTTPS application.
 
-    devices: where those that speak MQTT over WebSocket come in.  quotas: None where nothing is limited.
+    devices: the endpoint for MQTT over WebSocket.  quotas: None where nothing is limited.
     """
 
     @web.middleware
-    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
         tracking_id = uuid.uuid4().hex
         try:
             response = await handler(request)
@@ -75,32 +77,34 @@ def make_application(
             text = f"A request may have at most {MAX_BODY_BYTES} bytes."
             response = _refusal(HubError(MESSAGE_TOO_LARGE, text), tracking_id, clock)
         except web.HTTPException as err:
-            response = _refusal(_routing_error(gate, request, err), tracking_id, clock)
-        except ConnectionError:  # who asked is gone, in the middle of a WebSocket handshake
+            response = _refusal(_routing_error(authenticator, request, err), tracking_id, clock)
+        except ConnectionError:  # the client is gone, in the middle of a WebSocket handshake
             response = _refusal(HubError(GENERIC_BAD_REQUEST, "The connection has ended."), tracking_id, clock)
-        except StoreTrouble as err:  # which the store has logged once, for all requests
+        except StoreUnavailable as err:  # logged by the store, once for all requests
             response = _refusal(HubError(SERVICE_UNAVAILABLE, err.text), tracking_id, clock)
         except StoreDamaged as err:
             logger.error("request failed, tracking id %s: %s", tracking_id, err.text)
             response = _refusal(HubError(SERVER_ERROR, err.text), tracking_id, clock)
-        except Exception:  # a mistake of ours is answered in the service's shape, and its trace is in the log
+        except Exception:  # a bug of ours: the response has the service's form, the log has the trace
             logger.exception("request failed, tracking id %s", tracking_id)
-            response = _refusal(HubError(SERVER_ERROR, "The hub made a mistake; see its log."), tracking_id, clock)
+            response = _refusal(
+                HubError(SERVER_ERROR, "The hub has an internal error; see its log."), tracking_id, clock
+            )
         response.headers["x-ms-request-id"] = tracking_id
         logger.debug("%s %a: %d", request.method, request.path, response.status)
         await send(request, response)
         return response
 
-    application = web.Application(middlewares=[refuse], client_max_size=MAX_BODY_BYTES)
-    application.on_response_prepare.append(_without_made_up_type)
+    application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
+    application.on_response_prepare.append(_remove_default_type)
     for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
-        application.router.add_route(route.verb, _pattern(route.path), _handler(route, desks, gate, quotas))
-    devices.open_in(application)
+        application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
+    devices.register(application)
     return application
 
 
 def _pattern(path: str) -> str:
-    """A path whose fixed parts are found in upper and lower case, as the service finds them, and with a slash behind.
+    """A pattern that matches a path in upper and lower case, as the service does, and with a slash at its end.
 
     Microsoft's Node.js SDK lists devices at "/devices/".
     """
@@ -112,15 +116,15 @@ def _pattern(path: str) -> str:
     return f"/{fixed}{{slash:/?}}"
 
 
-def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> Handler:
-    answer = route.handler(desks)
+def _handler(route: Route, handlers: RouteHandlers, authenticator: Authenticator, quotas: Quotas | None) -> Handler:
+    handle_request = route.handler(handlers)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        _admit(gate, route.who, request)
-        if route.who is not Who.OWNER and request.query.get("api-version") not in API_VERSIONS:
+        _authenticate(authenticator, route.caller, request)
+        if route.caller is not Caller.OWNER and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
-        asked = Asked(
+        hub_request = HubRequest(
             path=request.match_info,
             query=request.query,
             headers={name.lower(): value for name, value in request.headers.items()},
@@ -128,67 +132,67 @@ def _handler(route: Route, desks: Desks, gate: Gate, quotas: Quotas | None) -> H
             body=await read_body(request),
         )
         if quotas is not None and route.throttle is not None:
-            await quotas.enter(route.throttle, route.cost(asked))
-        return _response(await answer(asked))
+            await quotas.wait(route.throttle, route.cost(hub_request))
+        return _response(await handle_request(hub_request))
 
     return handle
 
 
 def _check_target(request: web.Request) -> None:
-    """Raise HubError 400 for a path that names what cannot be, or that its client has cut off itself."""
+    """Raise HubError 400 for a path with an impossible id, or with a "#", after which clients cut it off."""
     # A request has no fragment [RFC 9112 3.2]: "/devices/pump#1" would be taken for pump.
     if "#" in request.raw_path:
         raise HubError(GENERIC_BAD_REQUEST, "The path holds a #, which must be percent-encoded: %23.")
     check_path(request.match_info)
 
 
-def _admit(gate: Gate, who: Right | Who, request: web.Request) -> None:
+def _authenticate(authenticator: Authenticator, caller: Right | Caller, request: web.Request) -> None:
     token = request.headers.get("Authorization")
-    if who is Who.DEVICE:
-        shown = peer_certificates(request.transport)
-        gate.admit_device(Address(request.match_info["id"]), None, token or "", shown)
-        gate.check_side(request.host, Side.DEVICE)
-    elif who is Who.OWNER:
-        gate.admit_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
+    if caller is Caller.DEVICE:
+        certificates = peer_certificates(request.transport)
+        authenticator.authenticate_device(Address(request.match_info["id"]), None, token or "", certificates)
+        authenticator.check_client(request.host, ClientKind.DEVICE)
+    elif caller is Caller.OWNER:
+        authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
     else:
-        gate.admit_service(token, request.path, who)
-        gate.check_side(request.host, Side.SERVICE)
+        authenticator.authenticate_service(token, request.path, caller)
+        authenticator.check_client(request.host, ClientKind.SERVICE)
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = dict(answer.headers or {})
-    if answer.document is None:
-        return _Passed(answer)
+def _response(response: HubResponse) -> web.Response:
+    headers = dict(response.headers or {})
+    if response.document is None:
+        return _RawResponse(response)
     return web.Response(
-        status=answer.status,
+        status=response.status,
         headers=headers,
-        body=dump_json(answer.document).encode(),
+        body=dump_json(response.document).encode(),
         content_type="application/json",
         charset="utf-8",
     )
 
 
-class _Passed(web.Response):
-    """A body that is passed on as it came, and described only as its sender has described it."""
+class _RawResponse(web.Response):
+    """A body that is passed on as it is, and described only as its sender has described it."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(status=answer.status, headers=dict(answer.headers or {}), body=answer.body)
+    def __init__(self, response: HubResponse) -> None:
+        super().__init__(status=response.status, headers=dict(response.headers or {}), body=response.body)
         self.has_type = "Content-Type" in self.headers
 
 
-async def _without_made_up_type(_request: web.Request, response: web.StreamResponse) -> None:
+async def _remove_default_type(_request: web.Request, response: web.StreamResponse) -> None:
     # aiohttp calls what has no type "application/octet-stream"; a device would take that for the message's own.
-    if isinstance(response, _Passed) and not response.has_type:
+    if isinstance(response, _RawResponse) and not response.has_type:
         response.headers.popall("Content-Type", None)
 
 
-def _routing_error(gate: Gate, request: web.Request, err: web.HTTPException) -> HubError:
-    """No route fits; but who has no valid token is not even told that."""
-    if websocket.is_handshake(request):  # a device, which has no token for this side
+def _routing_error(authenticator: Authenticator, request: web.Request, err: web.HTTPException) -> HubError:
+    """The error of a request that no route matches; a client without a valid token gets 401 instead."""
+    if websocket.is_handshake(request):  # from a device, which has no token for HTTPS
         return HubError(GENERIC_BAD_REQUEST, f"WebSocket is served at {websocket.PATH} only.")
     try:
         any_right = Right.REGISTRY_READ | Right.SERVICE_CONNECT | Right.DEVICE_CONNECT
-        gate.admit_service(request.headers.get("Authorization"), request.path, any_right)
+        authenticator.authenticate_service(request.headers.get("Authorization"), request.path, any_right)
     except HubError as refusal:
         return refusal
     if err.status == METHOD_NOT_ALLOWED.http_status:
@@ -201,7 +205,7 @@ def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
     if err.fault is UNAUTHORIZED:
         headers["WWW-Authenticate"] = "SharedAccessSignature"
     inner = _inner_body(err, tracking_id, clock)
-    if err.fault is MODULE_ALREADY_EXISTS_ON_DEVICE:  # the one that is not wrapped
+    if err.fault is MODULE_ALREADY_EXISTS_ON_DEVICE:  # the only one that is not wrapped
         body: Mapping[str, object] = inner
     elif err.info is not None:  # direct methods have JSON inside the message
         body = {"Message": json.dumps({**inner, "info": dict(err.info)}), "ExceptionMessage": ""}

@@ -1,8 +1,8 @@
-"""Pages: how many items at most, and where to go on.
+"""Pages of lists: their size, and continuation tokens.
 
-A continuation token names the place of the last item that was given (a row's number, a group's word), so it stays good
-while rows and groups come and go. It is signed together with the question, by a key of the hub's own: one of another
-question or another hub, or one that somebody made up, is refused.
+A continuation token holds the key of the last item that was sent (a row's number, a group's sort key), so it stays
+valid while rows and groups are added and removed. It is signed together with the query, by a key of this hub: a token
+of another query or another hub, or a forged one, is refused.
 """
 
 import base64
@@ -10,18 +10,18 @@ import binascii
 import hmac
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.asked import Asked, whole_number
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.http.request import HubRequest, whole_number
+from azext_iotjobs.localhub.rules.json_values import dump_json
 
-MAX_ITEMS = 100  # in one page, whatever is asked for
+MAX_ITEMS = 100  # in one page, whatever the request says
 CONTINUATION = "x-ms-continuation"
 PAGE_SIZE = "x-ms-max-item-count"
 ITEM_TYPE = "x-ms-item-type"
 
 
-def page_size(asked: Asked) -> int:
+def page_size(request: HubRequest) -> int:
     """How many items the next page may have. Raises HubError 400."""
-    text = asked.headers.get(PAGE_SIZE, "").strip()
+    text = request.headers.get(PAGE_SIZE, "").strip()
     if not text:
         return MAX_ITEMS
     count = whole_number(text.removeprefix("-"))
@@ -30,36 +30,40 @@ def page_size(asked: Asked) -> int:
     return min(count, MAX_ITEMS) if count > 0 and not text.startswith("-") else MAX_ITEMS
 
 
-class Continuations:
+class ContinuationTokens:
     """Makes and reads continuation tokens."""
 
     def __init__(self, secret: str) -> None:
-        """secret: what this hub alone knows, and knows after a restart too."""
-        # Of its own kind: nothing else that is signed with the same secret is a token of this kind.
+        """secret: known to this hub only, and the same after a restart."""
+        # A derived key: nothing else that is signed with the same secret is a valid token.
         self._key = hmac.digest(secret.encode(), b"continuation tokens", "sha256")
 
-    def start_after(self, asked: Asked, question: str) -> tuple[int, int]:
-        """Behind which row the page begins, and how many items were given before. Raises HubError 400."""
-        place, given = self.start_behind(asked, question)
-        return int(place or 0), given
+    def start_after(self, request: HubRequest, query: str) -> tuple[int, int]:
+        """The number of the row before the page, and how many items were sent before. Raises HubError 400."""
+        key, sent = self.start_after_key(request, query)
+        return int(key or 0), sent
 
-    def start_behind(self, asked: Asked, question: str) -> tuple[str, int]:
-        """Behind which place the page begins ('' for the first), and how many items were given. Raises HubError 400."""
-        token = asked.headers.get(CONTINUATION, "")
+    def start_after_key(self, request: HubRequest, query: str) -> tuple[str, int]:
+        """The key of the item before the page ('' for the first), and how many were sent. Raises HubError 400."""
+        token = request.headers.get(CONTINUATION, "")
         if not token:
             return "", 0
         try:
-            place, given, signature = base64.b64decode(token, validate=True).decode("ascii").split(".")
-            if hmac.compare_digest(signature, self._signature(place, given, question)):
-                return place, int(given)
+            key, sent, signature = base64.b64decode(token, validate=True).decode("ascii").split(".")
+            if hmac.compare_digest(signature, self._signature(key, sent, query)):
+                return key, int(sent)
         except (ValueError, binascii.Error):
             pass
         raise HubError(ARGUMENT_INVALID, "The continuation token is not one of this query's.")
 
-    def token(self, place: int | str, given: int, question: str) -> str:
-        """The token for going on behind a place, which is a row or a word of ASCII, when `given` items were given."""
-        text = f"{place}.{given}.{self._signature(str(place), str(given), question)}"
+    def token(self, key: int | str, sent: int, query: str) -> str:
+        """The token for the page after an item.
+
+        key: of the item, a row's number or ASCII text.  sent: how many items were sent so far.
+        query: what the list depends on; a token is valid for the same query only.
+        """
+        text = f"{key}.{sent}.{self._signature(str(key), str(sent), query)}"
         return base64.b64encode(text.encode()).decode()
 
-    def _signature(self, place: str, given: str, question: str) -> str:
-        return hmac.digest(self._key, dump_json([place, given, question]).encode(), "sha256").hex()
+    def _signature(self, key: str, sent: str, query: str) -> str:
+        return hmac.digest(self._key, dump_json([key, sent, query]).encode(), "sha256").hex()

@@ -3,18 +3,18 @@
 import sqlite3
 from typing import Any
 
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
-from azext_iotjobs.localhub.http.asked import Answer, Asked, member
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
-from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, Continuations, page_size
+from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, ContinuationTokens, page_size
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.query.evaluate import project
-from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
+from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, grouped_result
 from azext_iotjobs.localhub.query.nodes import All, Collection, Query
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.identities import identity_of
 from azext_iotjobs.localhub.store.jobs import DEVICE, device_job_of
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader
 from azext_iotjobs.localhub.store.twins import twin_of
 
 
@@ -24,40 +24,40 @@ class QueryRoutes:
     def __init__(self, selector: Selector, secret: str) -> None:
         """secret: the hub's own, which signs continuation tokens."""
         self._selector = selector
-        self._continuations = Continuations(secret)
+        self._continuations = ContinuationTokens(secret)
 
-    async def post(self, asked: Asked) -> Answer:
+    async def post(self, request: HubRequest) -> HubResponse:
         """POST /devices/query"""
-        text = member(asked.document(), "query", str)
+        text = member(request.document(), "query", str)
         if text is None:
             raise HubError(ARGUMENT_NULL, "The query is missing.")
         try:
             query = parse_query(text)
-            return self._page(asked, text, query)
+            return self._page(request, text, query)
         except QueryError as err:
-            # The service says no more than "BadRequest"; where it went wrong is worth more to who is trying things out.
+            # The service says no more than "BadRequest"; the position of the error helps whoever is developing.
             raise HubError(ARGUMENT_INVALID, f"BadRequest; {err}") from err
 
-    def _page(self, asked: Asked, text: str, query: Query) -> Answer:
-        place, given = self._continuations.start_behind(asked, f"query {text}")
-        left = page_size(asked) if query.top is None else min(page_size(asked), query.top - given)
-        rows = self._rows(query, place, left + 1) if left > 0 else []
+    def _page(self, request: HubRequest, text: str, query: Query) -> HubResponse:
+        key, sent = self._continuations.start_after_key(request, f"query {text}")
+        left = page_size(request) if query.top is None else min(page_size(request), query.top - sent)
+        rows = self._rows(query, key, left + 1) if left > 0 else []
         page = rows[:left]
         headers = {ITEM_TYPE: _item_type(query)}
-        is_last = len(rows) <= left or (query.top is not None and given + left >= query.top)
+        is_last = len(rows) <= left or (query.top is not None and sent + left >= query.top)
         if page and not is_last:
-            place = page[-1][_place_column(query)]
-            headers[CONTINUATION] = self._continuations.token(place, given + len(page), f"query {text}")
-        return Answer(document=[_result(query, row) for row in page], headers=headers)
+            last = page[-1][_key_column(query)]
+            headers[CONTINUATION] = self._continuations.token(last, sent + len(page), f"query {text}")
+        return HubResponse(document=[_result(query, row) for row in page], headers=headers)
 
-    def _rows(self, query: Query, place: str, count: int) -> list[sqlite3.Row]:
+    def _rows(self, query: Query, after: str, count: int) -> list[sqlite3.Row]:
         if query.is_grouped:
-            return self._selector.groups(query, after=place, count=count)
-        return self._selector.page(query.collection, query.where, after=int(place or 0), count=count)
+            return self._selector.groups(query, after=after, count=count)
+        return self._selector.page(query.collection, query.where, after=int(after or 0), count=count)
 
 
-def _place_column(query: Query) -> str:
-    return PLACE if query.is_grouped else "row_key"
+def _key_column(query: Query) -> str:
+    return SORT_KEY if query.is_grouped else "row_key"
 
 
 def _result(query: Query, row: sqlite3.Row) -> dict[str, Any]:
@@ -77,13 +77,13 @@ def _item_type(query: Query) -> str:
 
 
 def queried_twin(row: sqlite3.Row) -> dict[str, Any]:
-    """A twin as queries see it: thumbprints have the same names whether they are set or not."""
+    """A twin as queries see it: the names of thumbprints do not depend on whether they are set."""
     twin = twin_document(identity_of(row), twin_of(row))
     thumbprints = {name[0].lower() + name[1:]: value for name, value in twin["x509Thumbprint"].items()}
     return {**twin, "x509Thumbprint": thumbprints}
 
 
-# With the job's own columns, which `device_job_of` does not look at.
+# With the columns of the job, which `device_job_of` does not read.
 _device_job_result = RowReader(
     DEVICE,
     {"job_type": TEXT, "job_start_at": TEXT, "job_max_execution_s": NUMBER},

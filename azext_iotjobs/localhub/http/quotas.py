@@ -3,7 +3,7 @@
 from typing import Any
 
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.http.asked import Answer, Asked
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.rules.quota import Meter, Sku, Throttle
 from azext_iotjobs.localhub.store.jobs import Jobs
@@ -17,10 +17,10 @@ class QuotaRoutes:
         self._quotas = quotas
         self._jobs = jobs
 
-    async def get(self, _asked: Asked) -> Answer:
+    async def get(self, _request: HubRequest) -> HubResponse:
         """GET /_local/quotas: since the hub's start; a hub without limits has no throttles, and counts nothing."""
         config, quotas = self._config, self._quotas
-        return Answer(
+        return HubResponse(
             document={
                 "sku": config.sku.value,
                 "units": None if config.sku is Sku.UNLIMITED else config.units,

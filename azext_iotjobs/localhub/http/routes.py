@@ -1,42 +1,43 @@
-"""The table (verb, path, who may, throttle) -> handler. Adding a route is adding a row; the docs are made from it."""
+"""The table of routes: verb, path, caller, throttle -> handler. A new route is a new row; the docs are made from it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
-from azext_iotjobs.localhub.http.asked import Answer, Asked
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
+from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.traffic import TrafficRoutes
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 
-class Who(Enum):
-    """Who may come in by something other than a policy's right."""
+class Caller(Enum):
+    """Callers that are allowed by something other than a policy's right."""
 
     DEVICE = "the device itself"  # or a policy that may connect devices
-    OWNER = "iothubowner"  # by its own key, and without an api-version: these are not IoT Hub's
+    OWNER = "iothubowner"  # by its own key, and without an api-version: IoT Hub does not have these routes
 
 
 READ, WRITE, SERVICE = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Right.SERVICE_CONNECT
-# Which right jobs need is not confirmed by anyone: registry rights are documented, service connect is plausible.
+# Which right jobs need is not confirmed: registry rights are documented, service connect is plausible.
 JOBS = READ | WRITE | SERVICE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desks:
-    """Where the handlers are."""
+class RouteHandlers:
+    """The objects whose methods handle requests."""
 
     identities: IdentityRoutes
     bulk: BulkRoutes
@@ -47,8 +48,18 @@ class Desks:
     messages: MessageRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
-    traffic: TrafficRoutes
+    local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
+
+
+Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
+Cost = Callable[[HubRequest], int]
+
+MODULE = "/devices/{id}/modules/{module}"
+EDGE = "/devices/{id}/applyConfigurationContent"
+FEEDBACK = "/messages/serviceBound/feedback"
+EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
+CERTIFICATE = "/_local/certificates/{certificate}"
 
 
 @dataclass(frozen=True)
@@ -56,198 +67,133 @@ class Route:
     """One row of the table."""
 
     verb: str
-    path: str  # {name} is a part, which `path_ids` checks; the other parts are found in any case
-    who: Right | Who  # any one of these rights will do
+    path: str  # {name} is a part, which `path_ids` checks; the other parts match in any case
+    caller: Right | Caller  # any one of these rights is enough
     throttle: Throttle | None  # of the hub's tier
-    handler: Callable[[Desks], Callable[[Asked], Awaitable[Answer]]]
+    handler: Find
     what: str  # for people
-    cost: Callable[[Asked], int] = costs.one  # of its throttle
+    cost: Cost = costs.one  # counted by its throttle
+
+
+class Access(NamedTuple):
+    """Who may call a route, and the throttle that counts its requests."""
+
+    caller: Right | Caller
+    throttle: Throttle | None
+
+
+REGISTRY_READ, REGISTRY_WRITE = Access(READ, Throttle.REGISTRY), Access(WRITE, Throttle.REGISTRY)
+STATISTICS = Access(SERVICE, Throttle.REGISTRY)
+CONFIGURATION = Access(WRITE, Throttle.CONFIGURATIONS)
+TWIN_READ, TWIN_UPDATE = Access(SERVICE, Throttle.TWIN_READS), Access(SERVICE, Throttle.TWIN_UPDATES)
+METHOD, QUERY = Access(SERVICE, Throttle.METHODS), Access(SERVICE, Throttle.QUERIES)
+JOB, OLD_JOB = Access(JOBS, Throttle.JOBS), Access(WRITE, Throttle.JOBS)
+MESSAGES = Access(SERVICE, None)
+DEVICE_SEND, DEVICE_RECEIVE = Access(Caller.DEVICE, Throttle.SENDS), Access(Caller.DEVICE, Throttle.MESSAGE_RECEIVES)
+DEVICE_SETTLE = Access(Caller.DEVICE, None)
+LOCAL, LOCAL_SEND = Access(Caller.OWNER, None), Access(Caller.OWNER, Throttle.MESSAGE_SENDS)
+
+
+def _route(target: str, access: Access, handler: Find, what: str, cost: Cost = costs.one) -> Route:
+    verb, path = target.split()
+    return Route(verb, path, access.caller, access.throttle, handler, what, cost)
 
 
 ROUTES = (
-    Route(
-        "GET", "/devices", READ, Throttle.REGISTRY, lambda desks: desks.identities.list,
-        "list devices, `top` 1 to 1,000",
+    _route("GET /devices", REGISTRY_READ, lambda h: h.identities.list, "list devices, `top` 1 to 1,000"),
+    _route(
+        "POST /devices",
+        REGISTRY_WRITE,
+        lambda h: h.bulk.post,
+        "bulk, at most 100 items, every `importMode`",
+        costs.each_item,
     ),
-    Route(
-        "POST", "/devices", WRITE, Throttle.REGISTRY, lambda desks: desks.bulk.post,
-        "bulk, at most 100 items, every `importMode`", costs.each_item,
+    _route("GET /devices/{id}", REGISTRY_READ, lambda h: h.identities.get, "show a device"),
+    _route("PUT /devices/{id}", REGISTRY_WRITE, lambda h: h.identities.put, "create; with If-Match, update"),
+    _route("DELETE /devices/{id}", REGISTRY_WRITE, lambda h: h.identities.delete, "delete; needs If-Match"),
+    _route("GET /devices/{id}/modules", REGISTRY_READ, lambda h: h.identities.list_modules, "list modules"),
+    _route(f"GET {MODULE}", REGISTRY_READ, lambda h: h.identities.get_module, "show a module"),
+    _route(f"PUT {MODULE}", REGISTRY_WRITE, lambda h: h.identities.put_module, "create; with If-Match, update"),
+    _route(f"DELETE {MODULE}", REGISTRY_WRITE, lambda h: h.identities.delete_module, "delete; needs If-Match"),
+    _route(
+        "POST /devices/keys/regenerate",
+        REGISTRY_WRITE,
+        lambda h: h.bulk.renew_keys,
+        "renew up to 1,000 keys",
+        costs.each_device,
     ),
-    Route("GET", "/devices/{id}", READ, Throttle.REGISTRY, lambda desks: desks.identities.get, "show a device"),
-    Route(
-        "PUT", "/devices/{id}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.put,
-        "create; with If-Match, update",
+    _route(f"POST {EDGE}", CONFIGURATION, lambda h: h.edge.apply, "set the modules of an edge device"),
+    _route("GET /statistics/devices", REGISTRY_READ, lambda h: h.identities.device_statistics, "count devices"),
+    _route("GET /statistics/service", STATISTICS, lambda h: h.identities.service_statistics, "count connected devices"),
+    _route("GET /twins/{id}", TWIN_READ, lambda h: h.twins.get, "show a twin"),
+    _route("PATCH /twins/{id}", TWIN_UPDATE, lambda h: h.twins.patch, "merge tags and desired properties"),
+    _route("PUT /twins/{id}", TWIN_UPDATE, lambda h: h.twins.put, "replace tags and desired properties"),
+    _route("GET /twins/{id}/modules/{module}", TWIN_READ, lambda h: h.twins.get, "show a module's twin"),
+    _route("PATCH /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.patch, "merge"),
+    _route("PUT /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.put, "replace"),
+    _route(
+        "POST /twins/{id}/methods", METHOD, lambda h: h.twins.invoke, "call a device's method", costs.payload_blocks
     ),
-    Route(
-        "DELETE", "/devices/{id}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.delete,
-        "delete; needs If-Match",
+    _route(
+        "POST /twins/{id}/modules/{module}/methods",
+        METHOD,
+        lambda h: h.twins.invoke,
+        "call a module's method",
+        costs.payload_blocks,
     ),
-    Route(
-        "GET", "/devices/{id}/modules", READ, Throttle.REGISTRY, lambda desks: desks.identities.list_modules,
-        "list modules",
-    ),
-    Route(
-        "GET", "/devices/{id}/modules/{module}", READ, Throttle.REGISTRY, lambda desks: desks.identities.get_module,
-        "show a module",
-    ),
-    Route(
-        "PUT", "/devices/{id}/modules/{module}", WRITE, Throttle.REGISTRY, lambda desks: desks.identities.put_module,
-        "create; with If-Match, update",
-    ),
-    Route(
-        "DELETE", "/devices/{id}/modules/{module}", WRITE, Throttle.REGISTRY,
-        lambda desks: desks.identities.delete_module, "delete; needs If-Match",
-    ),
-    Route(
-        "POST", "/devices/keys/regenerate", WRITE, Throttle.REGISTRY, lambda desks: desks.bulk.renew_keys,
-        "renew keys, up to 1,000", costs.each_device,
-    ),
-    Route(
-        "POST", "/devices/{id}/applyConfigurationContent", WRITE, Throttle.CONFIGURATIONS,
-        lambda desks: desks.edge.apply, "set the modules of an edge device",
-    ),
-    Route(
-        "GET", "/statistics/devices", READ, Throttle.REGISTRY, lambda desks: desks.identities.device_statistics,
-        "count devices",
-    ),
-    Route(
-        "GET", "/statistics/service", SERVICE, Throttle.REGISTRY, lambda desks: desks.identities.service_statistics,
-        "count connected devices",
-    ),
-    Route("GET", "/twins/{id}", SERVICE, Throttle.TWIN_READS, lambda desks: desks.twins.get, "show a twin"),
-    Route(
-        "PATCH", "/twins/{id}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.patch,
-        "merge tags and desired properties",
-    ),
-    Route(
-        "PUT", "/twins/{id}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.put,
-        "replace tags and desired properties",
-    ),
-    Route(
-        "GET", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_READS, lambda desks: desks.twins.get,
-        "show a module's twin",
-    ),
-    Route(
-        "PATCH", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.patch,
-        "merge",
-    ),
-    Route(
-        "PUT", "/twins/{id}/modules/{module}", SERVICE, Throttle.TWIN_UPDATES, lambda desks: desks.twins.put,
-        "replace",
-    ),
-    Route(
-        "POST", "/twins/{id}/methods", SERVICE, Throttle.METHODS, lambda desks: desks.twins.invoke,
-        "call a device's method", costs.payload_blocks,
-    ),
-    Route(
-        "POST", "/twins/{id}/modules/{module}/methods", SERVICE, Throttle.METHODS, lambda desks: desks.twins.invoke,
-        "call a module's method", costs.payload_blocks,
-    ),
-    Route(
-        "POST", "/devices/query", SERVICE, Throttle.QUERIES, lambda desks: desks.queries.post,
-        "query twins and device jobs",
-    ),
-    Route(
-        "GET", "/jobs/v2/query", JOBS, Throttle.JOBS, lambda desks: desks.jobs.list,
-        "list jobs by `jobType`, `jobStatus`",
-    ),
-    Route("PUT", "/jobs/v2/{job}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.put, "create a job"),
-    Route(
-        "GET", "/jobs/v2/{job}", JOBS, Throttle.JOBS, lambda desks: desks.jobs.get,
-        "show a job; 200 `unknown` for one that is not",
-    ),
-    Route(
-        "POST", "/jobs/v2/{job}/cancel", JOBS, Throttle.JOBS, lambda desks: desks.jobs.cancel,
-        "cancel a job that has not begun",
-    ),
-    Route(
-        "GET", "/jobs", WRITE, Throttle.JOBS, lambda desks: desks.jobs.list_v1,
-        "import and export jobs: always none",
-    ),
-    Route("GET", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
-    Route("DELETE", "/jobs/{job}", WRITE, Throttle.JOBS, lambda desks: desks.jobs.refuse_v1, "404 JobNotFound"),
-    Route(
-        "DELETE", "/devices/{id}/commands", SERVICE, None, lambda desks: desks.messages.purge,
-        "purge a device's messages",
-    ),
-    Route(
-        "GET", "/messages/serviceBound/feedback", SERVICE, None, lambda desks: desks.messages.feedback,
-        "feedback on messages, locked for 60 s",
-    ),
-    Route(
-        "DELETE", "/messages/serviceBound/feedback/{token}", SERVICE, None,
-        lambda desks: desks.messages.complete_feedback, "feedback has been read",
-    ),
-    Route(
-        "POST", "/messages/serviceBound/feedback/{token}/abandon", SERVICE, None,
-        lambda desks: desks.messages.abandon_feedback, "hand feedback out again",
-    ),
-    Route(
-        "POST", "/devices/{id}/messages/events", Who.DEVICE, Throttle.SENDS, lambda desks: desks.messages.send_event,
-        "telemetry", costs.each_message,
-    ),
-    Route(
-        "GET", "/devices/{id}/messages/deviceBound", Who.DEVICE, Throttle.MESSAGE_RECEIVES,
-        lambda desks: desks.messages.receive, "receive a message; 204 when there is none",
-    ),
-    Route(
-        "DELETE", "/devices/{id}/messages/deviceBound/{token}", Who.DEVICE, None, lambda desks: desks.messages.settle,
-        "complete, or `?reject`",
-    ),
-    Route(
-        "POST", "/devices/{id}/messages/deviceBound/{token}/abandon", Who.DEVICE, None,
-        lambda desks: desks.messages.abandon, "abandon",
-    ),
-    Route("GET", "/_local/health", Who.OWNER, None, lambda desks: desks.control.health, "what this hub says of itself"),
-    Route("GET", "/_local/troubles", Who.OWNER, None, lambda desks: desks.control.troubles, "what does not work now"),
-    Route("GET", "/_local/quotas", Who.OWNER, None, lambda desks: desks.quotas.get, "the tier's quotas and their use"),
-    Route(
-        "GET", "/_local/events", Who.OWNER, None, lambda desks: desks.traffic.events,
-        "what devices sent, `after`, `wait`",
-    ),
-    Route(
-        "POST", "/_local/devices/{id}/messages", Who.OWNER, Throttle.MESSAGE_SENDS, lambda desks: desks.traffic.send,
-        "send a message",
-    ),
-    Route(
-        "GET", "/_local/certificates", Who.OWNER, None, lambda desks: desks.certificates.list,
-        "list CA certificates",
-    ),
-    Route(
-        "PUT", "/_local/certificates/{certificate}", Who.OWNER, None, lambda desks: desks.certificates.put,
-        "let a CA vouch for devices",
-    ),
-    Route(
-        "DELETE", "/_local/certificates/{certificate}", Who.OWNER, None, lambda desks: desks.certificates.delete,
-        "a CA vouches no more",
-    ),
-    Route("POST", "/_local/reset", Who.OWNER, None, lambda desks: desks.control.reset, "forget everything but keys"),
-    Route("POST", "/_local/stop", Who.OWNER, None, lambda desks: desks.control.stop, "end"),
-)  # fmt: skip
+    _route("POST /devices/query", QUERY, lambda h: h.queries.post, "query twins and device jobs"),
+    _route("GET /jobs/v2/query", JOB, lambda h: h.jobs.list, "list jobs by `jobType`, `jobStatus`"),
+    _route("PUT /jobs/v2/{job}", JOB, lambda h: h.jobs.put, "create a job"),
+    _route("GET /jobs/v2/{job}", JOB, lambda h: h.jobs.get, "show a job; 200 `unknown` for one that does not exist"),
+    _route("POST /jobs/v2/{job}/cancel", JOB, lambda h: h.jobs.cancel, "cancel a job that has not begun"),
+    _route("GET /jobs", OLD_JOB, lambda h: h.jobs.list_v1, "import and export jobs: always none"),
+    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
+    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
+    _route("DELETE /devices/{id}/commands", MESSAGES, lambda h: h.messages.purge, "purge a device's messages"),
+    _route(f"GET {FEEDBACK}", MESSAGES, lambda h: h.messages.feedback, "feedback on messages, locked for 60 s"),
+    _route(f"DELETE {FEEDBACK}/{{token}}", MESSAGES, lambda h: h.messages.complete_feedback, "complete feedback"),
+    _route(f"POST {FEEDBACK}/{{token}}/abandon", MESSAGES, lambda h: h.messages.abandon_feedback, "abandon feedback"),
+    _route(f"POST {EVENTS}", DEVICE_SEND, lambda h: h.messages.send_event, "telemetry", costs.each_message),
+    _route(f"GET {BOUND}", DEVICE_RECEIVE, lambda h: h.messages.receive, "receive a message; 204 when there is none"),
+    _route(f"DELETE {BOUND}/{{token}}", DEVICE_SETTLE, lambda h: h.messages.settle, "complete, or `?reject`"),
+    _route(f"POST {BOUND}/{{token}}/abandon", DEVICE_SETTLE, lambda h: h.messages.abandon, "abandon"),
+    _route("GET /_local/health", LOCAL, lambda h: h.control.health, "the state of this hub"),
+    _route("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present"),
+    _route("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use"),
+    _route("GET /_local/events", LOCAL, lambda h: h.local_messages.events, "what devices sent, `after`, `wait`"),
+    _route("POST /_local/devices/{id}/messages", LOCAL_SEND, lambda h: h.local_messages.send, "send a message"),
+    _route("GET /_local/certificates", LOCAL, lambda h: h.certificates.list, "list CA certificates"),
+    _route(f"PUT {CERTIFICATE}", LOCAL, lambda h: h.certificates.put, "add a CA that signs devices' certificates"),
+    _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
+    _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
+    _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
+)
 
 
 @dataclass(frozen=True)
 class NotServed:
-    """One row of the table of what IoT Hub has and this hub has not: it is answered with 501, which says so."""
+    """A feature of IoT Hub that this hub does not have: its routes answer 501 with a text that says so."""
 
     verbs: tuple[str, ...]
     path: str
-    who: Right | Who
-    feature: str  # the local hub has no ...
+    caller: Right | Caller
+    feature: str  # "the local hub has no ..."
     why: str  # or what to do instead
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """Its routes; who may not come in is not told even this."""
+        """Its routes; callers without the right get 401 as everywhere."""
 
-        async def refuse(_asked: Asked) -> Answer:
+        async def refuse(_request: HubRequest) -> HubResponse:
             raise HubError(NOT_IMPLEMENTED, f"The local hub has no {self.feature}: {self.why}.")
 
-        return tuple(Route(verb, self.path, self.who, None, lambda _desks: refuse, self.why) for verb in self.verbs)
+        return tuple(
+            Route(verb, self.path, self.caller, None, lambda _handlers: refuse, self.why) for verb in self.verbs
+        )
 
 
 CONFIGURATIONS = "configurations (automatic device management and edge deployments)", "set twins by a job instead"
-DIGITAL_TWINS = "digital twins", "models are kept as their ids and not read; /twins has the same properties"
+DIGITAL_TWINS = "digital twins", "only the ids of models are stored; /twins has the same properties"
 COMMANDS = "commands of digital twins", "call the method by its name, or component*name, at /twins/{id}/methods"
 FILES = "file upload", "there is no blob storage to upload to"
 NOT_SERVED = (
@@ -259,9 +205,9 @@ NOT_SERVED = (
     NotServed(("POST",), "/digitaltwins/{id}/commands/{name}", SERVICE, *COMMANDS),
     NotServed(("POST",), "/digitaltwins/{id}/components/{component}/commands/{name}", SERVICE, *COMMANDS),
     NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
-    NotServed(("POST",), "/devices/{id}/files", Who.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications", Who.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications/{correlation}", Who.DEVICE, *FILES),
+    NotServed(("POST",), "/devices/{id}/files", Caller.DEVICE, *FILES),
+    NotServed(("POST",), "/devices/{id}/files/notifications", Caller.DEVICE, *FILES),
+    NotServed(("POST",), "/devices/{id}/files/notifications/{correlation}", Caller.DEVICE, *FILES),
     NotServed(("GET",), "/messages/serviceBound/filenotifications", SERVICE, *FILES),
     NotServed(("DELETE",), "/messages/serviceBound/filenotifications/{token}", SERVICE, *FILES),
     NotServed(("POST",), "/messages/serviceBound/filenotifications/{token}/abandon", SERVICE, *FILES),

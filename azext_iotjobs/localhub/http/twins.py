@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.twins import TwinDesk
+from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import (
     ARGUMENT_INVALID,
     DEVICE_NOT_FOUND,
@@ -12,50 +11,58 @@ from azext_iotjobs.localhub.errors import (
     MODULE_NOT_FOUND,
     HubError,
 )
-from azext_iotjobs.localhub.http.asked import Answer, Asked, check_etag, member, seconds
 from azext_iotjobs.localhub.http.documents import twin_document
-from azext_iotjobs.localhub.rules.etags import twin_etag
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, check_etag, member, seconds
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import DEFAULT_RESPONSE_TIMEOUT_S, MethodSpec, check_method
-from azext_iotjobs.localhub.rules.twin import Change, Tree, TwinState, Whole, as_patch, check_without_null
+from azext_iotjobs.localhub.rules.twin import (
+    Change,
+    Tree,
+    TwinState,
+    WholeSection,
+    as_patch,
+    check_without_null,
+    twin_etag,
+)
 from azext_iotjobs.localhub.store.identities import DISABLED, Identities
 
 
 class TwinRoutes:
     """Read and change twins, and call methods."""
 
-    def __init__(self, identities: Identities, twins: TwinDesk, links: Links) -> None:
+    def __init__(self, identities: Identities, twins: TwinService, links: Links) -> None:
         self._identities = identities
         self._twins = twins
         self._links = links
 
-    async def get(self, asked: Asked) -> Answer:
+    async def get(self, request: HubRequest) -> HubResponse:
         """GET /twins/{id}[/modules/{module}]"""
-        address = asked.address()
+        address = request.address()
         return self._answer(address, self._twins.get(address))
 
-    async def patch(self, asked: Asked) -> Answer:
+    async def patch(self, request: HubRequest) -> HubResponse:
         """PATCH /twins/{id}[/modules/{module}]: merge."""
-        address = asked.address()
-        self._check_etag(asked.etag_if_good(), address)
-        tags, desired = service_parts(asked.document())
+        address = request.address()
+        self._check_etag(request.etag_if_good(), address)
+        tags, desired = service_parts(request.document())
         return self._answer(address, self._twins.patch(address, tags=tags, desired=desired))
 
-    async def put(self, asked: Asked) -> Answer:
-        """PUT /twins/{id}[/modules/{module}]: what is not given is wiped."""
-        address = asked.address()
-        self._check_etag(asked.etag(), address)
-        tags, desired = _whole_parts(asked.document())
+    async def put(self, request: HubRequest) -> HubResponse:
+        """PUT /twins/{id}[/modules/{module}]: replaces; what is left out is removed."""
+        address = request.address()
+        self._check_etag(request.etag(), address)
+        tags, desired = _whole_parts(request.document())
         return self._answer(address, self._twins.replace(address, tags=tags, desired=desired))
 
-    async def invoke(self, asked: Asked) -> Answer:
+    async def invoke(self, request: HubRequest) -> HubResponse:
         """POST /twins/{id}[/modules/{module}]/methods"""
-        address = asked.address()
+        address = request.address()
         status = self._identities.status(address.device)
         if status is None:
             raise HubError(DEVICE_NOT_FOUND, f"{address.device.shown} is not registered.")
         if address.module_id is not None and self._identities.status(address) is None:
             raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
-        method = check_method(method_spec(asked.document()))
+        method = check_method(method_spec(request.document()))
         if status == DISABLED:
             raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
         answer = await self._links.invoke(
@@ -65,48 +72,47 @@ class TwinRoutes:
             response_timeout_s=method.response_timeout_s,
             connect_timeout_s=method.connect_timeout_s,
         )
-        return Answer(document={"status": answer.status, "payload": answer.payload})
+        return HubResponse(document={"status": answer.status, "payload": answer.payload})
 
     def _check_etag(self, etag: str | None, address: Address) -> None:
         check_etag(etag, twin_etag(self._twins.get(address).etag))
 
-    def _answer(self, address: Address, twin: TwinState) -> Answer:
+    def _answer(self, address: Address, twin: TwinState) -> HubResponse:
         identity = self._identities.get(address)
-        assert identity is not None  # a twin lives and dies with its identity
-        return Answer(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
+        assert identity is not None  # every twin has an identity
+        return HubResponse(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
 
 
 def service_parts(document: dict[str, Any]) -> tuple[Change, Change]:
-    """The changes of tags and desired properties that a twin document asks for; reported properties are not a
-    service's to write.
+    """The changes of tags and desired properties in a twin document; services cannot write reported properties.
 
     Raises HubError 400.
     """
     if "desired" in document:
         raise HubError(ARGUMENT_INVALID, "desired belongs under properties.")
     properties = document.get("properties", {})
-    if not isinstance(properties, dict):  # null, too: it could mean the desired properties or the reported ones
+    if not isinstance(properties, dict):  # null, too: it would be ambiguous
         raise HubError(ARGUMENT_INVALID, "properties must be an object.")
     desired = _change(properties, "desired")
     if isinstance(desired, dict):
-        # A whole twin may be sent back: what only the hub writes is left out.
+        # A whole twin may be sent back: members that only the hub writes are ignored.
         desired = {key: value for key, value in desired.items() if key not in ("$metadata", "$version")}
     return _change(document, "tags"), desired
 
 
 def _change(document: dict[str, Any], name: str) -> Change:
-    """What a document asks of a section: null is the end of all that is there, not nothing. Raises HubError 400."""
+    """The change of a section: null clears it, an absent member does not change it. Raises HubError 400."""
     if name not in document:
         return None
     section: Tree | None = member(document, name, dict)
-    return Whole.EMPTIED if section is None else section
+    return WholeSection.CLEARED if section is None else section
 
 
 def _whole_parts(document: dict[str, Any]) -> tuple[Tree, Tree]:
-    """The tags and desired properties that are to be all that there are. Raises HubError 400 for null anywhere."""
+    """The tags and desired properties of a replacement. Raises HubError 400 for null anywhere."""
     tags, desired = service_parts(document)
     for name, part in (("tags", tags), ("desired", desired)):
-        if part is Whole.EMPTIED:
+        if part is WholeSection.CLEARED:
             raise HubError(ARGUMENT_INVALID, f"{name} is null. A replacement leaves out what is to be removed.")
         if isinstance(part, dict):
             check_without_null(part, name)
@@ -114,7 +120,7 @@ def _whole_parts(document: dict[str, Any]) -> tuple[Tree, Tree]:
 
 
 def method_spec(document: dict[str, Any]) -> MethodSpec:
-    """A method call as it was asked for. Raises HubError 400."""
+    """The method call that a document describes. Raises HubError 400."""
     return MethodSpec(
         name=str(member(document, "methodName", str, "")),
         payload=document.get("payload"),

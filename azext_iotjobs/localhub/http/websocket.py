@@ -1,7 +1,7 @@
-"""MQTT over WebSocket: a door in the HTTPS port that leads to the MQTT side.
+"""MQTT over WebSocket: an endpoint of the HTTPS port that leads to the MQTT side.
 
-Strategy: aiohttp shakes hands and reads frames; a `_Wire` stands before the MQTT connection as its transport, so that
-the same connection which serves TCP serves here, with all its limits. Nothing asks for a token: CONNECT brings it.
+Strategy: aiohttp does the handshake and reads frames; a `_WebSocketTransport` is the transport of an MQTT connection,
+so that the same code and limits apply as over TCP. The handshake needs no token: CONNECT has it.
 Source: RFC 6455; IoT Hub "communicate using MQTT", section on WebSocket.
 """
 
@@ -18,14 +18,14 @@ PATH = "/$iothub/websocket"
 SUBPROTOCOL = "mqtt"
 AMQP_PATH, AMQP_SUBPROTOCOL = "/$servicebus/websocket", "AMQPWSB10"
 MAX_FRAME_BYTES = 1024 * 1024  # a frame may hold several packets; the largest packet has less than a third of it
-GOODBYE_LIMIT_S = 1.0  # for a device's answer to our farewell
+CLOSE_LIMIT_S = 1.0  # for a device's response to our close frame
 
 BINARY, CLOSE = 0x2, 0x8  # opcodes
 NORMAL_END, BAD_DATA = 1000, 1003  # close codes
 
 
 class Connection(Protocol):
-    """What the frames are for: an asyncio.Protocol that can be told why it ends."""
+    """The receiver of frames: an asyncio.Protocol that also accepts a reason for its end."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins."""
@@ -34,24 +34,24 @@ class Connection(Protocol):
         """Bytes came."""
 
     def pause_writing(self) -> None:
-        """What was written is not read."""
+        """The client does not read what was written."""
 
-    def blame(self, reason: str) -> None:
-        """It is about to end by its client's mistake."""
+    def report_client_error(self, reason: str) -> None:
+        """It is about to end because of its client's error."""
 
     def connection_lost(self, error: Exception | None, /) -> None:
         """It has ended."""
 
 
-class WebSocketDoor:
-    """Every WebSocket connection of the hub."""
+class WebSocketEndpoint:
+    """All WebSocket connections of the hub."""
 
     def __init__(self, new_connection: Callable[[], Connection]) -> None:
         self._new_connection = new_connection
-        self._wires: set[_Wire] = set()
+        self._transports: set[_WebSocketTransport] = set()
 
-    def open_in(self, application: web.Application) -> None:
-        """Let devices in through an application, until it ends."""
+    def register(self, application: web.Application) -> None:
+        """Add the endpoint to an application; connections end with it."""
         application.router.add_route("GET", PATH, self._serve)
         application.router.add_route("GET", AMQP_PATH, _refuse_amqp)
         application.on_shutdown.append(self._end)
@@ -59,7 +59,7 @@ class WebSocketDoor:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from its handshake, which may be refused with 400, to its end."""
         frames = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=GOODBYE_LIMIT_S
+            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=CLOSE_LIMIT_S
         )
         if SUBPROTOCOL not in (offered := _offered(request)) and AMQP_SUBPROTOCOL in offered:
             await _refuse_amqp(request)
@@ -67,26 +67,26 @@ class WebSocketDoor:
             raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
         await frames.prepare(request)
         connection = self._new_connection()
-        wire = _Wire(request.transport, connection)
-        self._wires.add(wire)
+        wire = _WebSocketTransport(request.transport, connection)
+        self._transports.add(wire)
         connection.connection_made(wire)
         try:
             await _read(frames, wire, connection)
         finally:
-            self._wires.discard(wire)
+            self._transports.discard(wire)
             connection.connection_lost(None)
-            # Its trace holds all of the connection, which holds it: 15 KB until garbage is collected.
+            # Its traceback refers to the connection, which refers to it: 15 KB until garbage is collected.
             if error := frames.exception():
                 error.__traceback__ = error.__context__ = None
         return frames
 
     async def _end(self, _application: web.Application) -> None:
-        for wire in list(self._wires):
+        for wire in list(self._transports):
             wire.close()
 
 
 def is_handshake(request: web.Request) -> bool:
-    """Whether a request asks for a WebSocket, wherever."""
+    """Whether a request is a WebSocket handshake, at any path."""
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
@@ -101,28 +101,30 @@ async def _refuse_amqp(_request: web.Request) -> web.StreamResponse:
 def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
     try:
         return SUBPROTOCOL in _offered(request) and frames.can_prepare(request).ok
-    except ValueError:  # a header that is no text: aiohttp stumbles over it
+    except ValueError:  # a header that is no text, which aiohttp does not expect
         return False
 
 
-async def _read(frames: web.WebSocketResponse, wire: "_Wire", connection: Connection) -> None:
+async def _read(frames: web.WebSocketResponse, wire: "_WebSocketTransport", connection: Connection) -> None:
     async for frame in frames:
         if frame.type is not WSMsgType.BINARY:
-            # Text; or a frame that cannot be read, which aiohttp has answered already.
+            # A text frame; or one that cannot be read, to which aiohttp has responded already.
             is_text = frame.type is WSMsgType.TEXT
-            connection.blame("it sent a WebSocket text frame" if is_text else f"its WebSocket frame: {frame.data}")
+            connection.report_client_error(
+                "it sent a WebSocket text frame" if is_text else f"its WebSocket frame: {frame.data}"
+            )
             wire.close(BAD_DATA)
             return
         if frame.data:
             connection.data_received(frame.data)
-        await wire.may_read.wait()  # frames that come meanwhile wait too: aiohttp reads no more than a few
+        await wire.may_read.wait()  # meanwhile aiohttp reads only a few more frames
 
 
-class _Wire(asyncio.Transport):
-    """A WebSocket as a transport: what is written goes out as one binary frame.
+class _WebSocketTransport(asyncio.Transport):
+    """A WebSocket as a transport: each write is one binary frame.
 
-    aiohttp's own sending is a coroutine; a connection writes at once, from wherever it is called. Frames of both are
-    whole, so they may alternate.
+    aiohttp sends in a coroutine, while a connection writes synchronously. Frames of both are complete, so they may
+    alternate.
     """
 
     def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
@@ -135,19 +137,19 @@ class _Wire(asyncio.Transport):
         self.may_read.set()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the transport below says."""
+        """As the underlying transport."""
         return self._transport.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Tell the connection when more than `high` bytes are unread; it is never told to go on."""
+        """Pause the connection's writing when more than `high` bytes are unsent; it is never resumed."""
         self._limit_bytes = high
 
     def pause_reading(self) -> None:
-        """Give the connection no more frames for a while."""
+        """Deliver no frames until `resume_reading`."""
         self.may_read.clear()
 
     def resume_reading(self) -> None:
-        """Give it frames again."""
+        """Deliver frames again."""
         self.may_read.set()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -159,11 +161,11 @@ class _Wire(asyncio.Transport):
             self._connection.pause_writing()
 
     def is_closing(self) -> bool:
-        """Whether it has ended or is about to."""
+        """Whether it is closed or closing."""
         return self._is_closing or self._transport.is_closing()
 
     def close(self, code: int = NORMAL_END) -> None:
-        """Send a farewell after what was written, and close."""
+        """Send a close frame after what was written, and close."""
         if self.is_closing():
             return
         self._transport.write(_frame(CLOSE, struct.pack("!H", code)))
@@ -179,7 +181,7 @@ class _Wire(asyncio.Transport):
 
 
 def _frame(opcode: int, payload: bytes) -> bytes:
-    """One whole frame; a server's have no mask [RFC 6455 5.1]."""
+    """One complete frame; those of a server have no mask [RFC 6455 5.1]."""
     size = len(payload)
     if size < 126:
         head = struct.pack("!BB", 0x80 | opcode, size)

@@ -1,6 +1,6 @@
 """MQTT 3.1.1: bytes <-> packets, both directions. Pure: no socket, no clock.
 
-What a packet may say is checked where it is built; what only exists on the wire (reserved bits, lengths, bytes left
+The content of a packet is checked where it is built; what only exists on the wire (reserved bits, lengths, bytes left
 over) is checked here.
 Source: OASIS MQTT 3.1.1; [MQTT-x] names its normative statements.
 """
@@ -50,8 +50,8 @@ def encode(packet: Packet) -> bytes:
 class Decoder:
     """Bytes in pieces of any size -> packets.
 
-    max_packet_bytes: the largest whole packet taken, header included; no more than that is ever kept.
-    After a MalformedPacket it takes nothing more: where the next packet would begin is unknown.
+    max_packet_bytes: of the largest accepted packet, header included; no more than that is ever buffered.
+    After a MalformedPacket it accepts nothing more: it is unknown where the next packet would begin.
     """
 
     __slots__ = ("_broken", "_buffer", "_max_packet_bytes")
@@ -62,10 +62,10 @@ class Decoder:
         self._broken = False
 
     def feed(self, data: bytes) -> list[Packet]:
-        """The packets that these bytes complete, in order; [] when none is whole yet.
+        """The packets that these bytes complete, in order; [] when none is complete yet.
 
-        Raises MalformedPacket (its `before` holds the good packets ahead of the bad one); OversizePacket as soon as a
-        header announces too much, before the body is there.
+        Raises MalformedPacket, whose `before` has the valid packets before the malformed one; OversizePacket as soon as
+        a header announces too much, before the body has arrived.
         """
         require(not self._broken, "bytes after a malformed packet")
         self._buffer += data
@@ -106,7 +106,7 @@ class Decoder:
 
 
 class _Reader:
-    """Takes the body of one packet apart, front to back."""
+    """Reads the fields of one packet's body in order."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -139,7 +139,7 @@ class _Reader:
 
 def _parse_connect(reader: _Reader, _flags: int) -> Connect:
     name, level = reader.text(), reader.number(1)
-    require(name in ("MQTT", "MQIsdp"), "unknown protocol name")  # MQIsdp is how MQTT 3.1 called itself, level 3
+    require(name in ("MQTT", "MQIsdp"), "unknown protocol name")  # MQTT 3.1, level 3, has the name MQIsdp
     if (name, level) != ("MQTT", PROTOCOL_LEVEL):
         require(level != PROTOCOL_LEVEL, "protocol level 4 under another name")  # [MQTT-3.1.2-1]
         client_id = _client_id_of_other(reader, level)
@@ -162,7 +162,7 @@ def _parse_connect(reader: _Reader, _flags: int) -> Connect:
 
 
 def _client_id_of_other(reader: _Reader, level: int) -> str:
-    """The client id in a CONNECT of MQTT 3.1 or 5, so that the log can name who speaks it; "" where there is none."""
+    """The client id in a CONNECT of MQTT 3.1 or 5, so that the log can name the client; "" when there is none."""
     if level not in (3, 5):
         return ""
     try:
@@ -170,17 +170,17 @@ def _client_id_of_other(reader: _Reader, level: int) -> str:
         if level == 5:
             reader.take(_property_bytes(reader))  # [MQTT 5, 3.1.2.11]
         client_id = reader.text()
-    except MalformedPacket:  # it is refused for its version, whatever the rest is
+    except MalformedPacket:  # it is refused for its version anyway
         return ""
     return "" if "\0" in client_id else client_id
 
 
 def _property_bytes(reader: _Reader) -> int:
-    """How long the properties are, by a length of up to four bytes."""
+    """The length of the properties, which is encoded in up to four bytes."""
     size = 0
-    for place in range(4):
+    for position in range(4):
         byte = reader.number(1)
-        size |= (byte & 0x7F) << 7 * place
+        size |= (byte & 0x7F) << 7 * position
         if byte < 0x80:
             break
     return size
@@ -228,7 +228,7 @@ _REQUIRED_FLAGS: dict[type[Packet], int] = {
     Pubrel: 2,
     Subscribe: 2,
     Unsubscribe: 2,
-}  # all others 0; PUBLISH has its own
+}  # all others 0; PUBLISH has variable ones
 
 
 def _body(packet: Packet) -> bytes:
@@ -285,7 +285,7 @@ def _length_bytes(length: int) -> Iterator[int]:
 
 
 def _length_from(buffer: bytearray) -> tuple[int, int] | None:
-    """(remaining length, where the body begins), or None while the length itself is not whole."""
+    """(remaining length, start of the body), or None while the length itself is incomplete."""
     length = 0
     for position, byte in enumerate(buffer[1:5]):
         length |= (byte & 0x7F) << 7 * position

@@ -1,25 +1,25 @@
-"""Topic filters: which topics they fit. Pure.
+"""Topic filters: which topics they match. Pure.
 
-Source: OASIS MQTT 3.1.1, 4.7; [MQTT-x] names its normative statements. Filters and topics were checked before.
+Source: OASIS MQTT 3.1.1, 4.7; [MQTT-x] names its normative statements. Filters and topics were validated before.
 """
 
 
-def fits(topic_filter: str, topic: str) -> bool:
-    """Whether a filter fits a topic."""
-    if _hides(topic_filter, topic):
+def matches(topic_filter: str, topic: str) -> bool:
+    """Whether a filter matches a topic."""
+    if _excludes(topic_filter, topic):
         return False
     levels, names = topic_filter.split("/"), topic.split("/")
     for at, level in enumerate(levels):
-        if level == "#":  # the level above it, too [MQTT-4.7.1-2]
+        if level == "#":  # matches the level above it, too [MQTT-4.7.1-2]
             return True
         if at == len(names) or level not in ("+", names[at]):
             return False
     return len(levels) == len(names)
 
 
-def meet(one: str, other: str) -> bool:
-    """Whether there may be a topic that two filters both fit."""
-    if _hides(one, other) or _hides(other, one):
+def overlap(one: str, other: str) -> bool:
+    """Whether there may be a topic that two filters both match."""
+    if _excludes(one, other) or _excludes(other, one):
         return False
     levels = one.split("/"), other.split("/")
     for at in range(max(map(len, levels))):
@@ -31,6 +31,6 @@ def meet(one: str, other: str) -> bool:
     return True
 
 
-def _hides(topic_filter: str, topic: str) -> bool:
-    """A filter that begins with a wildcard says nothing of topics that begin with $ [MQTT-4.7.2-1]."""
+def _excludes(topic_filter: str, topic: str) -> bool:
+    """A filter that begins with a wildcard does not match topics that begin with $ [MQTT-4.7.2-1]."""
     return topic_filter[:1] in ("+", "#") and topic[:1] == "$"

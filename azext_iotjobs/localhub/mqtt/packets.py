@@ -1,33 +1,33 @@
 """The packets of MQTT 3.1.1 as values. Pure.
 
-Strategy: a packet that exists is valid. What a packet may say is checked where it is built, so `codec` and whoever
-sends obey one set of rules.
+Strategy: a packet that exists is valid. It is checked where it is built, so that the decoder and senders obey the same
+rules.
 Source: OASIS MQTT 3.1.1; [MQTT-x] names its normative statements.
 """
 
 from dataclasses import dataclass, field
 
-PROTOCOL_LEVEL = 4  # MQTT 3.1.1 says so of itself, 3.1.2.2
-MAX_TEXT_BYTES = 65_535  # a two-byte length goes before it, 1.5.3
+PROTOCOL_LEVEL = 4  # of MQTT 3.1.1, 3.1.2.2
+MAX_TEXT_BYTES = 65_535  # its length has two bytes, 1.5.3
 _SUBACK_FAILURE = 0x80
 
 
 class MalformedPacket(ValueError):
     """Bytes or a value that MQTT 3.1.1 does not allow; the connection has to be closed [MQTT-4.8.0-1].
 
-    before: the whole packets that the same feed() held ahead of the bad one, in order.
+    before: the valid packets that the same feed() completed before the malformed one, in order.
     """
 
     before: tuple["Packet", ...] = ()
 
 
 class OversizePacket(MalformedPacket):
-    """A packet that announces more bytes than the decoder takes; its body was not kept."""
+    """A packet that announces more bytes than the decoder accepts; its body was not buffered."""
 
 
 @dataclass(frozen=True)
 class Will:
-    """What the server publishes for a client that goes without DISCONNECT."""
+    """The message that the server publishes for a client that disappears without DISCONNECT."""
 
     topic: str
     payload: bytes
@@ -45,7 +45,7 @@ class Connect:
     """The first packet of a client.
 
     With a protocol_level other than 4 the rest of a received packet follows other rules: at most the client id is read,
-    and the other fields hold their defaults. The answer is CONNACK 1 [MQTT-3.1.2-2].
+    and the other fields have their defaults. The response is CONNACK 1 [MQTT-3.1.2-2].
     """
 
     client_id: str = ""  # an empty one with clean_session=False is for the server to refuse with 2 [MQTT-3.1.3-8]
@@ -67,7 +67,7 @@ class Connect:
 
 @dataclass(frozen=True)
 class Connack:
-    """The server's answer to CONNECT; 0 accepts."""
+    """The response to CONNECT; 0 accepts."""
 
     session_present: bool
     return_code: int  # 0..5
@@ -99,7 +99,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """A packet that is nothing but the id of another."""
+    """A packet with nothing but the id of another."""
 
     packet_id: int  # 1..65535
 
@@ -108,11 +108,11 @@ class Acknowledgement:
 
 
 class Puback(Acknowledgement):
-    """QoS 1: received and taken over."""
+    """QoS 1, acknowledgement."""
 
 
 class Pubrec(Acknowledgement):
-    """QoS 2, first answer."""
+    """QoS 2, received."""
 
 
 class Pubrel(Acknowledgement):
@@ -120,19 +120,19 @@ class Pubrel(Acknowledgement):
 
 
 class Pubcomp(Acknowledgement):
-    """QoS 2, last answer."""
+    """QoS 2, complete."""
 
 
 class Unsuback(Acknowledgement):
-    """Unsubscribed."""
+    """The response to UNSUBSCRIBE."""
 
 
 @dataclass(frozen=True)
 class Subscribe:
-    """Wishes to receive what is published under these filters."""
+    """Subscribes to filters."""
 
     packet_id: int  # 1..65535
-    filters: tuple[tuple[str, int], ...]  # (topic filter, wanted QoS 0..2), at least one
+    filters: tuple[tuple[str, int], ...]  # (topic filter, requested QoS 0..2), at least one
 
     def __post_init__(self) -> None:
         _check_packet_id(self.packet_id)
@@ -157,7 +157,7 @@ class Suback:
 
 @dataclass(frozen=True)
 class Unsubscribe:
-    """Takes filters back."""
+    """Unsubscribes from filters."""
 
     packet_id: int  # 1..65535
     filters: tuple[str, ...]  # at least one
@@ -171,29 +171,41 @@ class Unsubscribe:
 
 @dataclass(frozen=True)
 class Pingreq:
-    """The client lives."""
+    """A sign of life of the client."""
 
 
 @dataclass(frozen=True)
 class Pingresp:
-    """So does the server."""
+    """The response to PINGREQ."""
 
 
 @dataclass(frozen=True)
 class Disconnect:
-    """The client leaves in good order; its will is not published."""
+    """The client ends the connection; its will is not published."""
 
 
 Packet = (
-    Connect | Connack | Publish | Puback | Pubrec | Pubrel | Pubcomp | Subscribe | Suback | Unsubscribe | Unsuback
-    | Pingreq | Pingresp | Disconnect
-)  # fmt: skip
+    Connect
+    | Connack
+    | Publish
+    | Puback
+    | Pubrec
+    | Pubrel
+    | Pubcomp
+    | Subscribe
+    | Suback
+    | Unsubscribe
+    | Unsuback
+    | Pingreq
+    | Pingresp
+    | Disconnect
+)
 
 
-def require(holds: bool, otherwise: str) -> None:
-    """Raise MalformedPacket unless `holds`."""
-    if not holds:
-        raise MalformedPacket(otherwise)
+def require(condition: bool, error: str) -> None:
+    """Raise MalformedPacket unless the condition holds."""
+    if not condition:
+        raise MalformedPacket(error)
 
 
 def _check_binary(value: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Hub topics <-> what they mean. Pure, both directions.
+"""Parses and renders the hub's topics. Pure.
 
-Source: IoT Hub "communicate using MQTT". Topics carry ids as they are; properties are a percent-encoded bag in which a
-key alone means no value, and "+" is a plus. A device's request ids are opaque: they go back as they came.
+Topics contain ids as they are; properties are a percent-encoded bag in which a key without "=" has no value, and "+" is
+a plus. A device's request ids are opaque: a response repeats them.
+Source: IoT Hub "communicate using MQTT".
 """
 
 import re
@@ -10,18 +11,18 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, unquote
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.mqtt.filters import fits, meet
+from azext_iotjobs.localhub.mqtt.filters import matches, overlap
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.message import Ack
 from azext_iotjobs.localhub.store.messages import Message
 
 
 class Subscription(Enum):
-    """What a device may listen to."""
+    """What a device may subscribe to; the value is for people."""
 
     METHODS = "methods"
-    TWIN_ANSWERS = "twin answers"
+    TWIN_RESPONSES = "responses to twin requests"
     DESIRED = "desired properties"
     MESSAGES = "cloud-to-device messages"
     INPUTS = "inputs of a module"
@@ -38,7 +39,7 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class MethodResponse:
-    """The answer to a method call; the payload is the answer's."""
+    """The response to a method call; the payload is the message's."""
 
     status: int
     rid: str
@@ -46,7 +47,7 @@ class MethodResponse:
 
 @dataclass(frozen=True, slots=True)
 class TwinGet:
-    """The device asks for its twin."""
+    """The device requests its twin."""
 
     rid: str
 
@@ -58,14 +59,16 @@ class ReportedPatch:
     rid: str
 
 
-Meaning = Telemetry | MethodResponse | TwinGet | ReportedPatch
+ParsedTopic = Telemetry | MethodResponse | TwinGet | ReportedPatch
 
-MAX_RID_CHARS = 1024  # ours: an answer's topic is longer than the question's and must fit into MQTT's 65,535 bytes too
-MAX_FILTER_CHARS = 1024  # ours: ids, names of methods and what is around them have less
+MAX_RID_CHARS = (
+    1024  # ours: the topic of a response is longer than the request's and must fit into MQTT's 65,535 bytes too
+)
+MAX_FILTER_CHARS = 1024  # ours: ids and method names with the fixed parts are shorter
 WILDCARDS = set("+#")
 _STATUS_AND_QUERY = re.compile(r"(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
-# A device may compare a name without decoding it, and a component's command has a "*" in it. Only what means something
-# in a topic has to be encoded: / + # ? & % and what is not ASCII.
+# A device may compare a name without decoding it, and a component's command contains "*". Only characters with a
+# meaning in topics have to be encoded: / + # ? & % and non-ASCII ones.
 _PLAIN_IN_NAMES = "*$:@!,;=()'"
 SYSTEM_NAMES = {
     "$.mid": "messageId",
@@ -83,24 +86,24 @@ SYSTEM_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """One row of the table of topics that may be published to."""
+class PublishTopic:
+    """One row of the table of topics to which devices publish."""
 
     start: str  # {device} and {module} are the client's own ids
-    rest: str  # as documentation writes it
-    read: Callable[[str], Meaning | None]  # what comes after `start` -> what it means, None for nothing
+    rest: str  # as the documentation writes it
+    read: Callable[[str], ParsedTopic | None]  # the part after `start` -> its meaning; None: not allowed
     what: str  # for people
 
 
 @dataclass(frozen=True, slots=True)
-class Listened:
-    """One row of the table of topics that a client is sent, as the filter that documentation has for them."""
+class SubscribeTopic:
+    """One row of the table of topics that devices receive, as the documented filter."""
 
     filter: str  # {device} and {module} are the client's own ids
     kind: Subscription
 
 
-def _telemetry(rest: str) -> Meaning | None:
+def _telemetry(rest: str) -> ParsedTopic | None:
     if rest[:1] not in ("", "/"):
         return None
     bag = parse_bag(rest[1:])
@@ -108,45 +111,47 @@ def _telemetry(rest: str) -> Meaning | None:
     return Telemetry({name: value for name, value in bag.items() if name not in SYSTEM_NAMES}, system)
 
 
-def _method_response(rest: str) -> Meaning | None:
+def _method_response(rest: str) -> ParsedTopic | None:
     found = _STATUS_AND_QUERY.fullmatch(rest)
     rid = _rid(found[2]) if found else None
     return MethodResponse(int(found[1]), rid) if found and rid else None
 
 
-def _twin_get(rest: str) -> Meaning | None:
+def _twin_get(rest: str) -> ParsedTopic | None:
     rid = _rid(rest)
     return TwinGet(rid) if rid else None
 
 
-def _reported(rest: str) -> Meaning | None:
+def _reported(rest: str) -> ParsedTopic | None:
     rid = _rid(rest)
     return ReportedPatch(rid) if rid else None
 
 
-PUBLISHED = (
-    Published("devices/{device}/messages/events", "/{properties}", _telemetry, "telemetry of a device"),
-    Published(
+PUBLISH_TOPICS = (
+    PublishTopic("devices/{device}/messages/events", "/{properties}", _telemetry, "telemetry of a device"),
+    PublishTopic(
         "devices/{device}/modules/{module}/messages/events", "/{properties}", _telemetry, "telemetry of a module"
     ),
-    Published("$iothub/methods/res/", "{status}/?$rid={request id}", _method_response, "answer to a method call"),
-    Published("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "ask for the twin"),
-    Published("$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"),
+    PublishTopic("$iothub/methods/res/", "{status}/?$rid={request id}", _method_response, "respond to a method call"),
+    PublishTopic("$iothub/twin/GET/?", "$rid={request id}", _twin_get, "request the twin"),
+    PublishTopic(
+        "$iothub/twin/PATCH/properties/reported/?", "$rid={request id}", _reported, "merge reported properties"
+    ),
 )
 MESSAGES = "devices/{device}/messages/devicebound/#"
-LISTENED = (
-    Listened("$iothub/methods/POST/#", Subscription.METHODS),
-    Listened("$iothub/twin/res/#", Subscription.TWIN_ANSWERS),
-    Listened("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
-    Listened(MESSAGES, Subscription.MESSAGES),
-    Listened("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
-    Listened("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
+SUBSCRIBE_TOPICS = (
+    SubscribeTopic("$iothub/methods/POST/#", Subscription.METHODS),
+    SubscribeTopic("$iothub/twin/res/#", Subscription.TWIN_RESPONSES),
+    SubscribeTopic("$iothub/twin/PATCH/properties/desired/#", Subscription.DESIRED),
+    SubscribeTopic(MESSAGES, Subscription.MESSAGES),
+    SubscribeTopic("devices/{device}/modules/{module}/inputs/#", Subscription.INPUTS),
+    SubscribeTopic("devices/{device}/modules/{module}/#", Subscription.ALL_OF_MODULE),
 )
 
 
-def parse(address: Address, topic: str) -> Meaning | None:
-    """What a device means by publishing to a topic; None for one that it may not publish to."""
-    for row in PUBLISHED:
+def parse(address: Address, topic: str) -> ParsedTopic | None:
+    """The meaning of a topic to which a device publishes; None for one that is not allowed."""
+    for row in PUBLISH_TOPICS:
         start = _own(address, row.start)
         if start is not None and topic.startswith(start):
             return row.read(topic[len(start) :])
@@ -154,35 +159,36 @@ def parse(address: Address, topic: str) -> Meaning | None:
 
 
 def is_own_filter(address: Address, topic_filter: str) -> bool:
-    """Whether a filter covers any of a client's own topics: those that it is sent, and those that it publishes to, to
-    which nothing is ever sent. It hears of these alone, whatever else the filter covers.
+    """Whether a filter covers any of a client's own topics, which are all that it can receive.
+
+    Those to which it publishes count too, although the hub sends nothing there.
     """
     if len(topic_filter) > MAX_FILTER_CHARS:
         return False
-    templates = (*(row.filter for row in LISTENED), *(f"{row.start.rstrip('/?')}/#" for row in PUBLISHED))
-    return any(own is not None and meet(topic_filter, own) for own in (_own(address, each) for each in templates))
+    templates = (*(row.filter for row in SUBSCRIBE_TOPICS), *(f"{row.start.rstrip('/?')}/#" for row in PUBLISH_TOPICS))
+    return any(own is not None and overlap(topic_filter, own) for own in (_own(address, each) for each in templates))
 
 
-def may_hear_methods(topic_filters: Iterable[str]) -> bool:
-    """Whether there are methods whose calls one of the filters fits."""
-    return any(meet(each, "$iothub/methods/POST/+/+") for each in topic_filters)
+def may_match_methods(topic_filters: Iterable[str]) -> bool:
+    """Whether calls of some method may match one of the filters."""
+    return any(overlap(each, "$iothub/methods/POST/+/+") for each in topic_filters)
 
 
-def hears_messages(address: Address, topic_filters: Iterable[str]) -> bool:
-    """Whether one of the filters fits every cloud-to-device message, whatever its properties are."""
-    if _own(address, MESSAGES) is None:  # an id which no topic can carry, or a module
+def accepts_messages(address: Address, topic_filters: Iterable[str]) -> bool:
+    """Whether one of the filters matches every cloud-to-device message, whatever its properties are."""
+    if _own(address, MESSAGES) is None:  # an id that cannot be in a topic, or a module
         return False
-    any_message = f"{_base(address)}/messages/devicebound/\0"  # no filter can say this by its letters
-    return any(fits(each, any_message) for each in topic_filters)
+    any_message = f"{_base(address)}/messages/devicebound/\0"  # no filter can contain this text
+    return any(matches(each, any_message) for each in topic_filters)
 
 
 def message_topic(message: Message) -> str:
-    """Where a cloud-to-device message goes: its properties are in the topic."""
+    """The topic of a cloud-to-device message, with its properties."""
     sent = message.sent
     system = {
         "$.mid": sent.message_id,
         "$.to": f"/devices/{message.address.device_id}/messages/deviceBound",
-        "$.exp": render(sent.expires_at) if sent.is_expiry_asked else None,
+        "$.exp": render(sent.expires_at) if sent.has_expiry else None,
         "$.cid": sent.correlation_id,
         "$.uid": sent.user_id,
         "$.ct": sent.content_type,
@@ -194,18 +200,21 @@ def message_topic(message: Message) -> str:
 
 
 def method_topic(rid: str, name: str) -> str:
-    """Where a method call goes."""
+    """The topic of a method call."""
     return f"$iothub/methods/POST/{quote(name, safe=_PLAIN_IN_NAMES)}/?$rid={rid}"
 
 
-def twin_answer_topic(status: int, rid: str, version: int | None = None) -> str:
-    """Where an answer about a twin goes; `rid` is the device's own, `version` that of its reported properties."""
+def twin_response_topic(status: int, rid: str, version: int | None = None) -> str:
+    """The topic of a response to a twin request.
+
+    rid: the device's request id.  version: of its reported properties.
+    """
     tail = "" if version is None else f"&$version={version}"
     return f"$iothub/twin/res/{status}/?$rid={rid}{tail}"
 
 
 def desired_topic(version: int) -> str:
-    """Where a change of desired properties goes."""
+    """The topic of a change of desired properties."""
     return f"$iothub/twin/PATCH/properties/desired/?$version={version}"
 
 
@@ -232,8 +241,8 @@ def _rid(query: str) -> str | None:
 
 
 def _own(address: Address, template: str) -> str | None:
-    """A row's topic with the client's own ids; None for one that is not for its kind of client, or of an id that topics
-    cannot carry, as it would be a wildcard.
+    """A row's topic with the client's own ids; None when it is for another kind of client, or when an id contains a
+    wildcard, so that it cannot be in a topic.
     """
     if "{device}" not in template:
         return template

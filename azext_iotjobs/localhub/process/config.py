@@ -1,14 +1,13 @@
-"""What a local hub is started with."""
+"""The start-up values of a local hub, checked."""
 
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
 
-DEFAULT_BIND = "127.0.0.1"
-MAX_TIME_SCALE = 1000  # beyond it timers are too coarse
-HTTPS_PORT = 443  # the one that a host name stands for when it has no port
+MAX_TIME_SCALE = 1000  # timers are too coarse for more
 
 
 class BadConfig(Exception):
@@ -17,19 +16,19 @@ class BadConfig(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalHubConfig:
-    """Where to listen and where to keep things; ports 0..65535, 0 is any free one."""
+    """Where to listen, where to store data and which limits to apply; ports 0..65535, 0 is any free one."""
 
     https_port: int = 8443
     mqtt_port: int = 8883
     bind: str = DEFAULT_BIND
     data_dir: Path
-    state_dir: Path | None = None  # where the state file goes; None: none is written
+    state_dir: Path | None = None  # folder of the state file; None: none is written
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
-    units: int = 1  # of the tier; 1 to what it may have
-    time_scale: float = 1.0  # > 0; how fast the quotas' time passes
-    max_active_jobs: int | None = None  # None: as the tier has it
-    log_file: Path | None = None  # None: the log goes to stderr alone
+    units: int = 1  # of the tier; 1 to UNIT_LIMITS
+    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the quotas' time
+    max_active_jobs: int | None = None  # None: as the tier allows
+    log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:
         for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):
@@ -45,7 +44,7 @@ class LocalHubConfig:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where to listen: the default address stands for ::1 too, as "localhost" does."""
+        """The addresses to listen at: the default one includes ::1, as "localhost" does."""
         return (self.bind, "::1") if self.bind == DEFAULT_BIND else (self.bind,)
 
     @property
@@ -63,16 +62,6 @@ class LocalHubConfig:
             raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
         if not 0 < self.time_scale <= MAX_TIME_SCALE:
             raise BadConfig(f"--time-scale {self.time_scale:g}: give more than 0 and at most {MAX_TIME_SCALE}.")
-
-
-def host_name(bind: str, https_port: int) -> str:
-    """The hub's name in service connection strings; it carries the port unless that is 443."""
-    return with_port("localhost" if bind == DEFAULT_BIND else bind, https_port)
-
-
-def with_port(name: str, https_port: int) -> str:
-    """A name as it is given in a URL."""
-    return name if https_port == HTTPS_PORT else f"{name}:{https_port}"
 
 
 def _is_loopback_v4(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What one process has: open files, of which every connection is one; and garbage."""
+"""Limits of the process: open files, of which every connection needs one, and garbage collection."""
 
 import asyncio
 import errno
@@ -7,17 +7,17 @@ import logging
 import sys
 from typing import Any
 
-MIDDLE_ROUNDS = 50  # of garbage collection, before one of all; Python's own is 10
-WANTED_FILES = 65_536  # a fleet of that size is beyond one process; some systems call "unlimited" what they refuse
+MIDDLE_ROUNDS = 50  # of garbage collection before a full one; Python's default is 10
+WANTED_FILES = 65_536  # more devices are beyond one process; some systems say "unlimited" and then refuse
 FEW_FILES = 2048
-SAY_AGAIN_AFTER_S = 60.0
+LOG_AGAIN_AFTER_S = 60.0
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 logger = logging.getLogger(__name__)
 
 
 def allow_many_files() -> None:
-    """Take as many open files as this process may have: shells start it with 256 or 1024, a fleet needs more."""
+    """Raise the limit of open files as far as allowed: shells set 256 or 1024, which is too few for many devices."""
     if sys.platform == "win32":
         return
     import resource
@@ -34,21 +34,21 @@ def allow_many_files() -> None:
         logger.info("the limit of %d open files stays: %s", soft, err)
 
 
-def collect_seldom() -> None:
-    """Look through what lives long for garbage less often than Python does: with ten thousand devices that takes a
-    quarter of a second, or a whole one over WebSocket, and nobody is served meanwhile.
+def collect_garbage_rarely() -> None:
+    """Make full garbage collections rarer: with ten thousand devices one takes a quarter of a second, or a whole second
+    over WebSocket, and no request is served meanwhile.
 
-    A connection that ends leaves about 1 KB that is found so; all else goes at once.
+    A closed connection leaves about 1 KB for it; everything else is freed at once.
     """
-    gc.freeze()  # what the start has made stays: it need not be looked at at all
+    gc.freeze()  # objects of the start stay alive: they need not be examined
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, MIDDLE_ROUNDS)
 
 
-class LoopFaults:
-    """An event loop's exception handler that says once in a while when no more connections can be taken.
+class LoopExceptionHandler:
+    """An event loop's exception handler that logs at intervals that no more connections can be accepted.
 
-    asyncio tries again, and would log a trace for every try: a thousand a second, hundreds of megabytes in a minute.
+    asyncio would log a trace for every attempt: a thousand a second, hundreds of megabytes in a minute.
     """
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class LoopFaults:
         error, is_silent = context.get("exception"), loop.time() < self._silent_until_s
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             if not is_silent:
-                self._silent_until_s = loop.time() + SAY_AGAIN_AFTER_S
-                logger.warning("no more connections can be taken now: %s", error.strerror)
+                self._silent_until_s = loop.time() + LOG_AGAIN_AFTER_S
+                logger.warning("no more connections can be accepted at present: %s", error.strerror)
         elif is_silent and _is_closed_socket(error):
-            logger.debug("a try to take connections again, after the end of listening")
+            logger.debug("an attempt to accept connections after the end of listening")
         else:
             loop.default_exception_handler(context)
 

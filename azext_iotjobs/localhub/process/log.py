@@ -1,4 +1,4 @@
-"""The hub's log: on stderr, and in a file that is bounded in size and readable by its owner alone."""
+"""The hub's log: on stderr, and in a file of limited size that only its owner can read."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class PrivateLogFile(RotatingFileHandler):
-    """A log file of a bounded size, and an older one beside it."""
+    """A log file of limited size, and an older one beside it."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -27,16 +27,16 @@ class PrivateLogFile(RotatingFileHandler):
         return TextIOWrapper(open(file, "ab"), encoding=self.encoding, errors=self.errors)
 
 
-def begin_log(level: str, path: Path | None) -> None:
+def start_logging(level: str, path: Path | None) -> None:
     """Log to stderr, and to `path` unless it is None.
 
-    A log that cannot be written, on a full disk for example, keeps the hub from nothing.
+    A log that cannot be written, on a full disk for example, does not stop the hub.
     """
     logging.raiseExceptions = False
     root = logging.getLogger()
     root.setLevel(LEVELS[level])
     _add(logging.StreamHandler(sys.stderr))
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that goes away is no warning
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that disconnects is no warning
     if path is not None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,8 +45,8 @@ def begin_log(level: str, path: Path | None) -> None:
             logger.warning("the log file %s cannot be written: %s", path, err.strerror)
 
 
-def leave_stderr() -> None:
-    """Write to the log file alone from now on: whoever reads stderr goes."""
+def detach_stderr() -> None:
+    """Write only to the log file from now on: the reader of stderr is about to exit."""
     for handler in list(logging.getLogger().handlers):
         if type(handler) is logging.StreamHandler:
             logging.getLogger().removeHandler(handler)

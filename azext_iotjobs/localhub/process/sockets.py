@@ -6,8 +6,8 @@ import socket
 
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 
-BACKLOG = 1024  # that the system holds for us: a fleet connects all at once
-ACCEPTED_AT_ONCE = 10  # then others have their turn; each costs a handshake, almost a millisecond
+BACKLOG = 1024  # queued by the system: many devices may connect at once
+ACCEPTED_AT_ONCE = 10  # then other tasks run; each one costs a handshake, almost a millisecond
 
 
 class PortTaken(Exception):
@@ -15,20 +15,20 @@ class PortTaken(Exception):
 
 
 def listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
-    """Listening sockets on every address, on one port; ::1 is left out where it does not exist.
+    """Listening sockets on every address, on one port; without ::1 where it does not exist.
 
-    option: what gave the port, for the error.
+    port: 0 is any free one.  option: the option for the port, for the error.
     Raises PortTaken.
     """
     first = _bound(config.bind, port, option)
-    others = (_bound_too(address, first, option) for address in config.addresses[1:])
+    others = (_bound_at_same_port(address, first, option) for address in config.addresses[1:])
     return [first, *(sock for sock in others if sock is not None)]
 
 
-def _bound_too(address: str, first: socket.socket, option: str) -> socket.socket | None:
+def _bound_at_same_port(address: str, first: socket.socket, option: str) -> socket.socket | None:
     """A socket on the first one's port at another address; None where that address does not exist.
 
-    A port that is taken there is an error: "localhost" would sometimes mean someone else.
+    If the port is taken there, that is an error: "localhost" would sometimes reach another program.
     """
     try:
         return _bound(address, first.getsockname()[1], option)

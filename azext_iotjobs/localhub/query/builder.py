@@ -1,4 +1,4 @@
-"""What the grammar's rules make: a node from each, and of the whole a query that its collection allows."""
+"""Builds nodes from the grammar's rules, and a query that its collection allows from the whole."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from lark import Token, Transformer
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.constants import number_of, string_of, top_of
 from azext_iotjobs.localhub.query.grouping import check_grouping, with_unnamed
-from azext_iotjobs.localhub.query.names import Names
-from azext_iotjobs.localhub.query.refusals import position, refusal
+from azext_iotjobs.localhub.query.resolver import NameResolver
+from azext_iotjobs.localhub.query.syntax_errors import error_at, position
 
-MAX_PATH_NAMES = 32  # our bound
+MAX_PATH_NAMES = 32  # our limit
 OPERATORS = {"!=": nodes.Operator.NE, **{each.value: each for each in nodes.Operator}}
 
 
 class Builder(Transformer[Token, Any]):
-    """Builds a node from each rule; names stay as they were typed until the whole is known."""
+    """Builds a node from each rule; names are resolved once the whole query is known."""
 
     def query(self, parts: list[Any]) -> nodes.Query:
         _, _, top, projection, _, collection, alias, _, where, groups = parts
-        names = Names(collection, alias)
-        grouped_at, paths = groups or ((1, 1), ())
+        names = NameResolver(collection, alias)
+        group_by_at, paths = groups or ((1, 1), ())
         query = nodes.Query(
             projection=names.projection(projection),
             collection=collection,
@@ -28,7 +28,7 @@ class Builder(Transformer[Token, Any]):
             top=None if top is None else top_of(top),
             group_by=tuple(names.path(path) for path in paths),
         )
-        check_grouping(query, grouped_at)
+        check_grouping(query, group_by_at)
         return query
 
     def everything(self, _parts: list[Any]) -> nodes.Condition:
@@ -36,11 +36,11 @@ class Builder(Transformer[Token, Any]):
 
     def of_collection(self, parts: list[Any]) -> nodes.Condition:
         _, collection, alias, _, where = parts
-        return nodes.Condition(collection=collection, where=Names(collection, alias).condition(where))
+        return nodes.Condition(collection=collection, where=NameResolver(collection, alias).condition(where))
 
     def plain(self, parts: list[Any]) -> nodes.Condition:
         collection = nodes.Collection.DEVICES
-        return nodes.Condition(collection=collection, where=Names(collection, None).condition(parts[0]))
+        return nodes.Condition(collection=collection, where=NameResolver(collection, None).condition(parts[0]))
 
     def all(self, _parts: list[Any]) -> nodes.All:
         return nodes.All()
@@ -68,7 +68,7 @@ class Builder(Transformer[Token, Any]):
         for each in nodes.Collection:
             if each.value == name:
                 return each
-        raise refusal(f"there is no collection {name[:40]!r}", position(parts[0]))
+        raise error_at(f"there is no collection {name[:40]!r}", position(parts[0]))
 
     def alias(self, parts: list[Any]) -> str:
         return str(parts[-1])
@@ -79,7 +79,7 @@ class Builder(Transformer[Token, Any]):
 
     def path(self, parts: list[Token]) -> nodes.Path:
         if len(parts) > MAX_PATH_NAMES:
-            raise refusal(f"a path of more than {MAX_PATH_NAMES} names", position(parts[MAX_PATH_NAMES]))
+            raise error_at(f"a path of more than {MAX_PATH_NAMES} names", position(parts[MAX_PATH_NAMES]))
         return nodes.Path(tuple(map(str, parts)), position(parts[0]))
 
     def array(self, parts: list[nodes.Constant]) -> nodes.Array:

@@ -5,7 +5,7 @@ import re
 
 from lark import Token
 
-from azext_iotjobs.localhub.query.refusals import position, refusal
+from azext_iotjobs.localhub.query.syntax_errors import error_at, position
 from azext_iotjobs.localhub.query.values import rounded
 
 MAX_TOP_DIGITS = 9
@@ -16,7 +16,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'\\/bfnrt])|)")
 def top_of(token: Token) -> int:
     """The number of TOP. Raises QueryError."""
     if len(token) > MAX_TOP_DIGITS:
-        raise refusal(f"TOP of more than {MAX_TOP_DIGITS} digits", position(token))
+        raise error_at(f"TOP of more than {MAX_TOP_DIGITS} digits", position(token))
     return int(token)
 
 
@@ -29,7 +29,7 @@ def number_of(token: Token) -> int | float:
         value = math.inf
     value = rounded(value)
     if math.isinf(value):
-        raise refusal("a number that is too large", position(token))
+        raise error_at("a number that is too large", position(token))
     return value
 
 
@@ -41,7 +41,7 @@ def string_of(token: Token) -> str:
             return chr(int(found[1], 16))
         if not found[2]:
             text = "a backslash that begins no escape; a backslash itself is written \\\\"
-            raise refusal(text, position(token))
+            raise error_at(text, position(token))
         return ESCAPES.get(found[2], found[2])
 
     text = _ESCAPE.sub(escape, token[1:-1])
@@ -49,4 +49,4 @@ def string_of(token: Token) -> str:
         # Two halves of a surrogate pair are one character; half of one is none.
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise refusal("half of a surrogate pair", position(token)) from None
+        raise error_at("half of a surrogate pair", position(token)) from None

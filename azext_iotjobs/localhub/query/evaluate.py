@@ -1,7 +1,6 @@
-"""Nodes + a document -> what the query means for it: the plain meaning, which the SQL is tested against.
+"""Nodes + documents -> results: the reference semantics, which the SQL is tested against.
 
-What is not there, what cannot be compared and what cannot be calculated is undefined; AND, OR and NOT know three
-values.
+A missing value, and a comparison or calculation that is not possible, is undefined; AND, OR and NOT have three values.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from azext_iotjobs.localhub.query.values import (
     Key,
     calculated,
     compare,
-    group_place,
+    group_sort_key,
     is_any,
     key_part,
     kind_of,
@@ -26,14 +25,14 @@ Document = dict[str, Any]
 
 
 def answer(query: nodes.Query, documents: Iterable[Document]) -> list[Document]:
-    """All that a query gives for the documents of its collection."""
-    kept = [each for each in documents if query.where is None or matches(query.where, each)]
-    rows = _grouped(query, kept) if query.is_grouped else [project(query, each) for each in kept]
+    """The results of a query over the documents of its collection."""
+    selected = [each for each in documents if query.where is None or matches(query.where, each)]
+    rows = _grouped(query, selected) if query.is_grouped else [project(query, each) for each in selected]
     return rows[: query.top]
 
 
 def matches(expr: nodes.Expr, document: Document) -> bool:
-    """Whether a row is kept: the expression is exactly true."""
+    """Whether a document is selected: the expression is exactly true."""
     return value_of(expr, document) is True
 
 
@@ -77,7 +76,7 @@ def value_of(expr: nodes.Expr, document: Document) -> Any:
 
 
 def project(query: nodes.Query, document: Document) -> Document:
-    """The result that a document gives: all of it, or the selected members that it has."""
+    """The result for a document: all of it, or the selected members that it has."""
     if not isinstance(query.projection, nodes.Fields):
         return document
     found = {field.name: find(field.path, document) for field in query.projection.fields if field.path is not None}
@@ -85,7 +84,7 @@ def project(query: nodes.Query, document: Document) -> Document:
 
 
 def find(path: nodes.Path, document: Document) -> Any:
-    """The value at a place, or UNDEFINED."""
+    """The value at a path, or UNDEFINED."""
     value: Any = document
     for part in path.parts:
         if not isinstance(value, dict) or part not in value:
@@ -121,7 +120,7 @@ def _grouped(query: nodes.Query, documents: list[Document]) -> list[Document]:
         groups.setdefault(key, []).append(document)
     if not query.group_by:  # one result, even of no rows
         groups.setdefault((), [])
-    return [_result(query, key, groups[key]) for key in sorted(groups, key=group_place)]
+    return [_result(query, key, groups[key]) for key in sorted(groups, key=group_sort_key)]
 
 
 def _result(query: nodes.Query, key: Key, documents: list[Document]) -> Document:

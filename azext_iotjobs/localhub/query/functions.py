@@ -1,7 +1,7 @@
-"""What the SQL of queries calls that SQLite has not, or has not in every version and build.
+"""SQL functions for queries that SQLite does not have, or not in every version and build.
 
-Strategy: SQLite finds a place and says what is there; Python reads what SQLite would read differently: decimals (in
-the last bit), texts with U+0000 (SQLite ends them there), keys that a JSON path cannot spell.
+Strategy: SQLite finds a value and its type; Python reads what SQLite would read differently: decimals (in the last
+bit), texts with U+0000 (SQLite ends them there), keys that a JSON path cannot express.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.query.evaluate import find
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Path
-from azext_iotjobs.localhub.query.values import calculated, group_place, is_any, key_part, rounded, total
+from azext_iotjobs.localhub.query.values import calculated, group_sort_key, is_any, key_part, rounded, total
 
 SqlValue = str | bytes | int | float | None
 
@@ -19,14 +19,14 @@ OPERAND, NEGATIVE = ".", "~"  # of `calculate`'s program; its other signs are th
 
 
 def install(connection: sqlite3.Connection) -> None:
-    """Make the functions known to a connection."""
-    for function in (exact_number, type_at, value_at, json_at, array_contains, calculate, place_of):
+    """Register the functions with a connection."""
+    for function in (exact_number, type_at, value_at, json_at, array_contains, calculate, sort_key_of):
         connection.create_function(function.__name__, -1, function, deterministic=True)
     connection.create_aggregate("exact_sum", 1, ExactSum)
 
 
 def exact_number(pair: str) -> float:
-    """The double that a JSON array holds twice: so SQLite gives a number as it is written."""
+    """The double in a JSON array that holds it twice: in this form SQLite returns a number as it was written."""
     return float(pair[1 : pair.index(",")])
 
 
@@ -79,9 +79,9 @@ def calculate(program: str, *operands: int | float | None) -> float | None:
     return stack[0]
 
 
-def place_of(*kinds_and_values: Any) -> str:
-    """The place of the group whose kinds and values these are, in turn."""
-    return group_place(tuple(map(key_part, kinds_and_values[::2], kinds_and_values[1::2])))
+def sort_key_of(*kinds_and_values: Any) -> str:
+    """The sort key of the group with these kinds and values, in turn."""
+    return group_sort_key(tuple(map(key_part, kinds_and_values[::2], kinds_and_values[1::2])))
 
 
 class ExactSum:

@@ -1,7 +1,7 @@
 """A grouped query -> SQL, and its rows -> results.
 
-Strategy: an inner SELECT finds kinds, values and numbers once for each row; the outer one makes groups of equal kinds
-and values, and orders them by a place of their own, behind which the next page begins.
+Strategy: an inner SELECT finds kinds, values and numbers once for each row; the outer one groups equal kinds and
+values, and orders the groups by a sort key, after which the next page begins.
 """
 
 import sqlite3
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.column_paths import Columns, Operand, operand_at
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Function
-from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
-from azext_iotjobs.localhub.query.places import Columns, Operand, operand_at
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import key_part, results
 
-PLACE = "place"  # the column that orders groups
+SORT_KEY = "sort_key"  # the column that orders groups
 IN_SQL = {
     Function.COUNT: "count(*)",
     Function.SUM: "exact_sum({})",
@@ -25,7 +25,7 @@ IN_SQL = {
 
 
 def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, count: int) -> Sql:
-    """A SELECT of at most `count` groups behind the place `after`.
+    """A SELECT of at most `count` groups after the sort key `after`.
 
     rows: FROM and WHERE of the rows to group.
     """
@@ -37,11 +37,12 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
     number_names = {path: f"number{position}" for position, path in enumerate(numbers)}
     inner = filled(
         ", ".join([*names, *(f"{{}} AS {name}" for name in number_names.values())]) or "1",
-        *key_sql, *(operand_at(path, columns).number for path in numbers),
-    )  # fmt: skip
+        *key_sql,
+        *(operand_at(path, columns).number for path in numbers),
+    )
     listed = ", ".join(f"{key}_kind, {key}_value" for key in keys)
     selected = [
-        f"place_of({listed}) AS {PLACE}",
+        f"sort_key_of({listed}) AS {SORT_KEY}",
         *([listed] if keys else []),
         *(
             f"{IN_SQL[each.function].format(number_names.get(each.path) if each.path else '')} AS made{position}"
@@ -49,9 +50,9 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
         ),
     ]
     whole = joined(" ", [Sql(f"SELECT {', '.join(selected)} FROM (SELECT"), inner, rows, Sql(")")])
-    if not keys:  # one group, which is there whatever the rows are
+    if not keys:  # one group, even without rows
         return Sql(f"{whole.text} LIMIT ?", (*whole.values, count))
-    ending = f"GROUP BY {listed} HAVING {PLACE} > ? ORDER BY {PLACE} LIMIT ?"
+    ending = f"GROUP BY {listed} HAVING {SORT_KEY} > ? ORDER BY {SORT_KEY} LIMIT ?"
     return Sql(f"{whole.text} {ending}", (*whole.values, after, count))
 
 
@@ -79,7 +80,7 @@ def _aggregates(query: nodes.Query) -> tuple[nodes.Aggregate, ...]:
 
 
 def _key(operand: Operand) -> tuple[Sql, Sql]:
-    """Kind and value of a group's element; both NULL for what cannot be compared."""
+    """Kind and value of an element of a group's key; both NULL for what cannot be compared."""
     if isinstance(operand.kind, str):
         return filled(f"CASE WHEN {{}} IS NOT NULL THEN '{operand.kind}' END", operand.value), operand.value
     return operand.kind, operand.value

@@ -1,16 +1,16 @@
-"""The parsed query: frozen values.
+"""The nodes of a parsed query, as frozen values.
 
-Every expression has a value, so each may stand wherever another does: `(tags.a = 1) = tags.b` is one too.
+Every expression has a value, so each may be an operand of another: `(tags.a = 1) = tags.b` is valid.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum
 
-Position = tuple[int, int]  # line and column in the text, from 1; no part of what a node means
+Position = tuple[int, int]  # line and column in the text, from 1; not part of a node's meaning
 
 
 class Collection(Enum):
-    """What a query is about; the value is its name."""
+    """What a query selects from; the value is its name."""
 
     DEVICES = "devices"
     MODULES = "devices.modules"
@@ -18,7 +18,7 @@ class Collection(Enum):
 
 
 class Undefined(Enum):
-    """The value of what is not there, or has no meaning; null is a value of its own."""
+    """The value of a missing member or an impossible operation; null is a value of its own."""
 
     UNDEFINED = "undefined"
 
@@ -29,28 +29,28 @@ Scalar = str | int | float | bool | None | Undefined
 
 @dataclass(frozen=True)
 class Constant:
-    """A value that is written in the query."""
+    """A literal."""
 
     value: Scalar
 
 
 @dataclass(frozen=True)
 class Array:
-    """Constants in brackets: what IN looks through. It compares with nothing."""
+    """Constants in brackets, for IN. It cannot be compared."""
 
     items: tuple[Constant, ...]
 
 
 @dataclass(frozen=True)
 class Path:
-    """A place in a document; names of the service's own are in their documented spelling."""
+    """A path in a document; the service's names are in their documented spelling."""
 
     parts: tuple[str, ...]
     at: Position = field(default=(1, 1), compare=False, repr=False)
 
 
 class Sign(Enum):
-    """How two numbers make a third."""
+    """An arithmetic operator."""
 
     ADD = "+"
     SUBTRACT = "-"
@@ -61,7 +61,7 @@ class Sign(Enum):
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """a + b - c, or a * b / c: done from left to right."""
+    """a + b - c, or a * b / c: evaluated from left to right."""
 
     first: "Expr"
     rest: tuple[tuple[Sign, "Expr"], ...]
@@ -75,7 +75,7 @@ class Negate:
 
 
 class Operator(Enum):
-    """How two values are compared; the value is SQL's sign."""
+    """A comparison operator; the value is SQL's."""
 
     EQ = "="
     NE = "<>"
@@ -87,7 +87,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True)
 class Compare:
-    """Two values, compared."""
+    """A comparison."""
 
     operator: Operator
     left: "Expr"
@@ -96,7 +96,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class In:
-    """Whether a value is one of some."""
+    """Whether a value equals one of the options."""
 
     operand: "Expr"
     options: Array
@@ -104,35 +104,35 @@ class In:
 
 @dataclass(frozen=True)
 class And:
-    """All of two or more."""
+    """AND of two or more."""
 
     items: tuple["Expr", ...]
 
 
 @dataclass(frozen=True)
 class Or:
-    """Any of two or more."""
+    """OR of two or more."""
 
     items: tuple["Expr", ...]
 
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """NOT."""
 
     item: "Expr"
 
 
 @dataclass(frozen=True)
 class IsDefined:
-    """Whether there is something at a place."""
+    """Whether a path has a value."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class StartsWith:
-    """Whether the text at a place begins with another."""
+    """Whether the text at a path begins with another."""
 
     path: Path
     prefix: str
@@ -141,7 +141,7 @@ class StartsWith:
 
 @dataclass(frozen=True)
 class ArrayContains:
-    """Whether one of the items of the array at a place equals a constant."""
+    """Whether an item of the array at a path equals a constant."""
 
     path: Path
     item: Constant
@@ -149,9 +149,20 @@ class ArrayContains:
 
 
 Expr = (
-    Path | Constant | Array | Arithmetic | Negate | Compare | In | And | Or | Not | IsDefined | StartsWith
+    Path
+    | Constant
+    | Array
+    | Arithmetic
+    | Negate
+    | Compare
+    | In
+    | And
+    | Or
+    | Not
+    | IsDefined
+    | StartsWith
     | ArrayContains
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -161,14 +172,14 @@ class All:
 
 @dataclass(frozen=True)
 class Field:
-    """One selected place, and the name of its value in the result."""
+    """A selected path, and its name in the result."""
 
     path: Path
     name: str
 
 
 class Function(Enum):
-    """What is made of many rows."""
+    """An aggregate function."""
 
     COUNT = "count"
     SUM = "sum"
@@ -179,7 +190,7 @@ class Function(Enum):
 
 @dataclass(frozen=True)
 class Aggregate:
-    """COUNT() of the rows, or AVG(a.b) and the like of the numbers at a place."""
+    """COUNT() of the rows, or AVG(a.b) and the like of the numbers at a path."""
 
     function: Function
     path: Path | None  # None for COUNT alone
@@ -195,7 +206,7 @@ class Fields:
 
     @property
     def aggregates(self) -> tuple[Aggregate, ...]:
-        """Those that are made of many rows."""
+        """The aggregates among the fields."""
         return tuple(each for each in self.fields if isinstance(each, Aggregate))
 
 
@@ -211,13 +222,13 @@ class Query:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether a result is made of many rows."""
+        """Whether a result stands for several rows."""
         return bool(self.group_by) or (isinstance(self.projection, Fields) and bool(self.projection.aggregates))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What a job aims at."""
+    """The condition of a job."""
 
     collection: Collection
     where: Expr | None  # None: everything

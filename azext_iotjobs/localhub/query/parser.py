@@ -1,7 +1,7 @@
-"""Text -> nodes. An error says at which line and column the text stops making sense.
+"""Text -> nodes. An error has the line and column of the first thing that is not allowed.
 
-Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so no tree is walked and a deep query cannot
-exhaust the stack; names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
+Strategy: lark's LALR parser builds our nodes bottom-up while it reads, so that a deep query cannot exhaust the stack;
+names are resolved (prefixes, aliases, spelling) in one pass at the end, when FROM is known.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from lark.exceptions import VisitError
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.builder import Builder
-from azext_iotjobs.localhub.query.refusals import end_of, refusal, unexpected
+from azext_iotjobs.localhub.query.syntax_errors import end_position, error_at, unexpected_input
 
 MAX_CHARACTERS = 8192  # of a query or condition
 
@@ -41,11 +41,11 @@ def _parse(text: str, start: str) -> Any:
     try:
         text.encode()
     except UnicodeEncodeError as err:
-        raise refusal("half of a surrogate pair", end_of(text[: err.start])) from None
+        raise error_at("half of a surrogate pair", end_position(text[: err.start])) from None
     try:
         return _parser(start).parse(text)
     except UnexpectedInput as err:
-        raise unexpected(text, err) from None
+        raise unexpected_input(text, err) from None
     except VisitError as err:
         if isinstance(err.orig_exc, QueryError):
             raise err.orig_exc from None

@@ -1,8 +1,8 @@
-"""Nodes -> SQL over JSON columns. SQL's own NULL is our undefined: its AND, OR and NOT mean what the language means.
+"""Nodes -> SQL over JSON columns. SQL's NULL is our undefined: its AND, OR and NOT have the semantics of the language.
 
-Strategy: a comparison is NULL unless both kinds are the same. Only places below JSON columns have kinds that rows
-decide, so that nothing compound is ever written twice. A calculation is one flat call, however long it is: SQLite's
-parser does not go deep.
+Strategy: a comparison is NULL unless both kinds are the same. Only paths below JSON columns have a kind that depends on
+the row, so that no compound operand is written twice. A calculation is one flat call, however long it is: SQLite's
+parser has a small stack.
 """
 
 from collections.abc import Iterator
@@ -10,25 +10,33 @@ from typing import Any
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query import nodes
+from azext_iotjobs.localhub.query.column_paths import (
+    NOTHING,
+    Columns,
+    Operand,
+    array_contains,
+    is_defined,
+    known,
+    operand_at,
+)
 from azext_iotjobs.localhub.query.functions import NEGATIVE, OPERAND
 from azext_iotjobs.localhub.query.nodes import UNDEFINED
-from azext_iotjobs.localhub.query.pieces import Sql, filled, joined
-from azext_iotjobs.localhub.query.places import NOTHING, Columns, Operand, array_contains, is_defined, known, operand_at
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import kind_of
 
-# SQLite's own bounds are a million bytes of text and 32,766 values; some are left for what stands around.
+# SQLite's own limits are a million bytes of text and 32,766 values; the rest is for the SQL around it.
 MAX_SQL_CHARACTERS = 900_000
 MAX_SQL_VALUES = 31_000
 
 
 def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
-    """A SQL expression that is true for the rows that the expression keeps, and the values of its question marks.
+    """A SQL expression that is true for the rows that match, and the values of its parameters.
 
-    Raises QueryError for more than SQLite takes.
+    Raises QueryError when it exceeds the limits of SQLite.
     """
     sql = _truth(expr, columns)
     if len(sql.text) > MAX_SQL_CHARACTERS or len(sql.values) > MAX_SQL_VALUES:
-        raise QueryError("the query names too many places")
+        raise QueryError("the query has too many paths")
     return sql.text, list(sql.values)
 
 
@@ -76,16 +84,20 @@ def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:
     if isinstance(left.kind, Sql) and isinstance(right.kind, Sql):
         return filled(
             f"CASE WHEN {{}} = {{}} THEN CASE {{}} WHEN 'null' THEN 0 {sign} 0 ELSE {{}} {sign} {{}} END END",
-            left.kind, right.kind, left.kind, left.value, right.value,
-        )  # fmt: skip
+            left.kind,
+            right.kind,
+            left.kind,
+            left.value,
+            right.value,
+        )
     kind = left.kind if isinstance(left.kind, str) else right.kind
     assert isinstance(kind, str)  # one of them is
-    # Nothing compound stands inside a CASE: SQLite's parser would hold too many open things.
+    # No compound operand inside a CASE: SQLite's parser would run out of stack.
     return filled(f"({{}} {sign} {{}})", _as(kind, left), _as(kind, right))
 
 
 def _as(kind: str, operand: Operand) -> Sql:
-    """The value of an operand that is of a kind, 0 for null; else NULL."""
+    """The value of an operand if it has this kind, 0 for null; else NULL."""
     if kind == "number":
         return operand.number
     value = Sql("0") if kind == "null" else operand.value
@@ -95,7 +107,7 @@ def _as(kind: str, operand: Operand) -> Sql:
 
 
 def _is_in(operand: Operand, options: nodes.Array) -> Sql:
-    """True if one equals; undefined if none is of the operand's kind; else false."""
+    """True if an option is equal; undefined if none has the operand's kind; else false."""
     by_kind: dict[str, list[Sql]] = {}
     for option in options.items:
         if (kind := kind_of(option.value)) is not None:
@@ -125,7 +137,7 @@ def _calculation(expr: nodes.Expr, columns: Columns) -> Sql:
 
 
 def _steps(expr: nodes.Expr, columns: Columns) -> Iterator[tuple[str, Sql | None]]:
-    """A calculation in postfix order: each sign of its program, and the operand that it takes."""
+    """A calculation in postfix order: each sign of its program, and its operand."""
     match expr:
         case nodes.Arithmetic(first, rest):
             yield from _steps(first, columns)

@@ -1,4 +1,4 @@
-"""What values mean: their kinds, how they compare, calculate and make groups. Pure.
+"""The semantics of values: their kinds, comparison, arithmetic and grouping. Pure.
 
 Numbers calculate as doubles, as JavaScript's do, but compare exactly: a whole number within 64 bits is never rounded
 for a comparison.
@@ -14,7 +14,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Operator, Sign, Undefined
 
-# A group's name: the kind and the value of each of its elements; None, None for undefined.
+# What identifies a group: the kind and value of each element of its key; None, None for undefined.
 Key = tuple[tuple[str | None, Any], ...]
 
 COMPARISONS: dict[Operator, Callable[[Any, Any], bool]] = {
@@ -30,12 +30,12 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     Sign.SUBTRACT.value: operator.sub,
     Sign.MULTIPLY.value: operator.mul,
     Sign.DIVIDE.value: operator.truediv,
-    Sign.MODULO.value: math.fmod,  # has the sign of what is divided
+    Sign.MODULO.value: math.fmod,  # has the sign of the dividend
 }
 
 
 def kind_of(value: Any) -> str | None:
-    """What a value may be compared with; None for objects, arrays and what is not there."""
+    """The kind of a value, which is compared with its own kind only; None for objects, arrays and undefined."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
@@ -46,11 +46,11 @@ def kind_of(value: Any) -> str | None:
 
 
 def compare(operator_: Operator, left: Any, right: Any) -> bool | Undefined:
-    """True or false; undefined for values of two kinds, and for those that do not compare."""
+    """True or false; undefined for values of different kinds, and for those that cannot be compared."""
     kind = kind_of(left)
     if kind is None or kind != kind_of(right):
         return UNDEFINED
-    if kind == "null":  # null equals null, and is neither less nor more
+    if kind == "null":  # null equals null, and is neither less nor greater
         left = right = 0
     if kind == "number":
         left, right = rounded(left), rounded(right)
@@ -64,7 +64,7 @@ def is_any(value: Any, options: Iterable[Any]) -> bool | Undefined:
 
 
 def rounded(number: int | float) -> int | float:
-    """The number as tables hold it: whole within 64 bits, else a double."""
+    """The number as tables store it: an integer within 64 bits, else a double."""
     if isinstance(number, float) or -(2**63) <= number < 2**63:
         return number
     try:
@@ -74,7 +74,7 @@ def rounded(number: int | float) -> int | float:
 
 
 def calculated(sign: str, left: float, right: float) -> float | None:
-    """The double that two doubles make; None when there is none, or none that is finite."""
+    """The result of an operation on two doubles; None when there is none, or no finite one."""
     try:
         result = ARITHMETIC[sign](left, right)
     except (ZeroDivisionError, ValueError):
@@ -83,12 +83,12 @@ def calculated(sign: str, left: float, right: float) -> float | None:
 
 
 def total(numbers: Iterable[float]) -> float | None:
-    """The double nearest to the exact sum, which no order of the numbers changes; None when it is none."""
+    """The double nearest to the exact sum, so that the order does not matter; None when it overflows."""
     listed = list(numbers)
     try:
         return math.fsum(listed)
     except OverflowError:
-        pass  # on the way; perhaps not in the end
+        pass  # an intermediate sum; perhaps not the final one
     try:
         return float(sum(map(Fraction, listed)))
     except OverflowError:
@@ -96,25 +96,25 @@ def total(numbers: Iterable[float]) -> float | None:
 
 
 def shortest(number: int | float) -> int | float:
-    """One spelling for equal numbers: 1 for 1.0."""
+    """The same number in one form: 1 for 1.0."""
     is_whole = isinstance(number, float) and number.is_integer() and -(2**63) <= number < 2**63
     return int(number) if is_whole else rounded(number)
 
 
 def key_part(kind: str | None, value: Any) -> tuple[str | None, Any]:
-    """A group's element from a value of some kind, as tables hold it: booleans may be 0 and 1."""
+    """An element of a group's key from a value as tables store it: booleans may be 0 and 1."""
     if kind == "number":
         return kind, shortest(value)
     return kind, bool(value) if kind == "boolean" else value
 
 
-def group_place(key: Key) -> str:
-    """Where a group stands among others: the same for as long as the group is, short, and else without meaning."""
+def group_sort_key(key: Key) -> str:
+    """A text that orders groups: short, the same for the same key, and otherwise arbitrary."""
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
 
 
 def results(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A result: the members that are defined; numbers in their one spelling."""
+    """A result: the members that are defined; equal numbers in one form."""
     return {
         name: shortest(value) if kind_of(value) == "number" else value
         for name, value in pairs

@@ -1,6 +1,6 @@
-"""What is true of identities: ids, ways to sign in, scopes. Pure: keys and scopes that are made up are arguments.
+"""Rules of identities: ids, authentication, scopes, etags. Pure: random keys and numbers are arguments.
 
-Source: IoT Hub devguide "identity registry"; what live hubs were seen to refuse.
+Source: IoT Hub devguide "identity registry"; observed refusals of live hubs.
 """
 
 import base64
@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
-# HTTP libraries take these out of a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
-# who had such an id could not be named, and requests for it would reach something else.
+# HTTP libraries remove these from a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
+# a device with such an id could not be addressed, and requests for it would reach something else.
 DOT_SEGMENTS = (".", "..")
 KEY_BYTES = (16, 64)
 MAX_STATUS_REASON = 128
@@ -24,17 +24,17 @@ THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1 or SHA-256
 
 
 class SignInKind(Enum):
-    """How something signs in; the value is the wire's word."""
+    """How a device or module signs in; the value is the service's."""
 
     SAS = "sas"
     SELF_SIGNED = "selfSigned"
     AUTHORITY = "certificateAuthority"
-    NONE = "none"  # only the modules that an edge device is born with
+    NONE = "none"  # only for the system modules of an edge device
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignIn:
-    """How something signs in; keys of None are to be made."""
+    """How a device or module signs in; keys of None are generated."""
 
     kind: SignInKind = SignInKind.SAS
     primary_key: str | None = field(default=None, repr=False)
@@ -55,8 +55,8 @@ class SignIn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """An identity as it was asked for, checked."""
+class IdentitySpec:
+    """The identity that a request describes, checked."""
 
     status: str  # enabled or disabled
     status_reason: str | None
@@ -72,12 +72,12 @@ class Wanted:
 
 
 def is_id(text: str) -> bool:
-    """Whether a device or module may have this id, a module of the system's own included."""
+    """Whether a device or module may have this id; ids of system modules included."""
     return ID.fullmatch(text) is not None and not is_dot_segment(text)
 
 
 def is_dot_segment(text: str) -> bool:
-    """Whether a text cannot stand for itself as a part of a path."""
+    """Whether HTTP libraries would remove a text from a path."""
     return unquote(text) in DOT_SEGMENTS
 
 
@@ -107,8 +107,13 @@ def _check_id(text: str, what: str) -> None:
         )
 
 
+def identity_etag(counter: int) -> str:
+    """An identity's etag, as the service writes it: base64 of a decimal number."""
+    return base64.b64encode(str(counter).encode()).decode()
+
+
 def own_scope(device_id: str, number: int) -> str:
-    """The scope of a new edge device; `number` makes it its own."""
+    """The scope of a new edge device; `number` makes it unique."""
     return f"{SCOPE_PREFIX}{device_id}-{number}"
 
 

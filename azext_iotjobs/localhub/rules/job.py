@@ -1,11 +1,11 @@
-"""What is true of jobs: the states, what may be asked, what comes next. Pure: `now` is an argument.
+"""Rules of jobs: their states, the next step, limits. Pure: `now` is an argument.
 
     queued ----> scheduled ----> running ----> completed
       |  \\________________________/  \\------> failed
       |              |
       +--------------+---cancel---> cancelled
 
-Entering `running` freezes the device set: the condition is evaluated then, and not again.
+When a job enters `running`, its set of devices is fixed: the condition is evaluated then, and not again.
 """
 
 import re
@@ -15,13 +15,13 @@ from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 from azext_iotjobs.localhub.rules.twin import Change
 
-JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documents allow upper case, one live hub did not: both are taken
+JOB_ID = re.compile(r"[A-Za-z0-9'-]{1,64}")  # documented with upper case, which one live hub refused; allowed here
 LIST_OF_JOBS = "query"  # GET /jobs/v2/query: a job of that id could not be read
 HORIZON = timedelta(hours=168)
-DEFAULT_EXECUTION_S = 3600  # what the service assumes is not published
+DEFAULT_EXECUTION_S = 3600  # the service's default is not published
 RESPONSE_TIMEOUT_S = (5, 300)
 CONNECT_TIMEOUT_S = (0, 300)
 DEFAULT_RESPONSE_TIMEOUT_S = 30
@@ -30,14 +30,14 @@ HISTORY = timedelta(days=30)
 
 
 class JobType(Enum):
-    """What a job does; the value is the wire's word."""
+    """What a job does; the value is the service's."""
 
     METHOD = "scheduleDeviceMethod"
     TWIN = "scheduleUpdateTwin"
 
 
 class JobStatus(Enum):
-    """Where a job stands; the value is the wire's word."""
+    """The state of a job; the value is the service's."""
 
     QUEUED = "queued"
     SCHEDULED = "scheduled"
@@ -48,7 +48,7 @@ class JobStatus(Enum):
 
 
 class DeviceStatus(Enum):
-    """Where a job stands on one device; the value is the wire's word."""
+    """The state of a job on one device; the value is the service's."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -62,12 +62,12 @@ CANCELLABLE = (JobStatus.QUEUED, JobStatus.SCHEDULED)
 
 
 class Step(Enum):
-    """What is to be done with a job now."""
+    """The next step of a job."""
 
     WAIT = "wait"  # until its start
-    SCHEDULE = "schedule"  # say that it waits
-    BEGIN = "begin"  # freeze the devices and run
-    OPERATE = "operate"  # go on with the devices that are left
+    SCHEDULE = "schedule"  # show that it waits for its start
+    BEGIN = "begin"  # fix the set of devices
+    OPERATE = "operate"  # operate the devices that are left
     COMPLETE = "complete"
     REST = "rest"  # it has ended
 
@@ -84,11 +84,11 @@ class MethodSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class JobSpec:
-    """A job as it was asked for, checked."""
+    """The job that a request describes, checked."""
 
     job_id: str
     type: JobType
-    condition: str  # kept verbatim; a bad one makes the job fail, not the request
+    condition: str  # verbatim; an invalid one fails the job, not the request
     method: MethodSpec | None
     tags: Change
     desired: Change
@@ -97,9 +97,10 @@ class JobSpec:
 
 
 def decide(*, status: JobStatus, start_at: datetime, open_devices: int, now: datetime) -> Step:
-    """What comes next.
+    """The next step of a job.
 
-    open_devices: how many devices of a running job have not ended; meaningless before.
+    start_at, now: aware UTC instants.
+    open_devices: how many devices of a running job have no result yet; ignored before it runs.
     """
     if status in CANCELLABLE and now >= start_at:
         return Step.BEGIN
@@ -113,7 +114,7 @@ def decide(*, status: JobStatus, start_at: datetime, open_devices: int, now: dat
 
 
 def check_start(start_at: datetime | None, now: datetime) -> None:
-    """Raise HubError 400 for a start that is too far ahead."""
+    """Raise HubError 400 for a start too far in the future."""
     if start_at is not None and start_at - now > HORIZON:
         raise HubError(ARGUMENT_INVALID, "The start time must be within 168 hours from now.")
 
@@ -129,8 +130,8 @@ def check_job_id(job_id: str) -> None:
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:
-    """`spec`, when its timeouts fit together. Raises HubError 400."""
-    if HALF_CHARACTER.search(spec.name) or not 1 <= len(spec.name.encode()) <= 100:
+    """`spec`, if its name and timeouts are valid. Raises HubError 400."""
+    if LONE_SURROGATE.search(spec.name) or not 1 <= len(spec.name.encode()) <= 100:
         raise HubError(ARGUMENT_INVALID, "The method name must have 1 to 100 bytes of text.")
     for name, value, (low, high) in (
         ("responseTimeoutInSeconds", spec.response_timeout_s, RESPONSE_TIMEOUT_S),
@@ -144,7 +145,7 @@ def check_method(spec: MethodSpec) -> MethodSpec:
 
 
 def type_named(word: Any) -> JobType:
-    """The job type of a wire word, in its exact spelling. Raises HubError 400."""
+    """The job type with this value, case-sensitive. Raises HubError 400."""
     for each in JobType:
         if each.value == word:
             return each

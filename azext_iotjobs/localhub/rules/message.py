@@ -1,9 +1,9 @@
-"""What is true of cloud-to-device messages: limits, life, what becomes of one. Pure: `now` is an argument.
+"""Rules of cloud-to-device messages: limits, expiry, outcomes. Pure: `now` is an argument.
 
     waiting --take--> locked --complete--> gone (Success)
        ^                 |---reject-----> gone (Rejected)
        +--abandon, lock lost, connection lost; after the last delivery gone (DeliveryCountExceeded)
-    waiting or locked, once its time is up -> gone (Expired); all of a queue, when it is purged -> gone (Purged)
+    waiting or locked, when it expires -> gone (Expired); the whole queue, when it is purged -> gone (Purged)
 
 Source: IoT Hub devguide "send cloud-to-device messages" and quotas.
 """
@@ -14,7 +14,7 @@ from enum import Enum
 from urllib.parse import quote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 
 MAX_MESSAGE_BYTES = 64 * 1024  # body and properties
 MAX_ENCODED_CHARACTERS = 64_000  # of its texts, percent-encoded: MQTT has them in a topic of 65,535 bytes
@@ -28,7 +28,7 @@ DEFAULT_LOCK_S = 60
 
 
 class Ack(Enum):
-    """What its sender wants to hear of a message; the value is the wire's word."""
+    """Which feedback the sender of a message requests; the value is the service's."""
 
     NONE = "none"
     POSITIVE = "positive"
@@ -36,8 +36,8 @@ class Ack(Enum):
     FULL = "full"
 
 
-class Fate(Enum):
-    """What became of a message; the value is the wire's word."""
+class MessageOutcome(Enum):
+    """How the life of a message ended; the value is the service's."""
 
     SUCCESS = "Success"
     EXPIRED = "Expired"
@@ -48,7 +48,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class NewMessage:
-    """A message as it was sent, checked."""
+    """A message from its sender, checked."""
 
     body: bytes
     message_id: str
@@ -59,12 +59,12 @@ class NewMessage:
     properties: dict[str, str] = field(default_factory=dict)
     ack: Ack = Ack.NONE
     expires_at: datetime  # aware UTC
-    is_expiry_asked: bool = False  # by its sender; devices see no other
+    has_expiry: bool = False  # given by its sender; devices do not see a default one
 
     def __post_init__(self) -> None:
         texts = [self.message_id, self.correlation_id, self.user_id, self.content_type, self.content_encoding]
         texts += [*self.properties, *self.properties.values()]
-        if any(HALF_CHARACTER.search(text) for text in texts if text):
+        if any(LONE_SURROGATE.search(text) for text in texts if text):
             raise HubError(ARGUMENT_INVALID, "A property of the message is not valid Unicode.")
         if not 1 <= len(self.message_id) <= MAX_ID_CHARACTERS:
             raise HubError(ARGUMENT_INVALID, f"A message id has 1 to {MAX_ID_CHARACTERS} characters.")
@@ -82,13 +82,13 @@ class NewMessage:
             )
 
 
-def expiry(asked: datetime | None, now: datetime) -> datetime:
+def expiry(given: datetime | None, now: datetime) -> datetime:
     """When a message's life ends. Raises HubError 400 for an end that has passed or is too far away."""
-    if asked is None:
+    if given is None:
         return now + DEFAULT_LIFE
-    if not now < asked <= now + MAX_LIFE:
+    if not now < given <= now + MAX_LIFE:
         raise HubError(ARGUMENT_INVALID, "A message must expire within the next two days.")
-    return asked
+    return given
 
 
 def check_lock(seconds: int) -> int:
@@ -99,6 +99,6 @@ def check_lock(seconds: int) -> int:
     return seconds
 
 
-def is_reported(ack: Ack, fate: Fate) -> bool:
-    """Whether the sender hears of it."""
-    return ack is Ack.FULL or ack is (Ack.POSITIVE if fate is Fate.SUCCESS else Ack.NEGATIVE)
+def is_reported(ack: Ack, outcome: MessageOutcome) -> bool:
+    """Whether the sender receives feedback on this outcome."""
+    return ack is Ack.FULL or ack is (Ack.POSITIVE if outcome is MessageOutcome.SUCCESS else Ack.NEGATIVE)

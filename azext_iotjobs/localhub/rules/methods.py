@@ -14,7 +14,7 @@ MAX_IN_FLIGHT = 10  # calls on one device at once; the service's own number is n
 
 
 @dataclass
-class Pending(Generic[Key, Waiter]):
+class PendingCalls(Generic[Key, Waiter]):
     """The calls in flight, by device and request id."""
 
     _by_device: dict[Key, dict[str, Waiter]] = field(default_factory=lambda: defaultdict(dict))

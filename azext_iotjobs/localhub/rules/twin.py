@@ -1,15 +1,16 @@
-"""What is true of twins: merging, `$metadata`, versions, limits. Pure.
+"""Rules of twins: merging, `$metadata`, versions, etags, limits. Pure.
 
 Source: IoT Hub devguide "device twins": merge patch semantics (null removes, arrays are replaced whole), limits.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.rules.jsonvalues import HALF_CHARACTER
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 
 Tree = dict[str, Any]
 
@@ -17,19 +18,19 @@ TAGS_LIMIT_BYTES = 8 * 1024
 PROPERTIES_LIMIT_BYTES = 32 * 1024
 KEY_LIMIT_BYTES = 1024
 STRING_LIMIT_BYTES = 4096
-DEPTH_LIMIT = 10  # objects inside each other; a plain value may sit in the tenth
+DEPTH_LIMIT = 10  # nested objects; a plain value may be in the tenth
 INTEGER_MIN, INTEGER_MAX = -(2**52), 2**52 - 1
 FORBIDDEN_IN_KEYS = set(".$# ")
 NUMBER_BYTES, BOOLEAN_BYTES = 8, 4
 
 
-class Whole(Enum):
-    """What is asked of a whole section."""
+class WholeSection(Enum):
+    """A change of a whole section."""
 
-    EMPTIED = "emptied"  # by null in its place
+    CLEARED = "cleared"  # by null in its place
 
 
-Change = Tree | Whole | None  # a merge patch, the end of all that is there, or nothing
+Change = Tree | WholeSection | None  # a merge patch, the removal of everything, or no change
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,23 @@ class Section:
     """Desired or reported properties."""
 
     data: Tree
-    metadata: Tree  # mirrors the data; removals leave their trace in the parent's $lastUpdated
+    metadata: Tree  # mirrors the data; a removal shows in the parent's $lastUpdated
     version: int  # $version, from 1
 
 
 @dataclass(frozen=True)
 class TwinState:
-    """All of a twin that writes change."""
+    """The parts of a twin that writes change."""
 
     tags: Tree
     desired: Section
     reported: Section
-    etag: int  # moves with tags and desired properties only
-    version: int  # moves with every write
+    etag: int  # changes with tags and desired properties only
+    version: int  # changes with every write
 
 
 def new_twin(now_text: str) -> TwinState:
-    """The twin that a device is born with."""
+    """The twin of a new device."""
 
     def empty() -> Section:
         return Section({}, {"$lastUpdated": now_text}, 1)
@@ -61,10 +62,16 @@ def new_twin(now_text: str) -> TwinState:
     return TwinState(tags={}, desired=empty(), reported=empty(), etag=1, version=2)
 
 
-def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None, now_text: str) -> TwinState:
-    """Merge tags, desired properties, or both; None leaves a part alone.
+def twin_etag(counter: int) -> str:
+    """A twin's etag, as the service writes it: base64 of an eight-byte counter."""
+    return base64.b64encode(counter.to_bytes(8, "big")).decode()
 
-    Raises HubError 400 for what the limits refuse; then nothing has changed.
+
+def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None, now_text: str) -> TwinState:
+    """Merge tags, desired properties, or both; None does not change a section.
+
+    now_text: the instant, as on the wire.
+    Raises HubError 400 when a limit is exceeded; then nothing has changed.
     """
     writes = (tags is not None) + (desired is not None)
     if not writes:
@@ -75,9 +82,9 @@ def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None
 
 
 def replace_by_service(twin: TwinState, *, tags: Tree, desired: Tree, now_text: str) -> TwinState:
-    """Put new tags and desired properties in place of the old ones. Raises HubError 400."""
+    """Replace tags and desired properties. Raises HubError 400."""
     checked_tags = checked(merge({}, tags), tags, "tags", TAGS_LIMIT_BYTES)
-    # All of it is written now: metadata of what is gone, at any depth, goes too.
+    # Everything is written anew: metadata of removed properties, at any depth, is removed too.
     new_desired = patched(Section({}, {}, twin.desired.version), desired, "desired", now_text)
     return TwinState(checked_tags, new_desired, twin.reported, twin.etag + 1, twin.version + 2)
 
@@ -96,12 +103,12 @@ def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:
 
 
 def as_patch(change: Change, data: Tree) -> Tree | None:
-    """The merge patch that a change comes to where there are these data."""
-    return dict.fromkeys(data) if change is Whole.EMPTIED else change
+    """The merge patch for a change of these data."""
+    return dict.fromkeys(data) if change is WholeSection.CLEARED else change
 
 
 def check_without_null(tree: Tree, name: str) -> None:
-    """Raise HubError 400 for null anywhere: in what is to be all of a section it could only be a mistake."""
+    """Raise HubError 400 for null anywhere: a replacement leaves out what is to be removed."""
     for key, value in tree.items():
         _check_not_null(value, f"{name}.{key}")
 
@@ -117,7 +124,7 @@ def _check_not_null(value: Any, path: str) -> None:
 
 
 def replacement(old: Tree, new: Tree) -> Tree:
-    """The merge patch that makes `new` of `old`: all of `new`, and null for what is gone, at every depth."""
+    """The merge patch that turns `old` into `new`: all of `new`, and null for removed keys, at every depth."""
     kept = {
         key: replacement(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
         for key, value in new.items()
@@ -139,7 +146,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def merge_metadata(metadata: Mapping[str, Any], patch: Tree, now_text: str, version: int) -> Tree:
-    """The metadata tree after a merge: every touched node tells when, and in which version."""
+    """The metadata tree after a merge: every changed node has the instant and the version."""
     merged: Tree = {**metadata, "$lastUpdated": now_text, "$lastUpdatedVersion": version}
     for key, value in patch.items():
         if value is None:
@@ -153,7 +160,7 @@ def merge_metadata(metadata: Mapping[str, Any], patch: Tree, now_text: str, vers
 
 
 def checked(result: Tree, patch: Tree, name: str, limit_bytes: int) -> Tree:
-    """`result`, when the patch and the section that it makes keep the limits. Raises HubError 400."""
+    """`result`, if the patch and the resulting section are within the limits. Raises HubError 400."""
     _check_node(patch, name, 1)
     size = size_bytes(result)
     if size > limit_bytes:
@@ -201,7 +208,7 @@ def _check_node(value: Any, path: str, depth: int) -> None:
 
 
 def _check_key(key: str, path: str) -> None:
-    if HALF_CHARACTER.search(key):
+    if LONE_SURROGATE.search(key):
         raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is not valid Unicode: {_shown(key)}.")
     if len(key.encode()) > KEY_LIMIT_BYTES:
         raise HubError(ARGUMENT_INVALID, f"A key in {_shown(path)} is longer than {KEY_LIMIT_BYTES} bytes.")
@@ -214,7 +221,7 @@ def _check_key(key: str, path: str) -> None:
 
 def _check_scalar(value: Any, path: str) -> None:
     if isinstance(value, str):
-        if HALF_CHARACTER.search(value):
+        if LONE_SURROGATE.search(value):
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is not valid Unicode.")
         if len(value.encode()) > STRING_LIMIT_BYTES:
             raise HubError(ARGUMENT_INVALID, f"{_shown(path)} is longer than {STRING_LIMIT_BYTES} bytes.")

@@ -1,17 +1,18 @@
-"""The CA certificates that may vouch for devices."""
+"""The CA certificates that sign devices' certificates: rows."""
 
 import sqlite3
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import BYTES, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import BYTES, TEXT, RowReader
 
-COLUMNS = "name, der, subject, thumbprint, ends_at, created_at, updated_at"
+COLUMNS = "name der subject thumbprint ends_at created_at updated_at".split()
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM authorities"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorityRow:
-    """One of them; instants are texts as on the wire."""
+    """A CA certificate; instants are texts as on the wire."""
 
     name: str
     der: bytes
@@ -30,26 +31,24 @@ class Authorities:
 
     def get(self, name: str) -> AuthorityRow | None:
         """One by its name, or None."""
-        row = self._database.row(f"SELECT {COLUMNS} FROM authorities WHERE name = ?", (name,))
+        row = self._database.row(f"{SELECT} WHERE name = ?", (name,))
         return _authority_of(row) if row else None
 
     def all(self) -> list[AuthorityRow]:
         """Every one, by name."""
-        rows = self._database.rows(f"SELECT {COLUMNS} FROM authorities ORDER BY name")
+        rows = self._database.rows(f"{SELECT} ORDER BY name")
         return [_authority_of(row) for row in rows]
 
     def save(self, authority: AuthorityRow) -> None:
-        """Enter one, in the place of one of the same name."""
+        """Add one, or replace the one of the same name."""
+        marks = ", ".join("?" * len(COLUMNS))
         self._database.change(
-            f"INSERT OR REPLACE INTO authorities ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                authority.name, authority.der, authority.subject, authority.thumbprint, authority.ends_at,
-                authority.created_at, authority.updated_at,
-            ),
-        )  # fmt: skip
+            f"INSERT OR REPLACE INTO authorities ({', '.join(COLUMNS)}) VALUES ({marks})",
+            tuple(getattr(authority, column) for column in COLUMNS),
+        )
 
     def delete(self, name: str) -> bool:
-        """Remove one; gives whether it was there."""
+        """Remove one; gives whether there was one."""
         return self._database.change("DELETE FROM authorities WHERE name = ?", (name,)) > 0
 
 

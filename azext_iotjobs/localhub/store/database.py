@@ -1,10 +1,10 @@
 """The hub's SQLite database: open, migrate, one transaction at a time.
 
-What SQLite cannot do now (a full disk, a lock that another program holds) is a StoreTrouble, what it cannot read a
-StoreDamaged: the doors answer both, and whatever runs beside requests tries again.
+What SQLite cannot do at present (a full disk, a lock of another program) is a StoreUnavailable, what it cannot read a
+StoreDamaged: the listeners answer both with an error, and background tasks try again.
 
-All of it runs on the hub's one loop, so a transaction never meets another: what is read in it is still true when it is
-written. WAL and NORMAL: what was acknowledged survives the end of the process, however it comes.
+All of it runs on the hub's one event loop, so there is only one transaction at a time: what it has read is still true
+when it writes. WAL and NORMAL: what was acknowledged survives any end of the process.
 """
 
 import sqlite3
@@ -14,21 +14,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.errors import StoreDamaged, StoreTrouble
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.query.functions import install
-from azext_iotjobs.localhub.rules.etags import identity_etag, twin_etag
+from azext_iotjobs.localhub.rules.identity import identity_etag
+from azext_iotjobs.localhub.rules.twin import twin_etag
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
-from azext_iotjobs.localhub.troubles import Troubles
-from azext_iotjobs.localhub.turns import take_turns
 
 NO_UTF8 = "Could not decode to UTF-8"  # what Python says; the text itself follows
-STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: some milliseconds
+STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
 TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
-# Nobody is served while SQLite waits for another program's lock; once one was not given back in time, it hardly waits.
-LOCK_LIMIT_MS, LOCK_LIMIT_IN_TROUBLE_MS = 2000, 20
-LOOK_INTERVAL_S = 1.0  # how late the end of a trouble may be noticed
-# SQLite's own words, the same in all of its versions -> what goes on the wire.
-PASSING = {
+# No request is served while SQLite waits for another program's lock; during an outage it hardly waits.
+LOCK_LIMIT_MS, LOCK_LIMIT_IN_OUTAGE_MS = 2000, 20
+CHECK_INTERVAL_S = 1.0  # how late the end of an outage may be noticed
+# SQLite's messages, the same in all of its versions -> our reason, which goes on the wire.
+TEMPORARY = {
     "database is locked": "another program holds a lock on it",
     "database table is locked": "another program holds a lock on it",
     "database or disk is full": "the disk is full",
@@ -59,15 +60,15 @@ class TooSlow(Exception):
 class Database:
     """One open database."""
 
-    def __init__(self, path: Path | None, troubles: Troubles | None = None) -> None:
+    def __init__(self, path: Path | None, outages: Outages | None = None) -> None:
         """Open and migrate; None is a database in memory.
 
-        troubles: where to say what does not work.
-        Raises NewerDatabase, StoreTrouble, StoreDamaged, sqlite3.Error.
+        outages: where an outage of the store is recorded.
+        Raises NewerDatabase, StoreUnavailable, StoreDamaged, sqlite3.Error.
         """
-        self.troubles = Troubles() if troubles is None else troubles
+        self.outages = Outages() if outages is None else outages
         self._name = "The database in memory" if path is None else str(path)
-        self._is_in_trouble = False
+        self._is_unavailable = False
         self._depth = 0
         self._when_stored: list[Callable[[], None]] = []
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
@@ -91,12 +92,12 @@ class Database:
             raise
 
     async def run(self) -> None:
-        """Notice the end of a trouble, also when nobody writes; until cancelled."""
-        await take_turns("the look at the database", self._look, self.troubles)
+        """Notice the end of an outage, also when nothing is written; until cancelled."""
+        await run_repeatedly("the check of the database", self._probe, self.outages)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing; one inside another is part of it. Raises StoreTrouble, StoreDamaged."""
+        """All of it or nothing; a nested one is part of the outer one. Raises StoreUnavailable, StoreDamaged."""
         if self._depth:
             yield
             return
@@ -107,26 +108,26 @@ class Database:
             self._execute("COMMIT")
         except BaseException:
             self._when_stored.clear()
-            if self._connection.in_transaction:  # a full disk ends it by itself
+            if self._connection.in_transaction:  # a full disk has rolled it back already
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
             raise
         finally:
             self._depth -= 1
         self._note_success()
-        told, self._when_stored = self._when_stored, []
-        for tell in told:
-            tell()
+        callbacks, self._when_stored = self._when_stored, []
+        for callback in callbacks:
+            callback()
 
-    def when_stored(self, tell: Callable[[], None]) -> None:
-        """Do something once what was written is there for good: at once, or when the transaction has ended well."""
+    def when_stored(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the writes so far are committed: at once, or after the transaction."""
         if self._depth:
-            self._when_stored.append(tell)
+            self._when_stored.append(callback)
         else:
-            tell()
+            callback()
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a SELECT. Raises StoreTrouble, StoreDamaged."""
+        """The rows of a SELECT. Raises StoreUnavailable, StoreDamaged."""
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as err:
@@ -135,12 +136,12 @@ class Database:
             raise self._translated(err) from err
 
     def rows_within(self, limit_s: float, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows of a SELECT that somebody else thought of. Raises TooSlow.
+        """The rows of a SELECT that a client wrote. Raises TooSlow.
 
-        limit_s: of computing, so that what else the machine does refuses nobody.
+        limit_s: of CPU time, so that other load on the machine does not matter.
         """
         deadline = time.thread_time() + limit_s
-        self._connection.set_progress_handler(lambda: time.thread_time() > deadline, STEPS_BETWEEN_LOOKS)
+        self._connection.set_progress_handler(lambda: time.thread_time() > deadline, STEPS_BETWEEN_CHECKS)
         try:
             return self.rows(sql, values)
         except sqlite3.OperationalError as err:
@@ -151,7 +152,7 @@ class Database:
             self._connection.set_progress_handler(None, 0)
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
-        """The first row of a SELECT, or None. Raises StoreTrouble, StoreDamaged."""
+        """The first row of a SELECT, or None. Raises StoreUnavailable, StoreDamaged."""
         try:
             found: sqlite3.Row | None = self._connection.execute(sql, values).fetchone()
         except sqlite3.Error as err:
@@ -159,14 +160,14 @@ class Database:
         return found
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Carry out a change; gives how many rows it touched. Raises StoreTrouble, StoreDamaged."""
+        """Execute a change; gives how many rows it affected. Raises StoreUnavailable, StoreDamaged."""
         count = self._execute(sql, values).rowcount
         if not self._depth:
             self._note_success()
         return count
 
     def change_many(self, sql: str, values: Sequence[Sequence[Any]]) -> None:
-        """Carry out one change for each of `values`. Raises StoreTrouble, StoreDamaged."""
+        """Execute one change for each of `values`. Raises StoreUnavailable, StoreDamaged."""
         try:
             self._connection.executemany(sql, values)
         except sqlite3.Error as err:
@@ -180,7 +181,7 @@ class Database:
                 self.change(f"DELETE FROM {table['name']}")
 
     def close(self) -> None:
-        """Close; the write-ahead log is folded into the file."""
+        """Close; the write-ahead log is merged into the file."""
         self._connection.close()
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -190,9 +191,7 @@ class Database:
             raise self._translated(err) from err
 
     def _rows_as_they_are(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        """The rows of a SELECT, where a text that is no UTF-8 is bytes: whoever reads that row finds it damaged, and
-        the others are served.
-        """
+        """The rows of a SELECT, with bytes for a text that is not UTF-8: only its row is damaged, not the others."""
         self._connection.text_factory = _text_or_bytes
         try:
             return self._connection.execute(sql, values).fetchall()
@@ -202,34 +201,34 @@ class Database:
             self._connection.text_factory = str
 
     def _translated(self, err: sqlite3.Error) -> Exception:
-        """What an error of SQLite's means, once it is noted when it may pass."""
-        meant = _translated(err)
-        if isinstance(meant, StoreTrouble):
-            self._note_trouble(str(meant))
-        return meant
+        """Our error for one of SQLite; an outage is recorded."""
+        translated = _translated(err)
+        if isinstance(translated, StoreUnavailable):
+            self._note_outage(str(translated))
+        return translated
 
-    def _note_trouble(self, reason: str) -> None:
-        if not self._is_in_trouble:
-            self._is_in_trouble = True
-            self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_IN_TROUBLE_MS}")
+    def _note_outage(self, reason: str) -> None:
+        if not self._is_unavailable:
+            self._is_unavailable = True
+            self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_IN_OUTAGE_MS}")
             effect = (
-                "The hub stays up, keeps what it has acknowledged, answers what it cannot store with 503, and goes on "
+                "The hub stays up, keeps what it has acknowledged, answers what it cannot store with 503, and keeps "
                 "trying."
             )
-            self.troubles.begin(self._name, reason, effect)
+            self.outages.begin(self._name, reason, effect)
 
     def _note_success(self) -> None:
-        if self._is_in_trouble:
-            self._is_in_trouble = False
+        if self._is_unavailable:
+            self._is_unavailable = False
             self._connection.execute(f"PRAGMA busy_timeout={LOCK_LIMIT_MS}")
-            self.troubles.end(self._name)
+            self.outages.end(self._name)
 
-    def _look(self) -> float:
-        if self._is_in_trouble:
-            # Written anew with the value that it has: the smallest change that goes to the disk.
+    def _probe(self) -> float:
+        if self._is_unavailable:
+            # Written with the value that it has: the smallest change that goes to the disk.
             with self.transaction():
                 self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        return LOOK_INTERVAL_S
+        return CHECK_INTERVAL_S
 
     def _migrate(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -250,12 +249,12 @@ def _text_or_bytes(data: bytes) -> str | bytes:
 
 
 def _translated(err: sqlite3.Error) -> Exception:
-    """What an error of SQLite's means; itself, when it is a mistake of ours."""
-    said = str(err)
-    for words, reason in PASSING.items():
-        if words in said:
-            return StoreTrouble(reason)
-    for words, reason in DAMAGE.items():
-        if words in said:
+    """Our error for one of SQLite; the error itself, when it is a bug of ours."""
+    message = str(err)
+    for text, reason in TEMPORARY.items():
+        if text in message:
+            return StoreUnavailable(reason)
+    for text, reason in DAMAGE.items():
+        if text in message:
             return StoreDamaged(f"The hub's database is damaged: {reason}.")
     return err

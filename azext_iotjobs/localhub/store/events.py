@@ -1,4 +1,4 @@
-"""What devices sent: the newest events, in memory. A hub hands events on; it is no archive."""
+"""What devices sent: the newest events, in memory. A hub passes events on and does not archive them."""
 
 import asyncio
 from collections import deque
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.rules.address import Address
 
 KEPT_EVENTS = 1000
 KEPT_BYTES = 32 * 1024 * 1024  # of bodies and properties; one message may have 256 KB
-ANSWER_BYTES = 4 * 1024 * 1024  # of events that are read at once; one is always given
-EVENT_BYTES = 1024  # what one takes beside that
+RESPONSE_BYTES = 4 * 1024 * 1024  # of events that are read at once; at least one is returned
+EVENT_BYTES = 1024  # the overhead of one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,14 @@ class DeviceMessage:
 class DeviceEvent:
     """A message, as the hub took it."""
 
-    number: int  # counts from 1 since the hub's start
+    number: int  # counts from 1, since the start of the hub
     address: Address
     message: DeviceMessage
     received_at: str
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory it takes."""
+        """Approximately how much memory it takes."""
         texts = (*self.message.properties.items(), *self.message.system.items())
         return EVENT_BYTES + len(self.message.body) + sum(len(text or "") for pair in texts for text in pair)
 
@@ -49,7 +49,7 @@ class Events:
         self._added = asyncio.Event()
 
     def add(self, address: Address, message: DeviceMessage, now_text: str) -> None:
-        """Take a message."""
+        """Add a message."""
         self._count += 1
         event = DeviceEvent(number=self._count, address=address, message=message, received_at=now_text)
         self._kept.append(event)
@@ -64,13 +64,13 @@ class Events:
         self._kept_bytes = 0
 
     def after(self, number: int, count: int) -> list[DeviceEvent]:
-        """At most `count` kept events behind event `number`, oldest first, and no more than can be sent at once."""
+        """At most `count` events after event `number`, oldest first, and no more than RESPONSE_BYTES."""
         if number >= self._count:
             return []
         first = self._count - len(self._kept) + 1
         start = max(0, number + 1 - first)
         found: list[DeviceEvent] = []
-        left_bytes = ANSWER_BYTES
+        left_bytes = RESPONSE_BYTES
         for event in islice(self._kept, start, start + count):
             left_bytes -= event.size_bytes
             if found and left_bytes < 0:

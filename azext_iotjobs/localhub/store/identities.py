@@ -1,16 +1,16 @@
-"""Identities of devices and modules: rows and etags. A twin lives and dies with its identity."""
+"""Identities of devices and modules: rows and etags. A twin is created and deleted with its identity."""
 
 import sqlite3
 from dataclasses import dataclass, field, replace
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import NEVER
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import SignInKind
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.presence import Presence
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"
@@ -26,13 +26,13 @@ class Identity:
     managed_by: str | None = None  # of a module: who deploys it
     generation_id: str
     etag: int
-    status: str = ENABLED  # of a device; a module has none of its own
+    status: str = ENABLED  # of a device; modules have no status
     status_reason: str | None = None
     status_updated_at: str = NEVER
     connection_state: str = DISCONNECTED
     connection_updated_at: str = NEVER
     last_activity_at: str = NEVER
-    sign_in: str  # sas, selfSigned, certificateAuthority; none for the modules that an edge device is born with
+    sign_in: str  # sas, selfSigned, certificateAuthority; none for the system modules of an edge device
     primary_key: str | None = field(default=None, repr=False)
     secondary_key: str | None = field(default=None, repr=False)
     primary_thumbprint: str | None = None
@@ -40,20 +40,24 @@ class Identity:
     is_edge: bool = False
     device_scope: str | None = None
     parent_scopes: tuple[str, ...] = ()
-    model_id: str = ""  # that the device announced when it connected last
+    model_id: str = ""  # announced by the device when it last connected
     message_count: int = 0  # cloud-to-device messages in its queue, counted when it is read
 
     @property
     def address(self) -> Address:
-        """Whose record it is."""
+        """The device or module."""
         return Address(self.device_id, self.module_id)
 
 
-COLUMNS = (
-    "device_id", "module_id", "managed_by", "generation_id", "etag", "status", "status_reason", "status_updated_at",
-    "connection_state", "connection_updated_at", "last_activity_at", "sign_in", "primary_key", "secondary_key",
-    "primary_thumbprint", "secondary_thumbprint", "is_edge", "device_scope", "parent_scopes", "model_id",
-)  # fmt: skip
+TEXT_COLUMNS = (
+    "device_id module_id generation_id status status_updated_at connection_state connection_updated_at "
+    "last_activity_at sign_in parent_scopes model_id"
+).split()
+OPTIONAL_COLUMNS = (
+    "managed_by status_reason primary_key secondary_key primary_thumbprint secondary_thumbprint device_scope"
+).split()
+NUMBER_COLUMNS = "etag is_edge".split()
+COLUMNS = (*TEXT_COLUMNS, *OPTIONAL_COLUMNS, *NUMBER_COLUMNS)
 AT = "WHERE device_id = ? AND module_id = ?"
 MESSAGE_COUNT = (
     "(SELECT count(*) FROM messages WHERE messages.device_id = identities.device_id "
@@ -63,7 +67,7 @@ SELECT = f"SELECT *, {MESSAGE_COUNT} AS message_count FROM identities"
 
 
 class Identities:
-    """The identities in a database, with what is known of their presence."""
+    """The identities in a database, with their presence."""
 
     def __init__(self, database: Database, twins: Twins) -> None:
         self._database = database
@@ -76,7 +80,7 @@ class Identities:
         return self._present(row) if row else None
 
     def status(self, address: Address) -> str | None:
-        """Whether a device or module is enabled; None for one that is not registered. Cheaper than its record."""
+        """The status of a device or module; None for one that is not registered. Cheaper than the whole record."""
         row = self._database.row(f"SELECT status FROM identities {AT}", address.key)
         return str(row["status"]) if row else None
 
@@ -91,12 +95,12 @@ class Identities:
         return [self._present(row) for row in self._database.rows(sql, (device_id,))]
 
     def has_edge_scope(self, scope: str) -> bool:
-        """Whether a scope is an edge device's own."""
+        """Whether a scope is that of an edge device."""
         sql = "SELECT 1 FROM identities WHERE device_scope = ? AND is_edge"
         return self._database.row(sql, (scope,)) is not None
 
     def create(self, identity: Identity, twin: TwinState) -> None:
-        """Enter a new device or module, and its twin."""
+        """Add a new device or module, and its twin."""
         marks = ", ".join("?" * len(COLUMNS))
         self.presence.forget(identity.address)
         with self._database.transaction():
@@ -104,7 +108,7 @@ class Identities:
             self._twins.create(identity.address, twin)
 
     def save(self, identity: Identity) -> Identity:
-        """Write a changed record under a new etag; gives it."""
+        """Store a changed record with a new etag; gives it."""
         saved = replace(identity, etag=identity.etag + 1)
         sets = ", ".join(f"{column} = ?" for column in COLUMNS)
         self._database.change(f"UPDATE identities SET {sets} {AT}", (*_values(saved), *saved.address.key))
@@ -121,29 +125,29 @@ class Identities:
         """How many devices there are, and how many of them are enabled."""
         row = self._database.row(
             "SELECT count(*), coalesce(sum(status = 'enabled'), 0) FROM identities WHERE module_id = ''"
-        )  # fmt: skip
+        )
         assert row is not None  # an aggregate always has its row
         return row[0], row[1]
 
     def any_with_certificate(self) -> bool:
         """Whether some device or module signs in with a certificate."""
-        # Word for word the index's own condition, or it would not be used.
+        # The condition must be the index's, verbatim, or the index would not be used.
         sql = "SELECT 1 FROM identities WHERE sign_in IN ('selfSigned', 'certificateAuthority') LIMIT 1"
         return self._database.row(sql) is not None
 
-    def note_model(self, address: Address, model_id: str) -> None:
-        """A device or module announced a model."""
+    def set_model(self, address: Address, model_id: str) -> None:
+        """Store the model that a device or module announced."""
         self._database.change(f"UPDATE identities SET model_id = ? {AT}", (model_id, *address.key))
 
     def disconnect_all(self, now_text: str) -> None:
-        """Nobody is connected: the hub has just started, or is about to end."""
+        """Mark all as disconnected: the hub has just started, or is about to end."""
         self._database.change(
             "UPDATE identities SET connection_state = ?, connection_updated_at = ? WHERE connection_state = ?",
             (DISCONNECTED, now_text, CONNECTED),
         )
 
     def _present(self, row: sqlite3.Row) -> Identity:
-        """A row's record, with what is newer than the row."""
+        """A row's record, with presence that is not written yet."""
         identity = identity_of(row)
         seen = self.presence.of(identity.address.key)
         if seen is None:
@@ -170,12 +174,10 @@ def _identity_of(row: sqlite3.Row) -> Identity:
 
 
 KINDS: Kinds = {
-    "device_id": TEXT, "module_id": TEXT, "managed_by": TEXT_OR_NULL, "generation_id": TEXT, "etag": NUMBER,
-    "status": TEXT, "status_reason": TEXT_OR_NULL, "status_updated_at": TEXT, "connection_state": TEXT,
-    "connection_updated_at": TEXT, "last_activity_at": TEXT, "sign_in": TEXT, "primary_key": TEXT_OR_NULL,
-    "secondary_key": TEXT_OR_NULL, "primary_thumbprint": TEXT_OR_NULL, "secondary_thumbprint": TEXT_OR_NULL,
-    "is_edge": NUMBER, "device_scope": TEXT_OR_NULL, "parent_scopes": TEXT, "model_id": TEXT,
-}  # fmt: skip
+    **dict.fromkeys(TEXT_COLUMNS, TEXT),
+    **dict.fromkeys(OPTIONAL_COLUMNS, TEXT_OR_NULL),
+    **dict.fromkeys(NUMBER_COLUMNS, NUMBER),
+}
 # The record that a row with the identities' columns and `message_count` holds.
 identity_of = RowReader("device {device_id}, module {module_id}", KINDS, _identity_of)
 

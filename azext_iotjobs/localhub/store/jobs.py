@@ -1,4 +1,4 @@
-"""Jobs and what they did to each device: rows."""
+"""Jobs and their results per device: rows."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import parse, render
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.job import (
     ACTIVE,
     DeviceStatus,
@@ -16,28 +16,28 @@ from azext_iotjobs.localhub.rules.job import (
     JobType,
     MethodSpec,
 )
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json, parse_json
-from azext_iotjobs.localhub.rules.twin import Change, Whole
+from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
+from azext_iotjobs.localhub.rules.twin import Change, WholeSection
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job as it stands."""
+    """A job and its state."""
 
     row_id: int
     spec: JobSpec
     status: JobStatus
     created_at: datetime
-    start_at: datetime  # asked for, or the moment of creation
+    start_at: datetime  # as requested, or the time of creation
     ended_at: datetime | None
     failure_reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceJob:
-    """What a job did to one device."""
+    """The result of a job on one device."""
 
     row_id: int
     job_id: str
@@ -51,19 +51,19 @@ class DeviceJob:
 
 @dataclass(frozen=True, slots=True)
 class PendingDevice:
-    """A device that a job has not begun on; of its row what carrying the job out needs."""
+    """A device that a job has not operated yet; the part of its row that running the job needs."""
 
     row_id: int
     address: Address
     created_at: str
 
 
-EMPTIED = "emptied"  # in a stored patch: the sections that the job empties
+EMPTIED = "emptied"  # in a stored patch: the sections that the job clears
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """A job's device comes into another state."""
+class DeviceStatusChange:
+    """A new status of a device in a job."""
 
     row_id: int
     status: DeviceStatus
@@ -84,7 +84,7 @@ class Jobs:
         return _job_of(row) if row else None
 
     def create(self, spec: JobSpec, now: datetime) -> None:
-        """Enter a new job as queued."""
+        """Add a new job as queued."""
         method = spec.method and {
             "name": spec.method.name,
             "payload": spec.method.payload,
@@ -108,12 +108,10 @@ class Jobs:
             ),
         )
 
-    def page(
-        self, *, job_type: str | None, status: str | None, after: int, count: int
-    ) -> list[Job]:  # fmt: skip
-        """Jobs in the order of their creation, from behind row `after`.
+    def page(self, *, job_type: str | None, status: str | None, after: int, count: int) -> list[Job]:
+        """At most `count` jobs in the order of their creation, after row `after`.
 
-        job_type, status: the wire's words in any case; None is any.
+        job_type, status: the service's values in any case; None: any.
         """
         rows = self._database.rows(
             "SELECT * FROM jobs WHERE row_id > ? AND (? IS NULL OR lower(type) = lower(?)) "
@@ -128,17 +126,17 @@ class Jobs:
         sql = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY row_id"
         return _job_of.all(self._database.rows(sql, [each.value for each in ACTIVE]))
 
-    def move(
+    def set_status(
         self, job_id: str, status: JobStatus, *, ended_at: datetime | None = None, reason: str | None = None
-    ) -> None:  # fmt: skip
-        """Put a job into another state."""
+    ) -> None:
+        """Set the status of a job."""
         self._database.change(
             "UPDATE jobs SET status = ?, ended_at = ?, failure_reason = ? WHERE job_id = ?",
             (status.value, render(ended_at) if ended_at else None, reason, job_id),
         )
 
     def freeze(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
-        """Begin to run: these devices, and no others."""
+        """Start a job on these devices, and no others."""
         at = render(now)
         with self._database.transaction():
             self._database.change_many(
@@ -146,7 +144,7 @@ class Jobs:
                 "VALUES (?, ?, ?, ?, ?, ?, '{}')",
                 [(job_id, d.device_id, d.module_id or "", DeviceStatus.PENDING.value, at, at) for d in devices],
             )
-            self.move(job_id, JobStatus.RUNNING)
+            self.set_status(job_id, JobStatus.RUNNING)
 
     def rows_in(self, job_id: str, status: DeviceStatus) -> list[int]:
         """The rows of a job's devices in one state."""
@@ -154,7 +152,7 @@ class Jobs:
         return [int(row["row_id"]) for row in self._database.rows(sql, (job_id, status.value))]
 
     def pending(self, job_id: str, *, after: int, count: int) -> list[PendingDevice]:
-        """At most `count` of the devices that a job has not begun on, from behind row `after`."""
+        """At most `count` of the devices that a job has not operated yet, after row `after`."""
         rows = self._database.rows(
             "SELECT row_id, job_id, device_id, module_id, created_at FROM device_jobs "
             "WHERE job_id = ? AND status = ? AND row_id > ? ORDER BY row_id LIMIT ?",
@@ -162,8 +160,8 @@ class Jobs:
         )
         return [_pending_of(row) for row in rows]
 
-    def move_devices(self, moves: Sequence[Move]) -> None:
-        """Put jobs' devices into other states, all of them or none."""
+    def change_device_statuses(self, moves: Sequence[DeviceStatusChange]) -> None:
+        """Set new statuses of devices in jobs, all of them or none."""
         if not moves:
             return
         with self._database.transaction():
@@ -171,17 +169,17 @@ class Jobs:
                 "UPDATE device_jobs SET status = ?, updated_at = ?, outcome = ?, error = ? WHERE row_id = ?",
                 [
                     (
-                        move.status.value,
-                        render(move.at),
-                        dump_json(move.outcome),
-                        None if move.error is None else dump_json(move.error),
-                        move.row_id,
+                        set_status.status.value,
+                        render(set_status.at),
+                        dump_json(set_status.outcome),
+                        None if set_status.error is None else dump_json(set_status.error),
+                        set_status.row_id,
                     )
-                    for move in moves
+                    for set_status in moves
                 ],
             )
 
-    def tally(self, job_id: str) -> dict[DeviceStatus, int]:
+    def device_counts(self, job_id: str) -> dict[DeviceStatus, int]:
         """How many of a job's devices are in each state."""
         rows = self._database.rows(
             "SELECT job_id, status, count(*) AS devices FROM device_jobs WHERE job_id = ? GROUP BY status", (job_id,)
@@ -242,14 +240,14 @@ def _read_job(row: sqlite3.Row) -> Job:
 
 
 def _patch_document(spec: JobSpec) -> dict[str, Any]:
-    """What a job does to twins; null is "not touched", as it has always been in this column."""
+    """The change of twins by a job; null means "no change", as it has always been in this column."""
     parts: dict[str, Change] = {"tags": spec.tags, "desired": spec.desired}
-    emptied = [name for name, change in parts.items() if change is Whole.EMPTIED]
-    return {**{name: None if name in emptied else change for name, change in parts.items()}, EMPTIED: emptied}
+    cleared = [name for name, change in parts.items() if change is WholeSection.CLEARED]
+    return {**{name: None if name in cleared else change for name, change in parts.items()}, EMPTIED: cleared}
 
 
 def _change(patch: dict[str, Any], name: str) -> Change:
-    return Whole.EMPTIED if name in patch.get(EMPTIED, ()) else patch.get(name)
+    return WholeSection.CLEARED if name in patch.get(EMPTIED, ()) else patch.get(name)
 
 
 DEVICE = "device {device_id}, module {module_id}, of job {job_id}"

@@ -1,7 +1,7 @@
 """Cloud-to-device messages and feedback on them: rows.
 
-A locked message belongs to whom it was given: over MQTT until the connection ends (no end of the lock is stored), over
-HTTPS until the lock's time is up.
+A message is locked for the device that received it: over MQTT until the connection ends (no end of the lock is stored),
+over HTTPS until the lock expires.
 """
 
 import sqlite3
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from azext_iotjobs.localhub.address import Address
 from azext_iotjobs.localhub.clock import parse, render
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
-from azext_iotjobs.localhub.rules.message import Ack, Fate, NewMessage
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
+from azext_iotjobs.localhub.rules.message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 
 AT = "device_id = ? AND module_id = ?"
 
@@ -33,18 +33,18 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """What became of a message whose sender wants to know."""
+    """The outcome of a message whose sender requested feedback."""
 
     message_id: str
     device_id: str
     generation_id: str
-    fate: Fate
+    outcome: MessageOutcome
     at: str
 
 
 @dataclass(frozen=True)
 class FeedbackBatch:
-    """Feedback that was handed out together."""
+    """Feedback that was locked together."""
 
     lock_token: str
     records: tuple[Feedback, ...]
@@ -57,7 +57,7 @@ class Messages:
         self._database = database
 
     def add(self, address: Address, sent: NewMessage, now: datetime) -> int:
-        """Enter a message at the end of a device's queue; gives its sequence number."""
+        """Add a message at the end of a device's queue; gives its sequence number."""
         (row,) = self._database.rows(
             "INSERT INTO messages (device_id, module_id, message, body, ack, enqueued_at, expires_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING row_id",
@@ -72,7 +72,10 @@ class Messages:
         return int(row[0])
 
     def take(self, address: Address, token: str, until: datetime | None) -> Message | None:
-        """Lock the oldest message that waits; None when there is none. `until` of None: as long as the connection."""
+        """Lock the oldest message that is not locked; None when there is none.
+
+        until: when the lock expires, aware UTC; None: when the connection ends.
+        """
         rows = self._database.rows(
             "UPDATE messages SET lock_token = ?, locked_until = ?, delivery_count = delivery_count + 1 WHERE row_id = "
             f"(SELECT min(row_id) FROM messages WHERE {AT} AND lock_token IS NULL) RETURNING *",
@@ -102,29 +105,29 @@ class Messages:
         return _message_of.all(rows)
 
     def expired(self, now: datetime) -> list[Message]:
-        """Messages whose life has ended."""
+        """Messages that have expired."""
         rows = self._database.rows("SELECT * FROM messages WHERE expires_at <= ?", (render(now),))
         return _message_of.all(rows)
 
     def unlock(self, message: Message) -> None:
-        """Put a message back into its queue, at its old place."""
+        """Unlock a message; it keeps its place in the queue."""
         self._database.change(
             "UPDATE messages SET lock_token = NULL, locked_until = NULL WHERE row_id = ?", (message.sequence_number,)
         )
 
     def remove(self, message: Message) -> None:
-        """Take a message out of its queue."""
+        """Remove a message from its queue."""
         self._database.change("DELETE FROM messages WHERE row_id = ?", (message.sequence_number,))
 
     def add_feedback(self, feedback: Feedback) -> None:
-        """Enter what became of a message."""
+        """Add feedback on a message."""
         self._database.change(
             "INSERT INTO feedback (message_id, device_id, generation_id, fate, at) VALUES (?, ?, ?, ?, ?)",
-            (feedback.message_id, feedback.device_id, feedback.generation_id, feedback.fate.value, feedback.at),
+            (feedback.message_id, feedback.device_id, feedback.generation_id, feedback.outcome.value, feedback.at),
         )
 
     def take_feedback(self, count: int, token: str, now: datetime, lock: timedelta) -> FeedbackBatch | None:
-        """Lock the oldest feedback that waits; None when there is none."""
+        """Lock the oldest feedback that is not locked; None when there is none."""
         rows = self._database.rows(
             "UPDATE feedback SET lock_token = ?, locked_until = ? WHERE row_id IN (SELECT row_id FROM feedback "
             "WHERE lock_token IS NULL OR locked_until <= ? ORDER BY row_id LIMIT ?) RETURNING *",
@@ -134,12 +137,12 @@ class Messages:
         return FeedbackBatch(token, tuple(_feedback_of(row) for row in ordered)) if rows else None
 
     def remove_feedback(self, token: str, now: datetime) -> bool:
-        """Take feedback out; gives whether the token still locked any."""
+        """Remove locked feedback; gives whether the token still locked any."""
         sql = "DELETE FROM feedback WHERE lock_token = ? AND locked_until > ?"
         return self._database.change(sql, (token, render(now))) > 0
 
     def unlock_feedback(self, token: str, now: datetime) -> bool:
-        """Put feedback back; gives whether the token still locked any."""
+        """Unlock feedback; gives whether the token still locked any."""
         sql = "UPDATE feedback SET lock_token = NULL, locked_until = NULL WHERE lock_token = ? AND locked_until > ?"
         return self._database.change(sql, (token, render(now))) > 0
 
@@ -153,7 +156,7 @@ def _document(sent: NewMessage) -> str:
             "content_type": sent.content_type,
             "content_encoding": sent.content_encoding,
             "properties": sent.properties,
-            "is_expiry_asked": sent.is_expiry_asked,
+            "is_expiry_asked": sent.has_expiry,
         }
     )
 
@@ -179,7 +182,7 @@ def _read_feedback(row: sqlite3.Row) -> Feedback:
         message_id=row["message_id"],
         device_id=row["device_id"],
         generation_id=row["generation_id"],
-        fate=Fate(row["fate"]),
+        outcome=MessageOutcome(row["fate"]),
         at=row["at"],
     )
 
@@ -193,6 +196,7 @@ def _described(text: str) -> dict[str, Any]:
         raise TypeError("properties are no texts")
     if not all(value is None or isinstance(value, str) for value in plain):
         raise TypeError("a member is no text")
+    described["has_expiry"] = described.pop("is_expiry_asked", False)
     return described
 
 

@@ -1,4 +1,4 @@
-"""Tables, as numbered migrations: each is carried out once, in one transaction with the record that it was.
+"""Tables, as numbered migrations: each is executed once, in one transaction with the new version number.
 
 `module_id` is '' for a device itself. Instants are texts with seven fraction digits, which sort by time.
 """
@@ -133,7 +133,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             updated_at TEXT NOT NULL
         )
         """,
-        # Whether there is any is asked at every new connection.
+        # Every new connection checks whether there is one.
         """
         CREATE INDEX identities_with_certificates ON identities (sign_in)
             WHERE sign_in IN ('selfSigned', 'certificateAuthority')

@@ -1,37 +1,37 @@
-"""What devices listened to when they were here last: rows. They outlive the hub, as MQTT's kept sessions do."""
+"""Stored MQTT sessions: the subscriptions of devices, which outlive connections and the hub."""
 
 import sqlite3
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import TEXT, RowReader, read_object
 
 Filters = dict[str, int]  # topic filter -> QoS
 
 
 class Sessions:
-    """The kept sessions in a database."""
+    """The stored sessions in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, address: Address) -> Filters | None:
-        """What was kept for a device; None for nothing."""
+        """The stored subscriptions of a device; None when there are none."""
         sql = "SELECT * FROM sessions WHERE device_id = ? AND module_id = ?"
         row = self._database.row(sql, address.key)
         return _filters_of(row) if row else None
 
-    def keep(self, address: Address, filters: Filters) -> None:
-        """Remember what a device listens to, for its next connection."""
+    def save(self, address: Address, filters: Filters) -> None:
+        """Store a device's subscriptions for its next session."""
         self._database.change(
             "INSERT INTO sessions (device_id, module_id, filters) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET filters = excluded.filters",
             (*address.key, dump_json(filters)),
         )
 
-    def forget(self, address: Address) -> None:
-        """Keep nothing for a device: it begins anew."""
+    def delete(self, address: Address) -> None:
+        """Remove a device's stored subscriptions."""
         self._database.change("DELETE FROM sessions WHERE device_id = ? AND module_id = ?", address.key)
 
 

@@ -3,16 +3,16 @@
 import sqlite3
 from collections.abc import Callable
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.rules.jsonvalues import dump_json
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.reading import NUMBER, TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, read_object
 
-STATE_COLUMNS = (
-    "twin_etag", "version", "tags", "desired", "desired_metadata", "desired_version", "reported", "reported_metadata",
-    "reported_version",
-)  # fmt: skip
+STATE_COLUMNS = tuple(
+    "twin_etag version tags desired desired_metadata desired_version reported reported_metadata "
+    "reported_version".split()
+)
 
 
 class Twins:
@@ -27,7 +27,7 @@ class Twins:
         return twin_of(row) if row else None
 
     def create(self, address: Address, twin: TwinState) -> None:
-        """Enter the twin of a new device or module."""
+        """Add the twin of a new device or module."""
         marks = ", ".join("?" * len(STATE_COLUMNS))
         self._database.change(
             f"INSERT INTO twins (device_id, module_id, {', '.join(STATE_COLUMNS)}) VALUES (?, ?, {marks})",
@@ -35,15 +35,15 @@ class Twins:
         )
 
     def save(self, address: Address, twin: TwinState) -> None:
-        """Write a changed twin."""
+        """Store a changed twin."""
         sets = ", ".join(f"{column} = ?" for column in STATE_COLUMNS)
         self._database.change(
             f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ?", (*_values(twin), *address.key)
         )
 
-    def when_saved(self, tell: Callable[[], None]) -> None:
-        """Do something once what was saved is there for good."""
-        self._database.when_stored(tell)
+    def when_saved(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once what was saved is committed."""
+        self._database.when_stored(callback)
 
 
 COUNTERS = ("twin_etag", "version", "desired_version", "reported_version")

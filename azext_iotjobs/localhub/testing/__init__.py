@@ -1,7 +1,7 @@
-"""A local hub of one's own: `LocalHub`, a process, and the pytest fixtures `local_hub` and `local_hub_session`.
+"""A local hub for tests: `LocalHub`, a process, and the pytest fixtures `local_hub` and `local_hub_session`.
 
-In a conftest.py: `pytest_plugins = ["azext_iotjobs.localhub.testing"]`. The fixtures are imported when somebody looks
-for them, so that `LocalHub` needs no pytest.
+In a conftest.py: `pytest_plugins = ["azext_iotjobs.localhub.testing"]`. The fixtures are imported on first use, so that
+`LocalHub` needs no pytest.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""pytest fixtures: a local hub of one's own, for a test or for a whole run. The only room that knows pytest.
+"""pytest fixtures: a local hub for one test or for a whole run. The only module that imports pytest.
 
 In a conftest.py: `pytest_plugins = ["azext_iotjobs.localhub.testing"]`.
 """
@@ -21,6 +21,6 @@ def local_hub() -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="session")
 def local_hub_session() -> Iterator[LocalHub]:
-    """A local hub in memory, on free ports, for all tests of a run: each uses devices of its own."""
+    """A local hub in memory, on free ports, for all tests of a run; each test should use devices of its own."""
     with LocalHub() as hub:
         yield hub

@@ -1,8 +1,8 @@
-"""A local hub of one's own, as a process: for tests, and for whoever wants a hub for a while. Standard library only.
+"""A local hub as a process of its own, for tests and other programs. Standard library only.
 
-Strategy: the hub is the same as ever; what isolates it is what it is started with: free ports, a data folder that goes
-when it is closed, and a folder for az in which no other hub is named. It ends with us, even when we are killed: its
-standard input is a pipe from us.
+Strategy: it is the ordinary hub, isolated by its options: free ports, a data folder that is removed when it is closed,
+and a folder for az that names no other hub. It ends with this process, even when that is killed: its standard input is
+a pipe from this process.
 """
 
 import base64
@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 API_VERSION = "2021-04-12"
 PACKAGE_PARENT = Path(__file__).resolve().parents[3]
-READY_LIMIT_S = 60.0  # it is ready in half a second; a loaded machine may need more
+READY_LIMIT_S = 60.0  # half a second is usual; a loaded machine may need more
 END_LIMIT_S = 30.0
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
@@ -32,7 +32,7 @@ LOG = "hub.log"
 
 
 class LocalHubFailed(Exception):
-    """The hub's process did not start, or does not answer; the text holds what it wrote to stderr."""
+    """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
 
     def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
         super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
@@ -43,9 +43,9 @@ class LocalHubFailed(Exception):
 class LocalHubRefused(Exception):
     """The hub answered with an error."""
 
-    def __init__(self, asked: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
-        trouble = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
-        super().__init__(f"{asked}: {status} {error_code}: {text}{trouble}")
+    def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
+        log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
+        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
         self.status = status
         self.error_code = error_code  # the symbolic name, such as DeviceNotFound
         self.text = text
@@ -59,21 +59,21 @@ class LocalHub:
     ) -> None:
         """Describe a hub; it is not started yet.
 
-        options: as `python -m azext_iotjobs.localhub --help` lists them; where they name no port, it is any free one.
-        data_dir: where devices, twins and jobs are kept; without it they are kept in memory.
-        sku, units: the tier whose quotas it keeps to, "F1", "S1", "S2" or "S3"; without it nothing is limited.
+        options: as in `python -m azext_iotjobs.localhub --help`; without ports among them, free ones are used.
+        data_dir: where devices, twins and jobs are stored; None: in memory.
+        sku, units: the tier whose quotas apply, "F1", "S1", "S2" or "S3"; None: nothing is limited.
         """
         self._options = (*(("--sku", sku, "--units", str(units)) if sku else ()), *options)
-        self._kept_dir = Path(data_dir).absolute() if data_dir is not None else None
+        self._data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._last_errors = ""  # when the file that holds them is gone
+        self._last_errors = ""  # once the log file is removed
         self._info: dict[str, Any] = {}
 
     def start(self) -> None:
-        """Start it and wait until it is ready. One that has ended is started again, on the ports that it had.
+        """Start it and wait until it is ready. A stopped one is started again, on the same ports.
 
-        Raises LocalHubFailed; it is closed then.
+        Raises LocalHubFailed; then it is closed.
         """
         assert self._process is None or self._process.poll() is not None, "this hub runs already"
         if self._folder is None:
@@ -88,7 +88,7 @@ class LocalHub:
         self._info = json.loads(line)
 
     def stop(self) -> int:
-        """End it cleanly; gives the exit code. What it kept stays until close()."""
+        """End it cleanly; gives the exit code. Its data stay until close()."""
         if self.process.poll() is None:
             if sys.platform == "win32" and self.process.stdin is not None:
                 self.process.stdin.close()  # it ends with its standard input; there, terminate() would kill it
@@ -103,7 +103,7 @@ class LocalHub:
         return self._end()
 
     def close(self) -> None:
-        """End it, and remove what is its own."""
+        """End it, and remove its folder."""
         if self._process is not None:
             self.stop()
         if self._folder is not None:
@@ -126,7 +126,7 @@ class LocalHub:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What it said when it was ready: names, ports and paths."""
+        """What it reported when it was ready: names, ports and paths."""
         return self._info
 
     @property
@@ -138,17 +138,17 @@ class LocalHub:
 
     @property
     def host_name(self) -> str:
-        """As service connection strings name it: with its port, unless that is 443."""
+        """Its name in service connection strings: with its port, unless that is 443."""
         return str(self._info["hostName"])
 
     @property
     def device_host_name(self) -> str:
-        """As device connection strings name it: without a port."""
+        """Its name in device connection strings: without a port."""
         return self.host_name.partition(":")[0]
 
     @property
     def connection_string(self) -> str:
-        """The owner's."""
+        """The connection string of iothubowner."""
         return str(self._info["connectionString"])
 
     @property
@@ -170,7 +170,7 @@ class LocalHub:
         return str(self._info["caBundlePath"])
 
     def environment(self) -> dict[str, str]:
-        """What to export so that az, Python, Node.js and curl reach this hub, trust it, and see no other local hub."""
+        """Environment variables for az, Python, Node.js and curl, to reach this hub, trust it, and see no other one."""
         assert self._folder is not None, "this hub was not started"
         users_az = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
         past_proxies = [
@@ -189,10 +189,10 @@ class LocalHub:
         }
 
     def request(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
-        """One REST call with the owner's key; gives the document of its answer, None when that is empty.
+        """One REST call with iothubowner's key; gives the document of the response, None when that is empty.
 
         path: percent-encoded, such as "/twins/pump-1"; the api-version is added.  body: a JSON value.
-        Raises LocalHubRefused for an answer that is an error, LocalHubFailed when there is none.
+        Raises LocalHubRefused for an error, LocalHubFailed when there is no response.
         """
         target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
         context = ssl.create_default_context(cafile=self.ca_certificate_path)
@@ -212,8 +212,8 @@ class LocalHub:
             connection.close()
         if not 200 <= answer.status < 300:
             code = answer.headers.get("iothub-errorcode")
-            asked = f"{method} {path}"
-            raise LocalHubRefused(asked, status=answer.status, error_code=code, text=text, errors=self.errors)
+            request = f"{method} {path}"
+            raise LocalHubRefused(request, status=answer.status, error_code=code, text=text, errors=self.errors)
         return json.loads(text) if text else None
 
     def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
@@ -224,7 +224,7 @@ class LocalHub:
     def device_connection_string(self, device_id: str, module_id: str | None = None) -> str:
         """The connection string of a registered device, or of a module on it.
 
-        It holds no port: SDKs dial 8883 and 443 whatever it says.
+        It has no port: SDKs always use 8883 and 443.
         """
         path, who = f"/devices/{quote(device_id, safe='')}", f"DeviceId={device_id}"
         if module_id is not None:
@@ -241,18 +241,18 @@ class LocalHub:
         words = [
             *ports,
             *(
-                ("--data-dir", str(self._kept_dir))
-                if self._kept_dir
+                ("--data-dir", str(self._data_dir))
+                if self._data_dir
                 else ("--data-dir", str(own / "hub"), "--in-memory")
             ),
             *("--state-dir", str(own / "azure" / "iotjobs" / "hubs")),
-            *self._options,  # of an option that is given twice the last counts
+            *self._options,  # the last one counts of an option that is given twice
         ]
         paths = [str(PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with open(own / LOG, "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "azext_iotjobs.localhub", "--end-with-stdin", *words],
-                cwd=own,  # -m looks into the current folder first: here nothing can be in the way
+                cwd=own,  # -m searches the current folder first: this one is empty
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -278,7 +278,7 @@ class LocalHub:
 
 
 def _first_line(process: "subprocess.Popen[bytes]") -> bytes:
-    """The line that a hub prints when it is ready; b"" when it ended instead, or was ended for being late."""
+    """The line that a hub prints when it is ready; b"" when it ended instead, or was killed because it was late."""
     assert process.stdout is not None
     late = threading.Timer(READY_LIMIT_S, process.kill)
     late.start()

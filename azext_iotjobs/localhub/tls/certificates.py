@@ -1,7 +1,7 @@
-"""The hub's own CA and server certificate: made once, kept in the data folder, made anew before they end.
+"""The hub's CA and server certificate: created once, stored in the data folder, renewed before they expire.
 
-Strategy: a small JSON file says how long they last and which names and addresses they cover, so that a start which has
-nothing to make does not load `cryptography`.
+Strategy: a small JSON file says when they expire and which names and addresses they cover, so that a start that creates
+nothing does not load `cryptography`.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
-from azext_iotjobs.localhub.host_names import CERTIFIED
 from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.rules.host_names import CERTIFIED
 
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
@@ -26,7 +26,7 @@ NO_CHECK_TIME = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` has
 
 @dataclass(frozen=True, kw_only=True)
 class Certificates:
-    """Where the files are."""
+    """The paths of the files."""
 
     ca_file: Path
     ca_key_file: Path
@@ -36,41 +36,41 @@ class Certificates:
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """Those that cannot do without each other."""
+        """The files that are of no use without each other."""
         return self.ca_file, self.ca_key_file, self.server_file, self.server_key_file
 
 
 class CertificatesUnusable(Exception):
-    """Certificates are there, and cannot be used; the text says which file, and why."""
+    """Existing certificates cannot be used; the text says which file, and why."""
 
 
 def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
-    """The certificates in `folder`, made or renewed when needed.
+    """The certificates in `folder`, created or renewed when needed.
 
     bind: the address that the server certificate must cover.
-    What is there and damaged is never replaced: clients may trust it.
+    Damaged files are never replaced: clients may trust them.
     Raises CertificatesUnusable, OSError when they cannot be written.
     """
-    kept = _files(folder)
-    facts = _facts(folder / FACTS, any(each.exists() for each in kept.own_files))
+    files = _files(folder)
+    facts = _facts(folder / FACTS, any(each.exists() for each in files.own_files))
     has_ca = _lasts(facts.get("caEnds"), now)
     if has_ca:
-        _check_there(kept.ca_file, kept.ca_key_file)  # a new CA would be one that nobody trusts
+        _check_there(files.ca_file, files.ca_key_file)  # no client would trust a new CA
     covers_all = bind in facts.get("addresses", ()) and {*CERTIFIED} <= {*facts.get("names", ())}
-    has_server = covers_all and kept.server_file.is_file() and kept.server_key_file.is_file()
+    has_server = covers_all and files.server_file.is_file() and files.server_key_file.is_file()
     if not (has_ca and has_server):
         addresses = sorted({*ADDRESSES, bind, *facts.get("addresses", ())})
         ends = parse(facts["caEnds"]) if has_ca else now + LIFE
-        _make(kept, addresses, now, ends, new_ca=not has_ca)
+        _make(files, addresses, now, ends, new_ca=not has_ca)
         facts = {"caEnds": render(ends), "addresses": addresses, "names": CERTIFIED}
         write_private(folder / FACTS, json.dumps(facts).encode())
-    _check(kept, bind)
-    write_private(kept.bundle_file, _machine_roots(kept.bundle_file) + b"\n" + kept.ca_file.read_bytes())
-    return kept
+    _check(files, bind)
+    write_private(files.bundle_file, _machine_roots(files.bundle_file) + b"\n" + files.ca_file.read_bytes())
+    return files
 
 
 def all_files(folder: Path) -> tuple[Path, ...]:
-    """Every file that has to go for certificates to be made anew."""
+    """Every file that must be removed to have new certificates created."""
     return (*_files(folder).own_files, folder / FACTS)
 
 
@@ -84,26 +84,26 @@ def _files(folder: Path) -> Certificates:
     )
 
 
-def _make(kept: Certificates, addresses: list[str], now: datetime, ends: datetime, *, new_ca: bool) -> None:
+def _make(files: Certificates, addresses: list[str], now: datetime, ends: datetime, *, new_ca: bool) -> None:
     from azext_iotjobs.localhub.tls import issue
 
     if new_ca:
         ca = issue.make_ca(now, ends)
-        write_private(kept.ca_key_file, ca.key)
-        write_private(kept.ca_file, ca.certificate)
+        write_private(files.ca_key_file, ca.key)
+        write_private(files.ca_file, ca.certificate)
     else:
-        ca = issue.Pair(kept.ca_file.read_bytes(), kept.ca_key_file.read_bytes())
-        _check_pair(kept.ca_file, kept.ca_key_file)
+        ca = issue.Pair(files.ca_file.read_bytes(), files.ca_key_file.read_bytes())
+        _check_pair(files.ca_file, files.ca_key_file)
     try:
         server = issue.make_server(ca, CERTIFIED, addresses, now, ends)
-    except ValueError as err:  # `cryptography` looks closer than OpenSSL
-        raise CertificatesUnusable(f"{kept.ca_file} or {kept.ca_key_file.name} cannot be used ({err})") from err
-    write_private(kept.server_key_file, server.key)
-    write_private(kept.server_file, server.certificate)
+    except ValueError as err:  # `cryptography` is stricter than OpenSSL
+        raise CertificatesUnusable(f"{files.ca_file} or {files.ca_key_file.name} cannot be used ({err})") from err
+    write_private(files.server_key_file, server.key)
+    write_private(files.server_file, server.certificate)
 
 
 def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
-    """What is known of the certificates; {} before the first start, or after one that was cut off."""
+    """What is known of the certificates; {} before the first start, or after one that was interrupted."""
     try:
         facts = json.loads(path.read_bytes())
         parse(facts["caEnds"])
@@ -125,13 +125,13 @@ def _lasts(ends: Any, now: datetime) -> bool:
     return isinstance(ends, str) and parse(ends) - now > RENEW_BEFORE
 
 
-def _check(kept: Certificates, bind: str) -> None:
-    """Raise CertificatesUnusable unless a client that trusts the CA takes the server's certificate at `bind`."""
-    _check_pair(kept.ca_file, kept.ca_key_file)
-    _check_pair(kept.server_file, kept.server_key_file)
+def _check(files: Certificates, bind: str) -> None:
+    """Raise CertificatesUnusable unless a client that trusts the CA accepts the server's certificate at `bind`."""
+    _check_pair(files.ca_file, files.ca_key_file)
+    _check_pair(files.server_file, files.server_key_file)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(kept.server_file, kept.server_key_file)
-    client = ssl.create_default_context(cafile=str(kept.ca_file))
+    server.load_cert_chain(files.server_file, files.server_key_file)
+    client = ssl.create_default_context(cafile=str(files.ca_file))
     client.verify_flags |= NO_CHECK_TIME
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     asking = client.wrap_bio(to_client, to_server, server_hostname=bind)
@@ -142,7 +142,7 @@ def _check(kept: Certificates, bind: str) -> None:
                 side.do_handshake()
     except ssl.SSLError as err:
         why = getattr(err, "verify_message", "") or err.reason or str(err)
-        text = f"{kept.server_file} is not one that {kept.ca_file.name} vouches for ({why})"
+        text = f"{files.server_file} is not one that {files.ca_file.name} vouches for ({why})"
         raise CertificatesUnusable(text) from err
 
 
@@ -168,7 +168,7 @@ def _why(err: OSError) -> str:
 
 
 def _machine_roots(own_bundle: Path) -> bytes:
-    """What this machine trusts now: a bundle given to a client replaces its store, so it must hold that too."""
+    """The roots that this machine trusts: a client uses a bundle instead of them, so it must include them."""
     for path in (os.environ.get("REQUESTS_CA_BUNDLE"), os.environ.get("SSL_CERT_FILE"), _openssl_roots(), _certifi()):
         if path and os.path.isfile(path) and Path(path).resolve() != own_bundle.resolve():
             return Path(path).read_bytes()

@@ -1,6 +1,6 @@
-"""Make the CA and the server certificate. Imported only when one is to be made: `cryptography` loads slowly.
+"""Creates the CA and the server certificate. Imported only when one is created: `cryptography` loads slowly.
 
-The CA may vouch for loopback names alone, and says so critically: whoever trusts it trusts it for nothing else.
+The CA is restricted to loopback names by a critical extension: whoever trusts it trusts it for nothing else.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 BACKDATE = timedelta(minutes=5)  # clients' clocks differ
-MAY_VOUCH_FOR: tuple[x509.GeneralName, ...] = (
+PERMITTED_NAMES: tuple[x509.GeneralName, ...] = (
     x509.DNSName("localhost"),
     x509.IPAddress(ipaddress.ip_network("127.0.0.0/8")),
     x509.IPAddress(ipaddress.ip_network("::1/128")),
@@ -47,7 +47,7 @@ def make_ca(now: datetime, ends: datetime) -> Pair:
         .issuer_name(name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(list(MAY_VOUCH_FOR), None), critical=True)
+        .add_extension(x509.NameConstraints(list(PERMITTED_NAMES), None), critical=True)
     )
     return _pair(builder.sign(key, hashes.SHA256()), key)
 
@@ -73,7 +73,7 @@ def make_server(ca: Pair, hosts: Sequence[str], addresses: Sequence[str], now: d
 
 def _builder(
     key: ec.EllipticCurvePrivateKey, subject: x509.Name, now: datetime, ends: datetime
-) -> x509.CertificateBuilder:  # fmt: skip
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

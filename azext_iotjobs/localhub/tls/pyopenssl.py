@@ -1,7 +1,8 @@
-"""TLS over pyOpenSSL in the shape of `ssl.SSLObject`, as asyncio drives it. Imported only when a certificate is wanted.
+"""TLS over pyOpenSSL with the interface of `ssl.SSLObject` that asyncio uses. Imported only when certificates are
+requested.
 
-Every certificate is taken in the handshake, of whoever has signed it; who may come in is decided at CONNECT. pyOpenSSL
-keeps memory BIOs of its own, which never shrink: bytes are passed through them in small pieces.
+The handshake accepts every certificate, whoever has signed it; it is verified at CONNECT. pyOpenSSL has memory BIOs of
+its own, which never shrink: bytes are passed through them in small pieces.
 """
 
 import ssl
@@ -18,8 +19,8 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"  # of TLS 1.2; 1.3 has its ow
 Result = TypeVar("Result")
 
 
-class AskingContext:
-    """TLS settings that ask a client for a certificate, and take it that it has none."""
+class ClientCertificateContext:
+    """TLS settings that request a certificate from a client, and accept clients without one."""
 
     def __init__(self, certificate_file: Path, key_file: Path) -> None:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
@@ -31,7 +32,7 @@ class AskingContext:
         context.set_options(SSL.OP_NO_TICKET)
         context.use_certificate_chain_file(str(certificate_file))
         context.use_privatekey_file(str(key_file))
-        context.set_verify(SSL.VERIFY_PEER, _take_any)
+        context.set_verify(SSL.VERIFY_PEER, _accept_any)
         self._context = context
 
     def wrap_bio(
@@ -39,7 +40,7 @@ class AskingContext:
     ) -> "BioTls":
         """A server's side of one connection.
 
-        on_failed_handshake: is told why.
+        on_failed_handshake: called with the reason.
         """
         connection = SSL.Connection(self._context)
         connection.set_accept_state()
@@ -47,7 +48,7 @@ class AskingContext:
 
 
 class BioTls:
-    """One connection; what asyncio calls of an SSLObject, with its exceptions."""
+    """One connection: the methods and exceptions of an SSLObject that asyncio uses."""
 
     __slots__ = ("_connection", "_incoming", "_on_failed_handshake", "_outgoing")
 
@@ -64,14 +65,14 @@ class BioTls:
         self._outgoing = outgoing
 
     def peer_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, DER, its own first; empty when it has shown none."""
+        """The client's certificates, DER, its own first; empty when it has sent none."""
         own = self._connection.get_peer_certificate()
         others = self._connection.get_peer_cert_chain() or ()  # on a server's side, without the client's own
         chain = () if own is None else (own, *others)
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in chain)
 
     def do_handshake(self) -> None:
-        """Go on with the handshake."""
+        """Continue the handshake."""
         try:
             self._step(self._connection.do_handshake)
         except ssl.SSLWantReadError:
@@ -81,7 +82,7 @@ class BioTls:
             raise
 
     def read(self, size: int = 1024, buffer: memoryview | None = None) -> bytes | int:
-        """Read into `buffer`, or give bytes; nothing at the end of the stream."""
+        """Read into `buffer`, or return bytes; no bytes at the end of the stream."""
         try:
             data = self._step(partial(self._connection.recv, min(size, PIECE_BYTES)))
         except ssl.SSLZeroReturnError:
@@ -99,16 +100,16 @@ class BioTls:
         return len(view)
 
     def unwrap(self) -> None:
-        """Say goodbye, and hear the other side's."""
+        """Send close_notify, and wait for the client's."""
         if not self._step(self._connection.shutdown):
             self._step(self._connection.shutdown)
 
     def pending(self) -> int:
-        """How many decrypted bytes wait."""
+        """How many decrypted bytes can be read."""
         return self._connection.pending()
 
     def getpeercert(self, binary_form: bool = False) -> None:
-        """None, as `ssl` has it for a certificate that was not verified; see `peer_chain`."""
+        """None, as in `ssl` for a certificate that was not verified; see `peer_chain`."""
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Name, protocol and secret bits of the cipher."""
@@ -125,7 +126,7 @@ class BioTls:
         return self._connection.get_protocol_version_name()
 
     def _step(self, step: Callable[[], Result]) -> Result:
-        """Carry out a step; give it what has come in, piece by piece, for as long as it wants more."""
+        """Execute a step; feed it with received bytes, piece by piece, for as long as it needs more."""
         while True:
             try:
                 return step()
@@ -149,15 +150,15 @@ class BioTls:
                 return
 
 
-def _take_any(
+def _accept_any(
     _connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _is_good: int
-) -> bool:  # fmt: skip
+) -> bool:
     return True
 
 
 def _error(kind: type[ssl.SSLError], number: int, reason: str) -> ssl.SSLError:
     error = kind(number, reason)
-    error.library, error.reason = "SSL", reason  # Python 3.10's asyncio looks at them
+    error.library, error.reason = "SSL", reason  # Python 3.10's asyncio reads them
     return error
 
 

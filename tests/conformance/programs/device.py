@@ -8,21 +8,24 @@ import json
 import sys
 import threading
 import time
+from typing import Any
 
 from azure.iot.device import X509, IoTHubDeviceClient, IoTHubModuleClient, Message, MethodResponse
 
 SYSTEM = ("message_id", "correlation_id", "user_id", "content_type", "content_encoding", "expiry_time_utc")
 
+Members = dict[str, str] | None
+
 _writing = threading.Lock()
 
 
 class Device:
-    """What can be asked for; each method is one word of the protocol."""
+    """The commands of the protocol: each method is one."""
 
-    def __init__(self):
-        self.client = None
+    def __init__(self) -> None:
+        self.client: Any = None
 
-    def open(self, options):
+    def open(self, options: dict[str, Any]) -> None:
         """options: connectionString, or hostName, deviceId, certificate, key; ca, webSocket, module, retrySeconds."""
         more = {"websockets": options.get("webSocket", False), "keep_alive": options.get("keepAlive", 60)}
         if "ca" in options:
@@ -42,14 +45,14 @@ class Device:
         self.client.on_background_exception = lambda error: tell(event="trouble", error=repr(error))
         self.client.connect()
 
-    def listen(self):
+    def listen(self) -> None:
         self.client.on_method_request_received = self._on_method
         self.client.on_twin_desired_properties_patch_received = self._on_desired
 
-    def listenForMessages(self):
+    def listenForMessages(self) -> None:
         self.client.on_message_received = self._on_message
 
-    def send(self, body, properties=None, system=None):
+    def send(self, body: str, properties: Members = None, system: Members = None) -> None:
         message = Message(body)
         for name, value in (system or {}).items():
             setattr(message, name, value)
@@ -57,26 +60,26 @@ class Device:
             message.custom_properties[name] = value
         self.client.send_message(message)
 
-    def sendTo(self, output, body):
+    def sendTo(self, output: str, body: str) -> None:
         self.client.send_message_to_output(Message(body), output)
 
-    def sendMany(self, count):
+    def sendMany(self, count: int) -> None:
         for number in range(count):
             self.client.send_message(f"{number}")
 
-    def twin(self):
+    def twin(self) -> Any:
         return self.client.get_twin()
 
-    def report(self, patch):
+    def report(self, patch: dict[str, Any]) -> None:
         self.client.patch_twin_reported_properties(patch)
 
-    def close(self):
+    def close(self) -> None:
         self.client.disconnect()
 
-    def reopen(self):
+    def reopen(self) -> None:
         self.client.connect()
 
-    def _on_method(self, request):
+    def _on_method(self, request: Any) -> None:
         tell(event="method", name=request.name, payload=request.payload)
         if request.name == "late":
             time.sleep(6)
@@ -84,23 +87,23 @@ class Device:
         answer = MethodResponse.create_from_method_request(request, status, {"echo": request.payload})
         self.client.send_method_response(answer)
 
-    def _on_desired(self, patch):
+    def _on_desired(self, patch: dict[str, Any]) -> None:
         tell(event="desired", patch=patch)
         self.client.patch_twin_reported_properties({key: patch[key] for key in patch if not key.startswith("$")})
 
-    def _on_message(self, message):
+    def _on_message(self, message: Any) -> None:
         system = {name: getattr(message, name) for name in SYSTEM if getattr(message, name)}
         body = message.data.decode() if isinstance(message.data, bytes) else message.data
         tell(event="message", body=body, properties=dict(message.custom_properties), system=system)
 
 
-def tell(**document):
+def tell(**document: Any) -> None:
     with _writing:
         sys.stdout.write(json.dumps(document, default=str) + "\n")
         sys.stdout.flush()
 
 
-def main():
+def main() -> None:
     device = Device()
     for line in sys.stdin:
         asked = json.loads(line)

@@ -113,11 +113,26 @@ CLIENT_USE = cx509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKe
         ([made("pump-1", ROOT, extensions=((NAMES, True),))], [ROOT]),
     ],
     ids=[
-        "no CA known", "middle missing", "unknown CA", "CA of the same name", "self-signed", "another's", "other case",
-        "two names", "another's ahead of its own", "old middle", "old CA", "device as CA", "no constraints",
-        "may not sign", "too deep", "critical names", "server's", "critical names of its own",
+        "no CA known",
+        "middle missing",
+        "unknown CA",
+        "CA of the same name",
+        "self-signed",
+        "another's",
+        "other case",
+        "two names",
+        "another's ahead of its own",
+        "old middle",
+        "old CA",
+        "device as CA",
+        "no constraints",
+        "may not sign",
+        "too deep",
+        "critical names",
+        "server's",
+        "critical names of its own",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_good_chain_does_not_open(shown: list[Made], anchors: list[Made]) -> None:
     asked = [each.der for each in shown]
     error = refused(lambda: check_chain(asked, [each.der for each in anchors], "pump-1", NOW))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.links import Links, MethodAnswer
+from azext_iotjobs.localhub.engine.links import Links, MethodResult
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT
+from azext_iotjobs.localhub.store.messages import Message
 from tests.helpers.moved_loop import MovedLoop, run, turns
 
 PUMP = Address("pump-1")
@@ -22,7 +23,8 @@ class Wire:
 
     links: Links
     address: Address = PUMP
-    answers_methods: bool = True
+    accepts_methods: bool = True
+    accepts_messages: bool = False
     hears: bool = True
     called: list[tuple[str, str, str]] = field(default_factory=list)
     notified: list[tuple[Any, int]] = field(default_factory=list)
@@ -36,13 +38,16 @@ class Wire:
         if self.hears:
             self.notified.append((patch, version))
 
-    def close(self, mistake: str | None = None) -> None:
+    def deliver(self, message: Message) -> None:
+        raise AssertionError("it accepts no messages")
+
+    def close(self, client_error: str | None = None) -> None:
         self.is_closed = True
         self.links.detach(self)
 
 
 def invoke(links: Links, payload: Any = None, *, response_s: float = 30, connect_s: float = 0) -> asyncio.Task[Any]:
-    call: Coroutine[Any, Any, MethodAnswer] = links.invoke(
+    call: Coroutine[Any, Any, MethodResult] = links.invoke(
         PUMP, "reboot", payload, response_timeout_s=response_s, connect_timeout_s=connect_s
     )
     return asyncio.get_running_loop().create_task(call)
@@ -69,8 +74,8 @@ def test_a_method_goes_down_and_its_answer_comes_back() -> None:
         await turns()
         ((rid, name, payload),) = wire.called
         assert (name, payload) == ("reboot", '{"delay":5}')
-        links.answer(PUMP, rid, MethodAnswer(201, {"ok": True}))
-        assert await call == MethodAnswer(201, {"ok": True})
+        links.respond(PUMP, rid, MethodResult(201, {"ok": True}))
+        assert await call == MethodResult(201, {"ok": True})
 
     run(main)
 
@@ -94,23 +99,23 @@ def test_late_repeated_and_foreign_answers_change_nothing() -> None:
         call = invoke(links)
         await turns()
         rid = wire.called[0][0]
-        links.answer(Address("pump-2"), rid, MethodAnswer(500, "foreign"))
-        links.answer(PUMP, "999", MethodAnswer(500, "unknown"))
+        links.respond(Address("pump-2"), rid, MethodResult(500, "foreign"))
+        links.respond(PUMP, "999", MethodResult(500, "unknown"))
         await turns()
         assert not call.done()
-        links.answer(PUMP, rid, MethodAnswer(200, "first"))
-        links.answer(PUMP, rid, MethodAnswer(500, "second"))
-        assert await call == MethodAnswer(200, "first")
-        links.answer(PUMP, rid, MethodAnswer(500, "late"))
+        links.respond(PUMP, rid, MethodResult(200, "first"))
+        links.respond(PUMP, rid, MethodResult(500, "second"))
+        assert await call == MethodResult(200, "first")
+        links.respond(PUMP, rid, MethodResult(500, "late"))
 
     run(main)
 
 
-@pytest.mark.parametrize("listens", [None, False], ids=["off line", "not listening"])
-def test_a_device_that_is_not_there_fails_at_once_without_a_connect_timeout(listens: bool | None) -> None:
+@pytest.mark.parametrize("is_subscribed", [None, False], ids=["off line", "not listening"])
+def test_a_device_that_is_not_there_fails_at_once_without_a_connect_timeout(is_subscribed: bool | None) -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
-        wire = None if listens is None else attached(links, answers_methods=listens)
+        wire = None if is_subscribed is None else attached(links, accepts_methods=is_subscribed)
         call = invoke(links, connect_s=0)
         await turns()
         assert await number(call) == 404103
@@ -143,19 +148,19 @@ def test_a_device_that_comes_in_time_and_subscribes_is_called() -> None:
         links = Links()
         call = invoke(links, connect_s=10)
         await turns()
-        wire = attached(links, answers_methods=False)
+        wire = attached(links, accepts_methods=False)
         await turns()
         assert wire.called == []
-        wire.answers_methods = True
-        links.listens(wire)
+        wire.accepts_methods = True
+        links.subscriptions_changed(wire)
         await turns()
-        links.answer(PUMP, wire.called[0][0], MethodAnswer(200, None))
-        assert await call == MethodAnswer(200, None)
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, None))
+        assert await call == MethodResult(200, None)
 
     run(main)
 
 
-def test_a_device_that_was_gone_again_before_the_call_went_out_is_waited_for_on() -> None:
+def test_a_device_that_disconnects_before_the_call_is_sent_is_still_awaited() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         call = invoke(links, connect_s=10)
@@ -165,8 +170,8 @@ def test_a_device_that_was_gone_again_before_the_call_went_out_is_waited_for_on(
         assert not call.done()
         wire = attached(links)
         await turns()
-        links.answer(PUMP, wire.called[0][0], MethodAnswer(200, None))
-        assert await call == MethodAnswer(200, None)
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, None))
+        assert await call == MethodResult(200, None)
 
     run(main)
 
@@ -206,13 +211,13 @@ def test_a_device_that_leaves_fails_the_calls_it_has_not_answered() -> None:
     run(main)
 
 
-def test_an_answer_that_is_none_is_told_to_the_caller() -> None:
+def test_the_caller_learns_of_an_unreadable_answer() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         wire = attached(links)
         call = invoke(links)
         await turns()
-        links.answer(PUMP, wire.called[0][0], HubError(BAD_GATEWAY, "Not JSON.", info={}))
+        links.respond(PUMP, wire.called[0][0], HubError(BAD_GATEWAY, "Not JSON.", info={}))
         assert await number(call) == 502000
 
     run(main)
@@ -236,7 +241,7 @@ def test_one_call_above_the_cap_is_refused_and_the_others_go_on() -> None:
         assert await number(invoke(links)) == 403800
         assert len(wire.called) == MAX_IN_FLIGHT
         for rid, _, _ in wire.called:
-            links.answer(PUMP, rid, MethodAnswer(200, None))
+            links.respond(PUMP, rid, MethodResult(200, None))
         assert {(await call).status for call in calls} == {200}
 
     run(main)
@@ -266,20 +271,20 @@ def test_a_caller_that_goes_leaves_room_for_others() -> None:
         await turns()
         call = invoke(links)
         await turns()
-        links.answer(PUMP, wire.called[0][0], MethodAnswer(200, "late"))
-        links.answer(PUMP, wire.called[-1][0], MethodAnswer(200, "in time"))
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, "late"))
+        links.respond(PUMP, wire.called[-1][0], MethodResult(200, "in time"))
         assert (await call).payload == "in time"
 
     run(main)
 
 
-def test_a_caller_that_goes_just_as_the_answer_comes_is_gone() -> None:
+def test_a_call_that_is_cancelled_just_as_the_answer_comes_is_cancelled() -> None:
     async def main(_loop: MovedLoop) -> None:
         links = Links()
         wire = attached(links)
         call = invoke(links)
         await turns()
-        links.answer(PUMP, wire.called[0][0], MethodAnswer(200, None))
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, None))
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -290,7 +295,7 @@ def test_a_caller_that_goes_just_as_the_answer_comes_is_gone() -> None:
 def test_who_stops_waiting_just_as_the_device_comes_has_stopped() -> None:
     async def main(loop: MovedLoop) -> None:
         links = Links()
-        waiting = loop.create_task(links.wait_until_answering(PUMP, 1000))
+        waiting = loop.create_task(links.wait_until_ready(PUMP, 1000))
         await turns()
         attached(links)
         waiting.cancel()
@@ -309,7 +314,7 @@ def test_a_new_connection_closes_the_older_one_and_fails_its_calls() -> None:
         newer = attached(links)
         assert older.is_closed and not newer.is_closed
         assert await number(call) == 404103
-        links.answer(PUMP, older.called[0][0], MethodAnswer(200, "over the newer one"))
+        links.respond(PUMP, older.called[0][0], MethodResult(200, "over the newer one"))
         assert links.count_devices() == 1
 
     run(main)
@@ -350,9 +355,9 @@ def test_a_desired_change_reaches_the_device_that_is_on_line() -> None:
 def test_waiting_for_a_device_ends_when_it_listens_or_when_the_time_is_over() -> None:
     async def main(loop: MovedLoop) -> None:
         links = Links()
-        assert await links.wait_until_answering(PUMP, 0) is False
-        first = loop.create_task(links.wait_until_answering(PUMP, 1000))
-        second = loop.create_task(links.wait_until_answering(PUMP, 10))
+        assert await links.wait_until_ready(PUMP, 0) is False
+        first = loop.create_task(links.wait_until_ready(PUMP, 1000))
+        second = loop.create_task(links.wait_until_ready(PUMP, 10))
         await turns()
         loop.advance(11)
         await turns(10)
@@ -360,6 +365,6 @@ def test_waiting_for_a_device_ends_when_it_listens_or_when_the_time_is_over() ->
         assert not first.done()
         attached(links)
         assert await first is True
-        assert await links.wait_until_answering(PUMP, 0) is True
+        assert await links.wait_until_ready(PUMP, 0) is True
 
     run(main)

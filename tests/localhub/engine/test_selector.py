@@ -10,13 +10,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.http.queries import queried_twin
 from azext_iotjobs.localhub.query.evaluate import answer
-from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result
+from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, grouped_result
 from azext_iotjobs.localhub.query.parser import parse_query
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import new_twin, patch_by_device, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
@@ -38,9 +38,7 @@ class Registry:
     def add(self, device_id: str, tags: dict[str, Any] | None = None, **other: Any) -> None:
         twin = patch_by_service(new_twin(AT), tags=tags or {}, desired={"fan": {"speed": 2}}, now_text=AT)
         twin = patch_by_device(twin, {"temp": 21.5, "on": True}, AT)
-        self.identities.create(
-            Identity(device_id=device_id, generation_id="g", etag=7, sign_in="sas", **other), twin
-        )  # fmt: skip
+        self.identities.create(Identity(device_id=device_id, generation_id="g", etag=7, sign_in="sas", **other), twin)
 
     def found(self, text: str) -> list[str]:
         query = parse_query(text)
@@ -50,7 +48,7 @@ class Registry:
     def groups(self, text: str, after: str = "", count: int = ALL) -> list[tuple[str, dict[str, Any]]]:
         query = parse_query(text)
         return [
-            (row[PLACE], grouped_result(query, row)) for row in self.selector.groups(query, after=after, count=count)
+            (row[SORT_KEY], grouped_result(query, row)) for row in self.selector.groups(query, after=after, count=count)
         ]
 
     def twins(self) -> list[dict[str, Any]]:
@@ -99,7 +97,7 @@ def spelled(path: tuple[str, ...]) -> str:
     return ".".join([path[0], *(f"[[{part}]]" for part in path[1:])])
 
 
-def test_every_member_of_a_twin_can_be_asked_for_and_has_the_value_that_the_twin_shows(two: Registry) -> None:
+def test_every_member_of_a_twin_can_be_queried_and_has_the_value_that_the_twin_shows(two: Registry) -> None:
     full, bare = two.twins()
     paths = dict(leaves(full))
     assert len(paths) > 40 and set(dict(leaves(bare))) - set(paths) == set()
@@ -130,7 +128,7 @@ def test_every_member_of_a_twin_can_be_asked_for_and_has_the_value_that_the_twin
         "lastActivityTime > '2026' AND statusUpdateTime > '2026' AND connectionState = 'Connected'",
         "status != 'enabled' AND status = 'disabled' AND cloudToDeviceMessageCount = 0 AND modelId = ''",
     ],
-)  # fmt: skip
+)
 def test_the_full_device_is_told_from_the_bare_one(two: Registry, condition: str) -> None:
     assert two.found(f"SELECT * FROM devices WHERE {condition}") == ["full"]
 
@@ -149,8 +147,9 @@ def test_modules_are_a_collection_of_their_own(two: Registry) -> None:
     two.add("bare", module_id="lamp")
     assert two.found("SELECT * FROM devices") == ["full", "bare"]
     assert two.found("SELECT * FROM devices.modules WHERE devices.modules.ModuleId = 'lamp'") == [
-        "full/lamp", "bare/lamp",
-    ]  # fmt: skip
+        "full/lamp",
+        "bare/lamp",
+    ]
     assert two.found("SELECT * FROM devices.modules m WHERE m.deviceId = 'bare' AND properties.reported.on") == [
         "bare/lamp"
     ]
@@ -228,9 +227,16 @@ def test_no_row_is_given_twice_or_passed_over_whatever_changes_between_pages(rou
 
 # What may stand in what; {} is the place of the next.
 SHAPES = [
-    "tags.a = 1 AND ({} OR tags.b)", "NOT ({})", "tags.b = ({})", "({}) = tags.b", "({}) IN [true, 1, 'x']",
-    "1 + ({}) > 2", "tags.a * -({}) / 2", "(tags.a OR {}) != (tags.b % 2 = 1)", "-({})",
-]  # fmt: skip
+    "tags.a = 1 AND ({} OR tags.b)",
+    "NOT ({})",
+    "tags.b = ({})",
+    "({}) = tags.b",
+    "({}) IN [true, 1, 'x']",
+    "1 + ({}) > 2",
+    "tags.a * -({}) / 2",
+    "(tags.a OR {}) != (tags.b % 2 = 1)",
+    "-({})",
+]
 
 
 @pytest.mark.parametrize("outer", SHAPES)

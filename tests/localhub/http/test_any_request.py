@@ -38,17 +38,25 @@ ROUTES = [route for route in table.ROUTES if route.path != "/_local/stop"]
 METHOD = {"methodName": "m", "payload": {"a": [1, 2]}, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0}
 TWIN = {"tags": {"a": 1}, "properties": {"desired": {"b": {"c": "d"}}}, "etag": "*"}
 IDENTITY = {
-    "deviceId": DEVICE, "status": "enabled", "statusReason": "why", "capabilities": {"iotEdge": True},
-    "deviceScope": "ms-azure-iot-edge://a-1", "parentScopes": ["ms-azure-iot-edge://a-1"],
+    "deviceId": DEVICE,
+    "status": "enabled",
+    "statusReason": "why",
+    "capabilities": {"iotEdge": True},
+    "deviceScope": "ms-azure-iot-edge://a-1",
+    "parentScopes": ["ms-azure-iot-edge://a-1"],
     "authentication": {
-        "type": "sas", "symmetricKey": {"primaryKey": "a" * 44, "secondaryKey": "b" * 44},
+        "type": "sas",
+        "symmetricKey": {"primaryKey": "a" * 44, "secondaryKey": "b" * 44},
         "x509Thumbprint": {"primaryThumbprint": "A" * 40, "secondaryThumbprint": "B" * 64},
     },
-}  # fmt: skip
+}
 METHOD_JOB = {
-    "type": "scheduleDeviceMethod", "queryCondition": "tags.a = 1 AND deviceId IN ['known']",
-    "cloudToDeviceMethod": METHOD, "startTime": "2030-01-01T00:00:00Z", "maxExecutionTimeInSeconds": 5,
-}  # fmt: skip
+    "type": "scheduleDeviceMethod",
+    "queryCondition": "tags.a = 1 AND deviceId IN ['known']",
+    "cloudToDeviceMethod": METHOD,
+    "startTime": "2030-01-01T00:00:00Z",
+    "maxExecutionTimeInSeconds": 5,
+}
 TWIN_JOB = {"type": "scheduleUpdateTwin", "queryCondition": "*", "updateTwin": TWIN, "maxExecutionTimeInSeconds": 5}
 QUERIES = [
     {"query": "SELECT * FROM devices"},
@@ -59,9 +67,16 @@ QUERIES = [
 BULK = [{"id": "bulk-1", "importMode": "create", **IDENTITY}, {"id": "bulk-2", "importMode": "delete"}]
 KEYS = {"policyKey": "primary", "devices": [{"id": DEVICE}, {"id": "nobody", "moduleId": "m"}]}
 MESSAGE = {
-    "body": "aGk=", "messageId": "m-1", "correlationId": "c", "userId": "u", "contentType": "text/plain", "ack": "full",
-    "contentEncoding": "utf-8", "properties": {"a": "b", "c d": ""}, "expiryTimeUtc": "2030-01-01T00:00:00Z",
-}  # fmt: skip
+    "body": "aGk=",
+    "messageId": "m-1",
+    "correlationId": "c",
+    "userId": "u",
+    "contentType": "text/plain",
+    "ack": "full",
+    "contentEncoding": "utf-8",
+    "properties": {"a": "b", "c d": ""},
+    "expiryTimeUtc": "2030-01-01T00:00:00Z",
+}
 BATCH_OF_EVENTS = [{"body": "aGk=", "base64Encoded": True, "properties": {"iothub-app-a": "b"}}, {"body": "hi"}]
 DOCUMENTS: list[Any] = [
     KEYS,
@@ -137,9 +152,28 @@ BODIES = st.one_of(
     st.integers(80, 1000).map(nested),
 )
 ODD_IDS = [
-    "", ".", "..", "query", "v2", "%00", "%ff", "%ed%a0%80", "%2f", "%25", "%0d%0a", "%", "$", "*", "a" * 128,
-    "a" * 129, "'", "%20", "a" * 1000, ";", "@",
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "query",
+    "v2",
+    "%00",
+    "%ff",
+    "%ed%a0%80",
+    "%2f",
+    "%25",
+    "%0d%0a",
+    "%",
+    "$",
+    "*",
+    "a" * 128,
+    "a" * 129,
+    "'",
+    "%20",
+    "a" * 1000,
+    ";",
+    "@",
+]
 IDS = st.one_of(
     st.just(DEVICE),
     st.sampled_from(ODD_IDS),
@@ -242,9 +276,11 @@ def look(own_hub: HubProcess) -> Callable[[], None]:
 
     def served(verb: str, path: str, document: Any = None) -> Any:
         seen = honest.request(
-            verb, f"{path}?api-version=2021-04-12", body=b"" if document is None else json.dumps(document).encode(),
+            verb,
+            f"{path}?api-version=2021-04-12",
+            body=b"" if document is None else json.dumps(document).encode(),
             headers=[("If-Match", "*")] if verb == "DELETE" else [],
-        )  # fmt: skip
+        )
         assert seen.status < 300, seen
         return json.loads(seen.body) if seen.body else None
 

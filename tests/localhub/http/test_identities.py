@@ -23,9 +23,19 @@ def test_a_new_device_has_keys_and_the_services_fields(hub: HubProcess, fresh: C
     device = fresh("dev")
     made = hub.new_device(device)
     assert set(made) == {
-        "deviceId", "generationId", "etag", "connectionState", "status", "statusReason", "connectionStateUpdatedTime",
-        "statusUpdatedTime", "lastActivityTime", "cloudToDeviceMessageCount", "authentication", "capabilities",
-    }  # fmt: skip
+        "deviceId",
+        "generationId",
+        "etag",
+        "connectionState",
+        "status",
+        "statusReason",
+        "connectionStateUpdatedTime",
+        "statusUpdatedTime",
+        "lastActivityTime",
+        "cloudToDeviceMessageCount",
+        "authentication",
+        "capabilities",
+    }
     assert (made["status"], made["connectionState"]) == ("enabled", "Disconnected")
     assert made["lastActivityTime"] == "0001-01-01T00:00:00Z"
     assert base64.b64decode(made["etag"]).isdigit()
@@ -127,7 +137,7 @@ def test_leaving_authentication_out_of_an_update_makes_new_keys(hub: HubProcess,
         ({"type": "certificateAuthority"}, ("certificateAuthority", None, None)),
     ],
 )
-def test_each_way_to_sign_in_is_kept(
+def test_each_kind_of_authentication_is_stored(
     hub: HubProcess, fresh: Callable[[str], str], authentication: Any, shown: tuple[Any, ...]
 ) -> None:
     device = fresh("dev")

@@ -45,8 +45,10 @@ def test_a_new_job_is_answered_shortly_and_shown_in_full(hub: HubProcess, fresh:
     assert shown["maxExecutionTimeInSeconds"] == 120
     method = shown["cloudToDeviceMethod"]
     assert (method["methodName"], method["responseTimeoutInSeconds"], method["connectTimeoutInSeconds"]) == (
-        "reboot", 30, 0,
-    )  # fmt: skip
+        "reboot",
+        30,
+        0,
+    )
     assert json.loads(bytes(method["payload"])) == {"é": 1}
 
 
@@ -61,8 +63,12 @@ def test_a_twin_job_changes_the_twins_that_its_condition_selects(hub: HubProcess
     done = ended(hub, job)
     assert done["status"] == "completed"
     assert done["deviceJobStatistics"] == {
-        "deviceCount": 2, "failedCount": 0, "succeededCount": 2, "runningCount": 0, "pendingCount": 0,
-    }  # fmt: skip
+        "deviceCount": 2,
+        "failedCount": 0,
+        "succeededCount": 2,
+        "runningCount": 0,
+        "pendingCount": 0,
+    }
     assert done["endTime"] >= done["startTime"] == done["createdTime"]
     touched = {device: "touched" in hub.ok("GET", f"/twins/{device}").get("tags", {}) for device in (*inside, outside)}
     assert touched == {inside[0]: True, inside[1]: True, outside: False}

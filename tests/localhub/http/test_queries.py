@@ -49,7 +49,7 @@ def test_a_count_is_one_row(hub: HubProcess, site: tuple[str, list[str]]) -> Non
 
 def rows_of_all_pages(hub: HubProcess, text: str, size: int) -> list[Any]:
     answer = ask(hub, text, max_item_count=str(size))
-    rows = answer.json()
+    rows: list[Any] = answer.json()
     for _ in looks("the last page"):
         token = answer.headers.get("x-ms-continuation")
         if not token:
@@ -264,10 +264,16 @@ def test_the_rows_of_a_job_are_device_jobs(
     hub: HubProcess, site: tuple[str, list[str]], fresh: Callable[[str], str]
 ) -> None:
     job = fresh("job")
-    hub.ok("PUT", f"/jobs/v2/{job}", json={
-        "type": "scheduleUpdateTwin", "queryCondition": f"tags.site = '{site[0]}'", "maxExecutionTimeInSeconds": 120,
-        "updateTwin": {"etag": "*", "properties": {"desired": {"a": 1}}},
-    })  # fmt: skip
+    hub.ok(
+        "PUT",
+        f"/jobs/v2/{job}",
+        json={
+            "type": "scheduleUpdateTwin",
+            "queryCondition": f"tags.site = '{site[0]}'",
+            "maxExecutionTimeInSeconds": 120,
+            "updateTwin": {"etag": "*", "properties": {"desired": {"a": 1}}},
+        },
+    )
     wait_until("the job has ended", lambda: hub.ok("GET", f"/jobs/v2/{job}")["status"] == "completed")
     answer = ask(
         hub, f"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '{job}' AND devices.jobs.status = 'completed'"
@@ -277,9 +283,16 @@ def test_the_rows_of_a_job_are_device_jobs(
     assert [row["deviceId"] for row in rows] == site[1]
     row = rows[0]
     assert list(row) == [
-        "deviceId", "jobId", "jobType", "status", "createdDateTimeUtc", "startTimeUtc", "endTimeUtc",
-        "lastUpdatedDateTimeUtc", "outcome",
-    ]  # fmt: skip
+        "deviceId",
+        "jobId",
+        "jobType",
+        "status",
+        "createdDateTimeUtc",
+        "startTimeUtc",
+        "endTimeUtc",
+        "lastUpdatedDateTimeUtc",
+        "outcome",
+    ]
     assert row["outcome"] == {"deviceMethodResponse": None}
     assert row["startTimeUtc"] == hub.ok("GET", f"/jobs/v2/{job}")["startTime"]
     assert row["endTimeUtc"] > row["lastUpdatedDateTimeUtc"]

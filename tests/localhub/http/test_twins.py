@@ -20,10 +20,21 @@ def test_a_new_twin_has_the_services_fields(hub: HubProcess, device: str) -> Non
     answer = hub.request("GET", f"/twins/{device}")
     twin = answer.json()
     assert list(twin) == [
-        "deviceId", "etag", "deviceEtag", "status", "statusUpdateTime", "connectionState", "lastActivityTime",
-        "cloudToDeviceMessageCount", "authenticationType", "x509Thumbprint", "modelId", "version", "properties",
+        "deviceId",
+        "etag",
+        "deviceEtag",
+        "status",
+        "statusUpdateTime",
+        "connectionState",
+        "lastActivityTime",
+        "cloudToDeviceMessageCount",
+        "authenticationType",
+        "x509Thumbprint",
+        "modelId",
+        "version",
+        "properties",
         "capabilities",
-    ]  # fmt: skip
+    ]
     assert (twin["etag"], twin["version"], "tags" in twin) == ("AAAAAAAAAAE=", 2, False)
     assert answer.headers["ETag"] == '"AAAAAAAAAAE="'
     assert [twin["properties"][name]["$version"] for name in ("desired", "reported")] == [1, 1]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.links import MethodAnswer
+from azext_iotjobs.localhub.engine.links import MethodResult
 from azext_iotjobs.localhub.http.websocket import MAX_FRAME_BYTES
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import Connack, Disconnect, Pingreq, Pingresp, Publish, Subscribe, Will
+from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.moved_loop import MovedLoop, run, turns, within_limit
 from tests.helpers.raw_device import Hub, RawDevice, hello, listening
@@ -71,14 +71,23 @@ def test_a_handshake_without_path_or_subprotocol_is_400(hub: HubProcess, path: s
 
 @pytest.mark.parametrize(
     "line",
-    [b"Upgrade: websocke\xff", b"Connection: close", b"Sec-WebSocket-Version: \xff", b"Sec-WebSocket-Key: \xff",
-     b"Sec-WebSocket-Key: eA==", b"Sec-WebSocket-Protocol: \xff"],
-)  # fmt: skip
-def test_a_handshake_with_a_spoiled_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
+    [
+        b"Upgrade: websocke\xff",
+        b"Connection: close",
+        b"Sec-WebSocket-Version: \xff",
+        b"Sec-WebSocket-Key: \xff",
+        b"Sec-WebSocket-Key: eA==",
+        b"Sec-WebSocket-Protocol: \xff",
+    ],
+)
+def test_a_handshake_with_a_malformed_header_is_400_and_leaves_no_trace(tmp_path: Path, line: bytes) -> None:
     good = {
-        b"Upgrade": b"websocket", b"Connection": b"Upgrade", b"Sec-WebSocket-Version": b"13",
-        b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==", b"Sec-WebSocket-Protocol": b"mqtt",
-    }  # fmt: skip
+        b"Upgrade": b"websocket",
+        b"Connection": b"Upgrade",
+        b"Sec-WebSocket-Version": b"13",
+        b"Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol": b"mqtt",
+    }
     name, _, value = line.partition(b": ")
     asked = b"".join(b"%s: %s\r\n" % each for each in {**good, name: value}.items())
     with HubProcess(tmp_path, "--in-memory") as hub:
@@ -109,7 +118,7 @@ def test_packets_may_come_in_pieces_and_together() -> None:
             device.writer.write(message[:100])
             device.writer.write(message[100:] + encode(Pingreq()))
             assert await device.next() == Pingresp()
-            assert ("telemetry", "pump-1", {}, b"x" * 70_000) in hub.desk.said
+            assert ("telemetry", "pump-1", {}, b"x" * 70_000) in hub.backend.calls
 
     run(main)
 
@@ -150,13 +159,13 @@ def test_a_frame_that_may_not_be_ends_that_connection_alone_and_its_will_is_sent
             send_raw(device, frame)
             assert await device.is_dropped()
             await hub.until_said("disconnected", "pump-1")
-            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.desk.said
+            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.backend.calls
             assert await is_served(hub, "pump-2")
 
     run(main)
 
 
-def test_a_text_frame_is_told_to_be_unsupported() -> None:
+def test_a_text_frame_gets_the_close_code_unsupported() -> None:
     async def main(loop: MovedLoop) -> None:
         async with listening(loop, "WebSocket") as hub:
             device = await hub.device()
@@ -175,7 +184,7 @@ def test_a_close_frame_without_disconnect_is_no_farewell() -> None:
             send_raw(device, masked_frame((1000).to_bytes(2, "big"), 0x8))
             assert await device.is_dropped()
             await hub.until_said("disconnected", "pump-1")
-            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.desk.said
+            assert ("telemetry", "pump-1", {"iothub-MessageType": "Will"}, b"gone") in hub.backend.calls
 
     run(main)
 
@@ -199,17 +208,15 @@ def test_large_methods_go_out_and_their_answers_come_in() -> None:
             device = await hub.device("pump-1", METHODS)
             payload = "x" * 127_000
             calls = [
-                loop.create_task(
-                    hub.links.invoke(PUMP, "echo", payload, response_timeout_s=300, connect_timeout_s=100)
-                )
+                loop.create_task(hub.links.invoke(PUMP, "echo", payload, response_timeout_s=300, connect_timeout_s=100))
                 for _ in range(10)
-            ]  # fmt: skip
+            ]
             for _ in calls:
                 request = await device.message()
                 rid = request.topic.partition("$rid=")[2]
                 device.send(Publish(f"$iothub/methods/res/200/?$rid={rid}", request.payload))
             answers = await within_limit(asyncio.gather(*calls))
-            assert answers == [MethodAnswer(200, payload)] * 10
+            assert answers == [MethodResult(200, payload)] * 10
 
     run(main)
 
@@ -221,7 +228,7 @@ def test_what_is_sent_after_a_farewell_does_not_count() -> None:
             device.send(Disconnect(), Publish(EVENTS, b"late"))
             device.send(Publish(EVENTS, b"later"), Subscribe(1, ((METHODS, 0),)))
             assert await device.is_dropped()
-            assert hub.desk.said == [("connected", "pump-1"), ("disconnected", "pump-1")]
+            assert hub.backend.calls == [("connected", "pump-1"), ("disconnected", "pump-1")]
 
     run(main)
 

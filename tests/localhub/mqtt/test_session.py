@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.mqtt.connect_fields import parse_host
+from azext_iotjobs.localhub.mqtt.effects import (
+    Acknowledged,
+    Authenticate,
+    Close,
+    Effect,
+    Received,
+    Send,
+    SubscriptionsChanged,
+)
 from azext_iotjobs.localhub.mqtt.packets import (
     Connack,
     Connect,
@@ -23,39 +32,44 @@ from azext_iotjobs.localhub.mqtt.packets import (
     Unsubscribe,
     Will,
 )
-from azext_iotjobs.localhub.mqtt.session import (
-    KEEP_ALIVE_CAP_S,
-    MAX_MESSAGE_BYTES,
-    MAX_SUBSCRIPTIONS,
-    Admit,
-    Close,
-    Received,
-    Send,
-    Session,
-    State,
-    SubscriptionsChanged,
-    Taken,
-    parse_host,
-)
+from azext_iotjobs.localhub.mqtt.session import KEEP_ALIVE_CAP_S, MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS, Session, State
 from azext_iotjobs.localhub.mqtt.topics import Telemetry
+from azext_iotjobs.localhub.rules.address import Address
 
 METHODS, TWIN = "$iothub/methods/POST/#", "$iothub/twin/res/#"
 MESSAGES = "devices/pump-1/messages/devicebound/#"
 EVENTS = "devices/pump-1/messages/events/"
 CONNECT = Connect(client_id="pump-1", username="hub/pump-1/?api-version=2021-04-12", password=b"token", keep_alive_s=60)
 SAMPLES: tuple[Packet, ...] = (
-    CONNECT, Connack(False, 0), Publish(EVENTS, b"x"), Puback(1), Pubrec(1), Pubrel(1), Pubcomp(1),
-    Subscribe(1, ((METHODS, 1),)), Suback(1, (0,)), Unsubscribe(1, (METHODS,)), Unsuback(1), Pingreq(), Pingresp(),
+    CONNECT,
+    Connack(False, 0),
+    Publish(EVENTS, b"x"),
+    Puback(1),
+    Pubrec(1),
+    Pubrel(1),
+    Pubcomp(1),
+    Subscribe(1, ((METHODS, 1),)),
+    Suback(1, (0,)),
+    Unsubscribe(1, (METHODS,)),
+    Unsuback(1),
+    Pingreq(),
+    Pingresp(),
     Disconnect(),
-)  # fmt: skip
+)
 GOES_ON = {
-    (State.NEW, Connect): State.ADMITTING,
+    (State.NEW, Connect): State.AUTHENTICATING,
     (State.OPEN, Publish): State.OPEN,
     (State.OPEN, Puback): State.OPEN,
     (State.OPEN, Subscribe): State.OPEN,
     (State.OPEN, Unsubscribe): State.OPEN,
     (State.OPEN, Pingreq): State.OPEN,
 }
+
+
+def published(effect: Effect) -> Publish:
+    """The message that is sent."""
+    assert isinstance(effect, Send) and isinstance(effect.packet, Publish)
+    return effect.packet
 
 
 def session_in(state: State) -> Session:
@@ -92,9 +106,9 @@ def test_every_packet_in_every_state_goes_on_or_ends_the_connection(state: State
         assert session.subscriptions == {}
 
 
-def test_a_good_connect_asks_for_admission_and_then_says_welcome() -> None:
+def test_a_valid_connect_is_authenticated_and_then_accepted() -> None:
     session = Session()
-    assert session.on_packet(CONNECT) == [Admit(Address("pump-1"), "hub", "token")]
+    assert session.on_packet(CONNECT) == [Authenticate(Address("pump-1"), "hub", "token")]
     assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
     assert session.state is State.OPEN
 
@@ -103,15 +117,15 @@ def test_a_token_is_not_shown() -> None:
     assert "token" not in repr(Session().on_packet(CONNECT)).replace("token=", "")
 
 
-def test_a_refused_device_is_told_not_authorised_and_closed() -> None:
-    session = session_in(State.ADMITTING)
+def test_a_refused_device_gets_not_authorised_and_is_closed() -> None:
+    session = session_in(State.AUTHENTICATING)
     told, end = session.refuse("wrong key")
     assert told == Send(Connack(session_present=False, return_code=5)) and isinstance(end, Close)
     assert session.state is State.CLOSED
 
 
 @pytest.mark.parametrize("state", [State.NEW, State.OPEN, State.CLOSED])
-def test_admission_nobody_asked_for_changes_nothing(state: State) -> None:
+def test_accepting_outside_authentication_changes_nothing(state: State) -> None:
     session = session_in(state)
     assert session.accept(None) == session.refuse("") == []
     assert session.state is state
@@ -169,7 +183,7 @@ def test_a_user_name_gives_the_host_if_it_names_the_client(username: str, host: 
 
 def test_a_module_connects_under_its_own_name() -> None:
     wish = Session().on_packet(connect(client_id="pump-1/motor", username="hub/pump-1/motor/?api-version=2021-04-12"))
-    assert wish == [Admit(Address("pump-1", "motor"), "hub", "token")]
+    assert wish == [Authenticate(Address("pump-1", "motor"), "hub", "token")]
 
 
 @pytest.mark.parametrize(("asked_s", "silence_s"), [(60, 90), (1, 1.5), (0, 1767), (1177, 1765.5), (1740, 1767)])
@@ -216,7 +230,7 @@ def test_subscriptions_are_granted_with_qos_1_at_most_and_answered_before_anythi
     filters = ((METHODS, 0), (TWIN, 1), ("devices/pump-1/messages/devicebound/#", 2))
     assert session.on_packet(Subscribe(4, filters)) == [Send(Suback(4, (0, 1, 1))), SubscriptionsChanged()]
     assert session.subscriptions == {METHODS: 0, TWIN: 1, MESSAGES: 1}
-    assert session.answers_methods and session.hears_messages
+    assert session.accepts_methods and session.accepts_messages
 
 
 def test_a_filter_that_may_not_be_ends_the_connection_and_grants_none_of_its_packet() -> None:
@@ -236,14 +250,14 @@ def test_unsubscribing_ends_a_subscription_before_it_is_answered() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(4, ((METHODS, 0), (TWIN, 0))))
     assert session.on_packet(Unsubscribe(5, (METHODS, "never/held"))) == [SubscriptionsChanged(), Send(Unsuback(5))]
-    assert session.subscriptions == {TWIN: 0} and not session.answers_methods
+    assert session.subscriptions == {TWIN: 0} and not session.accepts_methods
 
 
 def test_a_session_that_is_not_clean_finds_its_subscriptions_again() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
     assert session.accept({METHODS: 1}) == [Send(Connack(session_present=True, return_code=0))]
-    assert session.subscriptions == {METHODS: 1} and session.answers_methods
+    assert session.subscriptions == {METHODS: 1} and session.accepts_methods
 
 
 def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
@@ -252,7 +266,7 @@ def test_a_session_that_is_not_clean_but_new_finds_none() -> None:
     assert session.accept(None) == [Send(Connack(session_present=False, return_code=0))]
 
 
-def test_a_clean_session_finds_none_whatever_was_kept() -> None:
+def test_a_clean_session_has_no_subscriptions_whatever_was_stored() -> None:
     session = Session()
     session.on_packet(connect(clean_session=True))
     assert session.accept({METHODS: 1}) == [Send(Connack(session_present=False, return_code=0))]
@@ -277,18 +291,17 @@ def test_a_message_is_held_until_its_own_acknowledgement() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(1, ((MESSAGES, 1),)))
     first, second = (session.deliver("devices/pump-1/messages/devicebound/", b"x", token) for token in ("t1", "t2"))
-    packets = [effect.packet for effect in (*first, *second)]
-    assert [(packet.qos, packet.packet_id) for packet in packets] == [(1, 1), (1, 2)]
-    assert session.on_packet(Puback(2)) == [Taken("t2")]
+    assert [(each.qos, each.packet_id) for each in map(published, (*first, *second))] == [(1, 1), (1, 2)]
+    assert session.on_packet(Puback(2)) == [Acknowledged("t2")]
     assert session.on_packet(Puback(2)) == session.on_packet(Puback(99)) == []
-    assert session.on_packet(Puback(1)) == [Taken("t1")]
+    assert session.on_packet(Puback(1)) == [Acknowledged("t1")]
 
 
 def test_a_message_without_qos_is_taken_once_it_is_sent() -> None:
     session = session_in(State.OPEN)
     session.on_packet(Subscribe(1, ((MESSAGES, 0),)))
     topic = "devices/pump-1/messages/devicebound/"
-    assert session.deliver(topic, b"x", "t1") == [Send(Publish(topic, b"x")), Taken("t1")]
+    assert session.deliver(topic, b"x", "t1") == [Send(Publish(topic, b"x")), Acknowledged("t1")]
 
 
 def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
@@ -298,12 +311,13 @@ def test_a_packet_id_is_not_used_again_while_it_waits() -> None:
     session.deliver(topic, b"", "stays")
     for _ in range(0xFFFF):
         (sent,) = session.deliver(topic, b"", "goes")
-        assert sent.packet.packet_id != 1
-        session.on_packet(Puback(sent.packet.packet_id))
-    assert session.on_packet(Puback(1)) == [Taken("stays")]
+        packet_id = published(sent).packet_id
+        assert packet_id is not None and packet_id != 1
+        session.on_packet(Puback(packet_id))
+    assert session.on_packet(Puback(1)) == [Acknowledged("stays")]
 
 
-def test_nothing_is_delivered_to_who_does_not_listen() -> None:
+def test_nothing_is_delivered_without_a_subscription() -> None:
     for state in State:
         assert session_in(state).deliver("devices/pump-1/messages/devicebound/", b"x", "t1") == []
 
@@ -317,10 +331,10 @@ def test_a_module_does_not_listen_for_its_device_or_another_module(name: str) ->
 
 
 @pytest.mark.parametrize("name", ["#", "devices/pump-1/#", "devices/pump-1/modules/#", "devices/+/modules/motor/#"])
-def test_a_module_hears_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
+def test_a_module_receives_nothing_of_its_device_s_by_a_filter_that_covers_both(name: str) -> None:
     session = module_session()
     assert session.on_packet(Subscribe(1, ((name, 0),)))[0] == Send(Suback(1, (0,)))
-    assert not session.hears_messages
+    assert not session.accepts_messages
 
 
 def module_session() -> Session:
@@ -341,9 +355,9 @@ def test_a_message_comes_with_the_highest_qos_that_was_granted_to_a_filter_which
     (sent,) = session.deliver(topic, b"x", "t1")
     assert sent == Send(Publish(topic, b"x", qos=1, packet_id=1))
     session.on_packet(Unsubscribe(4, ("devices/+/messages/#",)))
-    assert session.deliver(topic, b"x", "t2") == [Send(Publish(topic, b"x")), Taken("t2")]
+    assert session.deliver(topic, b"x", "t2") == [Send(Publish(topic, b"x")), Acknowledged("t2")]
     session.on_packet(Unsubscribe(5, (MESSAGES, "#")))
-    assert session.deliver(topic, b"x", "t3") == [] and not session.hears_messages
+    assert session.deliver(topic, b"x", "t3") == [] and not session.accepts_messages
 
 
 def test_unsubscribing_from_one_of_two_filters_leaves_what_the_other_covers() -> None:
@@ -351,7 +365,7 @@ def test_unsubscribing_from_one_of_two_filters_leaves_what_the_other_covers() ->
     session.on_packet(Subscribe(1, ((WIDE, 0), (NARROW, 0))))
     session.on_packet(Unsubscribe(2, (WIDE,)))
     heard = {name: session.qos_of(f"$iothub/methods/POST/{name}/?$rid=1") for name in ("reboot", "other")}
-    assert heard == {"reboot": 0, "other": None} and session.answers_methods
+    assert heard == {"reboot": 0, "other": None} and session.accepts_methods
     assert session.qos_of("$iothub/twin/res/200/?$rid=1") is None
 
 
@@ -362,12 +376,12 @@ def test_a_filter_that_a_client_has_not_subscribed_to_as_it_is_written_is_not_ta
     assert session.subscriptions == {WIDE: 0}
 
 
-def test_a_kept_session_finds_wide_filters_again_and_not_those_that_are_no_longer_its_own() -> None:
+def test_a_stored_session_has_its_wide_filters_and_not_those_that_are_no_longer_its_own() -> None:
     session = Session()
     session.on_packet(connect(clean_session=False))
     session.accept({WIDE: 1, "devices/pump-2/#": 1, "#": 0})
     assert session.filters() == {WIDE: 1, "#": 0}
-    assert session.answers_methods and session.hears_messages
+    assert session.accepts_methods and session.accepts_messages
 
 
 def test_subscriptions_are_bounded() -> None:
@@ -380,7 +394,7 @@ def test_subscriptions_are_bounded() -> None:
 
 @pytest.mark.parametrize("device", ["+", "#", "a+b", "pump#1"])
 @pytest.mark.parametrize("name", ["devices/pump-1/#", "devices/+/messages/devicebound/#", "#", "devices/#"])
-def test_a_device_whose_id_no_topic_can_carry_hears_no_other_s_messages(device: str, name: str) -> None:
+def test_a_device_whose_id_no_topic_can_contain_receives_no_messages_of_others(device: str, name: str) -> None:
     session = Session()
     session.on_packet(connect(client_id=device, username=f"hub/{device}/?api-version=2021-04-12"))
     session.accept(None)
@@ -408,5 +422,5 @@ def test_a_module_listens_to_five_things() -> None:
     ],
 )
 def test_a_user_name_may_announce_a_model(username: str, model_id: str | None) -> None:
-    (admit,) = Session().on_packet(connect(username=username))
-    assert admit.model_id == model_id
+    (authenticate,) = Session().on_packet(connect(username=username))
+    assert isinstance(authenticate, Authenticate) and authenticate.model_id == model_id

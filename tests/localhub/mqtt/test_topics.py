@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.mqtt.filters import fits, meet
+from azext_iotjobs.localhub.mqtt.filters import matches, overlap
 from azext_iotjobs.localhub.mqtt.topics import (
     MAX_FILTER_CHARS,
     MAX_RID_CHARS,
@@ -17,15 +16,16 @@ from azext_iotjobs.localhub.mqtt.topics import (
     ReportedPatch,
     Telemetry,
     TwinGet,
+    accepts_messages,
     desired_topic,
-    hears_messages,
     is_own_filter,
-    may_hear_methods,
+    may_match_methods,
     method_topic,
     parse,
     parse_bag,
-    twin_answer_topic,
+    twin_response_topic,
 )
+from azext_iotjobs.localhub.rules.address import Address
 
 PUMP = Address("pump-1")
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -95,7 +95,7 @@ def test_a_module_has_topics_of_its_own() -> None:
 def test_an_id_stands_in_topics_as_it_is() -> None:
     odd = Address("a%20b:c=d@e!")
     assert parse(odd, "devices/a%20b:c=d@e!/messages/events/") == Telemetry({}, {})
-    assert hears_messages(odd, ["devices/a%20b:c=d@e!/messages/devicebound/#"])
+    assert accepts_messages(odd, ["devices/a%20b:c=d@e!/messages/devicebound/#"])
 
 
 # filter -> whether it is granted, calls of methods come, messages come
@@ -151,8 +151,8 @@ FILTERS = {
 
 @pytest.mark.parametrize("topic_filter", FILTERS)
 def test_a_filter_is_granted_for_what_it_covers_of_the_device_s_own_topics(topic_filter: str) -> None:
-    said = is_own_filter(PUMP, topic_filter), may_hear_methods([topic_filter]), hears_messages(PUMP, [topic_filter])
-    assert said == FILTERS[topic_filter]
+    calls = is_own_filter(PUMP, topic_filter), may_match_methods([topic_filter]), accepts_messages(PUMP, [topic_filter])
+    assert calls == FILTERS[topic_filter]
 
 
 LEVELS = st.lists(st.sampled_from(["a", "b", "$x", ""]), min_size=1, max_size=4)
@@ -177,21 +177,21 @@ def _pattern(topic_filter: str) -> str:
 
 
 @given(TOPIC_FILTERS, TOPIC_NAMES)
-def test_a_filter_fits_as_the_standard_says(topic_filter: str, topic: str) -> None:
-    assert fits(topic_filter, topic) is fits_as_a_pattern(topic_filter, topic)
+def test_a_filter_matches_as_the_standard_says(topic_filter: str, topic: str) -> None:
+    assert matches(topic_filter, topic) is fits_as_a_pattern(topic_filter, topic)
 
 
 @given(TOPIC_FILTERS, TOPIC_FILTERS, TOPIC_NAMES)
 def test_filters_that_fit_the_same_topic_meet(one: str, other: str, topic: str) -> None:
-    if fits(one, topic) and fits(other, topic):
-        assert meet(one, other) and meet(other, one)
+    if matches(one, topic) and matches(other, topic):
+        assert overlap(one, other) and overlap(other, one)
 
 
 @given(TOPIC_FILTERS, TOPIC_FILTERS)
 def test_filters_that_meet_fit_a_topic_that_both_have_letters_for(one: str, other: str) -> None:
-    assert meet(one, other) is meet(other, one)
-    if meet(one, other):
-        assert any(fits(one, each) and fits(other, each) for each in topics_like(one, other))
+    assert overlap(one, other) is overlap(other, one)
+    if overlap(one, other):
+        assert any(matches(one, each) and matches(other, each) for each in topics_like(one, other))
 
 
 def topics_like(one: str, other: str) -> set[str]:
@@ -249,9 +249,9 @@ def test_the_command_of_a_component_can_be_read_without_decoding() -> None:
 def test_a_request_id_of_the_device_goes_back_as_it_came(rid: str) -> None:
     asked = parse(PUMP, f"$iothub/twin/GET/?$rid={rid}")
     assert isinstance(asked, TwinGet)
-    assert twin_answer_topic(200, asked.rid) == f"$iothub/twin/res/200/?$rid={rid}"
+    assert twin_response_topic(200, asked.rid) == f"$iothub/twin/res/200/?$rid={rid}"
 
 
 def test_answers_about_a_twin_and_desired_changes_carry_their_versions() -> None:
-    assert twin_answer_topic(204, "2", 10) == "$iothub/twin/res/204/?$rid=2&$version=10"
+    assert twin_response_topic(204, "2", 10) == "$iothub/twin/res/204/?$rid=2&$version=10"
     assert desired_topic(5) == "$iothub/twin/PATCH/properties/desired/?$version=5"

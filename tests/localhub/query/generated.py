@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 
+from azext_iotjobs.localhub.query.column_paths import Columns, Kind
 from azext_iotjobs.localhub.query.functions import install
 from azext_iotjobs.localhub.query.nodes import (
     UNDEFINED,
@@ -35,7 +36,6 @@ from azext_iotjobs.localhub.query.nodes import (
     Sign,
     StartsWith,
 )
-from azext_iotjobs.localhub.query.places import Columns, Kind
 from azext_iotjobs.localhub.query.values import kind_of, rounded
 
 EXAMPLES = 10_000 if os.environ.get("IOTJOBS_TORTURE") else 600
@@ -55,9 +55,25 @@ COLUMNS = Columns(
 KEYS = ["a", "b", "A", "a b", 'q"q', "back\\slash", "ü", "0", "$x", "a.b", "%", ""]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 EDGES = [
-    2**52 - 1, -(2**52), 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**70 + 1, 1.0, -0.0, 0.1, 0.3, 1e300, -1e308,
-    1.7976931348623157e308, 5e-324, 2.0**53, 2.0**63,
-]  # fmt: skip
+    2**52 - 1,
+    -(2**52),
+    2**53,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    2**70 + 1,
+    1.0,
+    -0.0,
+    0.1,
+    0.3,
+    1e300,
+    -1e308,
+    1.7976931348623157e308,
+    5e-324,
+    2.0**53,
+    2.0**63,
+]
 NUMBERS = st.one_of(
     st.integers(-3, 3), st.sampled_from(EDGES), st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9)
 )
@@ -65,9 +81,10 @@ SCALARS = st.one_of(
     st.none(), st.booleans(), NUMBERS, TEXT, st.sampled_from(["", "a", "ab", "1", "true", "_", "a%", "a\0", "a\0b"])
 )
 TREES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner)),
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner)),
     max_leaves=6,
-)  # fmt: skip
+)
 # Mostly the same two keys, so that paths find something.
 COMMON = ["a", "a", "a", "b", "b", *KEYS]
 OBJECTS = st.dictionaries(st.sampled_from(COMMON), TREES, max_size=4)
@@ -133,9 +150,14 @@ EXPRESSIONS: st.SearchStrategy[Expr] = st.recursive(
 
 
 def _document(
-    tags: dict[str, Any], desired: dict[str, Any], version: int, device: str, edge: bool, scope: str | None,
+    tags: dict[str, Any],
+    desired: dict[str, Any],
+    version: int,
+    device: str,
+    edge: bool,
+    scope: str | None,
     parents: list[Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "deviceId": device,
         "tags": tags,
@@ -157,7 +179,8 @@ DOCUMENTS = st.builds(
     st.lists(SCALARS, max_size=3),
 )
 # Values of which several documents have the same, or almost.
-ALIKE = st.sampled_from([1, 1.0, True, "1", None, 0, -0.0, False, "", "a", "a\0", 2**53, 2**53 + 1, 2.0**53, [1], {}])
+SAMPLES: list[Any] = [1, 1.0, True, "1", None, 0, -0.0, False, "", "a", "a\0", 2**53, 2**53 + 1, 2.0**53, [1], {}]
+ALIKE = st.sampled_from(SAMPLES)
 NARROW_DOCUMENTS = st.builds(
     _document,
     st.dictionaries(st.sampled_from(["a", "b"]), ALIKE, max_size=2),
@@ -180,7 +203,7 @@ def grouped_queries(draw: st.DrawFn) -> Query:
         for number, (function, path) in enumerate(made)
     ]
     chosen = draw(st.lists(st.sampled_from(group_by), max_size=3)) if group_by else []
-    fields = [Field(path, f"f{number}") for number, path in enumerate(chosen)]
+    fields: list[Field | Aggregate] = [Field(path, f"f{number}") for number, path in enumerate(chosen)]
     selected = draw(st.permutations([*fields, *aggregates]))
     return Query(
         projection=Fields(tuple(selected or [Field(group_by[0], "f")])),

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 
 from azext_iotjobs.localhub.query.evaluate import answer
-from azext_iotjobs.localhub.query.grouped_sql import PLACE, grouped_result, grouped_sql
+from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, grouped_result, grouped_sql
 from azext_iotjobs.localhub.query.nodes import Query
 from azext_iotjobs.localhub.query.parser import parse_query
-from azext_iotjobs.localhub.query.pieces import Sql
 from azext_iotjobs.localhub.query.sql import where_sql
+from azext_iotjobs.localhub.query.sql_fragments import Sql
 from tests.localhub.query.generated import COLUMNS, DOCUMENTS, EXAMPLES, NARROW_DOCUMENTS, grouped_queries, table_of
 
 MANY = 1000
@@ -59,7 +59,7 @@ def test_pages_of_groups_are_the_whole_in_parts(query: Query, documents: list[di
         while rows:
             assert len(found) <= len(documents), "more groups than documents"
             found += [grouped_result(query, row) for row in rows]
-            rows = page(query, database, after=rows[-1][PLACE], count=size)
+            rows = page(query, database, after=rows[-1][SORT_KEY], count=size)
     assert json.dumps(found) == json.dumps(answer(query, documents))
 
 
@@ -102,8 +102,16 @@ def test_what_is_equal_is_one_group_and_nothing_else_is() -> None:
     query = parse_query("SELECT tags.v, COUNT() AS n FROM devices GROUP BY tags.v")
     found = {json.dumps(group.get("v", "undefined")): group["n"] for group in answer(query, tagged(*values))}
     assert found == {
-        "1": 3, "true": 1, '"1"': 1, "null": 1, '"undefined"': 3, '"A"': 1, '"a"': 1, "false": 1, "0": 1,
-    }  # fmt: skip
+        "1": 3,
+        "true": 1,
+        '"1"': 1,
+        "null": 1,
+        '"undefined"': 3,
+        '"A"': 1,
+        '"a"': 1,
+        "false": 1,
+        "0": 1,
+    }
     assert_alike(query, tagged(*values))
 
 
@@ -122,9 +130,9 @@ def test_groups_need_no_aggregate_and_may_be_of_several_members() -> None:
 def test_a_groups_place_stays_when_others_come_and_go() -> None:
     query = parse_query("SELECT tags.v FROM devices GROUP BY tags.v")
     with table_of(tagged("a", "b", "c")) as database:
-        before = {row["key0_value"]: row[PLACE] for row in page(query, database)}
+        before = {row["key0_value"]: row[SORT_KEY] for row in page(query, database)}
     with table_of(tagged("c", "x", "a")) as database:
-        after = {row["key0_value"]: row[PLACE] for row in page(query, database)}
+        after = {row["key0_value"]: row[SORT_KEY] for row in page(query, database)}
     assert (after["a"], after["c"]) == (before["a"], before["c"])
     assert len({*before.values(), after["x"]}) == 4
 

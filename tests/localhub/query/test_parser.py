@@ -52,8 +52,10 @@ def equals(path: Expr, value: object) -> Compare:
         ("tags.A = 'x'", equals(Path(("tags", "A")), "x")),
         ("Tags.a='x'", equals(A, "x")),
         ("PROPERTIES.Desired.x = 1", equals(Path(("properties", "desired", "x")), 1)),
-        ("properties.reported.$metadata.x.$lastUpdated > '2020'",
-         Compare(Operator.GT, Path(("properties", "reported", "$metadata", "x", "$lastUpdated")), Constant("2020"))),
+        (
+            "properties.reported.$metadata.x.$lastUpdated > '2020'",
+            Compare(Operator.GT, Path(("properties", "reported", "$metadata", "x", "$lastUpdated")), Constant("2020")),
+        ),
         ("capabilities.IOTEDGE = true", equals(Path(("capabilities", "iotEdge")), True)),
         ("[[tags]].[[group]] = 1", equals(Path(("tags", "group")), 1)),
         ("tags.[[a.b c]] = 1", equals(Path(("tags", "a.b c")), 1)),
@@ -75,10 +77,11 @@ def equals(path: Expr, value: object) -> Compare:
         ("is_defined(tags.a)", IsDefined(A)),
         ("STARTSWITH(tags.a, 'x')", StartsWith(A, "x")),
         ("tags.a", A),
-        ("tags.a = 1 AND tags.b = 2 OR NOT tags.a = 3",
-         Or((And((equals(A, 1), equals(B, 2))), Not(equals(A, 3))))),
-        ("1 + 2 * tags.a > 3",
-         Compare(Operator.GT, Arithmetic(ONE, ((ADD, Arithmetic(TWO, ((MULTIPLY, A),))),)), THREE)),
+        ("tags.a = 1 AND tags.b = 2 OR NOT tags.a = 3", Or((And((equals(A, 1), equals(B, 2))), Not(equals(A, 3))))),
+        (
+            "1 + 2 * tags.a > 3",
+            Compare(Operator.GT, Arithmetic(ONE, ((ADD, Arithmetic(TWO, ((MULTIPLY, A),))),)), THREE),
+        ),
         ("1 - 2 + tags.a = 3", equals(Arithmetic(ONE, ((SUBTRACT, TWO), (ADD, A))), 3)),
         ("(1 - 2) * tags.a = 3", equals(Arithmetic(Arithmetic(ONE, ((SUBTRACT, TWO),)), ((MULTIPLY, A),)), 3)),
         ("-tags.a * 2 = -3", equals(Arithmetic(Negate(A), ((MULTIPLY, TWO),)), -3)),
@@ -88,8 +91,10 @@ def equals(path: Expr, value: object) -> Compare:
         ("tags.a -1 = 1", equals(Arithmetic(A, ((SUBTRACT, ONE),)), 1)),
         ("tags.a-1 = 1", equals(Path(("tags", "a-1")), 1)),
         ("1-2 = 1", equals(Arithmetic(ONE, ((SUBTRACT, TWO),)), 1)),
-        ("tags.a IN [-1, 'x', true, null]",
-         In(A, Array((Constant(-1), Constant("x"), Constant(True), Constant(None))))),
+        (
+            "tags.a IN [-1, 'x', true, null]",
+            In(A, Array((Constant(-1), Constant("x"), Constant(True), Constant(None)))),
+        ),
         ("tags.a + 1 NIN [2]", Not(In(Arithmetic(A, ((ADD, ONE),)), Array((TWO,))))),
         ("tags.a = ['x']", Compare(Operator.EQ, A, Array((Constant("x"),)))),
         ("(tags.a = 1) = tags.b", Compare(Operator.EQ, equals(A, 1), B)),
@@ -99,7 +104,7 @@ def equals(path: Expr, value: object) -> Compare:
         ("X509Thumbprint.PRIMARYThumbprint = 'x'", equals(Path(("x509Thumbprint", "primaryThumbprint")), "x")),
         ("tags.a = 1 AND (tags.b = 2 OR tags.b = 3)", And((equals(A, 1), Or((equals(B, 2), equals(B, 3)))))),
     ],
-)  # fmt: skip
+)
 def test_a_condition_means_what_it_says(text: str, meaning: Expr) -> None:
     assert parse_condition(text).where == meaning
 
@@ -113,9 +118,7 @@ def test_a_condition_may_aim_at_all_devices_or_at_modules() -> None:
 
 def test_projections_keep_the_spelling_that_was_written() -> None:
     query = parse_query("select top 5 DeviceId, tags.a AS site, d.tags.b from devices AS d where d.tags.a = 1")
-    assert query.projection == Fields(
-        (Field(Path(("deviceId",)), "DeviceId"), Field(A, "site"), Field(B, "b"))
-    )  # fmt: skip
+    assert query.projection == Fields((Field(Path(("deviceId",)), "DeviceId"), Field(A, "site"), Field(B, "b")))
     assert (query.top, query.collection, query.where) == (5, Collection.DEVICES, equals(A, 1))
 
 
@@ -148,10 +151,9 @@ def test_groups_and_aggregates() -> None:
 
 def test_a_name_that_only_begins_like_a_keyword_is_a_name() -> None:
     query = parse_query("SELECT tags.order-id, tags.grouped, tags.[[group]], counter, minimum FROM devices likely")
-    assert [field.path for field in query.projection.fields] == [
-        Path(("tags", "order-id")), Path(("tags", "grouped")), Path(("tags", "group")), Path(("counter",)),
-        Path(("minimum",)),
-    ]  # type: ignore[union-attr]  # fmt: skip
+    assert isinstance(query.projection, Fields)
+    names = ["tags order-id", "tags grouped", "tags group", "counter", "minimum"]
+    assert [field.path for field in query.projection.fields] == [Path(tuple(name.split())) for name in names]
 
 
 @pytest.mark.parametrize(

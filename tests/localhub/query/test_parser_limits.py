@@ -5,13 +5,13 @@ import pytest
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
 from azext_iotjobs.localhub.query.grouping import MAX_AGGREGATES, MAX_GROUP_PATHS
-from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Compare, Constant, Operator, Path
 from azext_iotjobs.localhub.query.parser import (
     MAX_CHARACTERS,
     parse_condition,
     parse_query,
 )
+from azext_iotjobs.localhub.query.resolver import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 
 A_IS_1 = Compare(Operator.EQ, Path(("tags", "a")), Constant(1))
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.query.builder import MAX_PATH_NAMES
+from azext_iotjobs.localhub.query.column_paths import Columns, Kind
 from azext_iotjobs.localhub.query.evaluate import matches
 from azext_iotjobs.localhub.query.functions import install
-from azext_iotjobs.localhub.query.names import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 from azext_iotjobs.localhub.query.nodes import Expr
 from azext_iotjobs.localhub.query.parser import parse_condition
-from azext_iotjobs.localhub.query.places import Columns, Kind
+from azext_iotjobs.localhub.query.resolver import MAX_CONDITIONS, MAX_DEPTH, MAX_OPERANDS
 from azext_iotjobs.localhub.query.sql import where_sql
 from tests.localhub.query.generated import EXAMPLES
 

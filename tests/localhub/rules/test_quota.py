@@ -64,24 +64,24 @@ def test_a_method_is_metered_in_blocks(payload_bytes: int, blocks: int) -> None:
 
 def test_first_it_passes_then_it_waits_then_it_is_refused() -> None:
     meter = Meter(Quota(rate=2, burst=3, queue_s=1))
-    assert [meter.ask(100.0) for _ in range(7)] == [0, 0, 0, 0.5, 1.0, None, None]
-    assert meter.ask(100.5) == 1.0
-    assert meter.ask(200.0) == 0
+    assert [meter.request(100.0) for _ in range(7)] == [0, 0, 0, 0.5, 1.0, None, None]
+    assert meter.request(100.5) == 1.0
+    assert meter.request(200.0) == 0
     assert (meter.passed, meter.delayed, meter.refused, meter.counted) == (7, 3, 2, 7)
 
 
 def test_a_large_one_passes_as_a_small_one_does_and_those_behind_it_wait() -> None:
     meter = Meter(Quota(rate=10, burst=10, queue_s=10))
-    assert meter.ask(0.0, 100) == 0
-    assert meter.ask(0.0) == pytest.approx(9.1)
+    assert meter.request(0.0, 100) == 0
+    assert meter.request(0.0) == pytest.approx(9.1)
     assert meter.counted == 101
 
 
 def test_a_clock_that_is_set_back_delays_nobody_longer() -> None:
     meter = Meter(Quota(rate=1, burst=1, queue_s=5))
-    assert [meter.ask(1000.0), meter.ask(1000.0)] == [0, 1]
-    assert meter.ask(10.0) == 2
-    assert meter.ask(14.0) == 0
+    assert [meter.request(1000.0), meter.request(1000.0)] == [0, 1]
+    assert meter.request(10.0) == 2
+    assert meter.request(14.0) == 0
 
 
 QUOTAS = st.builds(
@@ -98,7 +98,7 @@ def test_no_stretch_of_time_sees_more_than_its_rate_and_one_burst(quota: Quota, 
     meter, now, passes = Meter(quota), 0.0, list[tuple[float, int]]()
     for gap_s, cost in asked:
         now += gap_s
-        if (wait_s := meter.ask(now, cost)) is not None:
+        if (wait_s := meter.request(now, cost)) is not None:
             assert 0 <= wait_s <= quota.queue_s
             passes.append((now + wait_s, cost))
     assert [at for at, _ in passes] == sorted(at for at, _ in passes), "one overtook another"
@@ -115,7 +115,7 @@ def test_who_asks_often_enough_gets_all_of_the_rate(quota: Quota, eagerness: flo
     meter, interval_s, rounds = Meter(quota), eagerness / quota.rate, 300
     # Who is refused comes back before all is worked off; without that much room the rate is for who comes just in time.
     assume((quota.burst - 1) / quota.rate + quota.queue_s >= interval_s)
-    passed = sum(meter.ask(number * interval_s) is not None for number in range(rounds))
+    passed = sum(meter.request(number * interval_s) is not None for number in range(rounds))
     granted = quota.rate * (rounds - 1) * interval_s
     assert passed >= min(rounds, granted) - 1
 
@@ -127,6 +127,6 @@ def test_nobody_starves_who_was_refused_and_comes_back_when_the_queue_has_room(
     meter, now, owed = Meter(quota), 0.0, 0
     for gap_s, cost in asked:
         now += gap_s
-        if meter.ask(now, cost) is not None:
+        if meter.request(now, cost) is not None:
             owed += cost
-    assert meter.ask(now + owed / quota.rate) == 0
+    assert meter.request(now + owed / quota.rate) == 0

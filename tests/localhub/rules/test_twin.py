@@ -27,7 +27,7 @@ def nulls(value: Any) -> bool:
 
 
 @given(OBJECTS, PATCHES)
-def test_a_merge_leaves_no_null_and_touches_no_other_key(target: dict, patch: dict) -> None:
+def test_a_merge_leaves_no_null_and_touches_no_other_key(target: rules.Tree, patch: rules.Tree) -> None:
     merged = rules.merge(target, patch)
     assert not nulls(merged)
     assert {key: merged[key] for key in target.keys() - patch.keys()} == {
@@ -37,18 +37,18 @@ def test_a_merge_leaves_no_null_and_touches_no_other_key(target: dict, patch: di
 
 
 @given(OBJECTS, PATCHES)
-def test_merging_twice_is_merging_once(target: dict, patch: dict) -> None:
+def test_merging_twice_is_merging_once(target: rules.Tree, patch: rules.Tree) -> None:
     once = rules.merge(target, patch)
     assert rules.merge(once, patch) == once
 
 
 @given(OBJECTS)
-def test_merging_an_object_into_nothing_gives_it_back(data: dict) -> None:
+def test_merging_an_object_into_nothing_gives_it_back(data: rules.Tree) -> None:
     assert rules.merge({}, data) == data
 
 
 @given(st.lists(PATCHES, max_size=4))
-def test_metadata_has_a_node_for_every_place_that_has_data(patches: list[dict]) -> None:
+def test_metadata_has_a_node_for_every_place_that_has_data(patches: list[rules.Tree]) -> None:
     section = rules.new_twin(NOW).desired
     for patch in patches:
         section = rules.patched(section, patch, "desired", LATER)

@@ -22,7 +22,7 @@ def shape(tree: Any) -> Any:
 
 
 @given(TREES, TREES)
-def test_what_a_device_is_told_makes_the_new_properties_of_the_old(old: Any, new: Any) -> None:
+def test_a_notification_turns_the_old_properties_into_the_new_ones(old: Any, new: Any) -> None:
     assert merge(old, replacement(old, new)) == new
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase, TooSlow
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.schema import MIGRATIONS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.store.events import ANSWER_BYTES, KEPT_BYTES, KEPT_EVENTS, DeviceMessage, Events
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.store.events import KEPT_BYTES, KEPT_EVENTS, RESPONSE_BYTES, DeviceMessage, Events
 
 PUMP, NOW = Address("pump-1"), "2026-05-01T08:00:00.0000000Z"
 LARGE = 256 * 1024
@@ -13,7 +13,7 @@ def all_of(events: Events) -> list[int]:
     numbers: list[int] = []
     while page := events.after(numbers[-1] if numbers else 0, 100):
         numbers += [each.number for each in page]
-        assert len(page) == 1 or sum(each.size_bytes for each in page) <= ANSWER_BYTES
+        assert len(page) == 1 or sum(each.size_bytes for each in page) <= RESPONSE_BYTES
     return numbers
 
 

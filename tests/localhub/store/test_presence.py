@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.address import Address
-from azext_iotjobs.localhub.engine.targets import Selector
+from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.query.parser import parse_condition
+from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Identities, Identity
@@ -121,9 +121,7 @@ def test_it_is_written_within_a_second_or_so_and_a_fleet_in_pieces(database: Dat
     run(lambda loop: within_limit(story(loop)))
 
 
-def test_a_disk_without_room_loses_nothing_and_is_told_once(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:  # fmt: skip
+def test_a_full_disk_loses_nothing_and_is_logged_once(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     identities = house(database, "pump-1")
     identities.presence.note_connection(PUMP, CONNECTED, T1)
     database.change("PRAGMA query_only = ON")  # every write fails, as on a full disk

@@ -94,7 +94,7 @@ def test_a_hub_that_does_not_start_says_why_in_its_own_words() -> None:
         LocalHub("--mqtt-port", str(hub.mqtt_port)).start()
 
 
-def test_the_answer_that_is_a_mistake_of_the_hub_comes_with_what_it_wrote(tmp_path: Path) -> None:
+def test_an_internal_error_of_the_hub_comes_with_what_it_logged(tmp_path: Path) -> None:
     with LocalHub(data_dir=tmp_path) as hub:
         hub.create_device("spoilt")
         with sqlite3.connect(tmp_path / "hub.db") as database:

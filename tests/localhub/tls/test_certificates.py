@@ -26,7 +26,9 @@ def certificate(path: Path) -> x509.Certificate:
 def handshake(kept: Certificates, name: str, server: ssl.SSLContext | None = None) -> str | None:
     """Connect as a client that trusts our CA alone; gives the TLS version."""
     ours, theirs = socket.socketpair()
-    accepting = threading.Thread(target=_accept, args=(server or HubContext(kept, asks=lambda: False), theirs))
+    accepting = threading.Thread(
+        target=_accept, args=(server or HubContext(kept, wants_client_certificate=lambda: False), theirs)
+    )
     accepting.start()
     try:
         client = ssl.create_default_context(cafile=str(kept.ca_file))
@@ -46,11 +48,19 @@ def _accept(context: ssl.SSLContext, sock: socket.socket) -> None:
         sock.close()
 
 
-@pytest.mark.parametrize("name", [
-        "localhost", "127.0.0.1", "::1", "127.0.0.9", "local-hub.localhost", "local-hub.device.localhost",
-        "local-hub.service.localhost", "other.device.localhost",
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "127.0.0.9",
+        "local-hub.localhost",
+        "local-hub.device.localhost",
+        "local-hub.service.localhost",
+        "other.device.localhost",
     ],
-)  # fmt: skip
+)
 def test_a_client_that_trusts_the_ca_connects(tmp_path: Path, name: str) -> None:
     kept = ensure_certificates(tmp_path, "127.0.0.9", NOW)
     assert handshake(kept, name) == "TLSv1.3"
@@ -74,9 +84,7 @@ def test_another_address_gets_a_new_certificate_from_the_same_ca(tmp_path: Path)
 def test_a_certificate_from_before_the_hub_had_three_names_is_made_anew_from_the_same_ca(tmp_path: Path) -> None:
     kept = ensure_certificates(tmp_path, BIND, NOW)
     ca, facts = kept.ca_file.read_bytes(), json.loads((tmp_path / "certificates.json").read_bytes())
-    before = make_server(
-        Pair(ca, kept.ca_key_file.read_bytes()), ["localhost"], [BIND], NOW, NOW + timedelta(days=300)
-    )  # fmt: skip
+    before = make_server(Pair(ca, kept.ca_key_file.read_bytes()), ["localhost"], [BIND], NOW, NOW + timedelta(days=300))
     kept.server_file.write_bytes(before.certificate)
     kept.server_key_file.write_bytes(before.key)
     (tmp_path / "certificates.json").write_text(json.dumps({**facts, "names": []}))
@@ -117,9 +125,9 @@ def test_a_certificate_that_the_ca_may_not_give_is_refused_by_clients(tmp_path: 
         handshake(kept, "10.0.0.1")
 
 
-def test_a_client_of_before_tls_1_2_is_turned_away(tmp_path: Path) -> None:
+def test_a_client_without_tls_1_2_is_refused(tmp_path: Path) -> None:
     assert (
-        HubContext(ensure_certificates(tmp_path, BIND, NOW), asks=lambda: False).minimum_version
+        HubContext(ensure_certificates(tmp_path, BIND, NOW), wants_client_certificate=lambda: False).minimum_version
         is ssl.TLSVersion.TLSv1_2
     )
 

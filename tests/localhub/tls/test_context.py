@@ -57,7 +57,7 @@ class Server:
     """A listening echo."""
 
     port: int = 0
-    asks: bool = True
+    wants_client_certificate: bool = True
     made: list[Echo] = field(default_factory=list)
     lost: list[Echo] = field(default_factory=list)
 
@@ -65,7 +65,7 @@ class Server:
 @asynccontextmanager
 async def echoing(loop: MovedLoop, certificates: Certificates) -> AsyncIterator[Server]:
     server = Server()
-    context = HubContext(certificates, asks=lambda: server.asks)
+    context = HubContext(certificates, wants_client_certificate=lambda: server.wants_client_certificate)
     listener = await loop.create_server(lambda: Echo(server), "127.0.0.1", 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     try:
@@ -126,13 +126,13 @@ def test_whatever_a_client_shows_is_taken_and_known(
     run(main)
 
 
-def test_who_is_not_asked_shows_nothing_and_asking_begins_and_ends_without_a_restart(
+def test_certificates_are_sent_on_request_only_and_requests_begin_and_end_without_a_restart(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def main(loop: MovedLoop) -> None:
         async with echoing(loop, certificates) as server:
             context = client_context(certificates, tmp_path, LONELY)
-            for server.asks, seen in ((False, ()), (True, (LONELY.der,)), (False, ())):
+            for server.wants_client_certificate, seen in ((False, ()), (True, (LONELY.der,)), (False, ())):
                 async with client(server, context) as (reader, writer):
                     assert await echoed(reader, writer, b"hello")
                     assert server.made[-1].shown == seen
@@ -141,7 +141,7 @@ def test_who_is_not_asked_shows_nothing_and_asking_begins_and_ends_without_a_res
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_who_comes_back_with_its_session_shows_its_certificate_again(
+def test_a_client_that_reconnects_with_its_tls_session_sends_its_certificate_again(
     certificates: Certificates, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     def visit(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> ssl.SSLSession | None:
@@ -156,7 +156,7 @@ def test_who_comes_back_with_its_session_shows_its_certificate_again(
         async with echoing(loop, certificates) as server:
             context = client_context(certificates, tmp_path, LONELY, version=version)
             session = None
-            for server.asks in (True, True, False, True):
+            for server.wants_client_certificate in (True, True, False, True):
                 session = await loop.run_in_executor(None, visit, context, server.port, session)
             assert [echo.shown for echo in server.made] == [(LONELY.der,), (LONELY.der,), (), (LONELY.der,)]
 
@@ -178,7 +178,7 @@ def test_much_goes_through_in_both_directions(
     run(main)
 
 
-def test_what_is_not_read_waits_and_the_writer_is_told(certificates: Certificates, tmp_path: Path) -> None:
+def test_unread_data_wait_and_the_writer_is_paused(certificates: Certificates, tmp_path: Path) -> None:
     async def main(loop: MovedLoop) -> None:
         async with echoing(loop, certificates) as server:
             async with client(server, client_context(certificates, tmp_path, LONELY)) as (reader, writer):

@@ -1,0 +1,86 @@
+"""Opens what the data folder holds: certificates, the policies' keys and the database.
+
+Damaged files are never replaced: clients may trust or use them. The error says what to do instead.
+"""
+
+import shlex
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.folder import FolderUnusable
+from azext_iotjobs.localhub.process.outages import Outages
+from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.integrity import check_integrity
+from azext_iotjobs.localhub.tls.certificates import Certificates, CertificatesUnusable, all_files, ensure_certificates
+from azext_iotjobs.localhub.tls.context import HubContext
+
+
+class Keys(NamedTuple):
+    """What the hub proves itself with, and what it checks tokens with."""
+
+    certificates: Certificates
+    tls: HubContext
+    policies: dict[str, str]  # policy name -> key
+
+
+def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -> Keys:
+    """The certificates and the policies' keys, made when there are none. Raises FolderUnusable."""
+    try:
+        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
+        tls = HubContext(certificates, wants_client_certificate=identities.any_with_certificate)
+    except CertificatesUnusable as err:
+        files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))
+        raise FolderUnusable(
+            f"The certificates in {config.data_dir} cannot be used: {err}. Restore them from a copy, or remove all of "
+            f"them and new ones are made; clients then have to trust the new CA: rm -f {files}"
+        ) from err
+    except OSError as err:  # ssl.SSLError is one
+        raise FolderUnusable(f"The certificates in {config.data_dir} cannot be read or written: {err}.") from err
+    try:
+        return Keys(certificates, tls, ensure_policies(config.data_dir))
+    except PoliciesUnusable as err:
+        raise FolderUnusable(str(err)) from err
+    except OSError as err:
+        raise FolderUnusable(f"{config.data_dir / 'policies.json'} cannot be written: {err.strerror}.") from err
+
+
+def open_database(config: LocalHubConfig, outages: Outages) -> Database:
+    """The database, made when there is none, and checked for damage. Raises FolderUnusable."""
+    path = _database_file(config)
+    try:
+        if path is not None and not path.exists():
+            write_private(path, b"")
+        database = Database(path, outages)
+    except (StoreUnavailable, StoreDamaged, sqlite3.Error, NewerDatabase, OSError) as err:
+        raise unusable_database(config, err) from err
+    try:
+        if path is not None:
+            check_integrity(database)
+    except (StoreUnavailable, StoreDamaged, sqlite3.Error) as err:
+        database.close()
+        raise unusable_database(config, err) from err
+    return database
+
+
+def unusable_database(config: LocalHubConfig, err: Exception) -> FolderUnusable:
+    """What to tell the user about a database that cannot be opened or read because of `err`."""
+    path = _database_file(config)
+    text = f"The database {path or 'in memory'} cannot be used: {str(err).rstrip('.')}."
+    if not isinstance(err, (StoreUnavailable, NewerDatabase, OSError)) and path is not None:
+        text += (
+            f" Its devices, twins, jobs and messages are lost unless you have a copy of it; policies.json and the "
+            f"certificates beside it are not affected. To set it aside and start without them: "
+            f"az iot local-hub reset --data-dir {shlex.quote(str(path.parent))} --yes"
+        )
+    return FolderUnusable(text)
+
+
+def _database_file(config: LocalHubConfig) -> Path | None:
+    return None if config.in_memory else config.data_dir / "hub.db"

@@ -1,0 +1,162 @@
+"""Conditions and queries -> rows: applies the query language to the tables."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from azext_iotjobs.localhub.errors import QueryError
+from azext_iotjobs.localhub.query.column_paths import Columns, Kind
+from azext_iotjobs.localhub.query.grouped_sql import grouped_sql
+from azext_iotjobs.localhub.query.nodes import Collection, Expr, Query
+from azext_iotjobs.localhub.query.parser import parse_condition
+from azext_iotjobs.localhub.query.sql import where_sql
+from azext_iotjobs.localhub.query.sql_fragments import Sql
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
+from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
+from azext_iotjobs.localhub.store.presence import Presence
+
+LIMIT_S = 10.0  # of CPU time, for one query or page: the hub does nothing else meanwhile
+
+# The service puts the deadline into a device job's endTimeUtc, not the time of completion.
+DEADLINE = "strftime('%Y-%m-%dT%H:%M:%S', substr(jobs.start_at, 1, 19), '+' || jobs.max_execution_s || ' seconds')"
+DEADLINE_TEXT = f"({DEADLINE} || substr(jobs.start_at, 20))"
+
+
+def _section(name: str) -> dict[tuple[str, ...], tuple[str, Kind]]:
+    return {
+        ("properties", name): (f"twins.{name}", Kind.JSON),
+        ("properties", name, "$metadata"): (f"twins.{name}_metadata", Kind.JSON),
+        ("properties", name, "$version"): (f"twins.{name}_version", Kind.NUMBER),
+    }
+
+
+PARENTS = "CASE WHEN identities.is_edge THEN identities.parent_scopes ELSE nullif(identities.parent_scopes, '[]') END"
+TWIN_COLUMNS = Columns(
+    {
+        ("deviceId",): ("twins.device_id", Kind.TEXT),
+        ("moduleId",): ("nullif(twins.module_id, '')", Kind.TEXT),
+        ("etag",): (f"{TWIN_ETAG}(twins.twin_etag)", Kind.TEXT),
+        ("deviceEtag",): (f"{IDENTITY_ETAG}(identities.etag)", Kind.TEXT),
+        ("status",): ("identities.status", Kind.TEXT),
+        ("statusReason",): ("identities.status_reason", Kind.TEXT),
+        ("statusUpdateTime",): ("identities.status_updated_at", Kind.TEXT),
+        ("connectionState",): ("identities.connection_state", Kind.TEXT),
+        ("lastActivityTime",): ("identities.last_activity_at", Kind.TEXT),
+        ("authenticationType",): ("identities.sign_in", Kind.TEXT),
+        ("cloudToDeviceMessageCount",): (MESSAGE_COUNT, Kind.NUMBER),
+        ("x509Thumbprint", "primaryThumbprint"): ("json_quote(identities.primary_thumbprint)", Kind.JSON),
+        ("x509Thumbprint", "secondaryThumbprint"): ("json_quote(identities.secondary_thumbprint)", Kind.JSON),
+        ("modelId",): ("identities.model_id", Kind.TEXT),
+        ("version",): ("twins.version", Kind.NUMBER),
+        ("capabilities", "iotEdge"): ("identities.is_edge", Kind.BOOLEAN),
+        ("deviceScope",): ("identities.device_scope", Kind.TEXT),
+        # An edge device has a list of parents, possibly empty; other devices without parents have no such member, and
+        # twins without tags have no tags.
+        ("parentScopes",): (PARENTS, Kind.JSON),
+        ("tags",): ("nullif(twins.tags, '{}')", Kind.JSON),
+        **_section("desired"),
+        **_section("reported"),
+    }
+)
+DEVICE_JOB_COLUMNS = Columns(
+    {
+        ("deviceId",): ("device_jobs.device_id", Kind.TEXT),
+        ("moduleId",): ("nullif(device_jobs.module_id, '')", Kind.TEXT),
+        ("jobId",): ("device_jobs.job_id", Kind.TEXT),
+        ("jobType",): ("jobs.type", Kind.TEXT),
+        ("status",): ("device_jobs.status", Kind.TEXT),
+        ("createdDateTimeUtc",): ("device_jobs.created_at", Kind.TEXT),
+        ("startTimeUtc",): ("jobs.start_at", Kind.TEXT),
+        ("endTimeUtc",): (DEADLINE_TEXT, Kind.TEXT),
+        ("lastUpdatedDateTimeUtc",): ("device_jobs.updated_at", Kind.TEXT),
+        ("outcome",): ("device_jobs.outcome", Kind.JSON),
+        ("error",): ("device_jobs.error", Kind.JSON),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The SQL of a collection."""
+
+    tables: str
+    fields: str  # columns of a row
+    key: str  # orders rows, for paging
+    always: str  # condition for rows of the collection
+    columns: Columns
+
+
+_TWINS = {
+    "tables": "twins JOIN identities USING (device_id, module_id)",
+    "fields": f"twins.*, identities.*, {MESSAGE_COUNT} AS message_count",
+    "key": "twins.row_id",
+}
+SOURCES = {
+    Collection.DEVICES: Source(**_TWINS, always="twins.module_id = ''", columns=TWIN_COLUMNS),
+    Collection.MODULES: Source(**_TWINS, always="twins.module_id <> ''", columns=TWIN_COLUMNS),
+    Collection.JOBS: Source(
+        tables="device_jobs JOIN jobs USING (job_id)",
+        fields="device_jobs.*, jobs.type AS job_type, jobs.start_at AS job_start_at, "
+        "jobs.max_execution_s AS job_max_execution_s",
+        key="device_jobs.row_id",
+        always="TRUE",
+        columns=DEVICE_JOB_COLUMNS,
+    ),
+}
+
+
+class Selector:
+    """Finds the rows that an expression selects.
+
+    limit_s: of CPU time, for one query or page of one.
+    presence: written to the rows before each query; None: there is none.
+    """
+
+    def __init__(self, database: Database, presence: Presence | None = None, *, limit_s: float = LIMIT_S) -> None:
+        self._database = database
+        self._presence = presence
+        self._limit_s = limit_s
+
+    def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
+        """At most `count` rows after row `after`, in the order of their creation; the column `row_key` is a row's key.
+
+        Raises QueryError when it takes too long.
+        """
+        source = SOURCES[collection]
+        condition = _condition(source, where)
+        sql = (
+            f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
+            f"WHERE {source.key} > ? AND {condition.text} ORDER BY {source.key} LIMIT ?"
+        )
+        return self._rows(Sql(sql, (after, *condition.values, count)))
+
+    def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
+        """At most `count` groups after the sort key `after`, for `grouped_result`. Raises QueryError as `page` does."""
+        source = SOURCES[query.collection]
+        condition = _condition(source, query.where)
+        rows = Sql(f"FROM {source.tables} WHERE {condition.text}", condition.values)
+        return self._rows(grouped_sql(query, rows, source.columns, after=after, count=count))
+
+    def devices(self, condition_text: str) -> list[Address]:
+        """The devices that a job's condition selects now. Raises QueryError."""
+        condition = parse_condition(condition_text)
+        source = SOURCES[condition.collection]
+        sql = _condition(source, condition.where)
+        selected = f"SELECT device_id, module_id FROM {source.tables} WHERE {sql.text} ORDER BY {source.key}"
+        rows = self._rows(Sql(selected, sql.values))
+        return [Address(row["device_id"], row["module_id"] or None) for row in rows]
+
+    def _rows(self, sql: Sql) -> list[sqlite3.Row]:
+        if self._presence is not None:
+            self._presence.write()
+        try:
+            return self._database.rows_within(self._limit_s, sql.text, sql.values)
+        except TooSlow as err:
+            raise QueryError(f"it takes more than {self._limit_s:g} s of computing on this hub") from err
+
+
+def _condition(source: Source, where: Expr | None) -> Sql:
+    if where is None:
+        return Sql(source.always)
+    sql, values = where_sql(where, source.columns)
+    return Sql(f"{source.always} AND ({sql})", tuple(values))

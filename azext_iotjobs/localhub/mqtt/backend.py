@@ -1,0 +1,50 @@
+"""What the MQTT side needs of the hub, as a protocol; `engine.device_service` implements it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from azext_iotjobs.localhub.engine.quotas import Quotas
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.json_values import Json
+from azext_iotjobs.localhub.store.events import DeviceMessage
+
+
+class DeviceBackend(Protocol):
+    """What the hub does for the connection of a device."""
+
+    quotas: Quotas | None  # None: devices are not limited
+
+    def authenticate(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
+        """When the token or certificate expires, aware UTC. Raises HubError when the device may not connect.
+
+        host: the hub's name as the device gave it.  token: empty when it gives none.
+        certificates: DER, the device's own first; not verified yet.
+        """
+
+    def stored_filters(self, address: Address) -> Mapping[str, int] | None:
+        """The subscriptions of the device's last session, with their QoS; None when there is none."""
+
+    def store_filters(self, address: Address, filters: dict[str, int] | None) -> None:
+        """Store a device's subscriptions for its next session; None removes them."""
+
+    def connected(self, address: Address, model_id: str | None) -> None:
+        """A device is online; model_id: the model that it announces, if any."""
+
+    def disconnected(self, address: Address) -> None:
+        """A device is offline."""
+
+    def subscriptions_changed(self, address: Address) -> None:
+        """A device has subscribed or unsubscribed."""
+
+    def message_acknowledged(self, address: Address, token: str) -> None:
+        """A device has acknowledged the message that was delivered under the lock token."""
+
+    def telemetry(self, address: Address, message: DeviceMessage) -> None:
+        """A device sent a message."""
+
+    def twin_document(self, address: Address) -> Json:
+        """The twin as its device reads it. Raises HubError."""
+
+    def patch_reported(self, address: Address, patch: Json) -> int:
+        """Merge reported properties; gives the new $version. Raises HubError."""

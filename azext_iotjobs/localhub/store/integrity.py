@@ -1,0 +1,34 @@
+"""Checks whether an existing database is intact: its pages, indices and tables.
+
+Damaged rows are found when they are read.
+"""
+
+from contextlib import closing
+
+from azext_iotjobs.localhub.errors import StoreDamaged
+from azext_iotjobs.localhub.store.database import Database
+
+
+def check_integrity(database: Database) -> None:
+    """Raise StoreDamaged unless a database is intact and has the tables of a local hub."""
+    found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
+    if found != "ok":
+        raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")
+    with closing(Database(None)) as new:
+        have, need = _columns(database), _columns(new)
+    for table, columns in need.items():
+        if table not in have:
+            raise StoreDamaged(f"the table {table} is missing")
+        if missing := columns - have[table]:
+            raise StoreDamaged(f"the table {table} has no column {min(missing)}")
+
+
+def _columns(database: Database) -> dict[str, set[str]]:
+    tables: dict[str, set[str]] = {}
+    sql = (
+        "SELECT tables.name AS table_name, columns.name AS column_name FROM sqlite_master AS tables "
+        "JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+    )
+    for row in database.rows(sql):
+        tables.setdefault(row["table_name"], set()).add(row["column_name"])
+    return tables

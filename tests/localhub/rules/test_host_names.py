@@ -1,0 +1,58 @@
+"""Under which names a hub answers, and which of them is for whom."""
+
+import pytest
+
+from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.rules.host_names import ClientKind, HostNames
+
+NAMES = HostNames("127.0.0.1", 8443, 8883)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "[::1]",
+        "local-hub.localhost",
+        "Local-Hub.Device.localhost",
+        "x.service.localhost",
+    ],
+)
+@pytest.mark.parametrize("port", ["", ":8443", ":8883"])
+def test_a_hub_answers_under_its_names_with_and_without_its_ports(name: str, port: str) -> None:
+    assert f"{name}{port}" in NAMES
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "localhost:443",
+        "h.azure-devices.net",
+        "h.device.azure-devices.net",
+        "127.0.0.2",
+        "localhost.example",
+        "a.b.localhost",
+        "a.device.service.localhost",
+        ".localhost",
+        "x.device.localhost:1",
+    ],
+)
+def test_it_answers_under_no_other(name: str) -> None:
+    assert name not in NAMES
+
+
+def test_a_hub_at_another_address_is_not_localhost_itself() -> None:
+    other = HostNames("127.0.0.9", 8443, 8883)
+    assert "127.0.0.9:8443" in other and "localhost" not in other and "127.0.0.1" not in other
+
+
+@pytest.mark.parametrize("side", ClientKind)
+def test_a_name_that_is_for_one_side_refuses_the_other_and_names_the_right_one(side: ClientKind) -> None:
+    (other,) = {*ClientKind} - {side}
+    for host in ("localhost:8443", "h.localhost", f"h.{side.value}.localhost:8443", "10.0.0.1", "device.localhost"):
+        NAMES.check_client(host, side)
+    with pytest.raises(HubError, match=rf"h\.{side.value}\.localhost"):
+        NAMES.check_client(f"H.{other.value}.localhost:8443", side)
