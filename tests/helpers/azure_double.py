@@ -32,12 +32,17 @@ def hub_item(name: str, host_name: str, *, group: str = "myResourceGroup", **pro
         "tags": {},
         "etag": "AAAAAAFD6M4=",
         "properties": {
-            "state": "Active", "provisioningState": "Succeeded", "ipFilterRules": [], "hostName": host_name,
+            "state": "Active",
+            "provisioningState": "Succeeded",
+            "ipFilterRules": [],
+            "hostName": host_name,
             "eventHubEndpoints": {"events": {"retentionTimeInDays": 1, "partitionCount": 2, "path": name}},
-            "enableFileUploadNotifications": False, "features": "None", **properties,
+            "enableFileUploadNotifications": False,
+            "features": "None",
+            **properties,
         },
         "sku": {"name": "S1", "tier": "Standard", "capacity": 1},
-    }  # fmt: skip
+    }
 
 
 def hub_path(name: str, group: str = "myResourceGroup") -> str:
