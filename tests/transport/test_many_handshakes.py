@@ -184,9 +184,9 @@ def test_each_device_shows_its_own_certificate_whatever_is_under_way_beside_it(h
                 for device in logins:
                     transport.drop(device)
             gone = "x509-1"
-            own = logins[gone].certificate
-            assert own is not None
-            Path(own.key_file).unlink()
+            signs_in_with = logins[gone].certificate
+            assert signs_in_with is not None
+            Path(signs_in_with.key_file).unlink()
             transport.connect(gone, logins[gone])
             seen = first_events(transport)
             (failed,) = seen
