@@ -1,107 +1,34 @@
 """Options of fleet jobs.
 
-Those that handlers take in groups are extras: the fields of DefinitionOptions, RunOptions and others have their names.
+Those that handlers take in groups are extras: the fields of RunOptions and others have their names.
 """
 
-from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
+from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.fleet_job import completers
+from azext_iotjobs.cli.fleet_job.definition_params import (
+    DEFINITION,
+    DELIVERY,
+    FEWER,
+    MOST,
+    NAMES,
+    NARROWER,
+    ON_DELIVERY,
+    PACE,
+    ROLLOUT,
+    timeouts,
+)
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
     HUB,
-    ID_LIST,
-    JSON_FORMS,
     rows,
 )
-from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
-
-ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"  # headings in the help
 
 STATES = ("pending", "running", "completed", "failed", "stopped", "canceled")
 
 TIERS = ("F1", "B1", "B2", "B3", "S1", "S2", "S3")
-
-
-def timeouts(default: str, group: str) -> Group:
-    return (
-        extra(
-            "our_method_connect_timeout",
-            "--method-connect-timeout --mct",
-            f"Seconds that the hub waits for a device to connect, 0 to 300. {default}",
-            group=group,
-            type=int,
-        ),
-        extra(
-            "our_method_response_timeout",
-            "--method-response-timeout --mrt",
-            f"Seconds that the hub waits for a device's answer, connecting included, 5 to 300. {default}",
-            group=group,
-            type=int,
-        ),
-    )
-
-
-NARROWER: Group = (
-    extra(
-        "limit",
-        "--limit",
-        "Only the first so many of them, in the order in which they are named, of a condition in that of "
-        "their ids. 0 takes a limit away.",
-        group=ON_DEVICES,
-        type=int,
-    ),
-    extra("sample", "--sample", "A random sample of so many percent, such as 5%, rounded up.", group=ON_DEVICES),
-    extra(
-        "seed",
-        "--seed",
-        "With --sample: another number is another sample. Default: 0.",
-        group=ON_DEVICES,
-        type=int,
-    ),
-)
-
-
-ACTION: Group = (
-    extra(
-        "our_twin_patch",
-        "--twin-patch --patch",
-        f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
-        group=ON_ACTION,
-        nargs="+",
-    ),
-    extra(
-        "our_desired",
-        "--desired",
-        "Desired properties alone, in place of --twin-patch: `light=5`, or in the other forms.",
-        group=ON_ACTION,
-        nargs="+",
-    ),
-    extra("our_tags", "--tags", "Tags alone, or with --desired.", group=ON_ACTION, nargs="+"),
-    extra("our_method_name", "--method-name --mn", "Name of the direct method that is called.", group=ON_ACTION),
-    extra(
-        "our_method_payload",
-        "--method-payload --mp",
-        f"Payload of the method: {JSON_FORMS}. Default: null.",
-        group=ON_ACTION,
-        nargs="+",
-    ),
-    *timeouts("Default: 30.", ON_ACTION),
-    extra(
-        "our_content",
-        "--content -k",
-        "Configuration content that is applied to edge devices, with modulesContent: JSON or `@file`.",
-        group=ON_ACTION,
-        nargs="+",
-    ),
-    extra(
-        "success_status",
-        "--success-status",
-        f"Method statuses with which a device has succeeded: numbers and ranges. Default: {DEFAULT_SUCCESS_STATUS}.",
-        group=ON_ACTION,
-    ),
-)
 
 
 NEW_ID: Group = (
@@ -123,189 +50,6 @@ STATE: Group = (
         "state_dir",
         "--state-dir",
         "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
-    ),
-)
-
-
-NAMES: Group = (
-    extra("display_name", "--display-name", "What the fleet job is called, at most 148 characters. Default: its id."),
-    extra("description", "--description", "What it is for."),
-    extra("our_labels", "--labels", 'Labels, as name=value with spaces between them. "" removes all.', nargs="*"),
-)
-
-
-DEVICES: Group = (
-    extra(
-        "our_query_condition",
-        "--query-condition -q",
-        "The WHERE part of a twin query that selects the devices when a run starts, for example "
-        "\"tags.site = 'north'\". All devices: *.",
-        group=ON_DEVICES,
-    ),
-    extra(
-        "our_device_ids",
-        "--device-ids",
-        f"Device ids {ID_LIST}",
-        group=ON_DEVICES,
-    ),
-    extra(
-        "devices_file",
-        "--devices-file",
-        "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input.",
-        group=ON_DEVICES,
-    ),
-    extra(
-        "group",
-        "--group --group-id",
-        "Name of a device group, as `fleet-job group create` saved it.",
-        group=ON_DEVICES,
-        completer=completers.device_groups,
-    ),
-)
-
-
-FEWER: Group = (
-    extra(
-        "exclude",
-        "--exclude",
-        f"Device ids to leave out, {ID_LIST}",
-        group=ON_DEVICES,
-    ),
-    *NARROWER,
-)
-
-
-MOST: Group = (
-    extra(
-        "max_devices",
-        "--max-devices",
-        "Refuse a larger number of devices before anything is sent. A standing limit: "
-        "az config set iotjobs.max_devices=N.",
-        group=ON_DEVICES,
-        type=int,
-    ),
-)
-
-
-ROLLOUT: Group = (
-    extra(
-        "batch",
-        "--batch -b",
-        "Devices in a batch: a number, a percentage such as 10% (rounded up), or a list such as 1,5,20% whose "
-        "last one repeats. Default: one batch of all.",
-        group=ON_ROLLOUT,
-    ),
-    extra(
-        "batch_type",
-        "--batch-type --bt",
-        "What numbers in --batch without a % sign count. Default: number.",
-        group=ON_ROLLOUT,
-        arg_type=get_enum_type(["number", "percentage"]),
-    ),
-    extra(
-        "batch_pause",
-        "--batch-pause",
-        "Time between the end of a batch and the start of the next, such as 30s or 5m.",
-        group=ON_ROLLOUT,
-    ),
-    extra(
-        "cancellation_threshold",
-        "--cancellation-threshold --cth",
-        "How many devices may fail, as a number or a percentage such as 5%; one more ends the run. `none` "
-        "removes the threshold.",
-        group=ON_ROLLOUT,
-    ),
-    extra(
-        "cancellation_threshold_type",
-        "--cancellation-threshold-type --ctt",
-        "What --cancellation-threshold counts without a % sign. Default: number.",
-        group=ON_ROLLOUT,
-        arg_type=get_enum_type(["number", "percentage"]),
-    ),
-    extra(
-        "cancellation_threshold_batch",
-        "--cancellation-threshold-batch --ctb",
-        "The threshold applies to each batch, not to the whole run.",
-        group=ON_ROLLOUT,
-        arg_type=get_three_state_flag(),
-    ),
-    extra(
-        "cancellation_threshold_min_sample",
-        "--cancellation-threshold-min-sample --ctm",
-        "How many devices must have ended before the threshold applies. Default: 1.",
-        group=ON_ROLLOUT,
-        type=int,
-    ),
-    extra(
-        "cancellation_threshold_error_class",
-        "--cancellation-threshold-error-class --cte",
-        f"Failures that count, with commas between them: {', '.join(ERROR_CLASSES)}, uncertain. Default: all.",
-        group=ON_ROLLOUT,
-    ),
-    extra(
-        "cancellation_threshold_action",
-        "--cancellation-threshold-action --cta",
-        "What happens to the run: it is canceled for good, or stopped, so that it can be resumed. Default: cancel.",
-        group=ON_ROLLOUT,
-        arg_type=get_enum_type(["cancel", "stop"]),
-    ),
-    extra(
-        "retry",
-        "--retry",
-        f"Failures that are tried again, and how often: offline=3,timeout. Possible are {', '.join(ERROR_CLASSES)}. "
-        "`none` removes the retries.",
-        group=ON_ROLLOUT,
-    ),
-    extra(
-        "retry_when",
-        "--retry-when",
-        "In the device's batch, or when all batches have ended. Default: at-once.",
-        group=ON_ROLLOUT,
-        arg_type=get_enum_type(["at-once", "at-end"]),
-    ),
-    extra("retry_pause", "--retry-pause", "Time before the second try. Default: 10s.", group=ON_ROLLOUT),
-    extra(
-        "retry_growth",
-        "--retry-growth",
-        "Factor by which the pause grows from try to try. Default: 2.",
-        group=ON_ROLLOUT,
-        type=float,
-    ),
-    extra("retry_max_pause", "--retry-max-pause", "The longest pause. Default: 10m.", group=ON_ROLLOUT),
-)
-
-
-DRIVER: Group = (
-    extra(
-        "driver",
-        "--driver",
-        "What operates the devices: the hub's jobs, calls by this command, or whichever is faster on the hub's "
-        "tier; the result says why. Default: auto.",
-        group=ON_DELIVERY,
-        arg_type=get_enum_type(["jobs", "calls", "auto"]),
-    ),
-)
-
-
-PACE: Group = (
-    extra(
-        "concurrency", "--concurrency", "Calls at the same time, 1 to 200. Default: 10.", group=ON_DELIVERY, type=int
-    ),
-    extra(
-        "rate",
-        "--rate",
-        "Calls a second at most. Default: as fast as they are answered; throttling slows all of them down.",
-        group=ON_DELIVERY,
-        type=float,
-    ),
-    extra(
-        "our_ttl",
-        "--ttl",
-        "Seconds that a hub job may run at most; a device that is offline delays its batch for so long. Default, "
-        "and 0: what the devices of the batch can need, by their number, the timeouts and the hub's "
-        "tier.",
-        group=ON_DELIVERY,
-        type=int,
     ),
 )
 
@@ -462,21 +206,18 @@ GROUP_CONDITION: Group = (
 
 _HUB = (HUB, AUTH_TYPE, STATE)
 
-_DELIVERY = (DRIVER, PACE)
 
 _OWN_TIMEOUTS = timeouts("Default: as it was saved.", ON_DELIVERY)
 
-_DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, *_DELIVERY)
 
-
-CREATE: Options = (*_HUB, NEW_ID, *_DEFINITION, TIER, PLAN, RUN_AT_ONCE, RUNNING)
+CREATE: Options = (*_HUB, NEW_ID, *DEFINITION, TIER, PLAN, RUN_AT_ONCE, RUNNING)
 RUN: Options = (
     *_HUB,
     ID,
     UNFINISHED,
     NARROWER,
     MOST,
-    *_DELIVERY,
+    *DELIVERY,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,
@@ -493,7 +234,7 @@ RERUN: Options = (
     MOST,
     NAMES,
     ROLLOUT,
-    *_DELIVERY,
+    *DELIVERY,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,
@@ -505,8 +246,8 @@ SHOW: Options = (*_HUB, ID, RUN_NUMBER)
 LIST: Options = (*_HUB, LIST_OPTIONS)
 LIST_RUNS: Options = (*_HUB, ID)
 RESULTS: Options = (*_HUB, ID, RUN_NUMBER, RESULTS_OPTIONS)
-COPY: Options = (*_HUB, ID, other_id("its own, and -copy"), *_DEFINITION)
-UPDATE: Options = (*_HUB, ID, *_DEFINITION)
+COPY: Options = (*_HUB, ID, other_id("its own, and -copy"), *DEFINITION)
+UPDATE: Options = (*_HUB, ID, *DEFINITION)
 DELETE: Options = (*_HUB, ID, OLDER, SURE)
 CREATE_GROUP: Options = (*_HUB, GROUP, GROUP_CONDITION)
 SHOW_GROUP: Options = (*_HUB, GROUP)

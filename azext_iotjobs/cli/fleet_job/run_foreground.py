@@ -82,7 +82,6 @@ def _made(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob, nar
             by=current_user(),
             at=CLOCK.now(),
             tier=context.tier,
-            delivery=once.definition.delivery,
             narrowed=narrowed,
             observer=planning.SelectionObserver(progress.on_count, warn_of_idle),
         )

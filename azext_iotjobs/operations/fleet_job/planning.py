@@ -11,7 +11,7 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet_job import Definition, Delivery, DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
@@ -109,22 +109,20 @@ def new_run(
     by: str,
     at: datetime,
     tier: TierFacts | None = None,
-    delivery: Delivery | None = None,
     narrowed: Narrowed | None = None,
     observer: SelectionObserver = NOBODY,
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
     store: where the fleet job is.  client: of its hub.  by: who makes it, for people.  at: aware UTC.
-    tier: of the hub, if it is known.  delivery: how devices are reached this time; None: as the definition says.
-    narrowed: fewer devices this time; None: those of the definition.
+    tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
     A run that has no device can be made; `execute` completes it.
     Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
-    used = delivery or job.definition.delivery
+    used = job.definition.delivery
     job.definition.action.within(used)
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
@@ -134,8 +132,6 @@ def new_run(
         targets = narrowed.of(targets)
     count = _select(store, client, targets, job.host, observer)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
-    # A definition with another driver is checked as a whole: not every action has a job.
-    Definition(action=job.definition.action, targets=job.definition.targets, delivery=used)
     return store.runs.add(
         NewRun(
             fleet_job_id=job.fleet_job_id,

@@ -78,10 +78,11 @@ def test_a_time_limit_that_was_typed_is_kept_to_and_the_tier_counts_where_it_is_
     definition = definition_of(METHOD, ids(400), Driver.JOBS)
     job = place.world.save(place.store, definition)
 
-    def limits(**more: Any) -> set[int]:
+    def limits(delivery: Delivery = definition.delivery, tier: TierFacts | None = None) -> set[int]:
         place.world.hub.jobs.clear()
         at = place.world.clock.now_of_hub()
-        run = planning.new_run(place.store, place.world.client, job, by="me", at=at, **more)
+        once = replace(job, definition=replace(definition, delivery=delivery))
+        run = planning.new_run(place.store, place.world.client, once, by="me", at=at, tier=tier)
         assert run_loop.execute(run, place.world.context(place.store)).state is RunState.COMPLETED
         return {each["maxExecutionTimeInSeconds"] for each in place.world.hub.jobs.values()}
 
@@ -192,8 +193,9 @@ def test_timeouts_are_refused_where_no_method_is_called(place: FleetJobSetup) ->
     patch = Action(patch=TwinPatch(document={"tags": {"a": 1}}))
     job = place.world.save(place.store, definition_of(patch, ids(2), Driver.CALLS))
     at = place.world.clock.now_of_hub()
+    once = replace(job, definition=replace(job.definition, delivery=Delivery(response_timeout_s=30)))
     with pytest.raises(ConflictingChoice, match="go with a method"):
-        planning.new_run(place.store, place.world.client, job, by="me", at=at, delivery=Delivery(response_timeout_s=30))
+        planning.new_run(place.store, place.world.client, once, by="me", at=at)
     assert place.store.runs.last("job") is None
 
 
