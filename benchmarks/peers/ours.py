@@ -19,8 +19,10 @@ from azext_iotjobs.transport.mqtt import MqttProtocol
 from azext_iotjobs.transport.own_import import import_own
 
 
-def main(told: dict[str, Any]) -> None:
-    target = HubTarget(host=told["host"], https_port=told["httpsPort"], mqtt_port=told["mqttPort"], ca_file=told["ca"])
+def main(settings: dict[str, Any]) -> None:
+    target = HubTarget(
+        host=settings["host"], https_port=settings["httpsPort"], mqtt_port=settings["mqttPort"], ca_file=settings["ca"]
+    )
     behaviour = Behaviour()
     devices = [
         event_loop.SimulatedDevice(
@@ -30,21 +32,21 @@ def main(told: dict[str, Any]) -> None:
             plan=None,
             number=number,
         )
-        for number, (device, key) in enumerate(told["devices"].items())
+        for number, (device, key) in enumerate(settings["devices"].items())
     ]
-    activity: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     begin, stop = threading.Event(), threading.Event()
 
-    def on_seen(_device: str, what: Activity) -> None:
-        activity[what.kind.value] += 1
+    def on_activity(_device: str, activity: Activity) -> None:
+        counts[activity.kind.value] += 1
 
     def listen() -> None:
         for line in sys.stdin:
             if line.strip() == "connect":
                 begin.set()
-            lost = {name: activity[name] for name in ("lost", "not-connected", "refused", "dropped") if activity[name]}
+            lost = {name: counts[name] for name in ("lost", "not-connected", "refused", "dropped") if counts[name]}
             sys.stdout.write(
-                json.dumps({"ready": activity["ready"], "answered": activity["answer"], "trouble": lost}) + "\n"
+                json.dumps({"ready": counts["ready"], "answered": counts["answer"], "trouble": lost}) + "\n"
             )
             sys.stdout.flush()
         stop.set()
@@ -53,8 +55,8 @@ def main(told: dict[str, Any]) -> None:
     import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))  # not a device's memory
     threading.Thread(target=listen, daemon=True).start()
     begin.wait()
-    way = MqttProtocol.WEBSOCKET if told["isWebSocket"] else MqttProtocol.TLS
-    event_loop.run(target, devices, on_seen, SystemClock(), stop, way, ramp_per_s=told["rampPerSecond"])
+    way = MqttProtocol.WEBSOCKET if settings["isWebSocket"] else MqttProtocol.TLS
+    event_loop.run(target, devices, on_activity, SystemClock(), stop, way, ramp_per_s=settings["rampPerSecond"])
 
 
 if __name__ == "__main__":

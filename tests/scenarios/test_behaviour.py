@@ -19,16 +19,16 @@ def events(path: Path, device: str, what: str) -> list[dict[str, Any]]:
     return [row for row in rows if row.get("device") == device and row["event"] == what]
 
 
-def test_a_firmware_update_of_a_fleet_goes_through_its_stages_and_the_query_shows_them(
+def test_a_firmware_update_of_many_devices_goes_through_its_stages_and_the_query_shows_them(
     hub: ScenarioHub, tmp_path: Path
 ) -> None:
-    fleet = hub.az.start(
+    simulation = hub.az.start(
         f"iot device simulate -n {hub.name} --prefix up- --count 4 --create --delete-after "
         f"--behaviour firmware-update --seed {SEED} --expect 'method firmwareUpdate on all within 60s' "
         "--until 5m --expect 'twin reported.firmware.version = 2.0.1 on 3'",
         output=tmp_path / "o",
     )
-    wait_until("the fleet is there", lambda: "All 4 devices are connected" in (tmp_path / "o.err").read_text())
+    wait_until("all are connected", lambda: "All 4 devices are connected" in (tmp_path / "o.err").read_text())
     job = hub.az.json(
         f"iot hub job create -n {hub.name} --job-id up-2 --job-type scheduleDeviceMethod "
         "--method-name firmwareUpdate --wait --poll-interval 1",
@@ -54,8 +54,8 @@ def test_a_firmware_update_of_a_fleet_goes_through_its_stages_and_the_query_show
         "SELECT properties.reported.firmware FROM devices WHERE properties.reported.firmware.status = 'failed'",
     )
     assert [(each["firmware"]["version"], "error" in each["firmware"]) for each in failed] == [("1.0.0", True)]
-    fleet.send_signal(signal.SIGINT)
-    assert fleet.wait(30) == 0
+    simulation.send_signal(signal.SIGINT)
+    assert simulation.wait(30) == 0
     result = json.loads((tmp_path / "o").read_text())
     assert result["methods"]["byName"] == [
         {"name": "firmwareUpdate", "received": 4, "answered": 4, "statuses": {"202": 4}}
@@ -64,9 +64,7 @@ def test_a_firmware_update_of_a_fleet_goes_through_its_stages_and_the_query_show
     assert result["seed"] == SEED
 
 
-def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_in(
-    hub: ScenarioHub, tmp_path: Path
-) -> None:
+def test_groups_of_a_file_differ_by_tag_and_follow_what_was_desired_meanwhile(hub: ScenarioHub, tmp_path: Path) -> None:
     for name, site in (("gr-1", "north"), ("gr-2", "south")):
         hub.new_device(name)
         hub.az.json(
@@ -83,7 +81,7 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
         "telemetry: {t: {every: 1s, first: 0, count: 2, values: {n: {counter: {}}}}}\n"
         "groups:\n  north:\n    tags: {site: north}\n    methods: {ping: {status: 503, latency: 100-300ms}}\n"
     )
-    fleet = hub.az.start(
+    simulation = hub.az.start(
         f"iot device simulate -n {hub.name} --device-ids gr-1,gr-2 --method '*=501' "
         "--until 'method other on all' --expect 'twin reported.speed = 40 on all' "
         "--expect 'telemetry on all'",
@@ -102,7 +100,7 @@ def test_groups_of_a_file_differ_by_tag_and_what_was_desired_meanwhile_is_taken_
     wait_until("the speeds are there", lambda: {name: reported(hub, name).get("speed") for name in speeds} == speeds)
     assert reported(hub, "gr-2")["interval"] == {"value": 30, "ac": 200, "av": 2, "ad": "done"}
     assert [hub.az.json(*words, "-d", name, "--mn", "other")["status"] for name in ("gr-1", "gr-2")] == [501, 501]
-    assert fleet.wait(30) == 0
+    assert simulation.wait(30) == 0
     assert json.loads((tmp_path / "o").read_text())["groups"] == {"north": 1, "rest": 1}
     assert [row["patch"]["speed"] for row in events(log, "gr-1", "report") if "speed" in row["patch"]] == [20, 40]
 
@@ -112,7 +110,9 @@ def reported(hub: ScenarioHub, device: str) -> dict[str, Any]:
     return dict(twin["properties"]["reported"])
 
 
-def test_a_mistake_in_a_file_is_said_with_its_line_before_anything_is_made(hub: ScenarioHub, tmp_path: Path) -> None:
+def test_a_mistake_in_a_file_is_an_error_with_its_line_before_anything_is_created(
+    hub: ScenarioHub, tmp_path: Path
+) -> None:
     rules = tmp_path / "fleet.yaml"
     rules.write_text("methods:\n  reboot:\n    latncy: 1\n")
     ran = hub.az.run(

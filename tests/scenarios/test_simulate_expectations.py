@@ -1,4 +1,4 @@
-"""A fleet's run ends with a verdict, and is seen while it goes on: with the real az, as a pipeline uses it."""
+"""Expectations of many simulated devices, and what a run writes meanwhile: with the real az, as in a pipeline."""
 
 import json
 import os
@@ -24,7 +24,7 @@ METRICS = re.compile(r"http://127\.0\.0\.1:\d+/metrics")
 
 
 class Run:
-    """A simulation that goes on beside the test."""
+    """A simulation that runs beside the test."""
 
     def __init__(self, hub: ScenarioHub, folder: Path, prefix: str, count: int, *options: str) -> None:
         self.events_path = folder / "events.jsonl"
@@ -79,7 +79,9 @@ def job(hub: ScenarioHub, job_id: str, *devices: str) -> dict[str, Any]:
     )
 
 
-def test_what_came_true_is_code_0_and_events_and_metrics_count_what_a_job_did(hub: ScenarioHub, tmp_path: Path) -> None:
+def test_if_all_come_true_the_code_is_0_and_events_and_metrics_count_what_a_job_did(
+    hub: ScenarioHub, tmp_path: Path
+) -> None:
     names = [f"vt-{number}" for number in range(1, 6)]
     expected = ("--expect", "method reboot on all within 90s", "--expect", "connected on 100% within 30s")
     options = (*expected, "--until", "method done on all", "--metrics-port", "0")
@@ -114,7 +116,9 @@ def test_what_came_true_is_code_0_and_events_and_metrics_count_what_a_job_did(hu
     assert len(run.events("answer")) == 10
 
 
-def test_what_did_not_come_true_is_code_4_with_the_devices(hub: ScenarioHub, tmp_path: Path) -> None:
+def test_if_one_does_not_come_true_the_code_is_4_and_the_result_names_the_devices(
+    hub: ScenarioHub, tmp_path: Path
+) -> None:
     with running(hub, tmp_path, "vf-", 4, "--expect", "method reboot on all within 10m") as run:
         job(hub, "verdict-false", "vf-2", "vf-4")
         run.process.send_signal(signal.SIGINT)
