@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.any_hub import AnyHub
 from tests.helpers.az import EXTENSIONS, Az
 from tests.helpers.waiting import wait_until
 
@@ -23,8 +24,17 @@ class ScenarioHub:
     def name(self) -> str:
         return str(self.document["hostName"])
 
+    @property
+    def for_devices(self) -> AnyHub:
+        """The same hub as devices of tests connect to it."""
+        hub = AnyHub()
+        hub.host = "localhost"
+        hub.https_port, hub.mqtt_port = int(self.document["httpsPort"]), int(self.document["mqttPort"])
+        hub.ca = str(self.document["caCertificatePath"])
+        return hub
+
     def new_device(self, device: str) -> None:
-        self.az.json(f"iot hub device-identity create -n {self.name} -d {device}")
+        self.az.json(f"iot hub device-identity create -n {self.name}", "-d", device)
 
     def state_of(self, device: str) -> str:
         words = ("iot", "hub", "device-identity", "show", "-n", self.name, "-d", device)

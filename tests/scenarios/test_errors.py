@@ -3,8 +3,6 @@
 import json
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -65,8 +63,7 @@ def test_off_line_disabled_and_without_a_handler_are_told_apart(hub: ScenarioHub
     record = hub.az.json(f"iot hub device-identity update -n {hub.name} -d off --status disabled")
     assert "It is disabled" in refused(hub.az.run(*call, "off"), 4)
     hub.az.json(f"iot hub device-identity update -n {hub.name} -d off --status enabled")
-    deaf: Any = SimpleNamespace(info=hub.document)
-    device = MqttDevice(deaf, "off", record["authentication"]["symmetricKey"]["primaryKey"])
+    device = MqttDevice(hub.for_devices, "off", record["authentication"]["symmetricKey"]["primaryKey"])
     assert device.connect() == 0
     assert "has no handler for methods" in refused(hub.az.run(*call, "off"), 4)
     device.close()

@@ -258,7 +258,7 @@ def test_select_the_target_device_group_and_see_how_many_devices_it_applies_to(k
     assert (copied["targets"]["group"], copied["status"]) == ("first ten", "pending")
     fifties = "deviceId IN ['d-050', 'd-051', 'd-052', 'd-053']"
     taken = kept.run("group create", *hub, "--group", "first ten", "-q", fifties)
-    assert taken.code == 1 and "already" in taken.stderr and "group update --group 'first ten'" in taken.stderr
+    assert taken.code == 1 and "already" in taken.stderr and 'group update --group "first ten"' in taken.stderr
     assert kept.ok("group update", "--group", "first ten", "-q", fifties)["deviceCount"] == 4  # it knows its hub
     shown = kept.ok("group show", "--group", "first ten")
     assert (shown["queryCondition"], shown["fleetJobs"]) == (fifties, ["of-a-group", "of-a-group-copy"])

@@ -6,7 +6,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -250,7 +249,7 @@ def test_modules_are_called_by_name_or_condition(hub: ScenarioHub, fleet: Scenar
 
 def _module(hub: ScenarioHub, device: str, key: str) -> MqttDevice:
     module = MqttDevice(
-        SimpleNamespace(info=hub.document),  # type: ignore[arg-type]
+        hub.for_devices,
         f"{device}/motor",
         key,
         username=f"localhost/{device}/motor/?api-version=2021-04-12",
