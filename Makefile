@@ -26,7 +26,7 @@ demo: $(STAMPS)/extension
 
 # The rooms that need neither az nor a hub: what to run while writing. Its set-up is small, az is not in it.
 unit: $(STAMPS)/check
-	$(CHECK_BIN)/python -m pytest @tests/unit.txt
+	$(CHECK_BIN)/python -m pytest -n 2 @tests/unit.txt
 
 check: $(STAMPS)/check
 	$(CHECK_BIN)/ruff format --check .
