@@ -22,6 +22,7 @@ from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
+    FAILED_BY,
     HUB,
     rows,
 )
@@ -161,13 +162,7 @@ RESULTS_OPTIONS: Group = (
         nargs="+",
         action="extend",
     ),
-    extra(
-        "error_class",
-        "--error-class",
-        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
-        nargs="+",
-        action="extend",
-    ),
+    *FAILED_BY,
     extra("our_device_id", "--device-id -d", "Only this device; an error where the run does not have it."),
     *rows("File for the rows; - is stdout."),
     option(

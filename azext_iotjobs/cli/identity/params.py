@@ -2,7 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
-from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     DEVICE,
@@ -89,7 +89,7 @@ RENEWED_DEVICES: Group = (
         "Device ids with spaces between them, or '*' (quoted) for all that have keys.",
         nargs="+",
         action="extend",
-        validator=checked("our_device_ids", "--device-id", "DEVICE"),
+        id_kind="DEVICE",
     ),
     option(
         "our_include_modules",
@@ -106,7 +106,7 @@ RENEWED_MODULES: Group = (
         "Module ids with spaces between them, or '*' (quoted) for all that have keys.",
         nargs="+",
         action="extend",
-        validator=checked("our_module_ids", "--module-id", "MODULE"),
+        id_kind="MODULE",
     ),
 )
 
@@ -115,7 +115,7 @@ PARENT: Group = (
         "parent_device_id",
         "--parent-device-id --pd",
         "Id of the parent, an edge device.",
-        validator=checked("parent_device_id", "--parent-device-id", "DEVICE"),
+        id_kind="DEVICE",
     ),
 )
 
@@ -127,7 +127,7 @@ CHILDREN: Group = (
         "--child-list --cl",
         "Ids of the children, with spaces between them.",
         nargs="+",
-        validator=checked("our_child_list", "--child-list", "DEVICE"),
+        id_kind="DEVICE",
     ),
 )
 

@@ -20,20 +20,26 @@ Group = tuple[Option, ...]  # options that go together
 Options = tuple[Group, ...]  # all of a command's
 
 
-def option(dest: str, names: str, text: str, *, group: str | None = None, **settings: Any) -> Option:
+def option(
+    dest: str, names: str, text: str, *, group: str | None = None, id_kind: str | None = None, **settings: Any
+) -> Option:
     """An option that is a parameter of its command's handler.
 
     names: as they are typed, with spaces between them.  text: its line of help.  group: its heading in the help.
-    settings: what az and argparse take beside: type, nargs, action, completer, validator, …
+    id_kind: what it has to be, before anything is asked or sent: the name of an IdKind in model.ids, or ETAG.
+    settings: what az and argparse take beside: type, nargs, action, completer, …
     """
-    return Option(dest, tuple(names.split()), {"help": text, "arg_group": group, **settings}, False)
+    spelled = tuple(names.split())
+    if id_kind is not None:
+        settings["validator"] = _checked(dest, spelled[0], id_kind)
+    return Option(dest, spelled, {"help": text, "arg_group": group, **settings}, False)
 
 
-def extra(dest: str, names: str, text: str, *, group: str | None = None, **settings: Any) -> Option:
+def extra(dest: str, names: str, text: str, **settings: Any) -> Option:
     """An option that its command's handler takes in a group of options, or that the client factory takes out before."""
     if settings.get("action") == "store_true":
         settings.setdefault("default", False)
-    return Option(dest, tuple(names.split()), {"help": text, "arg_group": group, **settings}, True)
+    return option(dest, names, text, **settings)._replace(is_extra=True)
 
 
 def register(context: Any, options: Options) -> None:
@@ -44,11 +50,8 @@ def register(context: Any, options: Options) -> None:
             add(each.dest, options_list=list(each.names), **each.settings)
 
 
-def checked(dest: str, option: str, kind: str) -> Callable[[Any], None]:
-    """What az calls once a line is read: it refuses what cannot be such an id, before anything is asked or sent.
-
-    dest: the option's.  kind: the name of an IdKind in model.ids, or ETAG.  Where an option takes many, * is all.
-    """
+def _checked(dest: str, name: str, kind: str) -> Callable[[Any], None]:
+    """What az calls once a line is read: it refuses what cannot be such an id. Where an option takes many, * is all."""
 
     def check(namespace: Any) -> None:
         typed = getattr(namespace, dest, None)
@@ -61,9 +64,9 @@ def checked(dest: str, option: str, kind: str) -> Callable[[Any], None]:
         try:
             for each in [typed] if isinstance(typed, str) else typed:
                 if kind == ETAG:
-                    ids.check_etag(each, option)
+                    ids.check_etag(each, name)
                 elif each != ALL or isinstance(typed, str):
-                    ids.check_id(getattr(ids, kind), each, option)
+                    ids.check_id(getattr(ids, kind), each, name)
         except UserError as err:
             to_az_error(err)
 

@@ -7,7 +7,7 @@ from typing import Any
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
 from azext_iotjobs.cli.hub_access import completers
-from azext_iotjobs.cli.input.options import ETAG, Group, checked, extra, option
+from azext_iotjobs.cli.input.options import ETAG, Group, extra, option
 
 # Those of model.result and model.outcome, which are not imported here: every command starts with this file.
 ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
@@ -89,17 +89,13 @@ DEVICE: Group = (
         "--device-id -d",
         "Device id.",
         completer=completers.device_ids,
-        validator=checked("our_device_id", "--device-id", "DEVICE"),
+        id_kind="DEVICE",
     ),
 )
 
 
 # One module of a device.
-MODULE: Group = (
-    option(
-        "our_module_id", "--module-id -m", "Module id.", validator=checked("our_module_id", "--module-id", "MODULE")
-    ),
-)
+MODULE: Group = (option("our_module_id", "--module-id -m", "Module id.", id_kind="MODULE"),)
 
 
 # One of two keys.
@@ -127,7 +123,7 @@ IF_MATCH: Group = (
         "our_etag",
         "--etag -e",
         "Change it only if the hub's copy still has this etag. Default: whatever its etag is.",
-        validator=checked("our_etag", "--etag", ETAG),
+        id_kind=ETAG,
     ),
 )
 
@@ -239,6 +235,18 @@ WEBSOCKET: Group = (
         "--websocket",
         "MQTT over WebSocket: port 443, or a local hub's HTTPS port, instead of 8883.",
         action="store_true",
+    ),
+)
+
+
+# Which rows of results.
+FAILED_BY: Group = (
+    extra(
+        "error_class",
+        "--error-class",
+        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
+        nargs="+",
+        action="extend",
     ),
 )
 

@@ -2,10 +2,11 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
-from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
+    FAILED_BY,
     GUARDS,
     HUB,
     JSON_FORMS,
@@ -35,7 +36,7 @@ NEW_JOB: Group = (
         "our_job_id",
         "--job-id",
         "Job id: at most 64 of a-z, 0-9 and dash.",
-        validator=checked("our_job_id", "--job-id", "JOB"),
+        id_kind="JOB",
     ),
 )
 
@@ -46,7 +47,7 @@ JOB_ID: Group = (
         "--job-id",
         "Job id.",
         completer=completers.job_ids,
-        validator=checked("our_job_id", "--job-id", "JOB"),
+        id_kind="JOB",
     ),
 )
 
@@ -116,7 +117,7 @@ def new_job_id(default: str) -> Group:
             "new_job_id",
             "--new-job-id",
             f"Id of the new job. Default: {default}.",
-            validator=checked("new_job_id", "--new-job-id", "JOB"),
+            id_kind="JOB",
         ),
     )
 
@@ -174,13 +175,7 @@ RESULTS_OPTIONS: Group = (
         nargs="+",
         action="extend",
     ),
-    extra(
-        "error_class",
-        "--error-class",
-        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
-        nargs="+",
-        action="extend",
-    ),
+    *FAILED_BY,
     *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
     extra(
         "skip_registry",

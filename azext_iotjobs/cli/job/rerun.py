@@ -14,7 +14,7 @@ from azext_iotjobs.cli.job import parent_links, wait
 from azext_iotjobs.cli.job.options import ActionOptions, SubmitOptions, SubmitPlan, WaitOptions
 from azext_iotjobs.cli.job.submit import create, submit
 from azext_iotjobs.cli.output.confirm import goes_on
-from azext_iotjobs.cli.output.dry_run import plain
+from azext_iotjobs.cli.output.dry_run import SAMPLE, plain
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.job_request_codec import parse_job_request, render_job
@@ -31,8 +31,6 @@ from azext_iotjobs.operations.job import rerun as operation
 from azext_iotjobs.operations.job import results
 
 logger = get_logger(__name__)
-
-SAMPLE = 10  # devices that --dry-run shows
 
 
 class RerunPlan(NamedTuple):

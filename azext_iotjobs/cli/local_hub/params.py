@@ -3,7 +3,7 @@
 from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.hub_access.completers import device_ids, hub_names
-from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import BODY, DEVICE
 from azext_iotjobs.cli.local_hub.completers import https_ports
 
@@ -13,7 +13,7 @@ HUB_EVENTS: Group = (
         "--device-id -d",
         "Only this device's messages.",
         completer=device_ids,
-        validator=checked("our_device_id", "--device-id", "DEVICE"),
+        id_kind="DEVICE",
     ),
     option("our_msg_count", "--msg-count --mc", "End after this many messages.", type=int),
     option("our_timeout", "--timeout -t", "End when no message has come for this many seconds; 0: never.", type=int),
@@ -100,7 +100,7 @@ CA_NAME: Group = (
         "name",
         "--name",
         "Name of the certificate at the hub: 1 to 64 of A-Z, a-z, 0-9, dot, dash and underscore.",
-        validator=checked("name", "--name", "CERTIFICATE"),
+        id_kind="CERTIFICATE",
     ),
 )
 

@@ -1,6 +1,6 @@
 """Options of direct methods."""
 
-from azext_iotjobs.cli.input.options import Group, Options, checked, extra, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     DEVICE,
@@ -64,7 +64,7 @@ OPTIONAL_MODULE: Group = (
         "our_module_id",
         "--module-id -m",
         "Module id. Not needed with a --query-condition that selects modules.",
-        validator=checked("our_module_id", "--module-id", "MODULE"),
+        id_kind="MODULE",
     ),
 )
 
