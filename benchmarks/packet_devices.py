@@ -54,11 +54,6 @@ class PacketDevices:
             process.start()
             self._workers.append((process, ours))
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes, for measuring what they cost."""
-        return [process.pid or 0 for process, _ in self._workers]
-
     def connect(self, count: int, *, at_once: int = 16) -> dict[str, float]:
         """Let `count` more devices come in, `at_once` handshakes at a time; gives `seconds` and `connected`."""
         return self._all("connect", count // len(self._workers), at_once)

@@ -188,9 +188,7 @@ def _section(each: Compared) -> str:
         lines.append(f"\nSame: {', '.join(each.same)}.\n")
     if each.rows:
         lines.append("\n| option | is | |\n|---|---|---|\n")
-        lines += [
-            f"| {options} | {kind} | {meaning.replace('|', chr(92) + '|')} |\n" for options, kind, meaning in each.rows
-        ]
+        lines += [f"| {options} | {kind} | {_in_cell(meaning)} |\n" for options, kind, meaning in each.rows]
     return "".join(lines)
 
 

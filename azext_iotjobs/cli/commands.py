@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from azext_iotjobs.cli.input.options import Options
     from azext_iotjobs.cli.output.tables import View
 
-ClientFactory = Callable[
-    [Any, dict[str, Any], Rights], Any
-]  # az's context, what was typed, rights -> the handler's client
+# az's context, what was typed, rights -> the handler's client
+ClientFactory = Callable[[Any, dict[str, Any], Rights], Any]
 
 
 def reading(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:

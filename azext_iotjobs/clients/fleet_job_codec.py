@@ -8,7 +8,7 @@ from typing import Any
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import run_events as events
-from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.clock import render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
@@ -53,9 +53,9 @@ def render_fleet_job(job: FleetJob) -> Document:
         "targets": _targets(definition.targets),
         **_rollout(definition.rollout),
         "delivery": _delivery(definition.delivery),
-        "created": _instant(job.created_at),
+        "created": render_millis(job.created_at),
         "createdBy": job.created_by,
-        "edited": _instant(job.edited_at),
+        "edited": render_millis(job.edited_at),
         "editedBy": job.edited_by,
         "parent": None if job.origin is None else _origin(job.origin),
     }
@@ -73,13 +73,13 @@ def render_run(run: Run, now: datetime) -> Document:
         "driver": run.driver.value,
         "driverReason": run.driver_reason,
         "delivery": _delivery(run.delivery),
-        "created": _instant(run.created_at),
+        "created": render_millis(run.created_at),
         "createdBy": run.created_by,
-        "started": _instant(run.started_at),
-        "ended": _instant(run.ended_at),
+        "started": render_millis(run.started_at),
+        "ended": render_millis(run.ended_at),
         "durationSeconds": _seconds(run.duration_s(now)),
         "batches": run.batch_count,
-        "nextBatchNotBefore": _instant(run.next_batch_at) if run.next_batch_at and run.next_batch_at > now else None,
+        "nextBatchNotBefore": _still_ahead(run.next_batch_at, now),
         "progress": render_tally(run.tally, has_runner=run.has_runner),
         "limit": None if run.narrowed is None else run.narrowed.limit,
         "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
@@ -97,8 +97,8 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "status": run.state.value if has_stopped else batch.state.value,
         "devices": batch.size,
         "retry": batch.is_retry,
-        "started": _instant(batch.started_at),
-        "ended": _instant(batch.ended_at),
+        "started": render_millis(batch.started_at),
+        "ended": render_millis(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
         "progress": render_tally(batch.tally, has_runner=run.has_runner),
     }
@@ -124,11 +124,11 @@ def render_hub_job(job: HubJobInProgress) -> Document:
         "batch": job.batch,
         "jobId": job.job_id,
         "status": job.status,
-        "submitted": _instant(job.submitted_at),
-        "until": _instant(job.until),
+        "submitted": render_millis(job.submitted_at),
+        "until": render_millis(job.until),
         "devices": job.open_count,
         "progress": _job_tally(job.tally),
-        "seen": _instant(job.seen_at),
+        "seen": render_millis(job.seen_at),
     }
 
 
@@ -139,8 +139,8 @@ def render_awaited(awaited: Awaited) -> Document:
         "jobId": awaited.job_id,
         "devices": list(awaited.device_ids),
         "count": awaited.count,
-        "since": _instant(awaited.since),
-        "until": _instant(awaited.until),
+        "since": render_millis(awaited.since),
+        "until": render_millis(awaited.until),
     }
 
 
@@ -166,7 +166,7 @@ def render_estimate(estimate: Estimate) -> Document:
 
 def render_event(event: events.Event, now: datetime) -> Document:
     """An event as one JSON object."""
-    head = {"at": _instant(event.at), "event": event.kind}
+    head = {"at": render_millis(event.at), "event": event.kind}
     match event:
         case events.RunBegan(run=run) | events.RunEnded(run=run):
             return {**head, "run": render_run(run, now)}
@@ -184,7 +184,7 @@ def render_event(event: events.Event, now: datetime) -> Document:
                 "awaited": [render_awaited(each) for each in event.awaited],
             }
         case events.Waiting(until=until, why=why):
-            return {**head, "until": _instant(until), "why": why}
+            return {**head, "until": render_millis(until), "why": why}
         case events.Notice(text=text):
             return {**head, "text": text}
         case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
@@ -259,19 +259,19 @@ def _tier(tier: TierFacts) -> Document:
 
 
 def _stop_request(request: StopRequest) -> Document:
-    return {"what": request.kind.value, "by": request.by, "reason": request.reason, "at": _instant(request.at)}
+    return {"what": request.kind.value, "by": request.by, "reason": request.reason, "at": render_millis(request.at)}
 
 
 def _lease(lease: Lease) -> Document:
-    return {"owner": lease.owner, "until": _instant(lease.until), "heartbeat": _instant(lease.beat_at)}
+    return {"owner": lease.owner, "until": render_millis(lease.until), "heartbeat": render_millis(lease.beat_at)}
 
 
 def _percent(percent: Fraction | None) -> float | None:
     return None if percent is None else float(percent)
 
 
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else render_instant(at, "milliseconds")
+def _still_ahead(at: datetime | None, now: datetime) -> str | None:
+    return render_millis(at) if at is not None and at > now else None
 
 
 def _between(began: datetime | None, ended: datetime | None) -> float | None:

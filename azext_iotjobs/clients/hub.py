@@ -11,7 +11,7 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 from azext_iotjobs.model.text import Text
-from azext_iotjobs.transport.auth import device_resource
+from azext_iotjobs.transport.auth import identity_resource
 from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class HubClient:
 
             of_devices = target.for_devices
             own = credential if key is None else DeviceKey(device_id=device_id, key=key)
-            return HttpTransport(of_devices, own, clock, on_wait, device_resource(of_devices, device_id))
+            return HttpTransport(of_devices, own, clock, on_wait, identity_resource(of_devices.host, device_id))
 
         transport = HttpTransport(target, credential, clock, on_wait)
         # A finished token is for one host: where devices have another, it lets none of them in.

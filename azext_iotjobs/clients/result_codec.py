@@ -5,11 +5,10 @@ moment of the last change, so of the end.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.clients.response import json_object
-from azext_iotjobs.model.clock import parse_known_instant, render_instant
+from azext_iotjobs.model.clock import parse_known_instant, render_millis
 from azext_iotjobs.model.grouping import Group
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
@@ -60,8 +59,8 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
         "errorText": result.error_text,
         "methodStatus": result.method_status,
         "payload": result.payload,
-        "started": _shown(result.started_at),
-        "finished": _shown(result.finished_at),
+        "started": render_millis(result.started_at),
+        "finished": render_millis(result.finished_at),
         "durationSeconds": result.duration_s,
         "deleted": result.is_deleted,
     }
@@ -101,7 +100,3 @@ def render_summary(
 
 def _members(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _shown(at: datetime | None) -> str | None:
-    return None if at is None else render_instant(at, "milliseconds")

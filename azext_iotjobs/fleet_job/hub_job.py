@@ -15,7 +15,7 @@ from azext_iotjobs.model.job import Job, JobStatus, JobType
 # Between us and the hub. Generous, as for a machine that takes its local time for UTC: taking a job of our own for
 # somebody else's would operate its devices twice, and the run's key keeps those of others apart.
 CLOCK_SKEW = timedelta(hours=24)
-VANISHED_AFTER = timedelta(seconds=60)  # a hub's GET may lag behind its PUT
+VANISHED_AFTER_S = 60.0  # a hub's GET may lag behind its PUT
 
 
 class HubJobState(Enum):

@@ -11,7 +11,7 @@ from math import ceil
 
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
+from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, of_module, quoted
 from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS
 from azext_iotjobs.model.rollout import CLASS_WORDS, BatchSizes
 from azext_iotjobs.model.run_state import DeviceState
@@ -107,7 +107,7 @@ def hub_jobs(devices: Iterable[Attempt]) -> Iterator[PlannedHubJob]:
             yield PlannedHubJob(_condition(taken), tuple(taken))
             taken = []
         if not taken:
-            size = len(_condition([]) if device.module_id is None else _prefix(device.module_id) + _condition([]))
+            size = len(_condition([]) if device.module_id is None else of_module(device.module_id) + _condition([]))
         taken.append(device)
         size += more
     if taken:
@@ -117,8 +117,4 @@ def hub_jobs(devices: Iterable[Attempt]) -> Iterator[PlannedHubJob]:
 def _condition(devices: Sequence[Attempt]) -> str:
     listed = in_list("deviceId", (each.device_id for each in devices))
     module_id = devices[0].module_id if devices else None
-    return listed if module_id is None else _prefix(module_id) + listed
-
-
-def _prefix(module_id: str) -> str:
-    return f"FROM devices.modules WHERE moduleId = {quoted(module_id)} AND "
+    return listed if module_id is None else of_module(module_id) + listed

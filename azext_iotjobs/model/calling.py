@@ -1,4 +1,4 @@
-"""One of many method calls: whom it was for, what came of it, and what follows from that. Pure."""
+"""One of many calls to devices: whom it was for, what came of it, and what follows from that. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

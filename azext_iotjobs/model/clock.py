@@ -108,6 +108,11 @@ def render_instant(at: datetime, timespec: str = "auto") -> str:
     return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
+def render_millis(at: datetime | None) -> str | None:
+    """An aware instant to the millisecond, as results and events show it; None stays."""
+    return None if at is None else render_instant(at, "milliseconds")
+
+
 def parse_known_instant(value: Any) -> datetime | None:
     """The instant of a document's member, aware UTC; None for what is no text, or no instant."""
     try:

@@ -26,6 +26,11 @@ def not_in_list(path: str, values: Iterable[str]) -> str:
     return f"{path} NIN [{', '.join(map(quoted, values))}]"
 
 
+def of_module(module_id: str) -> str:
+    """What stands before a condition on devices to make it one on a module of theirs."""
+    return f"FROM devices.modules WHERE moduleId = {quoted(module_id)} AND "
+
+
 def in_lists(path: str, values: Iterable[str], around: int) -> Iterator[str]:
     """Conditions of `in_list`'s form that hold all values together, each short enough for one query.
 

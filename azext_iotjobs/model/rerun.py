@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.query import in_lists, quoted
+from azext_iotjobs.model.query import in_lists, of_module
 from azext_iotjobs.model.result import ENDED, ErrorClass
 from azext_iotjobs.model.text import Field, Text
 
@@ -49,7 +49,7 @@ def conditions(targets: Iterable[Address]) -> Iterator[str]:
     for target in targets:
         by_module.setdefault(target.module_id, {})[target.device_id] = None
     for module_id in sorted(by_module, key=lambda each: each or ""):
-        prefix = "" if module_id is None else f"FROM devices.modules WHERE moduleId = {quoted(module_id)} AND "
+        prefix = "" if module_id is None else of_module(module_id)
         yield from (prefix + each for each in in_lists("deviceId", by_module[module_id], len(prefix)))
 
 

@@ -67,3 +67,11 @@ def error_class(status: str, code: str | None, method_status: int | None, succes
     if method_status is not None and method_status not in success:
         return ErrorClass.REJECTED
     return ErrorClass.OTHER if status.lower() in FAILED else None
+
+
+@dataclass(frozen=True)
+class ResultPage:
+    """Some rows, and the token of the next page."""
+
+    rows: list[DeviceResult]
+    next_token: str  # "" on the last page

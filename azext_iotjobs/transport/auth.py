@@ -65,11 +65,6 @@ class RequestAuth:
         return text, float(expires_at)
 
 
-def device_resource(target: HubTarget, device_id: str) -> str:
-    """What tokens for one device are for."""
-    return identity_resource(target.host, device_id)
-
-
 def identity_resource(host: str, device_id: str | None, module_id: str | None = None) -> str:
     """What tokens for a device or module are for, not yet percent-encoded.
 
@@ -96,7 +91,7 @@ def device_password(target: HubTarget, credential: "DeviceKey", now: datetime, v
     official SDKs do or earlier.
     """
     expires_at = int(now.timestamp()) + valid_s
-    resource = device_resource(target, credential.device_id)
+    resource = identity_resource(target.host, credential.device_id)
     token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
     return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * valid_s, tz=now.tzinfo))
 

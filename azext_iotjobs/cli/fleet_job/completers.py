@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from azext_iotjobs.cli.hub_access.completers import completer, offered
+from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS, completer, offered
 
 
 @completer
@@ -29,9 +29,8 @@ def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
 
 def _context(cmd: Any, namespace: Any) -> Any:
-    from azext_iotjobs.cli.fleet_job.context import HUB_ARGUMENTS as ALL_ARGUMENTS
     from azext_iotjobs.cli.fleet_job.context import FleetJobContext
     from azext_iotjobs.fleet_job.store.contract import Access
 
-    typed = {name: getattr(namespace, name, None) for name in ALL_ARGUMENTS}
+    typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
     return FleetJobContext(cmd.cli_ctx, typed, getattr(namespace, "state_dir", None), None, Access.READ)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS
 from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
@@ -27,7 +28,6 @@ if TYPE_CHECKING:  # commands that only read start without what opens a hub
 
 logger = get_logger(__name__)
 
-HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
 

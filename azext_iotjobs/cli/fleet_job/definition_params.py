@@ -7,7 +7,7 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 
 from azext_iotjobs.cli.fleet_job import completers
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import ERROR_CLASSES, ID_LIST, JSON_FORMS
+from azext_iotjobs.cli.input.shared_params import ERROR_CLASSES, JSON_FORMS, device_ids, devices_file, exclude
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"  # headings in the help
@@ -108,18 +108,8 @@ DEVICES: Group = (
         "\"tags.site = 'north'\". All devices: *.",
         group=ON_DEVICES,
     ),
-    extra(
-        "our_device_ids",
-        "--device-ids",
-        f"Device ids {ID_LIST}",
-        group=ON_DEVICES,
-    ),
-    extra(
-        "devices_file",
-        "--devices-file",
-        "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input.",
-        group=ON_DEVICES,
-    ),
+    *device_ids(ON_DEVICES),
+    *devices_file(ON_DEVICES),
     extra(
         "group",
         "--group --group-id",
@@ -131,12 +121,7 @@ DEVICES: Group = (
 
 
 FEWER: Group = (
-    extra(
-        "exclude",
-        "--exclude",
-        f"Device ids to leave out, {ID_LIST}",
-        group=ON_DEVICES,
-    ),
+    *exclude(ON_DEVICES),
     *NARROWER,
 )
 

@@ -9,6 +9,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.cli.output.event_file import check_event_file, open_event_file, open_for_appending, unwritable
+from azext_iotjobs.cli.output.file_writing import write_all
 from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
@@ -40,10 +41,9 @@ class EventFile:
             return
         if self._floor is not None and event.at < self._floor:  # the clock was set back since the last process
             event = replace(event, at=self._floor)
-        line = memoryview(json.dumps(render_event(event, event.at)).encode("ascii") + b"\n")
+        line = json.dumps(render_event(event, event.at)).encode("ascii") + b"\n"
         try:
-            while line:
-                line = line[os.write(self._file, line) :]
+            write_all(self._file, line)
         except OSError as err:
             self._is_whole = False
             logger.warning("--events %s takes no more (%s); the run continues without it.", self._path, err.strerror)

@@ -10,13 +10,13 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import DeviceGroup
 from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.fleet_job import MAX_NAME_CHARACTERS
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
 
-MAX_NAME_CHARACTERS = 148
 MAX_NAMED = 10  # fleet jobs in a question
 
 

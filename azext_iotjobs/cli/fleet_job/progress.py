@@ -32,7 +32,6 @@ from azext_iotjobs.model.text import printable
 
 logger = get_logger(__name__)
 
-REPORT_INTERVAL_S = HEARTBEAT_S  # between two lines on a stderr where no line can change
 STILL_S = 10.0  # without an end nothing moves, as far as a person can tell
 STILL_GAPS = 3.0  # of what came between two ends before
 MAX_AWAITED_SHOWN = 3
@@ -52,9 +51,8 @@ class Progress:
         self._is_stopping = False
         self._driver = Driver.CALLS
         self._speed = Speed(self._said_at, 0)
-        self._reported_awaited: set[tuple[object, ...]] = (
-            set()
-        )  # what was reported as awaited, since something last ended
+        # What was reported as awaited, since something last ended.
+        self._reported_awaited: set[tuple[object, ...]] = set()
         self._line = StatusLine(is_silent=is_silent)
 
     def watch(self, stop: StopFlag) -> None:
@@ -156,7 +154,7 @@ class Progress:
         """Report in full what is awaited: when nothing ends, and after Ctrl-C."""
         for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
-            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= REPORT_INTERVAL_S)
+            is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
             if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
                 continue
             self._reported_awaited.add(key)
@@ -168,7 +166,7 @@ class Progress:
             self._line.show(line())
             return
         now = self._clock.monotonic()
-        if now - self._said_at >= REPORT_INTERVAL_S:
+        if now - self._said_at >= HEARTBEAT_S:
             self._said_at = now
             logger.warning("%s", line())
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.durations import duration_s
+from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.rollout import (
     Retry,
@@ -45,12 +46,12 @@ class ThresholdOptions(NamedTuple):
 
     def _check_company(self, *, is_gone: bool) -> None:
         """Raise MissingChoice for an option that says something of a threshold that is not there."""
-        of_share, *others = self._fields[1:]
-        lonely = [name for name in (of_share, *others) if getattr(self, name) is not None]
+        names = self._fields[1:]
+        lonely = [name for name in names if getattr(self, name) is not None]
         if not lonely:
             return
-        if is_gone or (lonely[0] == of_share and self.cancellation_threshold is None):
-            option = f"--{lonely[0].replace('_', '-')}"
+        if is_gone or (lonely[0] == names[0] and self.cancellation_threshold is None):
+            option = option_of_dest(lonely[0])
             raise MissingChoice(f"{option} goes with {THRESHOLD}.", hint=f"{THRESHOLD} 5, or {THRESHOLD} 10%")
 
     def _changes(self) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> Non
         return
     count = hub.selections.count(selection, MAX_MODULES_COUNTED)
     is_more = selection.is_of_modules and count > MAX_MODULES_COUNTED
-    number = min(count, MAX_MODULES_COUNTED) if is_more else count
+    number = MAX_MODULES_COUNTED if is_more else count
     noun = "module" if selection.is_of_modules else "device"
     what = "The condition" if targets.group is None else "The group"
     logger.warning(

@@ -8,10 +8,11 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
-from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, REPORT_INTERVAL_S, new_progress
+from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, report_hub_jobs_left
 from azext_iotjobs.cli.fleet_job.waiting import in_full
 from azext_iotjobs.cli.input.scalars import at_least
+from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
@@ -146,7 +147,7 @@ def _await_end(context: FleetJobContext, request: RequestEnd, run: Run, limit_s:
                 break
             if now - requested_at >= REQUEST_AGAIN_S:
                 requested_at, seen = now, _requested_again(request, seen)
-            if now - began_at >= REPORT_AFTER_S and (reported_at is None or now - reported_at >= REPORT_INTERVAL_S):
+            if now - began_at >= REPORT_AFTER_S and (reported_at is None or now - reported_at >= HEARTBEAT_S):
                 reported_at = now
                 _report_awaited(context, seen)
             CLOCK.sleep(POLL_S)

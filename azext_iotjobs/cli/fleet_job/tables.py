@@ -79,7 +79,7 @@ def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
         "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
         "Pending": cell(counts.get("pending")),
         "Started": time_cell(document.get("started")),
-        "AttemptResult": time_cell(document.get("ended")),
+        "Ended": time_cell(document.get("ended")),
         "Seconds": "" if seconds is None else cell(round(seconds, 1)),
     }
 

@@ -30,8 +30,8 @@ HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")  # whole names only, 
 # The audience of a token for IoT Hub. Microsoft's service SDKs for .NET, Node.js and Java have one for the US
 # Government cloud and this one for every other, private clouds included.
 AUDIENCE = "https://iothubs.azure.net"
-NETRC = "NETRC"  # names a file of passwords by host
 AUDIENCES = {"AzureUSGovernment": "https://iothubs.azure.us"}
+NETRC = "NETRC"  # names a file of passwords by host
 
 
 @dataclass(frozen=True, kw_only=True)

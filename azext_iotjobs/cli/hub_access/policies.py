@@ -12,6 +12,7 @@ from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.arm import ResourceManager
 from azext_iotjobs.cli.hub_access.arm_hub import ArmHub, EventsEndpoint
 from azext_iotjobs.cli.hub_access.az_login import AzLogin, az_login
+from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS
 from azext_iotjobs.cli.hub_access.resolve import (
     ENVIRONMENT_VARIABLE,
     HOW_TO_NAME_A_HUB,
@@ -20,14 +21,13 @@ from azext_iotjobs.cli.hub_access.resolve import (
     choose_hub,
     open_client,
     same_hub,
+    trimmed,
 )
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import HubTarget, SasKey
-
-HUB_ARGUMENTS = ("our_hub_name", "our_login", "resource_group", "auth_type")
 
 
 class UnresolvedHub:
@@ -37,10 +37,10 @@ class UnresolvedHub:
         self._arguments = arguments
         self._cli_ctx = cli_ctx
         self.azure = azure
-        self.name = _trimmed(arguments.get("our_hub_name"))
-        self.login = _trimmed(arguments.get("our_login"))
-        self.group = _trimmed(arguments.get("resource_group"))
-        self.from_environment = _trimmed(from_environment) or None
+        self.name = trimmed(arguments.get("our_hub_name"))
+        self.login = trimmed(arguments.get("our_login"))
+        self.group = trimmed(arguments.get("resource_group"))
+        self.from_environment = trimmed(from_environment) or None
         for option, value in (("--hub-name", self.name), ("--login", self.login), ("--resource-group", self.group)):
             if value == "":
                 raise BadValue(f"{option} is empty.", hint=HOW_TO_NAME_A_HUB)
@@ -167,7 +167,3 @@ def policy_named(policies: Sequence[HubPolicy], name: str, default: str) -> HubP
 def _of_local_hub(hub: running_hubs.RunningHub, typed: str) -> list[HubPolicy]:
     target, keys = hub.target_as(typed), hub.policy_keys()
     return [HubPolicy(target=target, name=name, source="a local hub", primary=key) for name, key in keys.items()]
-
-
-def _trimmed(text: str | None) -> str | None:
-    return None if text is None else text.strip()

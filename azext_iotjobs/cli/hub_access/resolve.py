@@ -74,9 +74,9 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, ne
 def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> ChosenHub:
     """The hub without its client; arguments and errors as for `open_client`."""
     typed = HubArguments(
-        hub=_text(command_args.pop("our_hub_name", None)),
-        login=_text(command_args.pop("our_login", None)),
-        group=_text(command_args.pop("resource_group", None)),
+        hub=trimmed(command_args.pop("our_hub_name", None)),
+        login=trimmed(command_args.pop("our_login", None)),
+        group=trimmed(command_args.pop("resource_group", None)),
         auth=command_args.pop("auth_type", None),
     )
     context = ResolveContext(
@@ -218,7 +218,7 @@ def same_hub(name: str, login: "ConnectionString") -> bool:
     return is_name_of(host, login.host) and port in (None, login.https_port)
 
 
-def _text(value: str | None) -> str | None:
+def trimmed(value: str | None) -> str | None:
     """Trimmed, but not dropped when empty: an empty option is refused later, not taken for one that was not given."""
     return None if value is None else value.strip()
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.input.options import ALL
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_renewal_result
@@ -20,7 +21,6 @@ from azext_iotjobs.operations.identity.modules import on_device
 
 logger = get_logger(__name__)
 
-ALL = "*"
 MAX_SHOWN = 10  # failures on stderr; the result has all
 
 

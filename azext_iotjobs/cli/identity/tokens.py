@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.hub_access.arm_hub import OWNER
 from azext_iotjobs.cli.hub_access.policies import (
     HubPolicy,
     UnresolvedHub,
@@ -33,8 +34,6 @@ from azext_iotjobs.operations.identity.modules import on_device
 from azext_iotjobs.transport.auth import identity_resource, sas_token
 
 logger = get_logger(__name__)
-
-OWNER = "iothubowner"
 
 
 class _KeyChoice(NamedTuple):

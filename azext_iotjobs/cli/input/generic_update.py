@@ -25,10 +25,8 @@ from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue
 
 Edit = tuple[int, list[str]]  # (its position among the edits of the command line, its words)
-WRITTEN = (
-    ("tags",),
-    ("properties", "desired"),
-)  # what a service may write in a twin; where it is empty, a twin may not show it
+# What a service may write in a twin; where it is empty, a twin may not show it.
+WRITTEN = (("tags",), ("properties", "desired"))
 
 
 class EditOptions(NamedTuple):

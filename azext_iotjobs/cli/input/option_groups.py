@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 OURS = "our_"  # in front of a dest that azure-iot has too: it would lay its own options and validators over ours
-
 # az calls an argument of this name "the rest", and reads no option from it.
 REST = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
 

@@ -169,6 +169,17 @@ BODY: Group = (
 )
 
 
+def device_ids(group: str) -> Group:
+    """Devices by their ids."""
+    return (extra("our_device_ids", "--device-ids", f"Device ids {ID_LIST}", group=group),)
+
+
+def devices_file(group: str) -> Group:
+    """Devices by a file of their ids."""
+    text = "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input."
+    return (extra("devices_file", "--devices-file", text, group=group),)
+
+
 def exclude(group: str | None = None) -> Group:
     """Devices to leave out."""
     return (extra("exclude", "--exclude", f"Device ids to leave out, {ID_LIST}", group=group),)
@@ -181,18 +192,8 @@ SELECTION: Group = (
         "The WHERE part of a twin query that selects the devices, for example \"tags.site = 'north'\". All devices: *.",
         group="Devices",
     ),
-    extra(
-        "our_device_ids",
-        "--device-ids",
-        f"Device ids {ID_LIST}",
-        group="Devices",
-    ),
-    extra(
-        "devices_file",
-        "--devices-file",
-        "File of device ids: one in a line, a table with a deviceId column, or JSON; - is standard input.",
-        group="Devices",
-    ),
+    *device_ids("Devices"),
+    *devices_file("Devices"),
     *exclude("Devices"),
 )
 

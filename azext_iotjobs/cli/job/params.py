@@ -23,11 +23,8 @@ from azext_iotjobs.cli.job import completers
 # Those of model.rerun and operations.job.results, which are not imported here: every command starts with this file.
 RERUN_WORDS = ("failed", "pending", "all", *ERROR_CLASSES)
 DEVICE_STATUSES = ("pending", "scheduled", "running", "completed", "failed", "canceled")
-
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
-
-LISTED_JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin", "export", "import")
-
+LISTED_JOB_TYPES = (*JOB_TYPES, "export", "import")
 JOB_STATUSES = ("unknown", "enqueued", "running", "completed", "failed", "cancelled", "scheduled", "queued")
 
 

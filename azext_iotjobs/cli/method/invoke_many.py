@@ -78,7 +78,7 @@ def call(
         rows = run.rows(_addresses(client, selection, module_id))
         result = _collect(rows, plan, progress, stop)
     progress.end(None if plan.target is None else plan.target.name)
-    outcome = _outcome(selection, run, progress, total, was_stopped=stop.is_set())
+    outcome = _outcome(run, progress, total, was_stopped=stop.is_set())
     if run.ended_by is not None:
         if result:
             print_now(cmd, result)  # an error leaves no result
@@ -138,9 +138,7 @@ def _collect(
     return result if plan.target is None else None
 
 
-def _outcome(
-    selection: Selection, run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool
-) -> Outcome:
+def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:
     """The outcome, explained on stderr where the rows do not show it."""
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or was_stopped:

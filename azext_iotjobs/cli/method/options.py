@@ -61,5 +61,5 @@ class GuardOptions(NamedTuple):
 
 
 def typed_options(**values: object) -> Iterator[str]:
-    """The options, option_of_dest as they are typed, whose values are neither None nor False. values: by dest."""
+    """The options, as they are typed, whose values are neither None nor False. values: by dest."""
     return (option_of_dest(dest) for dest, value in values.items() if value is not None and value is not False)

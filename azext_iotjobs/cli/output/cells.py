@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from azext_iotjobs.cli.output.characters import python_escape
+
 CELL = 40  # characters of a cell that may be longer; a terminal has 80 to 200
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
 NO_TIME = ("9999-", "0001-")  # the hub's ways to say "not yet" and "never"
@@ -60,4 +62,4 @@ def time_cell(value: Any) -> str:
 
 
 def _visible(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+    return character if character.isprintable() else python_escape(character)

@@ -65,3 +65,10 @@ def check_link(path: str | Path, option: str) -> None:
         f"{option} {path} is a symbolic link; files are not written through links.",
         hint=f"Name the file itself: {option} {os.path.realpath(path)}",
     )
+
+
+def write_all(file: int, content: bytes) -> None:
+    """Write to a file descriptor until all is written: one call may take only a part. Raises OSError."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]

@@ -68,9 +68,7 @@ def check_new(target: RowTarget) -> None:
         return
     check_link(path, OPTION)
     if path.exists() and not target.overwrites:
-        raise ConflictingChoice(
-            f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite."
-        ) from None
+        raise _is_there(path)
     if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise BadValue(f"{OPTION} {path} cannot be written.")
 
@@ -219,9 +217,7 @@ def _note_of(path: Path, target: RowTarget) -> Note | None:
         note = Note(size_bytes=int(found["bytes"]), token=found["token"], has_rows=bool(found["hasRows"]))
         is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
-        raise ConflictingChoice(
-            f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite."
-        ) from None
+        raise _is_there(path) from None
     except (ValueError, KeyError, TypeError):
         is_same = False
     if not is_same:
@@ -234,3 +230,7 @@ def _note_of(path: Path, target: RowTarget) -> Note | None:
 
 def _asked(target: RowTarget) -> list[Any]:
     return [target.request, target.form, list(target.columns)]
+
+
+def _is_there(path: Path) -> ConflictingChoice:
+    return ConflictingChoice(f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite.")

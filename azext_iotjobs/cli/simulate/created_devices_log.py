@@ -16,7 +16,7 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN
+from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN, write_all
 from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, hub_name, parse_log
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import canonical_host
@@ -118,9 +118,7 @@ def _read(path: Path) -> CreatedDevices | None:
 
 
 def _append(file: int, entry: Mapping[str, Any]) -> None:
-    line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-    while line:
-        line = line[os.write(file, line) :]
+    write_all(file, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
     os.fsync(file)
 
 

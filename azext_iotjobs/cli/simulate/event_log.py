@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.cli.output.event_file import open_event_file, unwritable
+from azext_iotjobs.cli.output.file_writing import write_all
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
@@ -60,11 +61,10 @@ class EventFile:
         """Hand all lines to the operating system, so that they are in the file even if this process is killed."""
         if not self._buffer:
             return
-        rest = memoryview("".join(self._buffer).encode("ascii"))
+        content = "".join(self._buffer).encode("ascii")
         self._buffer, self._buffered_count = [], 0
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            write_all(self._file, content)
         except OSError as err:
             raise unwritable(self._path, err) from err
 

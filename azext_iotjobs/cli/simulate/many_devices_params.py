@@ -1,10 +1,10 @@
 """Options of `az iot device simulate` for more devices than one.
 
-The handler gets them in **kwargs; the fields of SimulateOptions in `options.py` have the same names.
+They are extras: the fields of SimulateOptions in `options.py` have their names.
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import ID_LIST, JSON_FORMS
+from azext_iotjobs.cli.input.shared_params import JSON_FORMS, device_ids, exclude
 
 ON_DEVICES = "Many Devices"  # headings in the help
 ON_MONITORING = "Monitoring"
@@ -17,12 +17,7 @@ WHICH_DEVICES: Group = (
         "Simulate the devices that a condition matches now, such as \"tags.site = 'north'\"; '*' is all.",
         group=ON_DEVICES,
     ),
-    extra(
-        "our_device_ids",
-        "--device-ids",
-        f"Device ids {ID_LIST}",
-        group=ON_DEVICES,
-    ),
+    *device_ids(ON_DEVICES),
     extra(
         "devices_file",
         "--devices-file",
@@ -30,12 +25,7 @@ WHICH_DEVICES: Group = (
         "connectionString column, JSON or JSON lines. - is standard input.",
         group=ON_DEVICES,
     ),
-    extra(
-        "exclude",
-        "--exclude",
-        f"Device ids to leave out, {ID_LIST}",
-        group=ON_DEVICES,
-    ),
+    *exclude(ON_DEVICES),
     extra(
         "max_devices",
         "--max-devices",

@@ -55,7 +55,7 @@ ONE_DEVICE: Group = (
 )
 
 
-# All of them but --device-id reach the handler in **kwargs, which device_options.py and options.py read.
+# All of them but --device-id are extras: fields of the option groups that the handler takes.
 SIMULATE_DEVICES: Options = (
     HUB,
     AUTH_TYPE,

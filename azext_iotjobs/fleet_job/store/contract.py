@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
-from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Narrowed, Run, StopRequest
 from azext_iotjobs.model.tier import TierFacts
@@ -76,14 +76,6 @@ class ResultFilter:
     states: frozenset[str] = frozenset()  # of plan.STATE_WORDS
     error_classes: frozenset[str] = frozenset()  # of those that failed
     device_id: str | None = None
-
-
-@dataclass(frozen=True)
-class ResultPage:
-    """Some results, and where those behind them begin."""
-
-    rows: list[DeviceResult]
-    next_token: str  # "" on the last page
 
 
 # -- the contract -----------------------------------------------------------------------------------------------------

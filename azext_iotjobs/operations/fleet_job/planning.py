@@ -123,7 +123,7 @@ def new_run(
     """
     check_host(job, client)
     used = job.definition.delivery
-    job.definition.action.within(used)
+    job.definition.action.within(used)  # raises for timeouts where there is no method
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is queried; again when it is made

@@ -1,17 +1,18 @@
 """Run a job again: the job to repeat, and ids that are free for the new ones."""
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import NotFound, WrongState
+from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.rerun import new_job_id, part_ids
 from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.operations.job.run import unknown_job
 
 
 def original(client: HubClient, job_id: str) -> Job:
     """A job that is to be repeated. Raises NotFound; other HubAnswers, LinkError."""
     job = client.jobs.get(job_id)
     if job.status is JobStatus.UNKNOWN:
-        raise NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))
+        raise unknown_job(job_id)
     return job
 
 

@@ -11,9 +11,9 @@ from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.grouping import outcome_of
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.query import in_lists, quoted, rows_of_job
+from azext_iotjobs.model.query import in_list, in_lists, quoted, rows_of_job
 from azext_iotjobs.model.rerun import Chosen
-from azext_iotjobs.model.result import DeviceResult, ErrorClass
+from azext_iotjobs.model.result import DeviceResult, ErrorClass, ResultPage
 
 PAGES_A_MINUTE = 20  # that a hub of the smallest tier gives, IoT Hub quotas "queries"
 ROWS_A_PAGE = 100
@@ -40,19 +40,11 @@ class ResultQuery:
             return own
         if len(self.statuses) == 1:
             return f"{own} AND status = {quoted(self.statuses[0])}"
-        return f"{own} AND status IN [{', '.join(map(quoted, self.statuses))}]"
+        return f"{own} AND {in_list('status', self.statuses)}"
 
     def selects(self, row: DeviceResult) -> bool:
         """Whether a row is of the wanted error classes."""
         return not self.error_classes or row.error_class in self.error_classes
-
-
-@dataclass(frozen=True)
-class ResultPage:
-    """Some rows, and the token of the next page."""
-
-    rows: list[DeviceResult]
-    next_token: str  # "" on the last page
 
 
 def read(client: HubClient, query: ResultQuery, token: str = "") -> Iterator[ResultPage]:

@@ -116,7 +116,7 @@ def wait(client: HubClient, job_id: str, policy: "WaitPolicy", clock: Clock, obs
         else:
             trouble = None
             if seen.status is JobStatus.UNKNOWN:
-                raise _unknown(job_id)
+                raise unknown_job(job_id)
             if limit_s is None:
                 limit_s = clock.monotonic() - started_at + own_deadline_s(seen, clock.now())
         left_s = (FIRST_POLL_LIMIT_S if limit_s is None else limit_s) - (clock.monotonic() - started_at)
@@ -195,7 +195,7 @@ def show(client: HubClient, job_id: str) -> Job:
     try:
         return client.jobs.get_v1(job_id)
     except NotFound as err:
-        raise _unknown(job_id) from err
+        raise unknown_job(job_id) from err
 
 
 def list_jobs(client: HubClient, job_type: JobType | None, status: JobStatus | None, top: int | None) -> list[Job]:
@@ -239,5 +239,6 @@ def _holders(client: HubClient) -> str:
     return "the slot is held by " + ", ".join(holders) if holders else "the one that held the slot has just ended"
 
 
-def _unknown(job_id: str) -> NotFound:
+def unknown_job(job_id: str) -> NotFound:
+    """The error of a job that the hub does not know."""
     return NotFound(f"The hub knows no job {job_id}.", hint=Text("List them: ", command("iot hub job list")))

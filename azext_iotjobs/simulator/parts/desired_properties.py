@@ -20,14 +20,12 @@ from azext_iotjobs.simulator.events import (
 )
 from azext_iotjobs.simulator.merging import MISSING, at_path, merged, patch_of, without
 from azext_iotjobs.simulator.parts.context import SessionContext
-from azext_iotjobs.simulator.parts.reported_properties import ReportedProperties
+from azext_iotjobs.simulator.parts.reported_properties import ReportedProperties, longest_pause_s
 from azext_iotjobs.simulator.parts.step_runner import StepRunner
 from azext_iotjobs.simulator.rng import Rng, stream_key
 
 TWIN_STREAM, FETCH_STREAM = stream_key("twin"), stream_key("fetch")
 FETCH_PREFIX = "get"  # of request ids, which so differ from those of reports
-FIRST_PAUSE_S = 2.0
-LONGEST_PAUSE_S = 120.0
 MAX_PATHS = 1000  # that are remembered: a hub must not fill the memory
 COMPLETED, IN_PROGRESS = 200, 202  # status codes of IoT Plug and Play
 
@@ -77,7 +75,7 @@ class DesiredProperties:
         """The hub refused to send the twin: fetch again, after a longer pause each time."""
         if response.rid != f"{FETCH_PREFIX}{self._fetch_count}":
             return []
-        longest_s = min(FIRST_PAUSE_S * 2 ** min(self._fetch_count, 10), LONGEST_PAUSE_S)
+        longest_s = longest_pause_s(self._fetch_count)
         pause_s = self._context.rng.fork(FETCH_STREAM, self._fetch_count).uniform(longest_s / 2, longest_s)
         self._context.tasks.add(now.at + pause_s, partial(self._fetch_again, self._context.connection))
         return [Activity(kind=ActivityKind.FETCH_REFUSED, details={"status": response.status})]

@@ -20,6 +20,11 @@ MAX_UNANSWERED = 100  # a hub that never answers must not fill the memory
 ACCEPTED = (200, 204)
 
 
+def longest_pause_s(doublings: int) -> float:
+    """Seconds to wait at most after the hub has refused something. doublings: of the first pause, 0 or more."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(doublings, 10), LONGEST_PAUSE_S)  # a thousand doublings are no float
+
+
 class ReportedProperties:
     """Reports the changes of one device's reported properties."""
 
@@ -69,7 +74,7 @@ class ReportedProperties:
             return
         self._is_pausing = True
         self._refused_count += 1
-        longest_s = min(FIRST_PAUSE_S * 2 ** (self._refused_count - 1), LONGEST_PAUSE_S)
+        longest_s = longest_pause_s(self._refused_count - 1)
         pause_s = longest_s * self._context.rng.fork(RETRY_STREAM, self._refused_count).uniform(0.5, 1.0)
         self._context.tasks.add(now.at + pause_s, self._resume)
 

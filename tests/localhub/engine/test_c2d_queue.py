@@ -45,7 +45,7 @@ class Wire:
 
 
 class Post:
-    """A mailbox, and what it needs; another one on the same database is the hub after a restart."""
+    """A queue of messages to devices, and what it needs; another on the same database is the hub after a restart."""
 
     def __init__(self, database: Database, clock: HandClock) -> None:
         self.clock = clock

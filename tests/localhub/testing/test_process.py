@@ -131,3 +131,9 @@ def _runs(pid: int) -> bool:
     # One that ended is there until its new parent, whoever that is here, takes notice.
     state = Path(f"/proc/{pid}/stat")
     return not (state.is_file() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_the_earlier_name_of_the_module_gives_the_same() -> None:
+    from azext_iotjobs.localhub import isolated, testing
+
+    assert isolated.LocalHub is testing.LocalHub and isolated.LocalHubFailed is testing.LocalHubFailed

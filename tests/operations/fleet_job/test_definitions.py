@@ -143,5 +143,5 @@ def test_targets_are_limited_sampled_or_a_saved_group(place: FleetJobSetup) -> N
     assert len(sample) == 4 and sample == sorted(sample) and sample == chosen("d", sample_percent=Fraction(10), seed=1)
     assert chosen("e", limit=10, max_devices=20) == list(ids(10))
     for more in ({"limit": 30}, {}):
-        with pytest.raises(BadValue, match="max.devices"):
+        with pytest.raises(BadValue, match="max_devices"):
             chosen(f"f{len(more)}", max_devices=20, **more)

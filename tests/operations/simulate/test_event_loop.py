@@ -57,11 +57,6 @@ class Simulation:
             self.stop.set()
 
 
-def refused_first(events: Callable[[str], list[Event]], times: int) -> Callable[[str, int], list[Event]]:
-    """The first connects come to `events`, the others to a connection."""
-    return lambda name, before: events(name) if before < times else [Connected(name)]
-
-
 def test_messages_are_sent_at_their_times_and_an_interval_after_the_last_the_device_leaves() -> None:
     simulation = Simulation()
     summary = simulation.run()

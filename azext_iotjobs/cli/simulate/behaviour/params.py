@@ -1,6 +1,6 @@
 """Options that say how simulated devices behave.
 
-The handler gets them in **kwargs; the fields of BehaviourOptions in `options.py` have the same names.
+They are extras: the fields of BehaviourOptions in `options.py` have their names.
 """
 
 from azext_iotjobs.cli.input.options import Group, extra

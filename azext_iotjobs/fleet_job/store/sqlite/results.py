@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store.contract import ResultFilter, ResultPage
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import damaged
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number
 from azext_iotjobs.model.errors import NotFound
+from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.text import Text, command
 

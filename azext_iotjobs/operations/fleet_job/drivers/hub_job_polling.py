@@ -1,6 +1,6 @@
 """Hub jobs that the hub has: polled until they have ended, and their results read; or cancelled."""
 
-from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER, HubJobState
+from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER_S, HubJobState
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.job import Job, JobStatus
@@ -37,7 +37,7 @@ class HubJobPolling:
         """Find out where a job stands; read its results when it has ended. Raises HubAnswer, LinkError."""
         found = self._requests.poll(job)
         if found.status is JobStatus.UNKNOWN:
-            if self._odd_for_s(job) > VANISHED_AFTER.total_seconds():
+            if self._odd_for_s(job) > VANISHED_AFTER_S:
                 self._close(job, "The hub does not know its job any more.")
             return
         self._record(job, found)

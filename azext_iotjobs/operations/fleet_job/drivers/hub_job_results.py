@@ -7,7 +7,7 @@ from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.fleet_job.driver import OnEvent
-from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER, HubJob
+from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER_S, HubJob
 from azext_iotjobs.fleet_job.outcomes import attempt_result, device_result, result_without_row, uncertain_result
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
@@ -86,7 +86,7 @@ class HubJobResults:
         else:
             is_late = job.status is JobStatus.COMPLETED  # as far as one can know
         if left and not is_cancelled and is_late:
-            if odd_for_s() <= VANISHED_AFTER.total_seconds():
+            if odd_for_s() <= VANISHED_AFTER_S:
                 return None  # they are on their way
             return self.uncertain(hub_job, NOT_SAID)
         if is_cancelled and hub_job.was_cancel_asked:

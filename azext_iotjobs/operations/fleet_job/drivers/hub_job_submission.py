@@ -1,6 +1,6 @@
 """Hub jobs on their way to the hub: recorded, sent, found again after a crash, or held up by a taken job slot."""
 
-from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER, HubJobState, is_ours
+from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER_S, HubJobState, is_ours
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import Conflict, HubAnswer, Throttled
@@ -85,7 +85,7 @@ class HubJobSubmission:
         found = self._requests.poll(job)
         if found.status is not JobStatus.UNKNOWN:
             self._adopt(job, found)
-        elif job.schedule.odd_for_s(self._clock.monotonic()) > VANISHED_AFTER.total_seconds() / 4:
+        elif job.schedule.odd_for_s(self._clock.monotonic()) > VANISHED_AFTER_S / 4:
             text = "The run broke off while the hub's job was sent; the hub does not know it."
             self._jobs.close(job, self._results.uncertain(job.row, text))
 

@@ -330,6 +330,7 @@ def test_who_was_silent_for_too_long_can_change_nothing_any_more(store: SqliteSt
     assert store.runs.get("job").lease is not None
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows is not asked: that would end the process")
 def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: SqliteStore) -> None:
     save(store)
     run = new_run(store)
@@ -341,7 +342,8 @@ def test_a_holder_that_is_gone_is_noticed_at_once_on_its_own_machine(store: Sqli
         store.take_lease(run, OTHER, NOW)
     assert store.runs.get("job").has_runner
     child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has taken note
+    if hasattr(os, "waitid"):  # it has ended, and nobody has taken note
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert is_gone(mine) or not Path("/proc").exists()
     child.communicate()
     assert is_gone(mine) and not store.runs.get("job").has_runner
@@ -487,7 +489,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
 )
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    with pytest.raises(StateDamaged, match="--state-dir|no fleet database"):
+    with pytest.raises(StateDamaged, match="no fleet database"):
         SqliteStore.open(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == content
 
