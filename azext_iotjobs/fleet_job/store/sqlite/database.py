@@ -153,7 +153,7 @@ class Database:
             self._check_version()
 
     def _check_version(self) -> None:
-        found = self._version()
+        found, tables = self._version_and_tables()
         if found > len(MIGRATIONS):
             raise StateTooNew(
                 f"The state file {self.path} has format {found}; this version knows up to {len(MIGRATIONS)}. Nothing "
@@ -167,8 +167,20 @@ class Database:
             )
         if found < 0:
             raise damaged(self.path, f"its format is {found}")
-        if found == 0 and self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if found == 0 and tables:
             raise no_fleet_database(self.path, "an SQLite database of something else")
+
+    def _version_and_tables(self) -> tuple[int, int]:
+        """The format, and how many tables and indexes there are, both of one instant: another process may be making
+        the file.
+        """
+        self._connection.execute("BEGIN")
+        try:
+            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            return self._version(), tables
+        finally:
+            if self._connection.in_transaction:  # an error of SQLite may have ended it
+                self._connection.execute("COMMIT")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
