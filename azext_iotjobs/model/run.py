@@ -121,6 +121,7 @@ class Run:
     tier: TierFacts | None = None  # of its hub, as far as it was known when it was made
     narrowed: Narrowed | None = None  # fewer devices than the definition means
     forgiven: int = 0  # failures that somebody accepted by resuming; its threshold does not count them any more
+    occurrence_at: datetime | None = None  # of its fleet job's schedule; None: somebody started it
     tally: Tally = Tally()
 
     @property
