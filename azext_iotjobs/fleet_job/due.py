@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.fleet_job.calendar import next_opening, occurrences, window_at, zone_of
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
+from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE, Missed, Overlap, Schedule
@@ -38,19 +38,11 @@ class View:
     now: datetime
 
 
-class Outcome(NamedTuple):
-    """What is to be recorded of an occurrence."""
-
-    at: datetime
-    state: OccurrenceState
-    note: str
-
-
 @dataclass(frozen=True)
 class Record:
     """Record what became of occurrences."""
 
-    outcomes: tuple[Outcome, ...]
+    decided: tuple[Decided, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ class StopEarlier:
     """Stop an earlier run; then record that the occurrence was skipped."""
 
     run: Run
-    outcome: Outcome
+    decided: Decided
 
 
 @dataclass(frozen=True)
@@ -100,7 +92,7 @@ class ClockDoubt(Enum):
 class Due(NamedTuple):
     """What the rule means by now."""
 
-    missed: tuple[Outcome, ...]
+    missed: tuple[Decided, ...]
     to_start: tuple[datetime, ...]  # ascending
 
 
@@ -142,7 +134,7 @@ def due_now(view: View) -> Due:
     in_time = [at for at in newest if late_s[at] <= allowed_s]
     to_start = in_time if schedule.missed is Missed.ALL else in_time[-1:]
     missed = [
-        Outcome(at, OccurrenceState.MISSED, _why_missed(late_s[at], is_last=at == newest[-1]))
+        Decided(at, OccurrenceState.MISSED, _why_missed(late_s[at], is_last=at == newest[-1]))
         for at in newest
         if at not in to_start
     ]
@@ -206,7 +198,7 @@ def clock_doubt(stored: StoredSchedule, now: datetime) -> ClockDoubt | None:
     return ClockDoubt.BACK if passed_s < -SET_BACK_S else None
 
 
-def _given_up(view: View, due: Due) -> Iterator[Outcome]:
+def _given_up(view: View, due: Due) -> Iterator[Decided]:
     """Claimed occurrences whose runs could not be made, and will not be any more."""
     schedule, delay = view.stored.schedule, delay_of(view.stored)
     for each in view.open:
@@ -214,9 +206,9 @@ def _given_up(view: View, due: Due) -> Iterator[Outcome]:
             continue
         why = "" if each.note is None else f" {each.note}"
         if (view.now - each.at - delay).total_seconds() > schedule.catch_up_s:
-            yield Outcome(each.at, OccurrenceState.MISSED, f"It could not be started in time.{why}")
+            yield Decided(each.at, OccurrenceState.MISSED, f"It could not be started in time.{why}")
         elif due.to_start and schedule.missed is not Missed.ALL:
-            yield Outcome(each.at, OccurrenceState.MISSED, f"It could not be started before the next was due.{why}")
+            yield Decided(each.at, OccurrenceState.MISSED, f"It could not be started before the next was due.{why}")
 
 
 def _why_missed(late_s: float, *, is_last: bool) -> str:
@@ -228,11 +220,11 @@ def _why_missed(late_s: float, *, is_last: bool) -> str:
 def _overlapping(view: View, run: Run, at: datetime) -> Step:
     overlap = view.stored.schedule.overlap
     by = "" if run.ended_by is None else f" by {run.ended_by}"
-    skipped = Outcome(at, OccurrenceState.SKIPPED, f"Run {run.number} had not ended: it was {run.state.value}{by}.")
+    skipped = Decided(at, OccurrenceState.SKIPPED, f"Run {run.number} had not ended: it was {run.state.value}{by}.")
     if overlap is Overlap.WAIT:
         waiting = next((each.at for each in view.open if each.state is OccurrenceState.WAITING), None)
         if waiting is None:
-            return Record((Outcome(at, OccurrenceState.WAITING, f"It runs when run {run.number} has ended."),))
+            return Record((Decided(at, OccurrenceState.WAITING, f"It runs when run {run.number} has ended."),))
         note = f"{skipped.note} The occurrence of {render_instant(waiting)} waits for that already."
         return Record((skipped._replace(note=note),))
     if overlap is Overlap.CANCEL:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from azext_iotjobs.model.schedule import Schedule
 
@@ -21,6 +22,14 @@ class OccurrenceState(Enum):
     def is_open(self) -> bool:
         """Whether a run of it can still be made."""
         return self in (OccurrenceState.CLAIMED, OccurrenceState.WAITING)
+
+
+class Decided(NamedTuple):
+    """What is to be recorded of an occurrence without a run."""
+
+    at: datetime  # aware UTC
+    state: OccurrenceState
+    note: str  # why, for people
 
 
 @dataclass(frozen=True, kw_only=True)

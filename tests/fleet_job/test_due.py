@@ -82,7 +82,7 @@ def occurrence(at: datetime, state: OccurrenceState, **more: Any) -> Occurrence:
 
 def recorded(found: Step) -> list[tuple[datetime, OccurrenceState]]:
     assert isinstance(found, Record), found
-    return [(each.at, each.state) for each in found.outcomes]
+    return [(each.at, each.state) for each in found.decided]
 
 
 def test_nothing_is_due_before_its_time_and_what_is_due_starts() -> None:
@@ -128,15 +128,15 @@ def test_skip_takes_what_is_looked_for_soon_enough() -> None:
 def test_later_than_catch_up_is_missed_and_says_how_late() -> None:
     found = step(FIRST + 7 * HOUR, catch_up_s=6 * 3600.0)
     assert recorded(found) == [(FIRST, MISSED)]
-    assert isinstance(found, Record) and found.outcomes[0].note == "Nobody looked for it until 7 hours later."
+    assert isinstance(found, Record) and found.decided[0].note == "Nobody looked for it until 7 hours later."
 
 
 def test_very_many_that_were_missed_are_counted() -> None:
     rule = Rule(frequency=Frequency.CRON, cron="*/5 * * * *")
     found = step(SET_AT + 10 * DAY, rule=rule)
-    assert isinstance(found, Record) and len(found.outcomes) == MAX_MISSED - 1
+    assert isinstance(found, Record) and len(found.decided) == MAX_MISSED - 1
     total = 10 * 24 * 12
-    assert f"So were {total - MAX_MISSED} before it." in found.outcomes[0].note
+    assert f"So were {total - MAX_MISSED} before it." in found.decided[0].note
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_run_that_is_stopped_already_is_not_stopped_again() -> None:
     stopped = run(RunState.STOPPED, ended_by="bob")
     found = step(FIRST + DAY, last_at=FIRST, run=stopped, overlap=Overlap.STOP)
     assert recorded(found) == [(FIRST + DAY, SKIPPED)]
-    assert isinstance(found, Record) and found.outcomes[0].note == "Run 1 had not ended: it was stopped by bob."
+    assert isinstance(found, Record) and found.decided[0].note == "Run 1 had not ended: it was stopped by bob."
 
 
 def test_one_waits_the_next_is_skipped_and_the_first_starts_when_the_run_has_ended() -> None:
@@ -211,7 +211,7 @@ def test_what_was_claimed_and_could_not_start_is_missed_in_the_end_and_says_why(
     claimed = occurrence(FIRST, CLAIMED, note="The hub was away.")
     late = step(FIRST + 25 * HOUR, last_at=FIRST + DAY, open=(claimed,))
     assert isinstance(late, Record)
-    assert late.outcomes[0].note == "It could not be started in time. The hub was away."
+    assert late.decided[0].note == "It could not be started in time. The hub was away."
     assert recorded(step(FIRST + DAY, last_at=FIRST, open=(claimed,))) == [(FIRST, MISSED)], "the next is due"
     every = step(FIRST + DAY, last_at=FIRST, open=(claimed,), missed=Missed.ALL)
     assert every == Start(FIRST), "in their order"
@@ -254,7 +254,7 @@ def test_however_the_clock_moves_no_occurrence_is_decided_twice_and_none_is_left
         furthest = max(now, furthest)
         while not isinstance(found := step(now, max(decided, default=None), **more), Nothing):
             assert isinstance(found, (Record, Start))
-            decided += [each.at for each in found.outcomes] if isinstance(found, Record) else [found.at]
+            decided += [each.at for each in found.decided] if isinstance(found, Record) else [found.at]
     assert len(decided) == len(set(decided)), "none twice"
     every = [SET_AT + number * 20 * MINUTE for number in range(1, (furthest - SET_AT) // (20 * MINUTE) + 1)]
     assert sorted(decided) == every, "none left out"

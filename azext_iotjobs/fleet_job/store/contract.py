@@ -1,6 +1,6 @@
 """What a store of fleet jobs gives, and the values that go in and out: all that operations and commands know of it.
 
-What only the holder of a run's lease may do is in leased_contract.py.
+What only the holder of a run's lease may do is in leased_contract.py; schedules are in schedule_contract.py.
 
 A store is one object with a part for each subject. Its implementations: `sqlite/`, one file on this machine. Every
 method raises StateError when the store itself cannot be used.
@@ -22,6 +22,7 @@ from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # whoever executes no run starts without it
     from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+    from azext_iotjobs.fleet_job.store.schedule_contract import ClaimKey, Occurrences, Schedules
 
 MAX_HUB_JOBS = 100  # of one run that are listed; a tier has ten slots at most
 
@@ -66,6 +67,7 @@ class NewRun:
     by: str
     tier: TierFacts | None = None
     narrowed: Narrowed | None = None
+    claim: "ClaimKey | None" = None  # of the occurrence that it is of; None: somebody starts it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +169,8 @@ class Runs(Protocol):
     def add(self, new: NewRun) -> Run:
         """Make a run of the candidates, in batches; from here on they are fixed.
 
-        Raises NotFound; RunUnfinished while another run of the fleet job has not ended.
+        Raises NotFound; RunUnfinished while another run of the fleet job has not ended; LeaseLost for an occurrence
+        whose claim somebody took over.
         """
 
     def get(self, fleet_job_id: str, number: int | None = None) -> Run:
@@ -246,6 +249,14 @@ class FleetJobStore(Protocol):
     @property
     def results(self) -> Results:
         """What came of devices."""
+
+    @property
+    def schedules(self) -> "Schedules":
+        """Schedules of fleet jobs."""
+
+    @property
+    def occurrences(self) -> "Occurrences":
+        """What became of their occurrences."""
 
     @property
     def history(self) -> History:

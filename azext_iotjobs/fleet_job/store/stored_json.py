@@ -5,9 +5,10 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.fleet_job.store.shapes import BadField, shown
-from azext_iotjobs.model import definition_document
+from azext_iotjobs.model import definition_document, schedule_document
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Origin
 from azext_iotjobs.model.run import Narrowed
+from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.tier import TierFacts
 
 
@@ -68,6 +69,16 @@ def parse_origin(text: str | None) -> Origin | None:
         return None
     fleet_job_id, run_number, how = read_json(text)
     return Origin(fleet_job_id=fleet_job_id, run_number=run_number, how=how)
+
+
+def render_schedule(schedule: Schedule) -> str:
+    """A schedule as text, the same for equal ones."""
+    return json.dumps(schedule_document.schedule_document(schedule), sort_keys=True)
+
+
+def parse_schedule(text: str) -> Schedule:
+    """What `render_schedule` gave."""
+    return schedule_document.parse_schedule(read_json(text))
 
 
 def read_json(text: str) -> Any:

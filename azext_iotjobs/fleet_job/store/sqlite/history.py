@@ -8,6 +8,12 @@ from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
 from azext_iotjobs.fleet_job.unfinished import check_not_running
 
 IS_OLD = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
+# The newest occurrence stays: no earlier one is ever due.
+IS_PAST = """
+    state NOT IN ('claimed', 'waiting') AND at < (
+        SELECT max(at) FROM occurrence AS other WHERE other.fleet_job = occurrence.fleet_job AND is_backfill = 0)
+    AND NOT EXISTS (SELECT 1 FROM run WHERE run.fleet_job = occurrence.fleet_job AND number = occurrence.run)
+"""
 
 
 class HistoryStore:
@@ -35,6 +41,12 @@ class HistoryStore:
                 if self._database.row(f"SELECT key FROM run WHERE key = ? AND {IS_OLD}", values) is not None:
                     self._delete_run(key)
                     count += 1
+        with self._database.transaction():
+            self._database.change(
+                f"DELETE FROM occurrence WHERE at < ? AND {IS_PAST} AND fleet_job IN "
+                "(SELECT id FROM fleet_job WHERE ? IS NULL OR host = ?)",
+                (before.timestamp(), host, host),
+            )
         return count
 
     def delete_fleet_job(self, fleet_job_id: str) -> None:

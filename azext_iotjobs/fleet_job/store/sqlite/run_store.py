@@ -6,6 +6,7 @@ from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.candidates import CandidateTable
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
+from azext_iotjobs.fleet_job.store.sqlite.occurrence_store import NO_HOLDER, take_over
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, text
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
@@ -17,7 +18,11 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Text, command
 
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
-WITH_HOST = "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job"
+WITH_HOST = """
+    SELECT run.*, host,
+        (SELECT at FROM occurrence WHERE occurrence.fleet_job = id AND occurrence.run = run.number) AS occurrence_at
+    FROM run JOIN fleet_job ON id = fleet_job
+"""
 
 
 class RunStore:
@@ -29,7 +34,10 @@ class RunStore:
         self._candidates = candidates
 
     def add(self, new: NewRun) -> Run:
-        """Make a run of the candidates, in batches; from here on they are fixed. Raises NotFound, RunUnfinished."""
+        """Make a run of the candidates, in batches; from here on they are fixed.
+
+        Raises NotFound, RunUnfinished; LeaseLost for an occurrence whose claim somebody took over.
+        """
         total = self._candidates.count()
         with self._database.transaction():
             self._definitions.get(new.fleet_job_id, new.version)
@@ -38,6 +46,9 @@ class RunStore:
                 check_ended(last, new.at)
             run_number = self._next_number(new.fleet_job_id)
             self._add_batches(self._insert(new, run_number, total), total, new.sizes)
+            if new.claim is not None:
+                started = f"state = 'started', note = NULL, run = ?, decided_at = ?, {NO_HOLDER}"
+                take_over(self._database, new.fleet_job_id, new.claim, started, run_number, new.at.timestamp())
         self._candidates.drop()
         return self.get(new.fleet_job_id, run_number)
 

@@ -148,4 +148,23 @@ THIRD = (  # the progress of hub jobs, for those who look at a run; a run's tier
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD)
+SEVENTH = (  # schedules, and what became of their occurrences
+    """
+    CREATE TABLE schedule (
+        fleet_job TEXT PRIMARY KEY REFERENCES fleet_job (id) ON DELETE CASCADE,
+        document TEXT,  -- NULL: it was removed
+        set_at REAL NOT NULL, set_by TEXT NOT NULL, looked_at REAL, store_key TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE occurrence (
+        fleet_job TEXT NOT NULL REFERENCES fleet_job (id) ON DELETE CASCADE, at REAL NOT NULL,
+        state TEXT NOT NULL, note TEXT, decided_at REAL NOT NULL, by TEXT NOT NULL,
+        is_backfill INTEGER NOT NULL DEFAULT 0, run INTEGER,  -- its number
+        epoch INTEGER NOT NULL DEFAULT 0, owner TEXT, machine TEXT, pid INTEGER, until REAL,  -- of a claim
+        PRIMARY KEY (fleet_job, at)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, SEVENTH)

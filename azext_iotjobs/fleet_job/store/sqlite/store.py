@@ -12,8 +12,10 @@ from azext_iotjobs.fleet_job.store.sqlite.group_store import GroupStore
 from azext_iotjobs.fleet_job.store.sqlite.history import HistoryStore
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.leased_run import SqliteLeasedRun
+from azext_iotjobs.fleet_job.store.sqlite.occurrence_store import OccurrenceStore
 from azext_iotjobs.fleet_job.store.sqlite.results import ResultStore
 from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
+from azext_iotjobs.fleet_job.store.sqlite.schedule_store import ScheduleStore
 from azext_iotjobs.model.run import Run
 
 
@@ -27,6 +29,8 @@ class SqliteStore:
         self.results = ResultStore(database)
         self.candidates = CandidateTable(database, self.results)
         self.runs = RunStore(database, self.definitions, self.candidates)
+        self.schedules = ScheduleStore(database, self.definitions)
+        self.occurrences = OccurrenceStore(database)
         self.history = HistoryStore(database, self.definitions, self.runs)
 
     @classmethod
