@@ -12,6 +12,7 @@ from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 
 
 class Drain(Enum):
@@ -37,6 +38,7 @@ class View:
     is_stopping: bool  # Ctrl-C
     trouble: str | None  # why the driver cannot continue
     now: datetime
+    shuts_at: datetime | None = None  # when the window of its schedule shuts; None: there is none
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ def _ending(view: View) -> End | None:
         return End(RunEvent.STOP, request.reason, request.by)
     if view.is_stopping:
         return End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)
+    if view.shuts_at is not None and view.now >= view.shuts_at:
+        return End(RunEvent.STOP, "Its window has shut; it continues when that opens again.", BY_SCHEDULE)
     if view.trouble is not None:
         return End(RunEvent.BREAK, view.trouble, None)
     return None

@@ -28,6 +28,7 @@ from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Share, Threshold, ThresholdAction, Unit
 from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally, next_state
 from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, RunState
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
@@ -353,3 +354,13 @@ def test_every_view_has_one_step_that_its_state_allows() -> None:
                 assert each.retry_count or not isinstance(step, BeginRetries)
             case Work():
                 assert each.in_flight_count
+
+
+def test_a_window_that_has_shut_stops_the_run_and_says_that_it_continues() -> None:
+    assert isinstance(decide(view(shuts_at=SOON)), Work)
+    ending = decide(view(shuts_at=NOW))
+    assert isinstance(ending, End)
+    assert (ending.event, ending.by) == (RunEvent.STOP, BY_SCHEDULE)
+    assert decide(view(shuts_at=NOW, in_flight_count=1)) == Work(2, Drain.STOP, ending.reason), "calls are awaited"
+    by_somebody = decide(view(shuts_at=NOW, is_stopping=True))
+    assert isinstance(by_somebody, End) and by_somebody.by is None, "a person's stop is not resumed by a schedule"

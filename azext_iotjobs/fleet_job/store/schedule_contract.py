@@ -88,5 +88,5 @@ class Occurrences(Protocol):
     ) -> Claim | None:
         """Claim an occurrence, to make its run; None: another process has, or what becomes of it is decided.
 
-        holder: this process.  is_backfill: somebody asked for a past instant.
+        holder: this process.  is_backfill: somebody asks for a past instant, which may have been missed or skipped.
         """

@@ -114,10 +114,29 @@ def new_run(
 ) -> Run:
     """Make a run of a fleet job: its devices and batches are fixed here, nothing is sent to them yet.
 
+    The arguments, and what is raised, are those of `planned_run`.
+    A run that has no device can be made; `execute` completes it.
+    """
+    planned = planned_run(store, client, job, by=by, at=at, tier=tier, narrowed=narrowed, observer=observer)
+    return store.runs.add(planned)
+
+
+def planned_run(
+    store: FleetJobStore,
+    client: HubClient,
+    job: FleetJob,
+    *,
+    by: str,
+    at: datetime,
+    tier: TierFacts | None = None,
+    narrowed: Narrowed | None = None,
+    observer: SelectionObserver = NOBODY,
+) -> NewRun:
+    """A run to be: its devices are the store's candidates now, until `store.runs.add` makes it of them.
+
     store: where the fleet job is.  client: of its hub.  by: who makes it, for people.  at: aware UTC.
     tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
-    A run that has no device can be made; `execute` completes it.
     Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
@@ -132,20 +151,18 @@ def new_run(
         targets = narrowed.of(targets)
     count = _select(store, client, targets, job.host, observer)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
-    return store.runs.add(
-        NewRun(
-            fleet_job_id=job.fleet_job_id,
-            version=job.version,
-            run_key=plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)]),
-            driver=choice.driver,
-            driver_reason=choice.reason,
-            delivery=used,
-            sizes=job.definition.rollout.sizes,
-            at=at,
-            by=by,
-            tier=tier,
-            narrowed=narrowed,
-        )
+    return NewRun(
+        fleet_job_id=job.fleet_job_id,
+        version=job.version,
+        run_key=plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)]),
+        driver=choice.driver,
+        driver_reason=choice.reason,
+        delivery=used,
+        sizes=job.definition.rollout.sizes,
+        at=at,
+        by=by,
+        tier=tier,
+        narrowed=narrowed,
     )
 
 

@@ -59,6 +59,7 @@ class RunContext:
     observer: RunObserver
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
     holder: Holder  # of the run's lease
+    shuts_at: datetime | None = None  # when the window of its schedule shuts; None: there is none
 
 
 def run_context(
@@ -207,6 +208,7 @@ class _RunLoop:
             is_stopping=self._context.stop.is_set(),
             trouble=None if driver.trouble is None else str(driver.trouble),
             now=now,
+            shuts_at=self._context.shuts_at,
         )
         return self._execute(view, snapshot, driver)
 

@@ -63,7 +63,7 @@ class OccurrenceStore:
         """Claim an occurrence, to make its run; None: another process has, or what becomes of it is decided."""
         with self._database.transaction():
             row = self._row_of(fleet_job_id, at)
-            if row is not None and not _is_free(row, now):
+            if row is not None and not _is_free(row, now, is_backfill=is_backfill):
                 return None
             epoch = 1 if row is None else rows.epoch_of(row) + 1
             self._database.change(
@@ -144,6 +144,7 @@ def take_over(database: Database, fleet_job_id: str, key: ClaimKey, assignments:
         )
 
 
-def _is_free(row: StoredRow, now: datetime) -> bool:
+def _is_free(row: StoredRow, now: datetime, *, is_backfill: bool = False) -> bool:
     found = rows.occurrence_of(row, now)
-    return found.state.is_open and not found.is_held
+    is_made_up_for = is_backfill and found.state in (OccurrenceState.MISSED, OccurrenceState.SKIPPED)
+    return is_made_up_for or (found.state.is_open and not found.is_held)
