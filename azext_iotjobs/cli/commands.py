@@ -151,6 +151,17 @@ GROUPS = (
         Command("delete", "groups:delete", "DELETE_GROUP", changing_store, JOB),
     ),
     _group(
+        "iot hub fleet-job schedule",
+        "fleet_job.schedule",
+        Command("set", "save:set_schedule", "SET", changing_store, JOB, "one"),
+        Command("show", "read:show", "SHOW", reading_store, JOB, "one"),
+        Command("list", "read:list_schedules", "LIST", reading_store, JOB, "schedules"),
+        Command("remove", "save:remove", "REMOVE", changing_store, JOB),
+        Command("history", "read:history", "HISTORY", reading_store, JOB, "occurrences"),
+        Command("run-due", "run:run_due", "RUN_DUE", changing_store, JOB, "happened"),
+        Command("backfill", "run:run_past", "BACKFILL", changing_store, JOB, "happened"),
+    ),
+    _group(
         "iot hub",
         "method",
         Command("invoke-device-method", "invoke:invoke", "INVOKE_DEVICE", changing, SERVICE_CONNECT, "method_answers"),

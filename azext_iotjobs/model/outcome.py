@@ -26,10 +26,18 @@ class Outcome(IntEnum):
     WAIT_OVER = 7  # ran out or was broken off; it goes on
     NO_DEVICE = 8  # matched
     RUN_UNFINISHED = 9  # another run of the fleet job has not ended, or somebody else carries it on
+    MISSED = 10  # an occurrence of a schedule was missed or skipped
 
 
 # Where several hold, the one that says most about what to do next.
-PRECEDENCE = (Outcome.STOPPED, Outcome.WAIT_OVER, Outcome.JOB_FAILED, Outcome.NO_DEVICE, Outcome.DEVICES_FAILED)
+PRECEDENCE = (
+    Outcome.STOPPED,
+    Outcome.WAIT_OVER,
+    Outcome.JOB_FAILED,
+    Outcome.NO_DEVICE,
+    Outcome.DEVICES_FAILED,
+    Outcome.MISSED,
+)
 
 
 def weightiest(outcomes: Iterable[Outcome]) -> Outcome:

@@ -17,7 +17,18 @@ from tests.helpers.surface import our_arguments
 ROWS = [pytest.param(words, room, row, id=words) for words, room, row in all_commands()]
 OWN_NAMES = {"cmd", "client"}  # az gives these to handlers; they are no options
 MAX_PARAMETERS = 8
-ROOMS_IN_GROUPS = ("fleet_job", "identity", "job", "local_hub", "message", "method", "query", "simulate", "twin")
+ROOMS_IN_GROUPS = (
+    "fleet_job",
+    "fleet_job.schedule",
+    "identity",
+    "job",
+    "local_hub",
+    "message",
+    "method",
+    "query",
+    "simulate",
+    "twin",
+)
 ROOMS_BY_RULE = ("job", "method", "query", "twin")
 EXCEPTIONS = {"yes": "assume_yes"}
 # Extras that a client factory takes out before the handler is called.

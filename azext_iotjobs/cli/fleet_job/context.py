@@ -50,6 +50,7 @@ class FleetJobContext:
         self._cli_ctx = cli_ctx
         self._arguments = arguments
         self._folder = folder
+        self._typed_tier = tier
         self._tier = tier
         self._access = access
         self._rights = rights
@@ -77,6 +78,16 @@ class FleetJobContext:
         if is_needed and not store.database.is_there:
             logger.warning("There are no fleet jobs in %s.", folder)
         return store
+
+    @property
+    def folder(self) -> str | None:
+        """The state folder that was typed; None: the default one."""
+        return self._folder
+
+    def typed(self, dest: str) -> str | None:
+        """One of the hub arguments; None: it was not typed."""
+        value: str | None = self._arguments.get(dest)
+        return value
 
     @property
     def names_hub(self) -> bool:
@@ -119,8 +130,7 @@ class FleetJobContext:
         from azext_iotjobs.cli.hub_access.resolve import client_of, hub_of
 
         chosen = hub_of(self._cli_ctx, arguments, changes=True, needed=self._rights)
-        if self._tier is None:
-            self._tier = _tier_of(chosen)
+        self._tier = self._typed_tier or _tier_of(chosen)  # several hubs may be opened, one after the other
         return client_of(chosen)
 
 

@@ -1,0 +1,34 @@
+"""Commands of this extension in processes of their own, for the same hub and state folder."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.hub_access.resolve import ENVIRONMENT_VARIABLE
+
+TYPED = {
+    "our_hub_name": "--hub-name",
+    "resource_group": "--resource-group",
+    "auth_type": "--auth-type",
+}
+
+
+def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
+    """The command line of az with these words, and with what was typed of the hub and the folder.
+
+    A connection string that was typed is not among it: others would see it. It goes by `environment_of`.
+    """
+    options: list[str] = []
+    for dest, name in TYPED.items():
+        value = context.typed(dest)
+        options += [] if value is None else [name, value]
+    folder = context.folder
+    options += [] if folder is None else ["--state-dir", os.path.abspath(folder)]
+    return [sys.executable, "-m", "azure.cli", *words, *options]
+
+
+def environment_of(context: FleetJobContext) -> dict[str, str]:
+    """The environment of such a process."""
+    login = context.typed("our_login")
+    return {**os.environ, **({} if login is None else {ENVIRONMENT_VARIABLE: login})}

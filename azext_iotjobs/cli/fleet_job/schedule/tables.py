@@ -1,0 +1,73 @@
+"""What `-o table` shows of schedules and their occurrences. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row
+
+
+def schedules(documents: Iterable[Any]) -> list[Row]:
+    """Schedules, each with its next occurrence."""
+    return [_schedule(each) for each in documents]
+
+
+def one(documents: Iterable[Any]) -> list[Row]:
+    """A schedule: a line for each of its next occurrences."""
+    rows = []
+    for document in documents:
+        following = document.get("next") or [{}]
+        rows += [{**_schedule(document), **_both(each)} for each in following]
+    return rows
+
+
+def occurrences(documents: Iterable[Any]) -> list[Row]:
+    """What became of occurrences."""
+    return [
+        {
+            "Id": cell(each.get("id"), LONG_CELL),
+            "At": time_cell(each.get("at")),
+            "Local": cell((each.get("local") or "")[:16].replace("T", " ")),
+            "Status": cell(each.get("status")),
+            "Run": cell(each.get("run")),
+            "Backfill": "yes" if each.get("backfill") else "",
+            "Note": cell(each.get("note"), LONG_CELL),
+        }
+        for each in documents
+    ]
+
+
+def happened(documents: Iterable[Any]) -> list[Row]:
+    """What a look at schedules came to."""
+    rows = []
+    for each in documents:
+        run = each.get("run") or {}
+        counts = run.get("progress") or {}
+        rows.append(
+            {
+                "Id": cell(each.get("id"), LONG_CELL),
+                "At": time_cell(each.get("at")),
+                "What": cell(each.get("what")),
+                "Run": cell(run.get("run")),
+                "Status": cell(run.get("status")),
+                **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
+                "Note": cell(each.get("note"), LONG_CELL),
+            }
+        )
+    return rows
+
+
+def _schedule(document: Row) -> Row:
+    following = document.get("next") or [{}]
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "Hub": cell(document.get("hub")),
+        "When": cell(document.get("description")),
+        "TimeZone": cell(document.get("timeZone")),
+        "Window": cell(document.get("window")),
+        **_both(following[0]),
+    }
+
+
+def _both(each: Row) -> Row:
+    return {"Next": cell((each.get("local") or "")[:16].replace("T", " ")), "NextUtc": time_cell(each.get("utc"))}
