@@ -8,7 +8,7 @@ from typing import Any
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import run_events as events
-from azext_iotjobs.model.clock import render_millis
+from azext_iotjobs.model.clock import render_instant, render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
@@ -84,6 +84,7 @@ def render_run(run: Run, now: datetime) -> Document:
         "limit": None if run.narrowed is None else run.narrowed.limit,
         "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
         "tier": None if run.tier is None else _tier(run.tier),
+        "occurrence": None if run.occurrence_at is None else render_instant(run.occurrence_at),
         "asked": None if run.stop_request is None else _stop_request(run.stop_request),
         "runner": None if run.lease is None or run.lease.is_gone else _lease(run.lease),
     }
