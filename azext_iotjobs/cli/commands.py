@@ -159,6 +159,7 @@ GROUPS = (
         Command("remove", "save:remove", "REMOVE", changing_store, JOB),
         Command("history", "read:history", "HISTORY", reading_store, JOB, "occurrences"),
         Command("run-due", "run:run_due", "RUN_DUE", changing_store, JOB, "happened"),
+        Command("export", "export:export", "EXPORT", reading_store, JOB),
         Command("backfill", "run:run_past", "BACKFILL", changing_store, JOB, "happened"),
     ),
     _group(

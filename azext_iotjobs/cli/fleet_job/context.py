@@ -62,7 +62,7 @@ class FleetJobContext:
     def store(self) -> SqliteStore:
         """The open store. Raises BadValue, StateError."""
         if self._folder is None:
-            return SqliteStore.open(running_hubs.state_folder().parent / FOLDER, self._access)
+            return SqliteStore.open(self.state_folder, self._access)
         if not self._folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
         folder = Path(self._folder)
@@ -83,6 +83,11 @@ class FleetJobContext:
     def folder(self) -> str | None:
         """The state folder that was typed; None: the default one."""
         return self._folder
+
+    @property
+    def state_folder(self) -> Path:
+        """The state folder, whether it is there or not."""
+        return running_hubs.state_folder().parent / FOLDER if self._folder is None else Path(self._folder)
 
     def typed(self, dest: str) -> str | None:
         """One of the hub arguments; None: it was not typed."""

@@ -95,3 +95,18 @@ command(
     ),
     long=f"Also those from before the schedule was set. It ends with a run that does not end. {ONCE} {CODES}",
 )
+command(
+    "iot hub fleet-job schedule export",
+    "Write what has `run-due` called every few minutes: for systemd, cron, pipelines or Kubernetes.",
+    (
+        "A service and a timer of systemd.",
+        "az iot hub fleet-job schedule export --systemd --output-dir ~/.config/systemd/user",
+    ),
+    ("A line of a crontab.", "az iot hub fleet-job schedule export --cron --query [0].content -o tsv"),
+    (
+        "A workflow of GitHub Actions that looks every quarter of an hour.",
+        "az iot hub fleet-job schedule export --github-actions --every 15m --output-dir .github/workflows",
+    ),
+    long="No file has a secret; each says in its first lines how it signs in and how it is installed. With "
+    "--fleet-job-id it is for one fleet job: so several run beside each other.",
+)

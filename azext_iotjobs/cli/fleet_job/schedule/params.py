@@ -100,6 +100,20 @@ PAST: Group = (
     ),
 )
 
+TARGET: Group = (
+    extra("systemd", "--systemd", "A service and a timer of systemd.", action="store_true"),
+    extra("cron", "--cron", "A line of a crontab.", action="store_true"),
+    extra("github_actions", "--github-actions", "A workflow of GitHub Actions.", action="store_true"),
+    extra("azure_pipelines", "--azure-pipelines", "A pipeline of Azure DevOps.", action="store_true"),
+    extra("kubernetes", "--kubernetes", "A CronJob of Kubernetes, and its volume.", action="store_true"),
+)
+
+FILES: Group = (
+    option("every", "--every", "How often `run-due` is called, such as 1m, 15m or 1h. Default: 5m."),
+    option("output_dir", "--output-dir", "Folder that the files are written into. Default: they are only shown."),
+    option("overwrite", "--overwrite", "With --output-dir: replace existing files.", action="store_true"),
+)
+
 _HUB = (HUB, AUTH_TYPE, STATE)
 
 SET: Options = (*_HUB, ID, RULE, SPAN, POLICIES)
@@ -109,3 +123,4 @@ REMOVE: Options = (*_HUB, ID)
 HISTORY: Options = (*_HUB, ID, top(100))
 RUN_DUE: Options = (*_HUB, ONE_OR_ALL, DUE)
 BACKFILL: Options = (*_HUB, ID, PAST)
+EXPORT: Options = (*_HUB, ONE_OR_ALL, TARGET, FILES)

@@ -1,0 +1,140 @@
+"""Exported files: each is read by its own tool or by a parser, and calls what it is to call."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cronsim import CronSim
+
+from azext_iotjobs.cli.fleet_job.schedule import units
+from azext_iotjobs.cli.fleet_job.schedule.units import Calling, UnitFile, minutes_of
+from azext_iotjobs.model.errors import BadValue
+from tests.helpers.clock_double import START
+
+WORDS = ("iot", "hub", "fleet-job", "schedule", "run-due", "-j", "fw-7")
+ODD_FOLDER = "/var/lib/it's 100% $HOME/state"
+EVERY = (1, 5, 30, 60, 180)
+
+
+def calling(minutes: int = 5, folder: str = "/var/lib/state", az: tuple[str, ...] = (sys.executable,)) -> Calling:
+    return Calling(words=WORDS, az=az, folder=folder, minutes=minutes, name="iotjobs-run-due")
+
+
+def only(files: list[UnitFile]) -> UnitFile:
+    (found,) = files
+    return found
+
+
+def checked(tool: str, *words: str) -> None:
+    """Have a tool read something, where there is one."""
+    program = shutil.which(tool)
+    if program is None:
+        pytest.skip(f"{tool} is not here")
+    ran = subprocess.run([program, *words], capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("folder", ["/var/lib/state", ODD_FOLDER])
+def test_systemd_takes_its_units(tmp_path: Path, folder: str) -> None:
+    for each in units.systemd(calling(folder=folder)):
+        (tmp_path / each.name).write_text(each.text)
+    checked("systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir())))
+
+
+@pytest.mark.parametrize("minutes", EVERY)
+def test_systemd_takes_how_often(minutes: int) -> None:
+    timer = units.systemd(calling(minutes))[1].text
+    found = re.search(r"^OnCalendar=(.*)$", timer, re.MULTILINE)
+    assert found is not None
+    checked("systemd-analyze", "calendar", found[1])
+
+
+def test_a_crontab_calls_it_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "it's 100% $HOME"
+    az = tmp_path / "my az"
+    az.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
+    az.chmod(0o755)
+    text = only(units.crontab(calling(folder=str(folder), az=(str(az),)))).text
+    (line,) = [each for each in text.splitlines() if not each.startswith("#")]
+    fields, command = line.split(" ", 5)[:5], line.split(" ", 5)[5]
+    assert next(CronSim(" ".join(fields), START)) > START
+    assert not re.search(r"(?<!\\)%", command), "cron would end the line there"
+    ran = subprocess.run(["sh", "-c", command.replace(r"\%", "%")], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [*WORDS, "--state-dir", str(folder), "-o", "table"]
+
+
+def test_crontab_takes_it(tmp_path: Path) -> None:
+    path = tmp_path / "crontab"
+    path.write_text(only(units.crontab(calling(folder=ODD_FOLDER))).text)
+    checked("crontab", "-T", str(path))
+
+
+def test_github_takes_its_workflow(tmp_path: Path) -> None:
+    path = tmp_path / "run-due.yml"
+    path.write_text(only(units.github_actions(calling())).text)
+    checked("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path))
+
+
+def test_azure_devops_takes_its_pipeline(tmp_path: Path) -> None:
+    path = tmp_path / "run-due.yml"
+    path.write_text(only(units.azure_pipelines(calling())).text)
+    checked("check-jsonschema", "--builtin-schema", "vendor.azure-pipelines", str(path))
+
+
+def test_kubernetes_takes_its_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "run-due.yaml"
+    path.write_text(only(units.kubernetes(calling())).text)
+    checked("kubernetes-validate", "--strict", str(path))
+
+
+def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
+    document = yaml.safe_load(only(units.github_actions(calling(15))).text)
+    assert document[True]["schedule"] == [{"cron": "*/15 * * * *"}]  # YAML 1.1 reads `on` so
+    steps = document["jobs"]["run-due"]["steps"]
+    last = shlex.split(steps[-1]["run"])
+    assert last[1 : len(WORDS) + 1] == list(WORDS) and last[last.index("--state-dir") + 1] == steps[0]["with"]["path"]
+    assert document["permissions"] == {"contents": "read", "id-token": "write"}
+
+
+def test_a_pipeline_calls_it_from_a_folder_that_is_kept() -> None:
+    document = yaml.safe_load(only(units.azure_pipelines(calling())).text)
+    assert document["schedules"][0]["cron"] == "*/5 * * * *" and document["schedules"][0]["always"] is True
+    cache, run = document["steps"]
+    last = shlex.split(run["inputs"]["inlineScript"].splitlines()[-1])
+    assert last[1 : len(WORDS) + 1] == list(WORDS)
+    assert last[last.index("--state-dir") + 1] == cache["inputs"]["path"].replace("$(Pipeline", "$(Pipeline")
+
+
+def test_a_cron_job_calls_it_from_a_volume() -> None:
+    claim, job = yaml.safe_load_all(only(units.kubernetes(calling(60))).text)
+    assert (claim["kind"], job["kind"], job["spec"]["schedule"]) == ("PersistentVolumeClaim", "CronJob", "0 * * * *")
+    pod: Any = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"][1 : len(WORDS) + 1] == list(WORDS)
+    assert container["command"][-3].startswith(container["volumeMounts"][0]["mountPath"])
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+
+
+@pytest.mark.parametrize("minutes", EVERY)
+def test_how_often_is_a_cron_expression(minutes: int) -> None:
+    found = CronSim(calling(minutes).cron, START)
+    first, second = next(found), next(found)
+    assert (second - first).total_seconds() == minutes * 60 == minutes_of(minutes * 60.0) * 60
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0, 7 * 60.0, 90 * 60.0, 5 * 3600.0, 2 * 86400.0])
+def test_how_often_that_no_cron_expression_says_is_refused(seconds: float) -> None:
+    with pytest.raises(BadValue, match="--every"):
+        minutes_of(seconds)
+
+
+def test_github_starts_nothing_more_often_than_every_five_minutes() -> None:
+    with pytest.raises(BadValue, match="every 5 minutes"):
+        units.github_actions(calling(1))
