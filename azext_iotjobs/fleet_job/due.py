@@ -104,7 +104,7 @@ def decide(view: View) -> Step:
         return Record(given_up)
     run = view.run
     if run is not None and not run.state.has_ended:
-        if due.to_start:
+        if due.to_start and not _is_behind(view, run, due.to_start[0]):
             return _overlapping(view, run, due.to_start[0])
         if run.key not in view.tried and is_to_be_resumed(run, view.now) and is_open(view.stored.schedule, view.now):
             return Resume(run)
@@ -209,6 +209,12 @@ def _given_up(view: View, due: Due) -> Iterator[Decided]:
             yield Decided(each.at, OccurrenceState.MISSED, f"It could not be started in time.{why}")
         elif due.to_start and schedule.missed is not Missed.ALL:
             yield Decided(each.at, OccurrenceState.MISSED, f"It could not be started before the next was due.{why}")
+
+
+def _is_behind(view: View, run: Run, at: datetime) -> bool:
+    """Whether an occurrence is caught up behind a run, one after the other: it was due when that run was made."""
+    is_in_turn = view.stored.schedule.missed is Missed.ALL and run.occurrence_at is not None
+    return is_in_turn and at + delay_of(view.stored) <= run.created_at
 
 
 def _why_missed(late_s: float, *, is_last: bool) -> str:

@@ -189,6 +189,17 @@ def test_which_unfinished_runs_continue_by_themselves(state: RunState, more: dic
     assert step(FIRST + HOUR, last_at=FIRST, run=unfinished, tried=frozenset({1})) == Nothing(), "once a look"
 
 
+def test_what_is_caught_up_one_after_the_other_waits_for_its_turn() -> None:
+    now = FIRST + 3 * DAY
+    lease = Lease(owner="bob", until=now + DAY, beat_at=now)
+    first = run(RunState.RUNNING, lease=lease, created_at=FIRST + DAY + HOUR)
+    more: dict[str, Any] = {"missed": Missed.ALL, "catch_up_s": 9 * 86400.0}
+    assert step(now, last_at=FIRST, run=first, **more) == Nothing(), "the second was due when the first began"
+    lost = replace(first, lease=None)
+    assert step(now, last_at=FIRST, run=lost, **more) == Resume(lost)
+    assert recorded(step(now, last_at=FIRST + DAY, run=first, **more)) == [(FIRST + 2 * DAY, SKIPPED)], "a later one"
+
+
 def test_outside_its_window_nothing_starts_or_continues() -> None:
     window = Window(time(2), time(4))
     shut = FIRST.replace(hour=4, minute=0)

@@ -117,7 +117,7 @@ def github_actions(calling: Calling) -> list[UnitFile]:
     """A workflow. Raises BadValue for what is more often than GitHub starts anything."""
     if calling.minutes < GITHUB_LEAST_MINUTES:
         raise BadValue(
-            f"--every {calling.minutes}m: GitHub Actions starts nothing more often than every {GITHUB_LEAST_MINUTES} minutes.",
+            f"--every {calling.minutes}m: for GitHub Actions give {GITHUB_LEAST_MINUTES}m or more.",
             hint="--every 5m",
         )
     text = f"""\
@@ -182,8 +182,8 @@ schedules:
     branches:
       include:
         - main
-    always: true
-    batch: true
+    always: "true"
+    batch: "true"
 pool:
   vmImage: ubuntu-latest
 steps:

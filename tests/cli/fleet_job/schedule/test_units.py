@@ -85,7 +85,8 @@ def test_github_takes_its_workflow(tmp_path: Path) -> None:
 def test_azure_devops_takes_its_pipeline(tmp_path: Path) -> None:
     path = tmp_path / "run-due.yml"
     path.write_text(only(units.azure_pipelines(calling())).text)
-    checked("check-jsonschema", "--builtin-schema", "vendor.azure-pipelines", str(path))
+    how = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
+    checked("check-jsonschema", "--builtin-schema", "vendor.azure-pipelines", *how, str(path))
 
 
 def test_kubernetes_takes_its_manifest(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
 
 def test_a_pipeline_calls_it_from_a_folder_that_is_kept() -> None:
     document = yaml.safe_load(only(units.azure_pipelines(calling())).text)
-    assert document["schedules"][0]["cron"] == "*/5 * * * *" and document["schedules"][0]["always"] is True
+    assert document["schedules"][0]["cron"] == "*/5 * * * *" and document["schedules"][0]["always"] == "true"
     cache, run = document["steps"]
     last = shlex.split(run["inputs"]["inlineScript"].splitlines()[-1])
     assert last[1 : len(WORDS) + 1] == list(WORDS)
@@ -136,5 +137,5 @@ def test_how_often_that_no_cron_expression_says_is_refused(seconds: float) -> No
 
 
 def test_github_starts_nothing_more_often_than_every_five_minutes() -> None:
-    with pytest.raises(BadValue, match="every 5 minutes"):
+    with pytest.raises(BadValue, match="5m or more"):
         units.github_actions(calling(1))

@@ -1,0 +1,147 @@
+"""Real processes of two state folders that look at one fleet job's schedule are killed at random moments; one hub.
+
+No occurrence runs twice, none is lost; no device is called twice for one.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time as wall
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.occurrence import OccurrenceState
+from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.schedule import Frequency, Missed, Rule, Schedule
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.operations.fleet_job import definitions, planning
+from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.hub_process import HubProcess
+
+PROGRAM = Path(__file__).parents[3] / "helpers" / "schedule_process.py"
+DEVICES = tuple(f"dev-{number:02}" for number in range(8))
+STORIES = 10 if os.environ.get("IOTJOBS_TORTURE") else 1  # by each driver; each has some kills
+DAYS = 3  # occurrences that are due
+MAX_KILLS = 6
+LIMIT_S = 120
+CLOCK = SystemClock()
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
+    with client_of(process) as client:
+        devices = DevicesOnThread(client, DEVICES)
+    yield devices
+    devices.close()
+
+
+def begin(folder: Path, process: HubProcess, driver: Driver, set_at: datetime, name: str) -> None:
+    """A store with a fleet job that is due on three days, since before they were."""
+    store = SqliteStore.open(folder)
+    definition = Definition(
+        action=Action(method=MethodCall(name=name)),
+        targets=Targets(selection=Selection(device_ids=DEVICES)),
+        rollout=Rollout(sizes=parse_batch_sizes("3", "--batch")),
+        delivery=Delivery(driver=driver, concurrency=2, rate=40, job_limit_s=60),
+    )
+    at = set_at + timedelta(minutes=5)
+    rule = Rule(frequency=Frequency.DAILY, at=time(at.hour, at.minute))
+    schedule = Schedule(rule=rule, zone="UTC", missed=Missed.ALL, catch_up_s=10 * 86400.0)
+    with client_of(process) as client:
+        definitions.create(store, "job", planning.host_of(client), definition, by="me", at=set_at)
+    key = f"{folder.name}{'x' * 8}"[:8]
+    set_schedule(store, "job", schedule, by="me", at=set_at, new_key=lambda: key)
+    store.close()
+
+
+def looking(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
+    words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key()]
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
+    )
+
+
+@pytest.mark.parametrize("seed", range(STORIES))
+@pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
+def test_killed_again_and_again_on_two_hosts(
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
+) -> None:
+    chance = random.Random(f"{driver} {seed}")
+    # Other minutes for each story: the hub remembers what was claimed. All are due by now.
+    minutes = 10 + 2 * seed + (driver is Driver.JOBS)
+    set_at = CLOCK.now() - timedelta(days=DAYS - 1, minutes=minutes)
+    folders = [tmp_path / "one", tmp_path / "other"]
+    devices.calls.clear()
+    for folder in folders:
+        begin(folder, process, driver, set_at, "reboot")
+    kills = 0
+    while kills < MAX_KILLS:
+        running = [looking(folder, process) for folder in folders]
+        for each in running:
+            assert each.stdout is not None
+            each.stdout.readline()
+        wall.sleep(chance.random() * 1.5)
+        victim = chance.choice(running)
+        is_alive = victim.poll() is None
+        if is_alive:
+            os.killpg(victim.pid, signal.SIGKILL)
+            kills += 1
+        for each in running:
+            each.communicate(timeout=LIMIT_S)
+        if not is_alive:
+            break
+    for folder in (*folders, *folders):
+        last = looking(folder, process)
+        last.communicate(timeout=LIMIT_S)
+        assert last.returncode == 0
+    check(folders, devices, driver, kills)
+
+
+def check(folders: list[Path], devices: DevicesOnThread, driver: Driver, kills: int) -> None:
+    """Each occurrence has started in one store and is taken in the other; devices were called for each."""
+    started: Counter[datetime] = Counter()
+    known: Counter[datetime] = Counter()
+    uncertain: Counter[str] = Counter()
+    for folder in folders:
+        store = SqliteStore.open(folder)
+        for each in store.occurrences.list_all("job"):
+            known[each.at] += 1
+            started[each.at] += each.state is OccurrenceState.STARTED
+            assert each.state in (OccurrenceState.STARTED, OccurrenceState.TAKEN), each
+        for run in store.runs.list_all("job"):
+            assert run.state is RunState.COMPLETED, (run.name, run.reason)
+            rows = [row for page in store.results.pages(run, ResultFilter()) for row in page.rows]
+            assert len(rows) == len(DEVICES)
+            uncertain.update(row.device_id for row in rows if row.status == "uncertain")
+        store.close()
+    assert len(started) == DAYS and set(started.values()) == {1}, started
+    assert set(known.values()) == {2}, "neither store has lost one"
+    for device in DEVICES:
+        least = DAYS - uncertain[device]
+        assert least <= devices.calls[device] <= DAYS, (device, devices.calls[device], uncertain[device])
+    assert sum(uncertain.values()) <= (2 * kills if driver is Driver.CALLS else 0)
