@@ -93,7 +93,7 @@ class Reactions:
         if not self._pacing.troubled(now):
             self.ended_by = self.ended_by or trouble
         elif (pause_s := self._pacing.wait_s(now)) > before_s:
-            self._say(f"{trouble} All calls wait {pause_s:.0f} s, and then go on.")
+            self._say(f"{trouble} All calls wait {pause_s:.0f} s and then continue.")
 
     def _slow_down(self, refusal: IotJobsError, now: float) -> None:
         pause_s = refusal.retry_after_s if isinstance(refusal, Throttled) else None
@@ -103,6 +103,6 @@ class Reactions:
             self.ended_by = self.ended_by or refusal
         elif self._pacing.refused(now, pause_s):
             self._say(
-                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s, and go on with "
+                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s and continue with "
                 f"{self._pacing.rate:.1f} a second."
             )

@@ -31,7 +31,7 @@ def parse_words(text: str, name: str) -> frozenset[str]:
     unknown = sorted(words - set(WORDS))
     if unknown or not words:
         raise BadValue(
-            f"{name} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {name} failed"
+            f"{name} {text[:60]!r}: give one or more of {', '.join(WORDS)}.", hint=f"For example {name} failed"
         )
     return words
 

@@ -130,5 +130,5 @@ def _offset(text: str | None) -> timedelta:
 
 def _bad_instant(text: str, name: str) -> BadValue:
     return BadValue(
-        f"{name}: {text!r} is no ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00."
+        f"{name}: {text!r} is not an ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00."
     )

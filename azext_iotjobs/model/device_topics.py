@@ -20,7 +20,11 @@ def not_in_topics(device_id: str) -> str | None:
 def reason_against(device_id: str) -> str | None:
     """Why MQTT cannot carry a device; None: it can."""
     bad = not_in_topics(device_id)
-    return None if bad is None else f"MQTT cannot carry the device id {ascii(device_id)[1:-1]}: topics hold no {bad}."
+    return (
+        None
+        if bad is None
+        else f"MQTT cannot carry the device id {ascii(device_id)[1:-1]}: topics cannot contain {bad}."
+    )
 
 
 def over_mqtt(device_ids: Iterable[str]) -> tuple[list[str], list[str]]:

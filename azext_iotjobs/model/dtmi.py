@@ -19,7 +19,7 @@ def check_dtmi(text: str, option: str) -> None:
         raise BadValue(f"{option} has {len(text)} characters; a DTMI has at most {MAX_CHARACTERS}.")
     if not _DTMI.fullmatch(text):
         raise BadValue(
-            f"{option} {text[:MAX_SHOWN]!r} is no DTMI: dtmi, then names after colons, then a version, such as "
+            f"{option} {text[:MAX_SHOWN]!r} is not a DTMI: dtmi, then names after colons, then a version, such as "
             "dtmi:com:example:Thermostat;1.",
             hint="Names hold ASCII letters, digits and _, begin with no digit and do not end with _. A shell ends the "
             "command at the semicolon unless the DTMI is quoted.",

@@ -37,7 +37,7 @@ def parse_chosen(text: str) -> Chosen:
     unknown = sorted(words - set(WORDS))
     if unknown or not words:
         raise BadValue(
-            Text(ON, f" {text[:60]!r}: give words out of {', '.join(WORDS)}."),
+            Text(ON, f" {text[:60]!r}: give one or more of {', '.join(WORDS)}."),
             hint=Text("For example ", ON, " offline,timeout."),
         )
     return Chosen(words)

@@ -54,12 +54,12 @@ class Selection:
         check_words(condition, CONDITION)
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
-                Text.of("{exclude} goes with a condition on devices, not on modules."),
+                Text.of("{exclude} works with a condition on devices, not on modules."),
                 hint="Say it in the condition: … AND deviceId NIN ['a','b']",
             )
         if self.excluded and re.match(OF_COLLECTION, condition):  # it can only stand at the beginning
             raise ConflictingChoice(
-                Text.of("{exclude} goes with what would follow WHERE, and the condition begins with FROM."),
+                Text.of("{exclude} works with what follows WHERE alone, and this condition begins with FROM."),
                 hint="Leave out FROM … WHERE, or say it in the condition: … AND deviceId NIN ['a','b']",
             )
 

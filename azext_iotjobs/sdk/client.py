@@ -32,7 +32,7 @@ logger = logging.getLogger("azext_iotjobs")
 
 
 class WaitOver(IotJobsError):
-    """The time for waiting is over; the job goes on. `job` is how it was last seen, None when it never was."""
+    """The time for waiting is over; the job continues. `job` is how it was last seen, None when it never was."""
 
     code = "wait-over"
 
@@ -278,7 +278,7 @@ def _json_value(value: Any, name: str) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
-        raise BadValue(Text(Field(name), f" is no JSON value: {err}.")) from err
+        raise BadValue(Text(Field(name), f" is not a JSON value: {err}.")) from err
     return value
 
 

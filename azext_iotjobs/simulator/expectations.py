@@ -43,8 +43,8 @@ class _Progress:
         self.needed_count = expectation.share.of(device_count)
         if self.needed_count > device_count:
             raise BadValue(
-                f"{expectation.text!r} wants {self.needed_count} devices; there are {device_count}.",
-                hint='"on all" stands for as many as there are.',
+                f"{expectation.text!r} needs {self.needed_count} devices; there are only {device_count}.",
+                hint='"on all" means all devices, however many there are.',
             )
         self.deadline_at = math.inf if expectation.within_s is None else start + expectation.within_s
         self.satisfied: set[str] = set()

@@ -134,11 +134,11 @@ def test_what_a_refusal_says_to_remove_makes_the_next_start_go_well(folder: Path
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        (dict.fromkeys(POLICIES, KEY) | {"service": "no base64!"}, "the key of service is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"iothubowner": KEY[:-1]}, "the key of iothubowner is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": ""}, "the key of device is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": None}, "the key of device is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": 7}, "the key of device is no base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"service": "no base64!"}, "the key of service is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"iothubowner": KEY[:-1]}, "the key of iothubowner is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": ""}, "the key of device is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": None}, "the key of device is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": 7}, "the key of device is not base64"),
         (dict.fromkeys(POLICIES[1:], KEY), "must have one key for each of iothubowner"),
         (dict.fromkeys((*POLICIES, "mine"), KEY), "must have one key for each of iothubowner"),
         (list(POLICIES), "must have one key for each of iothubowner"),

@@ -91,7 +91,9 @@ class ResourceManager:
         """The shared access policies of a hub, with their keys. Raises Forbidden when the hub takes no keys."""
         if not hub.takes_keys:
             raise Forbidden(
-                f"Hub {hub.name} takes no keys: its local authentication is switched off.", status=403, hint=WITH_ENTRA
+                f"Hub {hub.name} accepts no keys: its local authentication is switched off.",
+                status=403,
+                hint=WITH_ENTRA,
             )
         items = self._items(self._url(f"{hub.path}/listkeys"), f"listing the keys of hub {hub.name}", "POST")
         return [parse_policy(item) for item in items]

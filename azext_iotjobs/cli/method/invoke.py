@@ -87,8 +87,8 @@ def _refuse_beside_one_device(selection: SelectionOptions, calling: CallOptions,
     of_selection, of_output = typed_options(**selection._asdict()), typed_options(**output._asdict())
     for option in chain(of_selection, calling.typed_for_many(), of_output):
         raise ConflictingChoice(
-            f"--device-id is one device; {option} goes with many.",
-            hint="Leave one of them out; --device-ids takes one id too.",
+            f"--device-id names one device; {option} is for many.",
+            hint="Leave one of them out; --device-ids also takes a single id.",
         )
 
 

@@ -61,8 +61,8 @@ def give_up_result(file: TextIO, err: OSError) -> None:
         from azure.cli.core.azclierror import FileOperationError  # here: az has loaded it only when something fails
 
         raise FileOperationError(
-            f"The result could not be written to stdout: {err.strerror}. What was asked for is done all the same.",
-            recommendation="Send it elsewhere; before asking for a change again, see what stands now.",
+            f"The result could not be written to stdout: {err.strerror}. The command itself was carried out.",
+            recommendation="Send the output elsewhere. Before you repeat a change, check the present state.",
         ) from err
 
 

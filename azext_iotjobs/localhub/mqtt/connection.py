@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._loop.call_soon(self._process)
         elif self._incoming.error is not None:
-            self._close(f"what it sent is no MQTT: {self._incoming.error}")
+            self._close(f"what it sent is not MQTT: {self._incoming.error}")
         else:
             self._transport.resume_reading()
 

@@ -86,7 +86,7 @@ def read_texts(text: str) -> tuple[str, ...]:
 
 
 def check_key(key: str | None) -> None:
-    """Raise ValueError for a key that is no base64."""
+    """Raise ValueError for a key that is not base64."""
     if key is not None:
         base64.b64decode(key, validate=True)
 

@@ -118,7 +118,7 @@ def test_in_short(awaited: list[Awaited], said: str) -> None:
 def test_in_full_it_says_what_ends_it() -> None:
     assert in_full(JOB) == (
         "Batch 2: hub job x-b2 waits for 1 device: d-007. It ends when it has answered, or at 12:31:05 UTC, when "
-        "the hub gives up (--ttl). A hub's job that runs cannot be ended before."
+        "the hub gives up (--ttl). A running hub job cannot be ended earlier."
     )
     assert "12 devices: d-007 and 11 more." in in_full(replace(JOB, count=12))
     assert "waits for 3 devices; the hub has not said which." in in_full(replace(JOB, count=3, device_ids=()))
@@ -139,8 +139,8 @@ def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     )
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
     assert said == (
-        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
-        "last. A resume reads what it did."
+        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when last "
+        "seen. A resume reads what it did."
     )
     assert len(left_to_hub([job] * 30, a_run(RunState.STOPPED))) == 4
     assert "27 more: az iot hub fleet-job show -j a" in left_to_hub([job] * 30, a_run(RunState.STOPPED))[3]

@@ -158,7 +158,7 @@ def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: FleetJobSetu
     hub.refuses = forget
     run = place.run(Driver.JOBS, ids(3))
     assert (run.state, run.tally.uncertain) == (RunState.COMPLETED, 3)
-    assert place.rows["d000"].error_text == "The hub does not know its job any more. The device may have been operated."
+    assert place.rows["d000"].error_text == "The hub no longer has this job. The device may have been operated."
 
 
 def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(place: FleetJobSetup) -> None:

@@ -156,8 +156,8 @@ class Database:
         found, tables = self._version_and_tables()
         if found > len(MIGRATIONS):
             raise StateTooNew(
-                f"The state file {self.path} has format {found}; this version knows up to {len(MIGRATIONS)}. Nothing "
-                "was changed.",
+                f"The state file {self.path} has format {found}; this version knows formats up to {len(MIGRATIONS)}. "
+                "Nothing was changed.",
                 hint=Text(
                     "Give another folder (",
                     Field("state_dir"),
@@ -192,7 +192,7 @@ class Database:
         except (sqlite3.Error, OSError, UnicodeDecodeError) as err:
             raise state_error(err, self.path) from err
         except UnicodeEncodeError as err:  # bytes that were no text, typed or sent: no name here has them
-            raise BadValue(f"{err.object[:60]!r} is not text; nothing here has that name.") from err
+            raise BadValue(f"{err.object[:60]!r} is not text; nothing here can have that name.") from err
         except OverflowError as err:  # SQLite's numbers have 64 bits
             raise BadValue("A number is too large; nothing here has it.") from err
 
@@ -223,7 +223,7 @@ def _prepare(folder: Path, path: Path) -> None:
 def _check_file(path: Path) -> None:
     """Raise StateUnusable for what is no file: opening a pipe would wait for ever."""
     if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no file"
+        kind = "a folder" if path.is_dir() else "not a file"
         raise StateUnusable(
             f"The state file {path} cannot be used: it is {kind}.",
             hint=Text.of("Move it away, or give another folder: {state_dir}."),

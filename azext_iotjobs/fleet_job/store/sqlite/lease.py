@@ -69,8 +69,8 @@ class HeldLease:
                 (now.timestamp() + LEASE_S, now.timestamp(), self.key, self.epoch),
             ):
                 raise LeaseLost(
-                    "Another process has taken the run over: this one was silent for too long, and has ended.",
-                    hint="The other process settles what this one had begun.",
+                    "Another process has taken the run over: this one was silent for too long and has ended.",
+                    hint="The other process completes what this one had begun.",
                 )
             yield
         self._beat_at = now

@@ -23,13 +23,13 @@ def state_error(err: Exception, path: Path) -> StateError:
     said = str(err).lower()
     if "locked" in said or "busy" in said:
         return StateBusy(
-            f"The state file {path} is locked by another process for more than {BUSY_S:.0f} seconds.",
+            f"The state file {path} has been locked by another process for more than {BUSY_S:.0f} seconds.",
             hint=f"{NOTHING_LOST}try again when that process has ended: for example a database tool that has it open.",
         )
     if "disk is full" in said or getattr(err, "errno", None) == NO_SPACE:
         return StateFull(
             f"There is no room on the disk for the state file {path}.",
-            hint=f"{NOTHING_LOST}make room and resume, or prune old history.",
+            hint=f"{NOTHING_LOST}make room and resume, or delete old runs.",
         )
     if any(each in said for each in NO_DATABASE):
         return no_fleet_database(path, str(err))
@@ -40,7 +40,9 @@ def state_error(err: Exception, path: Path) -> StateError:
     why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
         f"The state file {path} cannot be used: {why or err}.",
-        hint=Text.of("The folder and the file must be this user's own, and writable; another folder: {state_dir}."),
+        hint=Text.of(
+            "The folder and the file must belong to this user and be writable; or give another folder: {state_dir}."
+        ),
     )
 
 
@@ -52,11 +54,11 @@ def _is_of_environment(err: sqlite3.Error) -> bool:
 def no_fleet_database(path: Path, what: str) -> StateDamaged:
     """The file is none of ours, or nothing of it can be read."""
     return StateDamaged(
-        f"The state file {path} is no fleet database, or is damaged ({_short(what)}). It was left as it is.",
+        f"The state file {path} is not a database of fleet jobs, or is damaged ({_short(what)}). It was left as it is.",
         hint=Text(
             "Restore it from a backup, or give another folder: ",
             Field("state_dir"),
-            ". To begin anew, move it away: ",
+            ". To start from scratch, move it away: ",
             _moved(path),
         ),
     )
@@ -71,7 +73,7 @@ def damaged(path: Path, what: str) -> StateDamaged:
             Shell(f"cp {_quoted(path)} {_quoted(path)}.copy"),
             ". What is intact can be saved, run by run: ",
             command("iot hub fleet-job results", fleet_job_id="ID", output_file="ID.csv"),
-            ". To begin anew, restore it from a backup or move it away: ",
+            ". To start from scratch, restore it from a backup or move it away: ",
             _moved(path),
         ),
     )
