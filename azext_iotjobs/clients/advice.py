@@ -62,8 +62,8 @@ BY_CODE: dict[str, str] = {
         "The lock on the message has ended, and the message waits again: receive it again, perhaps with a longer "
         "{lock_timeout_s}."
     ),
-    "MessageTooLarge": "The limits are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a method's "
-    "payload and its answer.",
+    "MessageTooLarge": "The limits are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a "
+    "method's payload and its answer.",
     "TooManyDevices": "A bulk change takes 100 devices at most.",
     "ThrottlingMaxActiveJobCountExceeded": Text.of(
         "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait until a job has ended, cancel one that has not "
@@ -71,10 +71,14 @@ BY_CODE: dict[str, str] = {
     ),
 }
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
-HUBS_TROUBLE = "The hub itself has a problem: try again later. If the problem persists, Azure support can find it by "
-"the tracking id."
-WELL_FORMED = "Is the query or condition well-formed? Write text in 'single quotes', and names that are words of the "
-"language in [[double brackets]]."
+HUBS_TROUBLE = (
+    "The hub itself has a problem: try again later. If the problem persists, Azure support can find it by the tracking "
+    "id."
+)
+WELL_FORMED = (
+    "Is the query or condition well-formed? Write text in 'single quotes', and names that are words of the language in "
+    "[[double brackets]]."
+)
 QUERY = Text(
     f"{WELL_FORMED} Try it out: ",
     command("iot hub query", query_command="SELECT * FROM devices WHERE …"),
@@ -225,7 +229,8 @@ def _role(sent: SentRequest | None, access: Access | None) -> str | None:
 def _throttle(access: Access | None) -> str:
     if access is None or access.throttle is None:
         return "The hub limits the number of requests: slow down, or buy more units or a larger tier."
-    return f"The hub limits {access.throttle.what}: {access.throttle.limit}. Send fewer at once, or buy more units or a larger tier."
+    limit = f"The hub limits {access.throttle.what}: {access.throttle.limit}."
+    return f"{limit} Send fewer at once, or buy more units or a larger tier."
 
 
 def _instant(date: str | None) -> datetime | None:

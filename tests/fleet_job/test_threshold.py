@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.fleet_job.threshold import counted, verdict
+from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.rollout import Scope, Share, Threshold, Unit, parse_share
 from azext_iotjobs.model.run import Batch, Tally
@@ -70,14 +70,14 @@ def test_more_failures_never_make_it_go_on(failed: int, more: int) -> None:
         assert is_exceeded(threshold("10"), failed=failed + more)
 
 
-def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() -> None:
+def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_failure_count() -> None:
     failing = replace(RUN, tally=Tally(failed=9))
     assert verdict(threshold("1", scope=Scope.BATCH), failing, None) is None
     assert verdict(None, failing, None) is None
     found = verdict(threshold("50%"), failing, None)
     assert found is not None
     assert found.reason == "9 failures in the run of 10 devices exceed the threshold of 50%."
-    assert counted(Tally(failed=3, uncertain=1), threshold("1")) == 4
+    assert failure_count(Tally(failed=3, uncertain=1), threshold("1")) == 4
     one = verdict(threshold("0"), replace(RUN, tally=Tally(failed=1)), None)
     assert one is not None
     assert one.reason == "1 failure in the run of 10 devices exceeds the threshold of 0 devices."
