@@ -14,7 +14,7 @@ _DTMI = re.compile(rf"dtmi:{_SEGMENT}(?::{_SEGMENT})*(?:;[1-9][0-9]{{0,8}}(?:\.[
 
 
 def check_dtmi(text: str, option: str) -> None:
-    """Raise BadValue for a text that is no DTMI. option: where it was given, for the error."""
+    """Raise BadValue for a text that is not a DTMI. option: where it was given, for the error."""
     if len(text) > MAX_CHARACTERS:
         raise BadValue(f"{option} has {len(text)} characters; a DTMI has at most {MAX_CHARACTERS}.")
     if not _DTMI.fullmatch(text):

@@ -118,7 +118,7 @@ def test_the_table_says_what_it_should() -> None:
     assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun fleet_job_id=job"
 
 
-RESULTS = "What came of it: az iot hub fleet-job results fleet_job_id=job"
+RESULTS = "See what it did: az iot hub fleet-job results fleet_job_id=job"
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_more_failures_never_make_it_go_on(failed: int, more: int) -> None:
         assert is_exceeded(threshold("10"), failed=failed + more)
 
 
-def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_failure_count() -> None:
+def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() -> None:
     failing = replace(RUN, tally=Tally(failed=9))
     assert verdict(threshold("1", scope=Scope.BATCH), failing, None) is None
     assert verdict(None, failing, None) is None

@@ -47,7 +47,7 @@ def test_lists_of_sizes() -> None:
 WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("--batch 'x'", lambda: parse_batch_sizes("x", "--batch")),
     ("--batch '1,,2'|--batch ''", lambda: parse_batch_sizes("1,,2", "--batch")),
-    ("--batch.*0 is no size", lambda: parse_batch_sizes("0", "--batch")),
+    ("--batch.*0 is not a size", lambda: parse_batch_sizes("0", "--batch")),
     ("--batch.*at most 100%", lambda: parse_batch_sizes("101%", "--batch")),
     ("--batch.*whole number", lambda: parse_batch_sizes("1.5", "--batch")),
     ("--batch.*type says number", lambda: parse_batch_sizes("5%", "--batch", Unit.DEVICES)),

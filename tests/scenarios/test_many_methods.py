@@ -159,7 +159,7 @@ def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, 
     }
     assert call(hub, "-d", "many-00", "--dry-run").json["deviceCount"] == 1
     refused = call(hub, "-q", ANSWERS, "--max-devices", "29")
-    assert (refused.code, refused.stdout) == (1, "") and "30 devices are meant" in refused.stderr
+    assert (refused.code, refused.stdout) == (1, "") and "30 devices are selected" in refused.stderr
     assert len(fleet.calls) == before
 
 
@@ -175,8 +175,8 @@ def test_8_no_device_matched(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
         (("-d", ""), "--device-id is empty"),
         (("-q", " "), "blank"),
         (("--devices-file", "-"), "no device"),
-        (("-d", "many-00", "-q", "*"), "--query-condition goes with many"),
-        (("-d", "many-00", "--output-file", "f"), "--output-file goes with many"),
+        (("-d", "many-00", "-q", "*"), "--query-condition is for many"),
+        (("-d", "many-00", "--output-file", "f"), "--output-file is for many"),
         (("-q", "*", "--concurrency", "0"), "--concurrency 0: give 1 to 200"),
         (("-q", "*", "--columns", "deviceId,deleted"), "--columns"),
         (("-q", "*", "--ct", "6"), "--connect-timeout 6 is longer than --timeout 5"),

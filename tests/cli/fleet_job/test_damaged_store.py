@@ -346,7 +346,7 @@ def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
         target = copied()
         mutate(target / FILE_NAME)
         if what == "a pipe":  # it cannot be copied for the commands that change something
-            with pytest.raises(IotJobsError, match="it is no file"):
+            with pytest.raises(IotJobsError, match="it is not a file"):
                 read.list_fleet_jobs(CMD, place(target))
             continue
         errors += try_all(target, tmp_path, what)

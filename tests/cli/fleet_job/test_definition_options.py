@@ -145,7 +145,7 @@ def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
 
 
 def test_a_seed_goes_with_a_sample() -> None:
-    with pytest.raises(MissingChoice, match="--seed goes with --sample"):
+    with pytest.raises(MissingChoice, match="--seed needs --sample"):
         new(seed=7)
     sampled = new(sample="5%")
     assert edited(sampled, seed=7).targets.seed == 7
@@ -264,9 +264,9 @@ def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(
 def test_timeouts_go_with_a_method() -> None:
     twins = options(our_desired=["a=1"], our_device_ids="a").new()
     for name in ("our_method_response_timeout", "our_method_connect_timeout"):
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             delivery_of_run(twins.delivery, twins.action, **{name: 30})
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             edited(twins, **{name: 30})
     assert edited(twins, our_method_name="reboot", our_method_response_timeout=40).action.kind is ActionKind.METHOD
 

@@ -101,7 +101,7 @@ def test_a_typed_folder_that_is_not_there_is_an_error_that_names_it_and_is_not_m
 def test_a_typed_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     for access in Access:
-        with pytest.raises(BadValue, match="is no folder"):
+        with pytest.raises(BadValue, match="is not a folder"):
             _ = FleetJobContext(None, {}, str(tmp_path / "f"), None, access).store
 
 
@@ -243,7 +243,7 @@ def test_a_store_of_a_newer_version_or_locked_by_a_writer_is_read_or_refused_as_
 def test_a_pipe_in_the_place_of_the_file_is_an_error_and_no_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE_NAME)
     for access in Access:
-        with pytest.raises(StateUnusable, match="it is no file"):
+        with pytest.raises(StateUnusable, match="it is not a file"):
             _ = FleetJobContext(None, {}, str(tmp_path), None, access).store
 
 

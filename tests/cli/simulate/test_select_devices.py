@@ -66,7 +66,7 @@ def read_file(folder: Path, content: str) -> select_devices.DeviceSelectionSpec:
         (None, {"prefix": "P", "count": 3, "our_query_condition": "*"}, "Which are meant"),
         (None, {"our_query_condition": "*", "create": True}, "--create registers"),
         (None, {"prefix": "P", "count": 3, "delete_after": True}, "--delete-after removes"),
-        (None, {"clean_up": "", "our_query_condition": "*"}, "--query-condition does not go with it"),
+        (None, {"clean_up": "", "our_query_condition": "*"}, "--query-condition cannot be used with it"),
         (None, {"our_query_condition": "*", "ca_key": "k"}, "--issue-from-ca, which is missing"),
     ],
 )
@@ -258,7 +258,7 @@ def test_credentials_that_cannot_work_are_refused_before_anything_is_created(tmp
         read_plan(certificate_file_path=str(tmp_path)).check(devices(facts("k")))
     with pytest.raises(ConflictingChoice, match="one device's key"):
         read_plan(SimulateOptions(our_query_condition="*"), symmetric_key=KEY)
-    with pytest.raises(IotJobsError, match="is no folder"):
+    with pytest.raises(IotJobsError, match="is not a folder"):
         read_plan(SimulateOptions(our_query_condition="*"), certificate_file_path=str(tmp_path / "nothing"))
     ca, other = make("ca"), make("other")
     (tmp_path / "ca.pem").write_text(ca.pem)

@@ -35,7 +35,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
-    "HTTP": (b"GET / HTTP/1.1\r\n\r\n", "a client that had not said who it is ended: what it sent is no MQTT"),
+    "HTTP": (b"GET / HTTP/1.1\r\n\r\n", "a client that had not said who it is ended: what it sent is not MQTT"),
     "PING": (encode(Pingreq()), "a client that had not said who it is ended: it sent PINGREQ before CONNECT"),
     "MQTT 5": (
         b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03abc",

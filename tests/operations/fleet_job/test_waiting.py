@@ -194,7 +194,7 @@ def test_timeouts_are_refused_where_no_method_is_called(place: FleetJobSetup) ->
     job = place.world.save(place.store, definition_of(patch, ids(2), Driver.CALLS))
     at = place.world.clock.now_of_hub()
     once = replace(job, definition=replace(job.definition, delivery=Delivery(response_timeout_s=30)))
-    with pytest.raises(ConflictingChoice, match="go with a method"):
+    with pytest.raises(ConflictingChoice, match="apply to a method"):
         planning.new_run(place.store, place.world.client, once, by="me", at=at)
     assert place.store.runs.last("job") is None
 

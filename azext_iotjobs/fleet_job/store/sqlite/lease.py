@@ -84,7 +84,7 @@ class HeldLease:
 
 def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
     return LeaseHeld(
-        f"{run.name} is executed by {holder.owner}; its lease holds until {until:%H:%M:%S} UTC, and longer while that "
+        f"{run.name} is executed by {holder.owner}, which holds it until {until:%H:%M:%S} UTC, and longer while that "
         "process lives.",
         hint=Text(
             "Watch it: ",
