@@ -133,8 +133,8 @@ def _unquoted(tokens: list[Token]) -> Iterator[str]:
             left = tokens[number - 2].text if number > 1 and before.text in COMPARISONS else "deviceId"
             name = _piece(here.text)
             yield (
-                f"{name} has no quotes, so it is a name and not text; a shell may have removed them. As text: "
-                f"{_piece(left)} = '{name}', and double quotes around the whole condition."
+                f"{name} has no quotes, so it is a name and not text; a shell may have removed them. For text, write "
+                f"{_piece(left)} = '{name}', with double quotes around the whole condition."
             )
 
 

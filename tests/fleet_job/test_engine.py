@@ -255,7 +255,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a cancel that cannot be finished is no cancel",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
-        End(RunEvent.BREAK, "It was to be canceled, but no way", "ann"),
+        End(RunEvent.BREAK, "It was being canceled, but no way", "ann"),
     ),
     (
         "a threshold cancels, after what is under way",

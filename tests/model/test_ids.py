@@ -38,7 +38,7 @@ def test_a_jobs_id_is_shorter_and_has_fewer_signs() -> None:
 
 @pytest.mark.parametrize("word", ["query", "Query", "QUERY"])
 def test_a_job_cannot_have_the_word_under_which_the_hub_lists_all_of_them(word: str) -> None:
-    with pytest.raises(BadValue, match="something else"):
+    with pytest.raises(BadValue, match="the hub reserves that word"):
         check_id(JOB, word, "--job-id")
     assert can_be(DEVICE, word) and can_be(JOB, f"{word}-1")
 

@@ -61,7 +61,7 @@ def test_by_hub_jobs_a_device_that_is_away_is_named_and_nothing_false_is_shown(
             assert "continues by itself until" in each and "5 devices in progress, 4 had ended" in each
         assert "5 in progress, 8 pending" in said(tmp_path) and " s left" not in said(tmp_path)
     again = kept.run("stop", "-j", name)
-    assert again.code == 0 and again.json["reason"] == "lunch" and "is stopped already" in again.stderr
+    assert again.code == 0 and again.json["reason"] == "lunch" and "is already stopped" in again.stderr
     rows = kept.ok("results", "-j", name, "--status", "in-progress", "--columns", "deviceId")
     assert [each["deviceId"] for each in rows] == [*ALL[:4], "away-1"]
     (listed,) = [each for each in kept.ok("list", "--state", "stopped") if each["id"] == name]

@@ -120,24 +120,24 @@ def test_a_device_whose_id_was_taken_apart_is_not_operated(there: ScenarioHub) -
 
 def test_an_exclusion_that_hits_nobody_is_said(there: ScenarioHub, kept: Place) -> None:
     ran = create_job(there, "idle", "-q", ALL, "--exclude", f"steps-nobody,{OTHERS[0]}")
-    assert ran.code == 0 and "--exclude: 1 of these ids is not among the selected devices: steps-nobody." in ran.stderr
+    assert ran.code == 0 and "--exclude: 1 id is not among the selected devices: steps-nobody." in ran.stderr
     assert hit(there, "idle") == sorted([VICTIM, COMMA, OTHERS[1]])
     again = there.az.run(
         f"iot hub job rerun -n {there.name} --job-id idle --on all --dry-run",
         "--exclude",
         f"gone,{VICTIM}",
     )
-    assert "1 of these ids is not among the selected devices: gone." in again.stderr and again.json["deviceCount"] == 2
+    assert "1 id is not among the selected devices: gone." in again.stderr and again.json["deviceCount"] == 2
     called = there.az.run(
         f"iot hub invoke-device-method -n {there.name} --method-name m --exclude gone --dry-run",
         "-q",
         ALL,
     )
-    assert "1 of these ids is not among the selected devices: gone." in called.stderr
+    assert "1 id is not among the selected devices: gone." in called.stderr
     simulated = there.az.run(f"iot device simulate -n {there.name} --exclude gone --dry-run", "-q", ALL)
-    assert "1 of these ids is not among the selected devices: gone." in simulated.stderr
+    assert "1 id is not among the selected devices: gone." in simulated.stderr
     fleet = kept.run(f"create -n {there.name} -j idle --tags a=1 --exclude gone --dry-run", "-q", ALL)
-    assert "1 of these ids is not among the selected devices: gone." in fleet.stderr and fleet.json["deviceCount"] == 4
+    assert "1 id is not among the selected devices: gone." in fleet.stderr and fleet.json["deviceCount"] == 4
 
 
 def test_a_fleet_job_refuses_an_id_that_was_taken_apart(there: ScenarioHub, kept: Place) -> None:

@@ -146,7 +146,7 @@ def warn_of_unused(run: Run) -> None:
     else:
         unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
-        logger.warning("%s applies to %s.", option, instead)
+        logger.warning("%s has no effect here: it applies to %s.", option, instead)
 
 
 def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:

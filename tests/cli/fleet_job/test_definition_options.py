@@ -174,7 +174,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("typed", "kind", "said"),
     [
-        ({"our_method_name": None}, MissingChoice, "Nothing is to be done"),
+        ({"our_method_name": None}, MissingChoice, "No action is given"),
         ({"our_device_ids": None}, MissingChoice, "No devices are named"),
         ({"group": "g"}, ConflictingChoice, "which devices"),
         ({"our_twin_patch": "{}", "our_tags": "{}"}, ConflictingChoice, "--twin-patch"),

@@ -393,7 +393,7 @@ def making(folder: Path, **typed: str) -> FleetJobContext:
 def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alone(tmp_path: Path) -> None:
     made = groups.create(CMD, making(tmp_path), "north", "tags.site = 'north'")
     assert made["deviceCount"] == 3
-    with pytest.raises(ConflictingChoice, match="a device group 'north' of h.example already") as raised:
+    with pytest.raises(ConflictingChoice, match="A device group 'north' of h.example already exists") as raised:
         groups.create(CMD, making(tmp_path), "north", "*")
     assert "group update group=north" in str(raised.value.hint)
     other = groups.create(CMD, making(tmp_path, our_hub_name="other.example"), "north", "*")  # of another hub

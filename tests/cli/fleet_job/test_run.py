@@ -130,8 +130,8 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("run_of", "said"),
     [
-        ((Driver.JOBS, {"rate": 2.0}), "--rate counts for driver calls"),
-        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl counts for driver jobs"),
+        ((Driver.JOBS, {"rate": 2.0}), "--rate has no effect here: it applies to driver calls"),
+        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl has no effect here: it applies to driver jobs"),
         ((Driver.CALLS, {"rate": 2.0, "concurrency": 3}), ""),
     ],
 )
@@ -142,7 +142,7 @@ def test_an_option_of_the_other_driver_is_named(
     run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
     with caplog.at_level(logging.WARNING):
         warn_of_unused(run)
-    assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
+    assert caplog.text.count(" has no effect here: ") == (1 if said else 0) and said in caplog.text
 
 
 HANDLERS: list[Callable[[FleetJobContext], Any]] = [
@@ -167,7 +167,7 @@ def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Ca
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
     planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
     before = (where.store.definitions.get("a"), where.store.runs.get("a"))
-    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
+    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, but other is given"):
         handler(where)
     assert (where.store.definitions.get("a"), where.store.runs.get("a")) == before
     where.store.close()
@@ -236,7 +236,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", Person())
-    with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
+    with pytest.raises(WrongState, match="is stopped: another process was quicker"):
         start(CMD, where, client, job, RunOptions())
     run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
@@ -357,14 +357,14 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
     assert [(each["event"], each["batch"], each["at"]) for each in lines] == [
         ("batch-ended", 1, "2026-05-01T08:00:00.000Z")
     ] * 2
-    with pytest.raises(ConflictingChoice, match="there already"):
+    with pytest.raises(ConflictingChoice, match="already exists"):
         EventFile(str(path), overwrites=False, adds=False)
     full = EventFile("/dev/full", overwrites=False, adds=False)
     with caplog.at_level(logging.WARNING):
         full.add(BatchEnded(at=NOW, batch=batch))
         full.add(BatchEnded(at=NOW, batch=batch))
     full.close()
-    assert caplog.text.count("takes no more") == 1
+    assert caplog.text.count("can no longer be written") == 1
 
 
 def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_code(tmp_path: Path) -> None:

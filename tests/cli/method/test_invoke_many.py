@@ -135,6 +135,6 @@ def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
 def test_a_file_that_is_there_keeps_everybody_from_being_called(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("mine")
     transport = TransportDouble(lambda _request: response({}))
-    with pytest.raises(ConflictingChoice, match="there already"):
+    with pytest.raises(ConflictingChoice, match="already exists"):
         invoke_many.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, a_plan(tmp_path / "f"))
     assert transport.requests == [] and (tmp_path / "f").read_text() == "mine"

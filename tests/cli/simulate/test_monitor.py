@@ -223,8 +223,8 @@ def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"expect": ["method x on 4"]}, "there are 3"),
-        ({"until": ["method x on 4"]}, "there are 3"),
+        ({"expect": ["method x on 4"]}, "there are only 3"),
+        ({"until": ["method x on 4"]}, "there are only 3"),
         ({"expect": ["soon"]}, "--expect"),
         ({"until": ["soon"]}, "--until"),
         ({"overwrite": True}, "--overwrite needs --events"),
@@ -235,7 +235,7 @@ def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixtur
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match="--|wants") as raised:
+    with pytest.raises(UserError, match="--|needs") as raised:
         MonitoredRun(**typed)
     assert said in str(raised.value)
 
