@@ -49,7 +49,7 @@ CMD = SimpleNamespace(
 )
 
 
-def place(folder: Path, **typed: str) -> FleetJobContext:
+def context_of(folder: Path, **typed: str) -> FleetJobContext:
     return FleetJobContext(None, dict(typed), str(folder), None)
 
 
@@ -92,7 +92,7 @@ def a_job(**more: Any) -> FleetJob:
 def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
     tmp_path: Path, typed: dict[str, str], host: str, is_so: bool
 ) -> None:
-    where = place(tmp_path, **typed)
+    where = context_of(tmp_path, **typed)
     if is_so:
         where.check(a_job(host=host))
         return
@@ -106,7 +106,7 @@ def test_overwriting_goes_with_a_file_of_events() -> None:
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
-    where = place(tmp_path)
+    where = context_of(tmp_path)
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
         where.store.groups.save(host, name, "*")
     assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
@@ -120,7 +120,7 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
         delete_group(CMD, where, "west")
     delete_group(CMD, where, "south")
     where.store.close()
-    near = place(tmp_path, our_hub_name="near")
+    near = context_of(tmp_path, our_hub_name="near")
     assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
     delete_group(CMD, near, "north")
     assert [each.host for each in near.store.groups.list_all()] == ["far.example"]
@@ -161,7 +161,7 @@ HANDLERS: list[Callable[[FleetJobContext], Any]] = [
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
 def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetJobContext], Any]) -> None:
-    where = place(tmp_path, our_hub_name="other")
+    where = context_of(tmp_path, our_hub_name="other")
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
@@ -201,7 +201,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: bytes
 ) -> None:
-    where = place(tmp_path)
+    where = context_of(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
@@ -221,7 +221,7 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
 def test_what_somebody_else_did_while_the_question_stood_there_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where, other = place(tmp_path), place(tmp_path)
+    where, other = context_of(tmp_path), context_of(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
@@ -371,10 +371,12 @@ def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_co
     codes: list[Any] = []
     cmd = SimpleNamespace(cli_ctx=SimpleNamespace(register_event=lambda _, leave: codes.append(leave)))
     answers = [a_run(RunState.STOPPED, pending=1), a_run(RunState.CANCELED, pending=1)]
-    ended = _until_ended(cmd, place(tmp_path), lambda _: answers.pop(0), a_run(RunState.RUNNING), 60, for_good=True)
+    ended = _until_ended(
+        cmd, context_of(tmp_path), lambda _: answers.pop(0), a_run(RunState.RUNNING), 60, for_good=True
+    )
     assert (ended["status"], codes) == ("canceled", [])
     broke_off = a_run(RunState.FAILED, pending=1)
-    _until_ended(cmd, place(tmp_path), lambda _: broke_off, a_run(RunState.RUNNING), 60, for_good=True)
+    _until_ended(cmd, context_of(tmp_path), lambda _: broke_off, a_run(RunState.RUNNING), 60, for_good=True)
     with pytest.raises(SystemExit) as left:
         codes[0]()
     assert left.value.code == int(Outcome.WAIT_OVER)
