@@ -50,7 +50,9 @@ def is_exceeded(limit: Threshold, run_total: int = 100, forgiven: int = 0, **cou
         (threshold("20%", scope=Scope.BATCH), {"failed": 3, "pending": 7, "run_total": 1000}, True),
     ],
 )
-def test_thresholds(limit: Threshold, counts: dict[str, Any], expected: bool) -> None:
+def test_a_threshold_is_exceeded_by_more_failures_than_it_names(
+    limit: Threshold, counts: dict[str, Any], expected: bool
+) -> None:
     assert is_exceeded(limit, **counts) is expected
 
 

@@ -39,7 +39,7 @@ def test_shares_are_numbers_or_percent() -> None:
     assert parse_share("0.1%", "--cth").of(3000) == 3 and str(parse_share("2.50%", "--cth")) == "2.5%"
 
 
-def test_lists_of_sizes() -> None:
+def test_a_list_of_sizes_may_mix_numbers_and_percent() -> None:
     sizes = parse_batch_sizes("1, 5,20%", "--batch")
     assert str(sizes) == "1,5,20%" and [each.unit for each in sizes.sizes] == [Unit.DEVICES] * 2 + [Unit.PERCENT]
 

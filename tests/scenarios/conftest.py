@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import Az
-from tests.helpers.fleet_job_scenario import FleetJobs, FleetJobDevices
+from tests.helpers.fleet_job_scenario import FleetJobDevices, FleetJobs
 
 
 @pytest.fixture(scope="module")

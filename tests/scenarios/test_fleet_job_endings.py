@@ -20,8 +20,8 @@ from tests.helpers.fleet_job_scenario import (
     EVERYBODY,
     FAILING,
     ONE_BY_ONE,
-    FleetJobs,
     FleetJobDevices,
+    FleetJobs,
     counts,
 )
 from tests.helpers.waiting import wait_until

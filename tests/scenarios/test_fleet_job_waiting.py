@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fleet_job_scenario import ALL, FAILING, FleetJobs, FleetJobDevices, counts
+from tests.helpers.fleet_job_scenario import ALL, FAILING, FleetJobDevices, FleetJobs, counts
 from tests.helpers.waiting import wait_until
 
 TTL_S = 40

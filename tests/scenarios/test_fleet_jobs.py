@@ -21,8 +21,8 @@ from tests.helpers.fleet_job_scenario import (
     FAILING,
     ONE_BY_ONE,
     SLOW,
-    FleetJobs,
     FleetJobDevices,
+    FleetJobs,
     counts,
 )
 from tests.helpers.waiting import wait_until

@@ -43,7 +43,7 @@ def test_registering_twice_is_a_clear_error(hub: ScenarioHub) -> None:
     assert "DeviceAlreadyExists" in refused(hub, "iot", "hub", "device-identity", "create", "-d", "twice")
 
 
-def test_keys_of_ones_own(hub: ScenarioHub) -> None:
+def test_keys_that_the_user_gives_are_used_and_checked(hub: ScenarioHub) -> None:
     created = identity(hub, "create", "own-keys", "--pk", KEY, "--sk", KEY)
     assert created["authentication"]["symmetricKey"] == {"primaryKey": KEY, "secondaryKey": KEY}
     words = ("iot", "hub", "device-identity", "connection-string", "show", "-n", hub.name, "-d", "own-keys")

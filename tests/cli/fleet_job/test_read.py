@@ -127,7 +127,7 @@ def test_the_default_place_is_empty_before_anything_is_saved_and_is_not_made(
     assert not (tmp_path / "iotjobs" / FOLDER).exists() and caplog.text == ""
 
 
-def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_makes_no_folder_and_no_file(tmp_path: Path) -> None:
     def planning(access: Access) -> FleetJobContext:
         return fleet_job_context(None, {"dry_run": True, "state_dir": str(tmp_path / "wrong")}, access)
 

@@ -100,7 +100,7 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         where.check(a_job(host=host))
 
 
-def test_overwriting_goes_with_a_file_of_events() -> None:
+def test_overwrite_needs_a_file_of_events() -> None:
     with pytest.raises(MissingChoice, match="--overwrite needs --events"):
         RunOptions(overwrite=True).check()
 

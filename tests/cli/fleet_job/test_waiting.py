@@ -109,13 +109,13 @@ def test_an_estimate_does_not_grow_while_nothing_ends() -> None:
         ([replace(JOB, device_ids=("d\x1b[2J",))], "waiting for d"),
     ],
 )
-def test_in_short(awaited: list[Awaited], said: str) -> None:
+def test_the_short_form_names_who_is_awaited_and_until_when(awaited: list[Awaited], said: str) -> None:
     assert (
         in_short(awaited).startswith(said) and "\x1b" not in in_short(awaited) and bool(said) is bool(in_short(awaited))
     )
 
 
-def test_in_full_it_says_what_ends_it() -> None:
+def test_the_full_form_says_what_ends_the_wait() -> None:
     assert in_full(JOB) == (
         "Batch 2: hub job x-b2 waits for 1 device: d-007. It ends when it has answered, or at 12:31:05 UTC, when "
         "the hub gives up (--ttl). A running hub job cannot be ended earlier."

@@ -106,7 +106,7 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         (b"\xe4\n", "is not text"),
     ],
 )
-def test_a_file_that_does_not_fit_is_said(tmp_path: Path, content: bytes | str, said: str) -> None:
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path: Path, content: bytes | str, said: str) -> None:
     with pytest.raises(BadValue, match=f"--devices-file.*{said}"):
         from_file(tmp_path, content)
 

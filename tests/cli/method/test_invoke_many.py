@@ -78,7 +78,7 @@ def test_a_row_is_short_and_cannot_steer_a_terminal(result: DeviceResult, line: 
         ((501, 500, 0, 1.0), "501/500 called, 0 failed, 501.0 a second, 0 s left"),
     ],
 )
-def test_how_far_it_is(numbers: tuple[int, int | None, int, float], line: str) -> None:
+def test_progress_is_one_line(numbers: tuple[int, int | None, int, float], line: str) -> None:
     assert how_far(*numbers) == line
 
 

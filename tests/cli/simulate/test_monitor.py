@@ -178,7 +178,7 @@ def test_the_result_and_its_table_hold_everything(tmp_path: Path) -> None:
     json.dumps(result)
 
 
-def test_little_is_shown_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_the_first_trouble_of_each_kind_is_shown_and_it_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
     run = MonitoredRun()
     for second in range(35):
         run.saw(ActivityKind.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
