@@ -125,10 +125,10 @@ class Targets:
     def __post_init__(self) -> None:
         given = [each for each in (self.selection, self.group, self.of_run) if each is not None]
         if len(given) != 1:
-            kind, text = (ConflictingChoice, "more than one way") if given else (MissingChoice, "no way")
-            raise kind(f"There is {text} given to say which devices: give a condition, ids or a device group.")
+            kind, text = (ConflictingChoice, "in more than one way") if given else (MissingChoice, "in no way")
+            raise kind(f"The devices are given {text}: give a condition, ids or a device group.")
         if self.excluded and self.selection is not None:
-            raise ConflictingChoice("What is left out of a condition or of ids is said with them.")
+            raise ConflictingChoice("Exclusions are given twice: a selection by condition or ids has its own.")
         for name in ("limit", "max_devices"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -83,7 +83,7 @@ class JobProgress:
     def poll_failed(self, reason: str, left_s: float) -> None:
         """The hub did not answer, or was busy."""
         self.end()
-        logger.warning("%s Asking again; %.0f s left.", reason, left_s)
+        logger.warning("%s Polling again; %.0f s left.", reason, left_s)
 
     def end(self) -> None:
         """Remove the line that changes."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, not_a_store, state_error
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
 from azext_iotjobs.model.text import Field, Text, command
@@ -168,7 +168,7 @@ class Database:
         if found < 0:
             raise damaged(self.path, f"its format is {found}")
         if found == 0 and tables:
-            raise no_fleet_database(self.path, "an SQLite database of something else")
+            raise not_a_store(self.path, "an SQLite database of something else")
 
     def _version_and_tables(self) -> tuple[int, int]:
         """The format, and how many tables and indexes there are, both of one instant: another process may be making
