@@ -1,4 +1,4 @@
-"""Response -> JSON document; errors.py makes what is no success into an error."""
+"""Response -> JSON document; errors.py turns everything but a success into an error."""
 
 import json
 from typing import Any

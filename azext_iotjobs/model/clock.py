@@ -114,7 +114,7 @@ def render_millis(at: datetime | None) -> str | None:
 
 
 def parse_known_instant(value: Any) -> datetime | None:
-    """The instant of a document's member, aware UTC; None for what is no text, or no instant."""
+    """The instant of a document's member, aware UTC; None if it is not text, or not an instant."""
     try:
         return parse_instant(value).at if isinstance(value, str) else None
     except BadValue:

@@ -76,7 +76,7 @@ def _is_step(text: str) -> bool:
 
 
 def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
-    """Raise BadValue for a text that is no id of this kind.
+    """Raise BadValue for a text that is not an id of this kind.
 
     where: what gave it, a Field or a file's line, for the error; None: the error names the kind alone.
     """

@@ -197,7 +197,7 @@ def parse_retry_classes(text: str, name: str) -> dict[str, int]:
 
 
 def check_classes(words: Iterable[str], *, without: str = "") -> None:
-    """Raise BadValue for a word that is no class of failure."""
+    """Raise BadValue for a word that is not a class of failure."""
     allowed = [each for each in CLASS_WORDS if each != without]
     unknown = sorted(set(words) - set(allowed))
     if unknown:

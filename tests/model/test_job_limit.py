@@ -1,4 +1,4 @@
-"""How long a hub's job may run when nobody says: never shorter than it can need, and not for ever."""
+"""How long a hub's job may run when nobody says: never shorter than it can need, and not forever."""
 
 from math import ceil
 

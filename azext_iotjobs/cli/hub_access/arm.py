@@ -20,7 +20,7 @@ from azext_iotjobs.model.text import printable
 logger = get_logger(__name__)
 
 API_VERSION = "2021-07-02"  # in every cloud
-# With deviceHostName and serviceHostName: the first that is no preview, and the first of all, where that is not yet.
+# With deviceHostName and serviceHostName: the first that is not a preview and, until there is one, the first of all.
 API_VERSIONS_OF_NAMES = ("2026-11-01", "2026-03-01-preview")
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10

@@ -76,7 +76,7 @@ def invoke_module(
     if selected.is_of_modules and our_module_id is not None:
         raise ConflictingChoice(
             "--query-condition selects modules, and --module-id is given too: which of them are meant?",
-            hint="Say it in the condition: FROM devices.modules WHERE moduleId = '…'",
+            hint="Put it into the condition: FROM devices.modules WHERE moduleId = '…'",
         )
     plan = _plan_of_many(cmd, call, calling, guards, output)
     return invoke_many.call(cmd, client, selected, module_id, plan)

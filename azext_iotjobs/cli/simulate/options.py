@@ -96,7 +96,7 @@ class SimulateOptions:
             )
         empty = [name for name, value in tags.items() if value is None]
         if empty:
-            raise BadValue(f"--tags: {shown(empty[0])} is null; a device that is made has no tag to take away.")
+            raise BadValue(f"--tags: {shown(empty[0])} is null; a new device has no tag to remove.")
         return tags
 
     def typed(self, *, says_which_only: bool = False) -> Mapping[str, Any]:
@@ -151,7 +151,7 @@ class SimulateOptions:
             raise ConflictingChoice(
                 "--tags are for the devices that --create registers: give --create too.",
                 hint=Text(
-                    "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
+                    "For existing devices: ", command("iot hub device-twin update"), " --tags …, or a job on many."
                 ),
             )
         _ = self.extra_tags  # raises what cannot be read before any request

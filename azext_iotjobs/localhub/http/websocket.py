@@ -103,7 +103,7 @@ async def _refuse_amqp(_request: web.Request) -> web.StreamResponse:
 def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
     try:
         return SUBPROTOCOL in _offered(request) and frames.can_prepare(request).ok
-    except ValueError:  # a header that is no text, which aiohttp does not expect
+    except ValueError:  # a header that is not text, which aiohttp does not expect
         return False
 
 

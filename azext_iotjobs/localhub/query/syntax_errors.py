@@ -1,4 +1,4 @@
-"""Error messages for texts that are no query, with the position of the error."""
+"""Error messages for texts that are not a query, with the position of the error."""
 
 import re
 from collections.abc import Iterable

@@ -109,7 +109,7 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
         parse(facts["caEnds"])
         names = facts.get("names", [])  # absent: made by a version that certified localhost alone
         if not all(isinstance(each, str) for each in (*facts["addresses"], *names)):
-            raise TypeError("addresses or names that are no texts")
+            raise TypeError("addresses or names that are not texts")
     except FileNotFoundError:
         return {}
     except OSError as err:

@@ -89,7 +89,7 @@ def plan_release(client: HubClient, parent_id: str, child_ids: Sequence[str]) ->
 
 
 def plan_release_of_all(client: HubClient, parent_id: str) -> ParentChange:
-    """The same for all children. The hub's query may lag some seconds: devices that are no children now are skipped."""
+    """The same for all children. The hub's query may lag some seconds: former children are skipped."""
     scope = edge_device(client, parent_id).scope
     found = []
     for child_id in children_of(client, parent_id):

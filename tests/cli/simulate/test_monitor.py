@@ -223,8 +223,8 @@ def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"expect": ["method x on 4"]}, "there are only 3"),
-        ({"until": ["method x on 4"]}, "there are only 3"),
+        ({"expect": ["method x on 4"]}, "this run has 3"),
+        ({"until": ["method x on 4"]}, "this run has 3"),
         ({"expect": ["soon"]}, "--expect"),
         ({"until": ["soon"]}, "--until"),
         ({"overwrite": True}, "--overwrite needs --events"),

@@ -221,7 +221,7 @@ def _prepare(folder: Path, path: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
-    """Raise StateUnusable for what is no file: opening a pipe would wait for ever."""
+    """Raise StateUnusable for anything but a file: opening a pipe would wait forever."""
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "not a file"
         raise StateUnusable(
