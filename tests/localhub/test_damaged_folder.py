@@ -84,8 +84,8 @@ def refusal(folder: Path) -> str:
         ("server.pem", "no certificate in PEM"),
         ("server-key.pem", "not the key of server.pem"),
         ("certificates.json", "does not say how long"),
-        ("policies.json", "no JSON"),
-        ("hub.db", "no database"),
+        ("policies.json", "it is not JSON"),
+        ("hub.db", "it is not a database"),
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_is_overwritten(folder: Path, name: str, said: str) -> None:
