@@ -86,7 +86,7 @@ class ActionOptions(NamedTuple):
         return self.our_method_name is not None or self.our_method_payload is not None
 
     def method_changes(self) -> dict[str, Any]:
-        """What was typed about the method, as fields of a MethodCall. Raises BadValue for a payload that is not JSON."""
+        """What was typed about the method, as fields of a MethodCall. Raises BadValue for a payload that is no JSON."""
         typed = {
             "name": self.our_method_name,
             "connect_timeout_s": self.our_method_connect_timeout,
