@@ -124,9 +124,10 @@ class Targets:
 
     def __post_init__(self) -> None:
         given = [each for each in (self.selection, self.group, self.of_run) if each is not None]
-        if len(given) != 1:
-            kind, text = (ConflictingChoice, "in more than one way") if given else (MissingChoice, "in no way")
-            raise kind(f"The devices are given {text}: give a condition, ids or a device group.")
+        if not given:
+            raise MissingChoice("No devices are named: give a condition, ids or a device group.")
+        if len(given) > 1:
+            raise ConflictingChoice("Devices are named in two ways: give a condition, ids or a device group.")
         if self.excluded and self.selection is not None:
             raise ConflictingChoice("Exclusions are given twice: a selection by condition or ids has its own.")
         for name in ("limit", "max_devices"):

@@ -148,7 +148,7 @@ def check_topics(devices: SimulatedDevices) -> None:
         raise BadValue(str(reason_against(unfit[0])), hint=OVER_HTTPS)
     if unfit:
         logger.warning(
-            "MQTT cannot carry %s: topics cannot contain + and #. They count as failed; %s simulated. %s",
+            "MQTT cannot carry %s: topics cannot contain + or #. They count as failed; %s simulated. %s",
             printable(shown_ids(unfit)),
             counted(len(fit), "other device is", "other devices are"),
             OVER_HTTPS,
