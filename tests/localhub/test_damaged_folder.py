@@ -79,9 +79,9 @@ def refusal(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ca.pem", "no certificate in PEM"),
+        ("ca.pem", "is not a certificate in PEM"),
         ("ca-key.pem", "not the key of ca.pem"),
-        ("server.pem", "no certificate in PEM"),
+        ("server.pem", "is not a certificate in PEM"),
         ("server-key.pem", "not the key of server.pem"),
         ("certificates.json", "does not say how long"),
         ("policies.json", "it is not JSON"),
