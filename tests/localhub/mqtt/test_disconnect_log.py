@@ -55,7 +55,7 @@ BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
     ),
     "too large": (
         b"\x10\xff\xff\xff\x7f",
-        f"what it sent is not MQTT: a packet of 268435460 bytes; at most {MAX_PACKET_BYTES} are taken",
+        f"what it sent is not MQTT: a packet of 268435460 bytes; at most {MAX_PACKET_BYTES} are accepted",
     ),
     "client id": (
         encode(hello(client_id="a b\n\x1b[31m")),
@@ -83,7 +83,7 @@ WHILE_CONNECTED: dict[str, tuple[bytes, str]] = {
         encode(Subscribe(1, (("devices/pump-2/#", 0),))),
         "it subscribed to 'devices/pump-2/#', which covers none of its own topics",
     ),
-    "message": (encode(Publish(EVENTS, b"x" * 262_145)), "it published 262145 bytes; 262144 are taken"),
+    "message": (encode(Publish(EVENTS, b"x" * 262_145)), "it published 262145 bytes; at most 262144 are accepted"),
     "reserved flags": (b"\xc1\x00", "what it sent is not MQTT: reserved flags"),
 }
 
