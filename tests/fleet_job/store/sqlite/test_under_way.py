@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.clients.fleet_job_codec import render_batch, render_run
+from azext_iotjobs.cli.fleet_job.documents import render_batch, render_run
 from azext_iotjobs.fleet_job.hub_job import HubJob, HubJobState
 from azext_iotjobs.fleet_job.plan import PlannedHubJob, hub_job_id, parse_words
 from azext_iotjobs.fleet_job.store.contract import NewRun, ResultFilter
