@@ -5,8 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from azext_iotjobs.cli.output.result_rows import render_result
 from azext_iotjobs.clients.method_codec import render_method_call
-from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document

@@ -12,9 +12,9 @@ from azext_iotjobs.cli.method.options import CallOptions, GuardOptions, typed_op
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
+from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome

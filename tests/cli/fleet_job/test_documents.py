@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event, render_fleet_job, render_run
-from azext_iotjobs.clients.result_codec import COLUMNS
+from azext_iotjobs.cli.output.result_rows import COLUMNS
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.job import JobTally
