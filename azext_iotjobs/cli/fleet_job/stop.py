@@ -99,11 +99,13 @@ def _canceled(
 
     Only then is anything sent to the hub.  interrupted: set when Ctrl-C came meanwhile.
     """
-    make_driver = driver_factory(lambda: context.hub_of(job), CLOCK)
+    make_driver = driver_factory(lambda: context.hub_of(job))
     observers = RunObservers(new_progress(cmd), None)
     try:
         with stopped_by_ctrl_c() as flag:
-            own = run_loop.run_context(context.store, make_driver, CLOCK, observers, flag)
+            own = run_loop.RunContext(
+                store=context.store, make_driver=make_driver, clock=CLOCK, observer=observers, stop=flag
+            )
             try:
                 return run_loop.cancel(last, own, by=current_user(), reason=reason)
             finally:
