@@ -240,7 +240,7 @@ def test_an_id_with_capitals_is_told_why_and_the_one_without(fleet_job_id: str) 
 
 
 def test_devices_in_progress_can_be_meant_by_a_word_of_their_own() -> None:
-    assert parse_words("pending,in-progress", "--on") == {"pending", "in-progress"}
+    assert parse_words("pending,in-progress") == {"pending", "in-progress"}
 
 
 @pytest.mark.parametrize(
