@@ -55,7 +55,7 @@ HAPPENINGS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(HAPPENINGS, max_size=40), st.text(max_size=2))
 def test_no_order_of_events_makes_a_device_speak_when_it_is_not_ready(
     happenings: list[tuple[str, object]], seed: str
@@ -103,7 +103,7 @@ def test_no_order_of_events_makes_a_device_speak_when_it_is_not_ready(
     note()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=10), st.text(max_size=2))
 def test_the_same_seed_and_events_give_the_same_actions(calls: list[str], seed: str) -> None:
     def life() -> list[str]:
