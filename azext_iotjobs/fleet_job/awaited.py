@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from azext_iotjobs.fleet_job.store.contract import Runs
 from azext_iotjobs.model.fleet_job import Definition
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.in_progress import Awaited, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.run import Run
 
@@ -45,8 +46,3 @@ def _of_hub_job(job: HubJobInProgress) -> Awaited:
         until=job.until,
         job_id=job.job_id,
     )
-
-
-def name_of(device_id: str, module_id: str | None) -> str:
-    """What messages call a device, or one of its modules."""
-    return device_id if module_id is None else f"{device_id}/{module_id}"

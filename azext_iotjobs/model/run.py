@@ -52,6 +52,10 @@ class Tally:
         """Those that have."""
         return self.completed + self.failed + self.uncertain
 
+    def seen(self, *, has_runner: bool) -> "Tally":
+        """The same as people see it: a call whose process is gone is uncertain."""
+        return self if has_runner else replace(self, calling=0, uncertain=self.uncertain + self.calling)
+
 
 class RequestKind(Enum):
     """What somebody requests of a run; the process that executes it reads this from its row before each step."""
@@ -183,4 +187,4 @@ def _after_the_end(run: Run) -> tuple[str, Command]:
         return "What was not completed can be run again: ", command(
             f"{FLEET_JOB} rerun", fleet_job_id=job, on=",".join(left)
         )
-    return "What came of it: ", command(f"{FLEET_JOB} results", fleet_job_id=job)
+    return "See what it did: ", command(f"{FLEET_JOB} results", fleet_job_id=job)

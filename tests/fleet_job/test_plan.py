@@ -37,7 +37,7 @@ def test_each_device_is_in_exactly_one_batch(total: int, each: BatchSizes) -> No
         ("1", 0, []),
     ],
 )
-def test_sizes_of_batches(text: str, total: int, expected: list[int]) -> None:
+def test_batches_have_the_sizes_that_were_given(text: str, total: int, expected: list[int]) -> None:
     assert [batch.size for batch in plan.batches(total, parse_batch_sizes(text, "--batch"))] == expected
 
 
@@ -89,7 +89,7 @@ def test_a_sample_is_the_same_each_time_and_another_with_another_seed() -> None:
 
 
 def test_words_that_choose_devices() -> None:
-    assert plan.parse_words(" Failed, offline", "--on") == {"failed", "offline"}
+    assert plan.parse_words(" Failed, offline") == {"failed", "offline"}
     for text in ("", " ,", "asleep", "calling"):
-        with pytest.raises(BadValue, match="--on.*uncertain"):
-            plan.parse_words(text, "--on")
+        with pytest.raises(BadValue, match="^on .*uncertain"):
+            plan.parse_words(text)

@@ -5,7 +5,6 @@ Says "looks" when it begins, and exits with 0 when nothing is due any more.
 
 import sys
 import threading
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -46,8 +45,13 @@ def main() -> int:
         by="a process of a test",
         stop=flag,
         open_hub=lambda job: (client, None),
-        run_context=lambda hub, shuts_at: replace(
-            run_loop.run_context(store, driver_factory(hub, clock), clock, Silent(), flag), shuts_at=shuts_at
+        run_context=lambda hub, shuts_at: run_loop.RunContext(
+            store=store,
+            make_driver=driver_factory(hub),
+            clock=clock,
+            observer=Silent(),
+            stop=flag,
+            shuts_at=shuts_at,
         ),
         confirm_clock=confirm,
         on_notice=lambda text: None,

@@ -15,7 +15,7 @@ import pytest
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.model.clock import parse_instant
 from tests.conftest import ScenarioHub
-from tests.helpers.fleet_job_scenario import Place
+from tests.helpers.fleet_job_scenario import FleetJobs
 from tests.helpers.waiting import wait_until
 
 DEVICES = ("s-1", "s-2", "s-3")
@@ -40,7 +40,7 @@ def registered(hub: ScenarioHub) -> ScenarioHub:
     return hub
 
 
-class Scheduled(Place):
+class Scheduled(FleetJobs):
     """A state folder with fleet jobs that are due."""
 
     def save(self, name: str, *more: str) -> None:

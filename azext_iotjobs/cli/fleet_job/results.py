@@ -11,13 +11,14 @@ from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
+from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
-from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted
 
 if TYPE_CHECKING:
     from azext_iotjobs.clients.selections import SelectionsClient
@@ -73,7 +74,7 @@ def show_results(
         ]
     row_writer.check(target)
     count = row_writer.write(target, lambda token: _pages(client, chosen, rows_wanted, token, registry))
-    logger.warning("%d rows written to %s.", count, target.name)
+    logger.warning("%s written to %s.", counted(count, "row"), target.name)
     return None
 
 

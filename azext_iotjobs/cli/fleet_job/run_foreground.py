@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
@@ -17,7 +18,6 @@ from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
@@ -32,7 +32,7 @@ from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 
 logger = get_logger(__name__)
 
-CLOCK = SteadyClock(SystemClock())
+CLOCK = SteadyClock(SystemClock())  # of the command: before, between and after the loops that it executes
 
 Execute = Callable[[Run, run_loop.RunContext], Run]  # run_loop.execute, or one that resumes
 
@@ -57,12 +57,17 @@ def start(
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
-            f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
+            f"{made.name} is {made.state.value}: another process was quicker. This command sent nothing.",
             hint=Text("See: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
     if not is_agreed:
-        make_driver = driver_factory(lambda: hub, CLOCK)
-        own = run_loop.run_context(context.store, make_driver, CLOCK, RunObservers(None, None), NEVER)
+        own = run_loop.RunContext(
+            store=context.store,
+            make_driver=driver_factory(lambda: hub),
+            clock=CLOCK,
+            observer=RunObservers(None, None),
+            stop=NEVER,
+        )
         run_loop.cancel(made, own, by=current_user(), reason="Not confirmed.")
         raise BadValue(
             "Nothing was sent.",
@@ -113,7 +118,9 @@ def follow(
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
-            own = run_loop.run_context(context.store, driver_factory(hub, CLOCK), CLOCK, observers, flag)
+            own = run_loop.RunContext(
+                store=context.store, make_driver=driver_factory(hub), clock=CLOCK, observer=observers, stop=flag
+            )
             ended = execute(run, own)
     except KeyboardInterrupt:
         ended = context.store.runs.get_by_key(run.key)
@@ -146,7 +153,7 @@ def warn_of_unused(run: Run) -> None:
     else:
         unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
-        logger.warning("%s counts for %s.", option, instead)
+        logger.warning("%s has no effect here: it applies to %s.", option, instead)
 
 
 def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:
@@ -157,7 +164,7 @@ def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:
 
 def _report_left_at_once(progress: Progress, run: Run) -> None:
     uncertain = suggestion("iot hub fleet-job results", fleet_job_id=run.fleet_job_id, status="uncertain")
-    progress.say(f"{run.name}: left at once. Whose calls were under way: {uncertain}")
+    progress.say(f"{run.name}: left at once. Devices whose calls were under way: {uncertain}")
 
 
 def _report(context: FleetJobContext, run: Run, outcome: Outcome) -> None:
@@ -173,12 +180,12 @@ def _report(context: FleetJobContext, run: Run, outcome: Outcome) -> None:
             tally = run.tally
             counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.waiting}
             logger.warning(
-                "Not all devices succeeded. Which and why: %s\nOnce more: %s",
+                "Not all devices succeeded. See which and why: %s\nRun it again on them: %s",
                 suggestion("iot hub fleet-job results", fleet_job_id=job),
                 suggestion("iot hub fleet-job rerun", fleet_job_id=job, on=",".join(filter(counts.get, counts))),
             )
         case Outcome.NO_DEVICE:
-            logger.warning("No device is meant; nothing was called.")
+            logger.warning("No device is selected; nothing was called.")
         case _:
             pass
 

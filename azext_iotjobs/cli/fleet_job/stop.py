@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, report_hub_jobs_left
@@ -16,7 +17,6 @@ from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.model.errors import WrongState
@@ -48,7 +48,7 @@ def stop(
     client.check(client.store.definitions.get(fleet_job_id))
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.STOPPED:
-        logger.warning("%s is stopped already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already stopped%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
 
     def request(run: Run) -> Run:
         return run_loop.stop(client.store, run, this_process(), by=current_user(), reason=reason, clock=CLOCK)
@@ -68,7 +68,7 @@ def cancel(
     client.check(job)
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.CANCELED:
-        logger.warning("%s is canceled already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already canceled%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
     interrupted = Event()
 
     def request(run: Run) -> Run:
@@ -99,11 +99,13 @@ def _canceled(
 
     Only then is anything sent to the hub.  interrupted: set when Ctrl-C came meanwhile.
     """
-    make_driver = driver_factory(lambda: context.hub_of(job), CLOCK)
+    make_driver = driver_factory(lambda: context.hub_of(job))
     observers = RunObservers(new_progress(cmd), None)
     try:
         with stopped_by_ctrl_c() as flag:
-            own = run_loop.run_context(context.store, make_driver, CLOCK, observers, flag)
+            own = run_loop.RunContext(
+                store=context.store, make_driver=make_driver, clock=CLOCK, observer=observers, stop=flag
+            )
             try:
                 return run_loop.cancel(last, own, by=current_user(), reason=reason)
             finally:
@@ -124,7 +126,7 @@ def _until_ended(
     seen = _await_end(context, request, run, limit_s, for_good=for_good)
     if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
-            "%s is to end, and still has calls or hub jobs under way. Look again: %s",
+            "%s is ending, but still has calls or hub jobs under way. Check again: %s",
             seen.name,
             suggestion("iot hub fleet-job show", fleet_job_id=seen.fleet_job_id),
         )
@@ -164,7 +166,7 @@ def _report_awaited(context: FleetJobContext, run: Run) -> None:
     holder = "the process that resumes it" if run.lease is None else run.lease.owner
     found = awaited(context.store.runs, run, context.store.definitions.of_run(run))
     what = "what is under way:" if found else "its last step."
-    logger.warning("%s is to end; %s sees to it, and waits for %s", run.name, holder, what)
+    logger.warning("%s is ending; %s takes care of it, and waits for %s", run.name, holder, what)
     for each in found[:MAX_AWAITED_SHOWN]:
         logger.warning("%s", in_full(each))
 

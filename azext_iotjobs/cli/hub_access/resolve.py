@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -200,7 +200,7 @@ def _service_login(text: str, source: str) -> "ConnectionString":
     if login.device_id is not None or not (has_key or login.token is not None):
         raise BadValue(
             f"{source}: this is not a hub's connection string.",
-            hint="It must hold HostName, SharedAccessKeyName and SharedAccessKey, or HostName and "
+            hint="It must contain HostName, SharedAccessKeyName and SharedAccessKey, or HostName and "
             "SharedAccessSignature (a policy's, not a device's).",
         )
     return login

@@ -12,10 +12,11 @@ from azext_iotjobs.cli.method.options import CallOptions, GuardOptions, typed_op
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
+from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
@@ -76,7 +77,7 @@ def invoke_module(
     if selected.is_of_modules and our_module_id is not None:
         raise ConflictingChoice(
             "--query-condition selects modules, and --module-id is given too: which of them are meant?",
-            hint="Say it in the condition: FROM devices.modules WHERE moduleId = '…'",
+            hint="Put it into the condition: FROM devices.modules WHERE moduleId = '…'",
         )
     plan = _plan_of_many(cmd, call, calling, guards, output)
     return invoke_many.call(cmd, client, selected, module_id, plan)
@@ -87,8 +88,8 @@ def _refuse_beside_one_device(selection: SelectionOptions, calling: CallOptions,
     of_selection, of_output = typed_options(**selection._asdict()), typed_options(**output._asdict())
     for option in chain(of_selection, calling.typed_for_many(), of_output):
         raise ConflictingChoice(
-            f"--device-id is one device; {option} goes with many.",
-            hint="Leave one of them out; --device-ids takes one id too.",
+            f"--device-id names one device; {option} is for many.",
+            hint="Leave one of them out; --device-ids also takes a single id.",
         )
 
 
@@ -114,7 +115,7 @@ def _one(
     except DeviceFailed as err:
         end_without_result(err, Outcome.DEVICES_FAILED, exit_zero=guards.exit_zero)
     if response.status not in success:
-        who = device_id if module_id is None else f"{device_id}/{module_id}"
+        who = name_of(device_id, module_id)
         logger.warning("%s answered with status %d; success is %s.", who, response.status, guards.success_status)
         leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=guards.exit_zero)
     return response.document

@@ -11,8 +11,8 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.c2d_message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.rules.message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 
@@ -193,9 +193,9 @@ def _described(text: str) -> dict[str, Any]:
     properties = described.get("properties")
     plain = [value for name, value in described.items() if name not in ("properties", "is_expiry_asked")]
     if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):
-        raise TypeError("properties are no texts")
+        raise TypeError("properties are not texts")
     if not all(value is None or isinstance(value, str) for value in plain):
-        raise TypeError("a member is no text")
+        raise TypeError("a member is not a text")
     described["has_expiry"] = described.pop("is_expiry_asked", False)
     return described
 

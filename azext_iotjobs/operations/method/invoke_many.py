@@ -2,7 +2,7 @@
 
 Strategy: one thread decides, worker threads call. Devices are taken from the iterator one by one as workers become
 free, so that a selection of a million is never in memory. model/calling.py decides what follows from the end of a call,
-model/pacing.py when the next one may begin.
+model/call_pacing.py when the next one may begin.
 """
 
 from collections import deque
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.model.call_pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, counted
 
 LONGEST_NAP_S = 0.5  # between two checks of the stop flag
 
@@ -75,7 +75,10 @@ class CallMany:
         while True:
             if self._stop.is_set() and self.in_flight_count and not has_reported:
                 has_reported = True
-                self._say(f"Stopping: no further call begins; {self.in_flight_count} under way are awaited.")
+                self._say(
+                    f"Stopping: no further call begins. {counted(self.in_flight_count, 'call')} under way will be "
+                    "awaited."
+                )
             wait_s = self._begin(workers)
             if self.in_flight_count == 0 and wait_s is None:
                 workers.end()

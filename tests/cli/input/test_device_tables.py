@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from azext_iotjobs.cli.input.device_files import rows_of
 from azext_iotjobs.cli.input.device_tables import rows_in
 from azext_iotjobs.cli.output.csv_cells import cell
-from azext_iotjobs.clients.result_codec import COLUMNS
+from azext_iotjobs.cli.output.result_rows import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import DEVICE
 
@@ -80,18 +80,18 @@ def test_one_json_object_over_several_lines_is_one_device(tmp_path: Path) -> Non
         ("sep=;\nname;serial\npump-1;17\n", 1, "begins a table"),
         ("deviceId,name\npump-1,a\npump-2,b,c\n", 3, "it has 3 cells"),
         ("deviceId,name\npump-1,a\n,b\n", 3, "no device id"),
-        ("deviceId,name\npump-1,a\npump 2,b\n", 3, "no device id"),
+        ("deviceId,name\npump-1,a\npump 2,b\n", 3, "not a device id"),
         ('deviceId,name\npump-1,"a\npump-2,b\n', 2, "a quote is not closed"),
         ('deviceId,name\npump-1,"a"b\npump-2,b\n', 2, "a quote is not closed"),
         ("deviceId,name,device id\npump-1,a,b\n", 1, "two columns"),
-        ("pump-1\npump 2\n", 2, "no device id"),
+        ("pump-1\npump 2\n", 2, "not a device id"),
         ('pump-1\n"pump-2\n', 2, "double quote"),
         ('pump-1\npu"mp"-2\n', 2, "double quote"),
         ("status\nfailed\ncompleted\n", 1, "column of results"),
         ("errorClass\noffline\n", 1, "column of results"),
         ("status,errorClass\nfailed,offline\n", 1, "looks like a row"),
         ('{"deviceId": "pump-1"}\n{"deviceId": \n', 2, "begins like JSON"),
-        ("..\n", 1, "no device id"),
+        ("..\n", 1, "not a device id"),
         ("IOTC_DEVICENAME\nPump\n", 1, "column of IoT Central"),
         ("Export\ndeviceId\npump-1\n", 2, "header, but it is not in the first line"),
         ("DeviceId    Status\n--------  ------\npump-1    enabled\n", 1, "header, but"),

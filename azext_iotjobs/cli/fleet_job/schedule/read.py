@@ -7,8 +7,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.schedule.documents import render_both, render_occurrence, render_schedule
 from azext_iotjobs.cli.input.scalars import at_least
-from azext_iotjobs.clients.schedule_codec import render_both, render_occurrence, render_schedule
 from azext_iotjobs.fleet_job.calendar import described, zone_of
 from azext_iotjobs.fleet_job.due import delay_of, next_occurrences, opens_at
 from azext_iotjobs.model.clock import SystemClock

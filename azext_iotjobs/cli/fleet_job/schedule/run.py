@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, judge
@@ -16,7 +16,6 @@ from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY, wall_time
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.calendar import instant_of, zone_of
 from azext_iotjobs.fleet_job.due import is_open, opens_at
@@ -128,9 +127,14 @@ class _Looks:
         self._end_progress()
         progress = self._progress = new_progress(self._cmd)
         progress.watch(self._flag)
-        observers = RunObservers(progress, None)
-        made = run_loop.run_context(self._client.store, driver_factory(hub, CLOCK), CLOCK, observers, self._flag)
-        return replace(made, shuts_at=shuts_at)
+        return run_loop.RunContext(
+            store=self._client.store,
+            make_driver=driver_factory(hub),
+            clock=CLOCK,
+            observer=RunObservers(progress, None),
+            stop=self._flag,
+            shuts_at=shuts_at,
+        )
 
     def _end_progress(self) -> None:
         if self._progress is not None:

@@ -7,11 +7,11 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.schedule.documents import render_occurrence
 from azext_iotjobs.cli.fleet_job.schedule.options import ScheduleOptions
 from azext_iotjobs.cli.fleet_job.schedule.read import CLOCK, say_next, shown
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.schedule_codec import render_occurrence
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.calendar import zone_of
 from azext_iotjobs.fleet_job.store.holder import current_user

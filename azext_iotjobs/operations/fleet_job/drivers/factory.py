@@ -5,7 +5,7 @@ from collections.abc import Callable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.driver import BatchDriver, MakeDriver, OnEvent
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
-from azext_iotjobs.model.clock import Clock, SteadyClock
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.operations.fleet_job.drivers.direct_calls import DirectCallsDriver
@@ -17,13 +17,13 @@ DRIVERS: dict[Driver, type[HubJobsDriver] | type[DirectCallsDriver]] = {
 }
 
 
-def driver_factory(client: Callable[[], HubClient], clock: Clock) -> MakeDriver:
+def driver_factory(client: Callable[[], HubClient]) -> MakeDriver:
     """What a RunContext makes its driver with.
 
     client: of the hub; it is called once, when the driver is needed.
     """
 
-    def make(leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
-        return DRIVERS[run.driver](client(), SteadyClock(clock), leased, run, definition, on_event)
+    def make(clock: Clock, leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
+        return DRIVERS[run.driver](client(), clock, leased, run, definition, on_event)
 
     return make
