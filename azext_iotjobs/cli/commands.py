@@ -135,6 +135,7 @@ GROUPS = (
         Command("list-runs", "read:list_runs", "LIST_RUNS", reading_store, JOB, "runs"),
         Command("delete", "read:delete", "DELETE", changing_store, JOB),
         Command("run", "run:run", "RUN", changing_store, JOB, "runs"),
+        Command("watch", "watch:watch", "WATCH", reading_store, JOB, "runs"),
         Command("resume", "run:resume", "RESUME", changing_store, JOB, "runs"),
         Command("rerun", "run:rerun", "RERUN", changing_store, JOB, "runs"),
         Command("stop", "stop:stop", "STOP", changing_store, JOB, "runs"),

@@ -68,9 +68,24 @@ command(
         "az iot hub fleet-job run -j fw-7 --if-unfinished cancel",
     ),
     ("On a twentieth of its devices first.", "az iot hub fleet-job run -j fw-7 --sample 5%"),
+    (
+        "In a process of its own, which goes on when this terminal is closed.",
+        "az iot hub fleet-job run -j fw-7 --detach",
+    ),
     long="The devices of a run are fixed when it starts. Options given here apply to this run only, and are recorded "
     "with it; everything else is as it was saved. Exit code 9: an earlier run has not ended, or another process "
     f"executes it; the error names the process, and --if-unfinished says what else to do then. {RUNNING}",
+)
+command(
+    "iot hub fleet-job watch",
+    "Watch a run that another process executes, until it ends.",
+    ("Start a run in a process of its own, and watch it.", "az iot hub fleet-job watch -j fw-7"),
+    ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
+    long="On a terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold "
+    "is used, failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its "
+    "exit code: 0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 "
+    "it was stopped, or has lost its process, 8 there is no device. Ctrl-C ends the watching alone: exit code 7. "
+    f"{NO_HUB}",
 )
 command(
     "iot hub fleet-job resume",

@@ -102,6 +102,21 @@ UNFINISHED: Group = (
 )
 
 
+DETACH: Group = (
+    option(
+        "detach",
+        "--detach",
+        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on.",
+        action="store_true",
+    ),
+)
+
+
+EXIT_ZERO: Group = (
+    option("exit_zero", "--exit-zero", "End with exit code 0 whatever the run came to.", action="store_true"),
+)
+
+
 RUN_AT_ONCE: Group = (option("run", "--run", "Also run it, and wait for its end.", action="store_true"),)
 
 
@@ -210,6 +225,7 @@ RUN: Options = (
     *_HUB,
     ID,
     UNFINISHED,
+    DETACH,
     NARROWER,
     MOST,
     *DELIVERY,
@@ -238,6 +254,7 @@ RERUN: Options = (
 STOP: Options = (*_HUB, ID, ASKING)
 CANCEL: Options = (*_HUB, ID, ASKING)
 SHOW: Options = (*_HUB, ID, RUN_NUMBER)
+WATCH: Options = (*_HUB, ID, RUN_NUMBER, EXIT_ZERO)
 LIST: Options = (*_HUB, LIST_OPTIONS)
 LIST_RUNS: Options = (*_HUB, ID)
 RESULTS: Options = (*_HUB, ID, RUN_NUMBER, RESULTS_OPTIONS)

@@ -49,6 +49,22 @@ def start(
 
     hub: the fleet job's.  narrowed: fewer devices this time; None: those of the definition.
     """
+    made = make_agreed(cmd, context, hub, job, running, narrowed)
+    return follow(cmd, context, lambda: hub, made, running, run_loop.execute)
+
+
+def make_agreed(
+    cmd: Any,
+    context: FleetJobContext,
+    hub: HubClient,
+    job: FleetJob,
+    running: RunOptions,
+    narrowed: Narrowed | None = None,
+) -> Run:
+    """Make a run of a fleet job, once a person has agreed where that is asked. The arguments are those of `start`.
+
+    Raises BadValue when nobody agrees.
+    """
     running.check()
     made = _made(cmd, context, hub, job, narrowed)
     what = f"Fleet job {job.fleet_job_id} runs"
@@ -73,7 +89,7 @@ def start(
             "Nothing was sent.",
             hint=Text("It is saved: ", command("iot hub fleet-job run", fleet_job_id=job.fleet_job_id)),
         )
-    return follow(cmd, context, lambda: hub, made, running, run_loop.execute)
+    return made
 
 
 def _made(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob, narrowed: Narrowed | None) -> Run:

@@ -1,0 +1,46 @@
+"""`run --detach`: a run that was made here is executed by a process of its own, which outlives this one."""
+
+import subprocess
+from pathlib import Path
+
+from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.run_options import RunOptions
+from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import Text, command
+
+START_LIMIT_S, NAP_S = 60.0, 0.2
+SHOWN_CHARACTERS = 500  # of the end of its log, in an error
+
+
+def detach(context: FleetJobContext, run: Run, running: RunOptions, clock: Clock) -> tuple[Run, Path]:
+    """Have a run executed by a process of its own; gives it once it has begun, and where that process logs to.
+
+    running: how, as typed.  Raises BadValue when that process ends at once.
+    """
+    log = context.state_folder.absolute() / f"{run.fleet_job_id}-{run.number}.log"
+    events = () if running.events is None else ("--events", str(Path(running.events).absolute()))
+    overwrite = ("--overwrite",) if running.overwrite else ()
+    words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *events, *overwrite)
+    with open(log, "wb") as written:
+        process = subprocess.Popen(
+            az_command(context, words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=written,
+            env=environment_of(context),
+            start_new_session=True,  # Ctrl-C and the terminal's end are not for it
+        )
+    give_up_at = clock.monotonic() + START_LIMIT_S
+    while (found := context.store.runs.get_by_key(run.key)).state is RunState.PENDING:
+        if process.poll() is not None or clock.monotonic() > give_up_at:
+            said = log.read_text(encoding="utf-8", errors="replace").strip()[-SHOWN_CHARACTERS:]
+            raise BadValue(
+                f"The process that was to execute {run.name} has not begun. It says: {said or 'nothing'}",
+                hint=Text("The run is made: ", command("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)),
+            )
+        clock.sleep(NAP_S)
+    return found, log

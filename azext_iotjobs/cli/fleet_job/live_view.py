@@ -1,0 +1,101 @@
+"""What `watch` shows of a run: batches as bars, its threshold, failures, who is awaited; and what has changed. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from azext_iotjobs.cli.fleet_job.progress import counts
+from azext_iotjobs.cli.fleet_job.waiting import in_full
+from azext_iotjobs.fleet_job.threshold import failure_count
+from azext_iotjobs.model.in_progress import Awaited
+from azext_iotjobs.model.rollout import Rollout, Scope
+from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.run_state import BatchState
+
+BAR = 30  # characters
+
+
+class Seen(NamedTuple):
+    """A run as the store has it at an instant."""
+
+    run: Run
+    batches: Sequence[Batch]  # those around the one that runs
+    rollout: Rollout
+    awaited: Sequence[Awaited]
+    at: datetime
+
+
+def lines(seen: Seen) -> list[str]:
+    """The whole view."""
+    run = seen.run
+    took = run.duration_s(seen.at)
+    seconds = "" if took is None else f", {took:.0f} s"
+    executed = "" if run.lease is None else f", executed by {run.lease.owner}"
+    head = f"{run.name} is {run.state.value}{seconds}{executed}"
+    found = [head, f"all       {bar(run.tally)} {counts(run.tally)}"]
+    found += [f"batch {each.ordinal:<3} {bar(each.tally)} {counts(each.tally)}" for each in seen.batches]
+    hidden = run.batch_count - len(seen.batches)
+    if hidden > 0:
+        found.append(f"and {hidden} more {'batch' if hidden == 1 else 'batches'}")
+    found += filter(None, (threshold_used(seen), failures(run.tally), _pause(seen)))
+    return found + [in_full(each) for each in seen.awaited]
+
+
+def changes(before: Seen | None, now: Seen) -> Iterator[str]:
+    """What has changed, a line for each."""
+    run = now.run
+    if before is None or before.run.state is not run.state:
+        why = "" if run.reason is None else f" {run.reason}"
+        yield f"{run.name} is {run.state.value}: {counts(run.tally)}.{why}"
+    known = {} if before is None else {each.ordinal: each for each in before.batches}
+    for batch in now.batches:
+        earlier = known.get(batch.ordinal)
+        if batch.state is not BatchState.PENDING and (earlier is None or earlier.state is not batch.state):
+            yield f"Batch {batch.ordinal} is {batch.state.value}: {counts(batch.tally)}."
+        elif earlier is not None and earlier.tally != batch.tally:
+            yield f"Batch {batch.ordinal}: {counts(batch.tally)}."
+    if before is not None and before.run.tally.by_class != run.tally.by_class and (text := failures(run.tally)):
+        yield text
+    names = [] if before is None else [each.device_ids for each in before.awaited]
+    yield from (in_full(each) for each in now.awaited if each.device_ids not in names)
+
+
+def bar(tally: Tally) -> str:
+    """Completed, failed or uncertain, under way, and still to come, as characters."""
+    total = max(1, tally.total)
+    failed = tally.failed + tally.uncertain
+    parts = ((tally.completed, "#"), (failed, "x"), (tally.in_progress, ">"))
+    drawn = ""
+    reached = 0
+    for count, character in parts:
+        reached += count
+        drawn += character * (reached * BAR // total - len(drawn))
+    return f"[{drawn:.<{BAR}}]"
+
+
+def threshold_used(seen: Seen) -> str | None:
+    """How much of its threshold is used."""
+    threshold = seen.rollout.threshold
+    if threshold is None:
+        return None
+    where, tally, total, forgiven = "of the run", seen.run.tally, seen.run.device_count, seen.run.forgiven
+    if threshold.scope is Scope.BATCH:
+        batch = next((each for each in seen.batches if each.state is BatchState.RUNNING), None)
+        if batch is None:
+            return None
+        where, tally, total, forgiven = f"of batch {batch.ordinal}", batch.tally, batch.tally.total, batch.forgiven
+    used = max(0, failure_count(tally, threshold) - forgiven)
+    allowed = float(threshold.share.of(total))
+    return f"Threshold {where}: {used} of {allowed:g} failures that are allowed; more {threshold.action.value} it"
+
+
+def failures(tally: Tally) -> str | None:
+    """Failures by class."""
+    found = [f"{name} {count}" for name, count in sorted(tally.by_class.items())]
+    found += [f"uncertain {tally.uncertain}"] if tally.uncertain else []
+    return f"Failures: {', '.join(found)}" if found else None
+
+
+def _pause(seen: Seen) -> str | None:
+    at = seen.run.next_batch_at
+    return None if at is None or at <= seen.at else f"The next batch does not begin before {at:%H:%M:%S} UTC"
