@@ -1,6 +1,6 @@
-"""A program that looks at a schedule, to be killed: python schedule_process.py STATE_DIR CA_FILE HTTPS_PORT KEY.
+"""A program that looks at a schedule, to be killed: python schedule_process.py STATE_DIR CA_FILE HTTPS_PORT KEY JOB.
 
-Says "looks" when it begins, and exits with 0 when nothing is due any more.
+JOB is the id of a fleet job. Says "looks" when it begins, and exits with 0 when nothing is due any more.
 """
 
 import sys
@@ -32,7 +32,7 @@ def confirm(stored: StoredSchedule, at: datetime | None) -> None:
 
 
 def main() -> int:
-    folder, ca_file, port, key = sys.argv[1:]
+    folder, ca_file, port, key, fleet_job = sys.argv[1:]
     clock = SystemClock()
     target = HubTarget(host="localhost", https_port=int(port), ca_file=ca_file, is_local=True)
     client = HubClient.open(target, SasKey(policy="iothubowner", key=key), clock)
@@ -56,7 +56,7 @@ def main() -> int:
         confirm_clock=confirm,
         on_notice=lambda text: None,
     )
-    stored = store.schedules.get("job")
+    stored = store.schedules.get(fleet_job)
     assert stored is not None
     sys.stdout.write("looks\n")
     sys.stdout.flush()
