@@ -10,18 +10,9 @@ from typing import Any, TypeVar
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.rollout import (
-    BatchSizes,
-    Retry,
-    RetryWhen,
-    Rollout,
-    Scope,
-    Share,
-    Threshold,
-    ThresholdAction,
-    Unit,
-)
+from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Rollout, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.share import Share, Unit
 from azext_iotjobs.model.twin import TwinPatch
 
 Document = dict[str, Any]

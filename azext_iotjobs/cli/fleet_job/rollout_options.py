@@ -13,12 +13,11 @@ from azext_iotjobs.model.rollout import (
     Scope,
     Threshold,
     ThresholdAction,
-    Unit,
     check_classes,
     parse_batch_sizes,
     parse_retry_classes,
-    parse_share,
 )
+from azext_iotjobs.model.share import Unit, parse_share
 
 NONE = "none"  # takes a threshold or the retries away
 THRESHOLD = "--cancellation-threshold"

@@ -15,8 +15,9 @@ from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
+from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Narrowed
+from azext_iotjobs.model.share import Share, Unit
 
 SOME: dict[str, Any] = {"our_method_name": "reboot", "our_device_ids": "a,b"}
 

@@ -16,17 +16,9 @@ from azext_iotjobs.fleet_job.store.stored_json import (
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Origin, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
-from azext_iotjobs.model.rollout import (
-    Retry,
-    RetryWhen,
-    Rollout,
-    Scope,
-    Threshold,
-    ThresholdAction,
-    parse_batch_sizes,
-    parse_share,
-)
+from azext_iotjobs.model.rollout import Retry, RetryWhen, Rollout, Scope, Threshold, ThresholdAction, parse_batch_sizes
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.model.twin import TwinPatch
 
 METHOD = Action(

@@ -2,10 +2,10 @@
 
 import os
 import sqlite3
-import threading
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
