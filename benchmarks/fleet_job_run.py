@@ -24,6 +24,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 CLOCK = SystemClock()
 
@@ -58,7 +59,8 @@ def main(order: dict[str, Any]) -> None:
     began = time.monotonic()
     run = store.runs.get(order["job"]) if order["resumes"] else new_run(store, client, order)
     say({"chosen": run.device_count, "seconds": time.monotonic() - began})
-    context = run_loop.run_context(store, driver_factory(lambda: client, CLOCK), CLOCK, Reporter(), threading.Event())
+    make_driver, make_checker = driver_factory(lambda: client, CLOCK), gate_checker_factory(lambda: client, CLOCK)
+    context = run_loop.run_context(store, make_driver, make_checker, CLOCK, Reporter(), threading.Event())
     began = time.monotonic()
     done = run_loop.resume(run, context) if order["resumes"] else run_loop.execute(run, context)
     took_s = time.monotonic() - began

@@ -1,16 +1,18 @@
 """Fleet jobs, runs, batches and events, under the names that commands and event files show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from azext_iotjobs.clients.gate_codec import render_batch_gates, render_gates, render_share, render_verdict
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.clients.result_codec import render_result
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Scope
@@ -89,8 +91,11 @@ def render_run(run: Run, now: datetime) -> Document:
     }
 
 
-def render_batch(batch: Batch, run: Run) -> Document:
-    """A batch with its counts; one that was running when its run ended or stopped has the status of the run."""
+def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
+    """A batch with its counts; one that was running when its run ended or stopped has the status of the run.
+
+    run: whose batch it is.  gates: of the definition that the run executes.
+    """
     has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
     return {
         "batch": batch.ordinal,
@@ -101,6 +106,7 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "ended": render_millis(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
         "progress": render_tally(batch.tally, has_runner=run.has_runner),
+        "gates": None if batch.gates is None else render_batch_gates(batch.gates, gates),
     }
 
 
@@ -185,6 +191,11 @@ def render_event(event: events.Event, now: datetime) -> Document:
             }
         case events.Waiting(until=until, why=why):
             return {**head, "until": render_millis(until), "why": why}
+        case events.GateAwaited(batch=ordinal, gate=gate, since=since, until=until):
+            document = {"batch": ordinal, "gate": gate.value}
+            return {**head, **document, "since": render_millis(since), "until": render_millis(until)}
+        case events.GateJudged(batch=ordinal, verdict=verdict):
+            return {**head, "batch": ordinal, **render_verdict(verdict)}
         case events.Notice(text=text):
             return {**head, "text": text}
         case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
@@ -220,26 +231,22 @@ def _targets(targets: Targets) -> Document:
 def _rollout(rollout: Rollout) -> Document:
     document = rollout_document(rollout)
     return {
-        "batch": [_share(each) for each in document["sizes"]],
+        "batch": [render_share(each) for each in document["sizes"]],
         "batchPauseSeconds": document["pause_s"],
         "cancellationThreshold": None if document["threshold"] is None else _threshold(document["threshold"]),
         "retry": None if document["retry"] is None else _renamed(RETRY_NAMES, document["retry"]),
+        "gates": render_gates(rollout.gates),
     }
 
 
 def _threshold(document: Document) -> Document:
     return {
-        **_share(document["share"]),
+        **render_share(document["share"]),
         "batch": document["scope"] == Scope.BATCH.value,
         "minSample": document["min_sample"],
         "errorClasses": document["classes"],
         "action": document["action"],
     }
-
-
-def _share(document: Sequence[str]) -> Document:
-    value = Fraction(document[0])
-    return {"type": document[1], "value": float(value) if value.denominator != 1 else int(value)}
 
 
 def _delivery(delivery: Delivery) -> Document:

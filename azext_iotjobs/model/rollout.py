@@ -1,4 +1,4 @@
-"""How a fleet job goes about its devices: batch sizes, pause, threshold, retries. The policy of a run, no record. Pure.
+"""How a fleet job goes about its devices: batches, gates, threshold, retries. The policy of a run, no record. Pure.
 
 Percentages are exact fractions. A batch of so many percent is rounded up, so that it has one device at least: 10 % of
 103 devices are 11. A threshold is never rounded: it is exceeded when failures are more than it, 6 of 5, or 6 of 103
@@ -12,7 +12,8 @@ from enum import Enum
 from fractions import Fraction
 from math import ceil
 
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.share import MAX_DEVICES, Share, Unit, parse_share
 from azext_iotjobs.model.text import Field, Text
@@ -35,6 +36,11 @@ class BatchSizes:
             raise BadValue(f"A list of batch sizes has 1 to {MAX_SIZES} of them.")
         if any(each.value == 0 for each in self.sizes):
             raise BadValue("A batch has one device or more: 0 is no size.")
+
+    @property
+    def is_one_of_all(self) -> bool:
+        """Whether one batch has all devices, however many they are."""
+        return self.sizes[0] == Share(Fraction(100), Unit.PERCENT)
 
     def counts(self, total: int) -> Iterator[int]:
         """The number of devices in each batch; together they are `total`, and none is 0."""
@@ -164,8 +170,14 @@ class Rollout:
     pause_s: float = 0.0  # between the end of a batch and the start of the next
     threshold: Threshold | None = None
     retry: Retry | None = None
+    gates: Gates = field(default_factory=Gates)  # what has to hold between two batches
 
     def __post_init__(self) -> None:
+        if self.gates.kinds and self.sizes.is_one_of_all:
+            raise ConflictingChoice(
+                "A gate stands between two batches, and all devices are one batch.",
+                hint=Text.of("Give {batch}: for example {batch} 1,10%,50%."),
+            )
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
             most_days = MAX_PAUSE_S / 86_400
             text = f": {self.pause_s:.0f} seconds; give 0 to {most_days:.0f} days."

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
+from azext_iotjobs.model.gates import BatchGates
 from azext_iotjobs.model.run_state import TRANSITIONS, USER_EVENTS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.model.tier import TierFacts
@@ -155,6 +156,7 @@ class Batch:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     forgiven: int = 0  # as Run.forgiven
+    gates: BatchGates | None = None  # None: they are not evaluated yet, or there are none
     tally: Tally = Tally()
 
 

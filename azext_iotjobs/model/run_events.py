@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from azext_iotjobs.model.gates import GateKind, GateVerdict
 from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
@@ -73,6 +74,28 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateAwaited:
+    """A gate behind a batch takes time: a command runs, or somebody has to approve."""
+
+    at: datetime
+    batch: int
+    gate: GateKind  # COMMAND or MANUAL
+    since: datetime
+    until: datetime | None = None  # the command is ended then; None: the approval has no limit
+    kind: str = "gate-awaited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateJudged:
+    """A gate behind a batch has said go, stop or that it is inconclusive, and why. The store has it already."""
+
+    at: datetime
+    batch: int
+    verdict: GateVerdict
+    kind: str = "gate"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """Something that a person should know: the hub throttles, its job slot is taken, a hub job was found again."""
 
@@ -105,7 +128,19 @@ class RunEnded:
     kind: str = "run-ended"
 
 
-Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Notice | HubJobMoved | RunEnded
+Event = (
+    RunBegan
+    | BatchBegan
+    | DeviceEnded
+    | Progressed
+    | BatchEnded
+    | Waiting
+    | GateAwaited
+    | GateJudged
+    | Notice
+    | HubJobMoved
+    | RunEnded
+)
 
 
 class RunObserver(Protocol):

@@ -63,6 +63,7 @@ class BatchState(Enum):
 
     PENDING = "pending"
     RUNNING = "running"
+    GATED = "gated"  # all its devices have ended; the gates before the next batch are not passed yet
     COMPLETED = "completed"  # all its devices have ended
     CANCELED = "canceled"  # its run was canceled while it ran
     SKIPPED = "skipped"  # its run ended before it began

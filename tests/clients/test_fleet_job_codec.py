@@ -12,6 +12,7 @@ from azext_iotjobs.clients.fleet_job_codec import render_batch, render_event, re
 from azext_iotjobs.clients.result_codec import COLUMNS
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, StopRequest, Tally
@@ -85,8 +86,8 @@ def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
         "byErrorClass": {"offline": 1},
     }
     assert shown["nextBatchNotBefore"] == "2026-05-01T01:00:00.000Z" and shown["runner"]["owner"] == "ann"
-    assert render_batch(BATCH, run)["status"] == "running"
-    assert render_batch(BATCH, replace(run, state=RunState.STOPPED))["status"] == "stopped"
+    assert render_batch(BATCH, run, Gates())["status"] == "running"
+    assert render_batch(BATCH, replace(run, state=RunState.STOPPED), Gates())["status"] == "stopped"
 
 
 EVENTS: list[tuple[events.Event, dict[str, Any]]] = [

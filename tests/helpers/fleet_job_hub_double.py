@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.gate_checker import MakeGateChecker
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
@@ -31,6 +32,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import response
@@ -280,6 +282,7 @@ class World:
         self.hub = HubDouble(self.clock, **hub)
         self.events: list[Event] = []
         self.points = Points()
+        self.make_gate_checker: MakeGateChecker | None = None  # None: the real one
         self.holder = Holder("a test, process 1", this_process().machine, GONE_PID)
 
     def on_event(self, event: Event) -> None:
@@ -306,6 +309,7 @@ class World:
         return run_loop.RunContext(
             store=store,
             make_driver=driver_factory(lambda: self.client, self.clock),
+            make_gate_checker=self.make_gate_checker or gate_checker_factory(lambda: self.client, self.clock),
             clock=self.clock,
             observer=self,
             stop=stop or StopDouble(),

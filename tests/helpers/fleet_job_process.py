@@ -14,6 +14,7 @@ from azext_iotjobs.model.run_events import Event, RunBegan
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 
 class Printing:
@@ -34,8 +35,9 @@ def main() -> int:
     run = store.runs.get("job")
     if run.state.has_ended:  # the one before was killed when all was done
         return 0
-    make_driver = driver_factory(lambda: client, clock)
-    done = run_loop.resume(run, run_loop.run_context(store, make_driver, clock, Printing(), threading.Event()))
+    make_driver, make_checker = driver_factory(lambda: client, clock), gate_checker_factory(lambda: client, clock)
+    context = run_loop.run_context(store, make_driver, make_checker, clock, Printing(), threading.Event())
+    done = run_loop.resume(run, context)
     return 0 if done.state.has_ended else 1
 
 

@@ -125,8 +125,10 @@ def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None
     if run.batch_count > MAX_BATCHES:
         logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
     runs = context.store.runs
-    batches = [render_batch(each, run) for each in runs.batches(run, limit=MAX_BATCHES)]
-    waits_for = awaited(runs, run, context.store.definitions.of_run(run))
+    definition = context.store.definitions.of_run(run)
+    gates = definition.rollout.gates
+    batches = [render_batch(each, run, gates) for each in runs.batches(run, limit=MAX_BATCHES)]
+    waits_for = awaited(runs, run, definition)
     in_progress = {
         "hubJobs": [render_hub_job(each) for each in runs.hub_jobs_in_progress(run)],
         "awaited": [render_awaited(each) for each in waits_for],

@@ -29,6 +29,7 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 logger = get_logger(__name__)
 
@@ -62,7 +63,8 @@ def start(
         )
     if not is_agreed:
         make_driver = driver_factory(lambda: hub, CLOCK)
-        own = run_loop.run_context(context.store, make_driver, CLOCK, RunObservers(None, None), NEVER)
+        make_checker = gate_checker_factory(lambda: hub, CLOCK)
+        own = run_loop.run_context(context.store, make_driver, make_checker, CLOCK, RunObservers(None, None), NEVER)
         run_loop.cancel(made, own, by=current_user(), reason="Not confirmed.")
         raise BadValue(
             "Nothing was sent.",
@@ -113,7 +115,8 @@ def follow(
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
-            own = run_loop.run_context(context.store, driver_factory(hub, CLOCK), CLOCK, observers, flag)
+            make_driver, make_checker = driver_factory(hub, CLOCK), gate_checker_factory(hub, CLOCK)
+            own = run_loop.run_context(context.store, make_driver, make_checker, CLOCK, observers, flag)
             ended = execute(run, own)
     except KeyboardInterrupt:
         ended = context.store.runs.get_by_key(run.key)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
+from azext_iotjobs.model.gates import GateAnswer
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
@@ -186,6 +187,12 @@ class Runs(Protocol):
         """Record a request; the process that executes the run will see it.
 
         A request to cancel is not turned into one to stop; of a run that has ended nothing is requested.
+        """
+
+    def answer_gate(self, run: Run, batch: Batch, answer: GateAnswer) -> bool:
+        """Record that somebody has approved a batch, or rejected it; the process that executes the run will see it.
+
+        batch: as it was read.  False: its gates stand otherwise by now, and nothing is recorded.
         """
 
     def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:

@@ -9,6 +9,7 @@ from azext_iotjobs.fleet_job.hub_job import HubJob
 from azext_iotjobs.fleet_job.plan import PlannedHubJob
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, Run
@@ -111,10 +112,19 @@ class LeasedRun(Protocol):
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
         """What the store says now. retry: None: devices to be tried again are not counted."""
 
-    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
+    def begin(
+        self,
+        event: RunEvent,
+        now: datetime,
+        *,
+        forgiven_of_run: int,
+        forgiven_of_batch: int,
+        verdicts: Sequence[GateVerdict] | None = None,
+    ) -> None:
         """The run starts or resumes.
 
         forgiven_of_run, forgiven_of_batch: failures that the threshold does not count any more.
+        verdicts: what stays of those of the batch, None: all; with the one of the manual gate its answer goes.
         """
 
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
@@ -135,8 +145,14 @@ class LeasedRun(Protocol):
     def begin_batch(self, ordinal: int, now: datetime) -> None:
         """A batch begins."""
 
+    def begin_gates(self, ordinal: int, now: datetime) -> None:
+        """The devices of a batch have ended; its gates are evaluated."""
+
+    def judge(self, ordinal: int, verdict: GateVerdict, now: datetime) -> None:
+        """A gate has said something of a batch; it stands in place of what the gate said before."""
+
     def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
-        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+        """A batch has ended, and its gates have passed; the next begins no sooner than `next_batch_at`."""
 
     def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
         """Put the devices that are tried again into a batch of their own, behind the others."""

@@ -23,6 +23,8 @@ from azext_iotjobs.fleet_job.engine import (
     Work,
     decide,
 )
+from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
+from azext_iotjobs.fleet_job.gates import AwaitApproval, BeginGates, CheckGate, Judge
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
@@ -44,6 +46,7 @@ from azext_iotjobs.model.run_events import (
     Waiting,
 )
 from azext_iotjobs.model.run_state import RunEvent, RunState
+from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
 
 NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
 PROGRESS_S = 0.5  # between two reports of it
@@ -55,6 +58,7 @@ class RunContext:
 
     store: FleetJobStore
     make_driver: MakeDriver
+    make_gate_checker: MakeGateChecker
     clock: Clock
     observer: RunObserver
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
@@ -62,15 +66,27 @@ class RunContext:
 
 
 def run_context(
-    store: FleetJobStore, make_driver: MakeDriver, clock: Clock, observer: RunObserver, stop: StopFlag
+    store: FleetJobStore,
+    make_driver: MakeDriver,
+    make_gate_checker: MakeGateChecker,
+    clock: Clock,
+    observer: RunObserver,
+    stop: StopFlag,
 ) -> RunContext:
     """The context in which this process executes a run.
 
     store: where the run is.  make_driver: makes what operates its devices, once it is needed.
+    make_gate_checker: makes what evaluates its gates, once one needs it.
     observer: is notified of its events.  stop: is set when the run is to stop.
     """
     return RunContext(
-        store=store, make_driver=make_driver, clock=clock, observer=observer, stop=stop, holder=this_process()
+        store=store,
+        make_driver=make_driver,
+        make_gate_checker=make_gate_checker,
+        clock=clock,
+        observer=observer,
+        stop=stop,
+        holder=this_process(),
     )
 
 
@@ -180,6 +196,7 @@ class _RunLoop:
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None
+        self._gates = GateSteps(self._clock, leased, self._made_gate_checker, self._notify)
         self._has_reported_begin = False
         self._has_reported_drain = False
         self._reported_at: float | None = None  # when progress was last reported, monotonic
@@ -211,7 +228,8 @@ class _RunLoop:
         return self._execute(view, snapshot, driver)
 
     def close(self) -> None:
-        """Free what the driver holds."""
+        """Free what the driver and the gates hold."""
+        self._gates.close()
         if self._driver is not None:
             self._driver.close()
 
@@ -228,13 +246,16 @@ class _RunLoop:
         if snapshot.run.state is RunState.RUNNING and not self._has_reported_begin:
             self._has_reported_begin = True
             self._notify(RunBegan(at=now, run=snapshot.run))
-        match decide(view):
+        step = decide(view)
+        if not isinstance(step, CheckGate):
+            self._gates.abandon()
+        match step:
             case Nothing():
                 return False
             case Settle():
                 self._settle(now)
-            case Begin(event, of_run, of_batch):
-                leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch)
+            case Begin(event, of_run, of_batch, verdicts):
+                leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch, verdicts=verdicts)
             case BeginBatch(ordinal):
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.snapshot(None).batch) is not None:
@@ -244,10 +265,15 @@ class _RunLoop:
                 self._report_drain(drain, why)
                 driver.turn(snapshot.batch, drain)
                 self._report_progress(driver)
+            case BeginGates() | Judge() | CheckGate() | AwaitApproval():
+                if isinstance(step, BeginGates):
+                    self._report_progress(driver, must=True)
+                self._gates.execute(step, snapshot, now)
             case EndBatch(ordinal, next_batch_at):
                 leased.end_batch(ordinal, now, next_batch_at)
-                self._report_progress(driver, must=True)
-                self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
+                if view.batch is None or view.batch.gates is None:  # else its end was reported before its gates
+                    self._report_progress(driver, must=True)
+                    self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
             case BeginRetries(next_batch_at):
                 assert view.rollout.retry is not None
                 leased.begin_retries(view.rollout.retry, now, next_batch_at)
@@ -259,6 +285,9 @@ class _RunLoop:
                 self._notify(RunEnded(at=now, run=self._runs.get_by_key(leased.key)))
                 return False
         return True
+
+    def _made_gate_checker(self) -> GateChecker:
+        return self._context.make_gate_checker(self._leased, self._definition, self._notify)
 
     def _settle(self, now: datetime) -> None:
         kind = self._definition.action.kind

@@ -25,6 +25,7 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -66,7 +67,8 @@ def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None
 
 
 def context_of(store: SqliteStore, client: HubClient, observer: RunObserver) -> run_loop.RunContext:
-    return run_loop.run_context(store, driver_factory(lambda: client, CLOCK), CLOCK, observer, threading.Event())
+    make_driver, make_checker = driver_factory(lambda: client, CLOCK), gate_checker_factory(lambda: client, CLOCK)
+    return run_loop.run_context(store, make_driver, make_checker, CLOCK, observer, threading.Event())
 
 
 def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":

@@ -1,17 +1,20 @@
 """A run whose lease this process has: nobody else writes what is written here. How the lease keeps it so: lease.py."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
 from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sqlite.gate_rows import GateRows
 from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, text
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, next_state
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
@@ -25,6 +28,8 @@ LATEST = (
     "coalesce((SELECT max(coalesce(batch.ended_at, batch.started_at)) FROM batch WHERE batch.run = run.key), 0)"
 )
 
+OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
+
 
 class SqliteLeasedRun:
     """Implements contract.LeasedRun."""
@@ -36,6 +41,7 @@ class SqliteLeasedRun:
         self._database = database
         self._runs = runs
         self._lease = lease
+        self._gates = GateRows(database, runs, lease)
 
     def beat(self, now: datetime) -> None:
         """Renew the lease when it is time to."""
@@ -57,8 +63,16 @@ class SqliteLeasedRun:
             rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
         return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1)
 
-    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
-        """The run starts or resumes."""
+    def begin(
+        self,
+        event: RunEvent,
+        now: datetime,
+        *,
+        forgiven_of_run: int,
+        forgiven_of_batch: int,
+        verdicts: Sequence[GateVerdict] | None = None,
+    ) -> None:
+        """The run starts or resumes; of its batch's verdicts these stay, None: all."""
         with self._lease.transaction(now):
             self._move(event)
             self._database.change(
@@ -70,6 +84,8 @@ class SqliteLeasedRun:
                 "UPDATE batch SET forgiven = ?1 WHERE run = ?2 AND ordinal = (SELECT current FROM run WHERE key = ?2)",
                 (forgiven_of_batch, self.key),
             )
+            if verdicts is not None:
+                self._gates.keep(verdicts)
 
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
         """Remove what was requested of the run; its devices are reached like this from here on."""
@@ -93,9 +109,10 @@ class SqliteLeasedRun:
             )
             if state is RunState.CANCELED:
                 self._database.change(
-                    "UPDATE batch SET state = CASE state WHEN 'running' THEN 'canceled' ELSE 'skipped' END, "
-                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) END "
-                    "WHERE run = ? AND state IN ('pending', 'running')",
+                    "UPDATE batch SET state = CASE state "
+                    "WHEN 'running' THEN 'canceled' WHEN 'gated' THEN 'completed' ELSE 'skipped' END, "
+                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) ELSE ended_at END "
+                    "WHERE run = ? AND state IN ('pending', 'running', 'gated')",
                     (now.timestamp(), self.key),
                 )
 
@@ -133,11 +150,22 @@ class SqliteLeasedRun:
                 (now.timestamp(), self.key, ordinal),
             )
 
+    def begin_gates(self, ordinal: int, now: datetime) -> None:
+        """The devices of a batch have ended; its gates are evaluated."""
+        with self._lease.transaction(now):
+            self._gates.begin(ordinal, now)
+
+    def judge(self, ordinal: int, verdict: GateVerdict, now: datetime) -> None:
+        """A gate has said something of a batch."""
+        with self._lease.transaction(now):
+            self._gates.judge(ordinal, verdict)
+
     def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
-        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+        """A batch has ended, and its gates have passed; the next begins no sooner than `next_batch_at`."""
         with self._lease.transaction(now):
             self._database.change(
-                "UPDATE batch SET state = 'completed', ended_at = max(?, started_at) WHERE run = ? AND ordinal = ?",
+                "UPDATE batch SET state = 'completed', ended_at = coalesce(ended_at, max(?, started_at)) "
+                "WHERE run = ? AND ordinal = ?",
                 (now.timestamp(), self.key, ordinal),
             )
             self._database.change(
@@ -170,7 +198,7 @@ class SqliteLeasedRun:
             "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
             (self.key,),
         )
-        if row is None or row["state"] not in (BatchState.PENDING.value, BatchState.RUNNING.value):
+        if row is None or row["state"] not in OPEN_BATCHES:
             return None
         return rows.batch_of(row, self._runs.tally(self.key, row["ordinal"]))
 

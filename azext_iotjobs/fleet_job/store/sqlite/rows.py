@@ -10,15 +10,18 @@ from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.shapes import BadField, check_shape, shown
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant, instant_or_none, stored, word
 from azext_iotjobs.fleet_job.store.stored_json import (
+    parse_answer,
     parse_definition,
     parse_delivery,
     parse_narrowed,
     parse_origin,
     parse_tier,
+    parse_verdicts,
     read_json,
 )
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
+from azext_iotjobs.model.gates import BatchGates
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
@@ -93,7 +96,18 @@ def batch_of(row: StoredRow, tally: Tally) -> Batch:
         started_at=instant_or_none(row["started_at"]),
         ended_at=instant_or_none(row["ended_at"]),
         forgiven=row["forgiven"],
+        gates=_gates(row),
         tally=tally,
+    )
+
+
+def _gates(row: StoredRow) -> BatchGates | None:
+    if row["gated_at"] is None:
+        return None
+    return BatchGates(
+        since=instant(row["gated_at"]),
+        verdicts=parse_verdicts(row["verdicts"]),
+        answer=parse_answer(row["answer"]),
     )
 
 

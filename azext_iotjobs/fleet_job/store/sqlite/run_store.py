@@ -1,5 +1,7 @@
 """Runs and their batches: rows of run, batch and tally; and what is in progress, by rows of part and device."""
 
+from dataclasses import replace
+
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.store.contract import MAX_HUB_JOBS, NewRun
 from azext_iotjobs.fleet_job.store.sqlite import rows
@@ -7,9 +9,10 @@ from azext_iotjobs.fleet_job.store.sqlite.candidates import CandidateTable
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, text
-from azext_iotjobs.fleet_job.store.stored_json import render_delivery, render_narrowed, render_tier
+from azext_iotjobs.fleet_job.store.stored_json import render_answer, render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
+from azext_iotjobs.model.gates import GateAnswer
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
@@ -79,6 +82,15 @@ class RunStore:
                 "AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
                 (kind, text(request.by), text(request.reason), request.at.timestamp(), run.key, kind),
             )
+
+    def answer_gate(self, run: Run, batch: Batch, answer: GateAnswer) -> bool:
+        """Record that somebody has approved a batch, or rejected it; False: its gates stand otherwise by now."""
+        kept = replace(answer, by=text(answer.by) or "", reason=text(answer.reason))
+        with self._database.transaction():
+            if self.batch(run, batch.ordinal).gates != batch.gates:
+                return False
+            sql = "UPDATE batch SET answer = ? WHERE run = ? AND ordinal = ? AND state = 'gated'"
+            return self._database.change(sql, (render_answer(kept), run.key, batch.ordinal)) == 1
 
     def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:
         """Batches of a run in their order, those behind `after`."""

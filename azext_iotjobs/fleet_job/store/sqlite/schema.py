@@ -148,4 +148,10 @@ THIRD = (  # the progress of hub jobs, for those who look at a run; a run's tier
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD)
+FIFTH = (  # where a batch stands with its gates
+    "ALTER TABLE batch ADD COLUMN gated_at REAL",  # since then they are evaluated
+    "ALTER TABLE batch ADD COLUMN verdicts TEXT",
+    "ALTER TABLE batch ADD COLUMN answer TEXT",  # whether somebody approved it; who, why
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FIFTH)

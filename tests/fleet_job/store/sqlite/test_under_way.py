@@ -19,6 +19,7 @@ from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.attempt import AttemptResult
 from azext_iotjobs.model.errors import BadValue, RunUnfinished
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets, check_id
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.ids import JOB, can_be
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.method import MethodCall
@@ -117,7 +118,7 @@ def test_devices_of_hub_jobs_are_in_progress_from_the_sending_until_their_end_is
     run = store.runs.get("job")
     assert counts(store) == (6, 1, 3, 0, 0), "a hub's job goes on when its run is stopped"
     (batch, later) = store.runs.batches(run)
-    assert render_batch(batch, run)["progress"]["inProgress"] == 1 and later.tally.in_progress == 0
+    assert render_batch(batch, run, Gates())["progress"]["inProgress"] == 1 and later.tally.in_progress == 0
     assert [each.job_id for each in store.runs.hub_jobs_in_progress(run)] == [other.job_id]
 
 
