@@ -16,6 +16,7 @@ from azext_iotjobs.fleet_job.gates import (
     reason_of_end,
     refusal,
     verdicts_after_resume,
+    who_refused,
 )
 from azext_iotjobs.fleet_job.threshold import counted, verdict
 from azext_iotjobs.model.gates import GateVerdict
@@ -182,7 +183,7 @@ def _ending(view: View) -> End | None:
         is_cancel = threshold.action is ThresholdAction.CANCEL
         return End(RunEvent.CANCEL if is_cancel else RunEvent.STOP, exceeded.reason, None)
     if view.batch is not None and (refused := refusal(view.batch)) is not None:
-        return End(RunEvent.STOP, reason_of_end(view.batch.ordinal, refused), None)
+        return End(RunEvent.STOP, reason_of_end(view.batch.ordinal, refused), who_refused(view.batch, refused))
     if request is not None:
         return End(RunEvent.STOP, request.reason, request.by)
     if view.is_stopping:

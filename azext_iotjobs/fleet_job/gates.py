@@ -154,6 +154,12 @@ def reason_of_end(ordinal: int, verdict: GateVerdict) -> str:
     return f"Gate {verdict.kind.value} after batch {ordinal}: {says}; {verdict.reason}"
 
 
+def who_refused(batch: Batch, verdict: GateVerdict) -> str | None:
+    """Who rejected a batch; None: nobody, the verdict is another gate's."""
+    answer = None if batch.gates is None or verdict.kind is not GateKind.MANUAL else batch.gates.answer
+    return None if answer is None else answer.by
+
+
 def verdicts_after_resume(run: Run, batch: Batch | None, now: datetime) -> tuple[GateVerdict, ...] | None:
     """What is left of a batch's verdicts when somebody resumes its run; None: they are as they were.
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
@@ -189,6 +190,11 @@ class Definition:
             raise _too_long("description", self.description, MAX_DESCRIPTION_CHARACTERS)
         if len(self.labels) > MAX_LABELS:
             raise BadValue(f"{len(self.labels)} labels: give at most {MAX_LABELS}.")
+        if self.rollout.gates.kinds == (GateKind.BAKE,):
+            raise ConflictingChoice(
+                Text.of("{bake} alone is a pause: nothing is looked at when it is over."),
+                hint=Text.of("Give {batch_pause_s} for a pause, or another gate with {bake}."),
+            )
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
             raise ConflictingChoice(
                 Text.of("{driver} jobs: the hub has no job for configuration content; give calls or auto.")

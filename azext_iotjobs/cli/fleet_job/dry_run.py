@@ -8,6 +8,7 @@ from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
 from azext_iotjobs.clients.fleet_job_codec import render_action, render_estimate
+from azext_iotjobs.clients.gate_codec import render_gates
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.fleet_job import Definition, FleetJob
 from azext_iotjobs.operations.fleet_job import planning
@@ -35,6 +36,8 @@ def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob)
         "batches": found.batch_count,
         "batchSizes": found.batch_sizes,
         "pausesSeconds": found.pauses_s,
+        "gates": render_gates(found.gates),
+        **({} if found.gate_query_count is None else {"gateQueryCount": found.gate_query_count}),
         "driver": found.driver,
         "driverReason": found.driver_reason,
         "estimates": [render_estimate(each) for each in found.estimates],

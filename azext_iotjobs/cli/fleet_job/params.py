@@ -10,6 +10,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     DEFINITION,
     DELIVERY,
     FEWER,
+    GATES,
     MOST,
     NAMES,
     NARROWER,
@@ -40,6 +41,21 @@ NEW_ID: Group = (
 
 
 ID: Group = (option("fleet_job_id", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.fleet_job_ids),)
+
+
+WAITING_ID: Group = (
+    option("fleet_job_id", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.waiting_fleet_job_ids),
+)
+
+
+ANSWERED_BATCH: Group = (
+    option(
+        "batch",
+        "--batch",
+        "Number of the batch that is meant: an error where another one waits by now. Default: the one that waits.",
+        type=int,
+    ),
+)
 
 
 def other_id(default: str) -> Group:
@@ -118,8 +134,11 @@ ON: Group = (
 )
 
 
+REASON: Group = (option("reason", "--reason", "Why; it is recorded."),)
+
+
 ASKING: Group = (
-    option("reason", "--reason", "Why; it is recorded."),
+    *REASON,
     option(
         "our_poll_duration",
         "--poll-duration --duration",
@@ -229,12 +248,15 @@ RERUN: Options = (
     MOST,
     NAMES,
     ROLLOUT,
+    GATES,
     *DELIVERY,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,
     RUNNING,
 )
+APPROVE: Options = (*_HUB, WAITING_ID, ANSWERED_BATCH, REASON)
+REJECT: Options = (*_HUB, WAITING_ID, ANSWERED_BATCH, REASON)
 STOP: Options = (*_HUB, ID, ASKING)
 CANCEL: Options = (*_HUB, ID, ASKING)
 SHOW: Options = (*_HUB, ID, RUN_NUMBER)

@@ -14,12 +14,15 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.run import RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     DeviceEnded,
     Event,
+    GateAwaited,
+    GateJudged,
     HubJobMoved,
     Notice,
     Progressed,
@@ -85,6 +88,11 @@ class Progress:
                 self.say(
                     f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
                 )
+            case GateAwaited():
+                self.say(self._awaited_gate(event))
+            case GateJudged(batch=ordinal, verdict=verdict):
+                said = verdict.verdict.value
+                self.say(f"Batch {ordinal}, gate {verdict.kind.value}: {said}. {printable(verdict.reason)}")
             case Notice(text=text):
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
@@ -123,6 +131,18 @@ class Progress:
             f"{run.name} on {run.host} {what}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
         )
+
+    def _awaited_gate(self, event: GateAwaited) -> str:
+        """What a gate waits for, and what can be done about it."""
+        if event.gate is GateKind.MANUAL:
+            which: dict[str, str | bool] = {"fleet_job_id": self._job, "batch": str(event.batch)}
+            return (
+                f"Batch {event.batch} waits for approval since {render_instant(event.since.replace(microsecond=0))}.\n"
+                f"Approve it: {suggestion('iot hub fleet-job approve', **which)}\n"
+                f"Reject it: {suggestion('iot hub fleet-job reject', **which)}"
+            )
+        until = "" if event.until is None else f", until {render_instant(event.until.replace(microsecond=0))} at most"
+        return f"Batch {event.batch}, gate {event.gate.value}: it runs{until}."
 
     def _failed(self, row: str) -> None:
         if self._failures_left == 0:

@@ -18,9 +18,10 @@ from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_id
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions as operation
-from azext_iotjobs.operations.fleet_job.planning import host_of
+from azext_iotjobs.operations.fleet_job.planning import count_of_gate, host_of
 
 logger = get_logger(__name__)
 
@@ -52,6 +53,7 @@ def create(
         running.check()
     else:
         _report_count(hub, client.store, new.targets)
+        _report_gate_count(hub, new.rollout.gates)
     job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())
     return _run_saved(cmd, client, hub, job, running) if run else shown(job)
 
@@ -68,11 +70,14 @@ def copy(
     """Save a fleet job once more under a new id, with changes; nothing runs."""
     original = client.store.definitions.get(fleet_job_id)
     asks_hub = definition.targets.asks_hub
+    asks_of_gate = definition.rollout.gates.query.gate_query is not None
     changed = definition.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
-    hub = client.hub() if client.names_hub else client.hub_of(original) if asks_hub else None
+    hub = client.hub() if client.names_hub else client.hub_of(original) if asks_hub or asks_of_gate else None
     host = original.host if hub is None else host_of(hub)
     if hub is not None and asks_hub:
         _report_count(hub, client.store, changed.targets)
+    if hub is not None and asks_of_gate:
+        _report_gate_count(hub, changed.rollout.gates)
     changes = {each.name: getattr(changed, each.name) for each in fields(changed)}
     by, at = current_user(), CLOCK.now()
     return shown(operation.copy(client.store, fleet_job_id, new_fleet_job_id, host, by=by, at=at, **changes))
@@ -88,6 +93,8 @@ def update(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, definition: 
     changed = definition.onto(job.definition)
     if definition.targets.asks_hub:
         _report_count(client.hub_of(job), client.store, changed.targets)
+    if definition.rollout.gates.query.gate_query is not None:
+        _report_gate_count(client.hub_of(job), changed.rollout.gates)
     edited = operation.edit(client.store, fleet_job_id, changed, by=current_user(), at=CLOCK.now())
     if edited.version == job.version:
         logger.warning("Fleet job %s is like that already: version %d.", fleet_job_id, job.version)
@@ -123,6 +130,13 @@ def _run_saved(
                 suggestion("iot hub fleet-job run", fleet_job_id=job.fleet_job_id),
             )
         raise
+
+
+def _report_gate_count(hub: HubClient, gates: Gates) -> None:
+    """Say how many devices fit the condition of the query gate now; one that the hub cannot read is refused."""
+    count = count_of_gate(hub, gates)
+    if count is not None:
+        logger.warning("The gate's condition fits %d device%s now.", count, "" if count == 1 else "s")
 
 
 def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> None:

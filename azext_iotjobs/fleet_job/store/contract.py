@@ -201,6 +201,9 @@ class Runs(Protocol):
     def batch(self, run: Run, ordinal: int) -> Batch:
         """One batch of a run. Raises NotFound."""
 
+    def current_batch(self, run: Run) -> Batch | None:
+        """The first batch of a run that has not ended; None: all have."""
+
     def hub_jobs_in_progress(self, run: Run, limit: int = MAX_HUB_JOBS) -> list[HubJobInProgress]:
         """Hub jobs of a run that were sent and whose end is not recorded, in their order."""
 

@@ -6,6 +6,7 @@ has started ends with it. On Windows, which splits the line by its own rules, ta
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,16 @@ def program_of(gate: CommandGate) -> str | None:
             Text(COMMAND, f" {gate.line[:60]!r}: {err}."),
             hint=Text.of("Quotes hold words together, as in a shell: {gate_command} \"./check.sh 'site north'\""),
         ) from err
+
+
+def check_program(gate: CommandGate) -> None:
+    """Raise BadValue for a command whose program is not there; what a shell is given is not looked at."""
+    program = program_of(gate)
+    if program is not None and shutil.which(program) is None:
+        raise BadValue(
+            Text(COMMAND, f": there is no program {program[:60]!r} that can be run."),
+            hint=Text.of("Give its path, or have a shell find it: {gate_command_shell}."),
+        )
 
 
 def start_error(gate: CommandGate, err: Exception) -> str:

@@ -12,11 +12,13 @@ from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
+from azext_iotjobs.operations.fleet_job.gate_command import check_program
 
 SHOWN_BATCHES = 100
 COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
@@ -49,7 +51,9 @@ class Preview:
     driver: str
     driver_reason: str
     estimates: list[Estimate]
-    pauses_s: float  # between batches, in all
+    pauses_s: float  # between batches, in all; what bakes is part of it
+    gates: Gates  # what stands between batches
+    gate_query_count: int | None  # how many devices fit the condition of its gate now; None: it has none
 
 
 def check_host(job: FleetJob, client: HubClient) -> None:
@@ -78,11 +82,13 @@ def preview(
 
     store: where groups and earlier runs are.  client: of the fleet job's hub.  tier: of the hub, if it is known.
     observer: is notified while devices are selected.
-    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
+    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed, and for the program of
+    a gate that is not there; HubAnswer, LinkError.
     """
     definition = job.definition
     count = _select(store, client, definition.targets, job.host, observer)
-    sizes = definition.rollout.sizes
+    sizes, gates = definition.rollout.sizes, definition.rollout.gates
+    check_gate_command(gates)
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
     batch_count = 0
@@ -97,7 +103,9 @@ def preview(
         driver=choice.driver.value,
         driver_reason=choice.reason,
         estimates=estimates(tier, definition.action, count),
-        pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
+        pauses_s=max(0, batch_count - 1) * (definition.rollout.pause_s + gates.bake_s),
+        gates=gates,
+        gate_query_count=count_of_gate(client, gates),
     )
 
 
@@ -118,18 +126,20 @@ def new_run(
     tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
     A run that has no device can be made; `execute` completes it.
-    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue as `preview` does;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
-    used = job.definition.delivery
+    used, gates = job.definition.delivery, job.definition.rollout.gates
     job.definition.action.within(used)  # raises for timeouts where there is no method
+    check_gate_command(gates)
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is queried; again when it is made
     targets = job.definition.targets
     if narrowed is not None:
         targets = narrowed.of(targets)
+    count_of_gate(client, gates)  # what a hub cannot read is refused before anything is sent
     count = _select(store, client, targets, job.host, observer)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     return store.runs.add(
@@ -147,6 +157,20 @@ def new_run(
             narrowed=narrowed,
         )
     )
+
+
+def count_of_gate(client: HubClient, gates: Gates) -> int | None:
+    """How many devices fit the condition of the query gate now; None: there is none.
+
+    Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
+    """
+    return None if gates.query is None else client.selections.count(Selection(condition=gates.query.condition))
+
+
+def check_gate_command(gates: Gates) -> None:
+    """Raise BadValue for a command of a gate whose program is not there: before anything is sent, not after a batch."""
+    if gates.command is not None:
+        check_program(gates.command)
 
 
 def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:

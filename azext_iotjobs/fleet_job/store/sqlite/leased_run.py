@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
-from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
 from azext_iotjobs.fleet_job.store.sqlite.gate_rows import GateRows
@@ -16,8 +15,8 @@ from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.rollout import Retry
-from azext_iotjobs.model.run import Batch, next_state
-from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
+from azext_iotjobs.model.run import next_state
+from azext_iotjobs.model.run_state import RunEvent, RunState
 
 # Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
 CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
@@ -27,8 +26,6 @@ LATEST = (
     "coalesce(started_at, created_at), "
     "coalesce((SELECT max(coalesce(batch.ended_at, batch.started_at)) FROM batch WHERE batch.run = run.key), 0)"
 )
-
-OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
 
 
 class SqliteLeasedRun:
@@ -54,7 +51,7 @@ class SqliteLeasedRun:
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
         """What the rows say now."""
         run = self._runs.get_by_key(self.key)
-        batch = self._batch()
+        batch = self._runs.current_batch(run)
         cut_off = self._row_count(CUT_OFF, self._lease.epoch)
         retries, rounds = 0, 0
         if batch is None and retry is not None and run.state is RunState.RUNNING:
@@ -192,15 +189,6 @@ class SqliteLeasedRun:
                 "UPDATE run SET current = ?, batch_count = ?, go_on_at = ? WHERE key = ?",
                 (ordinal, ordinal, next_batch_at.timestamp(), self.key),
             )
-
-    def _batch(self) -> Batch | None:
-        row = self._database.row(
-            "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
-            (self.key,),
-        )
-        if row is None or row["state"] not in OPEN_BATCHES:
-            return None
-        return rows.batch_of(row, self._runs.tally(self.key, row["ordinal"]))
 
     def _move(self, event: RunEvent) -> RunState:
         run = self._runs.get_by_key(self.key)

@@ -16,10 +16,11 @@ from azext_iotjobs.model.gates import GateAnswer
 from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
-from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.text import Text, command
 
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
+OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
 WITH_HOST = "SELECT run.*, host FROM run JOIN fleet_job ON id = fleet_job"
 
 
@@ -106,6 +107,16 @@ class RunStore:
         if not found or found[0].ordinal != ordinal:
             raise NotFound(f"{run.name} has no batch {ordinal}.")
         return found[0]
+
+    def current_batch(self, run: Run) -> Batch | None:
+        """The first batch of a run that has not ended; None: all have."""
+        row = self._database.row(
+            "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
+            (run.key,),
+        )
+        if row is None or row["state"] not in OPEN_BATCHES:
+            return None
+        return rows.batch_of(row, self.tally(run.key, row["ordinal"]))
 
     def tally(self, key: int, batch: int) -> Tally:
         """Counts of a batch of the run with this key; 0: of the whole run."""
