@@ -24,6 +24,7 @@ from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunState
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 @stored("fleet_job")
@@ -168,6 +169,19 @@ def attempt_of(row: StoredRow) -> Attempt:
 
 
 @stored("device")
+def verifying_device_of(row: StoredRow) -> VerifyingDevice:
+    """A row of device that is being verified."""
+    return VerifyingDevice(
+        key=row["seq"],
+        device_id=row["device_id"],
+        module_id=row["module_id"],
+        began_at=instant(row["began_at"]),
+        verify_by=instant(row["verify_by"]),
+        tries=row["tries"],
+    )
+
+
+@stored("device")
 def result_of(row: StoredRow) -> DeviceResult:
     """A row of device with `shown_state`: its state as results show it."""
     state = word(DeviceState, row, "state")
@@ -181,9 +195,11 @@ def result_of(row: StoredRow) -> DeviceResult:
         method_status=row["method_status"],
         payload=None if row["payload"] is None else read_json(row["payload"]),
         started_at=instant_or_none(row["began_at"]),
-        finished_at=instant_or_none(row["ended_at"]) if state.has_ended else None,
+        finished_at=instant_or_none(row["ended_at"]) if state.was_operated else None,
         batch=row["batch"],
         tries=row["tries"],
+        verified_at=instant_or_none(row["verified_at"]),
+        reported=None if row["reported"] is None else read_json(row["reported"]),
     )
 
 
