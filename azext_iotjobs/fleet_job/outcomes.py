@@ -154,7 +154,7 @@ def verified_event(verdict: Verdict, end: VerifiedAttempt, batch: int) -> Device
         method_status=None,
         payload=None,
         started_at=device.began_at,
-        finished_at=verdict.at,
+        finished_at=None,  # as its row has it: when it was operated
         verified_at=end.verified_at,
         reported=end.reported,
     )

@@ -133,7 +133,9 @@ def failure_text(verdict: Verdict) -> str | None:
         case VerificationFailure.REPORTED_FAILURE:
             return f"It was operated, and reports a failure: {_shown(verdict.reported)}."
         case VerificationFailure.NOT_IN_TIME:
-            return f"It was operated, and did not report in time what verifies it. It reports {_shown(verdict.reported)}."
+            return (
+                f"It was operated, and did not report in time what verifies it. It reports {_shown(verdict.reported)}."
+            )
         case VerificationFailure.NOT_VERIFIED:
             return CANCELED_TEXT
 

@@ -57,11 +57,13 @@ class DeviceRecords(Protocol):
 class VerifyingRecords(Protocol):
     """The devices of a run that were operated and are being verified."""
 
-    def page(self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None) -> list[VerifyingDevice]:
+    def page(
+        self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None
+    ) -> list[VerifyingDevice]:
         """Some of them, the first to be verified first.
 
-        after: only those behind it; None: from the first.  limit: of their count.  since: only those that may be verified
-        until this instant or later; None: all.
+        after: only those behind it; None: from the first.  limit: of their count.
+        since: only those that may be verified until this instant or later; None: all.
         """
 
     def first_deadline(self) -> datetime | None:

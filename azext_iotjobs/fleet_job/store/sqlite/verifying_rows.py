@@ -23,7 +23,9 @@ class VerifyingRows:
         self._database = database
         self._lease = lease
 
-    def page(self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None) -> list[VerifyingDevice]:
+    def page(
+        self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None
+    ) -> list[VerifyingDevice]:
         """Some of them, the first to be verified first, at most `limit`."""
         behind = (0.0, 0) if after is None else (after.verify_by.timestamp(), after.key)
         if since is not None:
@@ -37,9 +39,7 @@ class VerifyingRows:
 
     def first_deadline(self) -> datetime | None:
         """By when the first of them has to be verified; None: there are none."""
-        row = self._database.row(
-            f"SELECT verify_by {VERIFYING} ORDER BY verify_by, seq LIMIT 1", (self._lease.key,)
-        )
+        row = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by, seq LIMIT 1", (self._lease.key,))
         return None if row is None else instant_or_none(row["verify_by"])
 
     def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
