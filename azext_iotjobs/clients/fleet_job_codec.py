@@ -150,6 +150,7 @@ def render_awaited(awaited: Awaited) -> Document:
     return {
         "batch": awaited.batch,
         "jobId": awaited.job_id,
+        "verification": awaited.is_verification,
         "devices": list(awaited.device_ids),
         "count": awaited.count,
         "since": render_millis(awaited.since),

@@ -1,7 +1,7 @@
 """Rows of the SQLite file -> values."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.plan import RUN_KEY_LENGTH
@@ -19,7 +19,7 @@ from azext_iotjobs.fleet_job.store.stored_json import (
 )
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
@@ -148,6 +148,31 @@ def _count_of(row: StoredRow) -> tuple[DeviceState, str, int]:
 def call_in_progress_of(row: StoredRow) -> CallInProgress:
     """A row of device whose call was begun."""
     return CallInProgress(row["device_id"], row["module_id"], row["batch"], instant_or_none(row["began_at"]))
+
+
+def being_verified_of(found: Sequence[StoredRow], last: StoredRow, count: int) -> BeingVerified:
+    """Rows of device that are being verified, the first first.
+
+    last: of them, by its deadline.  count: how many there are.
+    """
+    ended = [each for each in map(_operated_at, found) if each is not None]
+    return BeingVerified(
+        batch=found[0]["batch"],
+        count=count,
+        devices=tuple((each["device_id"], each["module_id"]) for each in found),
+        since=min(ended, default=None),
+        until=_verify_by(last),
+    )
+
+
+@stored("device")
+def _operated_at(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["ended_at"])
+
+
+@stored("device")
+def _verify_by(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["verify_by"])
 
 
 @stored("device_group")
