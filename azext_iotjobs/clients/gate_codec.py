@@ -43,7 +43,7 @@ def render_verdict(verdict: GateVerdict) -> Document:
     """What a gate said of a batch."""
     return {
         "gate": verdict.kind.value,
-        "verdict": verdict.verdict.value,
+        "verdict": verdict.decision.value,
         "reason": verdict.reason,
         "judged": render_millis(verdict.at),
         "accepted": render_millis(verdict.accepted_at),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.gates import GateAnswer, GateKind, Gates, GateVerdict, QueryGate, Verdict
+from azext_iotjobs.model.gates import GateAnswer, GateDecision, GateKind, Gates, GateVerdict, QueryGate
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_state import BatchState
 from azext_iotjobs.model.share import Share
@@ -94,7 +94,7 @@ def gate_step(batch: Batch, gates: Gates, now: datetime, *, is_bake_checked: boo
 
 def baked(gates: Gates, now: datetime) -> GateVerdict:
     """The verdict of a bake after which nothing is looked at."""
-    return GateVerdict(kind=GateKind.BAKE, verdict=Verdict.GO, reason=f"{gates.bake_s:g} s have passed.", at=now)
+    return GateVerdict(kind=GateKind.BAKE, decision=GateDecision.GO, reason=f"{gates.bake_s:g} s have passed.", at=now)
 
 
 def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
@@ -103,7 +103,7 @@ def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
     needed = f"at least {least} were needed"
     return GateVerdict(
         kind=GateKind.SUCCESS,
-        verdict=Verdict.GO if is_enough else Verdict.STOP,
+        decision=GateDecision.GO if is_enough else GateDecision.STOP,
         reason=f"{tally.completed} of {_devices(tally.total)} completed: {_percent(tally)}, {needed}.",
         at=now,
     )
@@ -114,13 +114,13 @@ def query_verdict(gate: QueryGate, count: int, total: int | None, now: datetime)
 
     count: the hub's devices that match the condition.  total: all devices of the hub; None: no bound is a share of it.
     """
-    verdict, bound = Verdict.GO, _bounds(gate)
+    decision, bound = GateDecision.GO, _bounds(gate)
     if gate.most is not None and count > gate.most.of(total or 0):
-        verdict, bound = Verdict.STOP, f"at most {gate.most} may"
+        decision, bound = GateDecision.STOP, f"at most {gate.most} may"
     elif gate.least is not None and count < gate.least.of(total or 0):
-        verdict, bound = Verdict.STOP, f"at least {gate.least} must"
+        decision, bound = GateDecision.STOP, f"at least {gate.least} must"
     found = f"{_devices(count)} of the hub" if total is None else f"{count} of the hub's {_devices(total)}"
-    return GateVerdict(kind=GateKind.QUERY, verdict=verdict, reason=f"{found} fit its condition; {bound}.", at=now)
+    return GateVerdict(kind=GateKind.QUERY, decision=decision, reason=f"{found} fit its condition; {bound}.", at=now)
 
 
 def command_verdict(exit_code: int, last_line: str, now: datetime) -> GateVerdict:
@@ -128,21 +128,21 @@ def command_verdict(exit_code: int, last_line: str, now: datetime) -> GateVerdic
 
     exit_code: less than 0: the signal that ended it.  last_line: of its output; "": it has written nothing.
     """
-    verdict = {0: Verdict.GO, 1: Verdict.STOP}.get(exit_code, Verdict.INCONCLUSIVE)
+    decision = {0: GateDecision.GO, 1: GateDecision.STOP}.get(exit_code, GateDecision.INCONCLUSIVE)
     how = f"a signal ended it: {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     said = last_line or "it has written nothing"
-    return GateVerdict(kind=GateKind.COMMAND, verdict=verdict, reason=f"{said} ({how})", at=now)
+    return GateVerdict(kind=GateKind.COMMAND, decision=decision, reason=f"{said} ({how})", at=now)
 
 
 def manual_verdict(answer: GateAnswer, now: datetime) -> GateVerdict:
     """What somebody said."""
-    verdict = Verdict.GO if answer.is_approved else Verdict.STOP
-    return GateVerdict(kind=GateKind.MANUAL, verdict=verdict, reason=answer.words, at=now)
+    decision = GateDecision.GO if answer.is_approved else GateDecision.STOP
+    return GateVerdict(kind=GateKind.MANUAL, decision=decision, reason=answer.words, at=now)
 
 
 def inconclusive(kind: GateKind, reason: str, now: datetime) -> GateVerdict:
     """A gate that could not be evaluated. reason: why, in words."""
-    return GateVerdict(kind=kind, verdict=Verdict.INCONCLUSIVE, reason=reason, at=now)
+    return GateVerdict(kind=kind, decision=GateDecision.INCONCLUSIVE, reason=reason, at=now)
 
 
 def reason_of_end(ordinal: int, verdict: GateVerdict) -> str:
@@ -150,7 +150,7 @@ def reason_of_end(ordinal: int, verdict: GateVerdict) -> str:
 
     ordinal: of the batch.  verdict: one that does not pass.
     """
-    says = "stop" if verdict.verdict is Verdict.STOP else "inconclusive"
+    says = "stop" if verdict.decision is GateDecision.STOP else "inconclusive"
     return f"Gate {verdict.kind.value} after batch {ordinal}: {says}; {verdict.reason}"
 
 
@@ -169,7 +169,7 @@ def verdicts_after_resume(run: Run, batch: Batch | None, now: datetime) -> tuple
     if batch is None or batch.gates is None or refused is None:
         return None
     others = tuple(each for each in batch.gates.verdicts if each is not refused)
-    if refused.verdict is Verdict.INCONCLUSIVE:
+    if refused.decision is GateDecision.INCONCLUSIVE:
         return others
     if run.reason != reason_of_end(batch.ordinal, refused):
         return None

@@ -135,7 +135,7 @@ class Gates:
         return standing.since + timedelta(seconds=self.bake_s)
 
 
-class Verdict(Enum):
+class GateDecision(Enum):
     """What a gate says."""
 
     GO = "go"
@@ -148,7 +148,7 @@ class GateVerdict:
     """What a gate said of a batch."""
 
     kind: GateKind
-    verdict: Verdict
+    decision: GateDecision
     reason: str  # in words, for people
     at: datetime
     accepted_at: datetime | None = None  # of a STOP: when somebody has resumed over it
@@ -156,7 +156,7 @@ class GateVerdict:
     @property
     def passes(self) -> bool:
         """Whether the next gate is evaluated."""
-        return self.verdict is Verdict.GO or self.accepted_at is not None
+        return self.decision is GateDecision.GO or self.accepted_at is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,17 @@ class BatchBegan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceOperated:
+    """A device was operated and is being verified; DeviceEnded says what came of it. The store has it already."""
+
+    at: datetime
+    result: DeviceResult
+    batch: int
+    tries: int
+    kind: str = "device-operated"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceEnded:
     """An attempt on a device has ended; one that is tried again comes again. The store has it already."""
 
@@ -131,6 +142,7 @@ class RunEnded:
 Event = (
     RunBegan
     | BatchBegan
+    | DeviceOperated
     | DeviceEnded
     | Progressed
     | BatchEnded

@@ -30,11 +30,11 @@ from azext_iotjobs.model.gates import (
     BatchGates,
     CommandGate,
     GateAnswer,
+    GateDecision,
     GateKind,
     Gates,
     GateVerdict,
     QueryGate,
-    Verdict,
 )
 from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Threshold, ThresholdAction, parse_batch_sizes
 from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally
@@ -74,8 +74,8 @@ def batch(gates: BatchGates | None = None, *, ordinal: int = 1, tally: Tally = D
     return Batch(ordinal=ordinal, state=state, size=10, is_retry=is_retry, gates=gates, tally=tally)
 
 
-def verdict(kind: GateKind, said: Verdict = Verdict.GO, **more: Any) -> GateVerdict:
-    return GateVerdict(kind=kind, verdict=said, reason="why", at=NOW, **more)
+def verdict(kind: GateKind, said: GateDecision = GateDecision.GO, **more: Any) -> GateVerdict:
+    return GateVerdict(kind=kind, decision=said, reason="why", at=NOW, **more)
 
 
 def passed(*kinds: GateKind, answer: GateAnswer | None = None, since: datetime = BEFORE) -> BatchGates:
@@ -99,6 +99,7 @@ def view(of_batch: Batch | None, gates: Gates = ALL_GATES, **parts: Any) -> View
     return View(**{**whole, **parts})
 
 
+BOTH_BOUNDS = "9 of the hub's 20 devices fit its condition; at least 1 and at most 50% may."
 NEXT_BATCH = EndBatch(1, NOW + timedelta(seconds=7))
 BAKE, SUCCESS, QUERIED, COMMAND, MANUAL = GateKind
 
@@ -109,7 +110,7 @@ ROWS: list[tuple[str, Batch, Any]] = [
     (
         "until the time has passed",
         batch(passed(since=NOW - timedelta(seconds=30))),
-        Judge(1, GateVerdict(kind=BAKE, verdict=Verdict.GO, reason="30 s have passed.", at=NOW)),
+        Judge(1, GateVerdict(kind=BAKE, decision=GateDecision.GO, reason="30 s have passed.", at=NOW)),
     ),
     (
         "then devices are counted",
@@ -126,12 +127,12 @@ ROWS: list[tuple[str, Batch, Any]] = [
     (
         "whose yes is recorded",
         batch(passed(BAKE, SUCCESS, QUERIED, COMMAND, answer=ANN)),
-        Judge(1, GateVerdict(kind=MANUAL, verdict=Verdict.GO, reason="approved by ann: looks fine", at=NOW)),
+        Judge(1, GateVerdict(kind=MANUAL, decision=GateDecision.GO, reason="approved by ann: looks fine", at=NOW)),
     ),
     (
         "and whose no",
         batch(passed(BAKE, SUCCESS, QUERIED, COMMAND, answer=NO)),
-        Judge(1, GateVerdict(kind=MANUAL, verdict=Verdict.STOP, reason="rejected by bob", at=NOW)),
+        Judge(1, GateVerdict(kind=MANUAL, decision=GateDecision.STOP, reason="rejected by bob", at=NOW)),
     ),
     ("after all of them the batch ends", batch(passed(*GateKind, answer=ANN)), NEXT_BATCH),
     ("the last batch has no gates", batch(ordinal=3), replace(NEXT_BATCH, ordinal=3)),
@@ -150,9 +151,9 @@ def test_without_gates_nothing_stands_between_batches() -> None:
     assert decide(view(replace(batch(ordinal=2), state=BatchState.PENDING))) == BeginBatch(2)
 
 
-@pytest.mark.parametrize("said", [Verdict.STOP, Verdict.INCONCLUSIVE])
+@pytest.mark.parametrize("said", [GateDecision.STOP, GateDecision.INCONCLUSIVE])
 @pytest.mark.parametrize("kind", GateKind)
-def test_a_gate_that_does_not_say_go_stops_the_run_and_says_why(kind: GateKind, said: Verdict) -> None:
+def test_a_gate_that_does_not_say_go_stops_the_run_and_says_why(kind: GateKind, said: GateDecision) -> None:
     standing = BatchGates(since=BEFORE, verdicts=(verdict(kind, said),), answer=NO if kind is MANUAL else None)
     reason = f"Gate {kind.value} after batch 1: {said.value}; why"
     assert decide(view(batch(standing))) == End(RunEvent.STOP, reason, "bob" if kind is MANUAL else None)
@@ -169,7 +170,7 @@ def stopped(standing: BatchGates, refused: GateVerdict) -> View:
 
 @pytest.mark.parametrize("kind", [SUCCESS, QUERIED, COMMAND])
 def test_who_resumes_after_a_stop_has_accepted_it_and_that_is_recorded(kind: GateKind) -> None:
-    refused = verdict(kind, Verdict.STOP)
+    refused = verdict(kind, GateDecision.STOP)
     others = tuple(verdict(each) for each in GateKind if each.value != kind.value)[:1]
     step = decide(stopped(BatchGates(since=BEFORE, verdicts=(*others, refused)), refused))
     assert step == Begin(RunEvent.RESUME, verdicts=(*others, replace(refused, accepted_at=NOW)))
@@ -177,17 +178,17 @@ def test_who_resumes_after_a_stop_has_accepted_it_and_that_is_recorded(kind: Gat
 
 
 def test_what_was_inconclusive_or_rejected_is_asked_anew_after_a_resume() -> None:
-    unclear = verdict(QUERIED, Verdict.INCONCLUSIVE)
+    unclear = verdict(QUERIED, GateDecision.INCONCLUSIVE)
     standing = BatchGates(since=BEFORE, verdicts=(verdict(BAKE), unclear))
     assert decide(stopped(standing, unclear)) == Begin(RunEvent.RESUME, verdicts=(verdict(BAKE),))
-    rejected = verdict(MANUAL, Verdict.STOP)
+    rejected = verdict(MANUAL, GateDecision.STOP)
     standing = BatchGates(since=BEFORE, verdicts=(verdict(BAKE), rejected), answer=NO)
     assert decide(stopped(standing, rejected)) == Begin(RunEvent.RESUME, verdicts=(verdict(BAKE),))
 
 
 def test_a_stop_that_nobody_was_told_of_is_not_accepted() -> None:
     """The process died between the verdict and the end of the run; somebody stopped the run without knowing of it."""
-    refused = verdict(SUCCESS, Verdict.STOP)
+    refused = verdict(SUCCESS, GateDecision.STOP)
     standing = BatchGates(since=BEFORE, verdicts=(refused,))
     unaware = replace(RUN, state=RunState.STOPPED, reason="lunch")
     assert decide(view(batch(standing), run=unaware)) == Begin(RunEvent.RESUME)
@@ -199,7 +200,7 @@ def every_view() -> Iterator[View]:
     """Verdicts in every combination that can be recorded: gates that passed, then at most one that did not."""
     for count, said, answer, state, stops, request, bakes in product(
         range(len(GateKind) + 1),
-        (None, *Verdict),
+        (None, *GateDecision),
         (None, ANN, NO),
         (RunState.RUNNING, RunState.STOPPED, RunState.FAILED, RunState.CANCELED),
         (False, True),
@@ -241,12 +242,12 @@ def test_no_batch_begins_before_each_gate_has_passed_and_none_is_evaluated_out_o
 def test_enough_is_exactly_enough(completed: int, failed: int, percent: Fraction) -> None:
     tally = Tally(completed=completed, failed=failed)
     found = success_verdict(Share(percent, Unit.PERCENT), tally, NOW)
-    assert (found.verdict is Verdict.GO) == (100 * completed >= percent * (completed + failed))
+    assert (found.decision is GateDecision.GO) == (100 * completed >= percent * (completed + failed))
 
 
 def test_the_share_that_has_completed_is_never_shown_as_more_than_it_is() -> None:
     found = success_verdict(parse_share("95%", "x"), Tally(completed=9499, failed=501), NOW)
-    assert found.verdict is Verdict.STOP
+    assert found.decision is GateDecision.STOP
     assert found.reason == "9499 of 10000 devices completed: 94.9%, at least 95% were needed."
     assert success_verdict(parse_share("100%", "x"), DONE, NOW).reason.startswith("10 of 10 devices completed: 100%")
 
@@ -254,17 +255,24 @@ def test_the_share_that_has_completed_is_never_shown_as_more_than_it_is() -> Non
 @pytest.mark.parametrize(
     ("least", "most", "count", "total", "said", "reason"),
     [
-        (None, "5", 5, None, Verdict.GO, "5 devices of the hub fit its condition; at most 5 may."),
-        (None, "5", 6, None, Verdict.STOP, "6 devices of the hub fit its condition; at most 5 may."),
-        (None, "0", 0, None, Verdict.GO, "0 devices of the hub fit its condition; at most 0 may."),
-        ("1", None, 0, None, Verdict.STOP, "0 devices of the hub fit its condition; at least 1 must."),
-        (None, "1%", 1, 100, Verdict.GO, "1 of the hub's 100 devices fit its condition; at most 1% may."),
-        (None, "1%", 2, 100, Verdict.STOP, "2 of the hub's 100 devices fit its condition; at most 1% may."),
-        ("1", "50%", 9, 20, Verdict.GO, "9 of the hub's 20 devices fit its condition; at least 1 and at most 50% may."),
+        (None, "5", 5, None, GateDecision.GO, "5 devices of the hub fit its condition; at most 5 may."),
+        (None, "5", 6, None, GateDecision.STOP, "6 devices of the hub fit its condition; at most 5 may."),
+        (None, "0", 0, None, GateDecision.GO, "0 devices of the hub fit its condition; at most 0 may."),
+        ("1", None, 0, None, GateDecision.STOP, "0 devices of the hub fit its condition; at least 1 must."),
+        (None, "1%", 1, 100, GateDecision.GO, "1 of the hub's 100 devices fit its condition; at most 1% may."),
+        (None, "1%", 2, 100, GateDecision.STOP, "2 of the hub's 100 devices fit its condition; at most 1% may."),
+        (
+            "1",
+            "50%",
+            9,
+            20,
+            GateDecision.GO,
+            BOTH_BOUNDS,
+        ),
     ],
 )
 def test_a_count_is_within_its_bounds_or_not(
-    least: str | None, most: str | None, count: int, total: int | None, said: Verdict, reason: str
+    least: str | None, most: str | None, count: int, total: int | None, said: GateDecision, reason: str
 ) -> None:
     bounds = {
         name: None if text is None else parse_share(text, name) for name, text in (("least", least), ("most", most))
@@ -272,22 +280,22 @@ def test_a_count_is_within_its_bounds_or_not(
     gate = QueryGate(condition="tags.alarm = true", **bounds)
     assert gate.is_of_all is (total is not None)
     found = query_verdict(gate, count, total, NOW)
-    assert (found.verdict, found.reason) == (said, reason)
+    assert (found.decision, found.reason) == (said, reason)
 
 
 @pytest.mark.parametrize(
     ("code", "line", "said", "reason"),
     [
-        (0, "all well", Verdict.GO, "all well (exit code 0)"),
-        (1, "alarms: 7", Verdict.STOP, "alarms: 7 (exit code 1)"),
-        (2, "", Verdict.INCONCLUSIVE, "it has written nothing (exit code 2)"),
-        (127, "no such file", Verdict.INCONCLUSIVE, "no such file (exit code 127)"),
-        (-9, "", Verdict.INCONCLUSIVE, "it has written nothing (a signal ended it: 9)"),
+        (0, "all well", GateDecision.GO, "all well (exit code 0)"),
+        (1, "alarms: 7", GateDecision.STOP, "alarms: 7 (exit code 1)"),
+        (2, "", GateDecision.INCONCLUSIVE, "it has written nothing (exit code 2)"),
+        (127, "no such file", GateDecision.INCONCLUSIVE, "no such file (exit code 127)"),
+        (-9, "", GateDecision.INCONCLUSIVE, "it has written nothing (a signal ended it: 9)"),
     ],
 )
-def test_an_exit_code_is_a_verdict(code: int, line: str, said: Verdict, reason: str) -> None:
+def test_an_exit_code_is_a_verdict(code: int, line: str, said: GateDecision, reason: str) -> None:
     found = command_verdict(code, line, NOW)
-    assert (found.kind, found.verdict, found.reason) == (COMMAND, said, reason)
+    assert (found.kind, found.decision, found.reason) == (COMMAND, said, reason)
 
 
 READY = passed(BAKE, SUCCESS, QUERIED, COMMAND)
@@ -310,7 +318,7 @@ def test_the_batch_that_waits_can_be_answered_whatever_became_of_its_run() -> No
         (batch(passed(BAKE)), RUN, ALL_GATES, "batch 1 is at gate success, and does not wait"),
         (batch(passed(*GateKind)), RUN, ALL_GATES, "batch 1 is done with its gates"),
         (
-            batch(BatchGates(since=NOW, verdicts=(verdict(SUCCESS, Verdict.STOP),))),
+            batch(BatchGates(since=NOW, verdicts=(verdict(SUCCESS, GateDecision.STOP),))),
             replace(RUN, state=RunState.STOPPED),
             Gates(success=parse_share("95%", "x"), is_manual=True),
             "it waits to be resumed. Gate success after batch 1: stop; why",

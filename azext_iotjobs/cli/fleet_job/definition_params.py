@@ -12,6 +12,7 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 # Headings in the help.
 ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_GATES, ON_DELIVERY = "Action", "Devices", "Rollout", "Gates", "Delivery"
+ON_VERIFICATION = "Verification"
 
 
 def timeouts(default: str, group: str) -> Group:
@@ -323,4 +324,30 @@ PACE: Group = (
 DELIVERY = (DRIVER, PACE)
 
 
-DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, GATES, *DELIVERY)
+VERIFICATION: Group = (
+    extra(
+        "verify",
+        "--verify",
+        "The WHERE part of a twin query that a device's twin has to meet before the device counts as completed, for "
+        "example \"properties.reported.firmware.version = '2.0.1'\". It may begin with FROM devices.modules WHERE. "
+        "`none` removes the verification.",
+        group=ON_VERIFICATION,
+    ),
+    extra(
+        "verify_within",
+        "--verify-within",
+        "Time that a device has for that, once it was operated: 10s to 30d. Default: 10m.",
+        group=ON_VERIFICATION,
+    ),
+    extra(
+        "verify_failed",
+        "--verify-failed",
+        "The WHERE part that a twin meets when the device has failed, for example "
+        "\"properties.reported.firmware.status = 'failed'\". What it reported before it was operated does not count. "
+        "`none` removes it.",
+        group=ON_VERIFICATION,
+    ),
+)
+
+
+DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, VERIFICATION, GATES, *DELIVERY)

@@ -21,6 +21,11 @@ class QueryGateOptions(NamedTuple):
     gate_query_max: str | None = None
     gate_query_min: str | None = None
 
+    @property
+    def asks_hub(self) -> bool:
+        """Whether the hub has to read a condition that was typed."""
+        return self.gate_query not in (None, NONE)
+
     def onto(self, old: QueryGate | None) -> QueryGate | None:
         """A new gate, `old` with what was typed, or none. Raises UserError, naming the option."""
         changes: dict[str, Any] = {}

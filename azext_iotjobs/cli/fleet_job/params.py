@@ -17,6 +17,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     ON_DELIVERY,
     PACE,
     ROLLOUT,
+    VERIFICATION,
     timeouts,
 )
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
@@ -250,6 +251,7 @@ RERUN: Options = (
     ROLLOUT,
     GATES,
     *DELIVERY,
+    VERIFICATION,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,

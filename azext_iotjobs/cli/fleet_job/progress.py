@@ -91,7 +91,7 @@ class Progress:
             case GateAwaited():
                 self.say(self._awaited_gate(event))
             case GateJudged(batch=ordinal, verdict=verdict):
-                said = verdict.verdict.value
+                said = verdict.decision.value
                 self.say(f"Batch {ordinal}, gate {verdict.kind.value}: {said}. {printable(verdict.reason)}")
             case Notice(text=text):
                 self.say(printable(text))
@@ -175,7 +175,7 @@ class Progress:
         for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
             is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
-            if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
+            if key in self._reported_awaited or not (is_due or (self._is_stopping and not each.continues_alone)):
                 continue
             self._reported_awaited.add(key)
             self.say(in_full(each))
@@ -247,7 +247,8 @@ def how_far(
     if event.batch is not None:
         in_batch = event.batch.tally
         batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
-    trouble = "".join(f", {each}" for each in _trouble(tally))
+    verifying = f", verifying {tally.verifying}" if tally.verifying else ""
+    trouble = verifying + "".join(f", {each}" for each in _trouble(tally))
     parts = [
         f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
         _pace(event, ended_before, passed_s, still_s),
@@ -278,6 +279,8 @@ def counts(tally: Tally) -> str:
     parts = [f"{tally.completed} completed", *_trouble(tally)]
     if tally.in_progress:
         parts.append(f"{tally.in_progress} in progress")
+    if tally.verifying:
+        parts.append(f"{tally.verifying} verifying")
     if tally.waiting:
         parts.append(f"{tally.waiting} pending")
     return f"{devices(tally.total)}: {', '.join(parts)}"

@@ -9,7 +9,7 @@ from typing import Any
 from azext_iotjobs.fleet_job.store.shapes import BadField, shown
 from azext_iotjobs.model import definition_document
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Origin
-from azext_iotjobs.model.gates import GateAnswer, GateKind, GateVerdict, Verdict
+from azext_iotjobs.model.gates import GateAnswer, GateDecision, GateKind, GateVerdict
 from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.tier import TierFacts
 
@@ -64,7 +64,7 @@ def render_verdicts(verdicts: Iterable[GateVerdict]) -> str:
     """What gates said of a batch, as text; instants are Unix seconds."""
     return json.dumps(
         [
-            [each.kind.value, each.verdict.value, each.reason, each.at.timestamp(), _seconds(each.accepted_at)]
+            [each.kind.value, each.decision.value, each.reason, each.at.timestamp(), _seconds(each.accepted_at)]
             for each in verdicts
         ]
     )
@@ -75,10 +75,10 @@ def parse_verdicts(text: str | None) -> tuple[GateVerdict, ...]:
     return () if text is None else tuple(_parse_verdict(*each) for each in read_json(text))
 
 
-def _parse_verdict(kind: str, verdict: str, reason: str, at: float, accepted_at: float | None) -> GateVerdict:
+def _parse_verdict(kind: str, decision: str, reason: str, at: float, accepted_at: float | None) -> GateVerdict:
     return GateVerdict(
         kind=GateKind(kind),
-        verdict=Verdict(verdict),
+        decision=GateDecision(decision),
         reason=reason,
         at=_instant(at),
         accepted_at=None if accepted_at is None else _instant(accepted_at),

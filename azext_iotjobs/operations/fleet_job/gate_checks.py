@@ -15,13 +15,14 @@ from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
 from azext_iotjobs.fleet_job.gates import command_verdict, inconclusive, query_verdict
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock, SteadyClock
-from azext_iotjobs.model.errors import HubAnswer, LinkError
+from azext_iotjobs.model.errors import BadRequest, BadValue, HubAnswer, LinkError
 from azext_iotjobs.model.fleet_job import Definition
-from azext_iotjobs.model.gates import CommandGate, GateKind, GateVerdict, QueryGate
+from azext_iotjobs.model.gates import CONDITION, CommandGate, GateKind, Gates, GateVerdict, QueryGate
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_events import GateAwaited, Notice
 from azext_iotjobs.model.selection import ALL, Selection
-from azext_iotjobs.operations.fleet_job.gate_command import GateProcess, start_error
+from azext_iotjobs.model.text import Text
+from azext_iotjobs.operations.fleet_job.gate_command import GateProcess, check_program, start_error
 
 OpenClient = Callable[[], HubClient]
 
@@ -115,6 +116,21 @@ class GateChecks:
     def _report_command(self, gate: CommandGate, batch: Batch, now: datetime) -> None:
         until = now + timedelta(seconds=gate.timeout_s)
         self._on_event(GateAwaited(at=now, batch=batch.ordinal, gate=GateKind.COMMAND, since=now, until=until))
+
+
+def check_gates(client: HubClient, gates: Gates) -> int | None:
+    """How many devices fit the condition of the query gate now; None: there is none. Asked before anything is sent.
+
+    Raises BadValue for a condition that the hub cannot read, and for a program that is not there; HubAnswer, LinkError.
+    """
+    if gates.command is not None:
+        check_program(gates.command)
+    if gates.query is None:
+        return None
+    try:
+        return client.selections.count(Selection(condition=gates.query.condition))
+    except BadRequest as err:
+        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
 
 
 def environment_of(run: Run, batch: Batch, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -11,14 +11,15 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text, command
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
-from azext_iotjobs.operations.fleet_job.gate_command import check_program
+from azext_iotjobs.operations.fleet_job.gate_checks import check_gates
+from azext_iotjobs.operations.verification.conditions import try_conditions
 
 SHOWN_BATCHES = 100
 COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
@@ -54,6 +55,7 @@ class Preview:
     pauses_s: float  # between batches, in all; what bakes is part of it
     gates: Gates  # what stands between batches
     gate_query_count: int | None  # how many devices fit the condition of its gate now; None: it has none
+    verified_count: int | None  # devices of the whole hub that meet the condition of the verification already
 
 
 def check_host(job: FleetJob, client: HubClient) -> None:
@@ -82,13 +84,14 @@ def preview(
 
     store: where groups and earlier runs are.  client: of the fleet job's hub.  tier: of the hub, if it is known.
     observer: is notified while devices are selected.
-    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed, and for the program of
-    a gate that is not there; HubAnswer, LinkError.
+    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed, for a condition that
+    the hub cannot read, and for a gate's program that is not there; HubAnswer, LinkError.
     """
     definition = job.definition
-    count = _select(store, client, definition.targets, job.host, observer)
     sizes, gates = definition.rollout.sizes, definition.rollout.gates
-    check_gate_command(gates)
+    verified_count = check_verification(client, definition)
+    gate_query_count = check_gates(client, gates)
+    count = _select(store, client, definition.targets, job.host, observer)
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
     batch_count = 0
@@ -105,7 +108,8 @@ def preview(
         estimates=estimates(tier, definition.action, count),
         pauses_s=max(0, batch_count - 1) * (definition.rollout.pause_s + gates.bake_s),
         gates=gates,
-        gate_query_count=count_of_gate(client, gates),
+        gate_query_count=gate_query_count,
+        verified_count=verified_count,
     )
 
 
@@ -126,20 +130,21 @@ def new_run(
     tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
     A run that has no device can be made; `execute` completes it.
-    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue as `preview` does;
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed, for a
+    condition of its verification or a gate that the hub cannot read, and for a gate's program that is not there;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
-    used, gates = job.definition.delivery, job.definition.rollout.gates
+    used = job.definition.delivery
     job.definition.action.within(used)  # raises for timeouts where there is no method
-    check_gate_command(gates)
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is queried; again when it is made
+    check_verification(client, job.definition)
+    check_gates(client, job.definition.rollout.gates)
     targets = job.definition.targets
     if narrowed is not None:
         targets = narrowed.of(targets)
-    count_of_gate(client, gates)  # what a hub cannot read is refused before anything is sent
     count = _select(store, client, targets, job.host, observer)
     choice = choose_driver(used.driver, tier, job.definition.action, count)
     return store.runs.add(
@@ -159,18 +164,16 @@ def new_run(
     )
 
 
-def count_of_gate(client: HubClient, gates: Gates) -> int | None:
-    """How many devices fit the condition of the query gate now; None: there is none.
+def check_verification(client: HubClient, definition: Definition) -> int | None:
+    """How many devices of the hub meet the condition of a verification now; None: there is none, or it is of modules.
 
-    Raises HubAnswer, also for a condition that the hub cannot read; LinkError.
+    Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
     """
-    return None if gates.query is None else client.selections.count(Selection(condition=gates.query.condition))
-
-
-def check_gate_command(gates: Gates) -> None:
-    """Raise BadValue for a command of a gate whose program is not there: before anything is sent, not after a batch."""
-    if gates.command is not None:
-        check_program(gates.command)
+    if definition.verification is None:
+        return None
+    selection = definition.targets.selection
+    of_modules = selection is not None and selection.is_of_modules
+    return try_conditions(client.queries, definition.verification, of_modules=of_modules)
 
 
 def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:

@@ -7,9 +7,13 @@ from azext_iotjobs.fleet_job.driver import BatchDriver, MakeDriver, OnEvent
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock, SteadyClock
 from azext_iotjobs.model.fleet_job import Definition, Driver
+from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.operations.fleet_job.drivers.direct_calls import DirectCallsDriver
 from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import HubJobsDriver
+from azext_iotjobs.operations.fleet_job.drivers.verifying import VerifyingDriver
+from azext_iotjobs.operations.verification.verifier import Verifier
 
 DRIVERS: dict[Driver, type[HubJobsDriver] | type[DirectCallsDriver]] = {
     Driver.JOBS: HubJobsDriver,
@@ -24,6 +28,17 @@ def driver_factory(client: Callable[[], HubClient], clock: Clock) -> MakeDriver:
     """
 
     def make(leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
-        return DRIVERS[run.driver](client(), SteadyClock(clock), leased, run, definition, on_event)
+        hub, steady = client(), SteadyClock(clock)
+        driver = DRIVERS[run.driver](hub, steady, leased, run, definition, on_event)
+        if definition.verification is None:
+            return driver
+        pace = query_pace(run.tier)
+        say = _teller(steady, on_event)
+        verifier = Verifier(hub.queries, definition.verification, leased.verifying, pace, steady, say)
+        return VerifyingDriver(driver, verifier, steady, leased, definition.rollout.retry, on_event)
 
     return make
+
+
+def _teller(clock: Clock, on_event: OnEvent) -> Callable[[str], None]:
+    return lambda text: on_event(Notice(at=clock.now(), text=text))
