@@ -39,6 +39,7 @@ class View:
 
     run: Run  # with its tally
     rollout: Rollout
+    is_verified: bool = False  # devices are, and have to stay so while their batch bakes
     batch: Batch | None  # the first that has not ended, with its tally; None: all have
     cut_off_count: int  # calls that another process began, which is gone
     retry_count: int  # devices to be tried again at the end
@@ -156,7 +157,7 @@ def _at_the_gates(view: View, batch: Batch) -> GateStep | Wait | None:
     until = None if batch.gates is None else gates.bakes_until(batch.gates)
     if until is not None and view.now < until:
         return Wait(until, f"batch {batch.ordinal} bakes")
-    return gate_step(batch, gates, view.now, is_bake_checked=False)
+    return gate_step(batch, gates, view.now, is_bake_checked=view.is_verified)
 
 
 def _begin(view: View) -> Begin:

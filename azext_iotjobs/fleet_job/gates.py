@@ -97,6 +97,13 @@ def baked(gates: Gates, now: datetime) -> GateVerdict:
     return GateVerdict(kind=GateKind.BAKE, decision=GateDecision.GO, reason=f"{gates.bake_s:g} s have passed.", at=now)
 
 
+def stayed(gates: Gates, tally: Tally, now: datetime) -> GateVerdict:
+    """The verdict of a bake after which devices were looked at. Those that did not stay have failed by now."""
+    how_many = f"{tally.completed} of {_devices(tally.total)}"
+    reason = f"{gates.bake_s:g} s have passed, and {how_many} are as they were verified."
+    return GateVerdict(kind=GateKind.BAKE, decision=GateDecision.GO, reason=reason, at=now)
+
+
 def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
     """Whether enough of a batch has completed. least: percent of its devices."""
     is_enough = tally.completed >= least.of(tally.total)

@@ -109,6 +109,7 @@ class VerificationFailure(Enum):
 
     NOT_IN_TIME = "NotInTime"
     REPORTED_FAILURE = "ReportedFailure"
+    DID_NOT_STAY = "DidNotStay"  # it was verified, and is not any more when its batch has baked
     NOT_VERIFIED = "NotVerified"  # nobody looks at it any more: its run was canceled
 
 
@@ -136,6 +137,8 @@ def failure_text(verdict: Verdict) -> str | None:
             return (
                 f"It was operated, and did not report in time what verifies it. It reports {_shown(verdict.reported)}."
             )
+        case VerificationFailure.DID_NOT_STAY:
+            return f"It was verified, and did not stay so. It reports {_shown(verdict.reported)}."
         case VerificationFailure.NOT_VERIFIED:
             return CANCELED_TEXT
 

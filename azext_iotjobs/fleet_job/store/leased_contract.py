@@ -76,6 +76,15 @@ class VerifyingRecords(Protocol):
         A device that is not verifying any more is left as it is.
         """
 
+    def verified(self, batch: int, limit: int, *, after: int = 0) -> list[VerifyingDevice]:
+        """Devices of a batch that have completed, and so were verified, by their numbers.
+
+        batch: its number.  limit: of their count.  after: only those with higher numbers.
+        """
+
+    def fail_verified(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
+        """Record, all at once, that devices that were verified are not any more. Raises LeaseLost."""
+
 
 class HubJobRecords(Protocol):
     """The hub jobs of a run. Every change raises LeaseLost when somebody else has the lease."""

@@ -1,32 +1,31 @@
-"""GateChecker: evaluates gates by counting devices in the hub, and by running a command.
+"""GateChecker: evaluates gates by looking at devices again, by counting those of the hub, by running a command.
 
 Requests are made on a thread of their own, and the command is a process: the lease is renewed meanwhile, and a request
 to stop is seen. What a crash cuts off has no verdict, and is evaluated again.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller, OutageBackoff
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
-from azext_iotjobs.fleet_job.gates import command_verdict, inconclusive, query_verdict
+from azext_iotjobs.fleet_job.gates import command_verdict, inconclusive, query_verdict, stayed
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock, SteadyClock
-from azext_iotjobs.model.errors import BadRequest, BadValue, HubAnswer, LinkError
+from azext_iotjobs.model.errors import BadRequest, BadValue, HubAnswer, IotJobsError
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.gates import CONDITION, CommandGate, GateKind, Gates, GateVerdict, QueryGate
+from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.run import Batch, Run, Tally
-from azext_iotjobs.model.run_events import GateAwaited, Notice
+from azext_iotjobs.model.run_events import GateAwaited
 from azext_iotjobs.model.selection import ALL, Selection
 from azext_iotjobs.model.text import Text
+from azext_iotjobs.operations.fleet_job.bake_check import BakeCheck
 from azext_iotjobs.operations.fleet_job.gate_command import GateProcess, check_program, start_error
+from azext_iotjobs.operations.fleet_job.gate_requests import NAP_S, GateRequests, OpenClient
 
-OpenClient = Callable[[], HubClient]
-
-NAP_S = 0.5
 OURS = "IOTJOBS_"  # variables of this name are ours: a connection string among them
 
 
@@ -37,18 +36,20 @@ class GateChecks:
         self, client: OpenClient, clock: Clock, leased: LeasedRun, definition: Definition, on_event: OnEvent
     ) -> None:
         """client: of the hub; called when it is needed.  on_event: is called with what happens."""
-        self._open_client = client
-        self._client: HubClient | None = None
         self._clock = clock
+        self._leased = leased
         self._gates = definition.rollout.gates
+        self._verification = definition.verification
         self._on_event = on_event
-        self._caller = HeartbeatCaller(lambda: leased.beat(clock.now()))
-        self._backoff = OutageBackoff()
+        self._requests = GateRequests(client, clock, leased, on_event)
+        self._bake: BakeCheck | None = None
         self._process: GateProcess | None = None
         self._ends_by = 0.0  # monotonic: when the process has to have ended
 
     def turn(self, kind: GateKind, run: Run, batch: Batch) -> GateVerdict | None:
         """Go on with a gate; returns within about half a second. None: it has no verdict yet."""
+        if kind is GateKind.BAKE:
+            return self._look_again(run, batch)
         if kind is GateKind.QUERY:
             assert self._gates.query is not None
             return self._query(self._gates.query)
@@ -57,40 +58,46 @@ class GateChecks:
 
     def abandon(self) -> None:
         """Leave what is under way."""
-        self._backoff.reset()
-        if self._process is not None:
-            self._process.end()
-            self._process = None
+        self._bake = None
+        self._requests.forget()
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def close(self) -> None:
         """End the command, and let the thread end."""
         self.abandon()
-        self._caller.close()
+        self._requests.close()
+
+    def _look_again(self, run: Run, batch: Batch) -> GateVerdict | None:
+        """Whether the batch's devices are as they were verified."""
+        assert self._verification is not None
+        if self._bake is None:
+            pace, ordinal = query_pace(run.tier), batch.ordinal
+            self._bake = BakeCheck(self._leased, ordinal, self._verification, pace, self._clock, self._on_event)
+        try:
+            is_done = self._bake.turn(self._requests)
+        except HubAnswer as err:  # what it gave is not what it was asked for
+            return self._no_answer(GateKind.BAKE, err)
+        if self._requests.trouble is not None:
+            return self._no_answer(GateKind.BAKE, self._requests.trouble)
+        if not is_done:
+            return None
+        self._bake = None
+        after = self._leased.snapshot(None).batch
+        assert after is not None
+        return stayed(self._gates, after.tally, self._clock.now())
 
     def _query(self, gate: QueryGate) -> GateVerdict | None:
-        left_s = self._backoff.remaining_s(self._clock.monotonic())
-        if left_s > 0:
-            self._clock.sleep(min(NAP_S, left_s))
-            return None
-        try:
-            count, total = self._caller.call(lambda: self._counts(gate))
-        except (HubAnswer, LinkError) as err:
-            pause_s = self._backoff.pause_after(err, self._clock.monotonic())
-            now = self._clock.now()
-            if pause_s is None:
-                return inconclusive(GateKind.QUERY, f"the hub could not be queried. {err}", now)
-            self._on_event(Notice(at=now, text=f"{err} The next try is in {pause_s:.0f} s."))
-            return None
-        self._backoff.reset()
-        return query_verdict(gate, count, total, self._clock.now())
+        counts = self._requests.call(lambda client: _counts_of(client, gate))
+        if self._requests.trouble is not None:
+            return self._no_answer(GateKind.QUERY, self._requests.trouble)
+        return None if counts is None else query_verdict(gate, *counts, self._clock.now())
 
-    def _counts(self, gate: QueryGate) -> tuple[int, int | None]:
-        """How many devices fit the condition; how many there are, where a bound is a share of them."""
-        if self._client is None:
-            self._client = self._open_client()
-        selections = self._client.selections
-        count = selections.count(Selection(condition=gate.condition))
-        return count, selections.count(Selection(condition=ALL)) if gate.is_of_all else None
+    def _no_answer(self, kind: GateKind, trouble: IotJobsError) -> GateVerdict:
+        self._bake = None
+        self._requests.forget()
+        return inconclusive(kind, f"the hub could not be queried. {trouble}", self._clock.now())
 
     def _command(self, gate: CommandGate, run: Run, batch: Batch) -> GateVerdict | None:
         if self._process is None:
@@ -119,12 +126,17 @@ class GateChecks:
 
 
 def check_gates(client: HubClient, gates: Gates) -> int | None:
-    """How many devices fit the condition of the query gate now; None: there is none. Asked before anything is sent.
-
-    Raises BadValue for a condition that the hub cannot read, and for a program that is not there; HubAnswer, LinkError.
-    """
+    """What `count_of_query_gate` gives, before anything is sent. Raises BadValue also for a program that is not there."""
     if gates.command is not None:
         check_program(gates.command)
+    return count_of_query_gate(client, gates)
+
+
+def count_of_query_gate(client: HubClient, gates: Gates) -> int | None:
+    """How many devices fit the condition of the query gate now; None: there is none.
+
+    Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
+    """
     if gates.query is None:
         return None
     try:
@@ -149,6 +161,12 @@ def environment_of(run: Run, batch: Batch, inherited: Mapping[str, str]) -> dict
     }
     others = {name: value for name, value in inherited.items() if not name.upper().startswith(OURS)}
     return {**others, **{f"{OURS}{name}": str(value) for name, value in about.items()}}
+
+
+def _counts_of(client: HubClient, gate: QueryGate) -> tuple[int, int | None]:
+    """How many devices fit the condition; how many there are, where a bound is a share of them."""
+    count = client.selections.count(Selection(condition=gate.condition))
+    return count, client.selections.count(Selection(condition=ALL)) if gate.is_of_all else None
 
 
 def _counts(tally: Tally) -> dict[str, int]:

@@ -215,6 +215,7 @@ class _RunLoop:
         view = View(
             run=snapshot.run,
             rollout=self._definition.rollout,
+            is_verified=self._definition.verification is not None,
             batch=snapshot.batch,
             cut_off_count=snapshot.cut_off_count,
             retry_count=snapshot.retry_count,

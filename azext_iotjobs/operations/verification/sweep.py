@@ -112,7 +112,7 @@ class Sweep:
         return None if verified is None or failed is None else _Counts(verified, failed)
 
     def _count_of(self, condition: TwinCondition) -> Generator[PageQuery, Page | None, int | None]:
-        rows = yield from _first_page(f"{COUNT}({condition.where})")
+        rows = yield from first_page(f"{COUNT}({condition.where})")
         return parse_count(rows[0]) if rows else None
 
     def _sweep(self, *, until: datetime | None = None, since: datetime | None = None) -> Steps:
@@ -135,7 +135,7 @@ class Sweep:
             by_module.setdefault(each.module_id, {})[each.device_id] = each
         conditions = [each for each in (self._wanted, self._failed) if each is not None]
         for module_id, by_id in by_module.items():
-            around = max(len(_query(module_id, "", each)) for each in conditions)
+            around = max(len(twin_query(module_id, "", each)) for each in conditions)
             for ids in chunks("deviceId", by_id, around):
                 yield _Chunk(module_id, {each: by_id[each] for each in ids})
 
@@ -153,10 +153,10 @@ class Sweep:
         """Those that a condition finds are decided."""
         if not chunk.open:
             return
-        query = PageQuery(_query(chunk.module_id, chunk.ids, condition))
+        query = PageQuery(twin_query(chunk.module_id, chunk.ids, condition))
         while True:
             page = yield query
-            decided = [each for row in _items(page) if (each := self._decided(chunk, row, failure)) is not None]
+            decided = [each for row in items_of(page) if (each := self._decided(chunk, row, failure)) is not None]
             if decided:
                 yield decided
             if page is None or not page.next_token:
@@ -174,10 +174,10 @@ class Sweep:
     def _last_look_at(self, overdue: "_Chunk") -> Steps:
         """Their time is over: read what they report, then look once more; those that are not found have failed."""
         reported: dict[str, dict[str, Any]] = {}
-        query = PageQuery(_query(overdue.module_id, overdue.ids, self._wanted._replace(where="")))
+        query = PageQuery(twin_query(overdue.module_id, overdue.ids, self._wanted._replace(where="")))
         while True:
             page = yield query
-            for row in _items(page):
+            for row in items_of(page):
                 seen = parse_seen_twin(row, self._paths, ())
                 if not reported.get(seen.device_id):  # of several modules, one that has such members
                     reported[seen.device_id] = seen.reported
@@ -205,7 +205,7 @@ class _Chunk:
         return in_list("deviceId", self.open)
 
 
-def _query(module_id: str | None, ids: str, condition: TwinCondition) -> str:
+def twin_query(module_id: str | None, ids: str, condition: TwinCondition) -> str:
     """The query for the twins of some devices, or of modules on them, that meet a condition.
 
     module_id: None: the devices' own twins, or those of any module on them, as the condition has it.
@@ -217,12 +217,14 @@ def _query(module_id: str | None, ids: str, condition: TwinCondition) -> str:
     return f"{ROWS}{collection} WHERE {of_module}{ids}{own}"
 
 
-def _first_page(text: str) -> Rows:
+def first_page(text: str) -> Rows:
+    """The rows of a query's first page, which is all that a count has."""
     page = yield PageQuery(text)
-    return _items(page)
+    return items_of(page)
 
 
-def _items(page: Page | None) -> list[Any]:
+def items_of(page: Page | None) -> list[Any]:
+    """The rows of a page that was sent in."""
     return [] if page is None else page.items
 
 

@@ -52,6 +52,34 @@ class VerifyingRows:
                 ((*_values_of(each), self._lease.key, each.seq) for each in ended),
             )
 
+    def verified(self, batch: int, limit: int, *, after: int = 0) -> list[VerifyingDevice]:
+        """Devices of a batch that were verified, by their numbers, at most `limit`; those behind `after`."""
+        found = self._database.rows(
+            "SELECT seq, device_id, module_id, tries, began_at, verify_by FROM device "
+            "WHERE run = ? AND seq > ? AND batch = ? AND state = 'completed' ORDER BY seq LIMIT ?",
+            (self._lease.key, after, batch, limit),
+        )
+        return [rows.verifying_device_of(each) for each in found]
+
+    def fail_verified(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
+        """Record in one transaction that devices that were verified are not any more."""
+        with self._lease.transaction(now):
+            self._database.change_many(
+                "UPDATE device SET state = 'failed', reported = ?, error_class = ?, error_code = ?, error_text = ? "
+                "WHERE run = ? AND seq = ? AND state = 'completed'",
+                (
+                    (
+                        None if each.reported is None else json.dumps(each.reported),
+                        each.error_class.value if each.error_class else None,
+                        each.error_code,
+                        each.error_text,
+                        self._lease.key,
+                        each.seq,
+                    )
+                    for each in ended
+                ),
+            )
+
 
 def _values_of(end: VerifiedAttempt) -> tuple[object, ...]:
     """The values of the columns above, and whether the device is tried again."""
