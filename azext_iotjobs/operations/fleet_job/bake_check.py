@@ -1,4 +1,4 @@
-"""Whether the devices of a batch that baked are still as they were verified. Those that are not are recorded as failed."""
+"""Whether the devices of a batch that baked are still as they were verified; those that are not are failed."""
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.paging import Page

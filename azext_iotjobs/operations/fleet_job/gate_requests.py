@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class GateRequests:
-    """Makes one request after the other; each call returns within about half a second, or as soon as the hub answers."""
+    """Makes one request after the other; each call returns as soon as the hub answers, or within half a second."""
 
     def __init__(self, client: OpenClient, clock: Clock, leased: LeasedRun, on_event: OnEvent) -> None:
         """client: of the hub; called once, when it is needed.  on_event: is called with trouble that is waited out."""

@@ -1,17 +1,19 @@
-"""Looks again at devices that were verified: whether their twins still say so. Which queries are made, and what follows.
+"""Looks again at devices that were verified, whether their twins still say so: which queries, and what they decide.
 
 No request is made here: as in a sweep, queries are yielded and pages sent in. Devices are counted first, as many as a
 query holds; only where fewer meet the condition their twins are read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.clients.verification_codec import parse_count, parse_seen_twin
+from azext_iotjobs.clients.paging import Page
+from azext_iotjobs.clients.verification_codec import SeenTwin, parse_count, parse_seen_twin
+from azext_iotjobs.model.condition_paths import Path
 from azext_iotjobs.model.query import chunks, in_list
 from azext_iotjobs.model.verification import TwinCondition, Verdict, Verification, VerificationFailure, VerifyingDevice
-from azext_iotjobs.operations.verification.sweep import PageQuery, Rows, Steps, first_page, items_of, twin_query
+from azext_iotjobs.operations.verification.sweep import PageQuery, Steps, first_page, items_of, twin_query
 
 COUNTED = "SELECT COUNT() AS total FROM devices"
 SELECTED = "SELECT * FROM devices"
@@ -54,8 +56,8 @@ def _look(
         rows = yield from first_page(query.replace(SELECTED, COUNTED, 1))
         if rows and parse_count(rows[0]) == len(devices):
             return
-    good = yield from _all_pages(query)
-    left = set(devices) - {parse_seen_twin(row, (), ()).device_id for row in good}
+    good = yield from _all_seen(query, ())
+    left = set(devices) - {each.device_id for each in good}
     if left:
         yield from _judge(module_id, {each: devices[each] for each in left}, verification, now)
 
@@ -65,8 +67,7 @@ def _judge(
 ) -> Steps:
     """What those report that do not meet the condition any more is read, and recorded with their verdict."""
     every = EVERY._replace(is_of_modules=verification.wanted.is_of_modules)
-    rows = yield from _all_pages(twin_query(module_id, in_list("deviceId", left), every))
-    seen = [parse_seen_twin(row, verification.paths, ()) for row in rows]
+    seen = yield from _all_seen(twin_query(module_id, in_list("deviceId", left), every), verification.paths)
     reported: dict[str, dict[str, Any]] = {}
     for each in seen:
         reported[each.device_id] = reported.get(each.device_id) or each.reported
@@ -74,13 +75,13 @@ def _judge(
     yield [Verdict(device=left[name], at=at, failure=failure, reported=reported.get(name)) for name in sorted(left)]
 
 
-def _all_pages(text: str) -> Rows:
-    """All rows of a query: no more than it names devices, but where it is of modules."""
-    rows: list[Any] = []
+def _all_seen(text: str, paths: Iterable[Path]) -> Generator[PageQuery, Page | None, list[SeenTwin]]:
+    """What all rows of a query say. paths: of the members to keep."""
+    seen: list[SeenTwin] = []
     query = PageQuery(text)
     while True:
         page = yield query
-        rows += items_of(page)
+        seen += (parse_seen_twin(row, paths, ()) for row in items_of(page))
         if page is None or not page.next_token:
-            return rows
+            return seen
         query = query._replace(token=page.next_token)
