@@ -63,9 +63,7 @@ class BakeCheck:
 
     def _record(self, decided: list[Verdict]) -> None:
         now = self._clock.now()
-        ended = [
-            verified_attempt(each, None) for each in decided
-        ]  # tried again, if at all, when all batches have ended
+        ended = [verified_attempt(each, None) for each in decided]  # none is tried again in a batch that has ended
         self._leased.verifying.fail_verified(now, ended)
         for verdict, end in zip(decided, ended, strict=True):
             self._on_event(verified_event(verdict, end, self._batch))

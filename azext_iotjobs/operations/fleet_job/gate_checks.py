@@ -126,7 +126,7 @@ class GateChecks:
 
 
 def check_gates(client: HubClient, gates: Gates) -> int | None:
-    """What `count_of_query_gate` gives, before anything is sent. Raises BadValue for a program that is not there, too."""
+    """What `count_of_query_gate` gives, before anything is sent. Raises BadValue, too, where a program is missing."""
     if gates.command is not None:
         check_program(gates.command)
     return count_of_query_gate(client, gates)
