@@ -152,10 +152,14 @@ def test_a_run_that_is_killed_while_devices_are_verified_is_resumed_and_operates
     waits_for = kept.ok("show", "-j", "killed")["lastRun"]["awaited"]
     assert [each["verification"] for each in waits_for] == [True] and SILENT in waits_for[0]["devices"]
     resuming = kept.hub.az.start(*kept.words("resume", "-j", "killed"), output=tmp_path / "again")
-    wait_until("it is resumed", lambda: "resumes" in (tmp_path / "again.err").read_text())
-    wait_until("the others are decided", lambda: list(rows(kept, "killed", "--status", "verifying")) == [SILENT])
-    canceled = kept.ok("cancel", "-j", "killed", "--reason", "enough")
-    assert resuming.wait(30) == 5
+    try:
+        wait_until("it is resumed", lambda: "are being verified" in (tmp_path / "again.err").read_text())
+        wait_until("the others are decided", lambda: list(rows(kept, "killed", "--status", "verifying")) == [SILENT])
+        canceled = kept.ok("cancel", "-j", "killed", "--reason", "enough")
+        assert resuming.wait(30) == 5
+    finally:
+        resuming.kill()
+        resuming.wait(30)
     assert (canceled["status"], canceled["progress"]["completed"], canceled["progress"]["failed"]) == ("canceled", 3, 2)
     assert rows(kept, "killed")[SILENT]["errorCode"] == "NotVerified"
     assert {name: count - before[name] for name, count in calls(log).items()} == dict.fromkeys(ALL, 1)
