@@ -305,7 +305,7 @@ class World:
     def context(self, store: SqliteStore, stop: Any = None) -> run_loop.RunContext:
         return run_loop.RunContext(
             store=store,
-            make_driver=driver_factory(lambda: self.client, self.clock),
+            make_driver=driver_factory(lambda: self.client),
             clock=self.clock,
             observer=self,
             stop=stop or StopDouble(),

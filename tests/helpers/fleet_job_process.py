@@ -34,8 +34,14 @@ def main() -> int:
     run = store.runs.get("job")
     if run.state.has_ended:  # the one before was killed when all was done
         return 0
-    make_driver = driver_factory(lambda: client, clock)
-    done = run_loop.resume(run, run_loop.run_context(store, make_driver, clock, Printing(), threading.Event()))
+    context = run_loop.RunContext(
+        store=store,
+        make_driver=driver_factory(lambda: client),
+        clock=clock,
+        observer=Printing(),
+        stop=threading.Event(),
+    )
+    done = run_loop.resume(run, context)
     return 0 if done.state.has_ended else 1
 
 

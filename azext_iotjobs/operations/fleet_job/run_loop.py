@@ -4,7 +4,7 @@ Starting, resuming and cancelling a run all end in `_execute_leased`: there is n
 in flight is known from stored rows, and from the driver alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.awaited import awaited
@@ -53,25 +53,12 @@ PROGRESS_S = 0.5  # between two reports of it
 class RunContext:
     """What a run is executed with."""
 
-    store: FleetJobStore
-    make_driver: MakeDriver
+    store: FleetJobStore  # where the run is
+    make_driver: MakeDriver  # makes what operates its devices, once it is needed
     clock: Clock
-    observer: RunObserver
+    observer: RunObserver  # is notified of its events
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
-    holder: Holder  # of the run's lease
-
-
-def run_context(
-    store: FleetJobStore, make_driver: MakeDriver, clock: Clock, observer: RunObserver, stop: StopFlag
-) -> RunContext:
-    """The context in which this process executes a run.
-
-    store: where the run is.  make_driver: makes what operates its devices, once it is needed.
-    observer: is notified of its events.  stop: is set when the run is to stop.
-    """
-    return RunContext(
-        store=store, make_driver=make_driver, clock=clock, observer=observer, stop=stop, holder=this_process()
-    )
+    holder: Holder = field(default_factory=this_process)  # of the run's lease
 
 
 def execute(run: Run, context: RunContext) -> Run:
@@ -193,7 +180,7 @@ class _RunLoop:
         driver = self._driver
         if driver is None:
             driver = self._driver = self._context.make_driver(
-                self._leased, snapshot.run, self._definition, self._notify
+                self._clock, self._leased, snapshot.run, self._definition, self._notify
             )
         view = View(
             run=snapshot.run,
@@ -239,7 +226,7 @@ class _RunLoop:
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.snapshot(None).batch) is not None:
                     self._notify(BatchBegan(at=now, batch=batch))
-            case Work(_, drain, why):
+            case Work(drain, why):
                 assert snapshot.batch is not None
                 self._report_drain(drain, why)
                 driver.turn(snapshot.batch, drain)

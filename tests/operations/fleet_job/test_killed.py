@@ -66,7 +66,8 @@ def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None
 
 
 def context_of(store: SqliteStore, client: HubClient, observer: RunObserver) -> run_loop.RunContext:
-    return run_loop.run_context(store, driver_factory(lambda: client, CLOCK), CLOCK, observer, threading.Event())
+    make = driver_factory(lambda: client)
+    return run_loop.RunContext(store=store, make_driver=make, clock=CLOCK, observer=observer, stop=threading.Event())
 
 
 def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":

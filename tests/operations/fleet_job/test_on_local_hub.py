@@ -68,8 +68,10 @@ class FleetJobSetup:
         self.stop = threading.Event()
 
     def context(self) -> run_loop.RunContext:
-        make = driver_factory(lambda: self.hub, CLOCK)
-        return run_loop.run_context(self.store, make, CLOCK, self.observer, self.stop)
+        make = driver_factory(lambda: self.hub)
+        return run_loop.RunContext(
+            store=self.store, make_driver=make, clock=CLOCK, observer=self.observer, stop=self.stop
+        )
 
     def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:
         definition = Definition(
