@@ -59,8 +59,14 @@ def main(order: dict[str, Any]) -> None:
     began = time.monotonic()
     run = store.runs.get(order["job"]) if order["resumes"] else new_run(store, client, order)
     say({"chosen": run.device_count, "seconds": time.monotonic() - began})
-    make_driver, make_checker = driver_factory(lambda: client, CLOCK), gate_checker_factory(lambda: client, CLOCK)
-    context = run_loop.run_context(store, make_driver, make_checker, CLOCK, Reporter(), threading.Event())
+    context = run_loop.RunContext(
+        store=store,
+        make_driver=driver_factory(lambda: client),
+        make_gate_checker=gate_checker_factory(lambda: client),
+        clock=CLOCK,
+        observer=Reporter(),
+        stop=threading.Event(),
+    )
     began = time.monotonic()
     done = run_loop.resume(run, context) if order["resumes"] else run_loop.execute(run, context)
     took_s = time.monotonic() - began

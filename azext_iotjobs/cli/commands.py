@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from azure.cli.core.commands import CliCommandType
 
 from azext_iotjobs.cli.errors import to_az_error
-from azext_iotjobs.cli.hub_access.required_rights import (
+from azext_iotjobs.cli.hub_access.policy_rights import (
     ALL_RIGHTS,
     DEVICE_CONNECT,
     NO_RIGHTS,
@@ -109,7 +109,7 @@ def _group(words: str, room: str, *commands: Command) -> CommandGroup:
 
 SHARED_VIEWS = ("device_rows", "twins", "whole")  # of several rooms: in output/tables.py
 
-JOB = REGISTRY_WRITE_AND_SERVICE  # jobs are nowhere listed: see required_rights
+JOB = REGISTRY_WRITE_AND_SERVICE  # jobs are nowhere listed: see policy_rights
 
 GROUPS = (
     _group(

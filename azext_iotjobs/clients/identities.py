@@ -9,7 +9,7 @@ from azext_iotjobs.clients.response import document
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.model.identity import Identity, NewIdentity, WhichKey
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.renewal import Renewal
+from azext_iotjobs.model.key_renewal import Renewal
 from azext_iotjobs.transport.http import Request, Transport
 
 RENEWAL_API_VERSION = "2024-03-31"  # the first that has it; undocumented, Microsoft's own extension sends it

@@ -8,7 +8,7 @@ from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.identity import Identity, NewIdentity, SignIn, WhichKey
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.renewal import NotRenewed, Renewal
+from azext_iotjobs.model.key_renewal import NotRenewed, Renewal
 
 RENEWED = {WhichKey.PRIMARY: "primaryKey", WhichKey.SECONDARY: "secondaryKey", WhichKey.BOTH: "both"}
 

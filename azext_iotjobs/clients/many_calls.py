@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from azext_iotjobs.model.call_pacing import Pacing
 from azext_iotjobs.model.calling import Answer, Next, what_next
 from azext_iotjobs.model.errors import IotJobsError, Throttled
-from azext_iotjobs.model.pacing import Pacing
 from azext_iotjobs.transport.retry import RIDE_OUT_LIMIT_S, THROTTLE_PAUSE_S
 
 Asked = TypeVar("Asked")

@@ -1,27 +1,15 @@
-"""Records of devices.jobs <-> rows: the hub's names on the one side, those that our commands show on the other.
+"""Records of devices.jobs -> rows.
 
 Source: IoT Hub devguide "jobs": startTimeUtc is the job's start, endTimeUtc its deadline, lastUpdatedDateTimeUtc the
 moment of the last change, so of the end.
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from azext_iotjobs.clients.response import json_object
-from azext_iotjobs.model.clock import parse_known_instant, render_millis
-from azext_iotjobs.model.grouping import Group
+from azext_iotjobs.model.clock import parse_known_instant
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.result import ENDED, DeviceResult, ErrorClass, error_class
-
-COLUMNS = tuple(
-    """
-    deviceId moduleId status errorClass errorCode errorText methodStatus payload started finished durationSeconds
-    deleted
-    """.split()
-)
-RUN_COLUMNS = ("batch", "tries", "verified", "reported")  # of fleet jobs' runs alone
-ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
-CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
+from azext_iotjobs.model.result import ENDED, DeviceResult, error_class
 
 
 def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResult:
@@ -46,64 +34,6 @@ def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResu
         started_at=parse_known_instant(document.get("startTimeUtc")),
         finished_at=parse_known_instant(document.get("lastUpdatedDateTimeUtc")) if status.lower() in ENDED else None,
     )
-
-
-def render_result(result: DeviceResult) -> dict[str, Any]:
-    """A row under the names that commands show, in the order of COLUMNS."""
-    return {
-        "deviceId": result.device_id,
-        "moduleId": result.module_id,
-        "status": result.status,
-        "errorClass": result.error_class.value if result.error_class else None,
-        "errorCode": result.error_code,
-        "errorText": result.error_text,
-        "methodStatus": result.method_status,
-        "payload": result.payload,
-        "started": render_millis(result.started_at),
-        "finished": render_millis(result.finished_at),
-        "durationSeconds": result.duration_s,
-        "deleted": result.is_deleted,
-    }
-
-
-def render_run_result(result: DeviceResult) -> dict[str, Any]:
-    """The same of a fleet job's run, with its columns."""
-    return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_verified(result)}
-
-
-def render_verified(result: DeviceResult) -> dict[str, Any]:
-    """What its twin was seen to say."""
-    return {
-        "verified": render_millis(result.verified_at),
-        "reported": None if result.reported is None else dict(result.reported),
-    }
-
-
-def render_group(group: Group) -> dict[str, Any]:
-    """Devices that fared alike, under the names that commands show."""
-    return {
-        "status": group.method_status,
-        "payload": group.payload,
-        "errorClass": group.error_class.value if group.error_class else None,
-        "errorCode": group.error_code,
-        "count": group.count,
-        "devices": group.devices,
-    }
-
-
-def render_summary(
-    by_status: Mapping[str, int],
-    by_class: Mapping[ErrorClass, int],
-    answers: Iterable[tuple[int, Any, int]],
-    other: int,
-) -> dict[str, Any]:
-    """Counts of rows; `answers` are status, payload and how many devices gave it."""
-    return {
-        "byStatus": dict(by_status),
-        "byErrorClass": {each.value: count for each, count in by_class.items()},
-        "answers": [{"status": status, "payload": payload, "count": count} for status, payload, count in answers],
-        "otherAnswers": other,
-    }
 
 
 def _members(value: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from azext_iotjobs.fleet_job.store.contract import Runs
 from azext_iotjobs.model.fleet_job import Definition
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.in_progress import Awaited, BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
@@ -62,8 +63,3 @@ def _of_verification(verified: BeingVerified) -> Awaited:
         until=verified.until,
         is_verification=True,
     )
-
-
-def name_of(device_id: str, module_id: str | None) -> str:
-    """What messages call a device, or one of its modules."""
-    return device_id if module_id is None else f"{device_id}/{module_id}"

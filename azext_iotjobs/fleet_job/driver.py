@@ -5,6 +5,7 @@ from typing import Protocol
 
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.run import Batch, Run
@@ -29,4 +30,6 @@ class BatchDriver(Protocol):
 
 
 OnEvent = Callable[[Event], None]
-MakeDriver = Callable[[LeasedRun, Run, Definition, OnEvent], BatchDriver]
+MakeDriver = Callable[
+    [Clock, LeasedRun, Run, Definition, OnEvent], BatchDriver
+]  # the clock: the run's own, which is steady

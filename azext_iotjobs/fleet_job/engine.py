@@ -75,9 +75,8 @@ class BeginBatch:
 
 @dataclass(frozen=True)
 class Work:
-    """The driver takes one turn on a batch."""
+    """The driver takes one turn on the batch."""
 
-    ordinal: int
     drain: Drain
     why: str | None = None  # nothing else begins
 
@@ -145,7 +144,7 @@ def decide(view: View) -> Step:
             return Wait(run.next_batch_at, why)
         return BeginBatch(batch.ordinal)
     if batch.tally.open or view.in_flight_count:
-        return Work(batch.ordinal, Drain.NO)
+        return Work(Drain.NO)
     return _at_the_gates(view, batch) or EndBatch(batch.ordinal, view.now + timedelta(seconds=view.rollout.pause_s))
 
 
@@ -202,7 +201,7 @@ def _after_draining(ending: End, view: View) -> Step:
         return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
     if in_flight and view.batch is not None:
         why = ending.reason or (None if ending.by is None else f"{ending.by} has requested it.")
-        return Work(view.batch.ordinal, Drain.CANCEL if is_cancel else Drain.STOP, why)
+        return Work(Drain.CANCEL if is_cancel else Drain.STOP, why)
     return ending
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.gates import GateKind, GateVerdict
 from azext_iotjobs.model.run import Batch, Run
@@ -27,4 +28,4 @@ class GateChecker(Protocol):
         """Free what it holds: a process, a thread."""
 
 
-MakeGateChecker = Callable[[LeasedRun, Definition, OnEvent], GateChecker]
+MakeGateChecker = Callable[[Clock, LeasedRun, Definition, OnEvent], GateChecker]  # the clock: the run's own

@@ -10,9 +10,8 @@ from fractions import Fraction
 from math import ceil
 
 from azext_iotjobs.model.attempt import Attempt
-from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, of_module, quoted
-from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS
+from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS, words_of
 from azext_iotjobs.model.rollout import CLASS_WORDS, BatchSizes
 from azext_iotjobs.model.run_state import DeviceState
 
@@ -25,15 +24,9 @@ STATE_WORDS = tuple(IN_PROGRESS if each is DeviceState.CALLING else each.value f
 WORDS = tuple(dict.fromkeys((ALL, *STATE_WORDS, *CLASS_WORDS)))
 
 
-def parse_words(text: str, name: str) -> frozenset[str]:
+def parse_words(text: str) -> frozenset[str]:
     """ "failed,uncertain" or "offline" -> words of WORDS. Raises BadValue."""
-    words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
-    unknown = sorted(words - set(WORDS))
-    if unknown or not words:
-        raise BadValue(
-            f"{name} {text[:60]!r}: give words out of {', '.join(WORDS)}.", hint=f"For example {name} failed"
-        )
-    return words
+    return words_of(text, WORDS, "failed")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,11 @@ from datetime import datetime
 
 from azext_iotjobs.model.target import SasKey, SasToken
 
+# The audience of a token for IoT Hub. Microsoft's service SDKs for .NET, Node.js and Java have one for the US
+# Government cloud and one for every other, private clouds included.
+AUDIENCE = "https://iothubs.azure.net"
+US_GOVERNMENT_AUDIENCE = "https://iothubs.azure.us"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BearerToken:

@@ -12,13 +12,13 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
+from azext_iotjobs.model.call_pacing import CONCURRENCY
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
-from azext_iotjobs.model.pacing import CONCURRENCY
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text

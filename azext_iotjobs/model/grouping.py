@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 
 MAX_GROUPS = 100  # devices that answer in more ways send data, not outcomes
@@ -54,7 +55,7 @@ class Groups:
             group = self._other
         group.count += 1
         if len(group.devices) < SHOWN_DEVICES:
-            group.devices.append(row.device_id if row.module_id is None else f"{row.device_id}/{row.module_id}")
+            group.devices.append(name_of(row.device_id, row.module_id))
 
     def ranked(self) -> Iterable[Group]:
         """The most frequent first; last, without an answer and an error, those beyond MAX_GROUPS, if any."""

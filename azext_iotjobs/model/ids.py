@@ -25,7 +25,12 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         """As messages name it."""
-        return f"device {self.device_id}" if self.module_id is None else f"module {self.device_id}/{self.module_id}"
+        return f"{'device' if self.module_id is None else 'module'} {name_of(self.device_id, self.module_id)}"
+
+
+def name_of(device_id: str, module_id: str | None) -> str:
+    """What rows and messages call a device, or one of its modules: pump-1, pump-1/camera."""
+    return device_id if module_id is None else f"{device_id}/{module_id}"
 
 
 class IdKind(NamedTuple):

@@ -1,6 +1,6 @@
 """A job once more, on some of its devices: which they are, and the conditions and ids of the new jobs. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from azext_iotjobs.model.errors import BadValue
@@ -9,7 +9,7 @@ from azext_iotjobs.model.query import in_lists, of_module
 from azext_iotjobs.model.result import ENDED, ErrorClass
 from azext_iotjobs.model.text import Field, Text
 
-ON = Field("on")  # which devices of the job
+ON = Field("on")  # which devices of the job, or of the run
 JOB_ID_CHARACTERS = 64
 FAILED, PENDING, ALL = "failed", "pending", "all"
 WORDS = (FAILED, PENDING, ALL, *(each.value for each in ErrorClass))
@@ -31,16 +31,24 @@ class Chosen:
         return PENDING in self.words and status.lower() not in ENDED
 
 
-def parse_chosen(text: str) -> Chosen:
-    """ "offline,timeout" -> its words. Raises BadValue."""
+def words_of(text: str, known: Sequence[str], example: str) -> frozenset[str]:
+    """ "offline,timeout" -> its words: which devices are operated once more.
+
+    known: the words that there are, in lower case.  example: some of them, for the error.
+    Raises BadValue for another word, and for none.
+    """
     words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
-    unknown = sorted(words - set(WORDS))
-    if unknown or not words:
+    if not words or not words.issubset(known):
         raise BadValue(
-            Text(ON, f" {text[:60]!r}: give words out of {', '.join(WORDS)}."),
-            hint=Text("For example ", ON, " offline,timeout."),
+            Text(ON, f" {text[:60]!r}: give words out of {', '.join(known)}."),
+            hint=Text("For example ", ON, f" {example}"),
         )
-    return Chosen(words)
+    return words
+
+
+def parse_chosen(text: str) -> Chosen:
+    """ "offline,timeout" -> which devices of a job. Raises BadValue."""
+    return Chosen(words_of(text, WORDS, "offline,timeout"))
 
 
 def conditions(targets: Iterable[Address]) -> Iterator[str]:

@@ -54,6 +54,10 @@ class Tally:
         """Those that have."""
         return self.completed + self.failed + self.uncertain
 
+    def seen(self, *, has_runner: bool) -> "Tally":
+        """The same as people see it: a call whose process is gone is uncertain."""
+        return self if has_runner else replace(self, calling=0, uncertain=self.uncertain + self.calling)
+
 
 class RequestKind(Enum):
     """What somebody requests of a run; the process that executes it reads this from its row before each step."""

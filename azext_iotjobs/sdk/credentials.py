@@ -3,13 +3,10 @@
 from datetime import datetime, timezone
 from typing import Protocol
 
-from azext_iotjobs.model.entra import AadLogin, BearerToken
+from azext_iotjobs.model.entra import AUDIENCE, US_GOVERNMENT_AUDIENCE, AadLogin, BearerToken
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Field, Text
 
-SCOPE = "https://iothubs.azure.net/.default"
-# Microsoft's service SDKs for .NET, Node.js and Java know two: this one, and the other for every other cloud.
-US_GOVERNMENT_SCOPE = "https://iothubs.azure.us/.default"
 US_GOVERNMENT_SUFFIX = ".azure-devices.us"
 
 
@@ -40,10 +37,10 @@ def entra_login(credential: TokenCredential, host: str) -> AadLogin:
             Text(Field("credential"), f" is a {type(credential).__name__}, which has no get_token."),
             hint="Give one of azure-identity's, or a SasKey. JobClient.from_connection_string takes text.",
         )
-    scope = US_GOVERNMENT_SCOPE if host.lower().endswith(US_GOVERNMENT_SUFFIX) else SCOPE
+    audience = US_GOVERNMENT_AUDIENCE if host.lower().endswith(US_GOVERNMENT_SUFFIX) else AUDIENCE
 
     def fetch() -> BearerToken:
-        given = credential.get_token(scope)
+        given = credential.get_token(f"{audience}/.default")
         return BearerToken(text=given.token, expires_at=datetime.fromtimestamp(given.expires_on, tz=timezone.utc))
 
     return AadLogin(fetch=fetch)

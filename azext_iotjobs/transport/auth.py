@@ -1,4 +1,6 @@
-"""A credential -> the Authorization header of a request, or the password of a device's connection.
+"""A credential -> the Authorization header of a request, and how shared access signatures are made.
+
+The password of a device's connection: device_tokens.py.
 
 Source: IoT Hub devguide "control access with shared access signatures".
 """
@@ -6,12 +8,11 @@ Source: IoT Hub devguide "control access with shared access signatures".
 import base64
 import hashlib
 import hmac
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
+from azext_iotjobs.model.target import SasKey, SasToken
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.device_credentials import DeviceKey
@@ -72,28 +73,6 @@ def identity_resource(host: str, device_id: str | None, module_id: str | None = 
     """
     device = "" if device_id is None else f"/devices/{device_id}"
     return f"{host}{device}" if module_id is None else f"{host}{device}/modules/{module_id}"
-
-
-class DevicePassword(NamedTuple):
-    """A device's token and the moment at which it must be renewed."""
-
-    text: str
-    renew_at: datetime  # aware UTC
-
-    def __repr__(self) -> str:
-        return f"DevicePassword(renew_at={self.renew_at!r})"
-
-
-def device_password(target: HubTarget, credential: "DeviceKey", now: datetime, valid_s: int) -> DevicePassword:
-    """The password with which a device connects.
-
-    now: aware UTC.  valid_s: seconds that it is valid, 1 or more; it is to be renewed after 85 percent of them, as the
-    official SDKs do or earlier.
-    """
-    expires_at = int(now.timestamp()) + valid_s
-    resource = identity_resource(target.host, credential.device_id)
-    token = sas_token(resource=resource, key=credential.key, expires_at=expires_at, policy=credential.policy)
-    return DevicePassword(text=token, renew_at=datetime.fromtimestamp(expires_at - 0.15 * valid_s, tz=now.tzinfo))
 
 
 def sas_token(*, resource: str, key: str, expires_at: int, policy: str | None = None) -> str:

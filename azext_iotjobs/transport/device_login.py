@@ -8,13 +8,11 @@ from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import Unauthorized
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
-from azext_iotjobs.transport.auth import device_password
+from azext_iotjobs.transport.device_tokens import device_password
 from azext_iotjobs.transport.http import API_VERSION
 from azext_iotjobs.transport.mqtt_events import MqttLogin
 
 DeviceCredential = DeviceKey | DeviceCertificate
-
-TOKEN_LIFE_S = 3600  # as in the official device SDKs
 
 
 def login_of(
@@ -30,7 +28,7 @@ def login_of(
     username = f"{target.host}/{device_id}/?api-version={API_VERSION}{model}"
     if isinstance(credential, DeviceCertificate):
         return MqttLogin(client_id=device_id, username=username, password=None, certificate=credential), math.inf
-    token = device_password(target, credential, now, TOKEN_LIFE_S)
+    token = device_password(target, credential, now)
     login = MqttLogin(client_id=device_id, username=username, password=token.text)
     return login, (token.renew_at - now).total_seconds()
 

@@ -12,7 +12,6 @@ FAULT_PAUSES_S = (1.0, 2.0, 4.0)  # for 5xx and lost links; more tries would onl
 SERVER_BUSY, BAD_CREDENTIALS, NOT_AUTHORISED = 3, 4, 5  # CONNACK codes, MQTT 3.1.1 3.2.2.3
 FIRST_TRIES, FIRST_TRIES_S = 3, 3.0  # to reach a hub at all; a device's own three take about so long
 SHORT_LINKS = 3  # so many in a row that ended early are more than chance
-RENEW_SPREAD = 0.3  # of the time to a token's renewal
 SLOT_TAKEN = "ThrottlingMaxActiveJobCountExceeded"  # waiting seconds does not help: a job must end first
 STEADY_AFTER_S = 30.0  # a link that held so long starts the back-off anew: two devices of one id end each other's
 RECONNECT_LIMIT_S = 60.0  # between two tries of a device to connect again
@@ -99,11 +98,3 @@ def is_short(link_s: float) -> bool:
 def is_perhaps_taken_over(short_links: int) -> bool:
     """Whether so many connections in a row that ended early look like a second client of the same id."""
     return short_links >= SHORT_LINKS
-
-
-def renew_pause(longest_s: float, *, chance: float) -> float:
-    """Seconds until a token is renewed: `longest_s`, made shorter by chance.
-
-    chance: 0..1; devices that a hub let in within one second must not all renew within one second.
-    """
-    return longest_s * (1 - RENEW_SPREAD * chance)

@@ -8,7 +8,7 @@ import pytest
 
 from azext_iotjobs.cli.commands import Command, all_commands, options_of, view_of
 from azext_iotjobs.cli.fleet_job import params as fleet_job_params
-from azext_iotjobs.cli.hub_access.required_rights import NO_RIGHTS
+from azext_iotjobs.cli.hub_access.policy_rights import NO_RIGHTS
 from azext_iotjobs.cli.input import shared_params
 from azext_iotjobs.cli.input.option_groups import fields_of, groups_of, option_of_dest, takes_option_groups
 from azext_iotjobs.cli.input.options import Option

@@ -182,12 +182,12 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         {"batch": batch(BatchState.PENDING, pending=5), "run": replace(RUN, next_batch_at=NOW)},
         BeginBatch(2),
     ),
-    ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(2, Drain.NO)),
-    ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(2, Drain.NO)),
+    ("it is worked on", {"batch": batch(pending=1, completed=4)}, Work(Drain.NO)),
+    ("also while calls are under way", {"batch": batch(calling=1, failed=4)}, Work(Drain.NO)),
     (
         "and while a hub job of it is not read to its end",
         {"batch": batch(completed=5), "in_flight_count": 1},
-        Work(2, Drain.NO),
+        Work(Drain.NO),
     ),
     ("it ends", {"batch": batch(completed=3, failed=1, uncertain=1)}, EndBatch(2, NOW + timedelta(seconds=30))),
     ("after the last", {"batch": None}, End(RunEvent.FINISH, None, None)),
@@ -210,7 +210,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "calls are awaited before",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.STOP)), "in_flight_count": 1},
-        Work(2, Drain.STOP, "because"),
+        Work(Drain.STOP, "because"),
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
     (
@@ -226,7 +226,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "hub jobs are awaited by cancel",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1},
-        Work(2, Drain.CANCEL, "because"),
+        Work(Drain.CANCEL, "because"),
     ),
     (
         "and not by stop",
@@ -247,7 +247,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         Begin(RunEvent.RESUME),
     ),
     ("trouble breaks it", {"trouble": "no way"}, End(RunEvent.BREAK, "no way", None)),
-    ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(2, Drain.STOP, "no way")),
+    ("after the calls under way", {"trouble": "no way", "in_flight_count": 1}, Work(Drain.STOP, "no way")),
     (
         "trouble with nothing under way hinders no cancel",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "trouble": "no way"},
@@ -261,7 +261,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a threshold cancels, after what is under way",
         {"run": FAILED_TWO, "rollout": exceeded(ThresholdAction.CANCEL), "unsettled_count": 1},
-        Work(2, Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
+        Work(Drain.CANCEL, "2 failures in the run of 10 devices exceed the threshold of 1 device."),
     ),
 ]
 
@@ -287,7 +287,7 @@ def test_who_resumes_over_a_threshold_has_accepted_the_failures_so_far() -> None
     step = decide(view(run=stopped, rollout=rollout, batch=batch(pending=3, failed=2)))
     assert step == Begin(RunEvent.RESUME, forgiven_of_run=2, forgiven_of_batch=2)
     running = replace(FAILED_TWO, forgiven=2)
-    assert decide(view(run=running, rollout=rollout)) == Work(2, Drain.NO)
+    assert decide(view(run=running, rollout=rollout)) == Work(Drain.NO)
     more = replace(running, tally=Tally(pending=6, failed=4))
     assert isinstance(decide(view(run=more, rollout=rollout)), End)
 
@@ -348,7 +348,7 @@ def test_every_view_has_one_step_that_its_state_allows() -> None:
             case End(event):
                 assert (each.run.state, event) in TRANSITIONS
                 assert event is not RunEvent.FINISH or (each.batch is None and not has_reason and not each.retry_count)
-            case Work(_, Drain.NO) | BeginBatch() | EndBatch() | BeginRetries() | Wait():
+            case Work(Drain.NO) | BeginBatch() | EndBatch() | BeginRetries() | Wait():
                 assert each.run.state is RunState.RUNNING and not has_reason and not each.cut_off_count
                 assert each.batch is None or each.batch.state in (BatchState.PENDING, BatchState.RUNNING)
                 assert each.retry_count or not isinstance(step, BeginRetries)

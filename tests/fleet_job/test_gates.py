@@ -104,7 +104,7 @@ NEXT_BATCH = EndBatch(1, NOW + timedelta(seconds=7))
 BAKE, SUCCESS, QUERIED, COMMAND, MANUAL = GateKind
 
 ROWS: list[tuple[str, Batch, Any]] = [
-    ("devices that have not ended come first", batch(tally=Tally(completed=9, pending=1)), Work(1, Drain.NO)),
+    ("devices that have not ended come first", batch(tally=Tally(completed=9, pending=1)), Work(Drain.NO)),
     ("then the gates begin", batch(), BeginGates(1)),
     ("it bakes", batch(passed(since=NOW - timedelta(seconds=10))), Wait(NOW + timedelta(seconds=20), "batch 1 bakes")),
     (

@@ -90,7 +90,7 @@ def test_a_sample_is_the_same_each_time_and_another_with_another_seed() -> None:
 
 
 def test_words_that_choose_devices() -> None:
-    assert plan.parse_words(" Failed, offline", "--on") == {"failed", "offline"}
+    assert plan.parse_words(" Failed, offline") == {"failed", "offline"}
     for text in ("", " ,", "asleep", "calling"):
-        with pytest.raises(BadValue, match="--on.*uncertain"):
-            plan.parse_words(text, "--on")
+        with pytest.raises(BadValue, match="^on .*uncertain"):
+            plan.parse_words(text)

@@ -311,8 +311,8 @@ class World:
     def context(self, store: SqliteStore, stop: Any = None) -> run_loop.RunContext:
         return run_loop.RunContext(
             store=store,
-            make_driver=driver_factory(lambda: self.client, self.clock),
-            make_gate_checker=self.make_gate_checker or gate_checker_factory(lambda: self.client, self.clock),
+            make_driver=driver_factory(lambda: self.client),
+            make_gate_checker=self.make_gate_checker or gate_checker_factory(lambda: self.client),
             clock=self.clock,
             observer=self,
             stop=stop or StopDouble(),

@@ -35,8 +35,14 @@ def main() -> int:
     run = store.runs.get("job")
     if run.state.has_ended:  # the one before was killed when all was done
         return 0
-    make_driver, make_checker = driver_factory(lambda: client, clock), gate_checker_factory(lambda: client, clock)
-    context = run_loop.run_context(store, make_driver, make_checker, clock, Printing(), threading.Event())
+    context = run_loop.RunContext(
+        store=store,
+        make_driver=driver_factory(lambda: client),
+        make_gate_checker=gate_checker_factory(lambda: client),
+        clock=clock,
+        observer=Printing(),
+        stop=threading.Event(),
+    )
     done = run_loop.resume(run, context)
     return 0 if done.state.has_ended else 1
 

@@ -17,7 +17,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, CannotConnect
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.transport.auth import device_password
+from azext_iotjobs.transport.device_tokens import device_password
 from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import (
     Acknowledged,

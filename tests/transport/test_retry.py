@@ -86,9 +86,5 @@ def test_three_links_in_a_row_that_ended_early_look_like_a_second_client() -> No
     assert [retry.is_short(seconds) for seconds in (-float("inf"), 0.0, 29.9, 30.0, 1e6)] == [True] * 3 + [False] * 2
 
 
-def test_renewals_are_spread_over_a_third_of_the_time_and_none_is_late() -> None:
-    assert [retry.renew_pause(3060, chance=chance) for chance in (0.0, 0.5, 1.0)] == pytest.approx([3060, 2601, 2142])
-
-
 def test_pings_are_spread_and_none_is_later_than_was_promised() -> None:
     assert [retry.keep_alive_s(chance) for chance in (0.0, 0.5, 1.0)] == [60, 52, 45]

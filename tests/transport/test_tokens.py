@@ -6,10 +6,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
-from azext_iotjobs.transport.auth import DevicePassword, RequestAuth, device_password, sas_token
+from azext_iotjobs.transport.auth import RequestAuth, sas_token
 from tests.helpers.clock_double import START, ClockDouble
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -49,14 +48,6 @@ def test_a_service_token_names_the_host_without_port_and_is_renewed_a_minute_bef
     assert auth.header() == first
     clock.passed_s = 541
     assert int(fields(auth.header())["se"]) == int(START.timestamp()) + 541 + 600
-
-
-def test_a_devices_password_is_to_be_renewed_before_it_ends_and_does_not_show() -> None:
-    password = device_password(TARGET, DeviceKey(device_id="d#1", key=KEY), START, 3600)
-    assert fields(password.text)["sr"] == f"{TARGET.host}/devices/d#1"
-    assert START + timedelta(minutes=45) < password.renew_at < START + timedelta(hours=1)
-    assert password.text not in repr(password)
-    assert isinstance(password, DevicePassword)
 
 
 def test_a_token_that_was_given_is_used_as_it_is_also_after_its_end() -> None:

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
-from azext_iotjobs.cli.input.twin_patch import read_twin_patch
+from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
+from azext_iotjobs.cli.input.method_changes import TIMEOUT_S, method_changes
+from azext_iotjobs.cli.input.twin_patch import read_desired_and_tags, read_twin_patch
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import NO_METHOD, Action
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.twin import TwinPatch
 
-TIMEOUT_S = 30  # of a method: connecting, and answering; as for `job create`
 HOW_TO_SAY_WHAT = "Give --method-name, --twin-patch (or --desired and --tags), or --content."
 
 
@@ -54,17 +54,18 @@ class ActionOptions(NamedTuple):
                     "--twin-patch has desired properties and tags in it: leave --desired and --tags out."
                 )
             return read_twin_patch(self.our_twin_patch)
-        document: dict[str, Any] = {}
-        if self.our_desired is not None:
-            document["properties"] = {"desired": json_object_or_file(self.our_desired, "--desired")}
-        if self.our_tags is not None:
-            document["tags"] = json_object_or_file(self.our_tags, "--tags")
+        document = read_desired_and_tags(self.our_desired, self.our_tags)
         if document and not (document.get("tags") or document.get("properties", {}).get("desired")):
             raise BadValue("--desired and --tags change nothing: they are empty.", hint="--desired light=5")
         return TwinPatch(document=document) if document else None
 
     def _method(self, old: Action | None) -> MethodCall | None:
-        changes = self._method_changes()
+        changes = method_changes(
+            name=self.our_method_name,
+            payload=self.our_method_payload,
+            connect_timeout_s=self.timeouts.our_method_connect_timeout,
+            response_timeout_s=self.timeouts.our_method_response_timeout,
+        )
         if not changes:
             return None
         is_timeout_alone = self.our_method_name is None and self.our_method_payload is None
@@ -75,17 +76,6 @@ class ActionOptions(NamedTuple):
         response_s = changes.get("response_timeout_s", TIMEOUT_S)
         defaults = {"name": "", "response_timeout_s": response_s, "connect_timeout_s": min(TIMEOUT_S, response_s)}
         return MethodCall(**{**defaults, **changes})
-
-    def _method_changes(self) -> dict[str, Any]:
-        typed = {
-            "name": self.our_method_name,
-            "connect_timeout_s": self.timeouts.our_method_connect_timeout,
-            "response_timeout_s": self.timeouts.our_method_response_timeout,
-        }
-        changes: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
-        if self.our_method_payload is not None:
-            changes["payload"] = json_or_file(self.our_method_payload, "--method-payload")
-        return changes
 
     def _content(self) -> dict[str, Any] | None:
         if self.our_content is None:

@@ -5,8 +5,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.gates import GateAnswer

@@ -12,7 +12,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS
-from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS, Rights
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.connection_string import parse_connection_string

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_action, render_estimate, render_verification
+from azext_iotjobs.cli.fleet_job.gate_documents import render_gates
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
-from azext_iotjobs.clients.fleet_job_codec import render_action, render_estimate, render_verification
-from azext_iotjobs.clients.gate_codec import render_gates
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.fleet_job import Definition, FleetJob
 from azext_iotjobs.operations.fleet_job import planning

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.fleet_job.documents import render_event
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.cli.output.event_file import check_event_file, open_event_file, open_for_appending, unwritable
 from azext_iotjobs.cli.output.file_writing import write_all
-from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.run_events import Event

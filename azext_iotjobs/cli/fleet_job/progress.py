@@ -122,11 +122,12 @@ class Progress:
         self._driver = run.driver
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
-        ended = f"{run.tally.ended} of {run.device_count} devices have ended"
+        verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
+        ended = f"{run.tally.ended} of {run.device_count} devices have ended{verifying}"
         if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
             return
-        what = f"resumes, {ended}" if run.tally.ended else "begins"
+        what = f"resumes, {ended}" if run.tally.ended or run.tally.verifying else "begins"
         self.say(
             f"{run.name} on {run.host} {what}: {devices(run.device_count)}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"

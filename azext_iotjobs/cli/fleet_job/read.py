@@ -7,16 +7,16 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.input.durations import duration_s
-from azext_iotjobs.cli.input.scalars import wanted_labels
-from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.fleet_job_codec import (
+from azext_iotjobs.cli.fleet_job.documents import (
     render_awaited,
     render_batch,
     render_fleet_job,
     render_hub_job,
     render_run,
 )
+from azext_iotjobs.cli.input.durations import duration_s
+from azext_iotjobs.cli.input.scalars import wanted_labels
+from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice

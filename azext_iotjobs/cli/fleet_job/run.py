@@ -87,7 +87,7 @@ def rerun(
     running: RunOptions,
 ) -> dict[str, Any] | None:
     """Run a fleet job again on some devices of a run, under a new id."""
-    words = parse_words(on, "--on")
+    words = parse_words(on)
     parent = client.store.definitions.get(fleet_job_id)
     hub = client.hub_of(parent)
     last = client.store.runs.get(fleet_job_id, run)

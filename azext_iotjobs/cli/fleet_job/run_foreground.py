@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
@@ -17,7 +18,6 @@ from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
@@ -33,7 +33,7 @@ from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 logger = get_logger(__name__)
 
-CLOCK = SteadyClock(SystemClock())
+CLOCK = SteadyClock(SystemClock())  # of the command: before, between and after the loops that it executes
 
 Execute = Callable[[Run, run_loop.RunContext], Run]  # run_loop.execute, or one that resumes
 
@@ -62,9 +62,14 @@ def start(
             hint=Text("See: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
     if not is_agreed:
-        make_driver = driver_factory(lambda: hub, CLOCK)
-        make_checker = gate_checker_factory(lambda: hub, CLOCK)
-        own = run_loop.run_context(context.store, make_driver, make_checker, CLOCK, RunObservers(None, None), NEVER)
+        own = run_loop.RunContext(
+            store=context.store,
+            make_driver=driver_factory(lambda: hub),
+            make_gate_checker=gate_checker_factory(lambda: hub),
+            clock=CLOCK,
+            observer=RunObservers(None, None),
+            stop=NEVER,
+        )
         run_loop.cancel(made, own, by=current_user(), reason="Not confirmed.")
         raise BadValue(
             "Nothing was sent.",
@@ -115,8 +120,14 @@ def follow(
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
-            make_driver, make_checker = driver_factory(hub, CLOCK), gate_checker_factory(hub, CLOCK)
-            own = run_loop.run_context(context.store, make_driver, make_checker, CLOCK, observers, flag)
+            own = run_loop.RunContext(
+                store=context.store,
+                make_driver=driver_factory(hub),
+                make_gate_checker=gate_checker_factory(hub),
+                clock=CLOCK,
+                observer=observers,
+                stop=flag,
+            )
             ended = execute(run, own)
     except KeyboardInterrupt:
         ended = context.store.runs.get_by_key(run.key)

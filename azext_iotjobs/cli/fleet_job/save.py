@@ -53,8 +53,8 @@ def create(
         return show_plan(cmd, client, hub, _unsaved(fleet_job_id, host_of(hub), new))
     if run:
         running.check()
-    else:
-        planning.check_verification(hub, new)
+    planning.check_verification(hub, new)  # a typo in it would leave a fleet job that has to be changed
+    if not run:
         _report_count(hub, client.store, new.targets)
         _report_gate_count(hub, new.rollout.gates)
     job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())

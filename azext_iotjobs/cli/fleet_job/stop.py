@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import MAX_AWAITED_SHOWN, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, report_hub_jobs_left
@@ -16,7 +17,6 @@ from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.clients.fleet_job_codec import render_run
 from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.model.errors import WrongState
@@ -100,12 +100,17 @@ def _canceled(
 
     Only then is anything sent to the hub.  interrupted: set when Ctrl-C came meanwhile.
     """
-    make_driver = driver_factory(lambda: context.hub_of(job), CLOCK)
-    make_checker = gate_checker_factory(lambda: context.hub_of(job), CLOCK)
     observers = RunObservers(new_progress(cmd), None)
     try:
         with stopped_by_ctrl_c() as flag:
-            own = run_loop.run_context(context.store, make_driver, make_checker, CLOCK, observers, flag)
+            own = run_loop.RunContext(
+                store=context.store,
+                make_driver=driver_factory(lambda: context.hub_of(job)),
+                make_gate_checker=gate_checker_factory(lambda: context.hub_of(job)),
+                clock=CLOCK,
+                observer=observers,
+                stop=flag,
+            )
             try:
                 return run_loop.cancel(last, own, by=current_user(), reason=reason)
             finally:

@@ -13,24 +13,21 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.model.entra import AadLogin, BearerToken
+from azext_iotjobs.model.entra import AUDIENCE, US_GOVERNMENT_AUDIENCE, AadLogin, BearerToken
 from azext_iotjobs.transport.masking import masked
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.arm import ResourceManager, Send
 
+US_GOVERNMENT = "AzureUSGovernment"
 # By cloud: how every hub's host name ends. In a cloud that is not listed, a host name is looked up before a token is
 # sent to it.
 HUB_SUFFIXES = {
     "AzureCloud": ".azure-devices.net",
     "AzureChinaCloud": ".azure-devices.cn",
-    "AzureUSGovernment": ".azure-devices.us",
+    US_GOVERNMENT: ".azure-devices.us",
 }
 HOST_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")  # whole names only, not the start of a URL
-# The audience of a token for IoT Hub. Microsoft's service SDKs for .NET, Node.js and Java have one for the US
-# Government cloud and this one for every other, private clouds included.
-AUDIENCE = "https://iothubs.azure.net"
-AUDIENCES = {"AzureUSGovernment": "https://iothubs.azure.us"}
 NETRC = "NETRC"  # names a file of passwords by host
 
 
@@ -53,7 +50,8 @@ class AzLogin:
 
     def entra(self) -> AadLogin:
         """Signs in to a hub as az is signed in."""
-        return AadLogin(fetch=lambda: self.fetch(AUDIENCES.get(self.cloud, AUDIENCE)))
+        audience = US_GOVERNMENT_AUDIENCE if self.cloud == US_GOVERNMENT else AUDIENCE
+        return AadLogin(fetch=lambda: self.fetch(audience))
 
     def is_hub_of_cloud(self, host: str) -> bool:
         """Whether a host name can only be that of a hub in this cloud."""

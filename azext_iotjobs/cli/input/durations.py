@@ -7,11 +7,11 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator import durations as simulated
 from azext_iotjobs.simulator.durations import Duration, Fixed, Uniform
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 LONGEST_S = 3650 * 86_400.0  # of an option: far beyond every limit of the hub's
 FORMS = "seconds such as 0.5, with a unit such as 500ms, 2m or 1h, or a range such as 0.1-2"
 
-_PIECE = r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?"
+_PIECE = r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?"
 _FIXED = re.compile(_PIECE)
 _RANGE = re.compile(rf"{_PIECE}\s*-\s*{_PIECE}")
 
@@ -24,6 +24,18 @@ def duration_s(text: str, option: str) -> float:
     if seconds > LONGEST_S:
         raise BadValue(f"{option} {shown(text)}: give at most {LONGEST_S / UNITS['d']:.0f}d.")
     return seconds
+
+
+def with_unit_s(text: str) -> float | None:
+    """The seconds, more than 0, of a text that has a unit, such as 60s, 1.5 h or 5min; None for another text.
+
+    For where a number alone means something else, such as devices.
+    """
+    found = _FIXED.fullmatch(text.strip())
+    if found is None or found[2] is None:
+        return None
+    seconds = _seconds(found[1], found[2])
+    return seconds if 0 < seconds <= LONGEST_S else None
 
 
 def parse_duration(text: str) -> Duration | None:

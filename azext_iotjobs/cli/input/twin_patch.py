@@ -1,4 +1,6 @@
-"""--twin-patch: text -> the patch that is merged into twins."""
+"""--twin-patch, or --desired and --tags: text -> the patch that is merged into twins."""
+
+from typing import Any
 
 from knack.log import get_logger
 
@@ -25,3 +27,13 @@ def read_twin_patch(given: Given) -> TwinPatch:
         selects = " It does not select devices." if "deviceId" in left_out else ""
         logger.warning("%s: %s left out: only the hub writes that.%s", OPTION, ", ".join(left_out), selects)
     return TwinPatch(document={name: value for name, value in document.items() if name not in left_out})
+
+
+def read_desired_and_tags(desired: Given | None, tags: Given | None) -> dict[str, Any]:
+    """The patch, as a document; {} when neither was typed. Raises BadValue for what is no JSON object."""
+    document: dict[str, Any] = {}
+    if desired is not None:
+        document["properties"] = {"desired": json_object_or_file(desired, "--desired")}
+    if tags is not None:
+        document["tags"] = json_object_or_file(tags, "--tags")
+    return document

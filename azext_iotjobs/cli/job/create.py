@@ -10,7 +10,6 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import JobRequest
 
-TIMEOUT_S = 30  # of a method: connecting, and answering
 TTL_S = 3600  # that a job may run
 
 
@@ -30,7 +29,8 @@ def create(
     plan = submitting.read(cmd, waiting)
     call = None
     if action.names_method:
-        from azext_iotjobs.model.method import MethodCall  # here, so that a twin job starts without it
+        from azext_iotjobs.cli.input.method_changes import TIMEOUT_S  # here, so that a twin job starts without them
+        from azext_iotjobs.model.method import MethodCall
 
         defaults = {"name": "", "connect_timeout_s": TIMEOUT_S, "response_timeout_s": TIMEOUT_S}
         call = MethodCall(**{**defaults, **action.method_changes()})

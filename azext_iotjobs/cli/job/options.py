@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_selection import most_devices
-from azext_iotjobs.cli.input.json_option import Given, json_or_file
+from azext_iotjobs.cli.input.json_option import Given
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 
 if TYPE_CHECKING:
@@ -87,15 +87,14 @@ class ActionOptions(NamedTuple):
 
     def method_changes(self) -> dict[str, Any]:
         """What was typed about the method, as fields of a MethodCall. Raises BadValue for a payload that is no JSON."""
-        typed = {
-            "name": self.our_method_name,
-            "connect_timeout_s": self.our_method_connect_timeout,
-            "response_timeout_s": self.our_method_response_timeout,
-        }
-        changes: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
-        if self.our_method_payload is not None:  # null is a payload too
-            changes["payload"] = json_or_file(self.our_method_payload, "--method-payload")
-        return changes
+        from azext_iotjobs.cli.input.method_changes import method_changes  # here, so that a twin job starts without it
+
+        return method_changes(
+            name=self.our_method_name,
+            payload=self.our_method_payload,
+            connect_timeout_s=self.our_method_connect_timeout,
+            response_timeout_s=self.our_method_response_timeout,
+        )
 
     def twin_patch(self) -> "TwinPatch | None":
         """What is merged into each twin. Raises UserError."""

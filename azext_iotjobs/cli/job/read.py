@@ -42,7 +42,7 @@ def cancel(client: HubClient, our_job_id: str) -> dict[str, Any] | None:
 
 def _summary(client: HubClient, job_id: str, success: SuccessStatus) -> dict[str, Any]:
     """What a job did to its devices, counted."""
-    from azext_iotjobs.clients.result_codec import render_summary  # here, so that others start without it
+    from azext_iotjobs.cli.output.result_rows import render_summary  # here, so that others start without it
     from azext_iotjobs.operations.job import results
 
     query = results.ResultQuery(job_id=job_id, success=success, checks_registry=False)

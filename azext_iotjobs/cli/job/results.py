@@ -9,9 +9,9 @@ from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.columns import chosen_columns
+from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, COLUMNS, render_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import ALL_COLUMNS, COLUMNS, render_result
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ErrorClass

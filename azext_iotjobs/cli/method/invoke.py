@@ -12,10 +12,11 @@ from azext_iotjobs.cli.method.options import CallOptions, GuardOptions, typed_op
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
+from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.result_codec import ALL_COLUMNS, CALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, DeviceFailed, MissingChoice
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
@@ -114,7 +115,7 @@ def _one(
     except DeviceFailed as err:
         end_without_result(err, Outcome.DEVICES_FAILED, exit_zero=guards.exit_zero)
     if response.status not in success:
-        who = device_id if module_id is None else f"{device_id}/{module_id}"
+        who = name_of(device_id, module_id)
         logger.warning("%s answered with status %d; success is %s.", who, response.status, guards.success_status)
         leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=guards.exit_zero)
     return response.document

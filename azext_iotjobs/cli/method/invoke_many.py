@@ -14,11 +14,11 @@ from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.result_rows import render_group, render_result
 from azext_iotjobs.cli.output.row_output import RowTarget, warn_of_many_rows
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.method_codec import render_method_call
-from azext_iotjobs.clients.result_codec import render_group, render_result
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address

@@ -2,6 +2,7 @@
 
 import json
 
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import printable
 
@@ -12,7 +13,7 @@ HEARTBEAT_S = 30.0  # between two status lines on a stderr where no line can cha
 
 def short_row(row: DeviceResult) -> str:
     """One line: pump-1 200 {"ok": true}; nothing of it can steer a terminal."""
-    who = row.device_id if row.module_id is None else f"{row.device_id}/{row.module_id}"
+    who = name_of(row.device_id, row.module_id)
     if row.method_status is not None:
         said = f"{row.method_status} {_cut(json.dumps(row.payload, ensure_ascii=False))}"
     else:

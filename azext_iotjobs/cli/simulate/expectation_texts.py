@@ -4,13 +4,15 @@ EXPECTATION  CLAIM on WHO [within DURATION]
 CLAIM        connected | method NAME | message | telemetry | twin PATH = VALUE
 WHO          all | NUMBER | NUMBER%
 UNTIL        DURATION | NUMBER messages | NUMBER methods | all methods | CLAIM on WHO | forever
-DURATION     30s | 5m | 1.5h | 250ms
+DURATION     30s | 5m | 1.5h | 250ms: as other durations, always with a unit
 """
 
 import json
 import re
 from typing import Any
 
+from azext_iotjobs.cli.input.durations import with_unit_s
+from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.claims import (
     ANY_METHOD,
@@ -29,7 +31,6 @@ from azext_iotjobs.simulator.claims import (
 )
 
 MAX_PATH_DEPTH = 10  # as deep as a hub allows twins to be
-SHOWN_CHARACTERS = 80
 
 EXPECT_GRAMMAR = (
     "CLAIM on all|NUMBER|PERCENT% [within DURATION], where CLAIM is one of: connected, method NAME, message, "
@@ -41,8 +42,6 @@ EXPECT_EXAMPLES = (
 UNTIL_GRAMMAR = "DURATION, NUMBER messages, NUMBER methods, all methods, forever, or a CLAIM as for --expect"
 UNTIL_EXAMPLES = '60s, 5m, "1000 messages", "all methods", "method reboot on all"'
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|min|m|h)")
 _WHO = re.compile(r"(?P<claim>.*\S)\s+on\s+(?:(?P<all>all)|(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<percent>%)?)", re.S)
 _WITHIN = re.compile(r"(?P<rest>.*\S)\s+within\s+(?P<duration>\S+(?:\s*\w+)?)", re.S)
 _COUNT = re.compile(r"(\d{1,12})\s+(messages?|methods?)")
@@ -56,9 +55,9 @@ def parse_expectation(text: str, option: str = "--expect") -> Expectation:
     rest, within_s = text.strip(), None
     found = _WITHIN.fullmatch(rest)
     if found is not None:
-        within_s = _duration(found["duration"])
+        within_s = with_unit_s(found["duration"])
         if within_s is None:
-            raise _bad_expectation(text, f"{_shown(found['duration'])} is no duration such as 60s or 5m", option)
+            raise _bad_expectation(text, f"{shown(found['duration'])} is no duration such as 60s or 5m", option)
         rest = found["rest"]
     who = _WHO.fullmatch(rest)
     if who is None:
@@ -79,7 +78,7 @@ def parse_until(text: str) -> Until:
         return Forever(stripped)
     if stripped == "all methods":
         return Expectation(text=stripped, claim=Answered(ANY_METHOD), share=Share())
-    seconds = _duration(stripped)
+    seconds = with_unit_s(stripped)
     if seconds is not None:
         return After(stripped, seconds)
     count = _COUNT.fullmatch(stripped)
@@ -88,15 +87,8 @@ def parse_until(text: str) -> Until:
     if _WHO.fullmatch(stripped) is not None:
         return parse_expectation(stripped, "--until")
     raise BadValue(
-        f"--until {_shown(text)} does not say when to end.", hint=f"Give {UNTIL_GRAMMAR}: for example {UNTIL_EXAMPLES}."
+        f"--until {shown(text)} does not say when to end.", hint=f"Give {UNTIL_GRAMMAR}: for example {UNTIL_EXAMPLES}."
     )
-
-
-def _duration(text: str) -> float | None:
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        return None
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _share(who: re.Match[str]) -> Share | str:
@@ -121,10 +113,10 @@ def _claim(text: str) -> Claim | str:
         return Sent()
     if word == "method":
         name = _name(rest.strip())
-        return Answered(name) if name else f"{_shown(rest.strip())} is no method's name; put one with blanks in quotes"
+        return Answered(name) if name else f"{shown(rest.strip())} is no method's name; put one with blanks in quotes"
     if word == "twin":
         return _twin(text)
-    return f"{_shown(text)} is no claim"
+    return f"{shown(text)} is no claim"
 
 
 def _name(text: str) -> str | None:
@@ -143,7 +135,7 @@ def _twin(text: str) -> TwinHas | str:
         return "a claim about twins is: twin desired.PATH = VALUE, or reported.PATH"
     path = tuple(found["path"].split("."))
     if not all(path) or len(path) > MAX_PATH_DEPTH:
-        return f"{_shown(found['path'])} is no path: names with dots between them, at most {MAX_PATH_DEPTH}"
+        return f"{shown(found['path'])} is no path: names with dots between them, at most {MAX_PATH_DEPTH}"
     return TwinHas(found["side"], path, _value(found["value"].strip()))
 
 
@@ -156,9 +148,4 @@ def _value(text: str) -> Any:
 
 
 def _bad_expectation(text: str, what: str, option: str) -> BadValue:
-    return BadValue(f"{option} {_shown(text)}: {what}.", hint=f"Give {EXPECT_GRAMMAR}. For example {EXPECT_EXAMPLES}.")
-
-
-def _shown(text: str) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}…"
+    return BadValue(f"{option} {shown(text)}: {what}.", hint=f"Give {EXPECT_GRAMMAR}. For example {EXPECT_EXAMPLES}.")

@@ -13,7 +13,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.text import Text, command
-from azext_iotjobs.transport.pacing import RAMP_PER_S
+from azext_iotjobs.transport.connect_pacing import RAMP_PER_S
 
 HOW_TO_NAME_MANY = f"For many devices: --prefix P --count N. {HOW_TO_NAME_DEVICES}"
 RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:/\s*(s|m|h))?")

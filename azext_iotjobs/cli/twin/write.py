@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits, merge_patch
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.input.twin_patch import read_desired_and_tags
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.twin_codec import parse_new_twin
 from azext_iotjobs.model.errors import BadValue, MissingChoice
@@ -20,12 +21,7 @@ class PatchOptions(NamedTuple):
 
     def read(self) -> dict[str, Any]:
         """The patch; {} when nothing was typed. Raises BadValue."""
-        patch: dict[str, Any] = {}
-        if self.our_desired is not None:
-            patch["properties"] = {"desired": json_object_or_file(self.our_desired, "--desired")}
-        if self.our_tags is not None:
-            patch["tags"] = json_object_or_file(self.our_tags, "--tags")
-        return patch
+        return read_desired_and_tags(self.our_desired, self.our_tags)
 
 
 @takes_option_groups

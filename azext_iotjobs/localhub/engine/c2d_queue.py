@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.errors import (
 )
 from azext_iotjobs.localhub.process.background import run_repeatedly
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, MAX_QUEUED, MessageOutcome, NewMessage, is_reported
+from azext_iotjobs.localhub.rules.c2d_message import MAX_DELIVERIES, MAX_QUEUED, MessageOutcome, NewMessage, is_reported
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.messages import Feedback, FeedbackBatch, Message, Messages

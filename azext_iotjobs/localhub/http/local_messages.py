@@ -14,7 +14,7 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, whole_number
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.message import Ack, NewMessage, expiry
+from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry
 from azext_iotjobs.localhub.store.events import Events
 
 MAX_EVENTS = 100

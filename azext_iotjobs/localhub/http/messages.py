@@ -13,8 +13,8 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST,
 from azext_iotjobs.localhub.http.documents import feedback_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.c2d_message import DEFAULT_LOCK_S, MessageOutcome, check_lock
 from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
-from azext_iotjobs.localhub.rules.message import DEFAULT_LOCK_S, MessageOutcome, check_lock
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
 

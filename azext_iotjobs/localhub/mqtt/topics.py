@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.mqtt.filters import matches, overlap
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.message import Ack
+from azext_iotjobs.localhub.rules.c2d_message import Ack
 from azext_iotjobs.localhub.store.messages import Message
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.c2d_message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.rules.message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
 

@@ -13,7 +13,7 @@ from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
 from azext_iotjobs.fleet_job.gates import command_verdict, inconclusive, query_verdict, stayed
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
-from azext_iotjobs.model.clock import Clock, SteadyClock
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadRequest, BadValue, HubAnswer, IotJobsError
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.gates import CONDITION, CommandGate, GateKind, Gates, GateVerdict, QueryGate
@@ -178,13 +178,10 @@ def _counts(tally: Tally) -> dict[str, int]:
     }
 
 
-def gate_checker_factory(client: OpenClient, clock: Clock) -> MakeGateChecker:
-    """What a RunContext makes its gate checker with.
+def gate_checker_factory(client: OpenClient) -> MakeGateChecker:
+    """What a RunContext makes its gate checker with. client: of the hub; called when a gate queries the hub."""
 
-    client: of the hub; it is called when a gate queries the hub.
-    """
-
-    def make(leased: LeasedRun, definition: Definition, on_event: OnEvent) -> GateChecker:
-        return GateChecks(client, SteadyClock(clock), leased, definition, on_event)
+    def make(clock: Clock, leased: LeasedRun, definition: Definition, on_event: OnEvent) -> GateChecker:
+        return GateChecks(client, clock, leased, definition, on_event)
 
     return make

@@ -4,7 +4,7 @@ Starting, resuming and cancelling a run all end in `_execute_leased`: there is n
 in flight is known from stored rows, and from the driver alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.awaited import awaited
@@ -56,38 +56,13 @@ PROGRESS_S = 0.5  # between two reports of it
 class RunContext:
     """What a run is executed with."""
 
-    store: FleetJobStore
-    make_driver: MakeDriver
-    make_gate_checker: MakeGateChecker
+    store: FleetJobStore  # where the run is
+    make_driver: MakeDriver  # makes what operates its devices, once it is needed
+    make_gate_checker: MakeGateChecker  # makes what evaluates its gates, once one needs it
     clock: Clock
-    observer: RunObserver
+    observer: RunObserver  # is notified of its events
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
-    holder: Holder  # of the run's lease
-
-
-def run_context(
-    store: FleetJobStore,
-    make_driver: MakeDriver,
-    make_gate_checker: MakeGateChecker,
-    clock: Clock,
-    observer: RunObserver,
-    stop: StopFlag,
-) -> RunContext:
-    """The context in which this process executes a run.
-
-    store: where the run is.  make_driver: makes what operates its devices, once it is needed.
-    make_gate_checker: makes what evaluates its gates, once one needs it.
-    observer: is notified of its events.  stop: is set when the run is to stop.
-    """
-    return RunContext(
-        store=store,
-        make_driver=make_driver,
-        make_gate_checker=make_gate_checker,
-        clock=clock,
-        observer=observer,
-        stop=stop,
-        holder=this_process(),
-    )
+    holder: Holder = field(default_factory=this_process)  # of the run's lease
 
 
 def execute(run: Run, context: RunContext) -> Run:
@@ -210,7 +185,7 @@ class _RunLoop:
         driver = self._driver
         if driver is None:
             driver = self._driver = self._context.make_driver(
-                self._leased, snapshot.run, self._definition, self._notify
+                self._clock, self._leased, snapshot.run, self._definition, self._notify
             )
         view = View(
             run=snapshot.run,
@@ -261,7 +236,7 @@ class _RunLoop:
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.snapshot(None).batch) is not None:
                     self._notify(BatchBegan(at=now, batch=batch))
-            case Work(_, drain, why):
+            case Work(drain, why):
                 assert snapshot.batch is not None
                 self._report_drain(drain, why)
                 driver.turn(snapshot.batch, drain)
@@ -288,7 +263,7 @@ class _RunLoop:
         return True
 
     def _made_gate_checker(self) -> GateChecker:
-        return self._context.make_gate_checker(self._leased, self._definition, self._notify)
+        return self._context.make_gate_checker(self._clock, self._leased, self._definition, self._notify)
 
     def _settle(self, now: datetime) -> None:
         kind = self._definition.action.kind

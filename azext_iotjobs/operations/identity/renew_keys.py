@@ -10,7 +10,7 @@ from azext_iotjobs.clients.identity_codec import render_with_keys
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.identity import Identity, SignIn, WhichKey
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.renewal import Renewal
+from azext_iotjobs.model.key_renewal import Renewal
 from azext_iotjobs.model.text import Command, Text, command
 
 KEY_BYTES = 32  # as the hub makes them; it takes 16 to 64

@@ -2,7 +2,7 @@
 
 Strategy: one thread decides, worker threads call. Devices are taken from the iterator one by one as workers become
 free, so that a selection of a million is never in memory. model/calling.py decides what follows from the end of a call,
-model/pacing.py when the next one may begin.
+model/call_pacing.py when the next one may begin.
 """
 
 from collections import deque
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.model.call_pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import Field, Text
 

@@ -12,8 +12,8 @@ from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.simulator.events import Activity, Moment
 from azext_iotjobs.simulator.rng import Rng
 from azext_iotjobs.transport import retry
+from azext_iotjobs.transport.connect_pacing import Pacer
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
-from azext_iotjobs.transport.pacing import Pacer
 
 Observer = Callable[[str, Activity], None]  # called with a device's id and what it received or did
 

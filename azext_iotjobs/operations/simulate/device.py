@@ -20,6 +20,7 @@ from azext_iotjobs.simulator.telemetry import PlannedMessages
 from azext_iotjobs.transport import mqtt_events as wire
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.device_login import login_of, refusal
+from azext_iotjobs.transport.device_tokens import renew_pause
 from azext_iotjobs.transport.retry import AfterRefusal
 
 LAST_WAIT_S = 30.0  # for acknowledgements that are missing at the end
@@ -170,7 +171,7 @@ class Device:
         )
         if math.isfinite(lasts_s):
             chance = context.rng.random() if context.has_many else 0.0
-            lasts_s = retry.renew_pause(lasts_s, chance=chance)
+            lasts_s = renew_pause(lasts_s, chance=chance)
         self._renew_at = context.clock.monotonic() + lasts_s
         return login
 

@@ -20,10 +20,10 @@ from azext_iotjobs.operations.simulate.device import Device
 from azext_iotjobs.operations.simulate.simulated_device import SimulatedDevice
 from azext_iotjobs.simulator.events import Activity, ActivityKind
 from azext_iotjobs.simulator.rng import Rng
+from azext_iotjobs.transport.connect_pacing import RAMP_PER_S, Pacer
 from azext_iotjobs.transport.mqtt import MqttProtocol, MqttTransport
 from azext_iotjobs.transport.mqtt_events import DeviceLinks
 from azext_iotjobs.transport.open_files import make_room
-from azext_iotjobs.transport.pacing import RAMP_PER_S, Pacer
 
 __all__ = ["RAMP_PER_S", "Observer", "SimulatedDevice", "Summary", "run", "run_over"]
 

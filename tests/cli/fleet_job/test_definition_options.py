@@ -214,7 +214,7 @@ def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[Us
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), (" 12h", 43_200), ("30d", 2_592_000)]
+    ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), ("5 min", 300), (" 12h", 43_200), ("30d", 2_592_000)]
 )
 def test_lengths_of_time(text: str, seconds: float) -> None:
     assert duration_s(text, "--since") == seconds

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.commands import table_of
+from azext_iotjobs.cli.fleet_job.documents import render_event
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.fleet_job.progress import STILL_S, Progress, Speed, counts, how_far
 from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, left_to_hub
-from azext_iotjobs.clients.fleet_job_codec import render_event
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress

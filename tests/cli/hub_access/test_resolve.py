@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.commands import all_commands
-from azext_iotjobs.cli.hub_access.required_rights import ALL_RIGHTS
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS
 from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, ResolveContext, choose_hub
 from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
 from azext_iotjobs.model.entra import AadLogin

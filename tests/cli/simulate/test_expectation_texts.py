@@ -27,6 +27,7 @@ CLAIMS: tuple[tuple[str, Any, Share, float | None], ...] = (
     ("connected on all within 250ms", Connected(), ALL, 0.25),
     ("  message   on  1  within 2h ", Received(), Share(count=1), 7200.0),
     ("telemetry on 0.5% within 1min", Sent(), Share(percent=0.5), 60.0),
+    ("connected on 1 within 1d", Connected(), Share(count=1), 86_400.0),
     ("twin desired.fan.speed = 3 on all", TwinHas("desired", ("fan", "speed"), 3), ALL, None),
     ("twin desired.fan.speed=3 on all", TwinHas("desired", ("fan", "speed"), 3), ALL, None),
     ("twin properties.reported.fw == 1.2.0 on all", TwinHas("reported", ("fw",), "1.2.0"), ALL, None),
@@ -100,7 +101,9 @@ def test_conditions_are_read(text: str, until: Until) -> None:
     assert parse_until(text) == until
 
 
-@pytest.mark.parametrize("text", ["", "60", "0s", "0 messages", "-1s", "messages", "1000 calls", "never", "1e999s"])
+@pytest.mark.parametrize(
+    "text", ["", "60", "0s", "0 messages", "-1s", "messages", "1000 calls", "never", "1e999s", "9" * 400 + "s"]
+)
 def test_what_is_no_condition_is_refused_with_the_grammar(text: str) -> None:
     with pytest.raises(BadValue, match="--until") as raised:
         parse_until(text)

@@ -11,7 +11,7 @@ from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.message import MAX_DELIVERIES, Ack, MessageOutcome, NewMessage, expiry
+from azext_iotjobs.localhub.rules.c2d_message import MAX_DELIVERIES, Ack, MessageOutcome, NewMessage, expiry
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity

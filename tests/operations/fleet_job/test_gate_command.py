@@ -57,7 +57,7 @@ class Place:
         )
         self.run = self.world.new_run(self.store, self.world.save(self.store, definition))
         leased = self.store.take_lease(self.run, self.world.holder, self.world.clock.now())
-        made = gate_checker_factory(lambda: self.world.client, SystemClock())(leased, definition, self.events.append)
+        made = gate_checker_factory(lambda: self.world.client)(SystemClock(), leased, definition, self.events.append)
         assert isinstance(made, GateChecks)
         self.checker = made
 

@@ -73,7 +73,7 @@ ALL_GATES = Gates(
 def go_on_until_crash(world: World, points: Points, counts: Counter[tuple[int, GateKind]]) -> bool:
     """One process; whether it was killed before its end. Somebody approves as soon as it waits."""
     store = world.open(points)
-    world.make_gate_checker = lambda leased, definition, on_event: CountingChecker(counts, points, world.clock)
+    world.make_gate_checker = lambda clock, leased, definition, on_event: CountingChecker(counts, points, world.clock)
 
     def approve(event: Any) -> None:
         if isinstance(event, GateAwaited):

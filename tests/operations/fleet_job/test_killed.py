@@ -67,8 +67,14 @@ def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None
 
 
 def context_of(store: SqliteStore, client: HubClient, observer: RunObserver) -> run_loop.RunContext:
-    make_driver, make_checker = driver_factory(lambda: client, CLOCK), gate_checker_factory(lambda: client, CLOCK)
-    return run_loop.run_context(store, make_driver, make_checker, CLOCK, observer, threading.Event())
+    return run_loop.RunContext(
+        store=store,
+        make_driver=driver_factory(lambda: client),
+        make_gate_checker=gate_checker_factory(lambda: client),
+        clock=CLOCK,
+        observer=observer,
+        stop=threading.Event(),
+    )
 
 
 def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":

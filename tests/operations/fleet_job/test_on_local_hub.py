@@ -69,8 +69,14 @@ class FleetJobSetup:
         self.stop = threading.Event()
 
     def context(self) -> run_loop.RunContext:
-        make, make_checker = driver_factory(lambda: self.hub, CLOCK), gate_checker_factory(lambda: self.hub, CLOCK)
-        return run_loop.run_context(self.store, make, make_checker, CLOCK, self.observer, self.stop)
+        return run_loop.RunContext(
+            store=self.store,
+            make_driver=driver_factory(lambda: self.hub),
+            make_gate_checker=gate_checker_factory(lambda: self.hub),
+            clock=CLOCK,
+            observer=self.observer,
+            stop=self.stop,
+        )
 
     def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:
         definition = Definition(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
-from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, name_of
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED
 from azext_iotjobs.fleet_job.hub_job import HubJob
 from azext_iotjobs.model.errors import HubAnswer, LinkError
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED

@@ -18,12 +18,12 @@ from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
+from azext_iotjobs.model.call_pacing import Pacing
 from azext_iotjobs.model.calling import Answer, Call, Next, what_next
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet_job import Action, Definition
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.pacing import Pacing
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.model.run_state import DeviceState

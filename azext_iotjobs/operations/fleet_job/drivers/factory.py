@@ -5,7 +5,7 @@ from collections.abc import Callable
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.driver import BatchDriver, MakeDriver, OnEvent
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
-from azext_iotjobs.model.clock import Clock, SteadyClock
+from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.run import Run
@@ -21,21 +21,20 @@ DRIVERS: dict[Driver, type[HubJobsDriver] | type[DirectCallsDriver]] = {
 }
 
 
-def driver_factory(client: Callable[[], HubClient], clock: Clock) -> MakeDriver:
+def driver_factory(client: Callable[[], HubClient]) -> MakeDriver:
     """What a RunContext makes its driver with.
 
     client: of the hub; it is called once, when the driver is needed.
     """
 
-    def make(leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
-        hub, steady = client(), SteadyClock(clock)
-        driver = DRIVERS[run.driver](hub, steady, leased, run, definition, on_event)
+    def make(clock: Clock, leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
+        hub = client()
+        driver = DRIVERS[run.driver](hub, clock, leased, run, definition, on_event)
         if definition.verification is None:
             return driver
-        pace = query_pace(run.tier)
-        say = _teller(steady, on_event)
-        verifier = Verifier(hub.queries, definition.verification, leased.verifying, pace, steady, say)
-        return VerifyingDriver(driver, verifier, steady, leased, definition.rollout.retry, on_event)
+        pace, say = query_pace(run.tier), _teller(clock, on_event)
+        verifier = Verifier(hub.queries, definition.verification, leased.verifying, pace, clock, say)
+        return VerifyingDriver(driver, verifier, clock, leased, definition.rollout.retry, on_event)
 
     return make
 

@@ -100,6 +100,7 @@ def test_a_firmware_update_goes_through_its_stages() -> None:
         ("0.1-2", Uniform(0.1, 2)),
         ("100ms - 2s", Uniform(0.1, 2)),
         ("100-500ms", Uniform(0.1, 0.5)),
+        ("1-2min", Uniform(60, 120)),
         ("{uniform: [100ms, 2]}", Uniform(0.1, 2)),
         ("{normal: {mean: 1m, deviation: 2}}", Normal(60, 2)),
         ("{long-tail: {median: 200ms, p99: 5s, at-most: 30s}}", LongTail(0.2, 5, 30)),

@@ -73,6 +73,7 @@ def test_what_is_an_example_is_valid(content: str) -> None:
     ("document", "is_taken"),
     [
         (LATENCY("500ms"), True),
+        (LATENCY("1-2min"), True),
         (LATENCY("1-2s"), True),
         (LATENCY("soon"), False),
         (LATENCY(-1), False),

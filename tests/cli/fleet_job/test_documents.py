@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.clients.fleet_job_codec import render_batch, render_event, render_fleet_job, render_run
-from azext_iotjobs.clients.result_codec import COLUMNS
+from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event, render_fleet_job, render_run
+from azext_iotjobs.cli.output.result_rows import COLUMNS
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
-from azext_iotjobs.model.run import Batch, Lease, RequestKind, StopRequest, Tally
+from azext_iotjobs.model.run import Batch, Lease, Narrowed, RequestKind, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.tier import TierFacts
 from tests.fleet_job.store.test_stored_json import FULL, METHOD, SELECTED
 from tests.fleet_job.test_engine import NOW, RUN
 
@@ -63,6 +64,27 @@ def test_a_fleet_job_shows_all_that_was_asked_for() -> None:
         and shown["action"]["successStatus"] == "200-299,404-404"
     )
     json.dumps(shown)
+
+
+def test_a_run_shows_its_tier_and_its_own_limits() -> None:
+    run = replace(RUN, tier=TierFacts("S2", 3), narrowed=Narrowed(sample_percent=Fraction("2.5"), seed=7))
+    shown = render_run(run, NOW)
+    assert (shown["tier"], shown["limit"], shown["samplePercent"]) == ({"sku": "S2", "units": 3}, None, 2.5)
+
+
+def test_calls_of_a_process_that_is_gone_are_shown_as_uncertain() -> None:
+    tally = Tally(pending=3, calling=2, in_hub_jobs=1)
+    run = replace(RUN, lease=Lease(owner="ann", until=NOW, beat_at=NOW, is_gone=True), tally=tally)
+    assert render_run(run, NOW)["progress"] == {
+        "total": 5,
+        "pending": 2,
+        "inProgress": 1,
+        "completed": 0,
+        "failed": 0,
+        "uncertain": 2,
+        "byErrorClass": {},
+    }
+    assert render_batch(replace(BATCH, tally=tally), run, Gates())["progress"]["uncertain"] == 2
 
 
 def test_a_run_shows_how_it_stands_and_who_has_it() -> None:

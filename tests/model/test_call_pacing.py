@@ -4,7 +4,7 @@ import heapq
 
 import pytest
 
-from azext_iotjobs.model.pacing import LEAST_RATE, Pacing
+from azext_iotjobs.model.call_pacing import LEAST_RATE, Pacing
 
 
 def begun(pacing: Pacing, until: float, step: float = 0.001) -> list[float]:

@@ -5,9 +5,9 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.clients.gate_codec import render_batch_gates, render_gates, render_share, render_verdict
+from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
+from azext_iotjobs.cli.output.result_rows import render_result, render_verified
 from azext_iotjobs.clients.method_codec import render_method_call
-from azext_iotjobs.clients.result_codec import render_result, render_verified
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_millis
 from azext_iotjobs.model.definition_document import (
@@ -94,7 +94,7 @@ def render_run(run: Run, now: datetime) -> Document:
         "durationSeconds": _seconds(run.duration_s(now)),
         "batches": run.batch_count,
         "nextBatchNotBefore": _still_ahead(run.next_batch_at, now),
-        "progress": render_tally(run.tally, has_runner=run.has_runner),
+        "progress": render_tally(run.tally.seen(has_runner=run.has_runner)),
         "limit": None if run.narrowed is None else run.narrowed.limit,
         "samplePercent": None if run.narrowed is None else _percent(run.narrowed.sample_percent),
         "tier": None if run.tier is None else _tier(run.tier),
@@ -117,22 +117,21 @@ def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
         "started": render_millis(batch.started_at),
         "ended": render_millis(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
-        "progress": render_tally(batch.tally, has_runner=run.has_runner),
+        "progress": render_tally(batch.tally.seen(has_runner=run.has_runner)),
         "gates": None if batch.gates is None else render_batch_gates(batch.gates, gates),
     }
 
 
-def render_tally(tally: Tally, *, has_runner: bool = True) -> Document:
-    """Counts. What calls and hub jobs operate is in progress; a call whose process is gone is uncertain."""
-    lost = 0 if has_runner else tally.calling
+def render_tally(tally: Tally) -> Document:
+    """Counts. What calls and hub jobs operate is in progress."""
     return {
         "total": tally.total,
         "pending": tally.waiting,
-        "inProgress": tally.in_progress - lost,
+        "inProgress": tally.in_progress,
         "verifying": tally.verifying,
         "completed": tally.completed,
         "failed": tally.failed,
-        "uncertain": tally.uncertain + lost,
+        "uncertain": tally.uncertain,
         "byErrorClass": dict(tally.by_class),
     }
 

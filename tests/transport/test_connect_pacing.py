@@ -3,8 +3,8 @@ import math
 import pytest
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.transport.connect_pacing import MOST_UNDER_WAY, Pacer
 from azext_iotjobs.transport.open_files import SPARE_FILES, files_needed, make_room
-from azext_iotjobs.transport.pacing import MOST_UNDER_WAY, Pacer
 
 
 def begun_at(pacer: Pacer, count: int, now: float) -> list[float]:
