@@ -64,7 +64,9 @@ def test_the_words_of_a_rerun_are_the_models() -> None:
     assert RERUN_WORDS == WORDS
 
 
-FLEET_JOB_VERBS = "create run stop resume cancel show list list-runs results rerun copy update delete".split()
+FLEET_JOB_VERBS = (
+    "create run stop approve reject resume cancel show list list-runs results rerun copy update delete".split()
+)
 CENTRAL = [  # as az iot central job create spells them
     ("--batch", "-b"),
     ("--batch-type", "--bt"),

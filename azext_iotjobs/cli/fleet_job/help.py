@@ -14,6 +14,13 @@ RUNNING = (
     "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
     "asks for confirmation, unless --yes is given or there is no terminal."
 )
+GATES = (
+    "Gates stand between two batches, none behind the last. They are evaluated when all devices of a batch have ended: "
+    "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
+    "the run, and `show` says which and why. `resume` accepts a stop; what was inconclusive is evaluated again, and "
+    "what was rejected has to be approved anew. With --verify, devices that are not as they were verified when the "
+    "batch has baked have failed."
+)
 NO_HUB = "No hub needs to be given: a fleet job knows its own. One that is given must be that one."
 
 group(
@@ -51,8 +58,23 @@ command(
         "az iot hub fleet-job create -n localhost -j edge-7 --content @deployment.json "
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
+    (
+        "Batch after batch only while at least 95% of each complete and no alarm is raised; somebody approves each.",
+        "az iot hub fleet-job create -n localhost -j fw-8 --method-name update --query-condition 'tags.ring = 1' "
+        "--batch 1,10%,100% --gate-success 95% --gate-query 'tags.alarm = true' --gate-query-max 0 --gate manual",
+    ),
+    (
+        "A batch counts when its devices report the new version, and still do half an hour later.",
+        "az iot hub fleet-job create -n localhost -j fw-9 --method-name update --query-condition 'tags.ring = 1' "
+        "--verify \"properties.reported.firmware.version = '9'\" --batch 10% --bake 30m --gate-success 98%",
+    ),
+    (
+        "A program of your own decides after each batch; its environment says of which batch, and how it ended.",
+        "az iot hub fleet-job create -n localhost -j fw-10 --method-name update --query-condition 'tags.ring = 1' "
+        '--batch 10% --gate-command "./check-alarms.sh --site north" --gate-command-timeout 10m',
+    ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what is done. "
-    f"What follows is about --run. {RUNNING}",
+    f"{GATES} What follows is about --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -78,7 +100,8 @@ command(
     ("Resume it.", "az iot hub fleet-job resume -j fw-7"),
     ("Resume it, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
     long="While another process executes the run, it is refused with exit code 9; the error names the process, and "
-    f"until when. Resuming a run that its threshold stopped accepts the failures so far. {RUNNING}",
+    "until when. Resuming a run that its threshold stopped accepts the failures so far; one that a gate stopped goes "
+    f"on past that gate, and evaluates anew what was inconclusive. {RUNNING}",
 )
 command(
     "iot hub fleet-job rerun",
@@ -94,6 +117,22 @@ command(
     ),
     long="The new fleet job records the id of its parent. Uncertain devices may have been operated: they are included "
     f"only with --on uncertain. {RUNNING}",
+)
+command(
+    "iot hub fleet-job approve",
+    "Approve the batch that waits for it (--gate manual): the next one begins.",
+    ("Approve it, and say why.", "az iot hub fleet-job approve -j fw-8 --reason 'no alarms since 9:00'"),
+    ("Approve batch 2, if that is the one that waits.", "az iot hub fleet-job approve -j fw-8 --batch 2"),
+    long="The process that executes the run sees it within a second. Without one the answer is recorded, and counts "
+    "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the run "
+    f"waits for. The first answer counts. {NO_HUB}",
+)
+command(
+    "iot hub fleet-job reject",
+    "Reject the batch that waits for approval (--gate manual): the run is stopped.",
+    ("Reject it, and say why.", "az iot hub fleet-job reject -j fw-8 --reason 'battery alarms'"),
+    long="The run is stopped with this reason; `resume` asks for approval anew, `cancel` ends it. A run whose process "
+    f"is gone is stopped here. {NO_HUB}",
 )
 command(
     "iot hub fleet-job stop",
