@@ -68,12 +68,12 @@ def test_somebody_approves_from_another_terminal_and_rejects_the_next_batch(
         assert "fleet-job reject -j asked --batch 1" in said and len(calls) == 5
         shown = kept.run("show", "-j", "asked")
         assert gates_of(shown.json, 1)["awaits"] == "manual" and gates_of(shown.json, 1)["awaitsSince"]
-        assert "Batch 1 of Run 1 of fleet job asked waits for approval since" in shown.stderr
+        assert "Run 1 of fleet job asked: batch 1 waits for approval since" in shown.stderr
         other = kept.run("approve", "-j", "asked", "--batch", "2")
         assert other.code == 1 and "batch 2 does not wait for approval; batch 1 does" in other.stderr
         approved = kept.run("approve", "-j", "asked", "--reason", "looks fine")
         assert (approved.code, approved.json["status"]) == (0, "running"), approved.stderr
-        assert "Batch 1 of 3 of Run 1 of fleet job asked: approved." in approved.stderr
+        assert "Run 1 of fleet job asked: batch 1 of 3 is approved." in approved.stderr
         wait_until("batch 2 waits", lambda: "Batch 2 waits for approval" in (tmp_path / "out.err").read_text())
         rejected = kept.run("reject", "-j", "asked", "--reason", "alarms")
         assert (rejected.code, rejected.json["status"]) == (0, "stopped"), rejected.stderr

@@ -124,8 +124,8 @@ command(
     ("Approve it, and say why.", "az iot hub fleet-job approve -j fw-8 --reason 'no alarms since 9:00'"),
     ("Approve batch 2, if that is the one that waits.", "az iot hub fleet-job approve -j fw-8 --batch 2"),
     long="The process that executes the run sees it within a second. Without one the answer is recorded, and counts "
-    "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the run "
-    f"waits for. The first answer counts. {NO_HUB}",
+    "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the "
+    f"run waits for. The first answer counts. {NO_HUB}",
 )
 command(
     "iot hub fleet-job reject",

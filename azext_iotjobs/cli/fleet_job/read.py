@@ -155,7 +155,7 @@ def _warn_of_gate(run: Run, batch: Batch | None, gates: Gates) -> None:
         return
     since = render_instant(standing.last_at.replace(microsecond=0))
     approve = suggestion("iot hub fleet-job approve", fleet_job_id=run.fleet_job_id, batch=str(batch.ordinal))
-    logger.warning("Batch %d of %s waits for approval since %s: %s", batch.ordinal, run.name, since, approve)
+    logger.warning("%s: batch %d waits for approval since %s: %s", run.name, batch.ordinal, since, approve)
 
 
 def _short(saved: operation.SavedJob) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
+from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Narrowed
@@ -88,6 +89,65 @@ def test_a_threshold_is_changed_part_by_part_and_taken_away() -> None:
         classes=frozenset({"rejected", "uncertain"}),
     )
     assert edited(second, cancellation_threshold="none").rollout.threshold is None
+
+
+def test_gates_are_changed_part_by_part_and_taken_away() -> None:
+    first = new(
+        batch="10%",
+        gate_success="95",
+        bake="30m",
+        gate="manual",
+        gate_query="tags.alarm = true",
+        gate_query_max="1%",
+        gate_command="check --strict 'site north'",
+        gate_command_timeout="10m",
+    )
+    query = QueryGate(condition="tags.alarm = true", most=percent(1))
+    command = CommandGate(line="check --strict 'site north'", timeout_s=600)
+    assert first.rollout.gates == Gates(bake_s=1800, success=percent(95), query=query, command=command, is_manual=True)
+    second = edited(first, gate_query_max="none", gate_query_min="3", gate_command_shell=True, gate="none")
+    assert second.rollout.gates == Gates(
+        bake_s=1800,
+        success=percent(95),
+        query=replace(query, least=devices(3), most=None),
+        command=replace(command, through_shell=True),
+    )
+    none = edited(second, gate_query="none", gate_command="none", gate_success="none", bake="none")
+    assert none.rollout.gates == Gates()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "text"),
+    [
+        ({"gate": "manual"}, ConflictingChoice, "A gate stands between two batches, and all devices are one batch"),
+        ({"batch": "5", "bake": "5m"}, ConflictingChoice, "bake alone is a pause"),
+        ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake: 2678400 seconds; give 0 to 30 days"),
+        ({"batch": "5", "gate_success": "0"}, BadValue, "gate_success: give more than 0% and at most 100%"),
+        ({"batch": "5", "gate_success": "101%"}, BadValue, "--gate-success 101%"),
+        ({"batch": "5", "gate_query": " "}, MissingChoice, "gate_query is blank"),
+        ({"batch": "5", "gate_query": "tags.a = 1"}, MissingChoice, "gate_query has no bound"),
+        ({"batch": "5", "gate_query": "(tags.a = 1", "gate_query_max": "1"}, BadValue, "is not closed"),
+        (
+            {"batch": "5", "gate_query": "tags.a = 1", "gate_query_max": "1", "gate_query_min": "2"},
+            ConflictingChoice,
+            "gate_query_min 2 is more than gate_query_max 1: no count is within both",
+        ),
+        ({"batch": "5", "gate_query_min": "1"}, MissingChoice, "go with --gate-query"),
+        (
+            {"batch": "5", "gate_query": "none", "gate_query_min": "1"},
+            MissingChoice,
+            "--gate-query-max and --gate-query-min go with --gate-query",
+        ),
+        ({"batch": "5", "gate_command_shell": True}, MissingChoice, "go with --gate-command"),
+        ({"batch": "5", "gate_command": "  "}, MissingChoice, "gate_command is blank"),
+        ({"batch": "5", "gate_command": "check 'x"}, BadValue, "No closing quotation"),
+        ({"batch": "5", "gate_command": "x" * 8001}, BadValue, "give at most 8000 characters"),
+        ({"batch": "5", "gate_command": "x", "gate_command_timeout": "25h"}, BadValue, "give 1s to 24h"),
+    ],
+)
+def test_what_makes_no_gate_is_refused(typed: dict[str, Any], kind: type[UserError], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        new(**typed)
 
 
 def test_retries_are_changed_part_by_part_and_taken_away() -> None:
