@@ -21,7 +21,6 @@ from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_i
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
-from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
 from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate
