@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything in it: runs that are completed, stopped and running, by calls and by jobs; groups."""
     folder = tmp_path_factory.mktemp("whole") / "state"
     for driver, name in ((Driver.CALLS, "job"), (Driver.JOBS, "other")):
-        world = World(folder, fails=failing("d001", "d003"))
+        world = World(folder, fails=failing("d001", "d003"), counts=lambda query: 0)
         store = world.open()
         retry = Retry(tries={"offline": 1}, when=RetryWhen.AT_END)
         query = QueryGate(condition="tags.alarm = true", most=parse_share("5", "max"))
@@ -118,7 +118,7 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
             copy = tmp_path / "copy"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder, copy, symlinks=True)
-            world = World(copy)
+            world = World(copy, counts=lambda query: 0)
             store = SqliteStore.open(copy, Access.CHANGE)
             store.database.change("PRAGMA synchronous=OFF")  # no machine loses its power here
             try:

@@ -56,6 +56,7 @@ def command(text: str, **more: Any) -> Gates:
 @pytest.fixture
 def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
     setup = FleetJobSetup(tmp_path)
+    setup.world.hub.counts = lambda query: 0
     yield setup
     setup.store.close()
 
