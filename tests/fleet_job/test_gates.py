@@ -146,6 +146,13 @@ def test_the_step_that_comes_next(of_batch: Batch, step: Any) -> None:
     assert decide(view(of_batch)) == step
 
 
+def test_devices_that_were_verified_are_looked_at_again_when_their_batch_has_baked() -> None:
+    baked = passed(since=NOW - timedelta(seconds=30))
+    assert decide(view(batch(baked), is_verified=True)) == CheckGate(1, BAKE)
+    baking = passed(since=NOW - timedelta(seconds=29))
+    assert decide(view(batch(baking), is_verified=True)) == Wait(NOW + timedelta(seconds=1), "batch 1 bakes")
+
+
 def test_without_gates_nothing_stands_between_batches() -> None:
     assert decide(view(batch(), Gates())) == NEXT_BATCH
     assert decide(view(replace(batch(ordinal=2), state=BatchState.PENDING))) == BeginBatch(2)

@@ -168,7 +168,7 @@ def test_a_crash_at_every_point_fails_who_did_not_stay_and_nobody_else(tmp_path:
     template.new_run(store, template.save(store, definition_of(METHOD, ids(4), driver, concurrency=1, **rollout)))
     store.close()
     whole = story(tmp_path / "begun", tmp_path / "whole", [])
-    step = 1 if os.environ.get("IOTJOBS_TORTURE") else 4
+    step = 1 if os.environ.get("IOTJOBS_TORTURE") else 8
     for first in range(1, whole + 1, step):
         story(tmp_path / "begun", tmp_path / str(first), [first])
 
