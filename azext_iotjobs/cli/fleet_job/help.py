@@ -15,7 +15,7 @@ RUNNING = (
     "asks for confirmation, unless --yes is given or there is no terminal."
 )
 GATES = (
-    "Gates stand between two batches, none behind the last. They are evaluated when all devices of a batch have ended: "
+    "Gates stand between two batches, none after the last. They are evaluated when all devices of a batch have ended: "
     "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
     "the run, and `show` says which and why. `resume` accepts a stop; what was inconclusive is evaluated again, and "
     "what was rejected has to be approved anew. With --verify, devices that are not as they were verified when the "
