@@ -23,6 +23,7 @@ from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run_events import DeviceEnded, Event, HubJobMoved, RunObserver
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.tier import UNLIMITED, TierFacts
 from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
@@ -79,7 +80,7 @@ def begin(
     )
     with client_of(process) as client:
         job = definitions.create(store, "job", planning.host_of(client), definition, by="me", at=CLOCK.now())
-        planning.new_run(store, client, job, by="me", at=CLOCK.now())
+        planning.new_run(store, client, job, by="me", at=CLOCK.now(), tier=TierFacts(UNLIMITED))
     store.close()
 
 
