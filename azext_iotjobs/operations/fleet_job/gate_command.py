@@ -95,6 +95,7 @@ class GateProcess:
         self._reader.join(OUTPUT_S)
 
     def _end_group(self) -> None:
+        assert sys.platform != "win32"
         try:
             self._signal(signal.SIGTERM)
             self._process.wait(TERM_S)
@@ -105,6 +106,7 @@ class GateProcess:
             self._process.wait()
 
     def _signal(self, number: int) -> None:
+        assert sys.platform != "win32"
         try:
             os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):  # all have ended; macOS refuses it for a zombie
