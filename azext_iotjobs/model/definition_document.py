@@ -23,6 +23,7 @@ from azext_iotjobs.model.rollout import (
 )
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 METHOD_FIELDS = ("name", "payload", "response_timeout_s", "connect_timeout_s")
@@ -40,6 +41,7 @@ def definition_document(definition: Definition) -> Document:
         "targets": targets_document(definition.targets),
         "rollout": rollout_document(definition.rollout),
         "delivery": delivery_document(definition.delivery),
+        "verification": _unless_none(definition.verification, verification_document),
         "display_name": definition.display_name,
         "description": definition.description,
         "labels": dict(definition.labels),
@@ -53,6 +55,7 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         targets=_parse_targets(document["targets"]),
         rollout=_parse_rollout(document["rollout"]),
         delivery=parse_delivery(document["delivery"]),
+        verification=_unless_none(document.get("verification"), lambda stored: Verification(**stored)),
         display_name=document["display_name"],
         description=document["description"],
         labels=document["labels"],
@@ -86,6 +89,11 @@ def rollout_document(rollout: Rollout) -> Document:
 def delivery_document(delivery: Delivery) -> Document:
     """How devices are reached, as a document."""
     return {"driver": delivery.driver.value, **_fields(delivery, DELIVERY_NUMBERS)}
+
+
+def verification_document(verification: Verification) -> Document:
+    """What verifies that a device was operated, as a document."""
+    return _fields(verification, ("condition", "within_s", "failed_condition"))
 
 
 def parse_delivery(document: Mapping[str, Any]) -> Delivery:

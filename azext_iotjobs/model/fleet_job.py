@@ -22,6 +22,7 @@ from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import Verification
 
 FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
@@ -179,6 +180,7 @@ class Definition:
     targets: Targets
     rollout: Rollout = field(default_factory=Rollout)
     delivery: Delivery = field(default_factory=Delivery)
+    verification: Verification | None = None  # None: a device has completed when it was operated
     display_name: str = ""  # "": the id stands for it
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

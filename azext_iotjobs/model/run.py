@@ -21,6 +21,7 @@ class Tally:
 
     pending: int = 0
     calling: int = 0
+    verifying: int = 0  # operated; it is not seen yet that they report so
     completed: int = 0
     failed: int = 0
     uncertain: int = 0
@@ -40,12 +41,12 @@ class Tally:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.pending + self.calling + self.completed + self.failed + self.uncertain
+        return self.open + self.ended
 
     @property
     def open(self) -> int:
         """Those that have not ended."""
-        return self.pending + self.calling
+        return self.pending + self.calling + self.verifying
 
     @property
     def ended(self) -> int:

@@ -29,6 +29,17 @@ class BatchBegan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceOperated:
+    """A device was operated and is being verified; DeviceEnded says what came of it. The store has it already."""
+
+    at: datetime
+    result: DeviceResult
+    batch: int
+    tries: int
+    kind: str = "device-operated"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceEnded:
     """An attempt on a device has ended; one that is tried again comes again. The store has it already."""
 
@@ -105,7 +116,18 @@ class RunEnded:
     kind: str = "run-ended"
 
 
-Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Notice | HubJobMoved | RunEnded
+Event = (
+    RunBegan
+    | BatchBegan
+    | DeviceOperated
+    | DeviceEnded
+    | Progressed
+    | BatchEnded
+    | Waiting
+    | Notice
+    | HubJobMoved
+    | RunEnded
+)
 
 
 class RunObserver(Protocol):

@@ -5,11 +5,16 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.cli.output.result_rows import render_result
+from azext_iotjobs.cli.output.result_rows import render_result, render_verified
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_millis
-from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
+from azext_iotjobs.model.definition_document import (
+    delivery_document,
+    rollout_document,
+    targets_document,
+    verification_document,
+)
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
@@ -17,6 +22,7 @@ from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.tier import Estimate, TierFacts
+from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 
@@ -36,6 +42,11 @@ RETRY_NAMES = {
     "longest_s": "longestPauseSeconds",
     "when": "when",
 }
+VERIFICATION_NAMES = {
+    "condition": "condition",
+    "within_s": "withinSeconds",
+    "failed_condition": "failedCondition",
+}
 LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
 
 
@@ -53,6 +64,7 @@ def render_fleet_job(job: FleetJob) -> Document:
         "targets": _targets(definition.targets),
         **_rollout(definition.rollout),
         "delivery": _delivery(definition.delivery),
+        "verification": None if definition.verification is None else render_verification(definition.verification),
         "created": render_millis(job.created_at),
         "createdBy": job.created_by,
         "edited": render_millis(job.edited_at),
@@ -110,6 +122,7 @@ def render_tally(tally: Tally) -> Document:
         "total": tally.total,
         "pending": tally.waiting,
         "inProgress": tally.in_progress,
+        "verifying": tally.verifying,
         "completed": tally.completed,
         "failed": tally.failed,
         "uncertain": tally.uncertain,
@@ -136,6 +149,7 @@ def render_awaited(awaited: Awaited) -> Document:
     return {
         "batch": awaited.batch,
         "jobId": awaited.job_id,
+        "verification": awaited.is_verification,
         "devices": list(awaited.device_ids),
         "count": awaited.count,
         "since": render_millis(awaited.since),
@@ -151,6 +165,11 @@ def render_action(action: Action) -> Document:
     if action.patch is not None:
         return {"kind": action.kind.value, "twinPatch": action.patch.document}
     return {"kind": action.kind.value, "content": action.content}
+
+
+def render_verification(verification: Verification) -> Document:
+    """What verifies that a device was operated."""
+    return _renamed(VERIFICATION_NAMES, verification_document(verification))
 
 
 def render_estimate(estimate: Estimate) -> Document:
@@ -171,8 +190,12 @@ def render_event(event: events.Event, now: datetime) -> Document:
             return {**head, "run": render_run(run, now)}
         case events.BatchBegan(batch=batch) | events.BatchEnded(batch=batch):
             return {**head, "batch": batch.ordinal, "devices": batch.size, "progress": render_tally(batch.tally)}
-        case events.DeviceEnded(result=result, batch=ordinal, tries=tries):
-            return {**head, "batch": ordinal, "tries": tries, **render_result(result)}
+        case (
+            events.DeviceOperated(result=result, batch=ordinal, tries=tries)
+            | events.DeviceEnded(result=result, batch=ordinal, tries=tries)
+        ):
+            verified = render_verified(result)
+            return {**head, "batch": ordinal, "tries": tries, **render_result(result), **verified}
         case events.Progressed():
             return {
                 **head,

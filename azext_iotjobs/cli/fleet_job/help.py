@@ -14,6 +14,11 @@ RUNNING = (
     "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
     "asks for confirmation, unless --yes is given or there is no terminal."
 )
+VERIFYING = (
+    "With --verify a device that was operated is `verifying` until its twin meets the condition; in time it has "
+    "completed, else it has failed with the error class not-verified. The twins are looked at by at most a third of "
+    "the queries that the hub's tier allows."
+)
 NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub that is given must be the same one."
 
 group(
@@ -51,8 +56,21 @@ command(
         "az iot hub fleet-job create -n localhost -j edge-7 --content @deployment.json "
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
+    (
+        "Update firmware; a device has completed when it reports the new version, and failed when it reports a failure "
+        "or nothing for half an hour.",
+        "az iot hub fleet-job create -n localhost -j fw-8 --method-name firmwareUpdate --method-payload version=2.0.1 "
+        "--query-condition 'tags.ring = 1' --batch 1,5,20% --verify-within 30m "
+        "--verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--verify-failed \"properties.reported.firmware.status = 'failed'\" --run",
+    ),
+    (
+        "Change a setting; a device has completed when it reports the value, and is asked again once if it does not.",
+        "az iot hub fleet-job create -n localhost -j light-46 --desired light=46 --query-condition 'tags.ring = 1' "
+        "--verify 'properties.reported.light = 46' --verify-within 5m --retry not-verified=1 --run",
+    ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
-    f"The rest applies to --run. {RUNNING}",
+    f"{VERIFYING} The rest applies to --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -148,9 +166,16 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
-    long="A device is pending, in progress, completed, failed or uncertain. Uncertain: whether the device was "
-    "operated cannot be known, because the process or the connection broke during the call. Rows have the columns of "
-    f"`job results`, batch and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
+    (
+        "What devices reported that were not verified.",
+        "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
+        "-o table",
+    ),
+    long="A device is pending, in progress, verifying, completed, failed or uncertain. Uncertain: whether the device "
+    "was operated cannot be known, because the process or the connection broke during the call. Rows have the columns "
+    "of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the condition, "
+    "and reported, the members of the twin that the conditions name. --check-registry adds deleted, for which it "
+    f"queries the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",
@@ -169,6 +194,7 @@ command(
         "Smaller batches, and no threshold.",
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
+    ("More time to report.", "az iot hub fleet-job update -j fw-8 --verify-within 2h"),
     long="What is not given stays as it is. A run keeps the version that it executes.",
 )
 command(

@@ -16,6 +16,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     ON_DELIVERY,
     PACE,
     ROLLOUT,
+    VERIFICATION,
     timeouts,
 )
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
@@ -230,6 +231,7 @@ RERUN: Options = (
     NAMES,
     ROLLOUT,
     *DELIVERY,
+    VERIFICATION,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,

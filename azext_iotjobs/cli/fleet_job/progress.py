@@ -114,11 +114,12 @@ class Progress:
         self._driver = run.driver
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
-        ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended"
+        verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
+        ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended{verifying}"
         if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is being canceled, {ended}: what is under way is awaited.")
             return
-        what = f"resumes, {ended}" if run.tally.ended else "begins"
+        what = f"resumes, {ended}" if run.tally.ended or run.tally.verifying else "begins"
         self.say(
             f"{run.name} on {run.host} {what}: {counted(run.device_count, 'device')}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
@@ -155,7 +156,7 @@ class Progress:
         for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
             is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
-            if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
+            if key in self._reported_awaited or not (is_due or (self._is_stopping and not each.continues_alone)):
                 continue
             self._reported_awaited.add(key)
             self.say(in_full(each))
@@ -227,7 +228,8 @@ def how_far(
     if event.batch is not None:
         in_batch = event.batch.tally
         batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
-    trouble = "".join(f", {each}" for each in _trouble(tally))
+    verifying = f", verifying {tally.verifying}" if tally.verifying else ""
+    trouble = verifying + "".join(f", {each}" for each in _trouble(tally))
     parts = [
         f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
         _pace(event, ended_before, passed_s, still_s),
@@ -258,6 +260,8 @@ def counts(tally: Tally) -> str:
     parts = [f"{tally.completed} completed", *_trouble(tally)]
     if tally.in_progress:
         parts.append(f"{tally.in_progress} in progress")
+    if tally.verifying:
+        parts.append(f"{tally.verifying} verifying")
     if tally.waiting:
         parts.append(f"{tally.waiting} pending")
     return f"{counted(tally.total, 'device')}: {', '.join(parts)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Narrowed, Run, StopRequest
@@ -199,6 +199,9 @@ class Runs(Protocol):
 
     def calls_in_progress(self, run: Run) -> list[CallInProgress]:
         """Calls that were begun and whose end is not recorded, the first begun first."""
+
+    def being_verified(self, run: Run, limit: int) -> BeingVerified | None:
+        """Devices of a run that are being verified; None: there are none. limit: of those that are named."""
 
 
 class Results(Protocol):

@@ -7,12 +7,13 @@ from typing import Protocol
 
 from azext_iotjobs.fleet_job.hub_job import HubJob
 from azext_iotjobs.fleet_job.plan import PlannedHubJob
-from azext_iotjobs.model.attempt import Attempt, AttemptResult
+from azext_iotjobs.model.attempt import Attempt, AttemptResult, VerifiedAttempt
 from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunEvent
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,28 @@ class DeviceRecords(Protocol):
         cut_off: numbers of devices whose attempt, of a repeatable action, broke off; it is checked before it is
         repeated.
         begun: called after this returns, never before.
+        """
+
+
+class VerifyingRecords(Protocol):
+    """The devices of a run that were operated and are being verified."""
+
+    def page(
+        self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None
+    ) -> list[VerifyingDevice]:
+        """Some of them, the first to be verified first.
+
+        after: only those behind it; None: from the first.  limit: of their count.
+        since: only those that may be verified until this instant or later; None: all.
+        """
+
+    def first_deadline(self) -> datetime | None:
+        """By when the first of them has to be verified; None: there are none."""
+
+    def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
+        """Record, all at once, what looks at their twins have decided. Raises LeaseLost.
+
+        A device that is not verifying any more is left as it is.
         """
 
 
@@ -97,6 +120,10 @@ class LeasedRun(Protocol):
     @property
     def devices(self) -> DeviceRecords:
         """Its devices."""
+
+    @property
+    def verifying(self) -> VerifyingRecords:
+        """Those of its devices that are being verified."""
 
     @property
     def hub_jobs(self) -> HubJobRecords:

@@ -11,12 +11,13 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text, command, counted
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
+from azext_iotjobs.operations.verification.conditions import try_conditions
 
 SHOWN_BATCHES = 100
 COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
@@ -50,6 +51,7 @@ class Preview:
     driver_reason: str
     estimates: list[Estimate]
     pauses_s: float  # between batches, in all
+    verified_count: int | None  # devices of the whole hub that meet the condition of the verification already
 
 
 def check_host(job: FleetJob, client: HubClient) -> None:
@@ -81,6 +83,7 @@ def preview(
     Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
     """
     definition = job.definition
+    verified_count = check_verification(client, definition)
     count = _select(store, client, definition.targets, job.host, observer)
     sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
@@ -98,6 +101,7 @@ def preview(
         driver_reason=choice.reason,
         estimates=estimates(tier, definition.action, count),
         pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
+        verified_count=verified_count,
     )
 
 
@@ -118,8 +122,9 @@ def new_run(
     tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
     A run that has no device can be made; `execute` completes it.
-    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
-    ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed, and
+    for a condition of its verification that the hub cannot read; ConflictingChoice for timeouts of a method where
+    there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
     used = job.definition.delivery
@@ -127,6 +132,7 @@ def new_run(
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is queried; again when it is made
+    check_verification(client, job.definition)
     targets = job.definition.targets
     if narrowed is not None:
         targets = narrowed.of(targets)
@@ -147,6 +153,18 @@ def new_run(
             narrowed=narrowed,
         )
     )
+
+
+def check_verification(client: HubClient, definition: Definition) -> int | None:
+    """How many devices of the hub meet the condition of a verification now; None: there is none, or it is of modules.
+
+    Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
+    """
+    if definition.verification is None:
+        return None
+    selection = definition.targets.selection
+    of_modules = selection is not None and selection.is_of_modules
+    return try_conditions(client.queries, definition.verification, of_modules=of_modules)
 
 
 def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:

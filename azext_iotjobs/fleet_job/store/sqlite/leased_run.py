@@ -10,11 +10,14 @@ from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, text
+from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VerifyingRows
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, next_state
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
+from azext_iotjobs.model.verification import CANCELED_TEXT, VerificationFailure
 
 # Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
 CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
@@ -32,6 +35,7 @@ class SqliteLeasedRun:
     def __init__(self, database: Database, runs: RunStore, lease: HeldLease) -> None:
         self.key = lease.key
         self.devices = DeviceRows(database, lease)
+        self.verifying = VerifyingRows(database, lease)
         self.hub_jobs = HubJobRows(database, lease, self.devices)
         self._database = database
         self._runs = runs
@@ -92,12 +96,21 @@ class SqliteLeasedRun:
                 (now.timestamp(), text(reason), text(by), state.has_ended, self.key),
             )
             if state is RunState.CANCELED:
+                self._end_verifying()
                 self._database.change(
                     "UPDATE batch SET state = CASE state WHEN 'running' THEN 'canceled' ELSE 'skipped' END, "
                     "ended_at = CASE state WHEN 'running' THEN max(?, started_at) END "
                     "WHERE run = ? AND state IN ('pending', 'running')",
                     (now.timestamp(), self.key),
                 )
+
+    def _end_verifying(self) -> None:
+        """Nobody looks at devices any more that are being verified."""
+        self._database.change(
+            "UPDATE device INDEXED BY device_verifying SET state = 'failed', error_class = ?, error_code = ?, "
+            "error_text = ? WHERE run = ? AND state = 'verifying'",
+            (ErrorClass.NOT_VERIFIED.value, VerificationFailure.NOT_VERIFIED.value, CANCELED_TEXT, self.key),
+        )
 
     def settle(self, now: datetime, *, is_repeatable: bool) -> int:
         """Settle calls of a process that is gone: they are checked and repeated, or uncertain. Gives how many."""

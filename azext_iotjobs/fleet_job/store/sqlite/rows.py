@@ -1,7 +1,7 @@
 """Rows of the SQLite file -> values."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.plan import RUN_KEY_LENGTH
@@ -19,11 +19,12 @@ from azext_iotjobs.fleet_job.store.stored_json import (
 )
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunState
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 @stored("fleet_job")
@@ -149,6 +150,31 @@ def call_in_progress_of(row: StoredRow) -> CallInProgress:
     return CallInProgress(row["device_id"], row["module_id"], row["batch"], instant_or_none(row["began_at"]))
 
 
+def being_verified_of(found: Sequence[StoredRow], last: StoredRow, count: int) -> BeingVerified:
+    """Rows of device that are being verified, the first first.
+
+    last: of them, by its deadline.  count: how many there are.
+    """
+    ended = [each for each in map(_operated_at, found) if each is not None]
+    return BeingVerified(
+        batch=found[0]["batch"],
+        count=count,
+        devices=tuple((each["device_id"], each["module_id"]) for each in found),
+        since=min(ended, default=None),
+        until=_verify_by(last),
+    )
+
+
+@stored("device")
+def _operated_at(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["ended_at"])
+
+
+@stored("device")
+def _verify_by(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["verify_by"])
+
+
 @stored("device_group")
 def group_of(row: StoredRow) -> DeviceGroup:
     """A row of device_group."""
@@ -168,6 +194,19 @@ def attempt_of(row: StoredRow) -> Attempt:
 
 
 @stored("device")
+def verifying_device_of(row: StoredRow) -> VerifyingDevice:
+    """A row of device that is being verified."""
+    return VerifyingDevice(
+        key=row["seq"],
+        device_id=row["device_id"],
+        module_id=row["module_id"],
+        began_at=instant(row["began_at"]),
+        verify_by=instant(row["verify_by"]),
+        tries=row["tries"],
+    )
+
+
+@stored("device")
 def result_of(row: StoredRow) -> DeviceResult:
     """A row of device with `shown_state`: its state as results show it."""
     state = word(DeviceState, row, "state")
@@ -181,9 +220,11 @@ def result_of(row: StoredRow) -> DeviceResult:
         method_status=row["method_status"],
         payload=None if row["payload"] is None else read_json(row["payload"]),
         started_at=instant_or_none(row["began_at"]),
-        finished_at=instant_or_none(row["ended_at"]) if state.has_ended else None,
+        finished_at=instant_or_none(row["ended_at"]) if state.was_operated else None,
         batch=row["batch"],
         tries=row["tries"],
+        verified_at=instant_or_none(row["verified_at"]),
+        reported=None if row["reported"] is None else read_json(row["reported"]),
     )
 
 

@@ -7,10 +7,11 @@ from azext_iotjobs.fleet_job.store.sqlite.candidates import CandidateTable
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, text
+from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VERIFYING
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import RunState
@@ -119,6 +120,17 @@ class RunStore:
             (run.key,),
         )
         return [rows.call_in_progress_of(each) for each in found]
+
+    def being_verified(self, run: Run, limit: int) -> BeingVerified | None:
+        """Devices of a run that are being verified, at most `limit` of them by name; None: there are none."""
+        if not run.tally.verifying:
+            return None
+        found = self._database.rows(
+            f"SELECT device_id, module_id, batch, ended_at {VERIFYING} ORDER BY verify_by, seq LIMIT ?",
+            (run.key, limit),
+        )
+        last = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by DESC LIMIT 1", (run.key,))
+        return None if last is None else rows.being_verified_of(found, last, run.tally.verifying)
 
     def _run_of(self, row: StoredRow) -> Run:
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))

@@ -148,4 +148,11 @@ THIRD = (  # the progress of hub jobs, for those who look at a run; a run's tier
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD)
+FOURTH = (  # verification: until when a device is looked at, when it was seen to report so, and what it reported
+    "ALTER TABLE device ADD COLUMN verify_by REAL",
+    "ALTER TABLE device ADD COLUMN verified_at REAL",
+    "ALTER TABLE device ADD COLUMN reported TEXT",
+    "CREATE INDEX device_verifying ON device (run, verify_by, seq) WHERE state = 'verifying'",
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH)
