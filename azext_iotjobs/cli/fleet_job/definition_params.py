@@ -14,6 +14,7 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 # Headings in the help.
 ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"
 ON_VERIFICATION = "Verification"
+RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])
 
 
 def timeouts(default: str, group: str) -> Group:
@@ -195,7 +196,7 @@ ROLLOUT: Group = (
     extra(
         "cancellation_threshold_error_class",
         "--cancellation-threshold-error-class --cte",
-        f"Failures that count, with commas between them: {', '.join(ERROR_CLASSES)}, uncertain. Default: all.",
+        f"Failures that count, with commas between them: {', '.join(RUN_ERROR_CLASSES)}, uncertain. Default: all.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -209,7 +210,7 @@ ROLLOUT: Group = (
         "retry",
         "--retry",
         "Failures that are tried again, and how often: offline=3,timeout. Possible classes: "
-        f"{', '.join(ERROR_CLASSES)}. `none` removes the retries.",
+        f"{', '.join(RUN_ERROR_CLASSES)}. `none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
