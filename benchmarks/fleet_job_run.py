@@ -24,6 +24,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 CLOCK = SystemClock()
 
@@ -61,6 +62,7 @@ def main(order: dict[str, Any]) -> None:
     context = run_loop.RunContext(
         store=store,
         make_driver=driver_factory(lambda: client),
+        make_gate_checker=gate_checker_factory(lambda: client),
         clock=CLOCK,
         observer=Reporter(),
         stop=threading.Event(),

@@ -28,6 +28,8 @@ from azext_iotjobs.localhub.process import limits, sockets
 from azext_iotjobs.localhub.process.folder import FolderLock
 from azext_iotjobs.localhub.testing.process import LocalHub
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.gates import CommandGate
+from azext_iotjobs.operations.fleet_job.gate_command import GateProcess
 from azext_iotjobs.transport import open_files
 
 PACKAGE = Path(azext_iotjobs.__file__).parent
@@ -40,11 +42,13 @@ NAMES = set(
 # Each use of what one platform alone has, by the module that decides what the others do.
 DECIDED = {
     "cli/hub_access/running_hubs.py": {"kill", "/proc"},
-    "cli/local_hub/process.py": {"SIGHUP", "start_new_session"},
+    "cli/local_hub/process.py": {"SIGHUP"},
     "cli/output/file_writing.py": {"O_NOFOLLOW", "O_NONBLOCK", "set_blocking"},
     "cli/output/interrupt.py": {"SIGHUP"},
+    "cli/output/own_session.py": {"start_new_session"},
     "cli/simulate/created_devices_log.py": {"fcntl", "msvcrt"},
     "fleet_job/store/holder.py": {"kill", "/proc"},
+    "operations/fleet_job/gate_command.py": {"SIGKILL", "killpg", "start_new_session"},
     "localhub/__main__.py": {"SIGHUP", "add_signal_handler"},
     "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
@@ -162,6 +166,25 @@ def test_on_windows_a_hub_in_the_foreground_is_asked_to_end_by_its_standard_inpu
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     hub_in_foreground._ask_to_end(child)
     assert child.wait(30) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script for a shell")
+def test_on_windows_a_command_of_a_gate_is_ended_with_the_tree_of_its_processes(
+    windows: LockDouble, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\nexec sleep 600\n")
+    tool.chmod(0o700)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0, raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: asked.append(words))
+    monkeypatch.delattr(os, "killpg")
+    process = GateProcess(CommandGate(line=str(tool)), {"SystemRoot": "unused"})
+    assert process.wait(0) is None
+    process.end()
+    ((program, *words),) = asked
+    assert program.endswith("taskkill.exe") and words[:3] == ["/T", "/F", "/PID"] and int(words[3]) > 0
+    assert process.wait(30) == -9, "where taskkill has not, it alone is ended"
 
 
 def test_on_windows_no_process_is_asked_whether_it_lives_for_that_would_end_it(monkeypatch: pytest.MonkeyPatch) -> None:

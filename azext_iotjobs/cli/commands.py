@@ -138,6 +138,8 @@ GROUPS = (
         Command("watch", "watch:watch", "WATCH", reading_store, JOB, "runs"),
         Command("resume", "run:resume", "RESUME", changing_store, JOB, "runs"),
         Command("rerun", "run:rerun", "RERUN", changing_store, JOB, "runs"),
+        Command("approve", "answer:approve", "APPROVE", changing_store, JOB, "runs"),
+        Command("reject", "answer:reject", "REJECT", changing_store, JOB, "runs"),
         Command("stop", "stop:stop", "STOP", changing_store, JOB, "runs"),
         Command("cancel", "stop:cancel", "CANCEL", changing_store, JOB, "runs"),
         Command("results", "results:show_results", "RESULTS", reading_store, JOB, "device_rows"),

@@ -1,12 +1,13 @@
-"""What a run waits for, as the store says: calls, hub jobs and their devices; in which batch, until when."""
+"""What a run waits for, as the store says: calls, hub jobs, devices being verified; in which batch, until when."""
 
 from datetime import timedelta
 
 from azext_iotjobs.fleet_job.store.contract import Runs
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.ids import name_of
-from azext_iotjobs.model.in_progress import Awaited, CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import Awaited, BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 
 MAX_AWAITED = 10  # devices that are named
 
@@ -17,7 +18,12 @@ def awaited(runs: Runs, run: Run, definition: Definition) -> list[Awaited]:
     runs: where it is stored.  definition: what it executes.
     """
     calls = runs.calls_in_progress(run) if run.has_runner else []
-    return [*_of_calls(calls, run, definition), *map(_of_hub_job, runs.hub_jobs_in_progress(run))]
+    verified = runs.being_verified(run, MAX_AWAITED) if run.state is RunState.RUNNING else None
+    return [
+        *_of_calls(calls, run, definition),
+        *map(_of_hub_job, runs.hub_jobs_in_progress(run)),
+        *([] if verified is None else [_of_verification(verified)]),
+    ]
 
 
 def _of_calls(calls: list[CallInProgress], run: Run, definition: Definition) -> list[Awaited]:
@@ -45,4 +51,15 @@ def _of_hub_job(job: HubJobInProgress) -> Awaited:
         since=job.submitted_at,
         until=job.until,
         job_id=job.job_id,
+    )
+
+
+def _of_verification(verified: BeingVerified) -> Awaited:
+    return Awaited(
+        batch=verified.batch,
+        device_ids=tuple(name_of(*each) for each in verified.devices),
+        count=verified.count,
+        since=verified.since,
+        until=verified.until,
+        is_verification=True,
     )

@@ -1,14 +1,25 @@
 """What comes next in a run: `decide(view) -> step`. Pure: no clock, no store, no driver.
 
 Strategy: every step is decided from stored rows and from what the driver has in flight, so starting and resuming are
-the same call. Reasons to end the run are examined first; then one batch after the other is begun, worked on and closed.
+the same call. Reasons to end the run are examined first; then one batch after the other is begun, worked on, taken past
+its gates and closed.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from azext_iotjobs.fleet_job.gates import (
+    GateStep,
+    gate_step,
+    is_gated,
+    reason_of_end,
+    refusal,
+    verdicts_after_resume,
+    who_refused,
+)
 from azext_iotjobs.fleet_job.threshold import failure_count, verdict
+from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
@@ -29,6 +40,7 @@ class View:
 
     run: Run  # with its tally
     rollout: Rollout
+    is_verified: bool = False  # devices are, and have to stay so while their batch bakes
     batch: Batch | None  # the first that has not ended, with its tally; None: all have
     cut_off_count: int  # calls that another process began, which is gone
     retry_count: int  # devices to be tried again at the end
@@ -48,6 +60,7 @@ class Begin:
     event: RunEvent
     forgiven_of_run: int = 0  # failures that its threshold does not count any more: somebody resumed over them
     forgiven_of_batch: int = 0
+    verdicts: tuple[GateVerdict, ...] | None = None  # what stays of those of the batch; None: all of them
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ class Nothing:
     """The run has ended; nothing is to be done."""
 
 
-Step = Begin | Settle | BeginBatch | Work | EndBatch | BeginRetries | Wait | End | Nothing
+Step = Begin | Settle | BeginBatch | Work | GateStep | EndBatch | BeginRetries | Wait | End | Nothing
 
 
 def decide(view: View) -> Step:
@@ -134,20 +147,32 @@ def decide(view: View) -> Step:
         return BeginBatch(batch.ordinal)
     if batch.tally.open or view.in_flight_count:
         return Work(Drain.NO)
-    return EndBatch(batch.ordinal, view.now + timedelta(seconds=view.rollout.pause_s))
+    return _at_the_gates(view, batch) or EndBatch(batch.ordinal, view.now + timedelta(seconds=view.rollout.pause_s))
+
+
+def _at_the_gates(view: View, batch: Batch) -> GateStep | Wait | None:
+    """What comes between the end of a batch's devices and its own; None: nothing, or nothing more."""
+    gates = view.rollout.gates
+    if not is_gated(batch, view.run, gates):
+        return None
+    until = None if batch.gates is None else gates.bakes_until(batch.gates)
+    if until is not None and view.now < until:
+        return Wait(until, f"batch {batch.ordinal} bakes")
+    return gate_step(batch, gates, view.now, is_bake_checked=view.is_verified)
 
 
 def _begin(view: View) -> Begin:
-    """Start, or resume. Resuming a run that its threshold stopped accepts the failures so far."""
+    """Start, or resume. Resuming a run that its threshold or a gate stopped accepts what stopped it."""
     run, threshold = view.run, view.rollout.threshold
     if run.state is RunState.PENDING:
         return Begin(RunEvent.START)
     of_batch = 0 if view.batch is None else view.batch.forgiven
+    verdicts = verdicts_after_resume(run, view.batch, view.now)
     stops = threshold is not None and threshold.action is ThresholdAction.STOP
     if threshold is None or not stops or verdict(threshold, run, view.batch) is None:
-        return Begin(RunEvent.RESUME, run.forgiven, of_batch)
+        return Begin(RunEvent.RESUME, run.forgiven, of_batch, verdicts)
     in_batch = of_batch if view.batch is None else failure_count(view.batch.tally, threshold)
-    return Begin(RunEvent.RESUME, failure_count(run.tally, threshold), in_batch)
+    return Begin(RunEvent.RESUME, failure_count(run.tally, threshold), in_batch, verdicts)
 
 
 def _ending(view: View) -> End | None:
@@ -159,6 +184,8 @@ def _ending(view: View) -> End | None:
     if exceeded is not None and threshold is not None:
         is_cancel = threshold.action is ThresholdAction.CANCEL
         return End(RunEvent.CANCEL if is_cancel else RunEvent.STOP, exceeded.reason, None)
+    if view.batch is not None and (refused := refusal(view.batch)) is not None:
+        return End(RunEvent.STOP, reason_of_end(view.batch.ordinal, refused), who_refused(view.batch, refused))
     if request is not None:
         return End(RunEvent.STOP, request.reason, request.by)
     if view.is_stopping:

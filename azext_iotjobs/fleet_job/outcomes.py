@@ -3,11 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from azext_iotjobs.model.attempt import Attempt, AttemptResult
+from azext_iotjobs.model.attempt import Attempt, AttemptResult, VerifiedAttempt
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.run_events import DeviceEnded, DeviceOperated
 from azext_iotjobs.model.run_state import DeviceState
+from azext_iotjobs.model.verification import Verdict, Verification, failure_text
 
 MAX_TEXT_CHARACTERS = 4000
 MOST_STATUS = 2**63 - 1
@@ -15,25 +17,31 @@ MAX_LEVELS = 200  # of a device's answer; Python writes no JSON that is nested m
 
 
 def attempt_result(
-    attempt: Attempt, result: DeviceResult, retry: Retry | None, now: datetime, *, is_uncertain: bool = False
+    attempt: Attempt,
+    result: DeviceResult,
+    now: datetime,
+    *,
+    retry: Retry | None = None,
+    verification: Verification | None = None,
+    is_uncertain: bool = False,
 ) -> AttemptResult:
     """How an attempt ended.
 
     result: as the hub's job or a call reports it; an error class means that it failed.
-    retry: None: nothing is tried again.
+    now: when it is recorded.  The time for verification counts from then: the hub's clock may differ from ours.
+    retry: None: nothing is tried again.  verification: None: a device has completed when it was operated.
     is_uncertain: whether the device was operated is not known; that is never tried again by itself.
     """
     tries = attempt.tries + 1
     failure = None if is_uncertain else result.error_class
-    due_at = None
-    if retry is not None and retry.when is RetryWhen.AT_ONCE and failure is not None:
-        if retry.is_due_again(failure.value, tries):
-            due_at = now + timedelta(seconds=retry.pause_after_s(tries))
-    state = DeviceState.COMPLETED if failure is None else DeviceState.FAILED
+    state = DeviceState.UNCERTAIN if is_uncertain else DeviceState.COMPLETED if failure is None else DeviceState.FAILED
+    verify_by = None
+    if state is DeviceState.COMPLETED and verification is not None:
+        state, verify_by = DeviceState.VERIFYING, now + timedelta(seconds=verification.within_s)
     is_stored = is_shallow(result.payload)
     return AttemptResult(
         seq=attempt.seq,
-        state=DeviceState.UNCERTAIN if is_uncertain else state,
+        state=state,
         tries=tries,
         began_at=result.started_at or now,
         ended_at=result.finished_at or now,
@@ -43,8 +51,32 @@ def attempt_result(
         method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
         payload=result.payload if is_stored else None,
         has_payload=is_stored and result.method_status is not None,
-        due_at=due_at,
+        due_at=_due_again_at(failure, tries, retry, now),
+        verify_by=verify_by,
     )
+
+
+def verified_attempt(verdict: Verdict, retry: Retry | None) -> VerifiedAttempt:
+    """How an attempt that was verifying ended. retry: None: nothing is tried again."""
+    device, failure = verdict.device, verdict.failure
+    error_class = None if failure is None else ErrorClass.NOT_VERIFIED
+    return VerifiedAttempt(
+        seq=device.key,
+        state=DeviceState.COMPLETED if failure is None else DeviceState.FAILED,
+        reported=verdict.reported,
+        verified_at=verdict.at if failure is None else None,
+        error_class=error_class,
+        error_code=None if failure is None else failure.value,
+        error_text=_storable(failure_text(verdict)),
+        due_at=_due_again_at(error_class, device.tries, retry, verdict.at),
+    )
+
+
+def _due_again_at(failure: ErrorClass | None, tries: int, retry: Retry | None, now: datetime) -> datetime | None:
+    """When a device is tried again in its batch; None: it is not."""
+    if failure is None or retry is None or retry.when is not RetryWhen.AT_ONCE:
+        return None
+    return now + timedelta(seconds=retry.pause_after_s(tries)) if retry.is_due_again(failure.value, tries) else None
 
 
 def result_without_row(attempt: Attempt, job: Job, retry: Retry | None, now: datetime) -> AttemptResult:
@@ -59,13 +91,13 @@ def result_without_row(attempt: Attempt, job: Job, retry: Retry | None, now: dat
     elif job.status is JobStatus.CANCELLED:
         error_class, code = ErrorClass.OTHER, "JobCancelled"
         text = "Somebody cancelled the hub's job before it operated the device."
-    return attempt_result(attempt, _failure(attempt, error_class, code, text, now), retry, now)
+    return attempt_result(attempt, _failure(attempt, error_class, code, text, now), now, retry=retry)
 
 
 def uncertain_result(attempt: Attempt, text: str, now: datetime) -> AttemptResult:
     """The result of a device that a hub job may have operated: nobody can know. text: why."""
     whole = f"{text} The device may have been operated."
-    return attempt_result(attempt, _failure(attempt, None, "NotKnown", whole, now), None, now, is_uncertain=True)
+    return attempt_result(attempt, _failure(attempt, None, "NotKnown", whole, now), now, is_uncertain=True)
 
 
 def _failure(attempt: Attempt, error_class: ErrorClass | None, code: str, text: str, now: datetime) -> DeviceResult:
@@ -102,7 +134,34 @@ def _storable(text: str | None) -> str | None:
     return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:MAX_TEXT_CHARACTERS]
 
 
-def device_result(attempt: Attempt, ended: AttemptResult) -> DeviceResult:
+def attempt_event(attempt: Attempt, ended: AttemptResult, batch: int, now: datetime) -> DeviceEnded | DeviceOperated:
+    """The event of an attempt that has ended. batch: its device's.  now: when that was recorded."""
+    is_verifying = ended.state is DeviceState.VERIFYING
+    kind = DeviceOperated if is_verifying else DeviceEnded
+    return kind(at=now, result=_device_result(attempt, ended), batch=batch, tries=ended.tries)
+
+
+def verified_event(verdict: Verdict, end: VerifiedAttempt, batch: int) -> DeviceEnded:
+    """The event of a device that was verifying. batch: its own."""
+    device = verdict.device
+    result = DeviceResult(
+        device_id=device.device_id,
+        module_id=device.module_id,
+        status=(DeviceState.PENDING if end.due_at is not None else end.state).value,
+        error_class=end.error_class,
+        error_code=end.error_code,
+        error_text=end.error_text,
+        method_status=None,
+        payload=None,
+        started_at=device.began_at,
+        finished_at=None,  # as its row has it: when it was operated
+        verified_at=end.verified_at,
+        reported=end.reported,
+    )
+    return DeviceEnded(at=verdict.at, result=result, batch=batch, tries=device.tries)
+
+
+def _device_result(attempt: Attempt, ended: AttemptResult) -> DeviceResult:
     """How an attempt ended, as a row of results; for observers."""
     return DeviceResult(
         device_id=attempt.device_id,

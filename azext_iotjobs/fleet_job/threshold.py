@@ -6,8 +6,9 @@ Uncertain devices count as failures: what cannot be known does not justify conti
 
 from dataclasses import dataclass
 
-from azext_iotjobs.model.rollout import UNCERTAIN, Scope, Threshold, Unit
+from azext_iotjobs.model.rollout import UNCERTAIN, Scope, Threshold
 from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.share import Unit
 from azext_iotjobs.model.text import counted
 
 

@@ -1,5 +1,6 @@
 """A device that a run is to operate, and how one attempt at that ended. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ class AttemptResult:
     """How an attempt ended."""
 
     seq: int
-    state: DeviceState  # COMPLETED, FAILED, UNCERTAIN
+    state: DeviceState  # VERIFYING, COMPLETED, FAILED, UNCERTAIN
     tries: int  # made so far, this one included
     began_at: datetime
     ended_at: datetime
@@ -35,3 +36,18 @@ class AttemptResult:
     payload: Any = None
     has_payload: bool = False  # null is an answer too
     due_at: datetime | None = None  # FAILED: tried again in its batch then, and pending until it is
+    verify_by: datetime | None = None  # VERIFYING: it has failed if it is not seen to report so after that
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedAttempt:
+    """What a look at the twin of a device has decided that was verifying; the attempt's own result stays."""
+
+    seq: int
+    state: DeviceState  # COMPLETED, FAILED
+    reported: Mapping[str, Any] | None  # None: there was no twin
+    verified_at: datetime | None = None  # COMPLETED: when that was seen
+    error_class: ErrorClass | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    due_at: datetime | None = None  # as above

@@ -8,25 +8,19 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Targets
+from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
-from azext_iotjobs.model.rollout import (
-    BatchSizes,
-    Retry,
-    RetryWhen,
-    Rollout,
-    Scope,
-    Share,
-    Threshold,
-    ThresholdAction,
-    Unit,
-)
+from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Rollout, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.share import Share, Unit
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 METHOD_FIELDS = ("name", "payload", "response_timeout_s", "connect_timeout_s")
 DELIVERY_NUMBERS = ("concurrency", "rate", "job_limit_s", "connect_timeout_s", "response_timeout_s")
+COMMAND_FIELDS = ("line", "timeout_s", "through_shell")
 OLD_JOB_LIMIT_S = 3600
 
 Value = TypeVar("Value")
@@ -40,6 +34,7 @@ def definition_document(definition: Definition) -> Document:
         "targets": targets_document(definition.targets),
         "rollout": rollout_document(definition.rollout),
         "delivery": delivery_document(definition.delivery),
+        "verification": _unless_none(definition.verification, verification_document),
         "display_name": definition.display_name,
         "description": definition.description,
         "labels": dict(definition.labels),
@@ -53,6 +48,7 @@ def parse_definition(document: Mapping[str, Any]) -> Definition:
         targets=_parse_targets(document["targets"]),
         rollout=_parse_rollout(document["rollout"]),
         delivery=parse_delivery(document["delivery"]),
+        verification=_unless_none(document.get("verification"), lambda stored: Verification(**stored)),
         display_name=document["display_name"],
         description=document["description"],
         labels=document["labels"],
@@ -80,12 +76,29 @@ def rollout_document(rollout: Rollout) -> Document:
         "pause_s": rollout.pause_s,
         "threshold": _unless_none(rollout.threshold, _threshold_document),
         "retry": _unless_none(rollout.retry, _retry_document),
+        "gates": gates_document(rollout.gates),
+    }
+
+
+def gates_document(gates: Gates) -> Document:
+    """What has to hold between batches, as a document."""
+    return {
+        "bake_s": gates.bake_s,
+        "success": _unless_none(gates.success, _share_document),
+        "query": _unless_none(gates.query, _query_gate_document),
+        "command": _unless_none(gates.command, lambda command: _fields(command, COMMAND_FIELDS)),
+        "is_manual": gates.is_manual,
     }
 
 
 def delivery_document(delivery: Delivery) -> Document:
     """How devices are reached, as a document."""
     return {"driver": delivery.driver.value, **_fields(delivery, DELIVERY_NUMBERS)}
+
+
+def verification_document(verification: Verification) -> Document:
+    """What verifies that a device was operated, as a document."""
+    return _fields(verification, ("condition", "within_s", "failed_condition"))
 
 
 def parse_delivery(document: Mapping[str, Any]) -> Delivery:
@@ -173,6 +186,30 @@ def _parse_rollout(document: Document) -> Rollout:
         pause_s=document["pause_s"],
         threshold=_unless_none(document["threshold"], _parse_threshold),
         retry=_unless_none(document["retry"], _parse_retry),
+        gates=_unless_none(document.get("gates"), _parse_gates) or Gates(),  # documents of older versions have none
+    )
+
+
+def _query_gate_document(gate: QueryGate) -> Document:
+    bounds = {"least": gate.least, "most": gate.most}
+    return {"condition": gate.condition, **{name: _unless_none(each, _share_document) for name, each in bounds.items()}}
+
+
+def _parse_gates(document: Document) -> Gates:
+    return Gates(
+        bake_s=document["bake_s"],
+        success=_unless_none(document["success"], _parse_share),
+        query=_unless_none(document["query"], _parse_query_gate),
+        command=_unless_none(document["command"], lambda command: CommandGate(**command)),
+        is_manual=document["is_manual"],
+    )
+
+
+def _parse_query_gate(document: Document) -> QueryGate:
+    return QueryGate(
+        condition=document["condition"],
+        least=_unless_none(document["least"], _parse_share),
+        most=_unless_none(document["most"], _parse_share),
     )
 
 

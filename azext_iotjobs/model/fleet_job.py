@@ -14,6 +14,7 @@ from typing import Any
 
 from azext_iotjobs.model.call_pacing import CONCURRENCY
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
@@ -22,6 +23,7 @@ from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import Verification
 
 FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
@@ -179,6 +181,7 @@ class Definition:
     targets: Targets
     rollout: Rollout = field(default_factory=Rollout)
     delivery: Delivery = field(default_factory=Delivery)
+    verification: Verification | None = None  # None: a device has completed when it was operated
     display_name: str = ""  # "": the id stands for it
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -190,6 +193,11 @@ class Definition:
             raise _too_long("description", self.description, MAX_DESCRIPTION_CHARACTERS)
         if len(self.labels) > MAX_LABELS:
             raise BadValue(f"{len(self.labels)} labels: give at most {MAX_LABELS}.")
+        if self.rollout.gates.kinds == (GateKind.BAKE,) and self.verification is None:
+            raise ConflictingChoice(
+                Text.of("{bake} alone is a pause: nothing is looked at when it is over."),
+                hint=Text.of("Give {verify} or another gate with {bake}, or {batch_pause_s} for a pause."),
+            )
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
             raise ConflictingChoice(
                 Text.of("{driver} jobs: no job of a hub applies configuration content; give calls or auto.")

@@ -17,6 +17,17 @@ class CallInProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BeingVerified:
+    """The devices of a batch that were operated, and whose twins do not say so yet."""
+
+    batch: int
+    count: int
+    devices: tuple[tuple[str, str | None], ...]  # some of them, those whose time is over first
+    since: datetime | None  # when the first of them was operated
+    until: datetime | None  # when the time of the last is over
+
+
+@dataclass(frozen=True, kw_only=True)
 class HubJobInProgress:
     """A hub job that was sent, and whose results are not recorded yet."""
 
@@ -50,4 +61,10 @@ class Awaited:
     count: int
     since: datetime | None
     until: datetime | None  # it is over then, whatever the devices do; None: not known
-    job_id: str | None = None  # None: calls
+    job_id: str | None = None  # None: calls, or verification
+    is_verification: bool = False  # the devices were operated; their twins do not say so yet
+
+    @property
+    def continues_alone(self) -> bool:
+        """Whether it is not awaited when the run is stopped."""
+        return self.job_id is not None or self.is_verification

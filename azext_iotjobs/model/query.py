@@ -36,15 +36,20 @@ def in_lists(path: str, values: Iterable[str], around: int) -> Iterator[str]:
 
     around: how many characters of the query stand around the condition.
     """
+    return (in_list(path, each) for each in chunks(path, values, around))
+
+
+def chunks(path: str, values: Iterable[str], around: int) -> Iterator[list[str]]:
+    """The values of each of these conditions."""
     room = MAX_CHARACTERS - around - len(in_list(path, ()))
     taken: list[str] = []
     used = 0
     for value in values:
         size = len(quoted(value)) + 2
         if taken and used + size > room:
-            yield in_list(path, taken)
+            yield taken
             taken, used = [], 0
         taken.append(value)
         used += size
     if taken:
-        yield in_list(path, taken)
+        yield taken

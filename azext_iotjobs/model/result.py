@@ -1,5 +1,6 @@
 """What a job did to one device, as a row that people and programs read. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -16,8 +17,11 @@ class ErrorClass(Enum):
     THROTTLED = "throttled"  # the hub had too much to do
     NOT_FOUND = "not-found"  # is not, or no longer, in the registry
     REJECTED = "rejected"  # answered, with a status that does not mean success
+    NOT_VERIFIED = "not-verified"  # was operated, and does not report what it has to
     OTHER = "other"
 
+
+OF_JOBS = tuple(each for each in ErrorClass if each is not ErrorClass.NOT_VERIFIED)  # what a hub's job can tell
 
 BY_CODE = {
     "DeviceNotOnline": ErrorClass.OFFLINE,
@@ -48,6 +52,8 @@ class DeviceResult:
     batch: int | None = None  # of a fleet job's run, 1 or more
     tries: int | None = None  # that a fleet job's run made
     is_deleted: bool | None = None  # whether the device is gone from the registry; None: nobody has looked
+    verified_at: datetime | None = None  # when its twin was seen to say that it was operated
+    reported: Mapping[str, Any] | None = None  # the members of its twin that verification looks at, as last seen
 
     @property
     def duration_s(self) -> float | None:

@@ -1,4 +1,4 @@
-"""How a fleet job goes about its devices: batch sizes, pause, threshold, retries. The policy of a run, no record. Pure.
+"""How a fleet job goes about its devices: batches, gates, threshold, retries. The policy of a run, no record. Pure.
 
 Percentages are exact fractions. A batch of so many percent is rounded up, so that it has one device at least: 10 % of
 103 devices are 11. A threshold is never rounded: it is exceeded when failures are more than it, 6 of 5, or 6 of 103
@@ -12,64 +12,17 @@ from enum import Enum
 from fractions import Fraction
 from math import ceil
 
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.share import MAX_DEVICES, Share, Unit, parse_share
 from azext_iotjobs.model.text import Field, Text
 
-MAX_DEVICES = 1_000_000  # of a hub, IoT Hub quotas
 MAX_SIZES = 100  # of a list of batch sizes
 MAX_TRIES = 10  # again, for one class of failure
 MAX_PAUSE_S = 30 * 24 * 3600.0  # the hub keeps what jobs did for 30 days
 UNCERTAIN = "uncertain"  # beside the words of ErrorClass: whether the device was operated is not known
 CLASS_WORDS = (*(each.value for each in ErrorClass), UNCERTAIN)
-_SHARE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*(%?)\s*")
-
-
-class Unit(Enum):
-    """What a number counts; the value is IoT Central's word."""
-
-    DEVICES = "number"
-    PERCENT = "percentage"
-
-
-@dataclass(frozen=True)
-class Share:
-    """Some devices: so many, or so many percent of them. Raises BadValue."""
-
-    value: Fraction  # whole and 0..MAX_DEVICES, or 0..100 percent
-    unit: Unit
-
-    def __post_init__(self) -> None:
-        if self.unit is Unit.PERCENT and not 0 <= self.value <= 100:
-            raise BadValue(f"{self}: give at most 100%.")
-        if self.unit is Unit.DEVICES and (self.value.denominator != 1 or not 0 <= self.value <= MAX_DEVICES):
-            raise BadValue(f"{self} devices: give a whole number of at most {MAX_DEVICES}, or percent such as 5%.")
-
-    def of(self, total: int) -> Fraction:
-        """How many of `total` devices these are, exactly."""
-        return self.value if self.unit is Unit.DEVICES else total * self.value / 100
-
-    def __str__(self) -> str:
-        number = f"{float(self.value):.6f}".rstrip("0").rstrip(".")
-        return f"{number}%" if self.unit is Unit.PERCENT else number
-
-
-def parse_share(text: str, name: str, unit: Unit | None = None) -> Share:
-    """ "11", "10%" or "2.5%".
-
-    unit: what a number without a sign counts; None: devices.  Raises BadValue, naming it.
-    """
-    found = _SHARE.fullmatch(text)
-    if found is None:
-        what = "percent" if unit is Unit.PERCENT else "a number of devices or percent"
-        raise BadValue(f"{name} {text[:60]!r}: give {what}.", hint=f"{name} 10%")
-    if found[2] and unit is Unit.DEVICES:
-        raise BadValue(f"{name} {text[:60]!r} is percent, but its type says number.")
-    is_percent = bool(found[2]) or unit is Unit.PERCENT
-    try:
-        return Share(Fraction(found[1]), Unit.PERCENT if is_percent else Unit.DEVICES)
-    except BadValue as err:
-        raise BadValue(f"{name} {err}") from err
 
 
 @dataclass(frozen=True)
@@ -83,6 +36,11 @@ class BatchSizes:
             raise BadValue(f"A list of batch sizes has 1 to {MAX_SIZES} of them.")
         if any(each.value == 0 for each in self.sizes):
             raise BadValue("A batch has one device or more: 0 is not a size.")
+
+    @property
+    def is_one_of_all(self) -> bool:
+        """Whether one batch has all devices, however many they are."""
+        return self.sizes[0] == Share(Fraction(100), Unit.PERCENT)
 
     def counts(self, total: int) -> Iterator[int]:
         """The number of devices in each batch; together they are `total`, and none is 0."""
@@ -212,8 +170,14 @@ class Rollout:
     pause_s: float = 0.0  # between the end of a batch and the start of the next
     threshold: Threshold | None = None
     retry: Retry | None = None
+    gates: Gates = field(default_factory=Gates)  # what has to hold between two batches
 
     def __post_init__(self) -> None:
+        if self.gates.kinds and self.sizes.is_one_of_all:
+            raise ConflictingChoice(
+                "A gate stands between two batches, and all devices are one batch.",
+                hint=Text.of("Give {batch}: for example {batch} 1,10%,50%."),
+            )
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
             most_days = MAX_PAUSE_S / 86_400
             text = f": {self.pause_s:.0f} seconds; give 0 to {most_days:.0f} days."

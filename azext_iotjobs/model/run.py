@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
+from azext_iotjobs.model.gates import BatchGates
 from azext_iotjobs.model.run_state import TRANSITIONS, USER_EVENTS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.model.tier import TierFacts
@@ -21,6 +22,7 @@ class Tally:
 
     pending: int = 0
     calling: int = 0
+    verifying: int = 0  # operated; it is not seen yet that they report so
     completed: int = 0
     failed: int = 0
     uncertain: int = 0
@@ -40,12 +42,12 @@ class Tally:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.pending + self.calling + self.completed + self.failed + self.uncertain
+        return self.open + self.ended
 
     @property
     def open(self) -> int:
         """Those that have not ended."""
-        return self.pending + self.calling
+        return self.pending + self.calling + self.verifying
 
     @property
     def ended(self) -> int:
@@ -160,6 +162,7 @@ class Batch:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     forgiven: int = 0  # as Run.forgiven
+    gates: BatchGates | None = None  # None: they are not evaluated yet, or there are none
     tally: Tally = Tally()
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from azext_iotjobs.model.gates import GateKind, GateVerdict
 from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
@@ -26,6 +27,17 @@ class BatchBegan:
     at: datetime
     batch: Batch
     kind: str = "batch-began"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOperated:
+    """A device was operated and is being verified; DeviceEnded says what came of it. The store has it already."""
+
+    at: datetime
+    result: DeviceResult
+    batch: int
+    tries: int
+    kind: str = "device-operated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +85,28 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GateAwaited:
+    """A gate after a batch takes time: a command runs, or somebody has to approve."""
+
+    at: datetime
+    batch: int
+    gate: GateKind  # COMMAND or MANUAL
+    since: datetime
+    until: datetime | None = None  # the command is ended then; None: the approval has no limit
+    kind: str = "gate-awaited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateJudged:
+    """A gate after a batch has said go, stop or that it is inconclusive, and why. The store has it already."""
+
+    at: datetime
+    batch: int
+    verdict: GateVerdict
+    kind: str = "gate"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """Something that a person should know: the hub throttles, its job slot is taken, a hub job was found again."""
 
@@ -105,7 +139,20 @@ class RunEnded:
     kind: str = "run-ended"
 
 
-Event = RunBegan | BatchBegan | DeviceEnded | Progressed | BatchEnded | Waiting | Notice | HubJobMoved | RunEnded
+Event = (
+    RunBegan
+    | BatchBegan
+    | DeviceOperated
+    | DeviceEnded
+    | Progressed
+    | BatchEnded
+    | Waiting
+    | GateAwaited
+    | GateJudged
+    | Notice
+    | HubJobMoved
+    | RunEnded
+)
 
 
 class RunObserver(Protocol):

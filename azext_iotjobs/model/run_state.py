@@ -63,6 +63,7 @@ class BatchState(Enum):
 
     PENDING = "pending"
     RUNNING = "running"
+    GATED = "gated"  # all its devices have ended; the gates before the next batch are not passed yet
     COMPLETED = "completed"  # all its devices have ended
     CANCELED = "canceled"  # its run was canceled while it ran
     SKIPPED = "skipped"  # its run ended before it began
@@ -73,6 +74,7 @@ class DeviceState(Enum):
 
     PENDING = "pending"  # not operated yet, or to be tried again
     CALLING = "calling"  # a call was begun and has not ended; shown as in progress
+    VERIFYING = "verifying"  # it was operated; it is not seen yet that it reports so
     COMPLETED = "completed"
     FAILED = "failed"
     UNCERTAIN = "uncertain"  # whether it was operated cannot be known
@@ -80,4 +82,9 @@ class DeviceState(Enum):
     @property
     def has_ended(self) -> bool:
         """Whether its run has nothing left to do with it."""
-        return self not in (DeviceState.PENDING, DeviceState.CALLING)
+        return self in (DeviceState.COMPLETED, DeviceState.FAILED, DeviceState.UNCERTAIN)
+
+    @property
+    def was_operated(self) -> bool:
+        """Whether its last attempt has ended; it may be verified after that."""
+        return self.has_ended or self is DeviceState.VERIFYING

@@ -25,10 +25,11 @@ from azext_iotjobs.fleet_job.engine import (
 )
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver
-from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Share, Threshold, ThresholdAction, Unit
+from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally, next_state
 from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE
+from azext_iotjobs.model.share import Share, Unit
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)

@@ -10,7 +10,8 @@ from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, quoted
-from azext_iotjobs.model.rollout import BatchSizes, Share, Unit, parse_batch_sizes
+from azext_iotjobs.model.rollout import BatchSizes, parse_batch_sizes
+from azext_iotjobs.model.share import Share, Unit
 
 counts = st.integers(1, 2000).map(lambda number: Share(Fraction(number), Unit.DEVICES))
 percents = st.fractions(Fraction(1, 100), 100, max_denominator=100).map(lambda part: Share(part, Unit.PERCENT))

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.rollout import Scope, Share, Threshold, Unit, parse_share
+from azext_iotjobs.model.rollout import Scope, Threshold
 from azext_iotjobs.model.run import Batch, Tally
 from azext_iotjobs.model.run_state import BatchState
+from azext_iotjobs.model.share import Share, Unit, parse_share
 from tests.fleet_job.test_engine import RUN
 
 

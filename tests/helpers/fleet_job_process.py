@@ -14,6 +14,7 @@ from azext_iotjobs.model.run_events import Event, RunBegan
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 
 class Printing:
@@ -37,6 +38,7 @@ def main() -> int:
     context = run_loop.RunContext(
         store=store,
         make_driver=driver_factory(lambda: client),
+        make_gate_checker=gate_checker_factory(lambda: client),
         clock=clock,
         observer=Printing(),
         stop=threading.Event(),

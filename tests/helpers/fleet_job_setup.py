@@ -8,12 +8,9 @@ import pytest
 
 from azext_iotjobs.model.fleet_job import Action, Driver
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.rollout import (
-    Threshold,
-    parse_batch_sizes,
-    parse_share,
-)
+from azext_iotjobs.model.rollout import Threshold, parse_batch_sizes
 from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.share import parse_share
 from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of, rows_of
 
 METHOD = Action(method=MethodCall(name="reboot"))

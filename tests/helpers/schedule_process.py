@@ -17,6 +17,7 @@ from azext_iotjobs.model.run_events import Event
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What, look
 
 
@@ -48,6 +49,7 @@ def main() -> int:
         run_context=lambda hub, shuts_at: run_loop.RunContext(
             store=store,
             make_driver=driver_factory(hub),
+            make_gate_checker=gate_checker_factory(hub),
             clock=clock,
             observer=Silent(),
             stop=flag,

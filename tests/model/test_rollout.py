@@ -15,15 +15,13 @@ from azext_iotjobs.model.rollout import (
     RetryWhen,
     Rollout,
     Scope,
-    Share,
     Threshold,
     ThresholdAction,
-    Unit,
     parse_batch_sizes,
     parse_retry_classes,
-    parse_share,
 )
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.share import Share, Unit, parse_share
 from azext_iotjobs.model.twin import TwinPatch
 
 TEN_PERCENT = Share(Fraction(10), Unit.PERCENT)

@@ -18,6 +18,21 @@ def fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
 
 @completer
+def waiting_fleet_job_ids(cmd: Any, prefix: str, namespace: Any) -> list[str]:
+    """Ids of those whose last run waits at the gates of a batch."""
+
+    def ids() -> Iterable[str]:
+        context = _context(cmd, namespace)
+        for job in context.store.definitions.list_all():
+            run = context.store.runs.last(job.fleet_job_id)
+            batch = None if run is None or not context.means(job.host) else context.store.runs.current_batch(run)
+            if batch is not None and batch.gates is not None:
+                yield job.fleet_job_id
+
+    return offered(prefix, ids)
+
+
+@completer
 def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
     """Names of the saved device groups, in the same way."""
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.fleet_job.action_options import ActionOptions, TimeoutOptions
 from azext_iotjobs.cli.fleet_job.rollout_options import RolloutOptions
 from azext_iotjobs.cli.fleet_job.target_options import TargetOptions
+from azext_iotjobs.cli.fleet_job.verification_options import VerificationOptions
 from azext_iotjobs.cli.input.option_groups import is_any_typed
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
@@ -81,11 +82,17 @@ class DefinitionOptions(NamedTuple):
     targets: TargetOptions = TargetOptions()
     rollout: RolloutOptions = RolloutOptions()
     delivery: DeliveryOptions = DeliveryOptions()
+    verification: VerificationOptions = VerificationOptions()
 
     @property
     def is_typed(self) -> bool:
         """Whether anything was."""
         return is_any_typed(self)
+
+    @property
+    def asks_hub(self) -> bool:
+        """Whether the hub has to read what was typed: a condition."""
+        return self.targets.asks_hub or self.verification.asks_hub or self.rollout.gates.query.asks_hub
 
     def new(self) -> Definition:
         """A new definition. Raises UserError, naming the option."""
@@ -102,6 +109,7 @@ class DefinitionOptions(NamedTuple):
             targets=self.targets.onto(None if old is None else old.targets),
             rollout=self.rollout.onto(Rollout() if old is None else old.rollout),
             delivery=self.delivery.onto(Delivery() if old is None else old.delivery),
+            verification=self.verification.onto(None if old is None else old.verification),
             **{**kept, **self.names.changes()},
         )
 

@@ -1,4 +1,4 @@
-"""Options of a fleet job's definition: what is done, to which devices, in which batches.
+"""Options of a fleet job's definition: what is done, to which devices, in which batches, past which gates.
 
 They are extras: the fields of DefinitionOptions and of the groups in it have their names.
 """
@@ -6,11 +6,15 @@ They are extras: the fields of DefinitionOptions and of the groups in it have th
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
 from azext_iotjobs.cli.fleet_job import completers
+from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, extra
 from azext_iotjobs.cli.input.shared_params import ERROR_CLASSES, JSON_FORMS, device_ids, devices_file, exclude
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
-ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"  # headings in the help
+# Headings in the help.
+ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"
+ON_VERIFICATION = "Verification"
+RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])
 
 
 def timeouts(default: str, group: str) -> Group:
@@ -192,7 +196,7 @@ ROLLOUT: Group = (
     extra(
         "cancellation_threshold_error_class",
         "--cancellation-threshold-error-class --cte",
-        f"Failures that count, with commas between them: {', '.join(ERROR_CLASSES)}, uncertain. Default: all.",
+        f"Failures that count, with commas between them: {', '.join(RUN_ERROR_CLASSES)}, uncertain. Default: all.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -206,7 +210,7 @@ ROLLOUT: Group = (
         "retry",
         "--retry",
         "Failures that are tried again, and how often: offline=3,timeout. Possible classes: "
-        f"{', '.join(ERROR_CLASSES)}. `none` removes the retries.",
+        f"{', '.join(RUN_ERROR_CLASSES)}. `none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -265,4 +269,30 @@ PACE: Group = (
 DELIVERY = (DRIVER, PACE)
 
 
-DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, *DELIVERY)
+VERIFICATION: Group = (
+    extra(
+        "verify",
+        "--verify",
+        "The WHERE part of a twin query that a device's twin has to meet before the device counts as completed, for "
+        "example \"properties.reported.firmware.version = '2.0.1'\". It may begin with FROM devices.modules WHERE. "
+        "`none` removes the verification.",
+        group=ON_VERIFICATION,
+    ),
+    extra(
+        "verify_within",
+        "--verify-within",
+        "Time that a device has for that, once it was operated: 10s to 30d. Default: 10m.",
+        group=ON_VERIFICATION,
+    ),
+    extra(
+        "verify_failed",
+        "--verify-failed",
+        "The WHERE part that a twin meets when the device has failed, for example "
+        "\"properties.reported.firmware.status = 'failed'\". What it reported before it was operated does not count. "
+        "`none` removes it.",
+        group=ON_VERIFICATION,
+    ),
+)
+
+
+DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, VERIFICATION, GATES, *DELIVERY)

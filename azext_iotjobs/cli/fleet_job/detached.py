@@ -6,6 +6,7 @@ from pathlib import Path
 from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
+from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.run import Run
@@ -32,7 +33,7 @@ def detach(context: FleetJobContext, run: Run, running: RunOptions, clock: Clock
             stdout=subprocess.DEVNULL,
             stderr=written,
             env=environment_of(context),
-            start_new_session=True,  # Ctrl-C and the terminal's end are not for it
+            **own_session(),
         )
     give_up_at = clock.monotonic() + START_LIMIT_S
     while (found := context.store.runs.get_by_key(run.key)).state is RunState.PENDING:

@@ -1,22 +1,30 @@
 """Fleet jobs, runs, batches and events, under the names that commands and event files show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.cli.output.result_rows import render_result
+from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
+from azext_iotjobs.cli.output.result_rows import render_result, render_verified
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_instant, render_millis
-from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
+from azext_iotjobs.model.definition_document import (
+    delivery_document,
+    rollout_document,
+    targets_document,
+    verification_document,
+)
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.tier import Estimate, TierFacts
+from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 
@@ -36,6 +44,11 @@ RETRY_NAMES = {
     "longest_s": "longestPauseSeconds",
     "when": "when",
 }
+VERIFICATION_NAMES = {
+    "condition": "condition",
+    "within_s": "withinSeconds",
+    "failed_condition": "failedCondition",
+}
 LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
 
 
@@ -53,6 +66,7 @@ def render_fleet_job(job: FleetJob) -> Document:
         "targets": _targets(definition.targets),
         **_rollout(definition.rollout),
         "delivery": _delivery(definition.delivery),
+        "verification": None if definition.verification is None else render_verification(definition.verification),
         "created": render_millis(job.created_at),
         "createdBy": job.created_by,
         "edited": render_millis(job.edited_at),
@@ -90,8 +104,11 @@ def render_run(run: Run, now: datetime) -> Document:
     }
 
 
-def render_batch(batch: Batch, run: Run) -> Document:
-    """A batch with its counts; one that was running when its run ended or stopped has the status of the run."""
+def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
+    """A batch with its counts; one that was running when its run ended or stopped has the status of the run.
+
+    run: whose batch it is.  gates: of the definition that the run executes.
+    """
     has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
     return {
         "batch": batch.ordinal,
@@ -102,6 +119,7 @@ def render_batch(batch: Batch, run: Run) -> Document:
         "ended": render_millis(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
         "progress": render_tally(batch.tally.seen(has_runner=run.has_runner)),
+        "gates": None if batch.gates is None else render_batch_gates(batch.gates, gates),
     }
 
 
@@ -111,6 +129,7 @@ def render_tally(tally: Tally) -> Document:
         "total": tally.total,
         "pending": tally.waiting,
         "inProgress": tally.in_progress,
+        "verifying": tally.verifying,
         "completed": tally.completed,
         "failed": tally.failed,
         "uncertain": tally.uncertain,
@@ -137,6 +156,7 @@ def render_awaited(awaited: Awaited) -> Document:
     return {
         "batch": awaited.batch,
         "jobId": awaited.job_id,
+        "verification": awaited.is_verification,
         "devices": list(awaited.device_ids),
         "count": awaited.count,
         "since": render_millis(awaited.since),
@@ -152,6 +172,11 @@ def render_action(action: Action) -> Document:
     if action.patch is not None:
         return {"kind": action.kind.value, "twinPatch": action.patch.document}
     return {"kind": action.kind.value, "content": action.content}
+
+
+def render_verification(verification: Verification) -> Document:
+    """What verifies that a device was operated."""
+    return _renamed(VERIFICATION_NAMES, verification_document(verification))
 
 
 def render_estimate(estimate: Estimate) -> Document:
@@ -172,8 +197,12 @@ def render_event(event: events.Event, now: datetime) -> Document:
             return {**head, "run": render_run(run, now)}
         case events.BatchBegan(batch=batch) | events.BatchEnded(batch=batch):
             return {**head, "batch": batch.ordinal, "devices": batch.size, "progress": render_tally(batch.tally)}
-        case events.DeviceEnded(result=result, batch=ordinal, tries=tries):
-            return {**head, "batch": ordinal, "tries": tries, **render_result(result)}
+        case (
+            events.DeviceOperated(result=result, batch=ordinal, tries=tries)
+            | events.DeviceEnded(result=result, batch=ordinal, tries=tries)
+        ):
+            verified = render_verified(result)
+            return {**head, "batch": ordinal, "tries": tries, **render_result(result), **verified}
         case events.Progressed():
             return {
                 **head,
@@ -185,6 +214,11 @@ def render_event(event: events.Event, now: datetime) -> Document:
             }
         case events.Waiting(until=until, why=why):
             return {**head, "until": render_millis(until), "why": why}
+        case events.GateAwaited(batch=ordinal, gate=gate, since=since, until=until):
+            document = {"batch": ordinal, "gate": gate.value}
+            return {**head, **document, "since": render_millis(since), "until": render_millis(until)}
+        case events.GateJudged(batch=ordinal, verdict=verdict):
+            return {**head, "batch": ordinal, **render_verdict(verdict)}
         case events.Notice(text=text):
             return {**head, "text": text}
         case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
@@ -220,26 +254,22 @@ def _targets(targets: Targets) -> Document:
 def _rollout(rollout: Rollout) -> Document:
     document = rollout_document(rollout)
     return {
-        "batch": [_share(each) for each in document["sizes"]],
+        "batch": [render_share(each) for each in document["sizes"]],
         "batchPauseSeconds": document["pause_s"],
         "cancellationThreshold": None if document["threshold"] is None else _threshold(document["threshold"]),
         "retry": None if document["retry"] is None else _renamed(RETRY_NAMES, document["retry"]),
+        "gates": render_gates(rollout.gates),
     }
 
 
 def _threshold(document: Document) -> Document:
     return {
-        **_share(document["share"]),
+        **render_share(document["share"]),
         "batch": document["scope"] == Scope.BATCH.value,
         "minSample": document["min_sample"],
         "errorClasses": document["classes"],
         "action": document["action"],
     }
-
-
-def _share(document: Sequence[str]) -> Document:
-    value = Fraction(document[0])
-    return {"type": document[1], "value": float(value) if value.denominator != 1 else int(value)}
 
 
 def _delivery(delivery: Delivery) -> Document:

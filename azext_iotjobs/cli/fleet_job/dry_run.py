@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.documents import render_action, render_estimate
+from azext_iotjobs.cli.fleet_job.documents import render_action, render_estimate, render_verification
+from azext_iotjobs.cli.fleet_job.gate_documents import render_gates
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
@@ -35,11 +36,21 @@ def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob)
         "batches": found.batch_count,
         "batchSizes": found.batch_sizes,
         "pausesSeconds": found.pauses_s,
+        "gates": render_gates(found.gates),
+        **({} if found.gate_query_count is None else {"gateQueryCount": found.gate_query_count}),
         "driver": found.driver,
         "driverReason": found.driver_reason,
         "estimates": [render_estimate(each) for each in found.estimates],
         "action": render_action(job.definition.action),
+        **_verification(job.definition, found.verified_count),
     }
+
+
+def _verification(definition: Definition, verified_count: int | None) -> dict[str, Any]:
+    """What verifies the devices, and how many of the whole hub meet that already; nothing where nothing does."""
+    if definition.verification is None:
+        return {}
+    return {"verification": {**render_verification(definition.verification), "metByDevicesNow": verified_count}}
 
 
 def with_device_limit(cmd: Any, definition: Definition) -> Definition:

@@ -37,7 +37,7 @@ def lines(seen: Seen) -> list[str]:
     hidden = run.batch_count - len(seen.batches)
     if hidden > 0:
         found.append(f"and {hidden} more {'batch' if hidden == 1 else 'batches'}")
-    found += filter(None, (threshold_used(seen), failures(run.tally), _pause(seen)))
+    found += filter(None, (threshold_used(seen), failures(run.tally), _pause(seen), _gate(seen)))
     return found + [in_full(each) for each in seen.awaited]
 
 
@@ -61,10 +61,10 @@ def changes(before: Seen | None, now: Seen) -> Iterator[str]:
 
 
 def bar(tally: Tally) -> str:
-    """Completed, failed or uncertain, under way, and still to come, as characters."""
+    """Completed, failed or uncertain, under way or verifying, and still to come, as characters."""
     total = max(1, tally.total)
     failed = tally.failed + tally.uncertain
-    parts = ((tally.completed, "#"), (failed, "x"), (tally.in_progress, ">"))
+    parts = ((tally.completed, "#"), (failed, "x"), (tally.in_progress + tally.verifying, ">"))
     drawn = ""
     reached = 0
     for count, character in parts:
@@ -94,6 +94,15 @@ def failures(tally: Tally) -> str | None:
     found = [f"{name} {count}" for name, count in sorted(tally.by_class.items())]
     found += [f"uncertain {tally.uncertain}"] if tally.uncertain else []
     return f"Failures: {', '.join(found)}" if found else None
+
+
+def _gate(seen: Seen) -> str | None:
+    """What the batch whose devices have ended waits for."""
+    for batch in seen.batches:
+        kind = None if batch.gates is None else seen.rollout.gates.next_kind(batch.gates)
+        if batch.state is BatchState.GATED and kind is not None:
+            return f"Batch {batch.ordinal} waits for its gate: {kind.value}"
+    return None
 
 
 def _pause(seen: Seen) -> str | None:

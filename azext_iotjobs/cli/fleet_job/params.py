@@ -16,14 +16,16 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     ON_DELIVERY,
     PACE,
     ROLLOUT,
+    RUN_ERROR_CLASSES,
+    VERIFICATION,
     timeouts,
 )
+from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
-    ERROR_CLASSES,
-    FAILED_BY,
     HUB,
+    failed_by,
     rows,
 )
 
@@ -40,6 +42,21 @@ NEW_ID: Group = (
 
 
 ID: Group = (option("fleet_job_id", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.fleet_job_ids),)
+
+
+WAITING_ID: Group = (
+    option("fleet_job_id", "--fleet-job-id -j", "Id of the fleet job.", completer=completers.waiting_fleet_job_ids),
+)
+
+
+ANSWERED_BATCH: Group = (
+    option(
+        "batch",
+        "--batch",
+        "Number of the batch that is meant: an error where another one waits by now. Default: the one that waits.",
+        type=int,
+    ),
+)
 
 
 def other_id(default: str) -> Group:
@@ -127,14 +144,17 @@ ON: Group = (
     option(
         "on",
         "--on",
-        "Which devices of the run: one or more of all, pending, in-progress, completed, failed, uncertain, "
-        f"{', '.join(ERROR_CLASSES)}, with commas between them.",
+        "Which devices of the run: one or more of all, pending, in-progress, verifying, completed, failed, "
+        f"uncertain, {', '.join(RUN_ERROR_CLASSES)}, with commas between them.",
     ),
 )
 
 
+REASON: Group = (option("reason", "--reason", "The reason, which is recorded."),)
+
+
 ASKING: Group = (
-    option("reason", "--reason", "The reason, which is recorded."),
+    *REASON,
     option(
         "our_poll_duration",
         "--poll-duration --duration",
@@ -172,12 +192,12 @@ RESULTS_OPTIONS: Group = (
     extra(
         "our_status",
         "--status",
-        "Only devices in one of these states: pending, in-progress, completed, failed, uncertain, with "
-        "commas between them.",
+        "Only devices in one of these states: pending, in-progress, verifying, completed, failed, "
+        "uncertain, with commas between them.",
         nargs="+",
         action="extend",
     ),
-    *FAILED_BY,
+    *failed_by(RUN_ERROR_CLASSES),
     extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
     option(
@@ -245,12 +265,16 @@ RERUN: Options = (
     MOST,
     NAMES,
     ROLLOUT,
+    GATES,
     *DELIVERY,
+    VERIFICATION,
     _OWN_TIMEOUTS,
     TIER,
     PLAN,
     RUNNING,
 )
+APPROVE: Options = (*_HUB, WAITING_ID, ANSWERED_BATCH, REASON)
+REJECT: Options = (*_HUB, WAITING_ID, ANSWERED_BATCH, REASON)
 STOP: Options = (*_HUB, ID, ASKING)
 CANCEL: Options = (*_HUB, ID, ASKING)
 SHOW: Options = (*_HUB, ID, RUN_NUMBER)

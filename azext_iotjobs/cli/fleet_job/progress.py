@@ -14,12 +14,15 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.run import RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
     DeviceEnded,
     Event,
+    GateAwaited,
+    GateJudged,
     HubJobMoved,
     Notice,
     Progressed,
@@ -85,6 +88,11 @@ class Progress:
                 self.say(
                     f"{why[:1].upper()}{why[1:]}: nothing begins before {render_instant(until.replace(microsecond=0))}."
                 )
+            case GateAwaited():
+                self.say(self._awaited_gate(event))
+            case GateJudged(batch=ordinal, verdict=verdict):
+                said = verdict.decision.value
+                self.say(f"Batch {ordinal}, gate {verdict.kind.value}: {said}. {printable(verdict.reason)}")
             case Notice(text=text):
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
@@ -114,15 +122,28 @@ class Progress:
         self._driver = run.driver
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
-        ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended"
+        verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
+        ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended{verifying}"
         if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is being canceled, {ended}: what is under way is awaited.")
             return
-        what = f"resumes, {ended}" if run.tally.ended else "begins"
+        what = f"resumes, {ended}" if run.tally.ended or run.tally.verifying else "begins"
         self.say(
             f"{run.name} on {run.host} {what}: {counted(run.device_count, 'device')}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
         )
+
+    def _awaited_gate(self, event: GateAwaited) -> str:
+        """What a gate waits for, and what can be done about it."""
+        if event.gate is GateKind.MANUAL:
+            which: dict[str, str | bool] = {"fleet_job_id": self._job, "batch": str(event.batch)}
+            return (
+                f"Batch {event.batch} waits for approval since {render_instant(event.since.replace(microsecond=0))}.\n"
+                f"Approve it: {suggestion('iot hub fleet-job approve', **which)}\n"
+                f"Reject it: {suggestion('iot hub fleet-job reject', **which)}"
+            )
+        until = "" if event.until is None else f", until {render_instant(event.until.replace(microsecond=0))} at most"
+        return f"Batch {event.batch}, gate {event.gate.value}: it runs{until}."
 
     def _failed(self, row: str) -> None:
         if self._failures_left == 0:
@@ -155,7 +176,7 @@ class Progress:
         for each in event.awaited[:MAX_AWAITED_SHOWN]:
             key = (each.batch, each.job_id, each.device_ids)
             is_due = still_s > 0 and (each.job_id is None or bool(each.device_ids) or still_s >= HEARTBEAT_S)
-            if key in self._reported_awaited or not (is_due or (self._is_stopping and each.job_id is None)):
+            if key in self._reported_awaited or not (is_due or (self._is_stopping and not each.continues_alone)):
                 continue
             self._reported_awaited.add(key)
             self.say(in_full(each))
@@ -227,7 +248,8 @@ def how_far(
     if event.batch is not None:
         in_batch = event.batch.tally
         batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
-    trouble = "".join(f", {each}" for each in _trouble(tally))
+    verifying = f", verifying {tally.verifying}" if tally.verifying else ""
+    trouble = verifying + "".join(f", {each}" for each in _trouble(tally))
     parts = [
         f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
         _pace(event, ended_before, passed_s, still_s),
@@ -258,6 +280,8 @@ def counts(tally: Tally) -> str:
     parts = [f"{tally.completed} completed", *_trouble(tally)]
     if tally.in_progress:
         parts.append(f"{tally.in_progress} in progress")
+    if tally.verifying:
+        parts.append(f"{tally.verifying} verifying")
     if tally.waiting:
         parts.append(f"{tally.waiting} pending")
     return f"{counted(tally.total, 'device')}: {', '.join(parts)}"

@@ -21,7 +21,8 @@ from azext_iotjobs.fleet_job.awaited import awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
-from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.gates import GateKind, Gates
+from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
@@ -126,8 +127,11 @@ def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None
     if run.batch_count > MAX_BATCHES:
         logger.warning("Only the first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
     runs = context.store.runs
-    batches = [render_batch(each, run) for each in runs.batches(run, limit=MAX_BATCHES)]
-    waits_for = awaited(runs, run, context.store.definitions.of_run(run))
+    definition = context.store.definitions.of_run(run)
+    gates = definition.rollout.gates
+    _warn_of_gate(run, runs.current_batch(run), gates)
+    batches = [render_batch(each, run, gates) for each in runs.batches(run, limit=MAX_BATCHES)]
+    waits_for = awaited(runs, run, definition)
     in_progress = {
         "hubJobs": [render_hub_job(each) for each in runs.hub_jobs_in_progress(run)],
         "awaited": [render_awaited(each) for each in waits_for],
@@ -141,6 +145,18 @@ def _warn_of_unattended(run: Run) -> None:
         since = "" if run.lease is None else f" since {render_instant(run.lease.beat_at.replace(microsecond=0))}"
         resume = suggestion("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)
         logger.warning("No process has executed %s%s. Resume it: %s", run.name, since, resume)
+
+
+def _warn_of_gate(run: Run, batch: Batch | None, gates: Gates) -> None:
+    """Warn of a batch that somebody has to approve."""
+    standing = None if batch is None else batch.gates
+    if batch is None or standing is None or run.state.has_ended or standing.answer is not None:
+        return
+    if gates.next_kind(standing) is not GateKind.MANUAL or standing.verdict_of(GateKind.MANUAL) is not None:
+        return
+    since = render_instant(standing.last_at.replace(microsecond=0))
+    approve = suggestion("iot hub fleet-job approve", fleet_job_id=run.fleet_job_id, batch=str(batch.ordinal))
+    logger.warning("%s: batch %d waits for approval since %s: %s", run.name, batch.ordinal, since, approve)
 
 
 def _short(saved: operation.SavedJob) -> dict[str, Any]:

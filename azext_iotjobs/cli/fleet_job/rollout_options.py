@@ -1,8 +1,9 @@
-"""How a fleet job goes about its devices, as typed -> its Rollout: batches, threshold, retries."""
+"""How a fleet job goes about its devices, as typed -> its Rollout: batches, gates, threshold, retries."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from azext_iotjobs.cli.fleet_job.gate_options import GateOptions
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -13,12 +14,11 @@ from azext_iotjobs.model.rollout import (
     Scope,
     Threshold,
     ThresholdAction,
-    Unit,
     check_classes,
     parse_batch_sizes,
     parse_retry_classes,
-    parse_share,
 )
+from azext_iotjobs.model.share import Unit, parse_share
 
 NONE = "none"  # takes a threshold or the retries away
 THRESHOLD = "--cancellation-threshold"
@@ -114,13 +114,14 @@ class RetryOptions(NamedTuple):
 
 
 class RolloutOptions(NamedTuple):
-    """Batches, threshold and retries; None where nothing was typed."""
+    """Batches, threshold, retries and gates; None where nothing was typed."""
 
     batch: str | None = None
     batch_type: str | None = None
     batch_pause: str | None = None
     threshold: ThresholdOptions = ThresholdOptions()
     retries: RetryOptions = RetryOptions()
+    gates: GateOptions = GateOptions()
 
     def onto(self, old: Rollout) -> Rollout:
         """`old` with what was typed. Raises UserError, naming the option."""
@@ -132,6 +133,7 @@ class RolloutOptions(NamedTuple):
             pause_s=old.pause_s if self.batch_pause is None else duration_s(self.batch_pause, "--batch-pause"),
             threshold=self.threshold.onto(old.threshold),
             retry=self.retries.onto(old.retry),
+            gates=self.gates.onto(old.gates),
         )
 
 

@@ -29,6 +29,7 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 logger = get_logger(__name__)
 
@@ -80,6 +81,7 @@ def make_agreed(
         own = run_loop.RunContext(
             store=context.store,
             make_driver=driver_factory(lambda: hub),
+            make_gate_checker=gate_checker_factory(lambda: hub),
             clock=CLOCK,
             observer=RunObservers(None, None),
             stop=NEVER,
@@ -131,11 +133,17 @@ def follow(
         events = EventFile(running.events, overwrites=running.overwrite, adds=adds_events)
     observers = RunObservers(progress, events)
     warn_of_unused(run)
+    _warn_of_idle_gates(context, run)
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
             own = run_loop.RunContext(
-                store=context.store, make_driver=driver_factory(hub), clock=CLOCK, observer=observers, stop=flag
+                store=context.store,
+                make_driver=driver_factory(hub),
+                make_gate_checker=gate_checker_factory(hub),
+                clock=CLOCK,
+                observer=observers,
+                stop=flag,
             )
             ended = execute(run, own)
     except KeyboardInterrupt:
@@ -170,6 +178,12 @@ def warn_of_unused(run: Run) -> None:
         unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
         logger.warning("%s has no effect here: it applies to %s.", option, instead)
+
+
+def _warn_of_idle_gates(context: FleetJobContext, run: Run) -> None:
+    """Warn of gates that stand between batches of a run that has one."""
+    if run.batch_count == 1 and context.store.definitions.of_run(run).rollout.gates.kinds:
+        logger.warning("%s has one batch: its gates are not evaluated, as they stand between two.", run.name)
 
 
 def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:

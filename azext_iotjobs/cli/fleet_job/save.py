@@ -18,9 +18,12 @@ from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_id
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
+from azext_iotjobs.operations.fleet_job import planning
+from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
@@ -51,8 +54,10 @@ def create(
         return show_plan(cmd, client, hub, _unsaved(fleet_job_id, host_of(hub), new))
     if run:
         running.check()
-    else:
+    planning.check_verification(hub, new)  # a typo in it would leave a fleet job that has to be changed
+    if not run:
         _report_count(hub, client.store, new.targets)
+        _report_gate_count(hub, new.rollout.gates)
     job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())
     return _run_saved(cmd, client, hub, job, running) if run else shown(job)
 
@@ -68,12 +73,12 @@ def copy(
 ) -> dict[str, Any]:
     """Save a fleet job once more under a new id, with changes; nothing runs."""
     original = client.store.definitions.get(fleet_job_id)
-    asks_hub = definition.targets.asks_hub
+    asks_hub = definition.asks_hub
     changed = definition.onto(replace(original.definition, display_name=operation.name_of_copy(original)))
     hub = client.hub() if client.names_hub else client.hub_of(original) if asks_hub else None
     host = original.host if hub is None else host_of(hub)
-    if hub is not None and asks_hub:
-        _report_count(hub, client.store, changed.targets)
+    if hub is not None:
+        _ask(hub, client.store, definition, changed)
     changes = {each.name: getattr(changed, each.name) for each in fields(changed)}
     by, at = current_user(), CLOCK.now()
     return shown(operation.copy(client.store, fleet_job_id, new_fleet_job_id, host, by=by, at=at, **changes))
@@ -87,8 +92,8 @@ def update(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, definition: 
     if not definition.is_typed:
         raise MissingChoice("Nothing to update.", hint="Give what is to change: for example --batch 5%.")
     changed = definition.onto(job.definition)
-    if definition.targets.asks_hub:
-        _report_count(client.hub_of(job), client.store, changed.targets)
+    if definition.asks_hub:
+        _ask(client.hub_of(job), client.store, definition, changed)
     edited = operation.edit(client.store, fleet_job_id, changed, by=current_user(), at=CLOCK.now())
     if edited.version == job.version:
         logger.warning("Fleet job %s is already like that: version %d.", fleet_job_id, job.version)
@@ -124,6 +129,23 @@ def _run_saved(
                 suggestion("iot hub fleet-job run", fleet_job_id=job.fleet_job_id),
             )
         raise
+
+
+def _report_gate_count(hub: HubClient, gates: Gates) -> None:
+    """Say how many devices match the condition of the query gate now; one that the hub cannot read is refused."""
+    count = count_of_query_gate(hub, gates)
+    if count is not None:
+        logger.warning("The gate's condition matches %s now.", counted(count, "device"))
+
+
+def _ask(hub: HubClient, store: FleetJobStore, typed: DefinitionOptions, changed: Definition) -> None:
+    """Have the hub read what was typed of conditions: what it cannot read is refused before it is saved."""
+    if typed.verification.asks_hub:
+        planning.check_verification(hub, changed)
+    if typed.targets.asks_hub:
+        _report_count(hub, store, changed.targets)
+    if typed.rollout.gates.query.asks_hub:
+        _report_gate_count(hub, changed.rollout.gates)
 
 
 def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> None:

@@ -26,6 +26,7 @@ from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 
 logger = get_logger(__name__)
 
@@ -99,12 +100,16 @@ def _canceled(
 
     Only then is anything sent to the hub.  interrupted: set when Ctrl-C came meanwhile.
     """
-    make_driver = driver_factory(lambda: context.hub_of(job))
     observers = RunObservers(new_progress(cmd), None)
     try:
         with stopped_by_ctrl_c() as flag:
             own = run_loop.RunContext(
-                store=context.store, make_driver=make_driver, clock=CLOCK, observer=observers, stop=flag
+                store=context.store,
+                make_driver=driver_factory(lambda: context.hub_of(job)),
+                make_gate_checker=gate_checker_factory(lambda: context.hub_of(job)),
+                clock=CLOCK,
+                observer=observers,
+                stop=flag,
             )
             try:
                 return run_loop.cancel(last, own, by=current_user(), reason=reason)

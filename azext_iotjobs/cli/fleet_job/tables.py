@@ -26,19 +26,36 @@ def created(documents: Iterable[Any]) -> list[Row]:
 
 def one(documents: Iterable[Any]) -> list[Row]:
     """A fleet job: its last run as a whole, then each batch; one that has not run is a line alone."""
-    rows = []
+    rows: list[Row] = []
     for document in documents:
         run = document.get("lastRun")
-        if not run:
-            rows.append(_fleet_job(document))
-            continue
-        jobs = run.get("hubJobs") or ()
-        which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
-        rows.append({"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs)})
-        for batch in run.get("batchList") or ():
-            own = [each for each in jobs if each.get("batch") == batch.get("batch")]
-            rows.append({"Id": "", "Run": "", "Version": "", "Batch": batch.get("batch"), **_progress(batch, own)})
+        rows += _run_and_batches(run) if run else [_fleet_job(document)]
     return rows
+
+
+def _run_and_batches(run: Row) -> list[Row]:
+    jobs, batches = run.get("hubJobs") or (), run.get("batchList") or ()
+    which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
+    rows = [{"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs)}]
+    for batch in batches:
+        own = [each for each in jobs if each.get("batch") == batch.get("batch")]
+        rows.append({"Id": "", "Run": "", "Version": "", "Batch": batch.get("batch"), **_progress(batch, own)})
+    standings = [each.get("gates") for each in batches]
+    if any(standings):
+        for row, standing in zip(rows, [None, *standings], strict=True):
+            row["Gate"] = _gate(standing)
+    return rows
+
+
+def _gate(standing: Row | None) -> str:
+    """Where a batch stands with its gates: passed, manual: waits, query: stop."""
+    if not standing:
+        return ""
+    awaited = standing.get("awaits")
+    if awaited is None:
+        return "passed"
+    said = next((each["verdict"] for each in standing["verdicts"] if each["gate"] == awaited), "waits")
+    return f"{awaited}: {said}"
 
 
 def _fleet_job(document: Row) -> Row:
@@ -76,6 +93,7 @@ def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
         "Devices": cell(counts.get("total")),
         **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain")},
         "InProgress": cell(counts.get("inProgress") or None),
+        "Verifying": cell(counts.get("verifying") or None),
         "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
         "Pending": cell(counts.get("pending")),
         "Started": time_cell(document.get("started")),

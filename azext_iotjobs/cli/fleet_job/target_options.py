@@ -7,9 +7,9 @@ from azext_iotjobs.cli.input.device_selection import SelectionOptions
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.fleet_job import Targets
-from azext_iotjobs.model.rollout import Unit, parse_share
 from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
+from azext_iotjobs.model.share import Unit, parse_share
 from azext_iotjobs.model.text import Text, command
 
 LIST_GROUPS = Text("List the ones there are: ", command("iot hub fleet-job group list"))

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
@@ -10,7 +11,7 @@ from azext_iotjobs.cli.hub_access import completers
 from azext_iotjobs.cli.input.options import ETAG, Group, extra, option
 
 # Those of model.result and model.outcome, which are not imported here: every command starts with this file.
-ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
+ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")  # of a hub's jobs
 SUCCESS_STATUS = "200-399"
 
 ID_LIST = "with commas between them; one that holds a comma stands in double quotes."
@@ -242,16 +243,17 @@ WEBSOCKET: Group = (
 )
 
 
-# Which rows of results.
-FAILED_BY: Group = (
-    extra(
-        "error_class",
-        "--error-class",
-        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
-        nargs="+",
-        action="extend",
-    ),
-)
+def failed_by(classes: Sequence[str] = ERROR_CLASSES) -> Group:
+    """Which rows of results. classes: that devices can have failed with."""
+    return (
+        extra(
+            "error_class",
+            "--error-class",
+            f"Only devices that failed in one of these ways, with commas between them: {', '.join(classes)}.",
+            nargs="+",
+            action="extend",
+        ),
+    )
 
 
 def rows(file_help: str, group: str | None = None) -> Group:

@@ -6,7 +6,6 @@ from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
-    FAILED_BY,
     GUARDS,
     HUB,
     JSON_FORMS,
@@ -14,6 +13,7 @@ from azext_iotjobs.cli.input.shared_params import (
     SELECTION,
     SUCCESS,
     exclude,
+    failed_by,
     payload,
     rows,
     top,
@@ -174,7 +174,7 @@ RESULTS_OPTIONS: Group = (
         nargs="+",
         action="extend",
     ),
-    *FAILED_BY,
+    *failed_by(),
     *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
     extra(
         "skip_registry",

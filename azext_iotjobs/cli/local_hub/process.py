@@ -13,6 +13,7 @@ from typing import IO, Any
 from azure.cli.core._environment import get_config_dir
 
 from azext_iotjobs.cli.hub_access.running_hubs import state_folder
+from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.errors import BadValue, StateError
 from azext_iotjobs.transport.own_import import own_folders
 
@@ -123,7 +124,7 @@ def _spawn(words: list[str], in_background: bool) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL if in_background else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if in_background else None,
-        **(_own_session() if in_background else {}),
+        **(own_session() if in_background else {}),
     )
 
 
@@ -160,13 +161,6 @@ def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _own_session() -> dict[str, Any]:
-    """The settings with which the hub outlives this process, its terminal and its console."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
 
 
 def _ready_line(process: "subprocess.Popen[bytes]") -> bytes:

@@ -14,7 +14,13 @@ from azext_iotjobs.model.text import Command, Field, Part, Shell, command, parts
 OF_HUBS = ("iot hub ", "iot device ")
 OF_FLEET_JOBS = "iot hub fleet-job "
 # These look at what is kept, and need no way into a hub.
-WITHOUT_LOGIN = tuple(f"{OF_FLEET_JOBS}{verb}" for verb in ("show", "list", "results", "update", "delete", "group"))
+WITHOUT_LOGIN = tuple(
+    f"{OF_FLEET_JOBS}{verb}"
+    for verb in (
+        *"show list results update delete group approve reject watch".split(),
+        *(f"schedule {verb}" for verb in "set show list remove history export".split()),
+    )
+)
 LOGIN_PLACEHOLDER = "CONNECTION-STRING"
 
 

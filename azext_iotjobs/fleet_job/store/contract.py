@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.gates import GateAnswer
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Narrowed, Run, StopRequest
@@ -191,17 +192,29 @@ class Runs(Protocol):
         A request to cancel is not turned into one to stop; of a run that has ended nothing is requested.
         """
 
+    def answer_gate(self, run: Run, batch: Batch, answer: GateAnswer) -> bool:
+        """Record that somebody has approved a batch, or rejected it; the process that executes the run will see it.
+
+        batch: as it was read.  False: its gates stand otherwise by now, and nothing is recorded.
+        """
+
     def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:
         """Batches of a run in their order, those behind `after`."""
 
     def batch(self, run: Run, ordinal: int) -> Batch:
         """One batch of a run. Raises NotFound."""
 
+    def current_batch(self, run: Run) -> Batch | None:
+        """The first batch of a run that has not ended; None: all have."""
+
     def hub_jobs_in_progress(self, run: Run, limit: int = MAX_HUB_JOBS) -> list[HubJobInProgress]:
         """Hub jobs of a run that were sent and whose end is not recorded, in their order."""
 
     def calls_in_progress(self, run: Run) -> list[CallInProgress]:
         """Calls that were begun and whose end is not recorded, the first begun first."""
+
+    def being_verified(self, run: Run, limit: int) -> BeingVerified | None:
+        """Devices of a run that are being verified; None: there are none. limit: of those that are named."""
 
 
 class Results(Protocol):

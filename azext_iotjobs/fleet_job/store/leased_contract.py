@@ -7,12 +7,14 @@ from typing import Protocol
 
 from azext_iotjobs.fleet_job.hub_job import HubJob
 from azext_iotjobs.fleet_job.plan import PlannedHubJob
-from azext_iotjobs.model.attempt import Attempt, AttemptResult
+from azext_iotjobs.model.attempt import Attempt, AttemptResult, VerifiedAttempt
 from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunEvent
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,37 @@ class DeviceRecords(Protocol):
         repeated.
         begun: called after this returns, never before.
         """
+
+
+class VerifyingRecords(Protocol):
+    """The devices of a run that were operated and are being verified."""
+
+    def page(
+        self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None
+    ) -> list[VerifyingDevice]:
+        """Some of them, the first to be verified first.
+
+        after: only those behind it; None: from the first.  limit: of their count.
+        since: only those that may be verified until this instant or later; None: all.
+        """
+
+    def first_deadline(self) -> datetime | None:
+        """By when the first of them has to be verified; None: there are none."""
+
+    def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
+        """Record, all at once, what looks at their twins have decided. Raises LeaseLost.
+
+        A device that is not verifying any more is left as it is.
+        """
+
+    def verified(self, batch: int, limit: int, *, after: int = 0) -> list[VerifyingDevice]:
+        """Devices of a batch that have completed, and so were verified, by their numbers.
+
+        batch: its number.  limit: of their count.  after: only those with higher numbers.
+        """
+
+    def fail_verified(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
+        """Record, all at once, that devices that were verified are not any more. Raises LeaseLost."""
 
 
 class HubJobRecords(Protocol):
@@ -99,6 +132,10 @@ class LeasedRun(Protocol):
         """Its devices."""
 
     @property
+    def verifying(self) -> VerifyingRecords:
+        """Those of its devices that are being verified."""
+
+    @property
     def hub_jobs(self) -> HubJobRecords:
         """Its hub jobs."""
 
@@ -111,10 +148,19 @@ class LeasedRun(Protocol):
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
         """What the store says now. retry: None: devices to be tried again are not counted."""
 
-    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
+    def begin(
+        self,
+        event: RunEvent,
+        now: datetime,
+        *,
+        forgiven_of_run: int,
+        forgiven_of_batch: int,
+        verdicts: Sequence[GateVerdict] | None = None,
+    ) -> None:
         """The run starts or resumes.
 
         forgiven_of_run, forgiven_of_batch: failures that the threshold does not count any more.
+        verdicts: what stays of those of the batch, None: all; with the one of the manual gate its answer goes.
         """
 
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
@@ -135,8 +181,14 @@ class LeasedRun(Protocol):
     def begin_batch(self, ordinal: int, now: datetime) -> None:
         """A batch begins."""
 
+    def begin_gates(self, ordinal: int, now: datetime) -> None:
+        """The devices of a batch have ended; its gates are evaluated."""
+
+    def judge(self, ordinal: int, verdict: GateVerdict, now: datetime) -> None:
+        """A gate has said something of a batch; it stands in place of what the gate said before."""
+
     def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
-        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+        """A batch has ended, and its gates have passed; the next begins no sooner than `next_batch_at`."""
 
     def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
         """Put the devices that are tried again into a batch of their own, behind the others."""

@@ -11,12 +11,15 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.exclusions import idle_exclusions
-from azext_iotjobs.model.fleet_job import DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text, command, counted
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
+from azext_iotjobs.operations.fleet_job.gate_checks import check_gates
+from azext_iotjobs.operations.verification.conditions import try_conditions
 
 SHOWN_BATCHES = 100
 COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
@@ -49,7 +52,10 @@ class Preview:
     driver: str
     driver_reason: str
     estimates: list[Estimate]
-    pauses_s: float  # between batches, in all
+    pauses_s: float  # between batches, in all; what bakes is part of it
+    gates: Gates  # what stands between batches
+    gate_query_count: int | None  # how many devices match the condition of its gate now; None: it has none
+    verified_count: int | None  # devices of the whole hub that meet the condition of the verification already
 
 
 def check_host(job: FleetJob, client: HubClient) -> None:
@@ -78,11 +84,14 @@ def preview(
 
     store: where groups and earlier runs are.  client: of the fleet job's hub.  tier: of the hub, if it is known.
     observer: is notified while devices are selected.
-    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed; HubAnswer, LinkError.
+    Raises NotFound for a device group that is not saved; BadValue for more devices than allowed, for a condition that
+    the hub cannot read, and for a gate's program that is not there; HubAnswer, LinkError.
     """
     definition = job.definition
+    sizes, gates = definition.rollout.sizes, definition.rollout.gates
+    verified_count = check_verification(client, definition)
+    gate_query_count = check_gates(client, gates)
     count = _select(store, client, definition.targets, job.host, observer)
-    sizes = definition.rollout.sizes
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
     batch_count = 0
@@ -97,7 +106,10 @@ def preview(
         driver=choice.driver.value,
         driver_reason=choice.reason,
         estimates=estimates(tier, definition.action, count),
-        pauses_s=max(0, batch_count - 1) * definition.rollout.pause_s,
+        pauses_s=max(0, batch_count - 1) * (definition.rollout.pause_s + gates.bake_s),
+        gates=gates,
+        gate_query_count=gate_query_count,
+        verified_count=verified_count,
     )
 
 
@@ -137,7 +149,8 @@ def planned_run(
     store: where the fleet job is.  client: of its hub.  by: who makes it, for people.  at: aware UTC.
     tier: of the hub, if it is known.  narrowed: fewer devices this time; None: those of the definition.
     observer: is notified while devices are selected.
-    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed;
+    Raises RunUnfinished while another run of it has not ended; NotFound; BadValue for more devices than allowed, for a
+    condition of its verification or a gate that the hub cannot read, and for a gate's program that is not there;
     ConflictingChoice for timeouts of a method where there is none; HubAnswer, LinkError, StateError.
     """
     check_host(job, client)
@@ -146,6 +159,8 @@ def planned_run(
     last = store.runs.last(job.fleet_job_id)
     if last is not None:
         check_ended(last, at)  # before the hub is queried; again when it is made
+    check_verification(client, job.definition)
+    check_gates(client, job.definition.rollout.gates)
     targets = job.definition.targets
     if narrowed is not None:
         targets = narrowed.of(targets)
@@ -164,6 +179,18 @@ def planned_run(
         tier=tier,
         narrowed=narrowed,
     )
+
+
+def check_verification(client: HubClient, definition: Definition) -> int | None:
+    """How many devices of the hub meet the condition of a verification now; None: there is none, or it is of modules.
+
+    Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
+    """
+    if definition.verification is None:
+        return None
+    selection = definition.targets.selection
+    of_modules = selection is not None and selection.is_of_modules
+    return try_conditions(client.queries, definition.verification, of_modules=of_modules)
 
 
 def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:

@@ -23,6 +23,8 @@ from azext_iotjobs.fleet_job.engine import (
     Work,
     decide,
 )
+from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
+from azext_iotjobs.fleet_job.gates import AwaitApproval, BeginGates, CheckGate, Judge
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
@@ -44,6 +46,7 @@ from azext_iotjobs.model.run_events import (
     Waiting,
 )
 from azext_iotjobs.model.run_state import RunEvent, RunState
+from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
 
 NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
 PROGRESS_S = 0.5  # between two reports of it
@@ -55,6 +58,7 @@ class RunContext:
 
     store: FleetJobStore  # where the run is
     make_driver: MakeDriver  # makes what operates its devices, once it is needed
+    make_gate_checker: MakeGateChecker  # makes what evaluates its gates, once one needs it
     clock: Clock
     observer: RunObserver  # is notified of its events
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
@@ -168,6 +172,7 @@ class _RunLoop:
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None
+        self._gates = GateSteps(self._clock, leased, self._made_gate_checker, self._notify)
         self._has_reported_begin = False
         self._has_reported_drain = False
         self._reported_at: float | None = None  # when progress was last reported, monotonic
@@ -186,6 +191,7 @@ class _RunLoop:
         view = View(
             run=snapshot.run,
             rollout=self._definition.rollout,
+            is_verified=self._definition.verification is not None,
             batch=snapshot.batch,
             cut_off_count=snapshot.cut_off_count,
             retry_count=snapshot.retry_count,
@@ -200,7 +206,8 @@ class _RunLoop:
         return self._execute(view, snapshot, driver)
 
     def close(self) -> None:
-        """Free what the driver holds."""
+        """Free what the driver and the gates hold."""
+        self._gates.close()
         if self._driver is not None:
             self._driver.close()
 
@@ -217,13 +224,16 @@ class _RunLoop:
         if snapshot.run.state is RunState.RUNNING and not self._has_reported_begin:
             self._has_reported_begin = True
             self._notify(RunBegan(at=now, run=snapshot.run))
-        match decide(view):
+        step = decide(view)
+        if not isinstance(step, CheckGate):
+            self._gates.abandon()
+        match step:
             case Nothing():
                 return False
             case Settle():
                 self._settle(now)
-            case Begin(event, of_run, of_batch):
-                leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch)
+            case Begin(event, of_run, of_batch, verdicts):
+                leased.begin(event, now, forgiven_of_run=of_run, forgiven_of_batch=of_batch, verdicts=verdicts)
             case BeginBatch(ordinal):
                 leased.begin_batch(ordinal, now)
                 if (batch := leased.snapshot(None).batch) is not None:
@@ -233,10 +243,15 @@ class _RunLoop:
                 self._report_drain(drain, why)
                 driver.turn(snapshot.batch, drain)
                 self._report_progress(driver)
+            case BeginGates() | Judge() | CheckGate() | AwaitApproval():
+                if isinstance(step, BeginGates):
+                    self._report_progress(driver, must=True)
+                self._gates.execute(step, snapshot, now)
             case EndBatch(ordinal, next_batch_at):
                 leased.end_batch(ordinal, now, next_batch_at)
-                self._report_progress(driver, must=True)
-                self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
+                if view.batch is None or view.batch.gates is None:  # else its end was reported before its gates
+                    self._report_progress(driver, must=True)
+                    self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
             case BeginRetries(next_batch_at):
                 assert view.rollout.retry is not None
                 leased.begin_retries(view.rollout.retry, now, next_batch_at)
@@ -248,6 +263,9 @@ class _RunLoop:
                 self._notify(RunEnded(at=now, run=self._runs.get_by_key(leased.key)))
                 return False
         return True
+
+    def _made_gate_checker(self) -> GateChecker:
+        return self._context.make_gate_checker(self._clock, self._leased, self._definition, self._notify)
 
     def _settle(self, now: datetime) -> None:
         kind = self._definition.action.kind

@@ -14,9 +14,12 @@ from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
+from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
 from azext_iotjobs.model.method import MethodCall
-from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Share, Threshold, ThresholdAction, Unit
+from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Narrowed
+from azext_iotjobs.model.share import Share, Unit
+from azext_iotjobs.model.verification import Verification
 
 SOME: dict[str, Any] = {"our_method_name": "reboot", "our_device_ids": "a,b"}
 
@@ -87,6 +90,65 @@ def test_a_threshold_is_changed_part_by_part_and_taken_away() -> None:
         classes=frozenset({"rejected", "uncertain"}),
     )
     assert edited(second, cancellation_threshold="none").rollout.threshold is None
+
+
+def test_gates_are_changed_part_by_part_and_taken_away() -> None:
+    first = new(
+        batch="10%",
+        gate_success="95",
+        bake="30m",
+        gate="manual",
+        gate_query="tags.alarm = true",
+        gate_query_max="1%",
+        gate_command="check --strict 'site north'",
+        gate_command_timeout="10m",
+    )
+    query = QueryGate(condition="tags.alarm = true", most=percent(1))
+    command = CommandGate(line="check --strict 'site north'", timeout_s=600)
+    assert first.rollout.gates == Gates(bake_s=1800, success=percent(95), query=query, command=command, is_manual=True)
+    second = edited(first, gate_query_max="none", gate_query_min="3", gate_command_shell=True, gate="none")
+    assert second.rollout.gates == Gates(
+        bake_s=1800,
+        success=percent(95),
+        query=replace(query, least=devices(3), most=None),
+        command=replace(command, through_shell=True),
+    )
+    none = edited(second, gate_query="none", gate_command="none", gate_success="none", bake="none")
+    assert none.rollout.gates == Gates()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "text"),
+    [
+        ({"gate": "manual"}, ConflictingChoice, "A gate stands between two batches, and all devices are one batch"),
+        ({"batch": "5", "bake": "5m"}, ConflictingChoice, "bake alone is a pause"),
+        ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake: 2678400 seconds; give 0 to 30 days"),
+        ({"batch": "5", "gate_success": "0"}, BadValue, "gate_success: give more than 0% and at most 100%"),
+        ({"batch": "5", "gate_success": "101%"}, BadValue, "--gate-success 101%"),
+        ({"batch": "5", "gate_query": " "}, MissingChoice, "gate_query is blank"),
+        ({"batch": "5", "gate_query": "tags.a = 1"}, MissingChoice, "gate_query has no bound"),
+        ({"batch": "5", "gate_query": "(tags.a = 1", "gate_query_max": "1"}, BadValue, "is not closed"),
+        (
+            {"batch": "5", "gate_query": "tags.a = 1", "gate_query_max": "1", "gate_query_min": "2"},
+            ConflictingChoice,
+            "gate_query_min 2 is more than gate_query_max 1: no count is within both",
+        ),
+        ({"batch": "5", "gate_query_min": "1"}, MissingChoice, "go with --gate-query"),
+        (
+            {"batch": "5", "gate_query": "none", "gate_query_min": "1"},
+            MissingChoice,
+            "--gate-query-max and --gate-query-min go with --gate-query",
+        ),
+        ({"batch": "5", "gate_command_shell": True}, MissingChoice, "go with --gate-command"),
+        ({"batch": "5", "gate_command": "  "}, MissingChoice, "gate_command is blank"),
+        ({"batch": "5", "gate_command": "check 'x"}, BadValue, "No closing quotation"),
+        ({"batch": "5", "gate_command": "x" * 8001}, BadValue, "give at most 8000 characters"),
+        ({"batch": "5", "gate_command": "x", "gate_command_timeout": "25h"}, BadValue, "give 1s to 24h"),
+    ],
+)
+def test_what_makes_no_gate_is_refused(typed: dict[str, Any], kind: type[UserError], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        new(**typed)
 
 
 def test_retries_are_changed_part_by_part_and_taken_away() -> None:
@@ -176,7 +238,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
     [
         ({"our_method_name": None}, MissingChoice, "No action is given"),
         ({"our_device_ids": None}, MissingChoice, "No devices are named"),
-        ({"group": "g"}, ConflictingChoice, "which devices"),
+        ({"group": "g"}, ConflictingChoice, "in two ways"),
         ({"our_twin_patch": "{}", "our_tags": "{}"}, ConflictingChoice, "--twin-patch"),
         ({"our_desired": '{"a": 1}'}, ConflictingChoice, "one thing"),
         ({"batch_type": "number"}, MissingChoice, "--batch-type"),
@@ -307,3 +369,21 @@ def test_a_time_limit_that_was_typed_is_taken_away() -> None:
     assert new().delivery.job_limit_s is None
     assert edited(new(our_ttl=90), description="x").delivery.job_limit_s == 90
     assert edited(new(our_ttl=90), our_ttl=0).delivery.job_limit_s is None
+
+
+VERIFIED: dict[str, Any] = {"verify": "tags.a = 1", "verify_within": "2m", "verify_failed": "tags.a = 2"}
+
+
+def test_verification_is_typed_kept_changed_and_taken_away() -> None:
+    made = new(**VERIFIED)
+    assert made.verification == Verification(condition="tags.a = 1", within_s=120, failed_condition="tags.a = 2")
+    assert edited(made, batch="5").verification == made.verification
+    changed = edited(made, verify="tags.a = 3", verify_failed="none").verification
+    assert changed == Verification(condition="tags.a = 3", within_s=120)
+    assert edited(made, verify="none").verification is None and new().verification is None
+
+
+@pytest.mark.parametrize("typed", [{"verify_within": "5m"}, {"verify": "none", "verify_failed": "tags.a = 2"}])
+def test_what_goes_with_verify_is_refused_without_it(typed: dict[str, Any]) -> None:
+    with pytest.raises(MissingChoice, match="go with --verify"):
+        new(**typed)

@@ -12,6 +12,7 @@ from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event, re
 from azext_iotjobs.cli.output.result_rows import COLUMNS
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
+from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, Narrowed, RequestKind, StopRequest, Tally
@@ -78,12 +79,13 @@ def test_calls_of_a_process_that_is_gone_are_shown_as_uncertain() -> None:
         "total": 5,
         "pending": 2,
         "inProgress": 1,
+        "verifying": 0,
         "completed": 0,
         "failed": 0,
         "uncertain": 2,
         "byErrorClass": {},
     }
-    assert render_batch(replace(BATCH, tally=tally), run)["progress"]["uncertain"] == 2
+    assert render_batch(replace(BATCH, tally=tally), run, Gates())["progress"]["uncertain"] == 2
 
 
 def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
@@ -101,14 +103,15 @@ def test_a_run_shows_how_it_stands_and_who_has_it() -> None:
         "total": 4,
         "pending": 1,
         "inProgress": 2,
+        "verifying": 0,
         "completed": 0,
         "failed": 1,
         "uncertain": 0,
         "byErrorClass": {"offline": 1},
     }
     assert shown["nextBatchNotBefore"] == "2026-05-01T01:00:00.000Z" and shown["runner"]["owner"] == "ann"
-    assert render_batch(BATCH, run)["status"] == "running"
-    assert render_batch(BATCH, replace(run, state=RunState.STOPPED))["status"] == "stopped"
+    assert render_batch(BATCH, run, Gates())["status"] == "running"
+    assert render_batch(BATCH, replace(run, state=RunState.STOPPED), Gates())["status"] == "stopped"
 
 
 EVENTS: list[tuple[events.Event, dict[str, Any]]] = [

@@ -7,9 +7,10 @@ from typing import Any
 from azext_iotjobs.cli.fleet_job.live_view import BAR, Seen, bar, changes, lines
 from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.in_progress import Awaited
-from azext_iotjobs.model.rollout import Rollout, Scope, Threshold, parse_share
+from azext_iotjobs.model.rollout import Rollout, Scope, Threshold
 from azext_iotjobs.model.run import Batch, Lease, Run, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.share import parse_share
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 RUN = Run(

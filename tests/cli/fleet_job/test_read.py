@@ -35,9 +35,9 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
-from tests.fleet_job.store.sqlite.test_store import undo_third
 from tests.helpers.fleet_job_hub_double import World, definition_of
 from tests.helpers.fleet_job_setup import METHOD, failing, ids
+from tests.helpers.old_state_file import make_older
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 CMD = SimpleNamespace(
@@ -189,9 +189,7 @@ def test_a_store_that_may_not_be_written_is_read(shown_folder: Path, kind: str) 
     keeper = None
     if kind == "of the first format":
         with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as raw:
-            undo_third(raw)
-            raw.execute("ALTER TABLE fleet_job DROP COLUMN last_run")
-            raw.execute("PRAGMA user_version = 1")
+            make_older(raw, 1)
     elif kind.startswith("in WAL mode"):
         keeper = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
         keeper.execute("PRAGMA journal_mode = WAL")

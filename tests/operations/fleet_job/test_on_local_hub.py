@@ -22,6 +22,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -68,9 +69,13 @@ class FleetJobSetup:
         self.stop = threading.Event()
 
     def context(self) -> run_loop.RunContext:
-        make = driver_factory(lambda: self.hub)
         return run_loop.RunContext(
-            store=self.store, make_driver=make, clock=CLOCK, observer=self.observer, stop=self.stop
+            store=self.store,
+            make_driver=driver_factory(lambda: self.hub),
+            make_gate_checker=gate_checker_factory(lambda: self.hub),
+            clock=CLOCK,
+            observer=self.observer,
+            stop=self.stop,
         )
 
     def run(self, name: str, driver: Driver, action: Action = METHOD, **rollout: Any) -> Run:

@@ -17,6 +17,7 @@ from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.fleet_job.due import Nothing, decide
 from azext_iotjobs.model.clock import Clock, SystemClock
 from azext_iotjobs.model.errors import BadValue
@@ -126,6 +127,6 @@ def _started(client: FleetJobContext, job: str, more: tuple[str, ...]) -> Child:
         stdin=subprocess.DEVNULL,
         stdout=result,
         env=environment_of(client),
-        start_new_session=True,  # Ctrl-C is for this process, which passes it on once
+        **own_session(),  # Ctrl-C is for this process, which passes it on once
     )
     return Child(process, result)

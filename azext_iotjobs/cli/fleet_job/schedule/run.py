@@ -30,6 +30,7 @@ from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
+from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, look
 
@@ -130,6 +131,7 @@ class _Looks:
         return run_loop.RunContext(
             store=self._client.store,
             make_driver=driver_factory(hub),
+            make_gate_checker=gate_checker_factory(hub),
             clock=CLOCK,
             observer=RunObservers(progress, None),
             stop=self._flag,

@@ -43,7 +43,8 @@ class DeviceRows:
         with self._lease.transaction(now):
             self._database.change_many(
                 "UPDATE device SET state = ?, tries = ?, began_at = ?, ended_at = ?, error_class = ?, error_code = ?, "
-                "error_text = ?, method_status = ?, payload = ?, due_at = ?, was_cut_off = 0, epoch = NULL, "
+                "error_text = ?, method_status = ?, payload = ?, due_at = ?, verify_by = ?, verified_at = NULL, "
+                "reported = NULL, was_cut_off = 0, epoch = NULL, "
                 "part = CASE WHEN ? THEN NULL ELSE part END WHERE run = ? AND seq = ?",
                 ((*_values_of(each), key, each.seq) for each in ended),
             )
@@ -76,5 +77,6 @@ def _values_of(result: AttemptResult) -> tuple[object, ...]:
         result.method_status,
         json.dumps(result.payload) if result.has_payload else None,
         seconds(result.due_at),
+        seconds(result.verify_by),
         is_again,
     )

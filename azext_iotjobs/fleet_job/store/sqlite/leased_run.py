@@ -1,20 +1,25 @@
 """A run whose lease this process has: nobody else writes what is written here. How the lease keeps it so: lease.py."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
-from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sqlite.gate_rows import GateRows
 from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, text
+from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VerifyingRows
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
+from azext_iotjobs.model.gates import GateVerdict
+from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.rollout import Retry
-from azext_iotjobs.model.run import Batch, next_state
-from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
+from azext_iotjobs.model.run import next_state
+from azext_iotjobs.model.run_state import RunEvent, RunState
+from azext_iotjobs.model.verification import CANCELED_TEXT, VerificationFailure
 
 # Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
 CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
@@ -32,10 +37,12 @@ class SqliteLeasedRun:
     def __init__(self, database: Database, runs: RunStore, lease: HeldLease) -> None:
         self.key = lease.key
         self.devices = DeviceRows(database, lease)
+        self.verifying = VerifyingRows(database, lease)
         self.hub_jobs = HubJobRows(database, lease, self.devices)
         self._database = database
         self._runs = runs
         self._lease = lease
+        self._gates = GateRows(database, runs, lease)
 
     def beat(self, now: datetime) -> None:
         """Renew the lease when it is time to."""
@@ -48,7 +55,7 @@ class SqliteLeasedRun:
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
         """What the rows say now."""
         run = self._runs.get_by_key(self.key)
-        batch = self._batch()
+        batch = self._runs.current_batch(run)
         cut_off = self._row_count(CUT_OFF, self._lease.epoch)
         retries, rounds = 0, 0
         if batch is None and retry is not None and run.state is RunState.RUNNING:
@@ -57,8 +64,16 @@ class SqliteLeasedRun:
             rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
         return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1)
 
-    def begin(self, event: RunEvent, now: datetime, *, forgiven_of_run: int, forgiven_of_batch: int) -> None:
-        """The run starts or resumes."""
+    def begin(
+        self,
+        event: RunEvent,
+        now: datetime,
+        *,
+        forgiven_of_run: int,
+        forgiven_of_batch: int,
+        verdicts: Sequence[GateVerdict] | None = None,
+    ) -> None:
+        """The run starts or resumes; of its batch's verdicts these stay, None: all."""
         with self._lease.transaction(now):
             self._move(event)
             self._database.change(
@@ -70,6 +85,8 @@ class SqliteLeasedRun:
                 "UPDATE batch SET forgiven = ?1 WHERE run = ?2 AND ordinal = (SELECT current FROM run WHERE key = ?2)",
                 (forgiven_of_batch, self.key),
             )
+            if verdicts is not None:
+                self._gates.keep(verdicts)
 
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
         """Remove what was requested of the run; its devices are reached like this from here on."""
@@ -92,12 +109,22 @@ class SqliteLeasedRun:
                 (now.timestamp(), text(reason), text(by), state.has_ended, self.key),
             )
             if state is RunState.CANCELED:
+                self._end_verifying()
                 self._database.change(
-                    "UPDATE batch SET state = CASE state WHEN 'running' THEN 'canceled' ELSE 'skipped' END, "
-                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) END "
-                    "WHERE run = ? AND state IN ('pending', 'running')",
+                    "UPDATE batch SET state = CASE state "
+                    "WHEN 'running' THEN 'canceled' WHEN 'gated' THEN 'completed' ELSE 'skipped' END, "
+                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) ELSE ended_at END "
+                    "WHERE run = ? AND state IN ('pending', 'running', 'gated')",
                     (now.timestamp(), self.key),
                 )
+
+    def _end_verifying(self) -> None:
+        """Nobody looks at devices any more that are being verified."""
+        self._database.change(
+            "UPDATE device INDEXED BY device_verifying SET state = 'failed', error_class = ?, error_code = ?, "
+            "error_text = ? WHERE run = ? AND state = 'verifying'",
+            (ErrorClass.NOT_VERIFIED.value, VerificationFailure.NOT_VERIFIED.value, CANCELED_TEXT, self.key),
+        )
 
     def settle(self, now: datetime, *, is_repeatable: bool) -> int:
         """Settle calls of a process that is gone: they are checked and repeated, or uncertain. Gives how many."""
@@ -133,11 +160,22 @@ class SqliteLeasedRun:
                 (now.timestamp(), self.key, ordinal),
             )
 
+    def begin_gates(self, ordinal: int, now: datetime) -> None:
+        """The devices of a batch have ended; its gates are evaluated."""
+        with self._lease.transaction(now):
+            self._gates.begin(ordinal, now)
+
+    def judge(self, ordinal: int, verdict: GateVerdict, now: datetime) -> None:
+        """A gate has said something of a batch."""
+        with self._lease.transaction(now):
+            self._gates.judge(ordinal, verdict)
+
     def end_batch(self, ordinal: int, now: datetime, next_batch_at: datetime) -> None:
-        """A batch has ended; the next begins no sooner than `next_batch_at`."""
+        """A batch has ended, and its gates have passed; the next begins no sooner than `next_batch_at`."""
         with self._lease.transaction(now):
             self._database.change(
-                "UPDATE batch SET state = 'completed', ended_at = max(?, started_at) WHERE run = ? AND ordinal = ?",
+                "UPDATE batch SET state = 'completed', ended_at = coalesce(ended_at, max(?, started_at)) "
+                "WHERE run = ? AND ordinal = ?",
                 (now.timestamp(), self.key, ordinal),
             )
             self._database.change(
@@ -164,15 +202,6 @@ class SqliteLeasedRun:
                 "UPDATE run SET current = ?, batch_count = ?, go_on_at = ? WHERE key = ?",
                 (ordinal, ordinal, next_batch_at.timestamp(), self.key),
             )
-
-    def _batch(self) -> Batch | None:
-        row = self._database.row(
-            "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
-            (self.key,),
-        )
-        if row is None or row["state"] not in (BatchState.PENDING.value, BatchState.RUNNING.value):
-            return None
-        return rows.batch_of(row, self._runs.tally(self.key, row["ordinal"]))
 
     def _move(self, event: RunEvent) -> RunState:
         run = self._runs.get_by_key(self.key)

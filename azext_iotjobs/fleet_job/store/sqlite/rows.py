@@ -1,7 +1,7 @@
 """Rows of the SQLite file -> values."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.plan import RUN_KEY_LENGTH
@@ -10,22 +10,26 @@ from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.shapes import BadField, check_shape, shown
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant, instant_or_none, stored, word
 from azext_iotjobs.fleet_job.store.stored_json import (
+    parse_answer,
     parse_definition,
     parse_delivery,
     parse_narrowed,
     parse_origin,
     parse_schedule,
     parse_tier,
+    parse_verdicts,
     read_json,
 )
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.gates import BatchGates
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunState
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 @stored("fleet_job")
@@ -96,7 +100,18 @@ def batch_of(row: StoredRow, tally: Tally) -> Batch:
         started_at=instant_or_none(row["started_at"]),
         ended_at=instant_or_none(row["ended_at"]),
         forgiven=row["forgiven"],
+        gates=_gates(row),
         tally=tally,
+    )
+
+
+def _gates(row: StoredRow) -> BatchGates | None:
+    if row["gated_at"] is None:
+        return None
+    return BatchGates(
+        since=instant(row["gated_at"]),
+        verdicts=parse_verdicts(row["verdicts"]),
+        answer=parse_answer(row["answer"]),
     )
 
 
@@ -150,6 +165,31 @@ def _count_of(row: StoredRow) -> tuple[DeviceState, str, int]:
 def call_in_progress_of(row: StoredRow) -> CallInProgress:
     """A row of device whose call was begun."""
     return CallInProgress(row["device_id"], row["module_id"], row["batch"], instant_or_none(row["began_at"]))
+
+
+def being_verified_of(found: Sequence[StoredRow], last: StoredRow, count: int) -> BeingVerified:
+    """Rows of device that are being verified, the first first.
+
+    last: of them, by its deadline.  count: how many there are.
+    """
+    ended = [each for each in map(_operated_at, found) if each is not None]
+    return BeingVerified(
+        batch=found[0]["batch"],
+        count=count,
+        devices=tuple((each["device_id"], each["module_id"]) for each in found),
+        since=min(ended, default=None),
+        until=_verify_by(last),
+    )
+
+
+@stored("device")
+def _operated_at(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["ended_at"])
+
+
+@stored("device")
+def _verify_by(row: StoredRow) -> datetime | None:
+    return instant_or_none(row["verify_by"])
 
 
 @stored("device_group")
@@ -209,6 +249,19 @@ def attempt_of(row: StoredRow) -> Attempt:
 
 
 @stored("device")
+def verifying_device_of(row: StoredRow) -> VerifyingDevice:
+    """A row of device that is being verified."""
+    return VerifyingDevice(
+        key=row["seq"],
+        device_id=row["device_id"],
+        module_id=row["module_id"],
+        began_at=instant(row["began_at"]),
+        verify_by=instant(row["verify_by"]),
+        tries=row["tries"],
+    )
+
+
+@stored("device")
 def result_of(row: StoredRow) -> DeviceResult:
     """A row of device with `shown_state`: its state as results show it."""
     state = word(DeviceState, row, "state")
@@ -222,9 +275,11 @@ def result_of(row: StoredRow) -> DeviceResult:
         method_status=row["method_status"],
         payload=None if row["payload"] is None else read_json(row["payload"]),
         started_at=instant_or_none(row["began_at"]),
-        finished_at=instant_or_none(row["ended_at"]) if state.has_ended else None,
+        finished_at=instant_or_none(row["ended_at"]) if state.was_operated else None,
         batch=row["batch"],
         tries=row["tries"],
+        verified_at=instant_or_none(row["verified_at"]),
+        reported=None if row["reported"] is None else read_json(row["reported"]),
     )
 
 

@@ -1,5 +1,7 @@
 """Runs and their batches: rows of run, batch and tally; and what is in progress, by rows of part and device."""
 
+from dataclasses import replace
+
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.store.contract import MAX_HUB_JOBS, NewRun
 from azext_iotjobs.fleet_job.store.sqlite import rows
@@ -8,16 +10,19 @@ from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.occurrence_store import NO_HOLDER, take_over
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, text
-from azext_iotjobs.fleet_job.store.stored_json import render_delivery, render_narrowed, render_tier
+from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VERIFYING
+from azext_iotjobs.fleet_job.store.stored_json import render_answer, render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.in_progress import CallInProgress, HubJobInProgress
+from azext_iotjobs.model.gates import GateAnswer
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
-from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.text import Text, command
 
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
+OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
 WITH_HOST = """
     SELECT run.*, host,
         (SELECT at FROM occurrence WHERE occurrence.fleet_job = id AND occurrence.run = run.number) AS occurrence_at
@@ -91,6 +96,15 @@ class RunStore:
                 (kind, text(request.by), text(request.reason), request.at.timestamp(), run.key, kind),
             )
 
+    def answer_gate(self, run: Run, batch: Batch, answer: GateAnswer) -> bool:
+        """Record that somebody has approved a batch, or rejected it; False: its gates stand otherwise by now."""
+        kept = replace(answer, by=text(answer.by) or "", reason=text(answer.reason))
+        with self._database.transaction():
+            if self.batch(run, batch.ordinal).gates != batch.gates:
+                return False
+            sql = "UPDATE batch SET answer = ? WHERE run = ? AND ordinal = ? AND state = 'gated'"
+            return self._database.change(sql, (render_answer(kept), run.key, batch.ordinal)) == 1
+
     def batches(self, run: Run, after: int = 0, limit: int | None = None) -> list[Batch]:
         """Batches of a run in their order, those behind `after`."""
         found = self._database.rows(
@@ -105,6 +119,16 @@ class RunStore:
         if not found or found[0].ordinal != ordinal:
             raise NotFound(f"{run.name} has no batch {ordinal}.")
         return found[0]
+
+    def current_batch(self, run: Run) -> Batch | None:
+        """The first batch of a run that has not ended; None: all have."""
+        row = self._database.row(
+            "SELECT batch.* FROM batch JOIN run ON run.key = batch.run AND ordinal = current WHERE run.key = ?",
+            (run.key,),
+        )
+        if row is None or row["state"] not in OPEN_BATCHES:
+            return None
+        return rows.batch_of(row, self.tally(run.key, row["ordinal"]))
 
     def tally(self, key: int, batch: int) -> Tally:
         """Counts of a batch of the run with this key; 0: of the whole run."""
@@ -130,6 +154,17 @@ class RunStore:
             (run.key,),
         )
         return [rows.call_in_progress_of(each) for each in found]
+
+    def being_verified(self, run: Run, limit: int) -> BeingVerified | None:
+        """Devices of a run that are being verified, at most `limit` of them by name; None: there are none."""
+        if not run.tally.verifying:
+            return None
+        found = self._database.rows(
+            f"SELECT device_id, module_id, batch, ended_at {VERIFYING} ORDER BY verify_by, seq LIMIT ?",
+            (run.key, limit),
+        )
+        last = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by DESC LIMIT 1", (run.key,))
+        return None if last is None else rows.being_verified_of(found, last, run.tally.verifying)
 
     def _run_of(self, row: StoredRow) -> Run:
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))

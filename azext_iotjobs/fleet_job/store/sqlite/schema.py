@@ -148,6 +148,19 @@ THIRD = (  # the progress of hub jobs, for those who look at a run; a run's tier
     """,
 )
 
+FOURTH = (  # verification: until when a device is looked at, when it was seen to report so, and what it reported
+    "ALTER TABLE device ADD COLUMN verify_by REAL",
+    "ALTER TABLE device ADD COLUMN verified_at REAL",
+    "ALTER TABLE device ADD COLUMN reported TEXT",
+    "CREATE INDEX device_verifying ON device (run, verify_by, seq) WHERE state = 'verifying'",
+)
+
+FIFTH = (  # where a batch stands with its gates
+    "ALTER TABLE batch ADD COLUMN gated_at REAL",  # since then they are evaluated
+    "ALTER TABLE batch ADD COLUMN verdicts TEXT",
+    "ALTER TABLE batch ADD COLUMN answer TEXT",  # whether somebody approved it; who, why
+)
+
 SEVENTH = (  # schedules, and what became of their occurrences
     """
     CREATE TABLE schedule (
@@ -167,4 +180,4 @@ SEVENTH = (  # schedules, and what became of their occurrences
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD, SEVENTH)
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SEVENTH)

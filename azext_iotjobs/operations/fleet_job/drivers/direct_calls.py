@@ -13,7 +13,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.engine import Drain
-from azext_iotjobs.fleet_job.outcomes import attempt_result, device_result
+from azext_iotjobs.fleet_job.outcomes import attempt_event, attempt_result
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model import calling
 from azext_iotjobs.model.applied import has_content, has_patch, wanted_of_modules
@@ -25,7 +25,7 @@ from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet_job import Action, Definition
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.run import Batch, Run
-from azext_iotjobs.model.run_events import DeviceEnded, Notice
+from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.model.run_state import DeviceState
 
 LONGEST_NAP_S = 0.5
@@ -49,7 +49,7 @@ class _Outcome:
     @property
     def has_failures(self) -> bool:
         """Whether a device has failed, or may have."""
-        return any(end.state is not DeviceState.COMPLETED for _, end in self.ended)
+        return any(end.state in (DeviceState.FAILED, DeviceState.UNCERTAIN) for _, end in self.ended)
 
 
 class DirectCallsDriver:
@@ -65,6 +65,7 @@ class DirectCallsDriver:
         self._delivery = run.delivery
         self._action = definition.action.within(run.delivery)
         self._retry = definition.rollout.retry
+        self._verification = definition.verification
         self._has_threshold = definition.rollout.threshold is not None
         self._on_event = on_event
         self._pacing = Pacing(run.delivery.rate, OUTAGE_PAUSES_S)
@@ -120,8 +121,7 @@ class DirectCallsDriver:
         results = [each for _, each in outcome.ended]
         self._leased.devices.write(now, ended=results, again=outcome.again, begun=begun, cut_off=outcome.cut_off)
         for attempt, end in outcome.ended:
-            result = device_result(attempt, end)
-            self._on_event(DeviceEnded(at=now, result=result, batch=batch.ordinal, tries=end.tries))
+            self._on_event(attempt_event(attempt, end, batch.ordinal, now))
 
     def _ended_calls(self) -> list[_EndedCall]:
         calls, self._first = ([] if self._first is None else [self._first]), None
@@ -130,7 +130,7 @@ class DirectCallsDriver:
         return calls
 
     def _judge(self, calls: list[_EndedCall]) -> _Outcome:
-        outcome = _Outcome()
+        outcome, now = _Outcome(), self._clock.now()
         for each in calls:
             answer, attempt = each.call.answer, each.attempt
             if not self._reactions.is_kept(answer, self._clock.monotonic()):
@@ -141,7 +141,14 @@ class DirectCallsDriver:
                 outcome.cut_off.append(attempt.seq)
                 continue
             result = calling.result_of(each.call, self._action.success)
-            end = attempt_result(attempt, result, self._retry, each.call.ended_at, is_uncertain=is_open)
+            end = attempt_result(
+                attempt,
+                result,
+                now,
+                retry=self._retry,
+                verification=self._verification,
+                is_uncertain=is_open,
+            )
             outcome.ended.append((attempt, end))
         return outcome
 

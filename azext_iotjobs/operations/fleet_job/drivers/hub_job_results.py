@@ -8,7 +8,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.hub_job import VANISHED_AFTER_S, HubJob
-from azext_iotjobs.fleet_job.outcomes import attempt_result, device_result, result_without_row, uncertain_result
+from azext_iotjobs.fleet_job.outcomes import attempt_event, attempt_result, result_without_row, uncertain_result
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.clock import Clock
@@ -16,7 +16,6 @@ from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
-from azext_iotjobs.model.run_events import DeviceEnded
 
 NOT_SAID = "The hub's job has ended without saying what it did to the device."
 
@@ -47,6 +46,7 @@ class HubJobResults:
         self._leased = leased
         self._success = definition.action.success
         self._retry = definition.rollout.retry
+        self._verification = definition.verification
         self._on_event = on_event
         self._caller = caller
 
@@ -67,7 +67,7 @@ class HubJobResults:
                 if result.device_id not in left or _is_of_cancelling(result, job):
                     continue
                 attempt = left.pop(result.device_id)
-                ended.append((attempt, attempt_result(attempt, result, self._retry, self._clock.now())))
+                ended.append((attempt, self._result_of(attempt, result)))
             self._record(hub_job, ended)
         return self._closing(hub_job, job, list(left.values()), len(ended_ids), odd_for_s)
 
@@ -95,6 +95,10 @@ class HubJobResults:
         ended = [(each, result_without_row(each, job, self._retry, now)) for each in left]
         return Closing(ended=self._report(hub_job, ended))
 
+    def _result_of(self, attempt: Attempt, result: DeviceResult) -> AttemptResult:
+        now = self._clock.now()
+        return attempt_result(attempt, result, now, retry=self._retry, verification=self._verification)
+
     def _pages(self, hub_job: HubJob) -> Iterator[list[DeviceResult]]:
         pages = self._client.queries.run_pages(rows_of_job(hub_job.job_id))
         while (page := self._caller.call(lambda: next(pages, None))) is not None:
@@ -108,8 +112,7 @@ class HubJobResults:
     def _report(self, hub_job: HubJob, ended: list[tuple[Attempt, AttemptResult]]) -> list[AttemptResult]:
         now = self._clock.now()
         for attempt, end in ended:
-            result = device_result(attempt, end)
-            self._on_event(DeviceEnded(at=now, result=result, batch=hub_job.batch, tries=end.tries))
+            self._on_event(attempt_event(attempt, end, hub_job.batch, now))
         return [each for _, each in ended]
 
 

@@ -44,6 +44,7 @@ from azext_iotjobs.model.rollout import Retry, parse_batch_sizes
 from azext_iotjobs.model.run import RequestKind, Run, StopRequest
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
+from tests.helpers.old_state_file import make_older
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 250_000, tzinfo=timezone.utc)
 DEFINITION = Definition(
@@ -446,28 +447,13 @@ def test_folder_and_file_are_their_owners_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a" / "state" / FILE_NAME).stat().st_mode) == 0o600
 
 
-def undo_third(raw: sqlite3.Connection) -> None:
-    """The tables as they were before the third format, and so before those that came after it."""
-    for table in ("schedule", "occurrence"):
-        raw.execute(f"DROP TABLE {table}")
-    raw.execute("DROP TRIGGER device_in_job")
-    for table, columns in (
-        ("part", ("limit_s", "size", "open_count", "counts", "awaited", "seen_at")),
-        ("run", ("tier", "narrowed")),
-    ):
-        for column in columns:
-            raw.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-
-
 def test_a_file_of_the_first_version_is_taken_over_and_runs_are_counted_on(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path)
     store.definitions.add("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
     new_run(store)
     store.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as raw:  # as it was then
-        undo_third(raw)
-        raw.execute("ALTER TABLE fleet_job DROP COLUMN last_run")
-        raw.execute("PRAGMA user_version = 1")
+        make_older(raw, 1)
     raw.close()
     store = SqliteStore.open(tmp_path)
     assert store.definitions.get("job").definition == DEFINITION
@@ -484,8 +470,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
     raw.close()
     before = (tmp_path / FILE_NAME).read_bytes()
     known = len(MIGRATIONS)
-    said = rf"format {known + 1}; this version knows formats up to {known}\. Nothing was changed"
-    with pytest.raises(StateTooNew, match=said):
+    with pytest.raises(StateTooNew, match=rf"format {known + 1}; this version knows formats up to {known}\. Nothing"):
         SqliteStore.open(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == before
 

@@ -26,7 +26,7 @@ from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import TierFacts
-from tests.fleet_job.store.sqlite.test_store import undo_third
+from tests.helpers.old_state_file import make_older
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 GONE = Holder("ann@here, process 7", this_process().machine, 4_194_303)
@@ -161,8 +161,7 @@ def test_a_file_of_the_second_version_with_hub_jobs_under_way_is_taken_over(tmp_
     leased.hub_jobs.close(closed, NOW, ended=[completed(5)])
     store.close()
     with sqlite3.connect(tmp_path / FILE_NAME) as raw:  # as it was then
-        undo_third(raw)
-        raw.execute("PRAGMA user_version = 2")
+        make_older(raw, 2)
     raw.close()
     store = SqliteStore.open(tmp_path)
     assert counts(store) == (5, 3, 2, 0, 0)

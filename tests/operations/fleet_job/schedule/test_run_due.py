@@ -12,9 +12,10 @@ from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, LinkLost, NotFound
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.occurrence import OccurrenceState
-from azext_iotjobs.model.rollout import Threshold, ThresholdAction, parse_share
+from azext_iotjobs.model.rollout import Threshold, ThresholdAction
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE, Frequency, Missed, Overlap, Rule, Schedule, Window
+from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.claims import claim_id

@@ -1,0 +1,170 @@
+"""Real processes that execute a run are killed at its gates, at a real local hub: while a command runs, while somebody
+has to approve. The next process goes on from there."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.fleet_job.store.contract import ResultFilter
+from azext_iotjobs.fleet_job.store.holder import this_process
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
+from azext_iotjobs.model.gates import CommandGate, GateAnswer, GateDecision, Gates
+from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.rollout import Rollout, parse_batch_sizes
+from azext_iotjobs.model.run import Batch
+from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.operations.fleet_job import approval, definitions, planning
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.hub_process import HubProcess
+from tests.helpers.waiting import wait_until
+
+PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_job_process.py"
+DEVICES = tuple(f"dev-{number:02}" for number in range(6))
+CLOCK = SystemClock()
+LIMIT_S = 60
+# Says that it runs, and waits until it may end.
+COMMAND = """
+import os, sys, time
+open(sys.argv[1], "a").write(os.environ["IOTJOBS_BATCH"] + chr(10))
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)
+"""
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def all_devices(process: HubProcess) -> Iterator[DevicesOnThread]:
+    with client_of(process) as client:
+        devices = DevicesOnThread(client, DEVICES)
+    yield devices
+    devices.close()
+
+
+@pytest.fixture
+def devices(all_devices: DevicesOnThread) -> DevicesOnThread:
+    all_devices.calls.clear()
+    return all_devices
+
+
+def begin(folder: Path, process: HubProcess, gates: Gates) -> SqliteStore:
+    """A store with a run of two batches."""
+    store = SqliteStore.open(folder)
+    definition = Definition(
+        action=Action(method=MethodCall(name="reboot")),
+        targets=Targets(selection=Selection(device_ids=DEVICES)),
+        rollout=Rollout(sizes=parse_batch_sizes("3", "--batch"), gates=gates),
+        delivery=Delivery(driver=Driver.CALLS, concurrency=3),
+    )
+    with client_of(process) as client:
+        job = definitions.create(store, "job", planning.host_of(client), definition, by="me", at=CLOCK.now())
+        planning.new_run(store, client, job, by="me", at=CLOCK.now())
+    return store
+
+
+def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
+    words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key()]
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
+    )
+
+
+def kill(running: "subprocess.Popen[str]") -> None:
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate(timeout=LIMIT_S)
+
+
+def gated(store: SqliteStore) -> Batch | None:
+    batch = store.runs.current_batch(store.runs.get("job"))
+    return batch if batch is not None and batch.state is BatchState.GATED else None
+
+
+def has_run(said: Path, times: int) -> bool:
+    return said.exists() and said.read_text() == "1\n" * times
+
+
+def check_completed(store: SqliteStore, devices: DevicesOnThread) -> None:
+    run = store.runs.get("job")
+    rows = {row.device_id: row.status for page in store.results.pages(run, ResultFilter()) for row in page.rows}
+    assert run.state is RunState.COMPLETED and rows == dict.fromkeys(DEVICES, "completed")
+    assert {each: devices.calls[each] for each in DEVICES} == dict.fromkeys(DEVICES, 1), "each once"
+    gates = store.runs.batch(run, 1).gates
+    assert gates is not None and [each.decision for each in gates.verdicts] == [GateDecision.GO]
+
+
+def test_killed_while_a_command_runs_it_is_run_again(
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread
+) -> None:
+    tool, said, may_end = tmp_path / "tool.py", tmp_path / "said", tmp_path / "may-end"
+    tool.write_text(COMMAND)
+    line = f"'{sys.executable}' '{tool}' '{said}' '{may_end}'"
+    store = begin(tmp_path / "state", process, Gates(command=CommandGate(line=line)))
+    for times in (1, 2):
+        running = executed(tmp_path / "state", process)
+        wait_until("the command runs", partial(has_run, said, times))
+        assert sum(devices.calls.values()) == 3, "the second batch has not begun"
+        kill(running)
+    may_end.touch()
+    running = executed(tmp_path / "state", process)
+    running.communicate(timeout=LIMIT_S)
+    assert running.returncode == 0 and said.read_text() == "1\n" * 3
+    check_completed(store, devices)
+    store.close()
+
+
+def test_killed_while_somebody_has_to_approve_it_waits_on_and_the_answer_counts(
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread
+) -> None:
+    store = begin(tmp_path / "state", process, Gates(is_manual=True))
+    for _ in range(2):
+        running = executed(tmp_path / "state", process)
+        assert running.stdout is not None and running.stdout.readline() == "begun\n"
+        wait_until("it waits for approval", lambda: gated(store) is not None)
+        kill(running)
+    assert sum(devices.calls.values()) == 3
+    given = GateAnswer(is_approved=True, by="ann", reason=None, at=CLOCK.now())
+    run = store.runs.get("job")
+    batch = approval.answer(store, run, this_process(), given, CLOCK)
+    assert not approval.await_seen(store, run, batch, CLOCK), "no process executes it"
+    running = executed(tmp_path / "state", process)
+    running.communicate(timeout=LIMIT_S)
+    assert running.returncode == 0
+    check_completed(store, devices)
+    store.close()
+
+
+def test_an_answer_is_seen_by_the_process_that_executes_the_run(
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread
+) -> None:
+    store = begin(tmp_path / "state", process, Gates(is_manual=True))
+    running = executed(tmp_path / "state", process)
+    wait_until("it waits for approval", lambda: gated(store) is not None)
+    run = store.runs.get("job")
+    given = GateAnswer(is_approved=False, by="ann", reason="alarms", at=CLOCK.now())
+    batch = approval.answer(store, run, this_process(), given, CLOCK)
+    assert approval.await_seen(store, run, batch, CLOCK)
+    stopped = store.runs.get("job")
+    assert (stopped.state, stopped.ended_by) == (RunState.STOPPED, "ann")
+    assert stopped.reason == "Gate manual after batch 1: stop; rejected by ann: alarms"
+    running.communicate(timeout=LIMIT_S)
+    assert sum(devices.calls.values()) == 3
+    store.close()
