@@ -6,9 +6,9 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_selection import SelectionOptions, most_devices
-from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.input.option_groups import takes_option_groups, typed_options
 from azext_iotjobs.cli.method import invoke_many
-from azext_iotjobs.cli.method.options import CallOptions, GuardOptions, typed_options
+from azext_iotjobs.cli.method.options import CallOptions, GuardOptions
 from azext_iotjobs.cli.output.columns import chosen_columns
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with

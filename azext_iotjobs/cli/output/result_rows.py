@@ -13,7 +13,8 @@ COLUMNS = tuple(
     deleted
     """.split()
 )
-RUN_COLUMNS = ("batch", "tries", "verified", "reported")  # of fleet jobs' runs alone
+VERIFIED_COLUMNS = ("verified", "reported")  # where devices are verified
+RUN_COLUMNS = ("batch", "tries", *VERIFIED_COLUMNS)  # of fleet jobs' runs
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
@@ -34,6 +35,11 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
         "durationSeconds": result.duration_s,
         "deleted": result.is_deleted,
     }
+
+
+def render_verified_result(result: DeviceResult) -> dict[str, Any]:
+    """The same of a device that was verified."""
+    return {**render_result(result), **render_verified(result)}
 
 
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
