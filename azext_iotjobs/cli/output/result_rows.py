@@ -62,6 +62,7 @@ def render_group(group: Group) -> dict[str, Any]:
         "payload": group.payload,
         "errorClass": group.error_class.value if group.error_class else None,
         "errorCode": group.error_code,
+        **({"verifying": True} if group.is_verifying else {}),
         "count": group.count,
         "devices": group.devices,
     }

@@ -1,7 +1,8 @@
 """Verifies the devices of results: a row for each, once it is known whether its device reports what it has to.
 
-Who operates the devices gives their rows, as a job or calls end. Twins are looked at between two of these rows, and after
-the last one. A device that was not operated has its row at once; of the others, rows are held until they are decided.
+Who operates the devices gives their rows, as a job or calls end. Twins are looked at between two of these rows, and
+after the last one. A device that was not operated has its row at once; those of the others are held until it is decided
+what verifies them.
 """
 
 from collections.abc import Iterable, Iterator
