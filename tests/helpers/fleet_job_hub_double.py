@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +33,7 @@ from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
+from tests.helpers.reported_twins import ReportedTwins
 from tests.helpers.transport_double import response
 
 GONE_PID = 4_194_303  # above what this machine gives
@@ -113,7 +114,19 @@ class HubDouble:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     twins: dict[str, dict[str, Any]] = field(default_factory=dict)
     puts: list[str] = field(default_factory=list)
+    # What a device reports after it was operated for the nth time: after so many seconds, which members.
+    reports: Callable[[str, int], Iterable[tuple[float, dict[str, Any]]]] = lambda device, times: ()
+    _to_report: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.reported = ReportedTwins(self.clock.now_of_hub)
+
+    def _operate(self, device: str) -> None:
+        self.operated[device] += 1
+        self.reported.add(device)
+        now_s = self.clock.passed_s
+        self._to_report += [(now_s + s, device, members) for s, members in self.reports(device, self.operated[device])]
 
     def answer(self, request: Request) -> Response:
         with self._lock:
@@ -125,7 +138,7 @@ class HubDouble:
         if request.path.startswith("/jobs/v2/"):
             return self._job(request, rest.removeprefix("v2/"))
         if request.path == "/devices/query":
-            return self._query(request.body["query"])
+            return self._query(request)
         if kind == "twins" and rest.endswith("/methods"):
             return self._method(rest.removesuffix("/methods"))
         if kind == "twins":
@@ -136,7 +149,7 @@ class HubDouble:
         error = self.fails(device)
         if error is not None and error["code"] == "DeviceNotOnline":
             return response({"Message": "{}"}, status=404, iothub_errorcode="DeviceNotOnline")
-        self.operated[device] += 1
+        self._operate(device)
         if error is not None and error["code"] == "GatewayTimeout":
             return response({"Message": "{}"}, status=504, iothub_errorcode="GatewayTimeout")
         return response({"status": 500 if error else 200, "payload": {"n": 1}})
@@ -144,7 +157,7 @@ class HubDouble:
     def _twin(self, request: Request, device: str) -> Response:
         twin = self.twins.setdefault(device, {"tags": {}, "properties": {"desired": {"$version": 1}, "reported": {}}})
         if request.method == "PATCH":
-            self.operated[device] += 1
+            self._operate(device)
             twin["tags"].update(request.body.get("tags") or {})
             twin["properties"]["desired"].update((request.body.get("properties") or {}).get("desired") or {})
         return response({"deviceId": device, "etag": "AA", **twin})
@@ -195,7 +208,7 @@ class HubDouble:
                     continue
                 error = self.fails(device)
                 if error is None or error["code"] != "DeviceNotOnline":
-                    self.operated[device] += 1
+                    self._operate(device)
                 outcome = {"deviceMethodResponse": {"status": 200, "payload": {"n": 1}}}
                 row = {"deviceId": device, "jobId": job["jobId"], "status": "failed" if error else "completed"}
                 job["rows"].append({**row, "outcome": {} if error else outcome, **({"error": error} if error else {})})
@@ -208,7 +221,7 @@ class HubDouble:
         passed_s = (self.clock.now_of_hub() - parse_instant(job["startTime"]).at).total_seconds()
         for row in (row for row in job["rows"] if row["status"] == "pending"):
             if not self.holds(row["deviceId"]):
-                self.operated[row["deviceId"]] += 1
+                self._operate(row["deviceId"])
                 row |= {"status": "completed", "outcome": {"deviceMethodResponse": {"status": 200, "payload": None}}}
             elif passed_s >= job["maxExecutionTimeInSeconds"]:
                 row |= {"status": "failed", "error": {"code": "JobRunPreconditionFailed", "description": "away"}}
@@ -216,7 +229,14 @@ class HubDouble:
             job["status"] = "completed"
             job["deviceJobStatistics"] = _statistics(job["rows"])
 
-    def _query(self, text: str) -> Response:
+    def _query(self, request: Request) -> Response:
+        self._to_report.sort(key=lambda each: each[0])
+        while self._to_report and self._to_report[0][0] <= self.clock.passed_s:
+            _, device, members = self._to_report.pop(0)
+            self.reported.report(device, **members)
+        return self.reported.answer(request) or self._query_jobs(request.body["query"])
+
+    def _query_jobs(self, text: str) -> Response:
         found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '([^']*)'( AND status <> .*)?", text)
         assert found is not None, text
         rows = self.jobs[found[1]]["rows"]
@@ -329,12 +349,14 @@ def json_copy(request: Request) -> Request:
 
 def definition_of(action: Action, devices: tuple[str, ...], driver: Driver, **rollout: Any) -> Definition:
     """A definition that names its devices."""
+    verification = rollout.pop("verification", None)
     delivery = {name: rollout.pop(name) for name in ("concurrency", "rate") if name in rollout}
     return Definition(
         action=action,
         targets=Targets(selection=Selection(device_ids=devices)),
         rollout=Rollout(**rollout),
         delivery=Delivery(driver=driver, **delivery),
+        verification=verification,
     )
 
 
