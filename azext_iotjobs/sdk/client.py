@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from threading import Event
 from typing import Any, Literal, get_args
 
 from azext_iotjobs.clients.hub import HubClient
@@ -16,7 +15,6 @@ from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest, check_start
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
-from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port
 from azext_iotjobs.model.text import Field, Text
@@ -25,8 +23,8 @@ from azext_iotjobs.model.verification import DEFAULT_WITHIN_S, Verification
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations.job import results, run
 from azext_iotjobs.operations.verification.conditions import try_conditions
-from azext_iotjobs.operations.verification.results import ResultVerifier
 from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
+from azext_iotjobs.sdk.verification import verified_rows
 from azext_iotjobs.transport.http import HttpTransport
 
 DeviceStatus = Literal["pending", "scheduled", "running", "completed", "failed", "canceled"]
@@ -233,26 +231,26 @@ class JobClient:
         run.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
         return (row for page in results.read(self._hub, query) for row in page.rows)
 
-    def verify(
+    def verified_results(
         self,
         job_id: str,
-        condition: str,
-        within_s: float = DEFAULT_WITHIN_S,
+        verify: str,
+        verify_within_s: float = DEFAULT_WITHIN_S,
         *,
-        failed_condition: str | None = None,
+        verify_failed: str | None = None,
         success_status: str = DEFAULT_SUCCESS_STATUS,
         on_look: Callable[[int], None] | None = None,
     ) -> Iterator[DeviceResult]:
         """What a job did to each of its devices, once their twins say so: an iterator that waits for what comes next.
 
         A device that failed has its row at once. One that the job has operated has it when a look at its twin decides:
-        `verified_at` says when it met `condition`; else it has failed with ErrorClass.NOT_VERIFIED. `reported` has what
+        `verified_at` says when it met `verify`; else it has failed with ErrorClass.NOT_VERIFIED. `reported` has what
         its twin says of the members that the conditions name.
 
-        condition: the WHERE part of a twin query, such as "properties.reported.version = '2'"; it may begin with FROM
+        verify: the WHERE part of a twin query, such as "properties.reported.version = '2'"; it may begin with FROM
         devices.modules WHERE.
-        within_s: 10 to 2,592,000; from when a device's row is read.  failed_condition: a twin that meets it has failed;
-        what was reported before the job does not count.
+        verify_within_s: 10 to 2,592,000; from when a device's row is read.  verify_failed: the same for a device that has
+        failed; what it reported before the job does not count.
         success_status: as for `results`.  on_look: called, often, with how many devices are being verified.
         Queries are made at the pace of a third of what a hub of tier S1 allows, so that twins are seen late rather than
         others throttled. Leaving the iterator ends the verification.
@@ -260,22 +258,13 @@ class JobClient:
         while it is read.
         """
         check_id(JOB, job_id, JOB_ID)
-        verification = Verification(condition=condition, within_s=within_s, failed_condition=failed_condition)
+        verification = Verification(condition=verify, within_s=verify_within_s, failed_condition=verify_failed)
         query = results.ResultQuery(job_id=job_id, success=parse_success_status(success_status), checks_registry=False)
         job = run.show(self._hub, job_id)
         if not job.status.is_terminal:
             raise WrongState(f"Job {job_id} is {job.status.value}: devices are verified once it has ended; call wait.")
         try_conditions(self._hub.queries, verification)
-        return self._verified(query, verification, on_look)
-
-    def _verified(
-        self, query: results.ResultQuery, verification: Verification, on_look: Callable[[int], None] | None
-    ) -> Iterator[DeviceResult]:
-        observer, pace = _VerificationWatcher(on_look), query_pace(None)
-        verifier = ResultVerifier(self._hub.queries, verification, pace, self._clock, Event(), observer)
-        yield from verifier.rows(row for page in results.read(self._hub, query) for row in page.rows)
-        if verifier.trouble is not None:
-            raise verifier.trouble
+        return verified_rows(self._hub, query, verification, self._clock, on_look)
 
     def _create(
         self,
@@ -320,20 +309,6 @@ class _Watcher:
 
     def poll_failed(self, reason: str, left_s: float) -> None:
         logger.warning("%s Asking again; %.0f s left.", reason, left_s)
-
-
-class _VerificationWatcher:
-    """Hears what a verification tells."""
-
-    def __init__(self, on_look: Callable[[int], None] | None) -> None:
-        self._on_look = on_look
-
-    def verifying(self, count: int, left_s: float) -> None:
-        if self._on_look is not None:
-            self._on_look(count)
-
-    def say(self, text: str) -> None:
-        logger.warning("%s", text)
 
 
 def _json_value(value: Any, name: str) -> Any:

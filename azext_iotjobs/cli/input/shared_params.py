@@ -10,7 +10,7 @@ from azext_iotjobs.cli.hub_access import completers
 from azext_iotjobs.cli.input.options import ETAG, Group, extra, option
 
 # Those of model.result and model.outcome, which are not imported here: every command starts with this file.
-ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
+ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "not-verified", "other")
 SUCCESS_STATUS = "200-399"
 
 ID_LIST = "with commas between them; one that holds a comma stands in double quotes."
