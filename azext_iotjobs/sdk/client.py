@@ -249,8 +249,8 @@ class JobClient:
 
         verify: the WHERE part of a twin query, such as "properties.reported.version = '2'"; it may begin with FROM
         devices.modules WHERE.
-        verify_within_s: 10 to 2,592,000; from when a device's row is read.  verify_failed: the same for a device that has
-        failed; what it reported before the job does not count.
+        verify_within_s: 10 to 2,592,000; from when a device's row is read.
+        verify_failed: what the twin of a device meets that has failed; what it reported before the job does not count.
         success_status: as for `results`.  on_look: called, often, with how many devices are being verified.
         Queries are made at the pace of a third of what a hub of tier S1 allows, so that twins are seen late rather than
         others throttled. Leaving the iterator ends the verification.
