@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from azext_iotjobs.fleet_job.threshold import counted, verdict
+from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
@@ -144,8 +144,8 @@ def _begin(view: View) -> Begin:
     stops = threshold is not None and threshold.action is ThresholdAction.STOP
     if threshold is None or not stops or verdict(threshold, run, view.batch) is None:
         return Begin(RunEvent.RESUME, run.forgiven, of_batch)
-    in_batch = of_batch if view.batch is None else counted(view.batch.tally, threshold)
-    return Begin(RunEvent.RESUME, counted(run.tally, threshold), in_batch)
+    in_batch = of_batch if view.batch is None else failure_count(view.batch.tally, threshold)
+    return Begin(RunEvent.RESUME, failure_count(run.tally, threshold), in_batch)
 
 
 def _ending(view: View) -> End | None:
@@ -171,7 +171,7 @@ def _after_draining(ending: End, view: View) -> Step:
     is_cancel = ending.event is RunEvent.CANCEL
     in_flight = view.unsettled_count if is_cancel else view.in_flight_count
     if in_flight and is_cancel and view.trouble is not None:
-        return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
+        return End(RunEvent.BREAK, f"It was being canceled, but {view.trouble}", ending.by)
     if in_flight and view.batch is not None:
         why = ending.reason or (None if ending.by is None else f"{ending.by} has requested it.")
         return Work(Drain.CANCEL if is_cancel else Drain.STOP, why)

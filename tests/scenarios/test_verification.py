@@ -207,12 +207,12 @@ def test_ctrl_c_leaves_and_names_what_is_still_being_verified(updated: ScenarioH
     running.send_signal(signal.SIGINT)
     assert running.wait(30) == 7, (tmp_path / "o.err").read_text()
     told = (tmp_path / "o.err").read_text()
-    assert "still verifying" in told and "Traceback" not in told
+    assert "Traceback" not in told
     if what == "one":
         answered = json.loads((tmp_path / "o").read_text())
         assert answered["status"] == 202 and answered["verification"]["status"] == "verifying"
         return
-    assert "verification was broken off" in told.lower()
+    assert "still being verified" in told
     found = of([json.loads(line) for line in rows.read_text().splitlines()])
     assert {name: row["status"] for name, row in found.items()} == {
         **dict.fromkeys(GOOD, "completed"),

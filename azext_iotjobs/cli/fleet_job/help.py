@@ -14,7 +14,12 @@ RUNNING = (
     "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
     "asks for confirmation, unless --yes is given or there is no terminal."
 )
-NO_HUB = "No hub needs to be given: a fleet job knows its own. One that is given must be that one."
+VERIFYING = (
+    "With --verify a device that was operated is `verifying` until its twin meets the condition; in time it has "
+    "completed, else it has failed with the error class not-verified. The twins are looked at by at most a third of "
+    "the queries that the hub's tier allows."
+)
+NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub that is given must be the same one."
 
 group(
     "iot hub fleet-job",
@@ -51,8 +56,21 @@ command(
         "az iot hub fleet-job create -n localhost -j edge-7 --content @deployment.json "
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
-    long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what is done. "
-    f"What follows is about --run. {RUNNING}",
+    (
+        "Update firmware; a device has completed when it reports the new version, and failed when it reports a failure "
+        "or nothing for half an hour.",
+        "az iot hub fleet-job create -n localhost -j fw-8 --method-name firmwareUpdate --method-payload version=2.0.1 "
+        "--query-condition 'tags.ring = 1' --batch 1,5,20% --verify-within 30m "
+        "--verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--verify-failed \"properties.reported.firmware.status = 'failed'\" --run",
+    ),
+    (
+        "Change a setting; a device has completed when it reports the value, and is asked again once if it does not.",
+        "az iot hub fleet-job create -n localhost -j light-46 --desired light=46 --query-condition 'tags.ring = 1' "
+        "--verify 'properties.reported.light = 46' --verify-within 5m --retry not-verified=1 --run",
+    ),
+    long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
+    f"{VERIFYING} The rest applies to --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -60,7 +78,7 @@ command(
     ("Run it.", "az iot hub fleet-job run -j fw-7"),
     ("See what it would take now.", "az iot hub fleet-job run -j fw-7 --dry-run"),
     (
-        "By calls, 50 at once and at most 20 a second, with every event in a file.",
+        "Run it by calls, 50 at once and at most 20 a second, with every event in a file.",
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
     (
@@ -68,21 +86,22 @@ command(
         "az iot hub fleet-job run -j fw-7 --if-unfinished cancel",
     ),
     ("On a twentieth of its devices first.", "az iot hub fleet-job run -j fw-7 --sample 5%"),
-    long="Its devices are fixed when it starts. Options given here count for this run alone, and are recorded with it; "
-    "the rest is as it was saved. Exit code 9: an earlier run has not ended, or another process executes it; the error "
-    f"names the process, and --if-unfinished says what else to do then. {RUNNING}",
+    long="The devices of a run are fixed when it starts. Options given here apply to this run only, and are recorded "
+    "with it; everything else is as it was saved. Exit code 9: an earlier run has not ended, or another process "
+    f"executes it; the error names the process, and --if-unfinished says what else to do then. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
     "Resume the last run of a fleet job that was stopped, broke off, or lost its process.",
     ("Resume it.", "az iot hub fleet-job resume -j fw-7"),
     ("Resume it, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
-    long="While another process executes the run, it is refused with exit code 9; the error names the process, and "
-    f"until when. Resuming a run that its threshold stopped accepts the failures so far. {RUNNING}",
+    long="While another process executes the run, the command ends with exit code 9; the error names that process, "
+    "and says until when it holds the run. Resuming a run that its threshold stopped accepts the failures so far. "
+    f"{RUNNING}",
 )
 command(
     "iot hub fleet-job rerun",
-    "Run a fleet job again on the devices of a run that failed, or on others of it, under a new id.",
+    "Run a fleet job again, under a new id, on the devices that failed in a run, or on others of that run.",
     ("On those that failed.", "az iot hub fleet-job rerun -j fw-7"),
     (
         "On those that were offline or silent in its first run, with another batch size.",
@@ -101,14 +120,14 @@ command(
     ("Stop it, and say why.", "az iot hub fleet-job stop -j fw-7 --reason 'battery alarms'"),
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
     "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
-    "While it waits, it reports what that is, and until when. A run that is already stopped stays so. "
-    f"{NO_HUB}",
+    "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
+    f"stays stopped. {NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
-    long="Whatever has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that no "
+    long="What has begun is awaited; nothing new begins. Exit code 7: something is still under way. A run that no "
     "process executes is ended here; the hub is contacted only for results of its jobs (--driver jobs).",
 )
 command(
@@ -147,13 +166,20 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
-    long="A device is pending, in progress, completed, failed or uncertain: whether that one was operated cannot be "
-    "known, because the process or the connection broke during the call. Rows have the columns of `job results`, batch "
-    f"and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
+    (
+        "What devices reported that were not verified.",
+        "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
+        "-o table",
+    ),
+    long="A device is pending, in progress, verifying, completed, failed or uncertain. Uncertain: whether the device "
+    "was operated cannot be known, because the process or the connection broke during the call. Rows have the columns "
+    "of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the condition, "
+    "and reported, the members of the twin that the conditions name. --check-registry adds deleted, for which it "
+    f"queries the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",
-    "Save a fleet job once more under a new id, with changes.",
+    "Save a copy of a fleet job under a new id, with changes.",
     ("The same again, as fw-7-copy.", "az iot hub fleet-job copy -j fw-7"),
     (
         "The same for another site.",
@@ -168,6 +194,7 @@ command(
         "Smaller batches, and no threshold.",
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
+    ("More time to report.", "az iot hub fleet-job update -j fw-8 --verify-within 2h"),
     long="What is not given stays as it is. A run keeps the version that it executes.",
 )
 command(
@@ -178,8 +205,8 @@ command(
         "Delete runs that ended more than 90 days ago, without confirmation.",
         "az iot hub fleet-job delete --older-than 90d --yes",
     ),
-    long="A fleet job that runs is refused. It asks for confirmation; without a terminal that is an error, unless "
-    "--yes is given. Nothing is done to devices.",
+    long="A fleet job that is running is not deleted. The command asks for confirmation; without a terminal that is "
+    "an error, unless --yes is given. Nothing is done to devices.",
 )
 command(
     "iot hub fleet-job group create",
@@ -215,6 +242,6 @@ command(
     "iot hub fleet-job group delete",
     "Delete a device group. Nothing is sent to a hub.",
     ("Delete one.", "az iot hub fleet-job group delete --group north"),
-    long="When saved fleet jobs use it, it names them and asks for confirmation; without a terminal that is an error, "
-    "unless --yes is given.",
+    long="When saved fleet jobs use the group, the command names them and asks for confirmation; without a terminal "
+    "that is an error, unless --yes is given.",
 )

@@ -1,4 +1,4 @@
-"""Verification of the devices that jobs have operated, behind the jobs' ends; with Ctrl-C it is broken off.
+"""Verification of the devices that jobs have operated, behind the jobs' ends; Ctrl-C ends it early.
 
 The rows of the devices go into the result, or into a file as they are decided. Progress goes to stderr.
 """
@@ -30,6 +30,7 @@ from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
 from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import results
 from azext_iotjobs.operations.verification.conditions import try_conditions
 from azext_iotjobs.operations.verification.results import ResultVerifier
@@ -76,7 +77,7 @@ def verify(
         print_now(cmd, document)  # an error leaves no result
         raise trouble
     if progress.counts.verifying or jobs.unread:
-        _report_broken_off(job_ids, jobs, verifying, progress.counts.verifying)
+        _report_early_end(job_ids, jobs, verifying, progress.counts.verifying)
         return document, Outcome.WAIT_OVER
     return document, Outcome.DEVICES_FAILED if progress.counts.by_class else Outcome.SUCCESS
 
@@ -132,12 +133,10 @@ def _collect(
     return None if plan.target is not None else kept, verifier.trouble or trouble
 
 
-def _report_broken_off(job_ids: Sequence[str], jobs: JobRows, plan: VerifyingPlan, verifying_count: int) -> None:
+def _report_early_end(job_ids: Sequence[str], jobs: JobRows, plan: VerifyingPlan, verifying_count: int) -> None:
     if verifying_count:
-        logger.warning(
-            "The verification was broken off: %d devices are still verifying; they have a row that says so.",
-            verifying_count,
-        )
+        who = counted(verifying_count, "device is", "devices are")
+        logger.warning("The verification was ended early; %s still being verified, as the rows say.", who)
     for each in jobs.unread:
         logger.warning("Not all rows of job %s were read: its other devices have none.", each)
     for each in job_ids:

@@ -27,6 +27,7 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
 from azext_iotjobs.operations.verification.conditions import try_conditions
@@ -173,7 +174,9 @@ def _collect(
             for row in rows:
                 take(row)
         except KeyboardInterrupt:
-            progress.say("Left at once: calls were under way, whose devices may have been called and have no row.")
+            progress.say(
+                "Left at once while calls were under way: their devices may have been called, and have no row."
+            )
         for row in () if verifier is None else verifier.left():
             take(row)
     if plan.groups_equal:
@@ -186,11 +189,8 @@ def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_st
     outcome = _outcome_of_calls(run, progress, total, was_stopped=was_stopped)
     if not progress.left_count:
         return outcome
-    logger.warning(
-        "The verification was broken off: devices that were called and are still verifying: %d; each has a row that "
-        "says so.",
-        progress.left_count,
-    )
+    who = counted(progress.left_count, "device that was called is", "devices that were called are")
+    logger.warning("The verification was ended early; %s still being verified, as the rows say.", who)
     return weightiest((outcome, Outcome.WAIT_OVER))
 
 
@@ -198,9 +198,9 @@ def _outcome_of_calls(run: CallMany, progress: CallProgress, total: int | None, 
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or was_stopped:
         if missing != 0:
-            number = "The other" if missing is None else f"{missing}"
+            who = "The other devices were" if missing is None else counted(missing, "device was", "devices were")
             why = "the error below ended it" if run.ended_by else "it was stopped"
-            logger.warning("%s devices were not called: %s.", number, why)
+            logger.warning("%s not called: %s.", who, why)
         if missing != 0 or run.in_flight_count:
             return Outcome.DEVICES_FAILED
     if not progress.count:

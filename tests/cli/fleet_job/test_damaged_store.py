@@ -83,18 +83,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def place(folder: Path, *, reads: bool = True) -> FleetJobContext:
+def context_of(folder: Path, *, reads: bool = True) -> FleetJobContext:
     return FleetJobContext(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
 
 
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
     """The commands that only read."""
     return [
-        ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
-        ("show", lambda: read.show(CMD, place(folder), name)),
-        ("list-runs", lambda: read.list_runs(CMD, place(folder), name)),
-        ("results", lambda: results.show_results(CMD, place(folder), name, run=1)),
-        ("group list", lambda: groups.list_groups(CMD, place(folder))),
+        ("list", lambda: read.list_fleet_jobs(CMD, context_of(folder))),
+        ("show", lambda: read.show(CMD, context_of(folder), name)),
+        ("list-runs", lambda: read.list_runs(CMD, context_of(folder), name)),
+        ("results", lambda: results.show_results(CMD, context_of(folder), name, run=1)),
+        ("group list", lambda: groups.list_groups(CMD, context_of(folder))),
     ]
 
 
@@ -346,8 +346,8 @@ def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
         target = copied()
         mutate(target / FILE_NAME)
         if what == "a pipe":  # it cannot be copied for the commands that change something
-            with pytest.raises(IotJobsError, match="it is no file"):
-                read.list_fleet_jobs(CMD, place(target))
+            with pytest.raises(IotJobsError, match="it is not a file"):
+                read.list_fleet_jobs(CMD, context_of(target))
             continue
         errors += try_all(target, tmp_path, what)
     assert errors > 100
@@ -357,7 +357,7 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
     target = copied()
     altered(target / FILE_NAME, ("UPDATE definition SET document = '{' WHERE fleet_job = 'job'", ()))
     with pytest.raises(StateDamaged) as raised:
-        read.list_fleet_jobs(CMD, place(target))
+        read.list_fleet_jobs(CMD, context_of(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
     assert "iot hub fleet-job results -j ID --output-file ID.csv" in spelled(raised.value.hint or "")
-    assert len(results.show_results(CMD, place(target), "other", run=1) or []) == 6
+    assert len(results.show_results(CMD, context_of(target), "other", run=1) or []) == 6

@@ -144,8 +144,8 @@ def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
     assert edited(old, our_device_ids="x").targets.of_run is None
 
 
-def test_a_seed_goes_with_a_sample() -> None:
-    with pytest.raises(MissingChoice, match="--seed goes with --sample"):
+def test_a_seed_needs_a_sample() -> None:
+    with pytest.raises(MissingChoice, match="--seed needs --sample"):
         new(seed=7)
     sampled = new(sample="5%")
     assert edited(sampled, seed=7).targets.seed == 7
@@ -174,7 +174,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("typed", "kind", "said"),
     [
-        ({"our_method_name": None}, MissingChoice, "Nothing is to be done"),
+        ({"our_method_name": None}, MissingChoice, "No action is given"),
         ({"our_device_ids": None}, MissingChoice, "No devices are named"),
         ({"group": "g"}, ConflictingChoice, "which devices"),
         ({"our_twin_patch": "{}", "our_tags": "{}"}, ConflictingChoice, "--twin-patch"),
@@ -215,12 +215,12 @@ def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[Us
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), ("5 min", 300), (" 12h", 43_200), ("30d", 2_592_000)]
 )
-def test_lengths_of_time(text: str, seconds: float) -> None:
+def test_durations_are_read(text: str, seconds: float) -> None:
     assert duration_s(text, "--since") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5x", "-5s", "1-2", "99999d"])
-def test_what_is_no_length_of_time(text: str) -> None:
+def test_what_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="--since"):
         duration_s(text, "--since")
 
@@ -261,12 +261,12 @@ def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(
         delivery_of_run(saved.delivery, saved.action, **typed)
 
 
-def test_timeouts_go_with_a_method() -> None:
+def test_timeouts_need_a_method() -> None:
     twins = options(our_desired=["a=1"], our_device_ids="a").new()
     for name in ("our_method_response_timeout", "our_method_connect_timeout"):
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             delivery_of_run(twins.delivery, twins.action, **{name: 30})
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             edited(twins, **{name: 30})
     assert edited(twins, our_method_name="reboot", our_method_response_timeout=40).action.kind is ActionKind.METHOD
 

@@ -63,14 +63,14 @@ OF_RUN = Targets(of_run=DevicesOfRun(fleet_job_id="p", run_number=2, words=froze
         ),
     ],
 )
-def test_there_and_back(definition: Definition) -> None:
+def test_a_definition_is_read_back_as_it_was_stored(definition: Definition) -> None:
     text = render_definition(definition)
     assert parse_definition(text) == definition
     assert text.isascii() and render_definition(parse_definition(text)) == text
     assert parse_delivery(render_delivery(definition.delivery)) == definition.delivery
 
 
-def test_origins() -> None:
+def test_an_origin_is_read_back_as_it_was_stored() -> None:
     for origin in (None, Origin(fleet_job_id="a", run_number=3, how="rerun")):
         assert parse_origin(render_origin(origin)) == origin
 
