@@ -40,6 +40,12 @@ command(
         "--rate 20 --output-file reboot.csv",
     ),
     (
+        "Update two devices, and wait until they report the new version.",
+        "az iot hub invoke-device-method -n localhost --device-ids pump-1,pump-2 --method-name update "
+        "--method-payload version=2.0.1 --verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--verify-failed \"properties.reported.firmware.status = 'failed'\"",
+    ),
+    (
         "Show which devices would be called; refuse more than 100.",
         "az iot hub invoke-device-method -n localhost --query-condition \"tags.site = 'north'\" --method-name reboot "
         "--max-devices 100 --dry-run",

@@ -103,7 +103,8 @@ class CallProgress:
         self._said_at = now
         called_count = max(self.count, self._called_count)
         passed_s = (self._last_call_at or now) - self._began_at
-        line = how_far(called_count, self._total, self.failed_count, passed_s) + verifying
+        total = None if verifying and called_count == self._total else self._total
+        line = how_far(called_count, total, self.failed_count, passed_s) + verifying
         if self._line.is_live:
             self._line.show(line)
         else:
