@@ -42,7 +42,7 @@ class Hub:
         answered = {"deviceMethodResponse": {"status": 200, "payload": number}}
         started = {"startTimeUtc": "2026-01-01T00:00:00Z"}
         row = {"deviceId": f"d-{number}", "jobId": "j", "status": "completed", "outcome": answered, **started}
-        return response([row], **({"x_ms_continuation": "1"} if number == 0 else {}))
+        return response([row], x_ms_continuation="1") if number == 0 else response([row])
 
     def send(self, request: Request) -> Response:
         """As a transport's."""
