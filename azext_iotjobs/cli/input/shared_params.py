@@ -229,6 +229,35 @@ OUTCOME: Group = (
 )
 
 
+# What a device's twin has to report once it was operated: the fields of VerificationOptions.
+def verification(*, is_removable: bool) -> Group:
+    """is_removable: `none` takes away what is saved."""
+    return (
+        extra(
+            "verify",
+            "--verify",
+            "The WHERE part of a twin query that a device's twin has to meet, once the device was operated, before it "
+            "counts as completed, for example \"properties.reported.firmware.version = '2.0.1'\". It may begin with "
+            "FROM devices.modules WHERE." + (" `none` removes the verification." if is_removable else ""),
+            group="Verification",
+        ),
+        extra(
+            "verify_within",
+            "--verify-within",
+            "Time that a device has for that, once it was operated: 10s to 30d. Default: 10m.",
+            group="Verification",
+        ),
+        extra(
+            "verify_failed",
+            "--verify-failed",
+            "The WHERE part that a twin meets when the device has failed, for example "
+            "\"properties.reported.firmware.status = 'failed'\". What it reported before it was operated does not "
+            "count." + (" `none` removes it." if is_removable else ""),
+            group="Verification",
+        ),
+    )
+
+
 # How a device signs in: the fields of SignInOptions.
 DEVICE_KEY: Group = (extra("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
 

@@ -17,6 +17,7 @@ from azext_iotjobs.cli.input.shared_params import (
     payload,
     rows,
     top,
+    verification,
 )
 from azext_iotjobs.cli.job import completers
 
@@ -191,8 +192,17 @@ JOB_LIST: Group = (
 )
 
 
+VERIFYING: Group = (
+    *verification(is_removable=False),
+    *rows(
+        "With --verify: new file for the rows, written as they are decided. Default: they are part of the result.",
+        "Verification",
+    ),
+)
+
+
 _HUB = (HUB, AUTH_TYPE)
-_WAITING = (POLLING, OUTCOME)
+_WAITING = (POLLING, OUTCOME, VERIFYING)
 
 
 CREATE: Options = (

@@ -13,7 +13,8 @@ COLUMNS = tuple(
     deleted
     """.split()
 )
-RUN_COLUMNS = ("batch", "tries", "verified", "reported")  # of fleet jobs' runs alone
+VERIFIED_COLUMNS = ("verified", "reported")  # where devices are verified
+RUN_COLUMNS = ("batch", "tries", *VERIFIED_COLUMNS)  # of fleet jobs' runs
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
@@ -36,6 +37,11 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
     }
 
 
+def render_verified_result(result: DeviceResult) -> dict[str, Any]:
+    """The same of a device that was verified."""
+    return {**render_result(result), **render_verified(result)}
+
+
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
     """The same of a fleet job's run, with its columns."""
     return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_verified(result)}
@@ -56,6 +62,7 @@ def render_group(group: Group) -> dict[str, Any]:
         "payload": group.payload,
         "errorClass": group.error_class.value if group.error_class else None,
         "errorCode": group.error_code,
+        **({"verifying": True} if group.is_verifying else {}),
         "count": group.count,
         "devices": group.devices,
     }
