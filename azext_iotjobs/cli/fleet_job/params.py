@@ -129,8 +129,8 @@ ON: Group = (
     option(
         "on",
         "--on",
-        "Which devices of the run: one or more of all, pending, in-progress, completed, failed, uncertain, "
-        f"{', '.join(ERROR_CLASSES)}, with commas between them.",
+        "Which devices of the run: one or more of all, pending, in-progress, verifying, waiting, completed, "
+        f"failed, uncertain, {', '.join(ERROR_CLASSES)}, with commas between them.",
     ),
 )
 
@@ -177,8 +177,8 @@ RESULTS_OPTIONS: Group = (
     extra(
         "our_status",
         "--status",
-        "Only devices in one of these states: pending, in-progress, completed, failed, uncertain, with "
-        "commas between them.",
+        "Only devices in one of these states: pending, in-progress, verifying, waiting, completed, failed, uncertain, "
+        "with commas between them.",
         nargs="+",
         action="extend",
     ),

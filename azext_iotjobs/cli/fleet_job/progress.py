@@ -282,8 +282,8 @@ def counts(tally: Tally) -> str:
         parts.append(f"{tally.in_progress} in progress")
     if tally.verifying:
         parts.append(f"{tally.verifying} verifying")
-    if tally.waiting:
-        parts.append(f"{tally.waiting} pending")
+    if tally.not_begun:
+        parts.append(f"{tally.not_begun} pending")
     return f"{devices(tally.total)}: {', '.join(parts)}"
 
 

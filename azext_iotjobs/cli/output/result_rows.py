@@ -13,7 +13,7 @@ COLUMNS = tuple(
     deleted
     """.split()
 )
-RUN_COLUMNS = ("batch", "tries", "verified", "reported")  # of fleet jobs' runs alone
+RUN_COLUMNS = ("batch", "tries", "verified", "reported", "offlineSince", "waitsUntil")  # of fleet jobs' runs alone
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
@@ -38,14 +38,16 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
 
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
     """The same of a fleet job's run, with its columns."""
-    return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_verified(result)}
+    return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_run_members(result)}
 
 
-def render_verified(result: DeviceResult) -> dict[str, Any]:
-    """What its twin was seen to say."""
+def render_run_members(result: DeviceResult) -> dict[str, Any]:
+    """What its twin was seen to say; since when it was offline, and until when it waits to connect."""
     return {
         "verified": render_millis(result.verified_at),
         "reported": None if result.reported is None else dict(result.reported),
+        "offlineSince": render_millis(result.offline_since),
+        "waitsUntil": render_millis(result.waits_until),
     }
 
 

@@ -161,4 +161,16 @@ FIFTH = (  # where a batch stands with its gates
     "ALTER TABLE batch ADD COLUMN answer TEXT",  # whether somebody approved it; who, why
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)
+WHEN_ONLINE = (  # how a device waits to connect, or did; and the batches into which those are moved that have connected
+    "ALTER TABLE device ADD COLUMN offline_since REAL",
+    "ALTER TABLE device ADD COLUMN wait_until REAL",
+    "ALTER TABLE device ADD COLUMN times_offline INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN look_at REAL",  # it is not looked for before
+    "CREATE INDEX device_to_connect ON device (run, seq) WHERE state = 'waiting'",
+    "CREATE INDEX device_to_look_for ON device (run, look_at) WHERE state = 'waiting'",
+    "CREATE INDEX device_offline ON device (run, wait_until, seq) WHERE state = 'waiting'",
+    "ALTER TABLE batch ADD COLUMN is_of_offline INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE batch ADD COLUMN joined INTEGER NOT NULL DEFAULT 0",
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE)
