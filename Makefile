@@ -44,9 +44,9 @@ format: $(STAMPS)/check
 	$(CHECK_BIN)/ruff check --fix .
 
 # A file of tests is one worker's: what its tests share is theirs. Most wait for hubs and for az, so that there may be
-# more workers than cores. `make test WORKERS=0` runs all in one process.
-WORKERS := 4
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=25
+# more workers than cores. `make test WORKERS=0` runs all in one process. tests/conftest.py orders the files.
+WORKERS := 8
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
 test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
 	$(PYTEST)

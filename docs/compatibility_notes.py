@@ -169,13 +169,13 @@ FIXED = {
     (
         "iot hub device-identity parent set",
         "",
-    ): "a parent that the device has already is no error; a device cannot be its own parent",
+    ): "a parent that the device has already is not an error; a device cannot be its own parent",
     ("iot hub device-identity children add", ""): "a device that is a child already is left as it is; after an error, "
     "the changed devices are listed",
     (
         "iot hub device-identity children remove",
         "",
-    ): "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is no error",
+    ): "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is not an error",
     ("iot hub device-identity children list", ""): "ids that contain quotes are found, too",
     ("iot hub device-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin replace", "--json"): SENT_CLEAN,

@@ -7,10 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.any_hub import AnyHub
 from tests.helpers.az import EXTENSIONS, Az
 from tests.helpers.waiting import wait_until
+
+# No test fails for being slow: the machine may be busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+# Where several workers share the files of tests, those that take long come first: none is left over at the end.
+SLOW_FIRST = ("tests/scenarios/", "tests/test_benchmarks.py", "tests/contract/", "tests/operations/", "tests/localhub/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by where they are; within a directory they keep their order."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, start in enumerate(SLOW_FIRST) if item.nodeid.startswith(start)), len(SLOW_FIRST))
+
+    items.sort(key=place)
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def test_on_windows_two_hubs_cannot_share_a_port(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_address_that_the_machine_lacks_is_said_to_be_none_of_it_and_not_taken() -> None:
-    with pytest.raises(sockets.PortTaken, match=r"192\.0\.2\.1 is no address of this machine\. On macOS"):
+    with pytest.raises(sockets.PortTaken, match=r"192\.0\.2\.1 is not an address of this machine\. On macOS"):
         sockets._bound("192.0.2.1", 0, "--https-port")
 
 

@@ -24,74 +24,82 @@ DEVICE_PATH = r"/(?:devices|twins)/([^/]+)"
 BY_CODE: dict[str, str] = {
     "InvalidProtocolVersion": "The hub does not know the API version 2021-04-12. Is this an IoT Hub?",
     "DeviceMaximumQueueDepthExceeded": Text(
-        "50 messages wait for this device, which is the most: let it receive them, or remove them: ",
+        "50 messages wait for this device, the most that a hub keeps. Let the device receive them, or remove them: ",
         command("iot device c2d-message purge", device_id=DEVICE),
     ),
-    "DeviceMaximumInflightMethodExceeded": "Too many calls wait for this device's answer: call again when some of them "
-    "have ended.",
+    "DeviceMaximumInflightMethodExceeded": "Too many calls wait for an answer from this device: call it again "
+    "when some of them have ended.",
     "IotHubQuotaExceeded": Text(
-        "The day's messages are used up; counting begins anew at 00:00 UTC, and more units give more. See: ",
+        "The messages of this day are used up. Wait until 00:00 UTC, when counting starts again, or add units. See: ",
         command("iot hub show-quota-metrics"),
     ),
-    "JobQuotaExceeded": Text("A hub runs one import or export job at a time. Which: ", command("iot hub job list")),
-    "OperationNotAvailableInCurrentTier": "The Basic tier has no jobs, twins, methods and cloud-to-device messages; "
-    "the Standard and Free tiers have.",
+    "JobQuotaExceeded": Text(
+        "A hub runs one import or export job at a time. List the jobs: ", command("iot hub job list")
+    ),
+    "OperationNotAvailableInCurrentTier": "The Basic tier has no jobs, twins, methods or cloud-to-device messages; "
+    "use a hub of the Standard or Free tier.",
     "DeviceDisabled": Text(
-        "Let it in again: ", command("iot hub device-identity update", device_id=DEVICE, status="enabled")
+        "Enable it: ", command("iot hub device-identity update", device_id=DEVICE, status="enabled")
     ),
     "DeviceNotFound": Text("Is it registered on this hub? ", command("iot hub device-identity list")),
-    "ModuleNotFound": "Is the module registered on this device? Its name distinguishes upper and lower case.",
-    "JobNotFound": Text("A hub forgets jobs after 30 days. Which there are: ", command("iot hub job list")),
+    "ModuleNotFound": "Is the module registered on this device? Its id is case-sensitive.",
+    "JobNotFound": Text("A hub forgets jobs after 30 days. List the ones there are: ", command("iot hub job list")),
     "DeviceNotOnline": Text.of(
         "The device is not connected, or does not listen for methods. A longer {response_timeout_s} lets the hub wait "
         "for it."
     ),
     "GatewayTimeout": Text.of(
-        "The device is connected but did not answer in time; {response_timeout_s} may be 300 seconds at most. Whether "
-        "it has carried the method out, only it can say."
+        "The device is connected but did not answer in time; {response_timeout_s} may be 300 seconds at most. Only the "
+        "device knows whether it carried the method out."
     ),
-    "GenericBadGateway": "The device answered what is no JSON, or is larger than 128 KB.",
+    "GenericBadGateway": "The device's answer is not JSON, or is larger than 128 KB: correct the device's program.",
     "OperationNotAllowedInCurrentState": "Only a job that has not begun can be cancelled.",
     "DeviceAlreadyExists": Text("Change it with: ", command("iot hub device-identity update", device_id=DEVICE)),
     "ModuleAlreadyExistsOnDevice": "Choose another module id, or change the one that is there.",
     "JobAlreadyExists": Text.of("A job id stays taken for 30 days: choose another {job_id}."),
-    "PreconditionFailed": Text.of("It has changed since it was read: read it again, or leave {etag} out."),
+    "PreconditionFailed": Text.of("The hub's copy has changed since it was read: read it again, or leave {etag} out."),
     "DeviceMessageLockLost": Text.of(
-        "The lock on the message has ended, and it waits again: receive it anew, perhaps with a longer "
+        "The lock on the message has ended, and the message waits again: receive it again, perhaps with a longer "
         "{lock_timeout_s}."
     ),
-    "MessageTooLarge": "The most are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a method's "
-    "payload and its answer.",
+    "MessageTooLarge": "The limits are 256 KB for telemetry, 64 KB for a message to a device, and 128 KB for a "
+    "method's payload and its answer.",
     "TooManyDevices": "A bulk change takes 100 devices at most.",
     "ThrottlingMaxActiveJobCountExceeded": Text.of(
-        "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait for its end, cancel one that has not begun, or "
-        "let {queue} wait."
+        "A hub runs 1 job at once in F1 and S1, 5 in S2, 10 in S3. Wait until a job has ended, cancel one that has not "
+        "begun, or let {queue} wait."
     ),
 }
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
-HUBS_TROUBLE = "The hub's own trouble: try again later. If it stays, Azure's support can find it by its tracking id."
+HUBS_TROUBLE = (
+    "The hub itself has a problem: try again later. If the problem persists, Azure support can find it by the tracking "
+    "id."
+)
 WELL_FORMED = (
-    "Is the query or condition well-formed? Text stands in 'single quotes', names that are words of the language in "
+    "Is the query or condition well-formed? Write text in 'single quotes', and names that are words of the language in "
     "[[double brackets]]."
 )
 QUERY = Text(
-    f"{WELL_FORMED} One is tried out by: ",
+    f"{WELL_FORMED} Try it out: ",
     command("iot hub query", query_command="SELECT * FROM devices WHERE …"),
 )
 # A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.
 JOB_PARTS = (
     (
         r"start\s*time",
-        Text.of("A start lies within 168 hours from now, by the hub's clock: {start_at}, or none for now."),
+        Text.of(
+            "The start must be within 168 hours from now, by the hub's clock: correct {start_at}, or leave it out to "
+            "start now."
+        ),
     ),
-    (r"max\s*execution|execution\s*time|\bttl\b", Text.of("{max_execution_s} is in seconds, 1 or more.")),
+    (r"max\s*execution|execution\s*time|\bttl\b", Text.of("{max_execution_s} must be 1 second or more.")),
     (
         r"time-?\s?out",
-        Text.of("{response_timeout_s} is 5 to 300 s, {connect_timeout_s} 0 to 300 and not more than that."),
+        Text.of("{response_timeout_s} must be 5 to 300 s, and {connect_timeout_s} 0 to 300 s and no longer than that."),
     ),
     (r"job\s*id", "A job id has 1 to 64 of a-z, 0-9 and dash."),
 )
-JOB = Text(*QUERY.parts, ". A start may lie 168 hours ahead at most.")
+JOB = Text(*QUERY.parts, ". A start may be 168 hours ahead at most.")
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ def duration(seconds: float) -> str:
 
 def _not_let_in(sent: SentRequest | None, access: Access | None, date: str | None) -> Advice:
     if sent is None:
-        return Advice(hint="Is the key or token this hub's, and has it the right for this?")
+        return Advice(hint="Check that the key or token belongs to this hub and has the right for this.")
     hub_at = _instant(date)
     ahead_s = 0.0 if hub_at is None else (sent.answered_at - hub_at).total_seconds()
     clock = f" This machine's clock is {duration(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the hub's."
@@ -157,10 +165,10 @@ def _not_let_in(sent: SentRequest | None, access: Access | None, date: str | Non
             whose = "this machine's" if hub_at is None else "the hub's"
             return Advice(
                 f"The SAS token ended {duration(past_s)} ago by {whose} clock.{clock if differs else ''}",
-                "Make a new one, or give the policy's key: that makes a new token for itself whenever it is needed.",
+                "Make a new one, or give the policy's key, with which a new token is made whenever one is needed.",
             )
     if differs:
-        return Advice(clock.strip(), "Set this machine's clock: tokens count by the hub's.")
+        return Advice(clock.strip(), "Set this machine's clock: the hub checks tokens by its own.")
     match credential:
         case AadLogin():
             return Advice(hint=_role(sent, access))
@@ -176,14 +184,14 @@ def _not_let_in(sent: SentRequest | None, access: Access | None, date: str | Non
 
 
 def _policy(name: str, sent: SentRequest, access: Access | None) -> Advice:
-    renew = Text.of("Get it anew from the portal, or sign in to az and give {hub} with the hub's name.")
+    renew = Text.of("Copy the key again from the portal, or sign in to az and give {hub} with the hub's name.")
     if access is None:
-        return Advice(hint=Text(f"Policy {name} lacks the right for this, or its key is another one. ", renew))
+        return Advice(hint=Text(f"Policy {name} lacks the right for this, or its key is a different one. ", renew))
     needed = " and ".join(access.rights)
     may = f"{needed}, as {' or '.join(access.policies())} has it"
     request = f"{sent.method} {sent.path}"
     if name not in POLICIES:
-        reason = f"{request} needs {may}. Either policy {name} lacks that, or its key is another one. "
+        reason = f"{request} needs {may}. Either policy {name} lacks that, or its key is a different one. "
         return Advice(hint=Text(reason, renew))
     missing = [right for right in access.rights if right not in POLICIES[name]]
     if missing:
@@ -192,8 +200,8 @@ def _policy(name: str, sent: SentRequest, access: Access | None) -> Advice:
         )
     return Advice(
         hint=Text(
-            f"Policy {name} has the right for this ({needed}) unless someone took it away, so its key is another one: "
-            "renewed, or another hub's. ",
+            f"Policy {name} has the right for this ({needed}) unless someone took it away, so the key is not this "
+            "policy's: it was renewed, or belongs to another hub. ",
             renew,
         )
     )
@@ -204,24 +212,25 @@ def _role(sent: SentRequest | None, access: Access | None) -> str | None:
     if sent is None or not isinstance(sent.credential, AadLogin):
         return None
     if access is None or access.action is None:
-        return "Assign the role IoT Hub Data Contributor on the hub to whom az is signed in as, or sign in with a key."
+        return (
+            "Assign the role IoT Hub Data Contributor on the hub to the account with which az is signed in, or sign in "
+            "with a key."
+        )
     roles = access.roles()
     return Text(
         f"{sent.method} {sent.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
         "which Owner and Contributor do not contain. ",
         command("role assignment create", role=roles[0], assignee="WHO", scope="HUB-ID"),
-        "; it takes some minutes to count. Is az signed in to the hub's tenant? It says so by: ",
+        "; it takes effect after some minutes. Check that az is signed in to the hub's tenant: ",
         command("account show"),
     )
 
 
 def _throttle(access: Access | None) -> str:
     if access is None or access.throttle is None:
-        return "The hub limits how much it is sent: slow down, or buy more units or a larger tier."
-    return (
-        f"The hub limits {access.throttle.what}: {access.throttle.limit}. Do fewer at once, or buy more units or a "
-        "larger tier."
-    )
+        return "The hub limits the number of requests: slow down, or buy more units or a larger tier."
+    limit = f"The hub limits {access.throttle.what}: {access.throttle.limit}."
+    return f"{limit} Send fewer at once, or buy more units or a larger tier."
 
 
 def _instant(date: str | None) -> datetime | None:

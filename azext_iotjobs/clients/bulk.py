@@ -40,4 +40,4 @@ class BulkClient:
         if response.status in TELLS_EACH and (result := bulk_codec.read_bulk_result(response.body)) is not None:
             return result
         document(response)  # raises what the status stands for
-        raise HubFault("The hub's answer does not say what became of the devices.", status=response.status)
+        raise HubFault("The hub's answer does not say what happened to the devices.", status=response.status)

@@ -106,7 +106,8 @@ def _headers(properties: Mapping[str, str]) -> dict[str, str]:
             )
         if header.lower() in map(str.lower, headers):
             raise BadValue(
-                f"The property {name!r} would be the header {header} a second time: names differ in more than case.",
+                f"The property {name!r} would be the header {header} a second time: names must differ in more than "
+                "upper and lower case.",
                 hint="Give it once, or send over MQTT.",
             )
         headers[header] = value

@@ -149,6 +149,8 @@ class HubClient:
         if identity.primary_key is None:
             raise BadValue(
                 f"Device {device_id} signs in by {identity.sign_in}, not by key.",
-                hint=Text.of("Give {certificate_file_path} and {key_file_path}; devices that have them speak MQTT."),
+                hint=Text.of(
+                    "Give {certificate_file_path} and {key_file_path}; devices with certificates connect over MQTT."
+                ),
             )
         return identity.primary_key

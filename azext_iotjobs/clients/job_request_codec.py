@@ -47,7 +47,7 @@ def parse_job_request(job: Job, *, reads_payload: bool = True) -> JobRequest:
     document = job.document
     method, patch = document.get("cloudToDeviceMethod"), document.get("updateTwin")
     if job.job_type not in (JobType.METHOD, JobType.TWIN) or not isinstance(document.get("queryCondition"), str):
-        raise BadValue(f"The hub does not say what job {job.job_id} did: it cannot be made again.")
+        raise BadValue(f"The hub does not say what job {job.job_id} did: it cannot be created again.")
     return JobRequest(
         job_id=job.job_id,
         job_type=job.job_type,
@@ -81,7 +81,7 @@ def _echoed_payload(echo: Any) -> Any:
             return json.loads(base64.b64decode(echo, validate=True))
     except (ValueError, TypeError, RecursionError):
         raise BadValue(
-            "The hub gives the job's payload back in a form that cannot be read.",
+            "The hub returns the job's payload in a form that cannot be read.",
             hint=Text.of("Give it again: {payload}."),
         ) from None
     return echo

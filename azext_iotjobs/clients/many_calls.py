@@ -1,4 +1,4 @@
-"""Many calls at once to one hub: the threads that make them, and what each answer means for the calls after it."""
+"""Many concurrent calls to one hub: the threads that make them, and how the pace reacts to each answer."""
 
 import queue
 import random
@@ -11,66 +11,66 @@ from azext_iotjobs.model.calling import Answer, Next, what_next
 from azext_iotjobs.model.errors import IotJobsError, Throttled
 from azext_iotjobs.transport.retry import RIDE_OUT_LIMIT_S, THROTTLE_PAUSE_S
 
-Asked = TypeVar("Asked")
-Given = TypeVar("Given")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Workers(Generic[Asked, Given]):
-    """Threads that call, made as they are needed. They are daemons: whoever leaves at once is not held up by them."""
+class Workers(Generic[Item, Result]):
+    """Threads that make calls, started as they are needed; daemons, so that the process can end at any time."""
 
-    def __init__(self, call: Callable[[Asked], Given]) -> None:
-        """call: runs on the threads; it raises nothing that it is not to blame for."""
+    def __init__(self, call: Callable[[Item], Result]) -> None:
+        """call: runs on the threads. It returns errors as results; whatever it raises is a bug of ours."""
         self._call = call
-        self._asked: queue.SimpleQueue[tuple[Asked] | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[tuple[Given] | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[tuple[Item] | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[Result] | None] = queue.SimpleQueue()
         self._count = 0
         self._busy_count = 0
 
-    def begin(self, asked: Asked) -> None:
-        """Have a thread make this call, at once."""
+    def begin(self, item: Item) -> None:
+        """Start a call on a free thread, or on a new one."""
         self._busy_count += 1
         if self._busy_count > self._count:
             self._count += 1
             threading.Thread(target=self._work, daemon=True).start()
-        self._asked.put((asked,))
+        self._items.put((item,))
 
-    def next_ended(self, timeout_s: float) -> Given | None:
-        """What a call gave that has ended; None when none does in that time, 0 for one that has already."""
+    def next_ended(self, timeout_s: float) -> Result | None:
+        """The result of a call that has ended; None if none ends in time. timeout_s: 0 does not wait."""
         try:
             ended = self._ended.get(timeout=timeout_s) if timeout_s > 0 else self._ended.get_nowait()
         except queue.Empty:
             return None
         self._busy_count -= 1
         if ended is None:
-            raise RuntimeError("a call broke off; its thread has said why")
+            raise RuntimeError("a call raised an error; its thread has printed it")
         return ended[0]
 
     def end(self) -> None:
-        """Let the threads end, each after its call."""
+        """End the threads, each after its present call."""
         for _ in range(self._count):
-            self._asked.put(None)
+            self._items.put(None)
         self._count = 0
 
     def _work(self) -> None:
-        while (asked := self._asked.get()) is not None:
+        while (item := self._items.get()) is not None:
             ended = None
             try:
-                ended = (self._call(asked[0]),)
+                ended = (self._call(item[0]),)
             finally:
                 self._ended.put(ended)
 
 
 class Reactions:
-    """What answers mean for the calls after them: a pace, pauses, an end."""
+    """How answers affect later calls: the pace, pauses, and when to stop."""
 
     def __init__(self, pacing: Pacing, say: Callable[[str], None]) -> None:
-        """say: told when all calls pause, and why."""
-        self.ended_by: IotJobsError | None = None  # why no other call would fare better
+        """say: called with the reason whenever all calls pause."""
+        self.ended_by: IotJobsError | None = None  # an error that every other call would meet, too
         self._pacing = pacing
         self._say = say
 
     def is_kept(self, answer: Answer, now: float) -> bool:
-        """Whether a call's answer stands; if not, its device was not called and may be again.
+        """Whether a call's answer is final; if not, its device was not called, and may be called again.
 
         now: monotonic seconds.
         """
@@ -78,7 +78,7 @@ class Reactions:
         if follows is Next.KEEP:
             self._pacing.answered(now)
             return True
-        assert isinstance(answer, IotJobsError)  # an answer is kept
+        assert isinstance(answer, IotJobsError)  # anything but an error is kept
         if follows is Next.END:
             self.ended_by = self.ended_by or answer
             return False
@@ -93,7 +93,7 @@ class Reactions:
         if not self._pacing.troubled(now):
             self.ended_by = self.ended_by or trouble
         elif (pause_s := self._pacing.wait_s(now)) > before_s:
-            self._say(f"{trouble} All calls wait {pause_s:.0f} s, and then go on.")
+            self._say(f"{trouble} All calls wait {pause_s:.0f} s and then continue.")
 
     def _slow_down(self, refusal: IotJobsError, now: float) -> None:
         pause_s = refusal.retry_after_s if isinstance(refusal, Throttled) else None
@@ -103,6 +103,6 @@ class Reactions:
             self.ended_by = self.ended_by or refusal
         elif self._pacing.refused(now, pause_s):
             self._say(
-                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s, and go on with "
+                f"The hub has too much to do (429): all calls wait {pause_s:.0f} s and continue with "
                 f"{self._pacing.rate:.1f} a second."
             )

@@ -9,7 +9,7 @@ from azext_iotjobs.model.ids import DEVICE, MODULE, IdKind, check_etag, check_id
 
 
 def path_part(kind: IdKind, text: str) -> str:
-    """An id as one part of a path. Raises BadValue for what is no id of this kind."""
+    """An id as one part of a path. Raises BadValue for a text that is not an id of this kind."""
     check_id(kind, text)
     return quote(text, safe="")
 

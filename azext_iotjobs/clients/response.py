@@ -1,4 +1,4 @@
-"""Response -> JSON document; errors.py makes what is no success into an error."""
+"""Response -> JSON document; errors.py turns everything but a success into an error."""
 
 import json
 from typing import Any
@@ -22,7 +22,9 @@ def document(response: Response) -> Any:
         return json.loads(response.body)
     except (ValueError, RecursionError) as err:
         raise HubFault(
-            "The hub's answer is not JSON.", status=response.status, hint="Is this an IoT Hub? Proxies answer so, too."
+            "The hub's answer is not JSON.",
+            status=response.status,
+            hint="Is this an IoT Hub? A proxy may also answer like this.",
         ) from err
 
 

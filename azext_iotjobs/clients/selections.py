@@ -7,7 +7,7 @@ from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.model.errors import BadValue, HubFault
 from azext_iotjobs.model.query import in_lists
 from azext_iotjobs.model.selection import ALL, Selection
-from azext_iotjobs.model.text import Text
+from azext_iotjobs.model.text import Text, counted
 
 COUNT = "SELECT COUNT() AS total FROM devices"
 IDS = "SELECT deviceId FROM devices"
@@ -31,15 +31,14 @@ class SelectionsClient:
         return sum(self._one_count(each) for each in conditions(selection, COUNT))
 
     def check_at_most(self, selection: Selection, limit: int) -> int:
-        """How many devices are meant; named ones count, registered or not. Raises BadValue for more than `limit`."""
+        """How many devices are selected; named ones count, registered or not. Raises BadValue for more than `limit`."""
         count = self.count(selection, limit) if selection.condition is not None else len(selection.named)
         if count > limit:
             at_least = "at least " if selection.is_of_modules else ""
             raise BadValue(
                 Text.of(
-                    "{counted} devices are meant, and {max_devices} (or iotjobs.max_devices) allows {limit}; nothing "
-                    "was sent.",
-                    counted=f"{at_least}{count}",
+                    "{selected} selected, but {max_devices} (or iotjobs.max_devices) allows {limit}; nothing was sent.",
+                    selected=f"{at_least}{counted(count, 'device is', 'devices are')}",
                     limit=limit,
                 ),
                 hint=Text.of("Narrow the condition or list, or allow more with {max_devices}."),

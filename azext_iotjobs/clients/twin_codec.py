@@ -58,8 +58,8 @@ def parse_new_twin(document: dict[str, Any], where: str) -> NewTwin:
     unknown = sorted(document.keys() - TWIN_ROOTS)
     if unknown:
         raise BadValue(
-            f"{where} has {', '.join(unknown)}, which no twin has.",
-            hint="Give tags and properties.desired; of these, all that is not given is removed.",
+            f"{where} has {', '.join(unknown)}, which twins do not have.",
+            hint="Give tags and properties.desired; what is not given of these is removed.",
         )
     properties = _member_object(document, "properties", where)
     unknown = sorted(properties.keys() - {"desired", "reported"})

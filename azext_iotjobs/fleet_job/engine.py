@@ -18,7 +18,7 @@ from azext_iotjobs.fleet_job.gates import (
     verdicts_after_resume,
     who_refused,
 )
-from azext_iotjobs.fleet_job.threshold import counted, verdict
+from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run
@@ -174,8 +174,8 @@ def _begin(view: View) -> Begin:
     stops = threshold is not None and threshold.action is ThresholdAction.STOP
     if threshold is None or not stops or verdict(threshold, run, view.batch) is None:
         return Begin(RunEvent.RESUME, run.forgiven, of_batch, verdicts)
-    in_batch = of_batch if view.batch is None else counted(view.batch.tally, threshold)
-    return Begin(RunEvent.RESUME, counted(run.tally, threshold), in_batch, verdicts)
+    in_batch = of_batch if view.batch is None else failure_count(view.batch.tally, threshold)
+    return Begin(RunEvent.RESUME, failure_count(run.tally, threshold), in_batch, verdicts)
 
 
 def _ending(view: View) -> End | None:
@@ -203,7 +203,7 @@ def _after_draining(ending: End, view: View) -> Step:
     is_cancel = ending.event is RunEvent.CANCEL
     in_flight = view.unsettled_count if is_cancel else view.in_flight_count
     if in_flight and is_cancel and view.trouble is not None:
-        return End(RunEvent.BREAK, f"It was to be canceled, but {view.trouble}", ending.by)
+        return End(RunEvent.BREAK, f"It was being canceled, but {view.trouble}", ending.by)
     if in_flight and view.batch is not None:
         why = ending.reason or (None if ending.by is None else f"{ending.by} has requested it.")
         return Work(Drain.CANCEL if is_cancel else Drain.STOP, why)

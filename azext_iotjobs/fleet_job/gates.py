@@ -13,7 +13,7 @@ from azext_iotjobs.model.gates import GateAnswer, GateDecision, GateKind, Gates,
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_state import BatchState
 from azext_iotjobs.model.share import Share
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, counted
 
 SHOW = "iot hub fleet-job show"
 
@@ -100,7 +100,7 @@ def baked(gates: Gates, now: datetime) -> GateVerdict:
 
 def stayed(gates: Gates, tally: Tally, now: datetime) -> GateVerdict:
     """The verdict of a bake after which devices were looked at. Those that did not stay have failed by now."""
-    how_many = f"{tally.completed} of {_devices(tally.total)}"
+    how_many = f"{tally.completed} of {counted(tally.total, 'device')}"
     reason = f"{gates.bake_s:g} s have passed, and {how_many} are as they were verified."
     return GateVerdict(kind=GateKind.BAKE, decision=GateDecision.GO, reason=reason, at=now)
 
@@ -115,7 +115,7 @@ def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
     return GateVerdict(
         kind=GateKind.SUCCESS,
         decision=GateDecision.GO if is_enough else GateDecision.STOP,
-        reason=f"{tally.completed} of {_devices(tally.ended)} completed{waiting}: {_percent(tally)}, "
+        reason=f"{tally.completed} of {counted(tally.ended, 'device')} completed{waiting}: {_percent(tally)}, "
         f"at least {least} were needed.",
         at=now,
     )
@@ -131,7 +131,11 @@ def query_verdict(gate: QueryGate, count: int, total: int | None, now: datetime)
         decision, bound = GateDecision.STOP, f"at most {gate.most} may"
     elif gate.least is not None and count < gate.least.of(total or 0):
         decision, bound = GateDecision.STOP, f"at least {gate.least} must"
-    found = f"{_devices(count)} of the hub" if total is None else f"{count} of the hub's {_devices(total)}"
+    found = (
+        f"{counted(count, 'device')} of the hub"
+        if total is None
+        else f"{count} of the hub's {counted(total, 'device')}"
+    )
     return GateVerdict(kind=GateKind.QUERY, decision=decision, reason=f"{found} fit its condition; {bound}.", at=now)
 
 
@@ -224,7 +228,3 @@ def _percent(tally: Tally) -> str:
     # Rounded down: 94.96% is not shown as 95%, which would have been enough.
     tenths = 1000 * tally.completed // max(1, tally.ended)
     return f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}%"
-
-
-def _devices(count: int) -> str:
-    return f"{count} {'device' if count == 1 else 'devices'}"

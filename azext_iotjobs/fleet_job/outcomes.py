@@ -104,7 +104,7 @@ def result_without_row(attempt: Attempt, job: Job, retry: Retry | None, now: dat
     job: as the hub describes it.  retry: None: nothing is tried again.
     """
     error_class, code = ErrorClass.NOT_FOUND, "DeviceNotFound"
-    text = "The hub's job did not find it: is it registered?"
+    text = "The hub's job did not find the device: is it registered?"
     if job.status is JobStatus.FAILED:
         error_class, code, text = ErrorClass.OTHER, "JobFailed", job.failure_reason or "The hub's job failed."
     elif job.status is JobStatus.CANCELLED:

@@ -1,7 +1,7 @@
 """Counts and a threshold -> may the run continue? Pure.
 
 A share is of all devices of the scope, ended or not; it must be exceeded: as many failures as the share are allowed.
-Uncertain devices count as failures: what cannot be known is no reason to continue.
+Uncertain devices count as failures: what cannot be known does not justify continuing.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from azext_iotjobs.model.rollout import UNCERTAIN, Scope, Threshold
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.share import Unit
+from azext_iotjobs.model.text import counted
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Exceeded:
     reason: str
 
 
-def counted(tally: Tally, threshold: Threshold) -> int:
+def failure_count(tally: Tally, threshold: Threshold) -> int:
     """The failures of a tally that count."""
     if not threshold.classes:
         return tally.failed + tally.uncertain
@@ -41,14 +42,14 @@ def verdict(threshold: Threshold | None, run: Run, batch: Batch | None) -> Excee
 
 
 def _judged(threshold: Threshold, tally: Tally, total: int, forgiven: int, where: str) -> Exceeded | None:
-    failures = counted(tally, threshold) - forgiven
+    failures = failure_count(tally, threshold) - forgiven
     if tally.ended < threshold.min_sample or not failures > threshold.share.of(total):
         return None
     kinds = f" ({', '.join(sorted(threshold.classes))})" if threshold.classes else ""
     since = f" since {forgiven} before it was resumed" if forgiven else ""
     unit = "" if threshold.share.unit is Unit.PERCENT else " device" if threshold.share.value == 1 else " devices"
-    noun, verb = ("failure", "exceeds") if failures == 1 else ("failures", "exceed")
+    verb = "exceeds" if failures == 1 else "exceed"
     return Exceeded(
-        f"{failures} {noun}{kinds}{since} in {where} of {total} {'device' if total == 1 else 'devices'} {verb} the "
+        f"{counted(failures, 'failure')}{kinds}{since} in {where} of {counted(total, 'device')} {verb} the "
         f"threshold of {threshold.share}{unit}."
     )

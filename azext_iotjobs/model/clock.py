@@ -114,7 +114,7 @@ def render_millis(at: datetime | None) -> str | None:
 
 
 def parse_known_instant(value: Any) -> datetime | None:
-    """The instant of a document's member, aware UTC; None for what is no text, or no instant."""
+    """The instant of a document's member, aware UTC; None if it is not text, or not an instant."""
     try:
         return parse_instant(value).at if isinstance(value, str) else None
     except BadValue:
@@ -130,5 +130,5 @@ def _offset(text: str | None) -> timedelta:
 
 def _bad_instant(text: str, name: str) -> BadValue:
     return BadValue(
-        f"{name}: {text!r} is no ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00."
+        f"{name}: {text!r} is not an ISO 8601 instant, for example 2026-12-01T08:00:00Z or 2026-12-01T09:00+01:00."
     )

@@ -49,7 +49,10 @@ def check_condition(condition: str, where: str) -> None:
     if reserved := [here for before, here, behind in neighbours(tokens) if _is_name_reserved(before, here, behind)]:
         words = ", ".join(dict.fromkeys(token.text for token in reserved))
         raise BadValue(
-            Text(where, f": {words} is a word of the query language; as a name it stands in double brackets."),
+            Text(
+                where,
+                f": {words} is a word of the query language; a name that is spelled so is written in double brackets.",
+            ),
             hint=_shown("Write", where, _bracketed(condition, reserved)),
         )
 
@@ -60,9 +63,7 @@ def doubts(condition: str) -> list[str]:
     found = [doubt for window in neighbours(tokens) for doubt in _doubts_at(*window)]
     found += _unquoted(tokens)
     if any(token.text in ("'", '"') for token in tokens) and not _is_open(re.sub(PLAIN_STRING, "", condition)):
-        found.append(
-            "a backslash stands before a quote: that takes the quote into the text; a shell may have left it there."
-        )
+        found.append("a backslash before a quote makes the quote part of the text; a shell may have left it there.")
     return found
 
 
@@ -74,7 +75,7 @@ def _check_begin(condition: str, tokens: list[Token], where: str) -> None:
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else NOTHING
     if len(tokens) == 1 and first.kind == "string":
         raise BadValue(
-            Text(where, f" {_piece(condition.strip())} stands in quotes itself: cmd does not take single ones away."),
+            Text(where, f" {_piece(condition.strip())} is in quotes as a whole: cmd does not remove single quotes."),
             hint=_shown("Write", where, first.text[1:-1]),
         )
     if second.text == "." or second.text in COMPARISONS:
@@ -113,9 +114,9 @@ def _doubts_at(before: Token, here: Token, behind: Token) -> Iterator[str]:
     if here.word in PERHAPS_RESERVED and (before.text == "." or behind.text in (".", *COMPARISONS)):
         yield f"{here.text} may be a reserved word; [[{here.text}]] is safe as a name."
     if here.text == "==":
-        yield "== is no comparison of the query language; = is."
+        yield "== is not a comparison of the query language; write =."
     if here.text in ("&&", "||"):
-        yield f"{here.text} is no word of the query language; {'AND' if here.text == '&&' else 'OR'} is."
+        yield f"{here.text} is not a word of the query language; write {'AND' if here.text == '&&' else 'OR'}."
     if here.word == "STARTS_WITH" and behind.text == "(":
         yield "STARTS_WITH is a function of message routing; for twins it is STARTSWITH."
 
@@ -132,8 +133,8 @@ def _unquoted(tokens: list[Token]) -> Iterator[str]:
             left = tokens[number - 2].text if number > 1 and before.text in COMPARISONS else "deviceId"
             name = _piece(here.text)
             yield (
-                f"{name} stands without quotes, so it is a name and no text; a shell may have eaten them. "
-                f"Text: {_piece(left)} = '{name}', and double quotes around the whole condition."
+                f"{name} has no quotes, so it is a name and not text; a shell may have removed them. For text, write "
+                f"{_piece(left)} = '{name}', with double quotes around the whole condition."
             )
 
 

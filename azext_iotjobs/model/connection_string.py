@@ -96,7 +96,7 @@ def _service_token(text: str, host: str) -> tuple[str, SasToken | None]:
         or not fields["se"].isdecimal()
     ):
         raise BadValue(
-            "SharedAccessSignature is no shared access signature.",
+            "SharedAccessSignature is not a shared access signature.",
             hint="It reads SharedAccessSignature sr=…&sig=…&se=…&skn=…; copy it whole.",
         )
     resource = fields["sr"].split("/")[0]

@@ -53,7 +53,7 @@ def parse_log(lines: Iterable[str]) -> CreatedDevices:
         for line in whole[1:]:
             created.apply(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError) as err:
-        raise BadValue(f"This is no list of created devices ({type(err).__name__}).") from None
+        raise BadValue(f"This is not a list of created devices ({type(err).__name__}).") from None
     return created
 
 

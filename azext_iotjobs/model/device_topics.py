@@ -13,14 +13,16 @@ SURROGATES = ("\ud800", "\udfff")  # which have no UTF-8 form
 def not_in_topics(device_id: str) -> str | None:
     """The characters of an id that a topic cannot contain, for people; None: there are none."""
     bad = dict.fromkeys(each for each in device_id if each in NOT_IN_AN_ID or SURROGATES[0] <= each <= SURROGATES[1])
-    shown = " and ".join(each if each.isprintable() else ascii(each)[1:-1] for each in bad)
+    shown = " or ".join(each if each.isprintable() else ascii(each)[1:-1] for each in bad)
     return shown or None
 
 
 def reason_against(device_id: str) -> str | None:
     """Why MQTT cannot carry a device; None: it can."""
     bad = not_in_topics(device_id)
-    return None if bad is None else f"MQTT cannot carry the device id {ascii(device_id)[1:-1]}: topics hold no {bad}."
+    if bad is None:
+        return None
+    return f"MQTT cannot carry the device id {ascii(device_id)[1:-1]}: topics cannot contain {bad}."
 
 
 def over_mqtt(device_ids: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -224,7 +224,7 @@ class StateTooNew(StateError):
 
 
 class StateDamaged(StateError):
-    """The state file is no database, or a broken one."""
+    """The state file is not a database, or is damaged."""
 
     code = "state-damaged"
 

@@ -31,7 +31,7 @@ FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batc
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
 MAX_DESCRIPTION_CHARACTERS = 2048
 MAX_LABELS = 50
-NO_METHOD = Text.of("{connect_timeout_s} and {response_timeout_s} go with a method; this fleet job calls none.")
+NO_METHOD = Text.of("{connect_timeout_s} and {response_timeout_s} apply to a method; this fleet job calls none.")
 MAX_CONTENT_BYTES = 1024 * 1024  # far above what an edge device's modules have together
 
 
@@ -60,7 +60,7 @@ class Action:
     def __post_init__(self) -> None:
         given = [each for each in (self.patch, self.method, self.content) if each is not None]
         if not given:
-            raise MissingChoice("Nothing is to be done: give a twin patch, a method or configuration content.")
+            raise MissingChoice("No action is given: give a twin patch, a method or configuration content.")
         if len(given) > 1:
             raise ConflictingChoice(
                 "A fleet job does one thing: a twin patch, a method or configuration content.",
@@ -101,7 +101,7 @@ def _check_content(content: dict[str, Any]) -> None:
         raise BadValue('Configuration content needs "modulesContent", an object with a member for each module.')
     size = len(json.dumps(content).encode())
     if size > MAX_CONTENT_BYTES:
-        raise BadValue(f"Configuration content has {size} bytes; at most {MAX_CONTENT_BYTES} are taken.")
+        raise BadValue(f"Configuration content has {size} bytes; at most {MAX_CONTENT_BYTES} are allowed.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +128,12 @@ class Targets:
 
     def __post_init__(self) -> None:
         given = [each for each in (self.selection, self.group, self.of_run) if each is not None]
-        if len(given) != 1:
-            kind, text = (ConflictingChoice, "more than one way") if given else (MissingChoice, "no way")
-            raise kind(f"There is {text} given to say which devices: give a condition, ids or a device group.")
+        if not given:
+            raise MissingChoice("No devices are named: give a condition, ids or a device group.")
+        if len(given) > 1:
+            raise ConflictingChoice("Devices are named in two ways: give a condition, ids or a device group.")
         if self.excluded and self.selection is not None:
-            raise ConflictingChoice("What is left out of a condition or of ids is said with them.")
+            raise ConflictingChoice("Exclusions are given twice: a selection by condition or ids has its own.")
         for name in ("limit", "max_devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -141,7 +142,7 @@ class Targets:
             raise BadValue(Text(Field("sample_percent"), ": give more than 0% and at most 100%."))
         if self.sample_percent is not None and self.limit is not None:
             raise ConflictingChoice(
-                Text.of("{limit} and {sample_percent} both make the devices fewer: give one of them.")
+                Text.of("{limit} and {sample_percent} both reduce the number of devices: give one of them.")
             )
 
 
@@ -210,7 +211,7 @@ class Definition:
             )
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
             raise ConflictingChoice(
-                Text.of("{driver} jobs: the hub has no job for configuration content; give calls or auto.")
+                Text.of("{driver} jobs: no job of a hub applies configuration content; give calls or auto.")
             )
 
 

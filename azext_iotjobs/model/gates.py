@@ -81,9 +81,7 @@ class CommandGate:
 
     def __post_init__(self) -> None:
         if not self.line.strip():
-            raise MissingChoice(
-                Text(COMMAND, " is blank."), hint=Text.of('{gate_command} "./check-alarms.sh --strict"')
-            )
+            raise MissingChoice(Text(COMMAND, " is blank."), hint=Text.of('{gate_command} "./check-alarms.sh north"'))
         if "\0" in self.line or len(self.line) > MAX_COMMAND_CHARACTERS:
             raise BadValue(
                 Text(COMMAND, f": give at most {MAX_COMMAND_CHARACTERS} characters, without a zero character.")

@@ -74,7 +74,7 @@ class NewIdentity:
         check_keys(self.primary_key, self.secondary_key)
         if self.primary_key and self.sign_in is not SignIn.SAS:
             raise ConflictingChoice(
-                Text.of("{primary_key} and {secondary_key} go with {auth_method} shared_private_key only.")
+                Text.of("{primary_key} and {secondary_key} can only be used with {auth_method} shared_private_key.")
             )
         if self.sign_in is SignIn.THUMBPRINT and not self.primary_thumbprint:
             raise MissingChoice(
@@ -82,7 +82,7 @@ class NewIdentity:
                 hint=Text.of("Give it, or {valid_days} to have a self-signed certificate made."),
             )
         if self.sign_in is not SignIn.THUMBPRINT and (self.primary_thumbprint or self.secondary_thumbprint):
-            raise ConflictingChoice(Text.of("Thumbprints go with {auth_method} x509_thumbprint only."))
+            raise ConflictingChoice(Text.of("Thumbprints can only be used with {auth_method} x509_thumbprint."))
         check_status_reason(self.status_reason)
 
 

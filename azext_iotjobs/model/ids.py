@@ -81,7 +81,7 @@ def _is_step(text: str) -> bool:
 
 
 def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
-    """Raise BadValue for a text that is no id of this kind.
+    """Raise BadValue for a text that is not an id of this kind.
 
     where: what gave it, a Field or a file's line, for the error; None: the error names the kind alone.
     """
@@ -102,17 +102,15 @@ def check_id(kind: IdKind, text: str, where: str | None = None) -> None:
         raise BadValue(
             Text(
                 start,
-                f"{shown} is no {kind.name}: in a path it means ",
+                f"{shown} is not a {kind.name}: in a path it means ",
                 "the same level." if text in (".", "%2e", "%2E") else "the level above.",
             ),
-            hint="More dots, or others with them, are an id: .x",
+            hint="Three or more dots, or dots with other characters, are allowed: .x",
         )
     if text.lower() in kind.taken:
-        raise BadValue(
-            Text(start, f"{shown} is no {kind.name}: the hub has that word for something else."), hint=kind.rule
-        )
+        raise BadValue(Text(start, f"{shown} is not a {kind.name}: the hub reserves that word."), hint=kind.rule)
     length = f" It has {len(text)} characters." if len(text) > kind.most else ""
-    raise BadValue(Text(start, f"{shown} is no {kind.name}.{length}"), hint=kind.rule)
+    raise BadValue(Text(start, f"{shown} is not a {kind.name}.{length}"), hint=kind.rule)
 
 
 def check_etag(text: str, where: str | None = None) -> None:
@@ -127,7 +125,7 @@ def check_etag(text: str, where: str | None = None) -> None:
         )
     if len(bare) > MAX_ETAG_CHARACTERS or any(not "!" <= each <= "~" or each == '"' for each in bare):
         raise BadValue(
-            Text(where or "The etag", f": {text[:MAX_SHOWN]!r} is no etag."),
+            Text(where or "The etag", f": {text[:MAX_SHOWN]!r} is not an etag."),
             hint="Give it as the hub showed it: printable ASCII without spaces and quotes; * is any.",
         )
 

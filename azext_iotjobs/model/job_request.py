@@ -62,12 +62,12 @@ class JobRequest:
         if self.method is None:
             raise MissingChoice(Text.of("{job_type} scheduleDeviceMethod needs {method_name}."))
         if self.patch is not None:
-            raise ConflictingChoice(Text.of("{patch} goes with {job_type} scheduleUpdateTwin only."))
+            raise ConflictingChoice(Text.of("{patch} can only be used with {job_type} scheduleUpdateTwin."))
 
     def _check_twin_job(self) -> None:
         if self.patch is None:
             raise MissingChoice(Text.of("{job_type} scheduleUpdateTwin needs {patch}."))
         if self.method is not None:
             raise ConflictingChoice(
-                Text.of("{method_name} and {payload} go with {job_type} scheduleDeviceMethod only.")
+                Text.of("{method_name} and {payload} can only be used with {job_type} scheduleDeviceMethod.")
             )

@@ -33,7 +33,7 @@ INSTEAD_OF_FUNCTION = {
     "EXISTS": "IS_DEFINED(tags.site)",
     "HAS": "IS_DEFINED(tags.site)",
 }
-CUT = Text.of("Queries are cut by {top}; commands that operate devices take {max_devices}.")
+CUT = Text.of("Limit a query's result with {top}, and the devices that a command operates with {max_devices}.")
 SIGNS = {"==": "=", "&&": "AND", "||": "OR"}
 
 
@@ -87,13 +87,13 @@ def _at_name(text: str, tokens: Sequence[Token], number: int, behind: Sequence[T
         case "BETWEEN" if _is_operand(tokens, number):
             yield Foreign("BETWEEN", f"Write {path} >= 1 AND {path} <= 9.")
         case "ORDER" if then.word == "BY":
-            yield Foreign("ORDER BY", Text.of('az sorts what has come: {query} "sort_by(@, &deviceId)".'))
+            yield Foreign("ORDER BY", Text.of('az can sort the result: {query} "sort_by(@, &deviceId)".'))
         case "LIMIT" | "OFFSET" if then.kind == "number":
             yield Foreign(here.word, CUT)
         case "DISTINCT":
             yield Foreign("DISTINCT", "Write SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site.")
         case "HAVING" | "UNION" | "JOIN" if _is_operand(tokens, number):
-            yield Foreign(here.word, Text.of('az picks from what has come: {query} "[?n > `5`]".'))
+            yield Foreign(here.word, Text.of('az can filter the result: {query} "[?n > `5`]".'))
         case _ if then.text == "(":
             yield from _at_call(here, last)
 
@@ -104,7 +104,7 @@ def _at_call(here: Token, argument: Token) -> Iterator[Foreign]:
     elif here.word in INSTEAD_OF_FUNCTION:
         yield Foreign(f"{here.text}()", f"Write {INSTEAD_OF_FUNCTION[here.word]}.")
     elif here.word in ELSEWHERE:
-        yield Foreign(f"{here.text}() for devices", "Some functions are there for routing messages only.")
+        yield Foreign(f"{here.text}() for devices", "Some functions exist for message routing only.")
 
 
 def _instead_of_like(path: str, pattern: str) -> str:

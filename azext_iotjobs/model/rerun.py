@@ -40,7 +40,7 @@ def words_of(text: str, known: Sequence[str], example: str) -> frozenset[str]:
     words = frozenset(filter(None, (word.strip().lower() for word in text.split(","))))
     if not words or not words.issubset(known):
         raise BadValue(
-            Text(ON, f" {text[:60]!r}: give words out of {', '.join(known)}."),
+            Text(ON, f" {text[:60]!r}: give one or more of {', '.join(known)}."),
             hint=Text("For example ", ON, f" {example}"),
         )
     return words

@@ -16,7 +16,7 @@ class ErrorClass(Enum):
     TIMEOUT = "timeout"  # was there and did not answer
     THROTTLED = "throttled"  # the hub had too much to do
     NOT_FOUND = "not-found"  # is not, or no longer, in the registry
-    REJECTED = "rejected"  # answered, with a status that is no success
+    REJECTED = "rejected"  # answered, with a status that does not mean success
     NOT_VERIFIED = "not-verified"  # was operated, and does not report what it has to
     OTHER = "other"
 

@@ -35,7 +35,7 @@ class BatchSizes:
         if not 1 <= len(self.sizes) <= MAX_SIZES:
             raise BadValue(f"A list of batch sizes has 1 to {MAX_SIZES} of them.")
         if any(each.value == 0 for each in self.sizes):
-            raise BadValue("A batch has one device or more: 0 is no size.")
+            raise BadValue("A batch has one device or more: 0 is not a size.")
 
     @property
     def is_one_of_all(self) -> bool:
@@ -116,7 +116,7 @@ class Retry:
     def __post_init__(self) -> None:
         check_classes(self.tries, without=UNCERTAIN)
         if not self.tries:
-            raise BadValue("There is no class of failure given to try again.")
+            raise BadValue("No class of failure is given to try again.")
         if any(not 1 <= count <= MAX_TRIES for count in self.tries.values()):
             raise BadValue(
                 Text(Field("retry"), f": a failure can be tried again 1 to {MAX_TRIES} times."),
@@ -145,7 +145,7 @@ def parse_retry_classes(text: str, name: str) -> dict[str, int]:
     for part in text.split(","):
         word, _, number = (each.strip().lower() for each in part.partition("="))
         if not re.fullmatch(r"\d{0,3}", number):
-            raise BadValue(f"{name} {text[:60]!r}: {number[:20]!r} is no number.", hint=f"{name} offline=3,timeout")
+            raise BadValue(f"{name} {text[:60]!r}: {number[:20]!r} is not a number.", hint=f"{name} offline=3,timeout")
         tries[word] = int(number or 1)
     try:
         check_classes(tries, without=UNCERTAIN)
@@ -155,11 +155,11 @@ def parse_retry_classes(text: str, name: str) -> dict[str, int]:
 
 
 def check_classes(words: Iterable[str], *, without: str = "") -> None:
-    """Raise BadValue for a word that is no class of failure."""
+    """Raise BadValue for a word that is not a class of failure."""
     allowed = [each for each in CLASS_WORDS if each != without]
     unknown = sorted(set(words) - set(allowed))
     if unknown:
-        raise BadValue(f"{unknown[0][:60]!r} is no class of failure: give {', '.join(allowed)}.")
+        raise BadValue(f"{unknown[0][:60]!r} is not a class of failure: give {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,4 +192,4 @@ def _after_the_end(run: Run) -> tuple[str, Command]:
         return "What was not completed can be run again: ", command(
             f"{FLEET_JOB} rerun", fleet_job_id=job, on=",".join(left)
         )
-    return "What came of it: ", command(f"{FLEET_JOB} results", fleet_job_id=job)
+    return "See what it did: ", command(f"{FLEET_JOB} results", fleet_job_id=job)

@@ -44,7 +44,7 @@ class Selection:
                 Text.of("No devices are named: {query_condition} is missing."), hint=HOW_TO_NAME_DEVICES
             )
         elif not self.named:
-            raise BadValue(Text(Field("exclude"), f" takes away all {len(self.device_ids)} devices that are named."))
+            raise BadValue(Text(Field("exclude"), " takes away every device that is named."))
 
     def _check_condition(self, condition: str) -> None:
         if not condition.strip():
@@ -54,13 +54,13 @@ class Selection:
         check_words(condition, CONDITION)
         if self.excluded and self.is_of_modules:
             raise ConflictingChoice(
-                Text.of("{exclude} goes with a condition on devices, not on modules."),
-                hint="Say it in the condition: … AND deviceId NIN ['a','b']",
+                Text.of("{exclude} works with a condition on devices, not on modules."),
+                hint="Put it into the condition: … AND deviceId NIN ['a','b']",
             )
         if self.excluded and re.match(OF_COLLECTION, condition):  # it can only stand at the beginning
             raise ConflictingChoice(
-                Text.of("{exclude} goes with what would follow WHERE, and the condition begins with FROM."),
-                hint="Leave out FROM … WHERE, or say it in the condition: … AND deviceId NIN ['a','b']",
+                Text.of("{exclude} works with what follows WHERE alone, and this condition begins with FROM."),
+                hint="Leave out FROM … WHERE, or put it into the condition: … AND deviceId NIN ['a','b']",
             )
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.ids import DEVICE, can_be, in_lists
-from azext_iotjobs.model.text import Field, Text, command
+from azext_iotjobs.model.text import Field, Text, command, counted
 
 SIMULATED_TAG = "simulated"  # true on every device that `simulate` has created
 RUN_TAG = "simulatedRun"  # the run that created it
@@ -62,7 +62,7 @@ def parse_shard(text: str) -> Shard:
     found = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise BadValue(
-            Text(Field("shard"), f" {text[:20]!r}: give which one of how many, such as 2/5, from 1/5 to 5/5.")
+            Text(Field("shard"), f" {text[:20]!r}: give a part and the number of parts, such as 2/5, from 1/5 to 5/5.")
         )
     return Shard(int(found[1]), int(found[2]))
 
@@ -77,7 +77,7 @@ def numbered_ids(prefix: str, count: int) -> tuple[str, ...]:
     width = len(str(count))
     if not can_be(DEVICE, f"{prefix}{count}"):
         raise BadValue(
-            Text(Field("prefix"), f" {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is no device id."),
+            Text(Field("prefix"), f" {prefix[:60]!r}: {f'{prefix}{count}'[:80]!r} is not a device id."),
             hint=DEVICE.rule,
         )
     return tuple(f"{prefix}{number:0{width}}" for number in range(1, count + 1))
@@ -88,9 +88,8 @@ def check_at_most(count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
         raise BadValue(
             Text.of(
-                "{count} devices are meant, and {max_devices} (or iotjobs.max_devices) allows {limit}; nothing was "
-                "done.",
-                count=count,
+                "{selected} selected, but {max_devices} (or iotjobs.max_devices) allows {limit}; nothing was done.",
+                selected=counted(count, "device is", "devices are"),
                 limit=limit,
             ),
             hint=Text.of("Narrow the condition or list, or allow more with {max_devices}."),
@@ -101,7 +100,7 @@ def obstacles(existing: Sequence[DeviceFacts], *, total_count: int, is_local: bo
     """Why these devices may not be simulated, as texts for people; [] when they may be.
 
     existing: the devices that this run did not create.  total_count: with those that it did.
-    takes_over: whether the user wants to simulate them all the same.
+    takes_over: whether the user wants to simulate them anyway.
     """
     if takes_over:
         return []
@@ -131,7 +130,7 @@ def check_simulation_allowed(
         raise ConflictingChoice(
             f"Not simulated: {'; '.join(found)}.",
             hint=Text.of(
-                "Real devices may stand behind them. {take_over} simulates them all the same; {exclude} leaves some "
+                "They may be real devices. {take_over} simulates them anyway; {exclude} leaves some "
                 "out; one is marked by: {mark}",
                 mark=command("iot hub device-twin update", device_id="ID", tags=f"{SIMULATED_TAG}=true"),
             ),
@@ -142,7 +141,7 @@ def shown_ids(ids: Sequence[str], noun: str = "device") -> str:
     """The count of devices and the first ids, for people."""
     shown = ", ".join(map(in_lists, ids[:SHOWN_IDS]))
     more = ", …" if len(ids) > SHOWN_IDS else ""
-    return f"{len(ids)} {noun}{'' if len(ids) == 1 else 's'} ({shown}{more})"
+    return f"{counted(len(ids), noun)} ({shown}{more})"
 
 
 def registry_time(count: int) -> str:

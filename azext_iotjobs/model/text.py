@@ -6,9 +6,11 @@ texts that a hub or a device wrote.
 """
 
 import shlex
+from collections.abc import Sequence
 from string import Formatter
 from typing import NamedTuple
 
+MAX_NAMES = 10  # in a sentence that lists what there is
 MAX_SHOWN = 500  # characters of a text that somebody else wrote
 
 
@@ -95,6 +97,23 @@ def command(words: str, *typed: str, **fields: str | bool) -> Command:
     """
     given = (Argument(name, None if value is True else str(value)) for name, value in fields.items())
     return Command(words, (*typed, *given))
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A count and what is counted: "1 device", "2 devices".
+
+    noun: for one.  plural: for any other count, 0 included; None: the noun with an s. A verb may follow in both, as in
+    counted(2, "device is", "devices are").
+    """
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def existing(names: Sequence[str]) -> str:
+    """A sentence about what there is, for an error about a name that nothing has; the first MAX_NAMES of them."""
+    if not names:
+        return "None is saved yet."
+    more = len(names) - MAX_NAMES
+    return f"The ones there are: {', '.join(names[:MAX_NAMES])}{f' and {more} more' if more > 0 else ''}."
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from math import ceil
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Driver
 from azext_iotjobs.model.method import MethodCall
+from azext_iotjobs.model.text import counted
 
 OUR_CALLS_A_SECOND = 300.0  # from one process, over TLS
 METER_BYTES = 4 * 1024
@@ -32,16 +33,16 @@ class TierFacts:
             return
         if len(self.sku) != 2 or self.sku[0] not in "FBS" or self.sku[1] not in "123" or self.units < 1:
             raise BadValue(
-                f"Tier {self.sku[:20]!r} with {self.units} units is none that we know: give F1, B1 to B3 or S1 to S3, "
-                "and 1 unit or more."
+                f"Tier {self.sku[:20]!r} with {counted(self.units, 'unit')} is not known: give F1, B1 to B3 or S1 to "
+                "S3, and 1 unit or more."
             )
         if self.units > (most := MOST_UNITS.get(self.sku, 200)):
-            raise BadValue(f"{self.units} units: a hub of tier {self.sku} has {most} at most.")
+            raise BadValue(f"{counted(self.units, 'unit')}: a hub of tier {self.sku} has {most} at most.")
 
     def __str__(self) -> str:
         if self.is_unlimited:
             return "a hub without a tier"
-        return f"{self.sku} with {self.units} {'unit' if self.units == 1 else 'units'}"
+        return f"{self.sku} with {counted(self.units, 'unit')}"
 
     @property
     def is_unlimited(self) -> bool:
@@ -137,7 +138,7 @@ def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device
     winner, other = (by_calls, by_jobs) if calls_win else (by_jobs, by_calls)
     return Choice(
         driver=winner.driver,
-        reason=f"{winner.driver.value}: {device_count} {'device takes' if device_count == 1 else 'devices take'} about "
+        reason=f"{winner.driver.value}: {counted(device_count, 'device takes', 'devices take')} about "
         f"{_about(winner)} or more ({winner.limit}, {tier}); by {other.driver.value} {_about(other)} ({other.limit}).",
     )
 

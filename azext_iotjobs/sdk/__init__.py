@@ -1,7 +1,7 @@
 """Jobs of an IoT hub for Python programs: `from azext_iotjobs.sdk import JobClient`.
 
-The second door beside `cli/`: the same operations, without azure-cli and knack. What `__all__` names is what programs
-may rely on; the other modules of this package can change with any version.
+The same operations as in `cli/`, without azure-cli and knack. Programs may rely on the names in `__all__`; other
+modules of the package may change with any version.
 """
 
 from azext_iotjobs.model.errors import (

@@ -32,7 +32,7 @@ logger = logging.getLogger("azext_iotjobs")
 
 
 class WaitOver(IotJobsError):
-    """The time for waiting is over; the job goes on. `job` is how it was last seen, None when it never was."""
+    """The time for waiting is over; the job continues. `job`: its last known state, None if it was never read."""
 
     code = "wait-over"
 
@@ -44,12 +44,13 @@ class WaitOver(IotJobsError):
 class JobClient:
     """The jobs of one hub.
 
-    Use it in a `with` statement, or call `close` at the end. All methods raise IotJobsError's children alone: UserError
-    before anything is sent, HubAnswer for what the hub refuses, LinkError for the way to it. A request that the hub
-    throttles is repeated for up to two minutes; a record of the logger `azext_iotjobs` says so each time.
+    Use it in a `with` statement, or call `close` at the end. All methods raise only subclasses of IotJobsError:
+    UserError before anything is sent, HubAnswer when the hub refuses a request, LinkError when the hub cannot be
+    reached. A request that the hub throttles is repeated for up to two minutes; the logger `azext_iotjobs` logs each
+    repetition.
 
-    Threads may share one client: it keeps nothing between calls but connections and a token, each safe to share. An
-    iterator that `results` gave is for one thread at a time. After a fork, make a new client.
+    Threads may share one client: between calls it only keeps connections and a token, which are safe to share. An
+    iterator of `results` is for one thread at a time. After a fork, make a new client.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class JobClient:
     ) -> None:
         """A client for one hub; nothing is sent yet.
 
-        host: such as myhub.azure-devices.net, with `:port` where that is not 443; of the three names that a hub on a
-        newer gateway has, any one.
-        credential: one of azure-identity's, or another object with `get_token`, for Microsoft Entra; what it raises
-        passes through us. Or a shared access policy's key, or a signature made with it.
-        ca_file: a PEM file with the only authorities to trust, as a local hub needs; None: those that `requests`
-        trusts, which REQUESTS_CA_BUNDLE replaces.
+        host: such as myhub.azure-devices.net, with `:port` if that is not 443; any of the three names of a hub on a
+        newer gateway.
+        credential: for Microsoft Entra a credential of azure-identity, or another object with `get_token`, whose own
+        errors are passed on; or a shared access policy's key, or a signature made with one.
+        ca_file: a PEM file with the only authorities to trust, which a local hub needs; None: those that `requests`
+        trusts, or REQUESTS_CA_BUNDLE.
         Raises BadValue.
         """
         name, port = host_and_port(host)
@@ -145,7 +146,7 @@ class JobClient:
         return self._create(job_id, JobType.TWIN, query_condition, start_at, max_execution_s, patch=twin_patch)
 
     def get_job(self, job_id: str) -> Job:
-        """A job as it stands. Raises BadValue for what is no job id, NotFound; other HubAnswers, LinkError."""
+        """A job in its present state. Raises BadValue for an impossible id; NotFound, other HubAnswers, LinkError."""
         check_id(JOB, job_id, JOB_ID)
         return run.show(self._hub, job_id)
 
@@ -180,10 +181,10 @@ class JobClient:
         A completed job may still hold devices that failed: see its tally, and `results`.
 
         timeout_s: 1 or more; None: until the job's own deadline.
-        poll_interval_s: 1 or more, the longest pause between two looks; the first ones are shorter.
-        on_look: called with the job after each look.
-        A hub that is away or busy for a while is asked again. Raises WaitOver when the time is over; NotFound; other
-        HubAnswers.
+        poll_interval_s: 1 or more, the longest pause between two polls; the first ones are shorter.
+        on_look: called with the job after each poll.
+        A hub that is unavailable or busy for a while is polled again. Raises WaitOver when the time is over; NotFound;
+        other HubAnswers.
         """
         check_id(JOB, job_id, JOB_ID)
         if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
@@ -208,11 +209,11 @@ class JobClient:
         success_status: str = DEFAULT_SUCCESS_STATUS,
         marks_deleted: bool = False,
     ) -> Iterator[DeviceResult]:
-        """What a job did to each of its devices: an iterator that reads page by page, whatever the number of devices.
+        """What a job did to each of its devices, as an iterator that reads page by page.
 
         status: only devices in this state; None: in any.  error_class: only devices that failed in this way.
         success_status: which method statuses mean success, such as "200-299,404"; others make a device REJECTED.
-        marks_deleted: also look into the registry, a query for each page, and fill `is_deleted`.
+        marks_deleted: also query the registry, once for each page, and fill `is_deleted`.
         Raises BadValue and NotFound at once; HubAnswer and LinkError also while it is read.
         """
         check_id(JOB, job_id, JOB_ID)
@@ -225,7 +226,7 @@ class JobClient:
             success=parse_success_status(success_status),
             checks_registry=marks_deleted,
         )
-        run.show(self._hub, job_id)  # the rows of a job that is not there are none, which reads like "no device"
+        run.show(self._hub, job_id)  # raises NotFound; otherwise an unknown job would look like one without devices
         return (row for page in results.read(self._hub, query) for row in page.rows)
 
     def _create(
@@ -260,7 +261,7 @@ class JobClient:
 
 
 class _Watcher:
-    """Hears what a waiting tells."""
+    """Passes polled jobs to the caller, and logs failed polls."""
 
     def __init__(self, on_look: Callable[[Job], None] | None) -> None:
         self._on_look = on_look
@@ -270,15 +271,15 @@ class _Watcher:
             self._on_look(job)
 
     def poll_failed(self, reason: str, left_s: float) -> None:
-        logger.warning("%s Asking again; %.0f s left.", reason, left_s)
+        logger.warning("%s Polling again; %.0f s left.", reason, left_s)
 
 
 def _json_value(value: Any, name: str) -> Any:
-    """`value`, when JSON can say it. Raises BadValue."""
+    """`value`, if it can be written as JSON. Raises BadValue."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as err:
-        raise BadValue(Text(Field(name), f" is no JSON value: {err}.")) from err
+        raise BadValue(Text(Field(name), f" is not a JSON value: {err}.")) from err
     return value
 
 

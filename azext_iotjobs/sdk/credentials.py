@@ -1,4 +1,4 @@
-"""Microsoft Entra for programs: any object with azure-identity's `get_token` -> our credential. It imports no azure."""
+"""Microsoft Entra for programs: any object with azure-identity's `get_token` -> our credential. Imports no azure."""
 
 from datetime import datetime, timezone
 from typing import Protocol
@@ -11,7 +11,7 @@ US_GOVERNMENT_SUFFIX = ".azure-devices.us"
 
 
 class AccessToken(Protocol):
-    """What `get_token` gives; azure.core.credentials.AccessToken is one."""
+    """What `get_token` returns, such as azure.core.credentials.AccessToken."""
 
     @property
     def token(self) -> str:
@@ -19,20 +19,20 @@ class AccessToken(Protocol):
 
     @property
     def expires_on(self) -> int:
-        """Its end, Unix seconds."""
+        """When it expires, as Unix seconds."""
 
 
 class TokenCredential(Protocol):
-    """Who gets tokens; every synchronous credential of azure-identity is one."""
+    """A source of tokens, such as any synchronous credential of azure-identity."""
 
     def get_token(self, *scopes: str) -> AccessToken:
-        """A token for `scopes`; called again when the last one has less than a minute left, by any thread."""
+        """A token for `scopes`. Called again, from any thread, when the last one has less than a minute left."""
 
 
 def entra_login(credential: TokenCredential, host: str) -> AadLogin:
-    """What a hub's transport asks for tokens. Raises BadValue for what is no credential."""
+    """The credential for a hub's transport. Raises BadValue for an object without `get_token`."""
     if not callable(getattr(credential, "get_token", None)):
-        # Its type alone: a text that was given here may well be a key.
+        # Only its type is shown: a text that was given here may be a key.
         raise BadValue(
             Text(Field("credential"), f" is a {type(credential).__name__}, which has no get_token."),
             hint="Give one of azure-identity's, or a SasKey. JobClient.from_connection_string takes text.",

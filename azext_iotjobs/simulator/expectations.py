@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.simulator import claims
 from azext_iotjobs.simulator.claims import Expectation, Until
 from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
@@ -43,8 +44,8 @@ class _Progress:
         self.needed_count = expectation.share.of(device_count)
         if self.needed_count > device_count:
             raise BadValue(
-                f"{expectation.text!r} wants {self.needed_count} devices; there are {device_count}.",
-                hint='"on all" stands for as many as there are.',
+                f"{expectation.text!r} needs {counted(self.needed_count, 'device')}; this run has {device_count}.",
+                hint='"on all" means all devices, however many there are.',
             )
         self.deadline_at = math.inf if expectation.within_s is None else start + expectation.within_s
         self.satisfied: set[str] = set()

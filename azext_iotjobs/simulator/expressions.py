@@ -31,7 +31,7 @@ class Scope:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON value")
+    raise ValueError(f"{word} is not a JSON value")
 
 
 DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # no NaN, no Infinity
@@ -47,7 +47,7 @@ def expression(text: str, names: Collection[str]) -> Render:
     """
     found = NAME.match(text)
     if found is None:
-        raise ValueError(f"${{{text}}} begins with no name; there are {_listed(names)}")
+        raise ValueError(f"${{{text}}} does not begin with a name; names are {_listed(names)}")
     rest = text[found.end() :].lstrip()
     arguments: list[Any] | None = None
     if rest.startswith("("):
@@ -69,7 +69,7 @@ def expression(text: str, names: Collection[str]) -> Render:
 def _root(root: str, path: Sequence[str], arguments: list[Any] | None, names: Collection[str]) -> Render:
     if root not in ALWAYS and root not in names:
         similar = did_you_mean(root, (*ALWAYS, *names))
-        raise ValueError(f"${{{root}}} is not known here{similar}; there are {_listed(names)}")
+        raise ValueError(f"${{{root}}} is not known here{similar}; names are {_listed(names)}")
     if root == "random":
         draw = _draw(".".join(path), arguments or [])
         return lambda scope: draw(scope.rng)
@@ -93,7 +93,7 @@ def _now(path: Sequence[str]) -> Render:
         return lambda scope: _instant(scope.wall)
     if list(path) == ["unix"]:
         return lambda scope: int(scope.wall.timestamp())
-    raise ValueError(f"${{now.{'.'.join(path)}}} is not known; there are ${{now}} and ${{now.unix}}")
+    raise ValueError(f"${{now.{'.'.join(path)}}} is not known; use ${{now}} or ${{now.unix}}")
 
 
 def _instant(at: datetime) -> str:
@@ -153,14 +153,14 @@ def _arguments(text: str, rest: str) -> tuple[list[Any], str]:
             value, at = DECODER.raw_decode(rest, at)
         except (ValueError, RecursionError):
             raise ValueError(
-                f'${{{text}}}: between the parentheses stand JSON values, such as (1, 6) or ("a", "b")'
+                f'${{{text}}}: between the parentheses, give JSON values, such as (1, 6) or ("a", "b")'
             ) from None
         values.append(value)
         at = _skipped(rest, at)
         if rest.startswith(",", at):
             at = _skipped(rest, at + 1)
         elif not rest.startswith(")", at):
-            raise ValueError(f"${{{text}}}: arguments are parted by commas and end with )")
+            raise ValueError(f"${{{text}}}: arguments are separated by commas and end with )")
     return values, rest[at + 1 :].lstrip()
 
 
@@ -174,11 +174,11 @@ def _default(text: str, rest: str) -> tuple[Any] | None:
     if not rest:
         return None
     if not rest.startswith("|"):
-        raise ValueError(f"${{{text}}}: {rest!r} is too much; after a name may follow | and a JSON value, its default")
+        raise ValueError(f"${{{text}}}: {rest!r} is too much; only | and a JSON value, its default, may follow a name")
     try:
         return (DECODER.decode(rest[1:]),)
     except (ValueError, RecursionError):
-        raise ValueError(f'${{{text}}}: after | stands a JSON value, such as 5 or "text"') from None
+        raise ValueError(f'${{{text}}}: after |, give a JSON value, such as 5 or "text"') from None
 
 
 def _listed(names: Collection[str]) -> str:

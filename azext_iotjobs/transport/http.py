@@ -220,7 +220,7 @@ class HttpTransport:
             logger.debug("%s: %s", client_id, Shown(repr(err)))
             return link_error(err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat)
         if isinstance(err, urllib3.exceptions.LocationParseError):
-            return BadValue(f"{self._target.host!r} is no host name.")
+            return BadValue(f"{self._target.host!r} is not a host name.")
         # An OSError is requests' own, for a bundle that is not there.
         bundle = None if self._target.ca_file else ca_bundle()
         why = f"{err}." if bundle is None else bundle.unusable("there is no such file or folder")
@@ -268,8 +268,8 @@ def _check_environment(target: HubTarget) -> None:
 def _readable_ca(path: str) -> str:
     if not os.path.isfile(path):
         raise BadValue(
-            f"The CA file {path} is not there.",
-            hint=Text("A local hub writes it at its start: ", command("iot local-hub start")),
+            f"The CA file {path} does not exist.",
+            hint=Text("A local hub writes it when it starts: ", command("iot local-hub start")),
         )
     return path
 

@@ -14,7 +14,7 @@ from azext_iotjobs.transport.sessions import PROXY_HINT, proxy_scheme
 from azext_iotjobs.transport.trust import Bundle, ca_bundle, untrusted
 
 CONNECT_TIMEOUT_S = 15.0
-PERHAPS_DONE = "It may have been done all the same: look before you repeat it."
+PERHAPS_DONE = "The request may have been carried out anyway: check before you repeat it."
 
 
 def link_error(
@@ -35,7 +35,7 @@ def link_error(
         return CannotConnect(text, hint=PROXY_HINT)
     if isinstance(err, requests.exceptions.ConnectTimeout):
         return CannotConnect(
-            f"{where} did not take a connection within {CONNECT_TIMEOUT_S:.0f} s.",
+            f"{where} did not accept a connection within {CONNECT_TIMEOUT_S:.0f} s.",
             hint="Check the host name, the firewall and the proxy.",
         )
     if isinstance(err, requests.exceptions.ReadTimeout):
@@ -50,7 +50,7 @@ def link_error(
             hint=_where_to_look(target),
         )
     if isinstance(err, requests.exceptions.InvalidURL):
-        return BadValue(f"{target.host!r} is no host name.")
+        return BadValue(f"{target.host!r} is not a host name.")
     return LinkLost(f"The connection to {where} broke before the answer was complete.", hint=hint)
 
 
@@ -77,8 +77,8 @@ def _tls_error(err: requests.exceptions.SSLError, target: HubTarget) -> CannotCo
         return CannotConnect(f"{where} cannot be trusted: {problem}")
     reason = getattr(cause, "reason", None) or "no reason was given"
     return CannotConnect(
-        f"{where} was reached, but no TLS connection came about ({reason}).",
-        hint="Is this a hub's HTTPS port? A proxy or firewall may also cut TLS off.",
+        f"{where} was reached, but no TLS connection could be made ({reason}).",
+        hint="Is this a hub's HTTPS port? A proxy or firewall may also end the TLS handshake.",
     )
 
 

@@ -12,7 +12,7 @@ USERS_OWN = ("tags", "desired", "reported", "payload")  # members below which th
 USERS_PATH = "properties."  # so begin the names of members of configurations that do the same
 KEYS = ("primarykey", "secondarykey", "symmetrickey", "sharedaccesskey")
 PERHAPS_KEYS = (*KEYS, "key")  # no document of a hub's has a secret called so
-# Whoever's they are; a key's id or a certificate's thumbprint is no secret.
+# Whoever's they are; a key's id or a certificate's thumbprint is not a secret.
 ALWAYS = ("sastoken", "accesstoken", "password", "connectionstring")
 # Not compiled here: most commands end without a log. `re` keeps what it has compiled.
 _TOKEN = r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]'

@@ -96,5 +96,5 @@ def _why_not(own: DeviceCertificate, reason: str | None) -> str:
         return f"The key in {own.key_file} is not the one of the certificate in {own.certificate_file}."
     if b"ENCRYPTED" in Path(own.key_file).read_bytes():
         what = "is missing" if own.passphrase is None else "is wrong"
-        return f"The key in {own.key_file} is encrypted, and its passphrase {what}."
+        return f"The key in {own.key_file} is encrypted, and the passphrase {what}."
     return f"{own.certificate_file} and {own.key_file} do not hold a certificate and its key in PEM form."

@@ -5,7 +5,7 @@ import os
 import sys
 
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.text import Text
+from azext_iotjobs.model.text import Text, counted
 
 SPARE_FILES = 64  # for what else opens and closes meanwhile
 WINDOWS_SOCKETS = 500  # Python's select() there takes 512
@@ -56,9 +56,9 @@ def too_few_files(devices: int, needed: int, allowed: int) -> BadValue:
 
     devices: to simulate.  needed, allowed: open files of this process.
     """
-    need = "1 device needs" if devices == 1 else f"{devices} devices need"
+    need = counted(devices, "device needs", "devices need")
     return BadValue(
-        f"{need} {needed} open files, and this process may have {allowed}.",
+        f"{need} {counted(needed, 'open file')}, and this process may have {allowed}.",
         hint=Text.of(
             "Raise the hard limit (ulimit -Hn, or LimitNOFILE of a service), simulate fewer devices, or split them "
             "with {shard}."

@@ -73,6 +73,6 @@ class HostResolver:
             self._found.put([(family, protocol, where) for family, _, protocol, _, where in found])
         except (OSError, UnicodeError) as err:
             lack = lack_of_files(err)
-            known = err if isinstance(err, OSError) else OSError(f"{self._host!r} is no host name")
+            known = err if isinstance(err, OSError) else OSError(f"{self._host!r} is not a host name")
             self._found.put(known if lack is None else OSError(errno.EMFILE, lack))
         self._wake()

@@ -55,7 +55,7 @@ def proxy_scheme(url: str) -> str | None:
     except LocationParseError:
         parts = None
     if parts is None or not parts.host:
-        raise ValueError("the proxy that is set is no URL such as http://proxy:3128")
+        raise ValueError("the proxy that is set is not a URL such as http://proxy:3128")
     if parts.scheme not in PROXY_SCHEMES:
         raise ValueError(f"the proxy that is set begins with none of {', '.join(PROXY_SCHEMES)}")
     return parts.scheme

@@ -12,7 +12,7 @@ BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # the first that is
 KEY_LOG = "SSLKEYLOGFILE"
 TRUST = Text.of(
     "Behind a proxy that inspects TLS, or with a private CA, set REQUESTS_CA_BUNDLE to a PEM file that holds that CA "
-    "too. A local hub is trusted with {hub} localhost, in Python with ca_file."
+    "too. To trust a local hub, give {hub} localhost, in Python ca_file."
 )
 OTHER_NAME = 62
 LOCAL_NAMES = (

@@ -59,11 +59,11 @@ def rest_after_upgrade(received: bytes, key: bytes) -> bytes | None:
     status, *lines = head.decode("latin-1").split("\r\n")
     words = status.split(maxsplit=2)
     if len(words) < 2 or words[1] != "101":
-        raise NotUpgraded(f"it is no WebSocket: {status[:100]!r}")
+        raise NotUpgraded(f"it is not a WebSocket: {status[:100]!r}")
     fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     proof = base64.b64encode(hashlib.sha1(key + ACCEPT_GUID, usedforsecurity=False).digest()).decode()
     if fields.get("sec-websocket-accept") != proof:
-        raise NotUpgraded("its answer to the WebSocket upgrade proves nothing")
+        raise NotUpgraded("its answer to the WebSocket upgrade is not that of a WebSocket server")
     return rest
 
 

@@ -76,12 +76,12 @@ def test_a_policy_without_the_right_is_told_which_it_lacks(policy: str, line: st
 def test_a_policy_that_has_the_right_is_told_that_its_key_is_another() -> None:
     error = refused(401, "GET /twins/d", key("service"), code="IotHubUnauthorizedAccess")
     assert "lacks" not in str(error)
-    assert "key is another one" in str(error.hint) and "sign in to az" in str(error.hint)
+    assert "the key is not this policy's" in str(error.hint) and "sign in to az" in str(error.hint)
 
 
 def test_of_a_policy_of_the_users_own_both_are_said() -> None:
     hint = str(refused(401, "GET /twins/d", key("mine")).hint)
-    assert "ServiceConnect" in hint and "key is another one" in hint
+    assert "ServiceConnect" in hint and "its key is a different one" in hint
 
 
 def test_a_device_is_pointed_to_its_registration() -> None:

@@ -141,7 +141,7 @@ def test_a_whole_twin_can_be_sent_back_without_what_only_the_hub_writes() -> Non
     ("document", "said"),
     [
         ({"desired": {}}, "under properties"),
-        ({"tag": {"a": 1}}, "no twin has"),
+        ({"tag": {"a": 1}}, "which twins do not have"),
         ({"tags": 5}, "tags must be an object"),
         ({"properties": {"desried": {}}}, "not desried"),
         ({"properties": {"desired": []}}, "desired must be an object"),

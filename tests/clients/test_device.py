@@ -121,7 +121,7 @@ def test_a_message_is_described_in_either_spelling(names: tuple[str, str]) -> No
     assert transport.requests[0].keeps_encoding  # what the message calls its body must not be undone
 
 
-def test_nothing_waits() -> None:
+def test_an_empty_queue_gives_no_message() -> None:
     assert device(TransportDouble(answering(status=204))).receive(60) is None
 
 

@@ -9,6 +9,7 @@ import pytest
 from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.driven import ClientError, Driven
+from tests.helpers.hub_messages import send_message, wait_for_events
 from tests.helpers.official_sdks import (
     ADDRESS,
     needs_https_port,
@@ -18,7 +19,6 @@ from tests.helpers.official_sdks import (
     node_program,
     python_device,
 )
-from tests.helpers.seen import send_message, wait_for_events
 from tests.helpers.waiting import wait_until
 
 pytestmark = [needs_mqtt_port, needs_https_port]

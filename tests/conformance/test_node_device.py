@@ -5,8 +5,8 @@ import pytest
 from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError
+from tests.helpers.hub_messages import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.official_sdks import ADDRESS, needs_mqtt_port, needs_node, node_program
-from tests.helpers.seen import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.waiting import wait_until
 
 pytestmark = [needs_node, needs_mqtt_port]

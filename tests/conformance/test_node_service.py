@@ -65,7 +65,7 @@ def test_ids_are_encoded_and_decoded_once(service: Driven, name: str) -> None:
     assert service.do("registry", "getTwin", device)["deviceId"] == device
 
 
-def test_statistics_count(service: Driven, name: str) -> None:
+def test_statistics_count_a_new_disabled_device(service: Driven, name: str) -> None:
     before = service.do("registry", "getRegistryStatistics")
     service.do("registry", "create", {"deviceId": name, "status": "disabled"})
     after = service.do("registry", "getRegistryStatistics")

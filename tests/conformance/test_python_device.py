@@ -9,6 +9,7 @@ import pytest
 from azext_iotjobs.localhub.testing.process import LocalHub, LocalHubRefused
 from tests.conformance.conftest import Open
 from tests.helpers.driven import ClientError, Driven
+from tests.helpers.hub_messages import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.official_sdks import (
     ADDRESS,
     MQTT_PORT,
@@ -17,7 +18,6 @@ from tests.helpers.official_sdks import (
     own_address,
     python_device,
 )
-from tests.helpers.seen import events_of, send_message, wait_for_events, wait_for_feedback
 from tests.helpers.waiting import wait_until
 
 pytestmark = [needs_python_sdk, needs_mqtt_port]

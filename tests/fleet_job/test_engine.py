@@ -119,7 +119,7 @@ def test_the_table_says_what_it_should() -> None:
     assert refused.value.hint == "What failed can be run again: az iot hub fleet-job rerun fleet_job_id=job"
 
 
-RESULTS = "What came of it: az iot hub fleet-job results fleet_job_id=job"
+RESULTS = "See what it did: az iot hub fleet-job results fleet_job_id=job"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     (
         "a cancel that cannot be finished is no cancel",
         {"run": replace(RUN, stop_request=stop_request(RequestKind.CANCEL)), "unsettled_count": 1, "trouble": "no way"},
-        End(RunEvent.BREAK, "It was to be canceled, but no way", "ann"),
+        End(RunEvent.BREAK, "It was being canceled, but no way", "ann"),
     ),
     (
         "a threshold cancels, after what is under way",

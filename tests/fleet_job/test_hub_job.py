@@ -37,7 +37,7 @@ def step(state: HubJobState, drain: Drain, *, own: bool = False, asked: bool = F
 
 
 @pytest.mark.parametrize(("state", "drain"), list(product(HubJobState, Drain)))
-def test_every_pair(state: HubJobState, drain: Drain) -> None:
+def test_every_pair_of_state_and_drain_has_its_step(state: HubJobState, drain: Drain) -> None:
     assert step(state, drain) is TABLE[state, drain]
 
 

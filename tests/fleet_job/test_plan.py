@@ -38,7 +38,7 @@ def test_each_device_is_in_exactly_one_batch(total: int, each: BatchSizes) -> No
         ("1", 0, []),
     ],
 )
-def test_sizes_of_batches(text: str, total: int, expected: list[int]) -> None:
+def test_batches_have_the_sizes_that_were_given(text: str, total: int, expected: list[int]) -> None:
     assert [batch.size for batch in plan.batches(total, parse_batch_sizes(text, "--batch"))] == expected
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.fleet_job.threshold import counted, verdict
+from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.rollout import Scope, Threshold
 from azext_iotjobs.model.run import Batch, Tally
@@ -51,7 +51,9 @@ def is_exceeded(limit: Threshold, run_total: int = 100, forgiven: int = 0, **cou
         (threshold("20%", scope=Scope.BATCH), {"failed": 3, "pending": 7, "run_total": 1000}, True),
     ],
 )
-def test_thresholds(limit: Threshold, counts: dict[str, Any], expected: bool) -> None:
+def test_a_threshold_is_exceeded_by_more_failures_than_it_names(
+    limit: Threshold, counts: dict[str, Any], expected: bool
+) -> None:
     assert is_exceeded(limit, **counts) is expected
 
 
@@ -78,7 +80,7 @@ def test_of_no_batch_nothing_is_exceeded_and_the_reason_says_what_was_counted() 
     found = verdict(threshold("50%"), failing, None)
     assert found is not None
     assert found.reason == "9 failures in the run of 10 devices exceed the threshold of 50%."
-    assert counted(Tally(failed=3, uncertain=1), threshold("1")) == 4
+    assert failure_count(Tally(failed=3, uncertain=1), threshold("1")) == 4
     one = verdict(threshold("0"), replace(RUN, tally=Tally(failed=1)), None)
     assert one is not None
     assert one.reason == "1 failure in the run of 10 devices exceeds the threshold of 0 devices."

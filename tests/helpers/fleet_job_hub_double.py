@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +35,7 @@ from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
+from tests.helpers.reported_twins import ReportedTwins
 from tests.helpers.transport_double import response
 
 GONE_PID = 4_194_303  # above what this machine gives
@@ -110,13 +111,25 @@ class HubDouble:
     holds: Callable[[str], bool] = lambda device: False  # a device that is away: its job runs until its time is over
     lag: int = 0  # how many looks a new job is not seen by GET
     slots: int | None = None
-    counts: Callable[[str], int] = lambda query: 0  # what a count gives
+    counts: Callable[[str], int] | None = None  # what a count gives; None: it is of what devices report
     refuses: Callable[[Request], Response | None] = lambda request: None
     operated: Counter[str] = field(default_factory=Counter)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     twins: dict[str, dict[str, Any]] = field(default_factory=dict)
     puts: list[str] = field(default_factory=list)
+    # What a device reports after it was operated for the nth time: after so many seconds, which members.
+    reports: Callable[[str, int], Iterable[tuple[float, dict[str, Any]]]] = lambda device, times: ()
+    _to_report: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.reported = ReportedTwins(self.clock.now_of_hub)
+
+    def _operate(self, device: str) -> None:
+        self.operated[device] += 1
+        self.reported.add(device)
+        now_s = self.clock.passed_s
+        self._to_report += [(now_s + s, device, members) for s, members in self.reports(device, self.operated[device])]
 
     def answer(self, request: Request) -> Response:
         with self._lock:
@@ -128,7 +141,7 @@ class HubDouble:
         if request.path.startswith("/jobs/v2/"):
             return self._job(request, rest.removeprefix("v2/"))
         if request.path == "/devices/query":
-            return self._query(request.body["query"])
+            return self._query(request)
         if kind == "twins" and rest.endswith("/methods"):
             return self._method(rest.removesuffix("/methods"))
         if kind == "twins":
@@ -139,7 +152,7 @@ class HubDouble:
         error = self.fails(device)
         if error is not None and error["code"] == "DeviceNotOnline":
             return response({"Message": "{}"}, status=404, iothub_errorcode="DeviceNotOnline")
-        self.operated[device] += 1
+        self._operate(device)
         if error is not None and error["code"] == "GatewayTimeout":
             return response({"Message": "{}"}, status=504, iothub_errorcode="GatewayTimeout")
         return response({"status": 500 if error else 200, "payload": {"n": 1}})
@@ -147,7 +160,7 @@ class HubDouble:
     def _twin(self, request: Request, device: str) -> Response:
         twin = self.twins.setdefault(device, {"tags": {}, "properties": {"desired": {"$version": 1}, "reported": {}}})
         if request.method == "PATCH":
-            self.operated[device] += 1
+            self._operate(device)
             twin["tags"].update(request.body.get("tags") or {})
             twin["properties"]["desired"].update((request.body.get("properties") or {}).get("desired") or {})
         return response({"deviceId": device, "etag": "AA", **twin})
@@ -198,7 +211,7 @@ class HubDouble:
                     continue
                 error = self.fails(device)
                 if error is None or error["code"] != "DeviceNotOnline":
-                    self.operated[device] += 1
+                    self._operate(device)
                 outcome = {"deviceMethodResponse": {"status": 200, "payload": {"n": 1}}}
                 row = {"deviceId": device, "jobId": job["jobId"], "status": "failed" if error else "completed"}
                 job["rows"].append({**row, "outcome": {} if error else outcome, **({"error": error} if error else {})})
@@ -211,7 +224,7 @@ class HubDouble:
         passed_s = (self.clock.now_of_hub() - parse_instant(job["startTime"]).at).total_seconds()
         for row in (row for row in job["rows"] if row["status"] == "pending"):
             if not self.holds(row["deviceId"]):
-                self.operated[row["deviceId"]] += 1
+                self._operate(row["deviceId"])
                 row |= {"status": "completed", "outcome": {"deviceMethodResponse": {"status": 200, "payload": None}}}
             elif passed_s >= job["maxExecutionTimeInSeconds"]:
                 row |= {"status": "failed", "error": {"code": "JobRunPreconditionFailed", "description": "away"}}
@@ -219,9 +232,17 @@ class HubDouble:
             job["status"] = "completed"
             job["deviceJobStatistics"] = _statistics(job["rows"])
 
-    def _query(self, text: str) -> Response:
-        if text.startswith("SELECT COUNT() AS total FROM devices"):
+    def _query(self, request: Request) -> Response:
+        self._to_report.sort(key=lambda each: each[0])
+        while self._to_report and self._to_report[0][0] <= self.clock.passed_s:
+            _, device, members = self._to_report.pop(0)
+            self.reported.report(device, **members)
+        text = request.body["query"]
+        if self.counts is not None and text.startswith("SELECT COUNT()"):
             return response([{"total": self.counts(text)}])
+        return self.reported.answer(request) or self._query_jobs(text)
+
+    def _query_jobs(self, text: str) -> Response:
         found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '([^']*)'( AND status <> .*)?", text)
         assert found is not None, text
         rows = self.jobs[found[1]]["rows"]
@@ -336,12 +357,14 @@ def json_copy(request: Request) -> Request:
 
 def definition_of(action: Action, devices: tuple[str, ...], driver: Driver, **rollout: Any) -> Definition:
     """A definition that names its devices."""
+    verification = rollout.pop("verification", None)
     delivery = {name: rollout.pop(name) for name in ("concurrency", "rate") if name in rollout}
     return Definition(
         action=action,
         targets=Targets(selection=Selection(device_ids=devices)),
         rollout=Rollout(**rollout),
         delivery=Delivery(driver=driver, **delivery),
+        verification=verification,
     )
 
 

@@ -18,7 +18,7 @@ EVERYBODY = "STARTSWITH(deviceId, 'd-')"
 ONE_BY_ONE = ("--driver", "calls", "--concurrency", "1")
 
 
-class Fleet(ScenarioDevices):
+class FleetJobDevices(ScenarioDevices):
     """The devices. From call `holds_at` on none answers until `gate`; `log` is what they received and answered."""
 
     def __init__(self, hub: ScenarioHub) -> None:
@@ -51,8 +51,8 @@ def _behaviour(name: str) -> Behaviour:
     return Behaviour(any_method=MethodRule(status=status), methods={"upgrade": slow})
 
 
-class Place:
-    """A state folder, and the commands that work in it."""
+class FleetJobs:
+    """`az iot hub fleet-job` with a state folder of its own."""
 
     def __init__(self, hub: ScenarioHub, folder: Path) -> None:
         self.hub = hub
@@ -72,7 +72,7 @@ class Place:
         return ran.json
 
     def create(self, name: str, *more: str, code: int = 0, stdin: str | None = None) -> Any:
-        """Make the fleet job `name` on the place's hub, with `more` options."""
+        """Make the fleet job `name` on the local hub, with `more` options."""
         return self.ok("create", "-n", self.hub.name, "-j", name, *more, code=code, stdin=stdin)
 
 

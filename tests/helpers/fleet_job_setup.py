@@ -49,7 +49,7 @@ class FleetJobSetup:
     def resume(self, stop: Any = None) -> Run:
         return self.world.resume(self.store, stop)
 
-    def seen(self, kind: type) -> list[Any]:
+    def events_of(self, kind: type) -> list[Any]:
         return [each for each in self.world.events if isinstance(each, kind)]
 
     @property
@@ -69,6 +69,6 @@ class CallingList(list[Any]):
         self.then(event)
 
 
-def when_running(place: FleetJobSetup) -> StopDouble:
+def when_running(setup: FleetJobSetup) -> StopDouble:
     """Ctrl-C once a hub job runs."""
-    return StopDouble(when=lambda: any(job["status"] == "running" for job in place.world.hub.jobs.values()))
+    return StopDouble(when=lambda: any(job["status"] == "running" for job in setup.world.hub.jobs.values()))

@@ -73,7 +73,7 @@ async def turns(count: int = 5) -> None:
 
 
 async def within_limit(awaited: Awaitable[Result]) -> Result:
-    """Wait for it, but not for ever; moving the loop's time does not shorten the wait."""
+    """Wait for it, but not forever; moving the loop's time does not shorten the wait."""
     task = asyncio.ensure_future(awaited)
     deadline = time.monotonic() + LIMIT_S
     while not task.done():

@@ -1,4 +1,4 @@
-"""Wait for what another process brings about, and for what comes page by page: never for ever."""
+"""Wait for what another process brings about, and for what comes page by page: never forever."""
 
 import time
 from collections.abc import Callable, Iterator

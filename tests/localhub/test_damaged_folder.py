@@ -79,13 +79,13 @@ def refusal(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ca.pem", "no certificate in PEM"),
+        ("ca.pem", "is not a certificate in PEM"),
         ("ca-key.pem", "not the key of ca.pem"),
-        ("server.pem", "no certificate in PEM"),
+        ("server.pem", "is not a certificate in PEM"),
         ("server-key.pem", "not the key of server.pem"),
         ("certificates.json", "does not say how long"),
-        ("policies.json", "no JSON"),
-        ("hub.db", "no database"),
+        ("policies.json", "it is not JSON"),
+        ("hub.db", "it is not a database"),
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_is_overwritten(folder: Path, name: str, said: str) -> None:
@@ -134,11 +134,11 @@ def test_what_a_refusal_says_to_remove_makes_the_next_start_go_well(folder: Path
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        (dict.fromkeys(POLICIES, KEY) | {"service": "no base64!"}, "the key of service is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"iothubowner": KEY[:-1]}, "the key of iothubowner is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": ""}, "the key of device is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": None}, "the key of device is no base64"),
-        (dict.fromkeys(POLICIES, KEY) | {"device": 7}, "the key of device is no base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"service": "no base64!"}, "the key of service is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"iothubowner": KEY[:-1]}, "the key of iothubowner is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": ""}, "the key of device is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": None}, "the key of device is not base64"),
+        (dict.fromkeys(POLICIES, KEY) | {"device": 7}, "the key of device is not base64"),
         (dict.fromkeys(POLICIES[1:], KEY), "must have one key for each of iothubowner"),
         (dict.fromkeys((*POLICIES, "mine"), KEY), "must have one key for each of iothubowner"),
         (list(POLICIES), "must have one key for each of iothubowner"),

@@ -79,7 +79,7 @@ def test_content_is_there_when_the_whole_or_its_paths_are(module: dict[str, Any]
     assert has_content(twin({"a": {"b": 1}, "c": True}), module) is expected
 
 
-def test_each_module_of_a_content() -> None:
+def test_each_module_of_a_content_is_wanted() -> None:
     assert dict(wanted_of_modules({"modulesContent": {"m": {"properties.desired": {}}, "n": None}})) == {
         "m": {"properties.desired": {}},
         "n": {},

@@ -51,7 +51,7 @@ def test_a_right_condition_passes_without_a_word(condition: str) -> None:
         ("deviceId = 'a", "opened and not closed", None),
         ("deviceId = \"a'", "opened and not closed", None),
         ("deviceId = ‘a’", "typographic quote, ‘, at character 12", None),
-        ("'*'", "stands in quotes itself", '"*"'),
+        ("'*'", "is in quotes as a whole", '"*"'),
     ],
 )
 def test_what_no_hub_takes_is_refused_with_what_to_write(condition: str, said: str, shown: str | None) -> None:
@@ -65,12 +65,12 @@ def test_what_no_hub_takes_is_refused_with_what_to_write(condition: str, said: s
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("deviceId = pump-1", "pump-1 stands without quotes"),
-        ("deviceId IN [a, 'b']", "a stands without quotes"),
-        ("tags.site != north AND tags.x = 1", "north stands without quotes"),
+        ("deviceId = pump-1", "pump-1 has no quotes"),
+        ("deviceId IN [a, 'b']", "a has no quotes"),
+        ("tags.site != north AND tags.x = 1", "north has no quotes"),
         ("tags.order = 1", "[[order]]"),
         ("tags.a == 1", "= is"),
-        ("tags.a = 1 && tags.b = 2", "AND is"),
+        ("tags.a = 1 && tags.b = 2", "write AND"),
         ("STARTS_WITH(deviceId, 'a')", "STARTSWITH"),
         ("tags.path = 'C:\\'", "backslash"),
     ],

@@ -23,6 +23,6 @@ def test_a_dtmi_is_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*WRONG, *WITH_SPACES, f"dtmi:{'a' * 4090};1"])
-def test_what_is_none_is_refused_and_the_form_is_said(text: str) -> None:
+def test_what_is_not_a_dtmi_is_refused_and_the_form_is_shown(text: str) -> None:
     with pytest.raises(BadValue, match="--model-id.*DTMI"):
         check_dtmi(text, "--model-id")

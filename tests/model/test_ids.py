@@ -38,15 +38,15 @@ def test_a_jobs_id_is_shorter_and_has_fewer_signs() -> None:
 
 @pytest.mark.parametrize("word", ["query", "Query", "QUERY"])
 def test_a_job_cannot_have_the_word_under_which_the_hub_lists_all_of_them(word: str) -> None:
-    with pytest.raises(BadValue, match="something else"):
+    with pytest.raises(BadValue, match="the hub reserves that word"):
         check_id(JOB, word, "--job-id")
     assert can_be(DEVICE, word) and can_be(JOB, f"{word}-1")
 
 
 def test_the_errors_say_what_was_seen_and_what_is_allowed() -> None:
-    with pytest.raises(BadValue, match=r"--module-id: '\.\.' is no module id: in a path it means the level above"):
+    with pytest.raises(BadValue, match=r"--module-id: '\.\.' is not a module id: in a path it means the level above"):
         check_id(MODULE, "..", "--module-id")
-    with pytest.raises(BadValue, match="--job-id: 'a b' is no job id") as caught:
+    with pytest.raises(BadValue, match="--job-id: 'a b' is not a job id") as caught:
         check_id(JOB, "a b", "--job-id")
     assert caught.value.hint == "A job id has 1 to 64 of A-Z, a-z, 0-9 and - '"
     with pytest.raises(BadValue, match="It has 129 characters"):

@@ -1,4 +1,4 @@
-"""How long a hub's job may run when nobody says: never shorter than it can need, and not for ever."""
+"""How long a hub's job may run when nobody says: never shorter than it can need, and not forever."""
 
 from math import ceil
 
@@ -35,7 +35,9 @@ def method(connect: int = 30, response: int = 30) -> Action:
         (0, 0, method(), None, 60 + 0 + 60),  # a job of an older version, whose size is not known
     ],
 )
-def test_the_arithmetic(devices: int, batch: int, action: Action, tier: TierFacts | None, seconds: int) -> None:
+def test_the_limit_is_what_the_formula_gives(
+    devices: int, batch: int, action: Action, tier: TierFacts | None, seconds: int
+) -> None:
     assert job_limit_s(devices, batch, action, tier) == seconds
 
 

@@ -37,7 +37,7 @@ def test_shares_are_numbers_or_percent() -> None:
     assert parse_share("0.1%", "--cth").of(3000) == 3 and str(parse_share("2.50%", "--cth")) == "2.5%"
 
 
-def test_lists_of_sizes() -> None:
+def test_a_list_of_sizes_may_mix_numbers_and_percent() -> None:
     sizes = parse_batch_sizes("1, 5,20%", "--batch")
     assert str(sizes) == "1,5,20%" and [each.unit for each in sizes.sizes] == [Unit.DEVICES] * 2 + [Unit.PERCENT]
 
@@ -45,7 +45,7 @@ def test_lists_of_sizes() -> None:
 WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("--batch 'x'", lambda: parse_batch_sizes("x", "--batch")),
     ("--batch '1,,2'|--batch ''", lambda: parse_batch_sizes("1,,2", "--batch")),
-    ("--batch.*0 is no size", lambda: parse_batch_sizes("0", "--batch")),
+    ("--batch.*0 is not a size", lambda: parse_batch_sizes("0", "--batch")),
     ("--batch.*at most 100%", lambda: parse_batch_sizes("101%", "--batch")),
     ("--batch.*whole number", lambda: parse_batch_sizes("1.5", "--batch")),
     ("--batch.*type says number", lambda: parse_batch_sizes("5%", "--batch", Unit.DEVICES)),
@@ -54,12 +54,12 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("^--batch 1000001 devices: give", lambda: parse_batch_sizes("1000001", "--batch")),
     ("1 to 100", lambda: BatchSizes(())),
     ("1 to 100", lambda: BatchSizes((TEN_PERCENT,) * 101)),
-    ("--retry.*no number", lambda: parse_retry_classes("offline=x", "--retry")),
-    ("no class of failure", lambda: parse_retry_classes("asleep", "--retry")),
-    ("no class of failure", lambda: parse_retry_classes("uncertain=1", "--retry")),
+    ("--retry.*not a number", lambda: parse_retry_classes("offline=x", "--retry")),
+    ("not a class of failure", lambda: parse_retry_classes("asleep", "--retry")),
+    ("not a class of failure", lambda: parse_retry_classes("uncertain=1", "--retry")),
     ("1 to 10 times", lambda: Retry(tries={"offline": 11})),
     ("1 to 10 times", lambda: Retry(tries={"offline": 0})),
-    ("no class of failure given", lambda: Retry(tries={})),
+    ("No class of failure is given", lambda: Retry(tries={})),
     ("pause", lambda: Retry(tries={"offline": 1}, pause_s=0)),
     ("retry_growth is 1 or more", lambda: Retry(tries={"offline": 1}, growth=0.99)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=0)),

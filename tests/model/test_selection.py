@@ -35,7 +35,7 @@ def test_nothing_or_two_things_meant_is_an_error() -> None:
         Selection(excluded=("a",))
     with pytest.raises(ConflictingChoice):
         Selection(condition="*", device_ids=("a",))
-    with pytest.raises(BadValue, match="takes away all 2"):
+    with pytest.raises(BadValue, match="takes away every device"):
         Selection(device_ids=("a", "b"), excluded=("b", "a"))
     with pytest.raises(ConflictingChoice, match="modules"):
         Selection(condition=" from devices.modules", excluded=("a",))

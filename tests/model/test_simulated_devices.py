@@ -118,5 +118,5 @@ def test_a_log_that_was_cut_off_anywhere_reads_as_its_whole_lines(words: list[st
     "text", ["", "[]\n", '{"run": "r"}\n', "{broken\n", '{"run":"r","hub":"h","isTemporary":1}\n7\n']
 )
 def test_a_text_that_is_no_log_is_refused(text: str) -> None:
-    with pytest.raises(BadValue, match="no list"):
+    with pytest.raises(BadValue, match="not a list"):
         parse_log(text.splitlines(keepends=True))

@@ -26,7 +26,9 @@ CONTENT = Action(content={"modulesContent": {"$edgeAgent": {}}})
         ("S3", 10, TWIN, 10_000 / 300, 20),
     ],
 )
-def test_seconds_for_ten_thousand_devices(sku: str, units: int, action: Action, calls: float, jobs: float) -> None:
+def test_estimates_for_ten_thousand_devices_decide_on_the_driver(
+    sku: str, units: int, action: Action, calls: float, jobs: float
+) -> None:
     tier = TierFacts(sku, units)
     by_calls, by_jobs = estimates(tier, action, 10_000)
     assert [by_calls.seconds, by_jobs.seconds] == pytest.approx([calls, jobs])

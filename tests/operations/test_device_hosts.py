@@ -55,7 +55,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).replace("[", "-").replace("]", "")
 
 
-def test_services_call(hub: HubProcess, target: HubTarget, key: DeviceKey) -> None:
+def test_a_service_calls_the_hub_by_every_name(hub: HubProcess, target: HubTarget, key: DeviceKey) -> None:
     client = HubClient.open(target, SasKey(policy="iothubowner", key=hub.key()), CLOCK)
     assert client.identities.get(key.device_id).primary_key == key.key
 

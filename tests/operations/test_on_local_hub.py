@@ -135,13 +135,13 @@ def test_a_method_goes_to_the_device_and_its_answer_comes_back(hub: HubClient, p
 
 
 class Ignored:
-    """Hears what a waiting tells."""
+    """Ignores polled jobs and failed polls."""
 
     def polled(self, job: Job, left_s: float) -> None:
-        """Nothing is done about it."""
+        """Does nothing."""
 
     def poll_failed(self, reason: str, left_s: float) -> None:
-        """Nothing is done about it."""
+        """Does nothing."""
 
 
 def test_a_job_of_a_method_runs_on_the_device_to_its_end(hub: HubClient) -> None:

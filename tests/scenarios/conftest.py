@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import Az
-from tests.helpers.fleet_job_scenario import Fleet, Place
+from tests.helpers.fleet_job_scenario import FleetJobDevices, FleetJobs
 
 
 @pytest.fixture(scope="module")
@@ -16,21 +16,21 @@ def own_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenar
 
 
 @pytest.fixture(scope="module")
-def devices(own_hub: ScenarioHub) -> Iterator[Fleet]:
+def devices(own_hub: ScenarioHub) -> Iterator[FleetJobDevices]:
     """Its devices."""
-    fleet = Fleet(own_hub)
+    fleet = FleetJobDevices(own_hub)
     yield fleet
     fleet.close()
 
 
 @pytest.fixture(scope="module")
-def kept(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def jobs(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> FleetJobs:
     """The state folder that the module's scenarios share."""
-    return Place(own_hub, tmp_path_factory.mktemp("state"))
+    return FleetJobs(own_hub, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture
-def calls(devices: Fleet) -> list[str]:
+def calls(devices: FleetJobDevices) -> list[str]:
     """Who is called in this test, in order."""
     devices.forget()
     return devices.calls

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
-from tests.helpers.standin import install_beside
+from tests.helpers.azure_iot_double import install_beside
 
 DATA = Path(__file__).parents[1] / "data" / "reference_options.json"
 

@@ -178,8 +178,8 @@ def odd(hub: ScenarioHub) -> str:
     [
         (("simulate", "--protocol", "http", "--method-response-code", "200"), "--method-response-code"),
         (("simulate", "--protocol", "http", "--irp", "{}"), "--init-reported-properties"),
-        (("send-d2c-message", "--model-id", "Thermostat"), "is no DTMI"),
-        (("simulate", "--dtmi", "dtmi:a:b;x"), "is no DTMI"),
+        (("send-d2c-message", "--model-id", "Thermostat"), "is not a DTMI"),
+        (("simulate", "--dtmi", "dtmi:a:b;x"), "is not a DTMI"),
         (("send-d2c-message", "--msg-count", "0"), "--msg-count 0"),
         (("send-d2c-message", "--data-file-path", "nowhere.txt"), "nowhere.txt"),
         (("send-d2c-message", "--properties", "a=1;b"), "is not key=value"),

@@ -57,7 +57,7 @@ def call(hub: ScenarioHub, device: str, *more: str) -> Ran:
     return hub.az.run(f"iot hub invoke-device-method -n {hub.name} -d {device} --mn x", *more)
 
 
-def test_0_all_went_well(hub: ScenarioHub, asleep: str) -> None:
+def test_0_when_all_devices_succeeded(hub: ScenarioHub, asleep: str) -> None:
     ran = twin_job(hub, "exit-0", f"deviceId = '{asleep}'")
     assert (ran.code, ran.json["status"]) == (0, "completed")
     assert "Job exit-0 is completed: 1 of 1 devices succeeded" in ran.stderr

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ScenarioHub
-from tests.helpers.fleet_job_scenario import ALL, EVERYBODY, ONE_BY_ONE, Fleet, Place, counts
+from tests.helpers.fleet_job_scenario import ALL, EVERYBODY, ONE_BY_ONE, FleetJobDevices, FleetJobs, counts
 from tests.helpers.waiting import wait_until
 
 TARGETS = ("--mn", "reboot", "-q", EVERYBODY, "--driver", "calls")
@@ -25,29 +25,29 @@ def gates_of(shown: dict[str, Any], ordinal: int) -> dict[str, Any]:
     return dict(shown["lastRun"]["batchList"][ordinal - 1]["gates"])
 
 
-def test_too_few_that_completed_stop_the_run_and_a_resume_accepts_it(kept: Place, calls: list[str]) -> None:
-    stopped = kept.create("enough", *TARGETS, *ONE_BY_ONE[2:], *BATCHES, "--gate-success", "96%", "--run", code=6)
+def test_too_few_that_completed_stop_the_run_and_a_resume_accepts_it(jobs: FleetJobs, calls: list[str]) -> None:
+    stopped = jobs.create("enough", *TARGETS, *ONE_BY_ONE[2:], *BATCHES, "--gate-success", "96%", "--run", code=6)
     why = "Gate success after batch 2: stop; 19 of 20 devices completed: 95%, at least 96% were needed."
     assert (stopped["status"], stopped["reason"], counts(stopped["progress"])) == ("stopped", why, (24, 1, 0, 78))
     assert calls == ALL[:25]
-    shown = kept.ok("show", "-j", "enough")
+    shown = jobs.ok("show", "-j", "enough")
     assert [each["status"] for each in shown["lastRun"]["batchList"]] == ["completed", "gated", "pending"]
     assert gates_of(shown, 1)["awaits"] is None and gates_of(shown, 2)["awaits"] == "success"
-    table = kept.run("show", "-j", "enough", "-o", "table").stdout
+    table = jobs.run("show", "-j", "enough", "-o", "table").stdout
     assert "Gate" in table.splitlines()[0] and "success: stop" in table and "passed" in table
-    resumed = kept.ok("resume", "-j", "enough", code=4)
+    resumed = jobs.ok("resume", "-j", "enough", code=4)
     assert (resumed["status"], counts(resumed["progress"])) == ("completed", (97, 6, 0, 0)) and calls == ALL
-    (verdict,) = gates_of(kept.ok("show", "-j", "enough"), 2)["verdicts"]
+    (verdict,) = gates_of(jobs.ok("show", "-j", "enough"), 2)["verdicts"]
     assert verdict["verdict"] == "stop" and verdict["accepted"], "that it was accepted is recorded"
 
 
 def test_somebody_approves_from_another_terminal_and_rejects_the_next_batch(
-    kept: Place, devices: Fleet, calls: list[str], tmp_path: Path
+    jobs: FleetJobs, devices: FleetJobDevices, calls: list[str], tmp_path: Path
 ) -> None:
     out, events = tmp_path / "out", tmp_path / "events.jsonl"
     words = (
         "-n",
-        kept.hub.name,
+        jobs.hub.name,
         "-j",
         "asked",
         *TARGETS,
@@ -58,24 +58,24 @@ def test_somebody_approves_from_another_terminal_and_rejects_the_next_batch(
         "--events",
         str(events),
     )
-    refused = kept.run("approve", "-j", "asked")
+    refused = jobs.run("approve", "-j", "asked")
     assert refused.code == 3 and "There is no fleet job 'asked'" in refused.stderr
-    running = kept.hub.az.start(*kept.words("create", *words), output=out)
+    running = jobs.hub.az.start(*jobs.words("create", *words), output=out)
     try:
         wait_until("batch 1 waits", lambda: "Batch 1 waits for approval" in (tmp_path / "out.err").read_text())
         said = (tmp_path / "out.err").read_text()
-        assert f"az iot hub fleet-job approve -j asked --batch 1 -n {kept.hub.name}" in said
+        assert f"az iot hub fleet-job approve -j asked --batch 1 -n {jobs.hub.name}" in said
         assert "fleet-job reject -j asked --batch 1" in said and len(calls) == 5
-        shown = kept.run("show", "-j", "asked")
+        shown = jobs.run("show", "-j", "asked")
         assert gates_of(shown.json, 1)["awaits"] == "manual" and gates_of(shown.json, 1)["awaitsSince"]
-        assert "Batch 1 of Run 1 of fleet job asked waits for approval since" in shown.stderr
-        other = kept.run("approve", "-j", "asked", "--batch", "2")
+        assert "Run 1 of fleet job asked: batch 1 waits for approval since" in shown.stderr
+        other = jobs.run("approve", "-j", "asked", "--batch", "2")
         assert other.code == 1 and "batch 2 does not wait for approval; batch 1 does" in other.stderr
-        approved = kept.run("approve", "-j", "asked", "--reason", "looks fine")
+        approved = jobs.run("approve", "-j", "asked", "--reason", "looks fine")
         assert (approved.code, approved.json["status"]) == (0, "running"), approved.stderr
-        assert "Batch 1 of 3 of Run 1 of fleet job asked: approved." in approved.stderr
+        assert "Run 1 of fleet job asked: batch 1 of 3 is approved." in approved.stderr
         wait_until("batch 2 waits", lambda: "Batch 2 waits for approval" in (tmp_path / "out.err").read_text())
-        rejected = kept.run("reject", "-j", "asked", "--reason", "alarms")
+        rejected = jobs.run("reject", "-j", "asked", "--reason", "alarms")
         assert (rejected.code, rejected.json["status"]) == (0, "stopped"), rejected.stderr
         assert running.wait(30) == 6
     finally:
@@ -88,19 +88,19 @@ def test_somebody_approves_from_another_terminal_and_rejects_the_next_batch(
     told = [json.loads(line) for line in events.read_text().splitlines()]
     gates = [(each["batch"], each["gate"], each["verdict"]) for each in told if each["event"] == "gate"]
     assert gates == [(1, "manual", "go"), (2, "manual", "stop")]
-    again = kept.run("approve", "-j", "asked")
+    again = jobs.run("approve", "-j", "asked")
     assert again.code == 1 and "batch 2 was rejected by" in again.stderr
-    canceled = kept.ok("cancel", "-j", "asked")
+    canceled = jobs.ok("cancel", "-j", "asked")
     assert canceled["status"] == "canceled"
-    over = kept.run("approve", "-j", "asked")
+    over = jobs.run("approve", "-j", "asked")
     assert over.code == 1 and "it is canceled, and no batch of it waits for approval" in over.stderr
 
 
 def test_ctrl_c_while_it_waits_stops_it_and_an_answer_given_meanwhile_counts(
-    kept: Place, devices: Fleet, calls: list[str], tmp_path: Path
+    jobs: FleetJobs, devices: FleetJobDevices, calls: list[str], tmp_path: Path
 ) -> None:
-    words = ("-n", kept.hub.name, "-j", "left", *TARGETS, "--batch", "5,100%", "--gate", "manual", "--run")
-    running = kept.hub.az.start(*kept.words("create", *words), output=tmp_path / "out")
+    words = ("-n", jobs.hub.name, "-j", "left", *TARGETS, "--batch", "5,100%", "--gate", "manual", "--run")
+    running = jobs.hub.az.start(*jobs.words("create", *words), output=tmp_path / "out")
     try:
         wait_until("it waits", lambda: "Batch 1 waits for approval" in (tmp_path / "out.err").read_text())
         running.send_signal(signal.SIGINT)
@@ -108,33 +108,33 @@ def test_ctrl_c_while_it_waits_stops_it_and_an_answer_given_meanwhile_counts(
     finally:
         running.kill()
         running.wait(30)
-    approved = kept.run("approve", "-j", "left")
+    approved = jobs.run("approve", "-j", "left")
     assert approved.code == 0 and "No process executes the run. Resume it:" in approved.stderr
-    assert counts(kept.ok("resume", "-j", "left", code=4)["progress"]) == (97, 6, 0, 0) and len(calls) == 103
+    assert counts(jobs.ok("resume", "-j", "left", code=4)["progress"]) == (97, 6, 0, 0) and len(calls) == 103
 
 
 def test_a_count_over_the_hub_stops_a_run_and_its_condition_is_tried_before(
-    kept: Place, devices: Fleet, calls: list[str]
+    jobs: FleetJobs, devices: FleetJobDevices, calls: list[str]
 ) -> None:
-    hub = kept.hub
-    bad = kept.run("create", "-n", hub.name, "-j", "bad", *TARGETS, *BATCHES, "--gate-query", "tags.alarm ==", "--run")
+    hub = jobs.hub
+    bad = jobs.run("create", "-n", hub.name, "-j", "bad", *TARGETS, *BATCHES, "--gate-query", "tags.alarm ==", "--run")
     assert bad.code == 1 and "--gate-query" in bad.stderr and not calls
     query = ("--gate-query", "tags.alarm = true", "--gate-query-max", "0")
-    planned = kept.create("counted", *TARGETS, *BATCHES, *query, "--dry-run")
+    planned = jobs.create("counted", *TARGETS, *BATCHES, *query, "--dry-run")
     assert planned["gateQueryCount"] == 0 and planned["gates"]["query"]["max"] == {"type": "number", "value": 0}
-    kept.create("counted", *TARGETS, *BATCHES, *query)
+    jobs.create("counted", *TARGETS, *BATCHES, *query)
     hub.az.json(f"iot hub device-twin update -n {hub.name} -d {ALL[50]}", "--tags", '{"alarm": true}')
-    stopped = kept.ok("run", "-j", "counted", code=6)
+    stopped = jobs.ok("run", "-j", "counted", code=6)
     assert stopped["reason"] == "Gate query after batch 1: stop; 1 device of the hub fit its condition; at most 0 may."
     assert len(calls) == 5
-    kept.ok("cancel", "-j", "counted")
-    updated = kept.ok("update", "-j", "counted", "--gate-query", "none", "--gate-success", "90%")
+    jobs.ok("cancel", "-j", "counted")
+    updated = jobs.ok("update", "-j", "counted", "--gate-query", "none", "--gate-success", "90%")
     assert updated["gates"]["query"] is None and updated["gates"]["success"] == {"type": "percentage", "value": 90}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="quotes of another shell")
 def test_a_command_decides_and_is_told_what_it_is_about(
-    kept: Place, devices: Fleet, calls: list[str], tmp_path: Path
+    jobs: FleetJobs, devices: FleetJobDevices, calls: list[str], tmp_path: Path
 ) -> None:
     tool = tmp_path / "check.py"
     tool.write_text(
@@ -144,17 +144,17 @@ def test_a_command_decides_and_is_told_what_it_is_about(
         "sys.exit(2 if failed and not os.path.exists('known') else 0)\n"
     )
     line = f"'{sys.executable}' '{tool}'"
-    none = kept.run(
-        "create", "-n", kept.hub.name, "-j", "tool", *TARGETS, *BATCHES, "--gate-command", "no-such", "--run"
+    none = jobs.run(
+        "create", "-n", jobs.hub.name, "-j", "tool", *TARGETS, *BATCHES, "--gate-command", "no-such", "--run"
     )
     assert none.code == 1 and "--gate-command: there is no program 'no-such'" in none.stderr and not calls
-    stopped = kept.create("tooled", *TARGETS, *BATCHES, "--gate-command", line, "--run", code=6)
+    stopped = jobs.create("tooled", *TARGETS, *BATCHES, "--gate-command", line, "--run", code=6)
     why = "batch 2: 1 failed, secret is None (exit code 2)"
     assert stopped["reason"] == f"Gate command after batch 2: inconclusive; {why}" and len(calls) == 25
-    again = kept.ok("resume", "-j", "tooled", code=6)
+    again = jobs.ok("resume", "-j", "tooled", code=6)
     assert again["reason"] == stopped["reason"] and len(calls) == 25, "it is evaluated again"
     tool.write_text("print('known by now')")
-    assert counts(kept.ok("resume", "-j", "tooled", code=4)["progress"]) == (97, 6, 0, 0)
+    assert counts(jobs.ok("resume", "-j", "tooled", code=4)["progress"]) == (97, 6, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +173,12 @@ def test_a_command_decides_and_is_told_what_it_is_about(
         (("--batch", "5", "--gate-command", "check", "--gate-command-timeout", "0"), "give 1s to 24h"),
     ],
 )
-def test_what_makes_no_gate_is_refused_before_anything_is_saved(kept: Place, words: tuple[str, ...], why: str) -> None:
-    refused = kept.run("create", "-n", kept.hub.name, "-j", "refused", *TARGETS, *words)
+def test_what_makes_no_gate_is_refused_before_anything_is_saved(
+    jobs: FleetJobs, words: tuple[str, ...], why: str
+) -> None:
+    refused = jobs.run("create", "-n", jobs.hub.name, "-j", "refused", *TARGETS, *words)
     assert refused.code == 1 and why in refused.stderr
-    assert kept.run("show", "-j", "refused").code == 3
+    assert jobs.run("show", "-j", "refused").code == 3
 
 
 RULES = """
@@ -217,18 +219,18 @@ def reporting(own_hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) ->
         simulation.wait(30)
 
 
-def test_devices_that_do_not_stay_as_they_were_verified_have_failed(kept: Place, reporting: None) -> None:
+def test_devices_that_do_not_stay_as_they_were_verified_have_failed(jobs: FleetJobs, reporting: None) -> None:
     words = ("--mn", "update", "--device-ids", "bake-0,bake-1,bake-2,bake-3", "--driver", "calls", "--batch", "2")
     verify = ("--verify", "properties.reported.fw.version = '2'", "--bake", "8s", "--gate-success", "100%")
-    stopped = kept.create("baked", *words, *verify, "--run", code=6)
+    stopped = jobs.create("baked", *words, *verify, "--run", code=6)
     assert stopped["reason"] == (
         "Gate success after batch 1: stop; 1 of 2 devices completed: 50%, at least 100% were needed."
     )
-    (row,) = kept.ok("results", "-j", "baked", "--status", "failed")
+    (row,) = jobs.ok("results", "-j", "baked", "--status", "failed")
     assert (row["deviceId"], row["errorClass"], row["errorCode"]) == ("bake-1", "not-verified", "DidNotStay")
     assert row["reported"] == {"properties.reported.fw.version": "1"} and row["verified"], "it was verified before"
     assert "It was verified, and did not stay so." in row["errorText"]
-    bake, success = gates_of(kept.ok("show", "-j", "baked"), 1)["verdicts"]
+    bake, success = gates_of(jobs.ok("show", "-j", "baked"), 1)["verdicts"]
     assert bake["reason"] == "8 s have passed, and 1 of 2 devices are as they were verified."
     assert (bake["verdict"], success["verdict"]) == ("go", "stop")
-    assert kept.ok("resume", "-j", "baked", code=4)["progress"]["completed"] == 3
+    assert jobs.ok("resume", "-j", "baked", code=4)["progress"]["completed"] == 3

@@ -37,23 +37,13 @@ groups:
     tags: {kind: silent}
     methods: {update: {then: []}}
 """
-UPDATE = (
-    "--mn",
-    "update",
-    "-q",
-    "STARTSWITH(deviceId, 'v-')",
-    "--verify-failed",
-    "properties.reported.fw.state = 'failed'",
-)
+FAILED = ("--verify-failed", "properties.reported.fw.state = 'failed'")
+UPDATE = ("--mn", "update", "-q", "STARTSWITH(deviceId, 'v-')", *FAILED)
 
 
 def verify(version: str) -> tuple[str, ...]:
-    return (
-        "--method-payload",
-        json.dumps({"version": version}),
-        "--verify",
-        f"properties.reported.fw.version = '{version}'",
-    )
+    payload = json.dumps({"version": version})
+    return ("--method-payload", payload, "--verify", f"properties.reported.fw.version = '{version}'")
 
 
 @pytest.fixture(scope="module")
@@ -187,16 +177,9 @@ def test_the_next_batch_begins_when_the_one_before_it_is_verified(kept: Place, l
 
 def test_what_was_not_verified_is_tried_again_and_stops_a_run_like_any_failure(kept: Place, log: Path) -> None:
     before = calls(log)
-    words = (
-        "--mn",
-        "update",
-        "--device-ids",
-        f"{FAILING},{GOOD[0]}",
-        "--verify-failed",
-        "properties.reported.fw.state = 'failed'",
-    )
-    words = (*words, *verify("5"), "--retry", "not-verified=1", "--retry-pause", "1s", "--driver", "calls", "--run")
-    ran = kept.create("again", *words, code=4)
+    words = ("--mn", "update", "--device-ids", f"{FAILING},{GOOD[0]}", *FAILED, *verify("5"))
+    retry = ("--retry", "not-verified=1", "--retry-pause", "1s")
+    ran = kept.create("again", *words, *retry, "--driver", "calls", "--run", code=4)
     assert ran["progress"]["byErrorClass"] == {"not-verified": 1}
     assert {name: calls(log)[name] - before[name] for name in (FAILING, GOOD[0])} == {FAILING: 2, GOOD[0]: 1}
     assert rows(kept, "again")[FAILING]["tries"] == 2

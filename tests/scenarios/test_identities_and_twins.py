@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import ScenarioHub
 
+KEYS_ONLY = "only be used with --auth-method shared_private_key"
+THUMBPRINTS_ONLY = "only be used with --auth-method x509_thumbprint"
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
@@ -43,7 +45,7 @@ def test_registering_twice_is_a_clear_error(hub: ScenarioHub) -> None:
     assert "DeviceAlreadyExists" in refused(hub, "iot", "hub", "device-identity", "create", "-d", "twice")
 
 
-def test_keys_of_ones_own(hub: ScenarioHub) -> None:
+def test_keys_that_the_user_gives_are_used_and_checked(hub: ScenarioHub) -> None:
     created = identity(hub, "create", "own-keys", "--pk", KEY, "--sk", KEY)
     assert created["authentication"]["symmetricKey"] == {"primaryKey": KEY, "secondaryKey": KEY}
     words = ("iot", "hub", "device-identity", "connection-string", "show", "-n", hub.name, "-d", "own-keys")
@@ -68,12 +70,12 @@ def test_half_a_way_to_sign_in_and_that_of_another_method_are_refused(hub: Scena
     assert "Only one key" in refused(hub, *update, "--am", "shared_private_key", "--pk", KEY)
     assert "--primary-thumbprint" in refused(hub, *update, "--am", "x509_thumbprint")
     assert "--primary-thumbprint" in refused(hub, *update, "--am", "x509_thumbprint", "--stp", "AA" * 20)
-    assert "x509_thumbprint only" in refused(hub, *update, "--ptp", "AA" * 20)
+    assert THUMBPRINTS_ONLY in refused(hub, *update, "--ptp", "AA" * 20)
     assert identity(hub, "show", "halves") == before
     create = ("iot", "hub", "device-identity", "create", "-d", "halves-2")
-    assert "x509_thumbprint only" in refused(hub, *create, "--ptp", "AA" * 20)
-    assert "x509_thumbprint only" in refused(hub, *create, "--am", "x509_ca", "--stp", "AA" * 20)
-    assert "shared_private_key only" in refused(hub, *create, "--am", "x509_ca", "--pk", KEY, "--sk", KEY)
+    assert THUMBPRINTS_ONLY in refused(hub, *create, "--ptp", "AA" * 20)
+    assert THUMBPRINTS_ONLY in refused(hub, *create, "--am", "x509_ca", "--stp", "AA" * 20)
+    assert KEYS_ONLY in refused(hub, *create, "--am", "x509_ca", "--pk", KEY, "--sk", KEY)
     assert "DeviceNotFound" in refused(hub, "iot", "hub", "device-identity", "show", "-d", "halves-2")
 
 
@@ -97,14 +99,14 @@ def test_a_self_signed_certificate_is_made_kept_private_and_never_overwritten(hu
 def test_no_certificate_is_left_of_what_was_refused(hub: ScenarioHub, tmp_path: Path) -> None:
     options = ("--am", "x509_thumbprint", "--output-dir", str(tmp_path))
     create = ("iot", "hub", "device-identity", "create", *options)
-    assert "shared_private_key only" in refused(hub, *create, "-d", "x509-2", "--pk", KEY, "--sk", KEY)
+    assert KEYS_ONLY in refused(hub, *create, "-d", "x509-2", "--pk", KEY, "--sk", KEY)
     assert "Only one key" in refused(hub, *create, "-d", "x509-2", "--pk", KEY)
     assert "--status-reason" in refused(hub, *create, "-d", "x509-2", "--status-reason", "x" * 200)
     assert "at most" in refused(hub, *create, "-d", "x509-2", "--valid-days", "99999999")
     identity(hub, "create", "x509-taken")
     assert "DeviceAlreadyExists" in refused(hub, *create, "-d", "x509-taken")
     modules = ("iot", "hub", "module-identity", "create", *options, "-d", "x509-taken", "-m", "m")
-    assert "shared_private_key only" in refused(hub, *modules, "--pk", KEY, "--sk", KEY)
+    assert KEYS_ONLY in refused(hub, *modules, "--pk", KEY, "--sk", KEY)
     assert not list(tmp_path.iterdir())
     (tmp_path / "x509-2-cert.pem").write_text("of somebody else")
     assert "cannot be written" in refused(hub, *create, "-d", "x509-2")

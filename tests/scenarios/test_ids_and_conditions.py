@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Ran
-from tests.helpers.fleet_job_scenario import Place
+from tests.helpers.fleet_job_scenario import FleetJobs
 
 VICTIM = "steps-victim"
 COMMA = "steps-x,y:z=w"
@@ -118,30 +118,30 @@ def test_a_device_whose_id_was_taken_apart_is_not_operated(there: ScenarioHub) -
     assert named.code == 1 and hit(there, "apart") == []
 
 
-def test_an_exclusion_that_hits_nobody_is_said(there: ScenarioHub, kept: Place) -> None:
+def test_an_exclusion_that_hits_nobody_is_said(there: ScenarioHub, jobs: FleetJobs) -> None:
     ran = create_job(there, "idle", "-q", ALL, "--exclude", f"steps-nobody,{OTHERS[0]}")
-    assert ran.code == 0 and "--exclude: 1 of these ids is not among the selected devices: steps-nobody." in ran.stderr
+    assert ran.code == 0 and "--exclude: 1 id is not among the selected devices: steps-nobody." in ran.stderr
     assert hit(there, "idle") == sorted([VICTIM, COMMA, OTHERS[1]])
     again = there.az.run(
         f"iot hub job rerun -n {there.name} --job-id idle --on all --dry-run",
         "--exclude",
         f"gone,{VICTIM}",
     )
-    assert "1 of these ids is not among the selected devices: gone." in again.stderr and again.json["deviceCount"] == 2
+    assert "1 id is not among the selected devices: gone." in again.stderr and again.json["deviceCount"] == 2
     called = there.az.run(
         f"iot hub invoke-device-method -n {there.name} --method-name m --exclude gone --dry-run",
         "-q",
         ALL,
     )
-    assert "1 of these ids is not among the selected devices: gone." in called.stderr
+    assert "1 id is not among the selected devices: gone." in called.stderr
     simulated = there.az.run(f"iot device simulate -n {there.name} --exclude gone --dry-run", "-q", ALL)
-    assert "1 of these ids is not among the selected devices: gone." in simulated.stderr
-    fleet = kept.run(f"create -n {there.name} -j idle --tags a=1 --exclude gone --dry-run", "-q", ALL)
-    assert "1 of these ids is not among the selected devices: gone." in fleet.stderr and fleet.json["deviceCount"] == 4
+    assert "1 id is not among the selected devices: gone." in simulated.stderr
+    fleet = jobs.run(f"create -n {there.name} -j idle --tags a=1 --exclude gone --dry-run", "-q", ALL)
+    assert "1 id is not among the selected devices: gone." in fleet.stderr and fleet.json["deviceCount"] == 4
 
 
-def test_a_fleet_job_refuses_an_id_that_was_taken_apart(there: ScenarioHub, kept: Place) -> None:
-    ran = kept.run(f"create -n {there.name} -j apart --tags hit=fleet --run --yes", "-q", ALL, "--exclude", COMMA)
+def test_a_fleet_job_refuses_an_id_that_was_taken_apart(there: ScenarioHub, jobs: FleetJobs) -> None:
+    ran = jobs.run(f"create -n {there.name} -j apart --tags hit=fleet --run --yes", "-q", ALL, "--exclude", COMMA)
     assert ran.code == 1 and f"'{COMMA}' is one device" in ran.stderr
     assert hit(there, "fleet") == []
 

@@ -47,7 +47,7 @@ def test_a_condition_that_looks_wrong_is_told_and_sent(hub: ScenarioHub) -> None
         "--patch tags.a=1 -q 'deviceId = nobody' -o table",
     )
     assert ran.code == 0, ran.stderr
-    assert "nobody stands without quotes" in ran.stderr
+    assert "nobody has no quotes" in ran.stderr
     assert [line.split() for line in ran.stdout.splitlines()][::2] == [
         ["JobId", "Type", "Status"],
         ["doubt", "scheduleUpdateTwin", "queued"],

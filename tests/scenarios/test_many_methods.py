@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.simulator.behaviour import Behaviour, MethodRule
 from azext_iotjobs.simulator.template import constant
 from azext_iotjobs.transport.http import Request
@@ -159,7 +160,7 @@ def test_what_would_be_done_is_shown_and_too_many_are_refused(hub: ScenarioHub, 
     }
     assert call(hub, "-d", "many-00", "--dry-run").json["deviceCount"] == 1
     refused = call(hub, "-q", ANSWERS, "--max-devices", "29")
-    assert (refused.code, refused.stdout) == (1, "") and "30 devices are meant" in refused.stderr
+    assert (refused.code, refused.stdout) == (1, "") and "30 devices are selected" in refused.stderr
     assert len(fleet.calls) == before
 
 
@@ -175,8 +176,8 @@ def test_8_no_device_matched(hub: ScenarioHub, fleet: ScenarioDevices) -> None:
         (("-d", ""), "--device-id is empty"),
         (("-q", " "), "blank"),
         (("--devices-file", "-"), "no device"),
-        (("-d", "many-00", "-q", "*"), "--query-condition goes with many"),
-        (("-d", "many-00", "--output-file", "f"), "--output-file goes with many"),
+        (("-d", "many-00", "-q", "*"), "--query-condition is for many"),
+        (("-d", "many-00", "--output-file", "f"), "--output-file is for many"),
         (("-q", "*", "--concurrency", "0"), "--concurrency 0: give 1 to 200"),
         (("-q", "*", "--columns", "deviceId,deleted"), "--columns"),
         (("-q", "*", "--ct", "6"), "--connect-timeout 6 is longer than --timeout 5"),
@@ -202,7 +203,8 @@ def test_4_ctrl_c_calls_nobody_else_and_keeps_the_rows(
     rows = json.loads((tmp_path / "o").read_text())
     assert sorted(row["deviceId"] for row in rows) == sorted(fleet.calls[before:]) and len(rows) < COUNT
     errors = (tmp_path / "o.err").read_text()
-    assert f"{COUNT - len(rows)} devices were not called" in errors and "Traceback" not in errors
+    uncalled = counted(COUNT - len(rows), "device was", "devices were")
+    assert f"{uncalled} not called" in errors and "Traceback" not in errors
 
 
 def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: ScenarioDevices, tmp_path: Path) -> None:

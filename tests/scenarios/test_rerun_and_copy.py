@@ -84,7 +84,7 @@ def test_a_copy_has_a_new_id_and_the_changes(hub: ScenarioHub, parent: str) -> N
     [
         (("rerun", "--job-id", "nobody"), 3, "nobody"),
         (("rerun", "--job-id", "again", "--on", "asleep"), 1, "--on"),
-        (("rerun", "--job-id", "again", "--max-devices", "1"), 1, "2 devices are meant"),
+        (("rerun", "--job-id", "again", "--max-devices", "1"), 1, "2 devices are selected"),
         (("rerun", "--job-id", "again", "--exclude", " "), 1, "--exclude is empty"),
         (("rerun", "--job-id", "again", "--from-results", "nowhere.csv"), 1, "nowhere.csv"),
         (("copy", "--job-id", "nobody"), 3, "nobody"),
@@ -114,7 +114,7 @@ def test_a_standing_limit_holds_for_every_job(hub: ScenarioHub, parent: str) -> 
     hub.az.json("config", "set", "iotjobs.max_devices=1", "--only-show-errors")
     try:
         refused = run(hub, "create", "--job-id", "too-many", *TWIN_JOB, "-q", "STARTSWITH(deviceId, 'again-')")
-        assert refused.code == 1 and "3 devices are meant" in refused.stderr and "allows 1" in refused.stderr
+        assert refused.code == 1 and "3 devices are selected" in refused.stderr and "allows 1" in refused.stderr
         typed = ("-q", "STARTSWITH(deviceId, 'again-')", "--max-devices", "3", "--dry-run")
         assert run(hub, "create", "--job-id", "too-many", *TWIN_JOB, *typed).json["deviceCount"] == 3
     finally:

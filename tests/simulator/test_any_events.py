@@ -55,9 +55,11 @@ HAPPENINGS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(HAPPENINGS, max_size=40), st.text(max_size=2))
-def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> None:
+def test_no_order_of_events_makes_a_device_speak_when_it_is_not_ready(
+    happenings: list[tuple[str, object]], seed: str
+) -> None:
     """LivingSession itself sees to it that nothing is reported or sent but by a device that is ready."""
     one = DrivenSession(EVERYTHING, seed=seed)
     heard_on: dict[str, int] = {}
@@ -101,7 +103,7 @@ def test_whatever_happens(happenings: list[tuple[str, object]], seed: str) -> No
     note()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["a", "b"]), max_size=10), st.text(max_size=2))
 def test_the_same_seed_and_events_give_the_same_actions(calls: list[str], seed: str) -> None:
     def life() -> list[str]:

@@ -46,7 +46,7 @@ def test_a_walk_takes_steps_within_its_bounds() -> None:
     assert all(abs(one - other) <= 1.000001 for one, other in itertools.pairwise(values))
 
 
-def test_the_others() -> None:
+def test_each_other_generator_gives_the_values_it_describes() -> None:
     assert series(Counter(10, -2), 3) == [10, 8, 6]
     assert series(Constant({"a": 1}), 2) == [{"a": 1}, {"a": 1}]
     uniform = series(UniformNumber(least=1, most=2, digits=2))

@@ -61,7 +61,7 @@ def test_a_template_renders_to_a_value(template: Any, value: Any) -> None:
     [
         ("${devic}", "did you mean device?", ()),
         ({"a": [1, "${request.x}"]}, "${request} is not known here", ("a", 1)),
-        ("${}", "no name", ()),
+        ("${}", "does not begin with a name", ()),
         ("${number", "does not end", ()),
         ('${request.x | "}', "does not end", ()),
         ("${number.x}", "no members", ()),

@@ -123,9 +123,9 @@ def test_a_proxy_and_its_credentials_go_on_working(
     ("value", "said"),
     [
         ("socks5://user:secret@127.0.0.1:9", "SOCKS"),
-        ("http://user:secret@", "no URL"),
-        ("http://user:secret@bad host", "no URL"),
-        ("http://user:secret@proxy:notaport", "no URL"),
+        ("http://user:secret@", "is not a URL"),
+        ("http://user:secret@bad host", "is not a URL"),
+        ("http://user:secret@proxy:notaport", "is not a URL"),
         ("ftp://user:secret@proxy", "begins with none of"),
     ],
 )

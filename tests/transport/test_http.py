@@ -237,7 +237,7 @@ def test_a_method_call_that_may_have_arrived_is_never_repeated(serve: Serve) -> 
     assert hub.transport.send(CALL).status == 504
     with pytest.raises(LinkLost, match="broke") as raised:
         hub.transport.send(CALL)
-    assert "may have been done" in str(raised.value.hint)
+    assert "may have been carried out" in str(raised.value.hint)
     assert (len(server.seen), hub.clock.slept) == (2, [])
 
 
@@ -247,7 +247,7 @@ def test_no_answer_in_time_says_how_long_was_waited(serve: Serve) -> None:
     with pytest.raises(AnswerTooLate) as raised:
         Hub(server).transport.send(slow)
     assert raised.value.waited_s == 0.2
-    assert "may have been done" in str(raised.value.hint)
+    assert "may have been carried out" in str(raised.value.hint)
     assert len(server.seen) == 1, "it is not sent again"
 
 

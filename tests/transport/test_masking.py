@@ -27,7 +27,7 @@ KEY = 'AAEC+/"wQF=='
         f'}} {{"tags": {{"a": {{"primaryKey": {json.dumps(KEY)}}}}}}}',
     ],
 )
-def test_no_secret_stays(text: str) -> None:
+def test_no_secret_is_left_after_masking(text: str) -> None:
     assert "AAEC" not in masked(text)
     assert "wQF" not in masked(text)
     assert "***" in masked(text)

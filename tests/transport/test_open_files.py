@@ -35,7 +35,7 @@ def no_more_files(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "no-such-host.invalid"])
-def test_over_https(no_more_files: None, host: str) -> None:
+def test_an_https_request_says_when_no_file_may_be_opened(no_more_files: None, host: str) -> None:
     transport = HttpTransport(HubTarget(host=host, https_port=9), SasKey(policy="p", key="YQ=="), SystemClock())
     with pytest.raises(CannotConnect, match="may open no more files") as raised:
         transport.send(GET)
@@ -49,7 +49,7 @@ def transport() -> Iterator[MqttTransport]:
     transport.close()
 
 
-def test_over_mqtt(transport: MqttTransport, no_more_files: None) -> None:
+def test_an_mqtt_connection_says_when_no_file_may_be_opened(transport: MqttTransport, no_more_files: None) -> None:
     transport.connect("d", MqttLogin(client_id="d", username="u", password="p"))
     seen: list[object] = []
     for _ in range(100):

@@ -104,9 +104,9 @@ def test_the_upgrade_asks_for_mqtt_and_its_answer_must_prove_the_key() -> None:
     ("answer", "said"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "400"),
-        (b"HTTP/1.1 101 Yes\r\n\r\n", "proves nothing"),
-        (YES.replace(PROOF.encode(), b"x" * 28), "proves nothing"),
-        (b"\x00\xff\r\n\r\n", "no WebSocket"),
+        (b"HTTP/1.1 101 Yes\r\n\r\n", "not that of a WebSocket server"),
+        (YES.replace(PROOF.encode(), b"x" * 28), "not that of a WebSocket server"),
+        (b"\x00\xff\r\n\r\n", "not a WebSocket"),
         (b"x" * (MAX_HEAD_BYTES + 1), "too long"),
     ],
 )

@@ -40,7 +40,7 @@ class ActionOptions(NamedTuple):
         if old is not None and patch is None and method is None and content is None:
             patch, method, content = old.patch, old.method, old.content
         if patch is None and method is None and content is None:
-            raise MissingChoice("Nothing is to be done.", hint=HOW_TO_SAY_WHAT)
+            raise MissingChoice("No action is given.", hint=HOW_TO_SAY_WHAT)
         if self.success_status is not None:
             success = parse_success_status(self.success_status)
         else:

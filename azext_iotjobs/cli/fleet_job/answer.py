@@ -44,7 +44,7 @@ def _answered(
     is_seen = approval.await_seen(store, run, waiting, CLOCK)
     seen = store.runs.get_by_key(run.key)
     answer = "approved" if is_approved else "rejected"
-    logger.warning("Batch %d of %d of %s: %s.", waiting.ordinal, seen.batch_count, run.name, answer)
+    logger.warning("%s: batch %d of %d is %s.", run.name, waiting.ordinal, seen.batch_count, answer)
     if not is_seen:
         _report_unseen(seen, is_approved=is_approved)
     return render_run(seen, CLOCK.now())

@@ -63,15 +63,15 @@ class FleetJobContext:
         if self._folder is None:
             return SqliteStore.open(running_hubs.state_folder().parent / FOLDER, self._access)
         if not self._folder.strip():
-            raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if there is none.")
+            raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if it does not exist.")
         folder = Path(self._folder)
         if folder.exists() and not folder.is_dir():
-            raise BadValue(f"--state-dir {folder} is no folder.", hint="Name the folder that the file is in.")
+            raise BadValue(f"--state-dir {folder} is not a folder.", hint="Name the folder that the file is in.")
         is_needed = self._access in (Access.CHANGE, Access.READ)
         if is_needed and not folder.exists():
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
-                hint="Name the folder that holds the fleet jobs; `create` makes one.",
+                hint="Name the folder that holds the fleet jobs; `create` makes a new one.",
             )
         store = SqliteStore.open(folder, self._access)
         if is_needed and not store.database.is_there:
@@ -136,7 +136,7 @@ def fleet_job_context(
     arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
     sku, units = command_args.pop("sku", None), command_args.pop("units", None)
     if sku is None and units is not None:
-        raise MissingChoice("--units goes with --sku.", hint="--sku S1 --units 2")
+        raise MissingChoice("--units needs --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
     return FleetJobContext(cli_ctx, arguments, command_args.pop("state_dir", None), tier, access, rights)
 
@@ -163,7 +163,7 @@ def _is_name_of(typed: str, stored: str) -> bool:
 
 def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
     return ConflictingChoice(
-        f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {typed} is given.",
+        f"Fleet job {job.fleet_job_id} belongs to {job.host}, but {typed} is given.",
         hint=Text(
             "Leave -n and --login out, or copy it for the other hub: ",
             command("iot hub fleet-job copy", fleet_job_id=job.fleet_job_id, hub="HUB"),

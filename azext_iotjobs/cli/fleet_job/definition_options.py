@@ -123,7 +123,7 @@ class DefinitionOptions(NamedTuple):
 
 def _printable(text: str, option: str) -> str:
     if not text.isprintable():
-        raise BadValue(f"{option} {shown(text)}: control characters and line breaks are not taken.")
+        raise BadValue(f"{option} {shown(text)}: control characters and line breaks are not allowed.")
     return text
 
 

@@ -38,16 +38,18 @@ NARROWER: Group = (
     extra(
         "limit",
         "--limit",
-        "Only the first so many of them, in the order in which they are named, of a condition in that of "
-        "their ids. 0 takes a limit away.",
+        "Use only the first N of them, in the order in which they are named or, for a condition, in the order of "
+        "their ids. 0 removes a limit.",
         group=ON_DEVICES,
         type=int,
     ),
-    extra("sample", "--sample", "A random sample of so many percent, such as 5%, rounded up.", group=ON_DEVICES),
+    extra(
+        "sample", "--sample", "Use only a random sample of this percentage, such as 5%, rounded up.", group=ON_DEVICES
+    ),
     extra(
         "seed",
         "--seed",
-        "With --sample: another number is another sample. Default: 0.",
+        "With --sample: the seed. Another number gives another sample. Default: 0.",
         group=ON_DEVICES,
         type=int,
     ),
@@ -132,8 +134,8 @@ MOST: Group = (
     extra(
         "max_devices",
         "--max-devices",
-        "Refuse a larger number of devices before anything is sent. A standing limit: "
-        "az config set iotjobs.max_devices=N.",
+        "Refuse a larger number of devices before anything is sent. To save a limit: az config set "
+        "iotjobs.max_devices=N.",
         group=ON_DEVICES,
         type=int,
     ),
@@ -144,14 +146,14 @@ ROLLOUT: Group = (
     extra(
         "batch",
         "--batch -b",
-        "Devices in a batch: a number, a percentage such as 10% (rounded up), or a list such as 1,5,20% whose "
-        "last one repeats. Default: one batch of all.",
+        "Devices in a batch: a number, a percentage such as 10% (rounded up), or a list such as 1,5,20% whose last "
+        "size repeats. Default: one batch of all.",
         group=ON_ROLLOUT,
     ),
     extra(
         "batch_type",
         "--batch-type --bt",
-        "What numbers in --batch without a % sign count. Default: number.",
+        "What a number in --batch without a % sign means. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
@@ -171,7 +173,7 @@ ROLLOUT: Group = (
     extra(
         "cancellation_threshold_type",
         "--cancellation-threshold-type --ctt",
-        "What --cancellation-threshold counts without a % sign. Default: number.",
+        "What --cancellation-threshold means without a % sign. Default: number.",
         group=ON_ROLLOUT,
         arg_type=get_enum_type(["number", "percentage"]),
     ),
@@ -205,8 +207,8 @@ ROLLOUT: Group = (
     extra(
         "retry",
         "--retry",
-        f"Failures that are tried again, and how often: offline=3,timeout. Possible are {', '.join(ERROR_CLASSES)}. "
-        "`none` removes the retries.",
+        "Failures that are tried again, and how often: offline=3,timeout. Possible classes: "
+        f"{', '.join(ERROR_CLASSES)}. `none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -312,9 +314,8 @@ PACE: Group = (
     extra(
         "our_ttl",
         "--ttl",
-        "Seconds that a hub job may run at most; a device that is offline delays its batch for so long. Default, "
-        "and 0: what the devices of the batch can need, by their number, the timeouts and the hub's "
-        "tier.",
+        "Longest time that a hub job may run, in seconds; an offline device can delay its batch for that long. "
+        "Default, and 0: calculated from the number of devices in the batch, the timeouts and the hub's tier.",
         group=ON_DELIVERY,
         type=int,
     ),

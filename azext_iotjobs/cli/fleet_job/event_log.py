@@ -46,7 +46,9 @@ class EventFile:
             write_all(self._file, line)
         except OSError as err:
             self._is_whole = False
-            logger.warning("--events %s takes no more (%s); the run continues without it.", self._path, err.strerror)
+            logger.warning(
+                "--events %s can no longer be written (%s); the run continues without it.", self._path, err.strerror
+            )
 
     def close(self) -> None:
         """Close it."""

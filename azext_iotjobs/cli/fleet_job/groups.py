@@ -5,6 +5,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.target_options import LIST_GROUPS
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import DeviceGroup
@@ -12,7 +13,6 @@ from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import MAX_NAME_CHARACTERS
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
@@ -67,11 +67,12 @@ def _only(context: FleetJobContext, name: str) -> DeviceGroup:
     if not found:
         raise NotFound(
             f"There is no device group {name[:60]!r}.",
-            hint=Text("Which there are: ", command("iot hub fleet-job group list")),
+            hint=LIST_GROUPS,
         )
     if len(found) > 1:
         hosts = ", ".join(each.host for each in found)
-        raise ConflictingChoice(f"{len(found)} hubs have a device group {name!r}: {hosts}.", hint="Say which: -n HUB")
+        text = f"{len(found)} hubs have a device group {name!r}: {hosts}."
+        raise ConflictingChoice(text, hint="Say which one: -n HUB")
     return found[0]
 
 

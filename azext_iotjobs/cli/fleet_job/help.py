@@ -21,7 +21,7 @@ GATES = (
     "what was rejected has to be approved anew. With --verify, devices that are not as they were verified when the "
     "batch has baked have failed."
 )
-NO_HUB = "No hub needs to be given: a fleet job knows its own. One that is given must be that one."
+NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub that is given must be the same one."
 
 group(
     "iot hub fleet-job",
@@ -73,8 +73,8 @@ command(
         "az iot hub fleet-job create -n localhost -j fw-10 --method-name update --query-condition 'tags.ring = 1' "
         '--batch 10% --gate-command "./check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
-    long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what is done. "
-    f"{GATES} What follows is about --run. {RUNNING}",
+    long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
+    f"{GATES} The rest applies to --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -82,7 +82,7 @@ command(
     ("Run it.", "az iot hub fleet-job run -j fw-7"),
     ("See what it would take now.", "az iot hub fleet-job run -j fw-7 --dry-run"),
     (
-        "By calls, 50 at once and at most 20 a second, with every event in a file.",
+        "Run it by calls, 50 at once and at most 20 a second, with every event in a file.",
         "az iot hub fleet-job run -j fw-7 --driver calls --concurrency 50 --rate 20 --events fw-7.jsonl",
     ),
     (
@@ -90,22 +90,22 @@ command(
         "az iot hub fleet-job run -j fw-7 --if-unfinished cancel",
     ),
     ("On a twentieth of its devices first.", "az iot hub fleet-job run -j fw-7 --sample 5%"),
-    long="Its devices are fixed when it starts. Options given here count for this run alone, and are recorded with it; "
-    "the rest is as it was saved. Exit code 9: an earlier run has not ended, or another process executes it; the error "
-    f"names the process, and --if-unfinished says what else to do then. {RUNNING}",
+    long="The devices of a run are fixed when it starts. Options given here apply to this run only, and are recorded "
+    "with it; everything else is as it was saved. Exit code 9: an earlier run has not ended, or another process "
+    f"executes it; the error names the process, and --if-unfinished says what else to do then. {RUNNING}",
 )
 command(
     "iot hub fleet-job resume",
     "Resume the last run of a fleet job that was stopped, broke off, or lost its process.",
     ("Resume it.", "az iot hub fleet-job resume -j fw-7"),
     ("Resume it, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
-    long="While another process executes the run, it is refused with exit code 9; the error names the process, and "
-    "until when. Resuming a run that its threshold stopped accepts the failures so far; one that a gate stopped goes "
-    f"on past that gate, and evaluates anew what was inconclusive. {RUNNING}",
+    long="While another process executes the run, the command ends with exit code 9; the error names that process, "
+    "and says until when it holds the run. Resuming a run that its threshold stopped accepts the failures so far. "
+    f"A run that a gate stopped goes on past that gate; what was inconclusive is evaluated again. {RUNNING}",
 )
 command(
     "iot hub fleet-job rerun",
-    "Run a fleet job again on the devices of a run that failed, or on others of it, under a new id.",
+    "Run a fleet job again, under a new id, on the devices that failed in a run, or on others of that run.",
     ("On those that failed.", "az iot hub fleet-job rerun -j fw-7"),
     (
         "On those that were offline or silent in its first run, with another batch size.",
@@ -124,8 +124,8 @@ command(
     ("Approve it, and say why.", "az iot hub fleet-job approve -j fw-8 --reason 'no alarms since 9:00'"),
     ("Approve batch 2, if that is the one that waits.", "az iot hub fleet-job approve -j fw-8 --batch 2"),
     long="The process that executes the run sees it within a second. Without one the answer is recorded, and counts "
-    "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the run "
-    f"waits for. The first answer counts. {NO_HUB}",
+    "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the "
+    f"run waits for. The first answer counts. {NO_HUB}",
 )
 command(
     "iot hub fleet-job reject",
@@ -140,14 +140,14 @@ command(
     ("Stop it, and say why.", "az iot hub fleet-job stop -j fw-7 --reason 'battery alarms'"),
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
     "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
-    "While it waits, it reports what that is, and until when. A run that is already stopped stays so. "
-    f"{NO_HUB}",
+    "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
+    f"stays stopped. {NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
     "Cancel the last run of a fleet job for good.",
     ("Cancel it.", "az iot hub fleet-job cancel -j fw-7 --reason 'wrong version'"),
-    long="Whatever has begun is awaited; nothing else begins. Exit code 7: something is still under way. A run that no "
+    long="What has begun is awaited; nothing new begins. Exit code 7: something is still under way. A run that no "
     "process executes is ended here; the hub is contacted only for results of its jobs (--driver jobs).",
 )
 command(
@@ -186,13 +186,13 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
-    long="A device is pending, in progress, completed, failed or uncertain: whether that one was operated cannot be "
-    "known, because the process or the connection broke during the call. Rows have the columns of `job results`, batch "
-    f"and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
+    long="A device is pending, in progress, completed, failed or uncertain. Uncertain: whether the device was "
+    "operated cannot be known, because the process or the connection broke during the call. Rows have the columns of "
+    f"`job results`, batch and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",
-    "Save a fleet job once more under a new id, with changes.",
+    "Save a copy of a fleet job under a new id, with changes.",
     ("The same again, as fw-7-copy.", "az iot hub fleet-job copy -j fw-7"),
     (
         "The same for another site.",
@@ -217,8 +217,8 @@ command(
         "Delete runs that ended more than 90 days ago, without confirmation.",
         "az iot hub fleet-job delete --older-than 90d --yes",
     ),
-    long="A fleet job that runs is refused. It asks for confirmation; without a terminal that is an error, unless "
-    "--yes is given. Nothing is done to devices.",
+    long="A fleet job that is running is not deleted. The command asks for confirmation; without a terminal that is "
+    "an error, unless --yes is given. Nothing is done to devices.",
 )
 command(
     "iot hub fleet-job group create",
@@ -254,6 +254,6 @@ command(
     "iot hub fleet-job group delete",
     "Delete a device group. Nothing is sent to a hub.",
     ("Delete one.", "az iot hub fleet-job group delete --group north"),
-    long="When saved fleet jobs use it, it names them and asks for confirmation; without a terminal that is an error, "
-    "unless --yes is given.",
+    long="When saved fleet jobs use the group, the command names them and asks for confirmation; without a terminal "
+    "that is an error, unless --yes is given.",
 )

@@ -76,8 +76,8 @@ TIER: Group = (
     extra(
         "sku",
         "--sku",
-        "The hub's tier, for estimates and --driver auto, if it is not known. It is known of a local hub, and of "
-        "one that was looked up in Azure with a key.",
+        "The hub's tier, for estimates and --driver auto. It is needed only where the tier is not known; it is known "
+        "for a local hub, and for a hub that was looked up in Azure with a key.",
         group=ON_DELIVERY,
         arg_type=get_enum_type(TIERS),
     ),
@@ -89,7 +89,7 @@ PLAN: Group = (
     extra(
         "dry_run",
         "--dry-run",
-        "Show how many devices and batches there are, and how long they take by each driver; change nothing.",
+        "Show how many devices and batches there are, and how long each driver would take; change nothing.",
         action="store_true",
     ),
 )
@@ -97,12 +97,12 @@ PLAN: Group = (
 
 RUNNING: Group = (
     extra("our_yes", "--yes -y", "Do not ask for confirmation, whatever the number of devices.", action="store_true"),
-    extra("events", "--events", "File for events, as JSON lines, as they happen."),
+    extra("events", "--events", "File to which events are written as they happen, as JSON lines."),
     extra("overwrite", "--overwrite", "With --events: replace an existing file.", action="store_true"),
     extra(
         "exit_zero",
         "--exit-zero",
-        "End with exit code 0 also when devices failed, or the run was stopped or canceled.",
+        "End with exit code 0 even if devices failed, or the run was stopped or canceled.",
         action="store_true",
     ),
 )
@@ -135,7 +135,7 @@ ON: Group = (
 )
 
 
-REASON: Group = (option("reason", "--reason", "Why; it is recorded."),)
+REASON: Group = (option("reason", "--reason", "The reason, which is recorded."),)
 
 
 ASKING: Group = (
@@ -183,12 +183,12 @@ RESULTS_OPTIONS: Group = (
         action="extend",
     ),
     *FAILED_BY,
-    extra("our_device_id", "--device-id -d", "Only this device; an error where the run does not have it."),
+    extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
     option(
         "check_registry",
         "--check-registry",
-        "Query the hub for devices that are gone from its registry: the column deleted.",
+        "Add the column deleted: query the hub for devices that are no longer in its registry.",
         action="store_true",
     ),
 )
@@ -198,8 +198,8 @@ OLDER: Group = (
     option(
         "older_than",
         "--older-than",
-        "In place of one fleet job: the runs of all that ended so long ago, with their results; 30d or "
-        "more. Fleet jobs themselves stay.",
+        "Instead of one fleet job, delete the runs of all fleet jobs that ended longer ago than this, with their "
+        "results; 30d or more. The fleet jobs themselves stay.",
     ),
 )
 
@@ -242,7 +242,7 @@ RESUME: Options = (*_HUB, ID, PACE, _OWN_TIMEOUTS, RUNNING)
 RERUN: Options = (
     *_HUB,
     ID,
-    other_id("its own, and -r1, -r2, …"),
+    other_id("the old id with -r1, -r2, … appended"),
     RUN_NUMBER,
     ON,
     FEWER,
@@ -265,7 +265,7 @@ SHOW: Options = (*_HUB, ID, RUN_NUMBER)
 LIST: Options = (*_HUB, LIST_OPTIONS)
 LIST_RUNS: Options = (*_HUB, ID)
 RESULTS: Options = (*_HUB, ID, RUN_NUMBER, RESULTS_OPTIONS)
-COPY: Options = (*_HUB, ID, other_id("its own, and -copy"), *DEFINITION)
+COPY: Options = (*_HUB, ID, other_id("the old id with -copy appended"), *DEFINITION)
 UPDATE: Options = (*_HUB, ID, *DEFINITION)
 DELETE: Options = (*_HUB, ID, OLDER, SURE)
 CREATE_GROUP: Options = (*_HUB, GROUP, GROUP_CONDITION)

@@ -8,7 +8,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.waiting import devices, in_full, in_short
+from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
@@ -31,7 +31,7 @@ from azext_iotjobs.model.run_events import (
     Waiting,
 )
 from azext_iotjobs.model.run_state import RunState
-from azext_iotjobs.model.text import printable
+from azext_iotjobs.model.text import counted, printable
 
 logger = get_logger(__name__)
 
@@ -77,7 +77,7 @@ class Progress:
                 self._begin(run)
             case BatchBegan(batch=batch) if not self._line.is_live:
                 again = ", tried again" if batch.is_retry else ""
-                self.say(f"Batch {batch.ordinal} begins: {devices(batch.size)}{again}.")
+                self.say(f"Batch {batch.ordinal} begins: {counted(batch.size, 'device')}{again}.")
             case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
                 self._failed(short_row(result))
             case Progressed():
@@ -123,13 +123,13 @@ class Progress:
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
-        ended = f"{run.tally.ended} of {run.device_count} devices have ended{verifying}"
+        ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended{verifying}"
         if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
-            self.say(f"{run.name} on {run.host} is to be canceled, {ended}: what is under way is awaited.")
+            self.say(f"{run.name} on {run.host} is being canceled, {ended}: what is under way is awaited.")
             return
         what = f"resumes, {ended}" if run.tally.ended or run.tally.verifying else "begins"
         self.say(
-            f"{run.name} on {run.host} {what}: {devices(run.device_count)}, {run.batch_count} "
+            f"{run.name} on {run.host} {what}: {counted(run.device_count, 'device')}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
         )
 
@@ -152,7 +152,7 @@ class Progress:
         self.say(row)
         if self._failures_left == 0:
             self.say(
-                "More failures are not shown here; all of them: "
+                "Further failures are not shown here. To see all of them: "
                 + suggestion("iot hub fleet-job results", fleet_job_id=self._job)
             )
 
@@ -284,7 +284,7 @@ def counts(tally: Tally) -> str:
         parts.append(f"{tally.verifying} verifying")
     if tally.not_begun:
         parts.append(f"{tally.not_begun} pending")
-    return f"{devices(tally.total)}: {', '.join(parts)}"
+    return f"{counted(tally.total, 'device')}: {', '.join(parts)}"
 
 
 def ended_line(run: Run) -> str:

@@ -25,6 +25,7 @@ from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import GateKind, Gates
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
 
 logger = get_logger(__name__)
@@ -85,7 +86,7 @@ def delete(
 ) -> dict[str, Any] | None:
     """Delete a fleet job with its history, or the history of all that is older than so many days."""
     if fleet_job_id is None and older_than is None:
-        raise MissingChoice("Say what is deleted: --fleet-job-id ID, or --older-than 60d for old history.")
+        raise MissingChoice("Say what to delete: --fleet-job-id ID, or --older-than 60d for old history.")
     if fleet_job_id is not None and older_than is not None:
         raise ConflictingChoice("--fleet-job-id deletes one fleet job, --older-than the old runs of all: give one.")
     if older_than is not None:
@@ -107,7 +108,7 @@ def _prune(context: FleetJobContext, older_than: str, *, assume_yes: bool) -> in
     hosts = sorted({job.host for job in store.definitions.list_all() if context.means(job.host)})
     count = sum(operation.count_old(store, int(days), now, host) for host in hosts)
     if count:
-        _confirm(f"the records of {count} {'run' if count == 1 else 'runs'} with their results", assume_yes=assume_yes)
+        _confirm(f"the records of {counted(count, 'run')} with their results", assume_yes=assume_yes)
     return sum(operation.prune(store, int(days), now, host) for host in hosts)
 
 
@@ -125,7 +126,7 @@ def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None
         return {**document, "lastRun": None}
     _warn_of_unattended(run)
     if run.batch_count > MAX_BATCHES:
-        logger.warning("The first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
+        logger.warning("Only the first %d of %d batches are shown.", MAX_BATCHES, run.batch_count)
     runs = context.store.runs
     definition = context.store.definitions.of_run(run)
     gates = definition.rollout.gates
@@ -157,7 +158,7 @@ def _warn_of_gate(run: Run, batch: Batch | None, gates: Gates) -> None:
         return
     since = render_instant(standing.last_at.replace(microsecond=0))
     approve = suggestion("iot hub fleet-job approve", fleet_job_id=run.fleet_job_id, batch=str(batch.ordinal))
-    logger.warning("Batch %d of %s waits for approval since %s: %s", batch.ordinal, run.name, since, approve)
+    logger.warning("%s: batch %d waits for approval since %s: %s", run.name, batch.ordinal, since, approve)
 
 
 def _short(saved: operation.SavedJob) -> dict[str, Any]:

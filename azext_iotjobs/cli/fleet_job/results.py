@@ -18,6 +18,7 @@ from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted
 
 if TYPE_CHECKING:
     from azext_iotjobs.clients.selections import SelectionsClient
@@ -73,7 +74,7 @@ def show_results(
         ]
     row_writer.check(target)
     count = row_writer.write(target, lambda token: _pages(client, chosen, rows_wanted, token, registry))
-    logger.warning("%d rows written to %s.", count, target.name)
+    logger.warning("%s written to %s.", counted(count, "row"), target.name)
     return None
 
 

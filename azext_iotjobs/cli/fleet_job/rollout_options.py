@@ -52,7 +52,7 @@ class ThresholdOptions(NamedTuple):
             return
         if is_gone or (lonely[0] == names[0] and self.cancellation_threshold is None):
             option = option_of_dest(lonely[0])
-            raise MissingChoice(f"{option} goes with {THRESHOLD}.", hint=f"{THRESHOLD} 5, or {THRESHOLD} 10%")
+            raise MissingChoice(f"{option} needs {THRESHOLD}.", hint=f"{THRESHOLD} 5, or {THRESHOLD} 10%")
 
     def _changes(self) -> dict[str, Any]:
         changes: dict[str, Any] = {}
@@ -85,7 +85,7 @@ class RetryOptions(NamedTuple):
         is_gone = self.retry == NONE or (self.retry is None and old is None)
         if changes and is_gone:
             raise MissingChoice(
-                "--retry-pause, --retry-growth, --retry-max-pause and --retry-when go with --retry.",
+                "--retry-pause, --retry-growth, --retry-max-pause and --retry-when need --retry.",
                 hint="--retry offline=3,timeout",
             )
         if is_gone:

@@ -54,9 +54,9 @@ def run(
             logger.warning("%s is %s: it has to end before another begins.", unfinished.name, unfinished.state.value)
         return show_plan(cmd, client, hub, once)
     if unfinished is not None and if_unfinished == RESUME:
-        logger.warning("%s is %s: it is resumed, no other is begun.", unfinished.name, unfinished.state.value)
+        logger.warning("%s is %s: it is resumed, and no new run begins.", unfinished.name, unfinished.state.value)
         if narrowed is not None or delivery.delivery.driver is not None:
-            logger.warning("--limit, --sample and --driver count for a new run; this one is as it was made.")
+            logger.warning("--limit, --sample and --driver apply to a new run only; this run stays as it was created.")
         return _resume(cmd, client, job, unfinished, delivery, running)
     running.check()
     if unfinished is not None and if_unfinished == CANCEL:
@@ -132,7 +132,7 @@ def _resume(
     ):
         raise BadValue(
             "Nothing was sent.",
-            hint=Text(f"{last.name} is as it was: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
+            hint=Text(f"{last.name} is unchanged: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
     return follow(
         cmd,
@@ -152,6 +152,6 @@ def _cancel_first(cmd: Any, context: FleetJobContext, job: FleetJob, unfinished:
     check_ended(ended, CLOCK.now())
     if was_interrupted:
         raise BadValue(
-            f"{ended.name} is canceled; no other was begun, as Ctrl-C came meanwhile.",
+            f"{ended.name} is canceled; no new run was begun, because Ctrl-C was pressed meanwhile.",
             hint=Text(command("iot hub fleet-job run", fleet_job_id=job.fleet_job_id)),
         )

@@ -59,7 +59,7 @@ def start(
     if made.state is not RunState.PENDING:  # the question may have stood there for long
         kind = WrongState if made.state.has_ended else RunUnfinished
         raise kind(
-            f"{made.name} is {made.state.value}: somebody else was quicker. Nothing was sent from here.",
+            f"{made.name} is {made.state.value}: another process was quicker. This command sent nothing.",
             hint=Text("See: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
     if not is_agreed:
@@ -162,7 +162,7 @@ def warn_of_unused(run: Run) -> None:
     else:
         unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
-        logger.warning("%s counts for %s.", option, instead)
+        logger.warning("%s has no effect here: it applies to %s.", option, instead)
 
 
 def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:
@@ -173,7 +173,7 @@ def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:
 
 def _report_left_at_once(progress: Progress, run: Run) -> None:
     uncertain = suggestion("iot hub fleet-job results", fleet_job_id=run.fleet_job_id, status="uncertain")
-    progress.say(f"{run.name}: left at once. Whose calls were under way: {uncertain}")
+    progress.say(f"{run.name}: left at once. Devices whose calls were under way: {uncertain}")
 
 
 def _report(context: FleetJobContext, run: Run, outcome: Outcome) -> None:
@@ -189,12 +189,12 @@ def _report(context: FleetJobContext, run: Run, outcome: Outcome) -> None:
             tally = run.tally
             counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.not_begun}
             logger.warning(
-                "Not all devices succeeded. Which and why: %s\nOnce more: %s",
+                "Not all devices succeeded. See which and why: %s\nRun it again on them: %s",
                 suggestion("iot hub fleet-job results", fleet_job_id=job),
                 suggestion("iot hub fleet-job rerun", fleet_job_id=job, on=",".join(filter(counts.get, counts))),
             )
         case Outcome.NO_DEVICE:
-            logger.warning("No device is meant; nothing was called.")
+            logger.warning("No device is selected; nothing was called.")
         case _:
             pass
 

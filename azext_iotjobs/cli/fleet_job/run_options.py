@@ -20,7 +20,7 @@ class RunOptions(NamedTuple):
         adds_events: behind those that are in the file.
         """
         if self.events is None and self.overwrite:
-            raise MissingChoice("--overwrite goes with --events.", hint="--events run.jsonl --overwrite")
+            raise MissingChoice("--overwrite needs --events.", hint="--events run.jsonl --overwrite")
         if self.events is not None:
             from azext_iotjobs.cli.output.event_file import check_event_file
 

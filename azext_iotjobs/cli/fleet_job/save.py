@@ -20,6 +20,7 @@ from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingC
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_id
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
 from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate
@@ -43,7 +44,7 @@ def create(
 ) -> dict[str, Any]:
     """Save a fleet job and, with --run, run it."""
     if not run and (running.events is not None or running.overwrite):
-        raise ConflictingChoice("--events goes with --run: what is only saved has no events.")
+        raise ConflictingChoice("--events needs --run: a fleet job that is only saved has no events.")
     check_id(fleet_job_id)
     new = definition.new()
     hub = client.hub()
@@ -95,7 +96,7 @@ def update(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, definition: 
         _ask(client.hub_of(job), client.store, definition, changed)
     edited = operation.edit(client.store, fleet_job_id, changed, by=current_user(), at=CLOCK.now())
     if edited.version == job.version:
-        logger.warning("Fleet job %s is like that already: version %d.", fleet_job_id, job.version)
+        logger.warning("Fleet job %s is already like that: version %d.", fleet_job_id, job.version)
     return shown(edited, client, client.store.runs.last(fleet_job_id))
 
 
@@ -134,7 +135,7 @@ def _report_gate_count(hub: HubClient, gates: Gates) -> None:
     """Say how many devices fit the condition of the query gate now; one that the hub cannot read is refused."""
     count = count_of_query_gate(hub, gates)
     if count is not None:
-        logger.warning("The gate's condition fits %d device%s now.", count, "" if count == 1 else "s")
+        logger.warning("The gate's condition fits %s now.", counted(count, "device"))
 
 
 def _ask(hub: HubClient, store: FleetJobStore, typed: DefinitionOptions, changed: Definition) -> None:
@@ -163,13 +164,10 @@ def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> Non
     count = hub.selections.count(selection, MAX_MODULES_COUNTED)
     is_more = selection.is_of_modules and count > MAX_MODULES_COUNTED
     number = MAX_MODULES_COUNTED if is_more else count
-    noun = "module" if selection.is_of_modules else "device"
     what = "The condition" if targets.group is None else "The group"
     logger.warning(
-        "%s means %s%d %s%s now; each run selects anew.",
+        "%s selects %s%s now; each run selects anew.",
         what,
         "more than " if is_more else "",
-        number,
-        noun,
-        "" if number == 1 else "s",
+        counted(number, "module" if selection.is_of_modules else "device"),
     )

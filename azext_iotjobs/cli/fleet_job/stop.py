@@ -49,7 +49,7 @@ def stop(
     client.check(client.store.definitions.get(fleet_job_id))
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.STOPPED:
-        logger.warning("%s is stopped already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already stopped%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
 
     def request(run: Run) -> Run:
         return run_loop.stop(client.store, run, this_process(), by=current_user(), reason=reason, clock=CLOCK)
@@ -69,7 +69,7 @@ def cancel(
     client.check(job)
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.CANCELED:
-        logger.warning("%s is canceled already%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already canceled%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
     interrupted = Event()
 
     def request(run: Run) -> Run:
@@ -131,7 +131,7 @@ def _until_ended(
     seen = _await_end(context, request, run, limit_s, for_good=for_good)
     if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
         logger.warning(
-            "%s is to end, and still has calls or hub jobs under way. Look again: %s",
+            "%s is ending, but still has calls or hub jobs under way. Check again: %s",
             seen.name,
             suggestion("iot hub fleet-job show", fleet_job_id=seen.fleet_job_id),
         )
@@ -171,7 +171,7 @@ def _report_awaited(context: FleetJobContext, run: Run) -> None:
     holder = "the process that resumes it" if run.lease is None else run.lease.owner
     found = awaited(context.store.runs, run, context.store.definitions.of_run(run))
     what = "what is under way:" if found else "its last step."
-    logger.warning("%s is to end; %s sees to it, and waits for %s", run.name, holder, what)
+    logger.warning("%s is ending; %s takes care of it, and waits for %s", run.name, holder, what)
     for each in found[:MAX_AWAITED_SHOWN]:
         logger.warning("%s", in_full(each))
 

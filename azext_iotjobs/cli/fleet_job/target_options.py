@@ -12,6 +12,8 @@ from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.share import Unit, parse_share
 from azext_iotjobs.model.text import Text, command
 
+LIST_GROUPS = Text("List the ones there are: ", command("iot hub fleet-job group list"))
+
 
 class LimitOptions(NamedTuple):
     """Fewer of the devices; None where nothing was typed."""
@@ -70,9 +72,7 @@ class TargetOptions(NamedTuple):
         changes |= self._selection_changes(old)
         if self.group is not None:
             if not self.group.strip():
-                raise BadValue(
-                    "--group is empty.", hint=Text("Which there are: ", command("iot hub fleet-job group list"))
-                )
+                raise BadValue("--group is empty.", hint=LIST_GROUPS)
             changes["group"] = self.group
         return _changed(old, changes | self.limits.changes())
 
@@ -91,5 +91,5 @@ class TargetOptions(NamedTuple):
 def _changed(old: Targets | None, changes: dict[str, Any]) -> Targets:
     targets = Targets(**changes) if old is None else replace(old, **changes)
     if "seed" in changes and targets.sample_percent is None:
-        raise MissingChoice("--seed goes with --sample.", hint="--sample 5% --seed 7")
+        raise MissingChoice("--seed needs --sample.", hint="--sample 5% --seed 7")
     return targets

@@ -7,7 +7,7 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
 from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.text import printable
+from azext_iotjobs.model.text import counted, printable
 
 SHOWN_IN_LINE = 3  # devices that the line that changes names
 NOT_LISTED = "the hub has not said which"
@@ -21,7 +21,7 @@ def in_short(awaited: Sequence[Awaited]) -> str:
         return ""
     shown = names[: min(SHOWN_IN_LINE, count)]
     more = count - len(shown)
-    who = ", ".join(shown) if shown else devices(count)
+    who = ", ".join(shown) if shown else counted(count, "device")
     rest = f" and {more} more" if shown and more else ""
     return f"waiting for {who}{rest}{_until(_last(awaited))}"
 
@@ -32,19 +32,19 @@ def in_full(each: Awaited) -> str:
     until = each.until
     if each.is_verification:
         last = f", or its time is over: the last{_at(until)} (--verify-within)" if until is not None else ""
-        return f"Batch {each.batch}: {devices(each.count)} being verified{who}. Each ends when its twin says so{last}."
+        verified = counted(each.count, "device")
+        return f"Batch {each.batch}: {verified} being verified{who}. Each ends when its twin says so{last}."
     if each.job_id is None:
-        one = each.count == 1
-        calls = "1 call is under way" if one else f"{each.count} calls are under way"
+        calls = counted(each.count, "call is under way", "calls are under way")
         limit = f", or{_at(until)} at the latest (--method-response-timeout)" if until is not None else ""
-        verb = "It ends when the device answers" if one else "They end when the devices answer"
+        verb = "It ends when the device answers" if each.count == 1 else "They end when the devices answer"
         return f"Batch {each.batch}: {calls}{who}. {verb}{limit}."
     limit = f", or{_at(until)}, when the hub gives up (--ttl)" if until is not None else ""
     whom = who or f"; {NOT_LISTED}"
     whose = "it has" if each.count == 1 else "they have"
     return (
-        f"Batch {each.batch}: hub job {each.job_id} waits for {devices(each.count)}{whom}. It ends when {whose} "
-        f"answered{limit}. A hub's job that runs cannot be ended before."
+        f"Batch {each.batch}: hub job {each.job_id} waits for {counted(each.count, 'device')}{whom}. It ends when "
+        f"{whose} answered{limit}. A running hub job cannot be ended earlier."
     )
 
 
@@ -55,11 +55,11 @@ def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
         seen = (
             ""
             if job.tally is None
-            else f", {job.tally.succeeded_count + job.tally.failed_count} had ended when seen last"
+            else f", {job.tally.succeeded_count + job.tally.failed_count} had ended when last seen"
         )
         lines.append(
             f"Hub job {job.job_id} of batch {job.batch} continues by itself{_until(job.until)}: "
-            f"{devices(job.open_count)} in progress{seen}. A resume reads what it did."
+            f"{counted(job.open_count, 'device')} in progress{seen}. A resume reads what it did."
         )
     if len(jobs) > SHOWN_IN_LINE:
         show = suggestion("iot hub fleet-job show", fleet_job_id=run.fleet_job_id)
@@ -89,8 +89,3 @@ def _at(at: datetime) -> str:
 
 def _clock(at: datetime) -> str:
     return f"{at.astimezone(timezone.utc):%H:%M:%S} UTC"
-
-
-def devices(count: int) -> str:
-    """1 device, 2 devices."""
-    return f"{count} {'device' if count == 1 else 'devices'}"

@@ -20,7 +20,7 @@ from azext_iotjobs.model.text import printable
 logger = get_logger(__name__)
 
 API_VERSION = "2021-07-02"  # in every cloud
-# With deviceHostName and serviceHostName: the first that is no preview, and the first of all, where that is not yet.
+# With deviceHostName and serviceHostName: the first that is not a preview and, until there is one, the first of all.
 API_VERSIONS_OF_NAMES = ("2026-11-01", "2026-03-01-preview")
 MAX_PAGES = 100
 MAX_NAMES_SHOWN = 10
@@ -91,7 +91,9 @@ class ResourceManager:
         """The shared access policies of a hub, with their keys. Raises Forbidden when the hub takes no keys."""
         if not hub.takes_keys:
             raise Forbidden(
-                f"Hub {hub.name} takes no keys: its local authentication is switched off.", status=403, hint=WITH_ENTRA
+                f"Hub {hub.name} accepts no keys: its local authentication is switched off.",
+                status=403,
+                hint=WITH_ENTRA,
             )
         items = self._items(self._url(f"{hub.path}/listkeys"), f"listing the keys of hub {hub.name}", "POST")
         return [parse_policy(item) for item in items]

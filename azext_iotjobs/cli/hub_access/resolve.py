@@ -200,7 +200,7 @@ def _service_login(text: str, source: str) -> "ConnectionString":
     if login.device_id is not None or not (has_key or login.token is not None):
         raise BadValue(
             f"{source}: this is not a hub's connection string.",
-            hint="It must hold HostName, SharedAccessKeyName and SharedAccessKey, or HostName and "
+            hint="It must contain HostName, SharedAccessKeyName and SharedAccessKey, or HostName and "
             "SharedAccessSignature (a policy's, not a device's).",
         )
     return login

@@ -103,9 +103,11 @@ def changed_authentication(now: Identity, typed: AuthenticationOptions) -> dict[
 
 def _check_fits(kind: SignIn, typed: AuthenticationOptions) -> None:
     if any(typed.keys) and kind is not SignIn.SAS:
-        raise ConflictingChoice("--primary-key and --secondary-key go with --auth-method shared_private_key only.")
+        raise ConflictingChoice(
+            "--primary-key and --secondary-key can only be used with --auth-method shared_private_key."
+        )
     if any(typed.thumbprints) and kind is not SignIn.THUMBPRINT:
-        raise ConflictingChoice("Thumbprints go with --auth-method x509_thumbprint only.")
+        raise ConflictingChoice("Thumbprints can only be used with --auth-method x509_thumbprint.")
     if typed.our_auth_method is None:
         return
     # A method that is typed starts afresh: with half of a pair, the other half would be that of the old method.
@@ -158,7 +160,7 @@ class CertificateOptions(NamedTuple):
             return None
         if typed.our_auth_method != "x509_thumbprint" or typed.our_primary_thumbprint is not None:
             raise ConflictingChoice(
-                "--valid-days and --output-dir make a certificate: they go with --auth-method x509_thumbprint, without "
+                "--valid-days and --output-dir make a certificate: they need --auth-method x509_thumbprint, and no "
                 "--primary-thumbprint."
             )
         if folder is None:

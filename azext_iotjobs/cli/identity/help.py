@@ -205,10 +205,10 @@ command(
     ),
     ("Show those of all policies.", "az iot hub connection-string show -n localhost --all"),
     ("Show those of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
-    long="Without --hub-name and --login, it is that of the hub in IOTJOBS_CONNECTION_STRING. If that is not set, all "
-    "hubs that az's login can see are listed; those that cannot be shown are named on stderr.\n\nFor a hub on a newer "
-    "gateway the string has the host name for devices, as in azure-iot; every command here finds the name that it "
-    "needs.",
+    long="Without --hub-name and --login, the command shows that of the hub in IOTJOBS_CONNECTION_STRING. If that is "
+    "not set, all hubs that az's login can see are listed; those that cannot be shown are named on stderr.\n\nFor a "
+    "hub on a newer gateway the string has the host name for devices, as in azure-iot; every command here finds the "
+    "name that it needs.",
 )
 
 command(
@@ -230,6 +230,7 @@ command(
         "Make a token from a connection string in a file, without a request to a hub.",
         "az iot hub generate-sas-token --connection-string @device.txt",
     ),
-    long="The token is for one host name. For a hub on a newer gateway it is that for services, with --device-id that "
-    "for devices; --hostname-type selects another. The host name of a connection string stays as it is.",
+    long="The token is for one host name. For a hub on a newer gateway it is the one for services or, with "
+    "--device-id, the one for devices; --hostname-type selects another. The host name of a connection string stays as "
+    "it is.",
 )

@@ -78,7 +78,7 @@ def renewal(no_progress: bool | None) -> Group:
             arg_type=get_three_state_flag(),
             default=no_progress,
         ),
-        extra("exit_zero", "--exit-zero", "End with exit code 0 also when keys were not renewed.", action="store_true"),
+        extra("exit_zero", "--exit-zero", "End with exit code 0 even if keys were not renewed.", action="store_true"),
     )
 
 
@@ -146,8 +146,8 @@ HUB_STRING: Group = (
     option(
         "our_default_eventhub",
         "--default-eventhub --eh",
-        "Show that of the hub's Event Hubs endpoint, where devices' messages are read. A local hub has none: "
-        "see `az iot local-hub events`.",
+        "Show the connection string of the hub's Event Hubs endpoint, where devices' messages are read. A local hub "
+        "has none: see `az iot local-hub events`.",
         arg_type=get_three_state_flag(),
     ),
 )

@@ -119,7 +119,7 @@ def _renew_many(cmd: Any, client: HubClient, addresses: Iterable[Address], optio
 
     every = list(addresses)
     if not every:
-        logger.warning("Nothing here signs in with a key: nothing was renewed.")
+        logger.warning("No identity here signs in with a key: nothing was renewed.")
     try:
         renewal = operation.renew_many(client, every, options.which, on_batch)
     except IotJobsError:

@@ -11,6 +11,7 @@ from azext_iotjobs.model.condition import doubts
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import in_lists
 from azext_iotjobs.model.selection import Selection, device_ids
+from azext_iotjobs.model.text import counted
 
 if TYPE_CHECKING:
     from azext_iotjobs.clients.hub import HubClient
@@ -80,7 +81,7 @@ def listed(text: str, option: str) -> tuple[str, ...]:
     """
     if text.startswith("@"):  # az replaces @file by the file's content, if there is such a file
         raise BadValue(
-            f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can stand in --devices-file."
+            f"{option}: {not_a_file(text[1:])}", hint="A device whose id begins with @ can be listed in --devices-file."
         )
     found = device_ids(_of_table(text, option) or _pieces(text, option), option)
     if not found:
@@ -138,8 +139,8 @@ def warn_of_idle(idle: Sequence[str]) -> None:
     """Warn that these ids exclude no device."""
     if idle:
         shown = ", ".join(map(in_lists, idle[:MAX_SHOWN])) + (", …" if len(idle) > MAX_SHOWN else "")
-        verb = "is" if len(idle) == 1 else "are"
-        logger.warning("--exclude: %d of these ids %s not among the selected devices: %s.", len(idle), verb, shown)
+        ids = counted(len(idle), "id is", "ids are")
+        logger.warning("--exclude: %s not among the selected devices: %s.", ids, shown)
 
 
 def _ids_of(path: str, option: str) -> tuple[str, ...]:

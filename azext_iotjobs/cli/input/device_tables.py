@@ -16,6 +16,7 @@ from azext_iotjobs.cli.output.csv_cells import original
 from azext_iotjobs.cli.output.result_rows import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import looks_like_connection_string
+from azext_iotjobs.model.text import counted
 
 # In the form of `plain_name`. The first of ID_NAMES that a row has is its id; IoT Central exports the second.
 ID_NAMES = ("deviceid", "iotcdeviceid", "id")
@@ -80,7 +81,7 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
             continue  # a line of empty cells, as spreadsheets leave them
         if any(each.strip() for each in cells[len(form.names) :]):
             raise BadValue(
-                f"{where}, line {line}: it has {len(cells)} cells, and the header has {len(form.names)}.",
+                f"{where}, line {line}: it has {counted(len(cells), 'cell')}, and the header has {len(form.names)}.",
                 hint="Put a cell that contains a delimiter between double quotes.",
             )
         texts = (original(each.strip()) for each in cells)

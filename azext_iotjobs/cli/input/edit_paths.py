@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import counted
 
 SEGMENT = re.compile(r"\.?\[(?P<inside>[^\]]*)\]|\.?(?P<key>[^.\[\]]+)")
 MAX_SHOWN = 10  # names of an object, beside one that it does not have
@@ -101,7 +102,7 @@ def check_index(items: list[Any], index: int, before: Sequence[PathStep], where:
     """
     if not -len(items) <= index < len(items):
         count = len(items)
-        there = "it is empty" if not count else f"it has {count} item{'' if count == 1 else 's'}, from [0]"
+        there = "it is empty" if not count else f"it has {counted(count, 'item')}, from [0]"
         raise BadValue(f"{where}: {_name(before)} has no item [{index}]; {there}.")
 
 
@@ -133,7 +134,7 @@ def _names_in(node: dict[str, Any]) -> str:
     names = [name for name in node if not name.startswith("$")]
     if not names:
         return " It is empty."
-    return f" There are: {', '.join(names[:MAX_SHOWN])}{', …' if len(names) > MAX_SHOWN else ''}."
+    return f" The ones there are: {', '.join(names[:MAX_SHOWN])}{', …' if len(names) > MAX_SHOWN else ''}."
 
 
 def _name(steps: Sequence[PathStep]) -> str:

@@ -73,9 +73,9 @@ AUTH_TYPE: Group = (
     extra(
         "auth_type",
         "--auth-type",
-        "`key`: a policy's key, the one given or one that Azure gives. `login`: as az is signed in (Microsoft "
-        "Entra), with a role such as IoT Hub Data Contributor. Default: key, or as in `az configure "
-        "--defaults iothub-data-auth-type=login`.",
+        "`key`: a policy's key, given or looked up in Azure. `login`: as az is signed in (Microsoft Entra), with a "
+        "role such as IoT Hub Data Contributor. Default: key, or as in `az configure --defaults "
+        "iothub-data-auth-type=login`.",
         group="Access Control",
         arg_type=get_enum_type(["key", "login"]),
     ),
@@ -109,9 +109,9 @@ HOST_KIND: Group = (
     option(
         "our_hostname_type",
         "--hostname-type --ht",
-        "Which host name, of a hub on a newer gateway, which has three: HUB.azure-devices.net, "
-        "HUB.device.azure-devices.net, HUB.service.azure-devices.net. auto: the one for what it is used "
-        "for, where the hub is known to have it.",
+        "Which host name to use, for a hub on a newer gateway, which has three: HUB.azure-devices.net, "
+        "HUB.device.azure-devices.net, HUB.service.azure-devices.net. auto: the one that fits the purpose, where the "
+        "hub is known to have it.",
         arg_type=get_enum_type(["auto", "classic", "device", "service"]),
     ),
 )
@@ -122,7 +122,7 @@ IF_MATCH: Group = (
     option(
         "our_etag",
         "--etag -e",
-        "Change it only if the hub's copy still has this etag. Default: whatever its etag is.",
+        "Change it only if the hub's copy still has this etag. Default: change it whatever its etag is.",
         id_kind=ETAG,
     ),
 )
@@ -163,7 +163,9 @@ SUCCESS: Group = (
 BODY: Group = (
     option("our_data", "--data --da", "The message's body, as text."),
     option(
-        "our_data_file_path", "--data-file-path --dfp", "File whose content is the message's body; it wins over --data."
+        "our_data_file_path",
+        "--data-file-path --dfp",
+        "File whose content is the message's body; it takes precedence over --data.",
     ),
     option("our_properties", "--properties --props -p", "Properties of the message: `key=value;key=value`."),
 )
@@ -220,7 +222,7 @@ OUTCOME: Group = (
     extra(
         "exit_zero",
         "--exit-zero",
-        "End with exit code 0 also when devices or the job failed, or waiting ran out.",
+        "End with exit code 0 even if devices or the job failed, or the time for waiting ran out.",
         action="store_true",
     ),
 )
@@ -266,8 +268,8 @@ def rows(file_help: str, group: str | None = None) -> Group:
         extra(
             "format",
             "--format",
-            "Form of --output-file. Default: as its name ends: .csv, .json, .jsonl or "
-            ".ndjson; csv where it ends in none.",
+            "Format of --output-file. Default: from the ending of its name (.csv, .json, .jsonl or .ndjson); csv if "
+            "it has none.",
             group=group,
             arg_type=get_enum_type(["csv", "jsonl", "json"]),
         ),
@@ -287,7 +289,7 @@ def top(default: int | None) -> Group:
         option(
             "our_top",
             "--top",
-            "At most so many items." + (" Default: all." if default is None else ""),
+            "Maximum number of items." + (" Default: all." if default is None else ""),
             type=int,
             default=default,
         ),

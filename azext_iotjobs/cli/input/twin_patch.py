@@ -15,7 +15,7 @@ OPTION = "--twin-patch"
 def read_twin_patch(given: Given) -> TwinPatch:
     """The patch, without the members that only the hub writes; a warning names those.
 
-    Raises BadValue for a document that is not a patch, and for misspelled members, which no twin has.
+    Raises BadValue for a document that is not a patch, and for misspelled members, which twins do not have.
     """
     document = json_object_or_file(given, OPTION)
     if document.keys() <= PATCH_ROOTS:

@@ -29,7 +29,7 @@ command(
         "--query-condition \"tags.site = 'north'\" --queue --wait --success-status 200-499",
     ),
     (
-        "Reboot the devices of a file, but one of them; --dry-run shows first what would be done.",
+        "Reboot the devices in a file, except one; --dry-run shows first what would be done.",
         "az iot hub job create -n localhost --job-id reboot-3 --job-type scheduleDeviceMethod --method-name reboot "
         "--devices-file devices.csv --exclude pump-7 --max-devices 500 --dry-run",
     ),
@@ -86,7 +86,8 @@ command(
     long="The job must have ended. The result has the parent's id, the number of devices, and the new jobs: several, "
     "one after the other, when the devices' ids are too long for one condition. `job show` of a new job shows its "
     "parentJobId on the machine where it was created. Exit code 8: there is no device to run on. Before it runs on "
-    "more than 100 devices of a hub that is not local, it asks, unless --yes is given or there is no terminal.",
+    "more than 100 devices of a hub that is not local, the command asks, unless --yes is given or there is no "
+    "terminal.",
 )
 
 command(
@@ -98,7 +99,7 @@ command(
         "az iot hub job copy -n localhost --job-id building-45 --new-job-id building-45-south "
         "--query-condition \"tags.site = 'south'\" --start-time 2026-12-01T02:00:00Z",
     ),
-    long="What is not given stays as it was, but for the start: without --start-time it is now.",
+    long="What is not given stays as it was, except for the start: without --start-time, the job starts now.",
 )
 
 command(

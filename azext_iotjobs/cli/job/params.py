@@ -123,7 +123,7 @@ RERUN_OPTIONS: Group = (
     extra(
         "on",
         "--on",
-        f"Which of the job's devices: words out of {', '.join(RERUN_WORDS)}, with commas between them.",
+        f"Which of the job's devices: one or more of {', '.join(RERUN_WORDS)}, with commas between them.",
         default="failed",
     ),
     extra(
@@ -132,7 +132,9 @@ RERUN_OPTIONS: Group = (
         "File that `job results` wrote, as CSV, JSON or JSON lines, to take the devices from; also a list "
         "of ids. - is standard input.",
     ),
-    extra("assume_yes", "--yes -y", "Do not ask, whatever the number of devices.", action="store_true"),
+    extra(
+        "assume_yes", "--yes -y", "Do not ask for confirmation, whatever the number of devices.", action="store_true"
+    ),
 )
 
 
@@ -140,14 +142,14 @@ POLLING: Group = (
     extra(
         "our_poll_interval",
         "--poll-interval --interval",
-        "With waiting: seconds between two polls at most; the first ones come sooner.",
+        "While waiting: the longest time between two polls, in seconds; the first polls come sooner.",
         type=int,
         default=10,
     ),
     extra(
         "our_poll_duration",
         "--poll-duration --duration",
-        "With waiting: seconds to wait at most; 0: until the job's own deadline.",
+        "While waiting: how many seconds to wait at most; 0: until the job's own deadline.",
         type=int,
         default=600,
     ),
@@ -185,7 +187,7 @@ RESULTS_OPTIONS: Group = (
 
 JOB_LIST: Group = (
     option("our_job_type", "--job-type --jt", "Only jobs of this type.", arg_type=get_enum_type(LISTED_JOB_TYPES)),
-    option("our_job_status", "--job-status --js", "Only jobs in this status.", arg_type=get_enum_type(JOB_STATUSES)),
+    option("our_job_status", "--job-status --js", "Only jobs with this status.", arg_type=get_enum_type(JOB_STATUSES)),
 )
 
 
@@ -205,7 +207,7 @@ CREATE: Options = (
 RERUN: Options = (
     *_HUB,
     JOB_ID,
-    new_job_id("the job's, and -r1, -r2, …"),
+    new_job_id("the job's id with -r1, -r2, … appended"),
     *(RERUN_OPTIONS, exclude(), payload("the job's own")),
     submitting(ttl_s=None),
     *_WAITING,
@@ -213,7 +215,7 @@ RERUN: Options = (
 COPY: Options = (
     *_HUB,
     JOB_ID,
-    new_job_id("the job's, and -copy"),
+    new_job_id("the job's id with -copy appended"),
     *(action(timeout_s=None), payload("the job's own")),
     SELECTION,
     submitting(ttl_s=None),

@@ -27,6 +27,7 @@ from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.rerun import FAILED, Chosen, conditions, parse_chosen, part_ids
 from azext_iotjobs.model.rerun import new_job_id as id_after
 from azext_iotjobs.model.selection import Selection, device_ids
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import rerun as operation
 from azext_iotjobs.operations.job import results
 
@@ -170,7 +171,8 @@ def _targets(client: HubClient, job_id: str, typed: RerunPlan, plan: SubmitPlan)
 def _check_count(count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
         raise BadValue(
-            f"{count} devices are meant, and --max-devices (or iotjobs.max_devices) allows {limit}; nothing was sent.",
+            f"{counted(count, 'device is', 'devices are')} selected, but --max-devices (or iotjobs.max_devices) allows "
+            f"{limit}; nothing was sent.",
             hint="Narrow them with --on or --exclude, or allow more with --max-devices.",
         )
 
@@ -217,4 +219,4 @@ def _run(
 def _report_interruption(created: Sequence[Job], requests: Sequence[JobRequest]) -> None:
     if len(requests) > 1:
         there = ", ".join(job.job_id for job in created) or "none"
-        logger.warning("%d of %d jobs were made: %s.", len(created), len(requests), there)
+        logger.warning("%d of %s created: %s.", len(created), counted(len(requests), "job was", "jobs were"), there)

@@ -15,6 +15,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import results, run
 from azext_iotjobs.operations.job.results import DEVICE_STATUSES, ResultQuery
 
@@ -51,7 +52,7 @@ def show_results(
     """Show what a job did to each device."""
     columns = chosen_columns(cmd, output.columns, COLUMNS, elsewhere=ALL_COLUMNS)
     if output.format is not None and output.output_file is None:
-        raise ConflictingChoice("--format goes with --output-file only; without it, az's own -o says the format.")
+        raise ConflictingChoice("--format needs --output-file; without it, az's own -o sets the format.")
     query = wanted.query(our_job_id, columns)
     target = output.target(columns, _request(client, query))
     if target is None:
@@ -60,7 +61,7 @@ def show_results(
     row_writer.check(target)
     _expected_count(client, query)
     count = row_writer.write(target, lambda token: _pages(client, query, token))
-    logger.warning("%d rows written to %s.", count, target.name)
+    logger.warning("%s written to %s.", counted(count, "row"), target.name)
     return None
 
 
@@ -77,8 +78,8 @@ def _expected_count(client: HubClient, query: ResultQuery) -> int | None:
     minutes = results.expected_minutes(tally.device_count, checks_registry=query.checks_registry)
     if minutes > SLOW_MINUTES:
         logger.warning(
-            "%d devices: a hub of the smallest tier needs up to %.0f minutes for their rows. Throttling is waited out.",
-            tally.device_count,
+            "%s: a hub of the smallest tier needs up to %.0f minutes for their rows. Throttling is waited out.",
+            counted(tally.device_count, "device"),
             minutes,
         )
     return tally.device_count

@@ -16,6 +16,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally, JobType
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import run as operation
 
 logger = get_logger(__name__)
@@ -82,7 +83,7 @@ class JobProgress:
     def poll_failed(self, reason: str, left_s: float) -> None:
         """The hub did not answer, or was busy."""
         self.end()
-        logger.warning("%s Asking again; %.0f s left.", reason, left_s)
+        logger.warning("%s Polling again; %.0f s left.", reason, left_s)
 
     def end(self) -> None:
         """Remove the line that changes."""
@@ -93,7 +94,7 @@ def _counts(tally: JobTally, job_type: JobType) -> str:
     """The hub's counts. Of a method a device counts that has answered, whatever status it answered with."""
     done = "answered" if job_type is JobType.METHOD else "succeeded"
     return (
-        f"{tally.succeeded_count} of {tally.device_count} devices {done}, {tally.failed_count} failed, "
+        f"{tally.succeeded_count} of {counted(tally.device_count, 'device')} {done}, {tally.failed_count} failed, "
         f"{tally.running_count} running, {tally.pending_count} pending"
     )
 
@@ -102,7 +103,7 @@ def _report(job_id: str, job: Job | None, outcome: Outcome, success: SuccessStat
     if outcome is Outcome.WAIT_OVER:
         state = f"still {job.status.value}" if job else "not known: the hub did not answer"
         again = suggestion("iot hub job wait", "--job-id", job_id)
-        logger.warning("The waiting is over; job %s is %s, and goes on. Wait again: %s", job_id, state, again)
+        logger.warning("The time for waiting is over; job %s is %s and continues. Wait again: %s", job_id, state, again)
     elif outcome is Outcome.NO_DEVICE:
         logger.warning("Job %s is completed, but no device matched its condition.", job_id)
     elif outcome is Outcome.JOB_FAILED and job is not None:
@@ -112,4 +113,6 @@ def _report(job_id: str, job: Job | None, outcome: Outcome, success: SuccessStat
         by_status = job.tally is not None and not job.tally.failed_count
         why = f": some answered with a status outside {success}" if by_status else ""
         where = suggestion("iot hub job results", "--job-id", job_id)
-        logger.warning("Job %s is completed, but not all devices succeeded%s. Which and why: %s", job_id, why, where)
+        logger.warning(
+            "Job %s is completed, but not all devices succeeded%s. See which and why: %s", job_id, why, where
+        )

@@ -77,7 +77,7 @@ def reset(
     if data_dir is not None:
         if our_hub_name is not None or https_port is not None:
             raise ConflictingChoice(
-                "--data-dir is for a hub that does not run, -n for one that runs.", hint="Give only one of them."
+                "--data-dir is for a hub that is not running, -n for one that is.", hint="Give only one of them."
             )
         _reset_folder(Path(data_dir).absolute(), our_yes)
         return

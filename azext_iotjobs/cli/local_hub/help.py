@@ -17,11 +17,11 @@ command(
         "az iot local-hub start --bind 127.0.0.2 --data-dir hub-2 --in-memory --detach",
     ),
     (
-        "One that throttles, and runs one job at a time, as two units of S1 do.",
+        "Start one that throttles and runs one job at a time, as a hub with two units of S1 does.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
-    long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends with "
-    "this command, however that ends.",
+    long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends when "
+    "this command ends, for whatever reason.",
 )
 command(
     "iot local-hub stop",
@@ -45,8 +45,8 @@ command(
     "iot local-hub reset",
     "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
-    ("Put the damaged database of a hub that does not start aside.", "az iot local-hub reset --data-dir hub-2 --yes"),
-    long="The keys of its policies and its own server certificate stay.",
+    ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
+    long="The keys of its policies and its own server certificate are kept.",
 )
 group(
     "iot local-hub certificate",
@@ -71,14 +71,15 @@ command(
 )
 command(
     "iot local-hub events",
-    "Print the messages that devices have sent and send, one JSON document a line.",
+    "Print the messages that devices have sent, and then each new one, as one JSON document a line.",
     ("Follow all devices until Ctrl-C.", "az iot local-hub events"),
     (
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="Begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at most. It stands "
-    "for the event hub that Azure has, and is not part of azure-iot; --output and --query do not apply.",
+    long="The output begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at "
+    "most. The command takes the place of the Event Hubs endpoint that a hub in Azure has, and azure-iot has no such "
+    "command; --output and --query do not apply.",
 )
 command(
     "iot local-hub send",
@@ -89,6 +90,6 @@ command(
         "az iot local-hub send -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
         "--properties 'site=north' --ack full",
     ),
-    long="It stands for the AMQP that services use in Azure, and is not part of azure-iot. The message waits for the "
-    "device for an hour, or until --expiry-time-utc.",
+    long="The command takes the place of AMQP, which services use in Azure; azure-iot has no such command. The "
+    "message waits for the device for an hour, or until --expiry-time-utc.",
 )

@@ -22,7 +22,7 @@ HUB_EVENTS: Group = (
 HUB_SEND: Group = (
     extra("our_message_id", "--message-id --mid", "The message's id. Default: a new one."),
     extra("our_correlation_id", "--correlation-id --cid", "Its correlation id."),
-    extra("our_user_id", "--user-id --uid", "Who sends it."),
+    extra("our_user_id", "--user-id --uid", "Id of the sender."),
     extra("our_content_type", "--content-type --ct", "Media type of its body."),
     extra("our_content_encoding", "--content-encoding --ce", "Encoding of its body.", default="utf-8"),
     extra(
@@ -67,8 +67,8 @@ STOPPED_HUB: Group = (
     option(
         "data_dir",
         "--data-dir",
-        "In place of --hub-name: the folder of a hub that does not run, such as one whose database is "
-        "damaged. The old database is kept in a file beside it.",
+        "In place of --hub-name: the folder of a hub that is not running, such as one whose database is damaged. The "
+        "old database is kept in a file beside it.",
     ),
 )
 

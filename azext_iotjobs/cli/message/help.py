@@ -16,8 +16,8 @@ command(
         "az iot device send-d2c-message -n localhost -d pump-1 --certificate-file-path pump-1-cert.pem "
         "--key-file-path pump-1-key.pem --websocket --model-id 'dtmi:com:example:Thermostat;1'",
     ),
-    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce. A hub knows one connection of a device: if the "
-    "device is connected, that connection ends. Messages that wait for the device are left for it.",
+    long="System properties are $.mid, $.cid, $.uid, $.ct and $.ce. A hub allows one connection per device: if the "
+    "device is connected, that connection ends. Messages that wait for the device stay in its queue.",
 )
 
 group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
@@ -25,9 +25,12 @@ group("iot device c2d-message", "Handle the cloud-to-device messages of a device
 command(
     "iot device c2d-message receive",
     "Receive the oldest message that waits; nothing is printed when there is none.",
-    ("Look at it; it waits again when its lock ends.", "az iot device c2d-message receive -n localhost -d pump-1"),
+    (
+        "Look at the oldest message; it waits again when its lock ends.",
+        "az iot device c2d-message receive -n localhost -d pump-1",
+    ),
     ("Receive and complete it.", "az iot device c2d-message receive -n localhost -d pump-1 --complete"),
-    long="The message is locked for --lock-timeout seconds; its etag settles it meanwhile.",
+    long="The message is locked for --lock-timeout seconds; until then it can be settled by its etag.",
 )
 
 command(

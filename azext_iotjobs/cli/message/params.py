@@ -6,7 +6,7 @@ from azext_iotjobs.cli.input.options import Group, Options, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, BODY, DEVICE, DEVICE_KEY, HUB, WEBSOCKET, certificate
 
 SEND_D2C: Group = (
-    option("our_msg_count", "--msg-count --mc", "How often to send the message.", type=int),
+    option("our_msg_count", "--msg-count --mc", "How many times to send the message.", type=int),
     option("our_model_id", "--model-id --dtmi", "DTMI of the model that the device announces."),
 )
 

@@ -12,6 +12,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.message import DeviceMessage
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.message import send_d2c as operation
 from azext_iotjobs.transport.mqtt import MqttProtocol
 
@@ -47,7 +48,7 @@ def send(
     sender = operation.Sender(device_id=our_device_id, credential=credential, model_id=our_model_id)
     way = MqttProtocol.WEBSOCKET if sign_in.websocket else MqttProtocol.TLS
     operation.send(client.target, sender, message, count, SystemClock(), way)
-    logger.warning("%s: %d %s sent.", our_device_id, count, "message" if count == 1 else "messages")
+    logger.warning("%s: %s sent.", our_device_id, counted(count, "message"))
 
 
 def _properties_of(path: str) -> dict[str, str]:

@@ -9,9 +9,8 @@ MANY_CALLS = (
     "Ctrl-C no further device is called, calls under way are awaited, and the result is the rows so far; a second "
     "Ctrl-C ends the command at once. --group-output gives status, payload, errorClass, errorCode, count and the "
     "first devices of each group of equal answers; the methodRequestId in the default answer of a simulated "
-    "device is ignored. Of more than 100 different answers the rest is one entry without a status and an error "
-    "class. Exit codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the "
-    "condition."
+    "device is ignored. Beyond 100 different answers, the rest are one entry without status and error class. Exit "
+    "codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the condition."
 )
 
 command(
@@ -36,7 +35,7 @@ command(
         "--concurrency 50 --group-output",
     ),
     (
-        "Call the devices of a file, but one of them, at most 20 a second, and write a row for each to a new file.",
+        "Call the devices in a file, except one, at most 20 a second, and write a row for each to a new file.",
         "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
         "--rate 20 --output-file reboot.csv",
     ),

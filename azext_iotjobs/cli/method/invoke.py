@@ -77,7 +77,7 @@ def invoke_module(
     if selected.is_of_modules and our_module_id is not None:
         raise ConflictingChoice(
             "--query-condition selects modules, and --module-id is given too: which of them are meant?",
-            hint="Say it in the condition: FROM devices.modules WHERE moduleId = '…'",
+            hint="Put it into the condition: FROM devices.modules WHERE moduleId = '…'",
         )
     plan = _plan_of_many(cmd, call, calling, guards, output)
     return invoke_many.call(cmd, client, selected, module_id, plan)
@@ -88,8 +88,8 @@ def _refuse_beside_one_device(selection: SelectionOptions, calling: CallOptions,
     of_selection, of_output = typed_options(**selection._asdict()), typed_options(**output._asdict())
     for option in chain(of_selection, calling.typed_for_many(), of_output):
         raise ConflictingChoice(
-            f"--device-id is one device; {option} goes with many.",
-            hint="Leave one of them out; --device-ids takes one id too.",
+            f"--device-id names one device; {option} is for many.",
+            hint="Leave one of them out; --device-ids also takes a single id.",
         )
 
 

@@ -25,6 +25,7 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
 
 logger = get_logger(__name__)
@@ -132,7 +133,9 @@ def _collect(
                 elif not plan.groups_equal:
                     result.append({name: shown[name] for name in plan.columns})
         except KeyboardInterrupt:
-            progress.say("Left at once: calls were under way, whose devices may have been called and have no row.")
+            progress.say(
+                "Left at once while calls were under way: their devices may have been called, and have no row."
+            )
     if plan.groups_equal:
         return [render_group(each) for each in groups.ranked()]
     return result if plan.target is None else None
@@ -143,9 +146,9 @@ def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_st
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or was_stopped:
         if missing != 0:
-            number = "The other" if missing is None else f"{missing}"
+            who = "The other devices were" if missing is None else counted(missing, "device was", "devices were")
             why = "the error below ended it" if run.ended_by else "it was stopped"
-            logger.warning("%s devices were not called: %s.", number, why)
+            logger.warning("%s not called: %s.", who, why)
         if missing != 0 or run.in_flight_count:
             return Outcome.DEVICES_FAILED
     if not progress.count:

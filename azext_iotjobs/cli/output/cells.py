@@ -6,14 +6,14 @@ from typing import Any
 
 from azext_iotjobs.cli.output.characters import python_escape
 
-CELL = 40  # characters of a cell that may be longer; a terminal has 80 to 200
+CELL = 40  # characters; a terminal has 80 to 200
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
-NO_TIME = ("9999-", "0001-")  # the hub's ways to say "not yet" and "never"
+NO_TIME = ("9999-", "0001-")  # what the hub writes for "not yet" and "never"
 NOISE = ("$metadata", "$version")
 
 
 def printable(value: Any) -> Any:
-    """The same value with every text fit for a terminal: no control characters, in keys neither."""
+    """The same value without control characters in its texts, keys included."""
     if isinstance(value, str):
         return value if value.isprintable() else "".join(map(_visible, value))
     if isinstance(value, dict):
@@ -27,14 +27,14 @@ def heading(name: str) -> str:
 
 
 def value_cell(value: Any) -> str:
-    """A value of which no more is known than what it looks like."""
+    """A cell for a value of unknown meaning: instants are recognised by their form, numbers are rounded."""
     if isinstance(value, str) and INSTANT.fullmatch(value):
         return time_cell(value)
     return cell(round(value, 3) if isinstance(value, float) else value)
 
 
 def cell(value: Any, width: int = CELL) -> str:
-    """A value as it stands in a cell: one line, short, JSON for what is no text."""
+    """A value as the text of a cell: one short line; a value that is not text is written as JSON."""
     if value is None:
         return ""
     if isinstance(value, dict):
@@ -46,16 +46,16 @@ def cell(value: Any, width: int = CELL) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text of at most `width` characters; one that is longer ends between two words, where it has any."""
+    """A text of at most `width` characters; a longer one is cut, between two words where possible."""
     if len(text) <= width:
         return text
     room = text[: width - 1]
-    ends = [place.end() for place in re.finditer(r"[^\s,;|]+(?=[\s,;|])", text[:width])]
+    ends = [found.end() for found in re.finditer(r"[^\s,;|]+(?=[\s,;|])", text[:width])]
     return f"{room[: ends[-1]] if ends and ends[-1] > width // 3 else room}…"
 
 
 def time_cell(value: Any) -> str:
-    """An instant to the second; nothing for what the hub gives when there is none."""
+    """An instant, to the second; empty for the values that the hub uses for "none"."""
     if not isinstance(value, str) or value.startswith(NO_TIME):
         return ""
     return cell(f"{value[:19]}Z" if value.endswith(("Z", "+00:00")) else value)

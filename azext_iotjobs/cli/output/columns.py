@@ -26,7 +26,7 @@ def _listed(text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in allowed]
     if unknown or len(set(names)) < len(names):
         raise BadValue(
-            f"--columns {text[:80]!r}: give each column once, out of {', '.join(allowed)}.",
-            hint="A saved choice is removed with: az config unset iotjobs.columns",
+            f"--columns {text[:80]!r}: give each column once, from {', '.join(allowed)}.",
+            hint="To remove a saved choice: az config unset iotjobs.columns",
         )
     return names

@@ -11,6 +11,7 @@ from knack.prompting import NoTTYException, prompt_y_n
 from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.model.errors import MissingChoice
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.text import counted
 
 logger = get_logger(__name__)
 
@@ -28,7 +29,7 @@ def agreed(question: str, why: str, *, assume_yes: bool) -> bool:
         return False
     except NoTTYException as err:
         raise MissingChoice(
-            f"{why}, and there is no terminal to ask on.", hint="Give --yes to go on without being asked."
+            f"{why}, and there is no terminal to ask on.", hint="Give --yes to continue without being asked."
         ) from err
 
 
@@ -36,7 +37,7 @@ def goes_on(target: HubTarget, device_count: int, what: str, *, assume_yes: bool
     """Whether to go on with `what` on so many devices of a hub."""
     if device_count <= MANY or target.is_loopback:
         return True
-    where = f"{what} on {device_count} devices of {target.authority}"
+    where = f"{what} on {counted(device_count, 'device')} of {target.authority}"
     if assume_yes or not sys.stdin.isatty():
         logger.warning("%s.", where)
         return True

@@ -26,8 +26,8 @@ def check_event_file(path: str, *, overwrites: bool) -> None:
     ending = os.path.splitext(path)[1]
     if ending and ending.lower() not in ENDINGS:
         raise BadValue(
-            f"--events {path}: events are JSON lines, and no name of theirs ends in {ending}.",
-            hint=f"Give a name that ends in {' or '.join(ENDINGS)}, or in nothing.",
+            f"--events {path}: events are JSON lines, whose file does not end in {ending}.",
+            hint=f"Give a name that ends in {' or '.join(ENDINGS)}, or has no ending.",
         )
     if os.path.exists(path) and not overwrites:
         raise _is_there(path)
@@ -67,4 +67,4 @@ def _stdout_is_taken() -> BadValue:
 
 
 def _is_there(path: str) -> ConflictingChoice:
-    return ConflictingChoice(f"--events {path} is there already.", hint="Add --overwrite, or name another file.")
+    return ConflictingChoice(f"--events {path} already exists.", hint="Add --overwrite, or name another file.")

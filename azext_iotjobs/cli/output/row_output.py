@@ -7,6 +7,7 @@ from typing import NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.text import counted
 
 logger = get_logger(__name__)
 
@@ -44,7 +45,7 @@ class RowOutputOptions(NamedTuple):
     def check_file_is_named(self) -> None:
         """Raise ConflictingChoice for an option about the file when there is no file."""
         if self.output_file is None and (self.format is not None or self.overwrite):
-            raise ConflictingChoice(f"--format and --overwrite go with {OPTION} only.")
+            raise ConflictingChoice(f"--format and --overwrite need {OPTION}.")
 
     def target(self, columns: tuple[str, ...], request: str) -> RowTarget | None:
         """Where the rows go; None: to az's result.
@@ -68,8 +69,8 @@ def form_of(path: str, typed: str | None) -> str:
     form = FORMAT_OF_ENDING.get(ending.lower())
     if form is None:
         raise BadValue(
-            f"{OPTION} {path}: no form is known that ends in {ending}; known are {', '.join(FORMAT_OF_ENDING)}.",
-            hint=f"Give another name, or say the form: --format {' | '.join(FORMATS)}",
+            f"{OPTION} {path}: no format has the ending {ending}; known endings are {', '.join(FORMAT_OF_ENDING)}.",
+            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}",
         )
     return form
 
@@ -78,7 +79,7 @@ def warn_of_many_rows(count: int) -> None:
     """Warn when az has to hold very many rows in memory. count: rows of the result."""
     if count > MANY_ROWS:
         logger.warning(
-            "%d rows: az keeps all of them in memory until the last one has come. %s writes them as they come.",
-            count,
+            "%s: az keeps all of them in memory until the last one has arrived. %s writes them as they arrive.",
+            counted(count, "row"),
             OPTION,
         )

@@ -222,7 +222,7 @@ def _note_of(path: Path, target: RowTarget) -> Note | None:
         is_same = False
     if not is_same:
         raise ConflictingChoice(
-            f"{OPTION} {path} is unfinished, but of other rows or in another form.",
+            f"{OPTION} {path} is unfinished, but has other rows or another format.",
             hint="Give another name, or --overwrite.",
         )
     return note
@@ -233,4 +233,4 @@ def _asked(target: RowTarget) -> list[Any]:
 
 
 def _is_there(path: Path) -> ConflictingChoice:
-    return ConflictingChoice(f"{OPTION} {path} is there already.", hint="Give another name, or --overwrite.")
+    return ConflictingChoice(f"{OPTION} {path} already exists.", hint="Give another name, or --overwrite.")

@@ -1,8 +1,8 @@
-"""Standard streams that somebody has closed, or whose reader has left: neither costs a command its work.
+"""Standard streams that are closed, or whose reader has ended: the command carries on.
 
-Strategy: what is closed is opened on the null device, so that no file or socket of ours takes its number. What breaks
-later, a pipe whose reader has left or a terminal that is gone, is pointed there when a write fails. A result that did
-not get into a file, whose disk is full, is another matter: somebody counts on it, and is told.
+Strategy: a closed stream is opened on the null device, so that no file or socket of ours gets its descriptor number. A
+stream that breaks later (a pipe whose reader has ended, a terminal that is gone) is redirected there when a write
+fails. A result that cannot be written to a file, because the disk is full, is an error: the user relies on that file.
 """
 
 import atexit
@@ -12,11 +12,11 @@ import stat
 import sys
 from typing import Any, TextIO
 
-NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota's number
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
 
 
 def open_what_is_closed(cli_ctx: Any) -> None:
-    """Give the command standard streams, whatever its caller has closed."""
+    """Make sure that the three standard streams are open, whichever of them the caller has closed."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -34,9 +34,9 @@ def open_what_is_closed(cli_ctx: Any) -> None:
 
 
 def wrote(file: TextIO, text: str) -> bool:
-    """Write a text at once; whether there is still somebody to read it. If not, later writes go nowhere.
+    """Write a text and flush it; True if that worked. If not, later writes to the file are discarded.
 
-    Raises what `give_up_result` does for a result.
+    Raises FileOperationError as `give_up_result` does, unless the file is stderr.
     """
     try:
         file.write(text)
@@ -54,20 +54,23 @@ def wrote(file: TextIO, text: str) -> bool:
 
 
 def give_up_result(file: TextIO, err: OSError) -> None:
-    """The same as `give_up`; raises az's FileOperationError where a result is lost that nobody chose to leave."""
+    """Discard later writes, as `give_up` does. Raises az's FileOperationError if a result is lost, as on a full disk.
+
+    err: of the write that failed.
+    """
     is_lost = err.errno in NO_ROOM or _is_file(file)
     give_up(file)
     if is_lost:
-        from azure.cli.core.azclierror import FileOperationError  # here: az has loaded it only when something fails
+        from azure.cli.core.azclierror import FileOperationError  # here: only needed when something fails
 
         raise FileOperationError(
-            f"The result could not be written to stdout: {err.strerror}. What was asked for is done all the same.",
-            recommendation="Send it elsewhere; before asking for a change again, see what stands now.",
+            f"The result could not be written to stdout: {err.strerror}. The command itself was carried out.",
+            recommendation="Send the output elsewhere. Before you repeat a change, check the present state.",
         ) from err
 
 
 def _end_quietly() -> None:
-    """What az and its log wrote may still wait for a reader that has left: Python would end with 120."""
+    """Flush at the end of the process: if the reader has ended, Python would otherwise exit with code 120."""
     for file in (sys.stdout, sys.stderr):
         try:
             file.flush()
@@ -79,15 +82,15 @@ def _end_quietly() -> None:
 def _is_file(file: TextIO) -> bool:
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except (OSError, ValueError):  # what stands for it has no number
+    except (OSError, ValueError):  # a replacement, as in tests, has no descriptor
         return False
 
 
 def give_up(file: TextIO) -> None:
-    """Nobody reads this file any more: what was written and what is to come goes nowhere, without a complaint."""
+    """Discard what is buffered and what is written later, without an error: nobody reads this file any more."""
     try:
         _point_to_nothing(file.fileno())
-    except (OSError, ValueError):  # what stands for it has no number
+    except (OSError, ValueError):  # a replacement, as in tests, has no descriptor
         pass
 
 

@@ -42,7 +42,8 @@ def fitted(rows: Any, command: str = "") -> Any:
     kept, left_out = narrowed(rows, width, ASKED_FOR.get(command, ()))
     if left_out:
         logger.warning(
-            "This terminal is too narrow for: %s. All columns: a wider terminal, or -o json.", ", ".join(left_out)
+            "This terminal is too narrow for: %s. To see all columns, use a wider terminal or -o json.",
+            ", ".join(left_out),
         )
     return kept
 

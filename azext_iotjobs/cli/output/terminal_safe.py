@@ -39,7 +39,7 @@ def keep_terminals_safe(cli_ctx: Any) -> None:
     plain_formatter, plain_out = cli_ctx.output.get_formatter, cli_ctx.output.out
 
     def out(item: Any, formatter: Any = None, out_file: Any = None) -> None:
-        """A result whose reader has left is no failure of the command, nor of what it did; one that is lost is."""
+        """A result whose reader has left is not a failure of the command, nor of what it did; a lost result is."""
         file = cli_ctx.out_file if out_file is None else out_file
         try:
             plain_out(item, formatter=formatter, out_file=file)

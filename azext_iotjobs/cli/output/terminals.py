@@ -1,6 +1,6 @@
-"""What a person's terminal can do, and wants: how wide it is, whether lines may change in place, whether in color.
+"""The user's terminal: its width, whether it has colors, and whether a line can be rewritten in place.
 
-NO_COLOR (no-color.org) and TERM=dumb are what other programs heed too; az knows a setting of its own alone.
+NO_COLOR (no-color.org) and TERM=dumb are respected, as by other programs; az itself only knows its own setting.
 """
 
 import logging
@@ -11,34 +11,32 @@ from collections.abc import Sequence
 from typing import Any
 
 DEFAULT_WIDTH = 80
-# Loggers by name; knack puts "cli." before a module's. The second tells what ended one of our commands.
+# Names of loggers; knack puts "cli." before a module's name. The second logs the error that ends a command.
 OUR_MESSAGES = ("cli.azext_iotjobs", "cli.azure.cli.core.azclierror")
 COMMAND = re.compile(r"(?:^|\s+)(?=az (?:iot|config|extension) )")
-LINE_TO_COPY = re.compile(r"\s|export ")  # how one begins that stands in a message as it is to be typed
+LINE_TO_COPY = re.compile(r"\s|export ")  # the beginning of a line to type, which a message contains as it is
 
 
 def wants_no_color() -> bool:
-    """Whether the user wants none, or the terminal knows none."""
+    """Whether the user has turned colors off, or the terminal does not support them."""
     return bool(os.environ.get("NO_COLOR")) or is_dumb()
 
 
 def is_dumb() -> bool:
-    """Whether the terminal knows no control sequences."""
+    """Whether the terminal does not support control sequences."""
     return os.environ.get("TERM") == "dumb"
 
 
 def width_of_stderr() -> int:
-    """Its columns, or as many as a terminal has that does not say."""
+    """The number of columns, or DEFAULT_WIDTH if it is not known."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or DEFAULT_WIDTH
-    except (OSError, ValueError):  # what stands for stderr may have no number
+    except (OSError, ValueError):  # a replacement of stderr may have no descriptor
         return DEFAULT_WIDTH
 
 
 def cut_between_words(line: str, width: int) -> str:
-    """As much of a line as fits, without half a word or a sign of division at its end; a first word that is too long
-    alone is cut.
-    """
+    """As much of a line as fits, cut between words, without a separator at its end; a long first word is cut inside."""
     if len(line) <= width:
         return line
     fits = line[:width] if line[width] == " " else line[:width].rpartition(" ")[0]
@@ -46,7 +44,7 @@ def cut_between_words(line: str, width: int) -> str:
 
 
 def heed_no_color(cli_ctx: Any) -> None:
-    """Have az print what is ours without color where that is wanted: results, messages, errors, help."""
+    """Have az print results, messages, errors and help without color, if the user or the terminal wants none."""
     if not wants_no_color():
         return
     cli_ctx.enable_color = False
@@ -59,7 +57,7 @@ def heed_no_color(cli_ctx: Any) -> None:
 
 
 def fit_messages() -> None:
-    """Have az print our messages so that they fit the terminal."""
+    """Have az wrap our messages at the width of the terminal."""
     for handler in _handlers():
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler.formatter, _Fitting):
             handler.setFormatter(_Fitting(handler.formatter or logging.Formatter()))
@@ -70,8 +68,7 @@ def _handlers() -> list[logging.Handler]:
 
 
 class _Fitting(logging.Formatter):
-    """Breaks our messages between words where stderr is a terminal, and leaves commands whole: they are there to be
-    copied."""
+    """Wraps our messages between words if stderr is a terminal. Commands stay whole, so that they can be copied."""
 
     def __init__(self, plain: logging.Formatter) -> None:
         super().__init__()
@@ -86,9 +83,9 @@ class _Fitting(logging.Formatter):
 
 
 def fitted(text: str, commands: Sequence[str] = ()) -> str:
-    """What is printed on stderr so that it fits the terminal there; as it is where there is none.
+    """A text for stderr, wrapped at the width of the terminal; unchanged if stderr is not a terminal.
 
-    commands: those in it that are known; of others it is seen where they begin, and they last to the line's end.
+    commands: the commands in it that are known. Any other is found by its beginning, and lasts to the end of its line.
     """
     if not sys.stderr.isatty():
         return text
@@ -96,7 +93,7 @@ def fitted(text: str, commands: Sequence[str] = ()) -> str:
 
 
 def broken(line: str, width: int, commands: Sequence[str] = ()) -> str:
-    """A line as several that fit; a command in it has a line of its own, and a line that is to be copied is whole."""
+    """A line, wrapped at `width`: a command in it gets a line of its own, and a line to copy is not wrapped."""
     if len(line) <= width or LINE_TO_COPY.match(line):
         return line
     import textwrap  # most messages fit
@@ -106,7 +103,7 @@ def broken(line: str, width: int, commands: Sequence[str] = ()) -> str:
         if piece in commands:
             lines.append(piece)
             continue
-        # What ends a sentence behind a command would be copied with it, and stands for nothing on a line of its own.
+        # A full stop behind a command would be copied with it, and makes no sense on a line of its own.
         words, *more = COMMAND.split(piece.lstrip(" .,;:") if lines else piece)
         lines += textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True)
         lines += more

@@ -19,7 +19,7 @@ from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
-from azext_iotjobs.model.text import Text, command, printable
+from azext_iotjobs.model.text import Text, command, counted, printable
 from azext_iotjobs.operations.simulate import provisioning as operation
 from azext_iotjobs.operations.simulate.provisioning import Deletion
 
@@ -76,9 +76,8 @@ def registered(
         result.left_count = len(log.created.etags) if options.delete_after else 0
         if result.left_count:
             logger.warning(
-                "%s that this run made %s left. Remove them: %s",
-                _devices(result.left_count),
-                "is" if result.left_count == 1 else "are",
+                "%s still registered that this run registered. Remove them: %s",
+                counted(result.left_count, "device is", "devices are"),
                 suggestion("iot device simulate", "--clean-up"),
             )
         log.close()
@@ -88,7 +87,7 @@ def _announce(client: HubClient, count: int, *, deletes_after: bool) -> None:
     if client.target.is_local:
         return
     again = " Removing them takes as long again." if deletes_after else ""
-    logger.warning("Registering %s: %s.%s", _devices(count), registry_time(count), again)
+    logger.warning("Registering %s: %s.%s", counted(count, "device"), registry_time(count), again)
 
 
 def _create(
@@ -130,7 +129,8 @@ def clean_up(cmd: Any, client: HubClient, options: SimulateOptions) -> dict[str,
             log.close()
     if kept and run is None:
         logger.warning(
-            "%d runs without --delete-after made devices that stay; --clean-up RUN removes those of one.", len(kept)
+            "%s without --delete-after registered devices that stay; --clean-up RUN removes those of one run.",
+            counted(len(kept), "run"),
         )
     if has_failed:
         leave_with(cmd, Outcome.DEVICES_FAILED, exit_zero=False)
@@ -143,7 +143,7 @@ def _check_run(client: HubClient, run: str | None, logs: Sequence[CreatedDevices
     if run is None or run in [log.created.run for log in logs]:
         return
     if run in running:
-        raise NotFound(f"Run {printable(run)} is still going on.", hint="End it first, with Ctrl-C.")
+        raise NotFound(f"Run {printable(run)} is still running.", hint="End it first, with Ctrl-C.")
     raise NotFound(
         f"There is no list of run {printable(run)} for {client.target.authority} on this machine.",
         hint=Text("They are listed by: ", command("iot device simulate", "--clean-up", "--dry-run")),
@@ -193,15 +193,11 @@ def _delete(client: HubClient, log: CreatedDevicesLog) -> Deletion | None:
         return None
     if deletion.changed:
         logger.warning(
-            "%d devices stay, because somebody has changed them since they were made: %s",
-            len(deletion.changed),
+            "%s not removed, because somebody has changed them since they were registered: %s",
+            counted(len(deletion.changed), "device was", "devices were"),
             ", ".join(deletion.changed[:MAX_SHOWN]),
         )
     return deletion
-
-
-def _devices(count: int) -> str:
-    return f"{count} device{'' if count == 1 else 's'}"
 
 
 def _progress(verb: str) -> operation.OnBatch:

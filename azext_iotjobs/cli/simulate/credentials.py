@@ -20,6 +20,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
 from azext_iotjobs.model.target import SasKey, check_key
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.identity.renew_keys import new_key
 from azext_iotjobs.operations.simulate import event_loop
 from azext_iotjobs.simulator.behaviour import Behaviour
@@ -147,7 +148,7 @@ def _certificates(device: str | None, sign_in: SignInOptions, options: SimulateO
         return IssuedCertificates(options.issue_from_ca, options.ca_key, sign_in.our_passphrase)
     if path is not None and key_path is None:
         if not Path(path).is_dir():
-            raise BadValue(f"--certificate-file-path {path} is no folder; many devices have a file each.")
+            raise BadValue(f"--certificate-file-path {path} is not a folder; many devices need a file each.")
         return CertificateFolder(path, sign_in.our_passphrase)
     if device is None and (key_path is not None or sign_in.our_passphrase is not None):
         raise ConflictingChoice(
@@ -198,9 +199,8 @@ def _own_keys(
 ) -> dict[str, DeviceCredential]:
     unknown = [name for name in names if name not in new_keys]
     if unknown and not client.target.is_local:
-        count = len(unknown)
-        devices = f"{count} device{'' if count == 1 else 's'}"
-        logger.warning("Reading the keys of %s, one request each: %s.", devices, registry_time(count))
+        devices = counted(len(unknown), "device")
+        logger.warning("Reading the keys of %s, one request each: %s.", devices, registry_time(len(unknown)))
     keys: dict[str, DeviceCredential] = {}
     for name in names:
         if name in new_keys:

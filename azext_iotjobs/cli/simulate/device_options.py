@@ -84,7 +84,7 @@ def read(
         _check_http(link, sign_in, behaviour)
     elif link.our_receive_settle != "complete":
         raise ConflictingChoice(
-            f"--receive-settle {link.our_receive_settle} goes with --protocol http only.",
+            f"--receive-settle {link.our_receive_settle} can only be used with --protocol http.",
             hint="Over MQTT a message is always completed.",
         )
     if link.our_model_id is not None:
@@ -113,6 +113,7 @@ def _check_http(link: LinkOptions, sign_in: SignInOptions, behaviour: BehaviourO
     for option, is_typed in needs_mqtt.items():
         if is_typed:
             raise ConflictingChoice(
-                f"{option} does not go with --protocol http: there a device has a key, is not called and has no twin.",
+                f"{option} cannot be used with --protocol http: over HTTPS a device signs in with a key, and has no "
+                "methods and no twin.",
                 hint="Leave it out, or leave --protocol out for MQTT.",
             )

@@ -17,7 +17,7 @@ command(
         "az iot device simulate -n localhost -d pump-1 --msg-count 10 --msg-interval 1 --properties 'site=north'",
     ),
     (
-        "Over HTTPS: send messages, and reject those that are sent to it.",
+        "Over HTTPS: send messages, and reject those that arrive.",
         "az iot device simulate -n localhost -d pump-1 --protocol http --receive-settle reject",
     ),
     (
@@ -35,7 +35,7 @@ command(
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after",
     ),
     (
-        "The devices that a condition matches, without one of them, at most 500; only show which.",
+        "Only show which devices would run: those that match a condition, except one, 500 at most.",
         "az iot device simulate -n localhost --query-condition \"tags.site = 'north'\" --exclude pump-7 "
         "--max-devices 500 --dry-run",
     ),
@@ -77,7 +77,7 @@ command(
         "az iot device simulate -n localhost --device-ids pump-1,pump-2 --behaviour-file fleet.yaml",
     ),
     long="One device runs until all its messages are sent, or until Ctrl-C; method calls, cloud-to-device messages "
-    "and twin patches are printed as they arrive. Many devices send nothing unless an option about messages is given; "
-    "they run until --until or --expect says, or until Ctrl-C, and the result sums up what they did. See "
-    "docs/simulator.md.",
+    "and twin patches are printed as they arrive. Many devices send no messages unless an option about messages is "
+    "given; they run until what --until or --expect names has happened, or until Ctrl-C, and the result sums up what "
+    "they did. See docs/simulator.md.",
 )

@@ -9,10 +9,10 @@ from knack.log import get_logger
 from azext_iotjobs.cli.output.received_message import message_document
 from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.output.terminal_safe import print_text
-from azext_iotjobs.cli.simulate.one_device import messages
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.message import Settlement
+from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.simulate import http as operation
 from azext_iotjobs.operations.simulate.http import HttpActivity
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
@@ -48,4 +48,5 @@ def simulate(
 
     summary = operation.run(device, plan, settlement, show, SystemClock(), stop)
     end = ", stopped" if summary.was_stopped else ""
-    logger.warning("%s: %s sent, %d received%s.", device_id, messages(summary.sent_count), summary.received_count, end)
+    sent = counted(summary.sent_count, "message")
+    logger.warning("%s: %s sent, %d received%s.", device_id, sent, summary.received_count, end)

@@ -29,7 +29,7 @@ WHICH_DEVICES: Group = (
     extra(
         "max_devices",
         "--max-devices",
-        "Refuse to simulate more devices. `az config set iotjobs.max_devices` sets a limit for all commands.",
+        "Refuse to simulate more devices than this. `az config set iotjobs.max_devices` sets a limit for all commands.",
         group=ON_DEVICES,
         type=int,
     ),
@@ -132,7 +132,7 @@ MONITORING: Group = (
     extra(
         "expect",
         "--expect",
-        "What has to come true; otherwise the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
+        "What has to happen; otherwise the exit code is 4: CLAIM on all|NUMBER|PERCENT% [within DURATION]. "
         "CLAIM: `connected`, `method NAME` (answered; * is any), `message` (received), `telemetry` "
         "(acknowledged), `twin desired.PATH = VALUE`, `twin reported.PATH = VALUE`. Durations count from the "
         "start of the run. Repeatable.",

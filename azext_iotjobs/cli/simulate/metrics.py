@@ -157,7 +157,7 @@ def _answer(owner: MetricsServer, request: socket.socket, _client: Any, _server:
     if words is None:
         return
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        status, body = "400 Bad Request", "This is no HTTP request.\n"
+        status, body = "400 Bad Request", "This is not an HTTP request.\n"
     elif words[1].partition("?")[0] != "/metrics":
         status, body = "404 Not Found", "The metrics are at /metrics.\n"
     elif words[0] != "GET":

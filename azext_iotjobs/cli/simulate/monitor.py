@@ -59,9 +59,9 @@ def read(options: SimulateOptions) -> MonitorPlan:
     if port is not None and not 0 <= port <= 65535:
         raise BadValue(f"--metrics-port {port}: give 0 to 65535; 0 is any free port.")
     if options.overwrite and options.events is None:
-        raise ConflictingChoice("--overwrite goes with --events.")
+        raise ConflictingChoice("--overwrite needs --events.")
     if options.metrics_bind and port is None:
-        raise ConflictingChoice("--metrics-bind goes with --metrics-port.")
+        raise ConflictingChoice("--metrics-bind needs --metrics-port.")
     if options.events is not None:
         check_event_file(options.events, overwrites=options.overwrite)
     return MonitorPlan(

@@ -15,7 +15,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, counted
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.simulator.events import Activity, ActivityKind, DeviceInfo
 
@@ -58,12 +58,7 @@ def simulate(client: HubClient, device: str, settings: DeviceSettings) -> None:
         )
     missing = summary.sent_count - summary.acknowledged_count
     end = ending(missing, was_stopped=summary.was_stopped)
-    logger.warning("%s: %s sent%s; no longer connected.", device, messages(summary.sent_count), end)
-
-
-def messages(count: int) -> str:
-    """A number of messages, for people."""
-    return f"{count} message{'' if count == 1 else 's'}"
+    logger.warning("%s: %s sent%s; no longer connected.", device, counted(summary.sent_count, "message"), end)
 
 
 def ending(missing: int, *, was_stopped: bool) -> str:

@@ -96,7 +96,7 @@ class SimulateOptions:
             )
         empty = [name for name, value in tags.items() if value is None]
         if empty:
-            raise BadValue(f"--tags: {shown(empty[0])} is null; a device that is made has no tag to take away.")
+            raise BadValue(f"--tags: {shown(empty[0])} is null; a new device has no tag to remove.")
         return tags
 
     def typed(self, *, says_which_only: bool = False) -> Mapping[str, Any]:
@@ -112,8 +112,8 @@ class SimulateOptions:
         typed = self.typed(says_which_only=True)
         if device is not None and typed:
             raise ConflictingChoice(
-                f"--device-id is one device; {next(iter(typed))} is about many.",
-                hint="Leave one of them out; --device-ids takes one id too.",
+                f"--device-id names one device; {next(iter(typed))} is for many.",
+                hint="Leave one of them out; --device-ids also takes a single id.",
             )
         if self.clean_up is not None:
             self._check_clean_up()
@@ -123,40 +123,40 @@ class SimulateOptions:
         self._check_prefix()
         self._check_create()
         if self.ca_key is not None and self.issue_from_ca is None:
-            raise MissingChoice("--ca-key is the key of --issue-from-ca, which is missing.")
+            raise MissingChoice("--ca-key is the key of --issue-from-ca: give --issue-from-ca too.")
 
     def _check_clean_up(self) -> None:
         others = [option for option in self.typed() if option not in ("--clean-up", "--dry-run")]
         if others:
             raise ConflictingChoice(
-                f"--clean-up removes what earlier runs left and simulates nothing; {others[0]} does not go with it.",
+                f"--clean-up removes what earlier runs left and simulates nothing; {others[0]} cannot be used with it.",
                 hint="--clean-up takes a run, --dry-run, and nothing else.",
             )
 
     def _check_prefix(self) -> None:
         if self.prefix is None and self.count is not None:
-            raise MissingChoice("--count says how many devices --prefix means, which is missing.")
+            raise MissingChoice("--count is the number of devices of --prefix: give --prefix too.")
         if self.prefix is not None and self.count is None:
             raise MissingChoice(
                 "--prefix needs --count: a prefix alone names no devices.",
-                hint=f"For whatever is there: --query-condition, with a tag. --prefix {self.prefix} --count 10",
+                hint=f"To simulate existing devices: --query-condition with a tag. --prefix {self.prefix} --count 10",
             )
         if self.prefix is not None and self._selects_devices:
             raise ConflictingChoice("--prefix and --count name the devices; so does another option. Which are meant?")
 
     def _check_create(self) -> None:
         if self.create and self.prefix is None:
-            raise MissingChoice("--create registers the devices of --prefix and --count, which are missing.")
+            raise MissingChoice("--create registers the devices of --prefix and --count: give both.")
         if self.our_tags is not None and not self.create:
             raise ConflictingChoice(
-                "--tags are those of the devices that --create makes, which is missing.",
+                "--tags are for the devices that --create registers: give --create too.",
                 hint=Text(
-                    "Devices that are there: ", command("iot hub device-twin update"), " --tags …, or a job on many."
+                    "For existing devices: ", command("iot hub device-twin update"), " --tags …, or a job on many."
                 ),
             )
         _ = self.extra_tags  # raises what cannot be read before any request
         if self.delete_after and not self.create:
             raise ConflictingChoice(
-                "--delete-after removes what --create made, which is missing.",
-                hint="Devices that are there already are never removed.",
+                "--delete-after removes what --create registered: give --create too.",
+                hint="Devices that existed before are never removed.",
             )

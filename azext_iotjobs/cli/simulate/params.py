@@ -31,8 +31,8 @@ ONE_DEVICE: Group = (
     extra(
         "our_properties",
         "--properties --props -p",
-        "Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, … Over `http` the "
-        "hub's headers are those headers: iothub-messageid, content-type, iothub-app-NAME.",
+        "Properties of each message: `key=value;key=value`; system ones are $.ct, $.mid, … With `http`, names of the "
+        "hub's headers are sent as headers: iothub-messageid, content-type, iothub-app-NAME.",
     ),
     extra(
         "our_method_response_code",

@@ -29,7 +29,7 @@ from azext_iotjobs.model.simulated_devices import (
     shown_ids,
 )
 from azext_iotjobs.model.target import HubTarget
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, counted
 from azext_iotjobs.operations.simulate import provisioning as operation
 
 logger = get_logger(__name__)
@@ -112,7 +112,7 @@ def find(
         existing=found.existing, missing=found.missing, numbers=found.numbers, own_keys=spec.own_keys
     )
     if not devices.count and not options.dry_run:
-        raise NotFound("No device is meant: none matches, or none is in this shard.")
+        raise NotFound("No device is selected: none matches, or none is in this shard.")
     if not options.dry_run:
         check(client, devices.existing, options, total_count=devices.count, is_single=is_single)
     return devices
@@ -148,9 +148,9 @@ def check_topics(devices: SimulatedDevices) -> None:
         raise BadValue(str(reason_against(unfit[0])), hint=OVER_HTTPS)
     if unfit:
         logger.warning(
-            "MQTT cannot carry %s: topics hold no + and #. The other %d are simulated; these count as failed. %s",
+            "MQTT cannot carry %s: topics cannot contain + or #. They count as failed; %s simulated. %s",
             printable(shown_ids(unfit)),
-            len(fit),
+            counted(len(fit), "other device is", "other devices are"),
             OVER_HTTPS,
         )
 
@@ -197,7 +197,7 @@ def _read_file(path: str, target: HubTarget) -> tuple[tuple[str, ...], dict[str,
         parsed = parse_connection_string(text)
         if not _is_of(parsed.host, target):
             raise BadValue(
-                f"{option} {path}: device {name[:128]!r} is of hub {parsed.host[:128]!r}, not {target.host}.",
+                f"{option} {path}: device {name[:128]!r} belongs to hub {parsed.host[:128]!r}, not {target.host}.",
                 hint="A simulation has one hub: give the file of this one, or the other with --hub-name.",
             )
         if parsed.key is not None:  # else the device signs in with a certificate, or the string only has its id

@@ -5,6 +5,7 @@ from typing import Any
 
 from azext_iotjobs.cli.output.cells import cell, heading
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row, any_documents
+from azext_iotjobs.model.text import counted
 
 
 def simulations(documents: Iterable[Any]) -> list[Row]:
@@ -31,7 +32,7 @@ def rows_of(document: Mapping[str, Any]) -> Iterable[Row]:
     for name, seconds in (methods["answerSeconds"] or {}).items():
         yield _row("answers", name, f"{seconds * 1000:.3f} ms")
     for each in document["expectations"]:
-        of = f"{each['devicesTrue']} of {each['devicesNeeded']} devices, {each['decidedAfterSeconds']:.1f} s"
+        of = f"{each['devicesTrue']} of {counted(each['devicesNeeded'], 'device')}, {each['decidedAfterSeconds']:.1f} s"
         missing = f"; not of {', '.join(each['missing'])}" if each.get("missing") else ""
         yield _row("expectation", each["expectation"], "true" if each["cameTrue"] else "NOT TRUE", of + missing)
     for each in document["trouble"]:

@@ -90,7 +90,7 @@ class Definitions(Protocol):
     ) -> FleetJob:
         """Store a new fleet job, version 1. Raises ConflictingChoice when the id is taken.
 
-        host: of its hub, canonical.  at: aware UTC.  by: who saves it, for people.  origin: None: it is no copy.
+        host: of its hub, canonical.  at: aware UTC.  by: who saves it, for people.  origin: None: it is not a copy.
         """
 
     def get(self, fleet_job_id: str, version: int | None = None) -> FleetJob:

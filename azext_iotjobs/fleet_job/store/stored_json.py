@@ -126,4 +126,4 @@ def read_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as err:
-        raise BadField(f"{shown(text)} is no JSON") from err
+        raise BadField(f"{shown(text)} is not JSON") from err

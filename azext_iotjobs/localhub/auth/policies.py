@@ -58,12 +58,12 @@ def ensure_policies(folder: Path) -> dict[str, str]:
     try:
         keys = json.loads(content)
     except (ValueError, RecursionError) as err:
-        raise _unusable(path, "it is empty" if not content.strip() else "it is no JSON") from err
+        raise _unusable(path, "it is empty" if not content.strip() else "it is not JSON") from err
     if not isinstance(keys, dict) or keys.keys() != RIGHTS.keys():
         raise _unusable(path, f"it must have one key for each of {', '.join(RIGHTS)}, and no others")
     for name, key in keys.items():
         if not _is_key(key):
-            raise _unusable(path, f"the key of {name} is no base64")
+            raise _unusable(path, f"the key of {name} is not base64")
     return keys
 
 

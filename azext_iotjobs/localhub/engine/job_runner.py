@@ -1,8 +1,8 @@
 """Runs the hub's jobs: one loop that lets `rules.job.decide` choose each job's next step, and takes it.
 
-A start after a crash is no special case: every step is decided from the stored rows. A method call's row says `running`
-before the call is made; one that says so when the hub starts was interrupted and is not repeated: the device may have
-been operated already, so its row fails with a reason that says that.
+A start after a crash is not a special case: every step is decided from the stored rows. A method call's row says
+`running` before the call is made; one that says so when the hub starts was interrupted and is not repeated: the device
+may have been operated already, so its row fails with a reason that says that.
 """
 
 import asyncio

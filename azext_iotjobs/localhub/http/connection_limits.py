@@ -1,6 +1,6 @@
 """Limits of one HTTPS connection: time, and lines in the hub's log.
 
-aiohttp limits memory (headers, the size of a body, pipelined requests), but would keep a slow client for ever.
+aiohttp limits memory (headers, the size of a body, pipelined requests), but would keep a slow client forever.
 """
 
 import asyncio

@@ -138,7 +138,7 @@ def _texts(properties: dict[str, Any]) -> dict[str, str]:
 
 
 def _message(body: bytes, named: Mapping[str, str]) -> DeviceMessage:
-    """A message whose properties have the names that headers have. Raises HubError 400 for one that is no text."""
+    """A message whose properties have the names that headers have. Raises HubError 400 for one that is not text."""
     app = {
         name[len(APP_PREFIX) :]: value
         for name, value in named.items()
@@ -167,7 +167,7 @@ def _headers(message: Message) -> dict[str, str]:
         **({} if sent.content_type is None else {"Content-Type": sent.content_type}),
         **({} if sent.content_encoding is None else {"Content-Encoding": sent.content_encoding}),
     }
-    # What is no printable ASCII is percent-encoded: a header carries nothing else.
+    # What is not printable ASCII is percent-encoded: a header carries nothing else.
     return {name: quote(value, safe=_PLAIN_IN_VALUES) for name, value in named.items()}
 
 

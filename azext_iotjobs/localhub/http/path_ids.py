@@ -30,7 +30,7 @@ def _check_with(allowed: re.Pattern[str], text: str, what: str, may_hold: str) -
     if not allowed.fullmatch(text) or is_dot_segment(text):
         raise HubError(
             ARGUMENT_INVALID,
-            f"{text[:130]!a} is no {what}: it may hold {may_hold}, and be neither . nor .., percent-encoded or not.",
+            f"{text[:130]!a} is not a {what}: it may hold {may_hold}, and be neither . nor .., percent-encoded or not.",
         )
 
 

@@ -64,7 +64,9 @@ class WebSocketEndpoint:
         if SUBPROTOCOL not in (offered := _offered(request)) and AMQP_SUBPROTOCOL in offered:
             await _refuse_amqp(request)
         if request.transport is None or not _is_good(frames, request):
-            raise HubError(GENERIC_BAD_REQUEST, f"This is no WebSocket handshake with the subprotocol {SUBPROTOCOL}.")
+            raise HubError(
+                GENERIC_BAD_REQUEST, f"This is not a WebSocket handshake with the subprotocol {SUBPROTOCOL}."
+            )
         await frames.prepare(request)
         connection = self._new_connection()
         wire = _WebSocketTransport(request.transport, connection)
@@ -95,13 +97,13 @@ def _offered(request: web.Request) -> list[str]:
 
 
 async def _refuse_amqp(_request: web.Request) -> web.StreamResponse:
-    raise HubError(NOT_IMPLEMENTED, "The local hub does not speak AMQP: devices come in over MQTT and HTTPS.")
+    raise HubError(NOT_IMPLEMENTED, "The local hub does not speak AMQP: devices connect over MQTT and HTTPS.")
 
 
 def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
     try:
         return SUBPROTOCOL in _offered(request) and frames.can_prepare(request).ok
-    except ValueError:  # a header that is no text, which aiohttp does not expect
+    except ValueError:  # a header that is not text, which aiohttp does not expect
         return False
 
 

@@ -95,7 +95,7 @@ class Decoder:
         remaining_bytes, body_start = length
         end = body_start + remaining_bytes
         if end > self._max_packet_bytes:
-            raise OversizePacket(f"a packet of {end} bytes; at most {self._max_packet_bytes} are taken")
+            raise OversizePacket(f"a packet of {end} bytes; at most {self._max_packet_bytes} are accepted")
         if len(self._buffer) < end:
             return None
         reader = _Reader(bytes(self._buffer[body_start:end]))

@@ -27,7 +27,7 @@ from azext_iotjobs.localhub.tls.context import peer_certificates
 logger = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = session.MAX_MESSAGE_BYTES + packets.MAX_TEXT_BYTES + 16  # a message, its topic and the fields
-CLOSE_LIMIT_S = 5.0  # for the last bytes; a client that does not read would keep its connection for ever
+CLOSE_LIMIT_S = 5.0  # for the last bytes; a client that does not read would keep its connection forever
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # a device that does not read is dropped; 10 methods of 128 KB must fit
 PACKETS_AT_ONCE = 4  # then other connections are served: a TLS record may hold eight thousand packets
 
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
             self._loop.call_soon(self._process)
         elif self._incoming.error is not None:
-            self._close(f"what it sent is no MQTT: {self._incoming.error}")
+            self._close(f"what it sent is not MQTT: {self._incoming.error}")
         else:
             self._transport.resume_reading()
 

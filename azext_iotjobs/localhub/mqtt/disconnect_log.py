@@ -22,7 +22,7 @@ HANDSHAKES = {  # a part of OpenSSL's text -> what that means here
     "certificate expired": "; the hub's certificate has expired by its clock",
     "http request": _NO_TLS,
     "wrong version number": _NO_TLS,
-    "unsupported protocol": "; TLS 1.2 and 1.3 are spoken here",
+    "unsupported protocol": "; this hub speaks TLS 1.2 and 1.3",
 }
 
 

@@ -32,7 +32,7 @@ class Lifetime:
         silence_left_s = self.last_packet_s + keep_alive_s - loop_s
         credentials_left_s = (self.credentials_expire_at - now).total_seconds()
         if silence_left_s <= 0:
-            reason = f"keep-alive: nothing came for {keep_alive_s:g} s, half as long again as it promised"
+            reason = f"keep-alive: nothing came for {keep_alive_s:g} s, one and a half times what it promised"
             raise Expired(reason, is_silent=True)
         if credentials_left_s <= 0:
             raise Expired("its token or certificate has expired", is_silent=False)

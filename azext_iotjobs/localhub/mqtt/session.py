@@ -134,7 +134,7 @@ class Session:
         if connect.protocol_level != packets.PROTOCOL_LEVEL:
             self.client_id = connect.client_id or None
             version = {3: "3.1", 5: "5"}.get(connect.protocol_level, f"level {connect.protocol_level}")
-            return self._reject(BAD_PROTOCOL, f"it speaks MQTT {version}; 3.1.1 is spoken here")
+            return self._reject(BAD_PROTOCOL, f"it speaks MQTT {version}; this hub speaks 3.1.1")
         self.client_id = connect.client_id
         address = parse_client_id(connect.client_id)
         if address is None:
@@ -148,7 +148,7 @@ class Session:
             )
         if connect.will is not None and not _is_event_topic(address, connect.will.topic):
             topic = quoted(connect.will.topic)
-            return self._reject(NOT_AUTHORISED, f"its will is for {topic}, which is no topic of its telemetry")
+            return self._reject(NOT_AUTHORISED, f"its will is for {topic}, which is not a topic of its telemetry")
         self.address, self.will, self.clean_session = address, connect.will, connect.clean_session
         # One and a half times the interval [MQTT-3.1.2-24]; 0 means "no limit" in MQTT, but the service has one.
         self.keep_alive_s = min(1.5 * connect.keep_alive_s or KEEP_ALIVE_CAP_S, KEEP_ALIVE_CAP_S)
@@ -159,18 +159,18 @@ class Session:
 
     def _publish(self, publish: packets.Publish) -> list[Effect]:
         if publish.qos > 1:
-            return self._close("it published with QoS 2; 0 and 1 are taken")
+            return self._close("it published with QoS 2; 0 and 1 are accepted")
         if len(publish.payload) > MAX_MESSAGE_BYTES:
-            return self._close(f"it published {len(publish.payload)} bytes; {MAX_MESSAGE_BYTES} are taken")
+            return self._close(f"it published {len(publish.payload)} bytes; at most {MAX_MESSAGE_BYTES} are accepted")
         topic = topics.parse(self._own_address(), publish.topic)
         if topic is None:
-            return self._close(f"it published to {quoted(publish.topic)}, which is no topic that it may publish to")
+            return self._close(f"it published to {quoted(publish.topic)}, which is not a topic that it may publish to")
         return [Received(topic, publish)]
 
     def _subscribe(self, subscribe: packets.Subscribe) -> list[Effect]:
         for name, _ in subscribe.filters:
             if not topics.is_own_filter(self._own_address(), name):
-                return self._close(f"it subscribed to {quoted(name)}, which covers no topic of its own")
+                return self._close(f"it subscribed to {quoted(name)}, which covers none of its own topics")
         added = {name: min(qos, GRANTED_QOS) for name, qos in subscribe.filters}
         if len(self.subscriptions | added) > MAX_SUBSCRIPTIONS:
             return self._close(f"it subscribed to more than {MAX_SUBSCRIPTIONS} filters")

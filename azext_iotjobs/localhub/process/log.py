@@ -36,7 +36,7 @@ def start_logging(level: str, path: Path | None) -> None:
     root = logging.getLogger()
     root.setLevel(LEVELS[level])
     _add(logging.StreamHandler(sys.stderr))
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that disconnects is no warning
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a device that disconnects does not deserve a warning
     if path is not None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -56,6 +56,6 @@ def _bound(address: str, port: int, option: str) -> socket.socket:
             raise
         if err.errno == errno.EADDRNOTAVAIL:  # macOS has 127.0.0.1 alone
             hint = f"On macOS it becomes one with: sudo ifconfig lo0 alias {address}"
-            raise PortTaken(f"{address} is no address of this machine. {hint}") from err
+            raise PortTaken(f"{address} is not an address of this machine. {hint}") from err
         raise PortTaken(f"Port {port} on {address} is taken: give another {option}, or 0 for any free one.") from err
     return sock

@@ -76,7 +76,7 @@ def _condition(expr: nodes.Expr, columns: Columns) -> Sql:
             return _starts_with(operand_at(path, columns), prefix)
         case nodes.ArrayContains(path, item):
             return Sql("NULL") if item.value is UNDEFINED else array_contains(path, item.value, columns)
-    raise AssertionError(f"{type(expr).__name__} is no condition")
+    raise AssertionError(f"{type(expr).__name__} is not a condition")
 
 
 def _compare(operator: nodes.Operator, left: Operand, right: Operand) -> Sql:

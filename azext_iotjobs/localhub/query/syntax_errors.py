@@ -1,4 +1,4 @@
-"""Error messages for texts that are no query, with the position of the error."""
+"""Error messages for texts that are not a query, with the position of the error."""
 
 import re
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ def _about(word: str, *, is_called: bool, is_name: bool) -> str:
     if is_called and lowered in ROUTING_FUNCTIONS:
         return f"{shown} is a function of message routing; here there are IS_DEFINED, STARTSWITH and ARRAY_CONTAINS"
     if is_called and lowered in AGGREGATES:
-        return f"{shown} has its place between SELECT and FROM alone"
+        return f"{shown} may only stand between SELECT and FROM"
     if is_called and is_name:
         return f"there is no function {shown!r}"
     if lowered in NOT_HERE:

@@ -102,7 +102,7 @@ def _check_id(text: str, what: str) -> None:
     if not is_id(text):
         raise HubError(
             ARGUMENT_INVALID,
-            f"{text[:130]!a} is no {what} id: it may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$', "
+            f"{text[:130]!a} is not a {what} id: it may hold 1 to 128 letters, digits and -.+%_#*?!(),:;=@$', "
             "and be neither . nor .., percent-encoded or not.",
         )
 

@@ -123,10 +123,10 @@ def check_job_id(job_id: str) -> None:
     """Raise HubError 400 for an id that a job may not have."""
     if not JOB_ID.fullmatch(job_id):
         raise HubError(
-            ARGUMENT_INVALID, f"{job_id[:66]!a} is no job id: it may hold 1 to 64 letters, digits, dashes and '."
+            ARGUMENT_INVALID, f"{job_id[:66]!a} is not a job id: it may hold 1 to 64 letters, digits, dashes and '."
         )
     if job_id.lower() == LIST_OF_JOBS:
-        raise HubError(ARGUMENT_INVALID, f"{job_id!a} is no job id: that path has the list of jobs.")
+        raise HubError(ARGUMENT_INVALID, f"{job_id!a} is not a job id: that path has the list of jobs.")
 
 
 def check_method(spec: MethodSpec) -> MethodSpec:

@@ -41,8 +41,8 @@ TEMPORARY = {
 }
 DAMAGE = {
     "malformed": "it is malformed",  # JSON in a column too
-    "file is not a database": "it is no database",
-    NO_UTF8: "a text in it is no UTF-8",
+    "file is not a database": "it is not a database",
+    NO_UTF8: "a text in it is not UTF-8",
     "user-defined function raised exception": "a value in it is of the wrong kind",
     "no such table": "a table is missing",
     "no such column": "a column is missing",
@@ -233,7 +233,7 @@ class Database:
     def _migrate(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if not 0 <= found <= len(MIGRATIONS):
-            raise NewerDatabase(f"its format is {found}, this version knows up to {len(MIGRATIONS)}")
+            raise NewerDatabase(f"its format is {found}; this version knows formats up to {len(MIGRATIONS)}")
         for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
             with self.transaction():
                 for statement in statements:

@@ -193,9 +193,9 @@ def _described(text: str) -> dict[str, Any]:
     properties = described.get("properties")
     plain = [value for name, value in described.items() if name not in ("properties", "is_expiry_asked")]
     if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):
-        raise TypeError("properties are no texts")
+        raise TypeError("properties are not texts")
     if not all(value is None or isinstance(value, str) for value in plain):
-        raise TypeError("a member is no text")
+        raise TypeError("a member is not a text")
     described["has_expiry"] = described.pop("is_expiry_asked", False)
     return described
 

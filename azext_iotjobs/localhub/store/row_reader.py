@@ -73,7 +73,7 @@ def read_object(text: str) -> dict[str, Any]:
     """A JSON object that a column holds. Raises ValueError, TypeError."""
     value = parse_json(text)
     if not isinstance(value, dict):
-        raise TypeError("JSON that is no object")
+        raise TypeError("JSON that is not an object")
     return value
 
 
@@ -81,12 +81,12 @@ def read_texts(text: str) -> tuple[str, ...]:
     """A JSON list of texts that a column holds. Raises ValueError, TypeError."""
     value = parse_json(text)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError("JSON that is no list of texts")
+        raise TypeError("JSON that is not a list of texts")
     return tuple(value)
 
 
 def check_key(key: str | None) -> None:
-    """Raise ValueError for a key that is no base64."""
+    """Raise ValueError for a key that is not base64."""
     if key is not None:
         base64.b64decode(key, validate=True)
 

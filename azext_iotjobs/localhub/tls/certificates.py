@@ -109,7 +109,7 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
         parse(facts["caEnds"])
         names = facts.get("names", [])  # absent: made by a version that certified localhost alone
         if not all(isinstance(each, str) for each in (*facts["addresses"], *names)):
-            raise TypeError("addresses or names that are no texts")
+            raise TypeError("addresses or names that are not texts")
     except FileNotFoundError:
         return {}
     except OSError as err:
@@ -149,14 +149,14 @@ def _check(files: Certificates, bind: str) -> None:
 def _check_there(*paths: Path) -> None:
     for path in paths:
         if not path.is_file():
-            raise CertificatesUnusable(f"{path} is missing, or no file")
+            raise CertificatesUnusable(f"{path} is missing, or not a file")
 
 
 def _check_pair(certificate: Path, key: Path) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
     except OSError as err:  # ssl.SSLError is one
-        raise CertificatesUnusable(f"{certificate} is no certificate in PEM ({_why(err)})") from err
+        raise CertificatesUnusable(f"{certificate} is not a certificate in PEM ({_why(err)})") from err
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except OSError as err:

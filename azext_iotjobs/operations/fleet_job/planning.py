@@ -16,7 +16,7 @@ from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.host_names import canonical_authority
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.text import Field, Text, command
+from azext_iotjobs.model.text import Field, Text, command, counted
 from azext_iotjobs.model.tier import Estimate, TierFacts, choose_driver, estimates
 from azext_iotjobs.operations.fleet_job.gate_checks import check_gates
 from azext_iotjobs.operations.verification.conditions import try_conditions
@@ -63,7 +63,7 @@ def check_host(job: FleetJob, client: HubClient) -> None:
     host = host_of(client)
     if canonical_authority(job.host) != host:
         raise ConflictingChoice(
-            f"Fleet job {job.fleet_job_id} belongs to {job.host}, and {host} is given.",
+            f"Fleet job {job.fleet_job_id} belongs to {job.host}, but {host} is given.",
             hint=Text("Give ", Field("hub"), f" {job.host}, or copy it for the other hub under a new id."),
         )
 
@@ -190,7 +190,7 @@ def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str
     if targets.max_devices is not None and count > targets.max_devices:
         raise BadValue(
             Text(
-                f"{count} devices are meant, and ",
+                f"{counted(count, 'device is', 'devices are')} selected, but ",
                 Field("max_devices"),
                 f" allows {targets.max_devices}; nothing was sent.",
             )
@@ -234,7 +234,7 @@ def _parent(store: FleetJobStore, devices: DevicesOfRun) -> Run:
         raise NotFound(
             f"Its devices are some of run {devices.run_number} of fleet job {devices.fleet_job_id}, which is deleted.",
             hint=Text.of(
-                "Name them anew, with {query_condition}, {device_ids} or {devices_file}: {update}",
+                "Name the devices again, with {query_condition}, {device_ids} or {devices_file}: {update}",
                 update=command("iot hub fleet-job update", fleet_job_id="FLEET-JOB"),
             ),
         ) from err

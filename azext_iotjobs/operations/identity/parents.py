@@ -47,7 +47,7 @@ def plan_adoption(client: HubClient, parent_id: str, child_ids: Sequence[str], *
 
     parent_id: an edge device.  force: include devices that have another parent now.
     Gives the devices that do not have this parent already.
-    Raises BadValue for a parent that is no edge device, ConflictingChoice for a device that has another parent;
+    Raises BadValue for a parent that is not an edge device, ConflictingChoice for a device that has another parent;
     HubAnswer, LinkError.
     """
     parent = edge_device(client, parent_id)
@@ -89,7 +89,7 @@ def plan_release(client: HubClient, parent_id: str, child_ids: Sequence[str]) ->
 
 
 def plan_release_of_all(client: HubClient, parent_id: str) -> ParentChange:
-    """The same for all children. The hub's query may lag some seconds: devices that are no children now are skipped."""
+    """The same for all children. The hub's query may lag some seconds: former children are skipped."""
     scope = edge_device(client, parent_id).scope
     found = []
     for child_id in children_of(client, parent_id):
@@ -110,11 +110,11 @@ def apply(client: HubClient, change: ParentChange) -> Iterator[str]:
 
 
 def edge_device(client: HubClient, device_id: str) -> Identity:
-    """A device that can have children. Raises BadValue when it is no edge device; HubAnswer, LinkError."""
+    """A device that can have children. Raises BadValue when it is not an edge device; HubAnswer, LinkError."""
     device = client.identities.get(device_id)
     if not device.is_edge or device.scope is None:
         raise BadValue(
-            f"Device {device_id} is no edge device, so it has no children.",
+            f"Device {device_id} is not an edge device, so it has no children.",
             hint=Text(
                 "Make it one: ", command("iot hub device-identity update", device_id=device_id, edge_enabled=True)
             ),

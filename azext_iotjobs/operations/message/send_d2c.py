@@ -122,7 +122,7 @@ class _Sending:
                 self._retry(
                     LinkLost(
                         f"{self._target.host} ends the connections of {self._sender.device_id}: {self._progress()}.",
-                        hint="Another client may be signed in as this device, or the hub does not take the message.",
+                        hint="Another client may be signed in as this device, or the hub does not accept the message.",
                     )
                 )
             case wire.Failed(error=error):
@@ -158,7 +158,7 @@ class _Sending:
         match retry.after_refusal(code, refusals=self._refusals, was_in=self._was_connected):
             case AfterRefusal.BACK_OFF:
                 self._retry(
-                    LinkLost(f"{self._target.host} is busy and takes no connection: {self._progress()}."),
+                    LinkLost(f"{self._target.host} is busy and accepts no connection: {self._progress()}."),
                     pause_s=retry.busy_pause(tries=self._tries + 1, chance=random.random()),
                 )
             case AfterRefusal.TRY_AGAIN:

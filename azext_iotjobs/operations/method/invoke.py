@@ -36,7 +36,7 @@ def _where_it_is(client: HubClient, device_id: str) -> tuple[str, Text | None]:
         return "", None
     if not twin.is_enabled:
         let_in = command("iot hub device-identity update", device_id=device_id, status="enabled")
-        return "It is disabled, and so cannot connect.", Text("Let it in again: ", let_in)
+        return "It is disabled, so it cannot connect.", Text("Enable it: ", let_in)
     if twin.is_connected:
         return "It is connected, but has no handler for methods (or has just left).", None
     if not twin.last_active_at:

@@ -19,7 +19,7 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, counted
 
 LONGEST_NAP_S = 0.5  # between two checks of the stop flag
 
@@ -75,7 +75,10 @@ class CallMany:
         while True:
             if self._stop.is_set() and self.in_flight_count and not has_reported:
                 has_reported = True
-                self._say(f"Stopping: no further call begins; {self.in_flight_count} under way are awaited.")
+                self._say(
+                    f"Stopping: no further call begins. {counted(self.in_flight_count, 'call')} under way will be "
+                    "awaited."
+                )
             wait_s = self._begin(workers)
             if self.in_flight_count == 0 and wait_s is None:
                 workers.end()

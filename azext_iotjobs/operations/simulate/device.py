@@ -273,7 +273,7 @@ class Device:
                 self._retry(ActivityKind.NOT_CONNECTED, self._reconnect_pause(), reason=str(refusal(self.device_id)))
             case AfterRefusal.BACK_OFF:
                 pause_s = retry.busy_pause(tries=self._tries + 1, chance=self._context.rng.random())
-                self._retry(ActivityKind.NOT_CONNECTED, pause_s, reason="The hub is busy and takes no connection.")
+                self._retry(ActivityKind.NOT_CONNECTED, pause_s, reason="The hub is busy and accepts no connection.")
 
     def _reconnect_pause(self) -> float:
         return retry.reconnect_pause(tries=self._tries + 1, chance=self._context.rng.random())

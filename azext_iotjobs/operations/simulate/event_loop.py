@@ -109,7 +109,7 @@ def _refuse_unfit(devices: Sequence[SimulatedDevice], observer: Observer) -> dic
             continue
         failures[device.device_id] = BadValue(error)
         # Without the id, because many may have the same reason.
-        details = {"reason": f"MQTT topics hold no {not_in_topics(device.device_id)}"}
+        details = {"reason": f"MQTT topics cannot contain {not_in_topics(device.device_id)}"}
         observer(device.device_id, Activity(kind=ActivityKind.REFUSED, details=details))
     return failures
 

@@ -26,10 +26,13 @@ from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.fleet_job.store.stored_json import render_answer
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
 from azext_iotjobs.model.fleet_job import Definition, Driver
-from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.gates import GateAnswer, Gates, QueryGate
+from azext_iotjobs.model.rollout import Retry, RetryWhen, parse_batch_sizes
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import run_loop
 from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of
@@ -67,10 +70,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with everything in it: runs that are completed, stopped and running, by calls and by jobs; groups."""
     folder = tmp_path_factory.mktemp("whole") / "state"
     for driver, name in ((Driver.CALLS, "job"), (Driver.JOBS, "other")):
-        world = World(folder, fails=failing("d001", "d003"))
+        world = World(folder, fails=failing("d001", "d003"), counts=lambda query: 0)
         store = world.open()
         retry = Retry(tries={"offline": 1}, when=RetryWhen.AT_END)
-        definition = definition_of(METHOD, ids(6), driver, threshold=threshold("90%", min_sample=2), retry=retry)
+        query = QueryGate(condition="tags.alarm = true", most=parse_share("5", "max"))
+        rollout: dict[str, Any] = {
+            "sizes": parse_batch_sizes("3", "--batch"),
+            "threshold": threshold("90%", min_sample=2),
+            "retry": retry,
+            "gates": Gates(success=parse_share("30%", "success"), query=query),
+        }
+        definition = definition_of(METHOD, ids(6), driver, **rollout)
         job = world.save(store, definition, name)
         run = world.new_run(store, job)
         run_loop.execute(run, world.context(store))
@@ -78,23 +88,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words = frozenset({"failed"})
         made = operation.rerun(store, store.runs.get(name, 1), words, f"{name}-again", by="me", at=world.clock.now())
         world.new_run(store, made)
+        answer = render_answer(GateAnswer(is_approved=True, by="ann", reason=None, at=world.clock.now()))
+        store.database.change("UPDATE batch SET answer = ? WHERE gated_at IS NOT NULL", (answer,))
         store.groups.save(job.host, "north", "tags.site = 'north'")
         store.close()
     return folder
 
 
-def place(folder: Path, *, reads: bool = True) -> FleetJobContext:
+def context_of(folder: Path, *, reads: bool = True) -> FleetJobContext:
     return FleetJobContext(None, {}, str(folder), None, access=Access.READ if reads else Access.CHANGE)
 
 
 def reading(folder: Path, name: str) -> list[tuple[str, Callable[[], Any]]]:
     """The commands that only read."""
     return [
-        ("list", lambda: read.list_fleet_jobs(CMD, place(folder))),
-        ("show", lambda: read.show(CMD, place(folder), name)),
-        ("list-runs", lambda: read.list_runs(CMD, place(folder), name)),
-        ("results", lambda: results.show_results(CMD, place(folder), name, run=1)),
-        ("group list", lambda: groups.list_groups(CMD, place(folder))),
+        ("list", lambda: read.list_fleet_jobs(CMD, context_of(folder))),
+        ("show", lambda: read.show(CMD, context_of(folder), name)),
+        ("list-runs", lambda: read.list_runs(CMD, context_of(folder), name)),
+        ("results", lambda: results.show_results(CMD, context_of(folder), name, run=1)),
+        ("group list", lambda: groups.list_groups(CMD, context_of(folder))),
     ]
 
 
@@ -106,7 +118,7 @@ def changing(folder: Path, name: str, tmp_path: Path) -> list[tuple[str, Callabl
             copy = tmp_path / "copy"
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(folder, copy, symlinks=True)
-            world = World(copy)
+            world = World(copy, counts=lambda query: 0)
             store = SqliteStore.open(copy, Access.CHANGE)
             store.database.change("PRAGMA synchronous=OFF")  # no machine loses its power here
             try:
@@ -346,8 +358,8 @@ def test_tables_columns_and_formats_that_are_not_there_are_no_raw_exception(
         target = copied()
         mutate(target / FILE_NAME)
         if what == "a pipe":  # it cannot be copied for the commands that change something
-            with pytest.raises(IotJobsError, match="it is no file"):
-                read.list_fleet_jobs(CMD, place(target))
+            with pytest.raises(IotJobsError, match="it is not a file"):
+                read.list_fleet_jobs(CMD, context_of(target))
             continue
         errors += try_all(target, tmp_path, what)
     assert errors > 100
@@ -357,7 +369,7 @@ def test_what_is_intact_can_be_saved_beside_what_is_damaged(copied: Callable[[],
     target = copied()
     altered(target / FILE_NAME, ("UPDATE definition SET document = '{' WHERE fleet_job = 'job'", ()))
     with pytest.raises(StateDamaged) as raised:
-        read.list_fleet_jobs(CMD, place(target))
+        read.list_fleet_jobs(CMD, context_of(target))
     assert "definition" in str(raised.value) or "fleet_job (id 'job'" in str(raised.value)
     assert "iot hub fleet-job results -j ID --output-file ID.csv" in spelled(raised.value.hint or "")
-    assert len(results.show_results(CMD, place(target), "other", run=1) or []) == 6
+    assert len(results.show_results(CMD, context_of(target), "other", run=1) or []) == 6

@@ -14,6 +14,7 @@ from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
+from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Narrowed
@@ -90,6 +91,65 @@ def test_a_threshold_is_changed_part_by_part_and_taken_away() -> None:
     assert edited(second, cancellation_threshold="none").rollout.threshold is None
 
 
+def test_gates_are_changed_part_by_part_and_taken_away() -> None:
+    first = new(
+        batch="10%",
+        gate_success="95",
+        bake="30m",
+        gate="manual",
+        gate_query="tags.alarm = true",
+        gate_query_max="1%",
+        gate_command="check --strict 'site north'",
+        gate_command_timeout="10m",
+    )
+    query = QueryGate(condition="tags.alarm = true", most=percent(1))
+    command = CommandGate(line="check --strict 'site north'", timeout_s=600)
+    assert first.rollout.gates == Gates(bake_s=1800, success=percent(95), query=query, command=command, is_manual=True)
+    second = edited(first, gate_query_max="none", gate_query_min="3", gate_command_shell=True, gate="none")
+    assert second.rollout.gates == Gates(
+        bake_s=1800,
+        success=percent(95),
+        query=replace(query, least=devices(3), most=None),
+        command=replace(command, through_shell=True),
+    )
+    none = edited(second, gate_query="none", gate_command="none", gate_success="none", bake="none")
+    assert none.rollout.gates == Gates()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "text"),
+    [
+        ({"gate": "manual"}, ConflictingChoice, "A gate stands between two batches, and all devices are one batch"),
+        ({"batch": "5", "bake": "5m"}, ConflictingChoice, "bake alone is a pause"),
+        ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake: 2678400 seconds; give 0 to 30 days"),
+        ({"batch": "5", "gate_success": "0"}, BadValue, "gate_success: give more than 0% and at most 100%"),
+        ({"batch": "5", "gate_success": "101%"}, BadValue, "--gate-success 101%"),
+        ({"batch": "5", "gate_query": " "}, MissingChoice, "gate_query is blank"),
+        ({"batch": "5", "gate_query": "tags.a = 1"}, MissingChoice, "gate_query has no bound"),
+        ({"batch": "5", "gate_query": "(tags.a = 1", "gate_query_max": "1"}, BadValue, "is not closed"),
+        (
+            {"batch": "5", "gate_query": "tags.a = 1", "gate_query_max": "1", "gate_query_min": "2"},
+            ConflictingChoice,
+            "gate_query_min 2 is more than gate_query_max 1: no count is within both",
+        ),
+        ({"batch": "5", "gate_query_min": "1"}, MissingChoice, "go with --gate-query"),
+        (
+            {"batch": "5", "gate_query": "none", "gate_query_min": "1"},
+            MissingChoice,
+            "--gate-query-max and --gate-query-min go with --gate-query",
+        ),
+        ({"batch": "5", "gate_command_shell": True}, MissingChoice, "go with --gate-command"),
+        ({"batch": "5", "gate_command": "  "}, MissingChoice, "gate_command is blank"),
+        ({"batch": "5", "gate_command": "check 'x"}, BadValue, "No closing quotation"),
+        ({"batch": "5", "gate_command": "x" * 8001}, BadValue, "give at most 8000 characters"),
+        ({"batch": "5", "gate_command": "x", "gate_command_timeout": "25h"}, BadValue, "give 1s to 24h"),
+    ],
+)
+def test_what_makes_no_gate_is_refused(typed: dict[str, Any], kind: type[UserError], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        new(**typed)
+
+
 def test_retries_are_changed_part_by_part_and_taken_away() -> None:
     first = new(retry="offline=3,timeout", retry_pause="1m", retry_when="at-end")
     retry = Retry(tries={"offline": 3, "timeout": 1}, pause_s=60, when=RetryWhen.AT_END)
@@ -145,8 +205,8 @@ def test_a_rerun_may_be_pointed_elsewhere_by_a_copy() -> None:
     assert edited(old, our_device_ids="x").targets.of_run is None
 
 
-def test_a_seed_goes_with_a_sample() -> None:
-    with pytest.raises(MissingChoice, match="--seed goes with --sample"):
+def test_a_seed_needs_a_sample() -> None:
+    with pytest.raises(MissingChoice, match="--seed needs --sample"):
         new(seed=7)
     sampled = new(sample="5%")
     assert edited(sampled, seed=7).targets.seed == 7
@@ -175,7 +235,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("typed", "kind", "said"),
     [
-        ({"our_method_name": None}, MissingChoice, "Nothing is to be done"),
+        ({"our_method_name": None}, MissingChoice, "No action is given"),
         ({"our_device_ids": None}, MissingChoice, "No devices are named"),
         ({"group": "g"}, ConflictingChoice, "which devices"),
         ({"our_twin_patch": "{}", "our_tags": "{}"}, ConflictingChoice, "--twin-patch"),
@@ -216,12 +276,12 @@ def test_what_does_not_fit_names_the_option(typed: dict[str, Any], kind: type[Us
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("5m", 300), ("5 min", 300), (" 12h", 43_200), ("30d", 2_592_000)]
 )
-def test_lengths_of_time(text: str, seconds: float) -> None:
+def test_durations_are_read(text: str, seconds: float) -> None:
     assert duration_s(text, "--since") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5x", "-5s", "1-2", "99999d"])
-def test_what_is_no_length_of_time(text: str) -> None:
+def test_what_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="--since"):
         duration_s(text, "--since")
 
@@ -262,12 +322,12 @@ def test_timeouts_of_a_run_that_do_not_fit_are_refused_before_anything_is_made(
         delivery_of_run(saved.delivery, saved.action, **typed)
 
 
-def test_timeouts_go_with_a_method() -> None:
+def test_timeouts_need_a_method() -> None:
     twins = options(our_desired=["a=1"], our_device_ids="a").new()
     for name in ("our_method_response_timeout", "our_method_connect_timeout"):
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             delivery_of_run(twins.delivery, twins.action, **{name: 30})
-        with pytest.raises(ConflictingChoice, match="go with a method"):
+        with pytest.raises(ConflictingChoice, match="apply to a method"):
             edited(twins, **{name: 30})
     assert edited(twins, our_method_name="reboot", our_method_response_timeout=40).action.kind is ActionKind.METHOD
 

@@ -101,7 +101,7 @@ def test_a_typed_folder_that_is_not_there_is_an_error_that_names_it_and_is_not_m
 def test_a_typed_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     for access in Access:
-        with pytest.raises(BadValue, match="is no folder"):
+        with pytest.raises(BadValue, match="is not a folder"):
             _ = FleetJobContext(None, {}, str(tmp_path / "f"), None, access).store
 
 
@@ -127,7 +127,7 @@ def test_the_default_place_is_empty_before_anything_is_saved_and_is_not_made(
     assert not (tmp_path / "iotjobs" / FOLDER).exists() and caplog.text == ""
 
 
-def test_whoever_only_plans_makes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_makes_no_folder_and_no_file(tmp_path: Path) -> None:
     def planning(access: Access) -> FleetJobContext:
         return fleet_job_context(None, {"dry_run": True, "state_dir": str(tmp_path / "wrong")}, access)
 
@@ -241,7 +241,7 @@ def test_a_store_of_a_newer_version_or_locked_by_a_writer_is_read_or_refused_as_
 def test_a_pipe_in_the_place_of_the_file_is_an_error_and_no_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE_NAME)
     for access in Access:
-        with pytest.raises(StateUnusable, match="it is no file"):
+        with pytest.raises(StateUnusable, match="it is not a file"):
             _ = FleetJobContext(None, {}, str(tmp_path), None, access).store
 
 
@@ -391,7 +391,7 @@ def making(folder: Path, **typed: str) -> FleetJobContext:
 def test_a_groups_name_is_taken_once_and_its_condition_is_changed_by_update_alone(tmp_path: Path) -> None:
     made = groups.create(CMD, making(tmp_path), "north", "tags.site = 'north'")
     assert made["deviceCount"] == 3
-    with pytest.raises(ConflictingChoice, match="a device group 'north' of h.example already") as raised:
+    with pytest.raises(ConflictingChoice, match="A device group 'north' of h.example already exists") as raised:
         groups.create(CMD, making(tmp_path), "north", "*")
     assert "group update group=north" in str(raised.value.hint)
     other = groups.create(CMD, making(tmp_path, our_hub_name="other.example"), "north", "*")  # of another hub

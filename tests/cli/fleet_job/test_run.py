@@ -49,7 +49,7 @@ CMD = SimpleNamespace(
 )
 
 
-def place(folder: Path, **typed: str) -> FleetJobContext:
+def context_of(folder: Path, **typed: str) -> FleetJobContext:
     return FleetJobContext(None, dict(typed), str(folder), None)
 
 
@@ -92,7 +92,7 @@ def a_job(**more: Any) -> FleetJob:
 def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
     tmp_path: Path, typed: dict[str, str], host: str, is_so: bool
 ) -> None:
-    where = place(tmp_path, **typed)
+    where = context_of(tmp_path, **typed)
     if is_so:
         where.check(a_job(host=host))
         return
@@ -100,13 +100,13 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
         where.check(a_job(host=host))
 
 
-def test_overwriting_goes_with_a_file_of_events() -> None:
-    with pytest.raises(MissingChoice, match="--overwrite goes with --events"):
+def test_overwrite_needs_a_file_of_events() -> None:
+    with pytest.raises(MissingChoice, match="--overwrite needs --events"):
         RunOptions(overwrite=True).check()
 
 
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
-    where = place(tmp_path)
+    where = context_of(tmp_path)
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):
         where.store.groups.save(host, name, "*")
     assert [(each["hub"], each["name"]) for each in list_groups(CMD, where)] == [
@@ -120,7 +120,7 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
         delete_group(CMD, where, "west")
     delete_group(CMD, where, "south")
     where.store.close()
-    near = place(tmp_path, our_hub_name="near")
+    near = context_of(tmp_path, our_hub_name="near")
     assert [each["hub"] for each in list_groups(CMD, near)] == ["near.example"]
     delete_group(CMD, near, "north")
     assert [each.host for each in near.store.groups.list_all()] == ["far.example"]
@@ -130,8 +130,8 @@ def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("run_of", "said"),
     [
-        ((Driver.JOBS, {"rate": 2.0}), "--rate counts for driver calls"),
-        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl counts for driver jobs"),
+        ((Driver.JOBS, {"rate": 2.0}), "--rate has no effect here: it applies to driver calls"),
+        ((Driver.CALLS, {"job_limit_s": 60}), "--ttl has no effect here: it applies to driver jobs"),
         ((Driver.CALLS, {"rate": 2.0, "concurrency": 3}), ""),
     ],
 )
@@ -142,7 +142,7 @@ def test_an_option_of_the_other_driver_is_named(
     run = replace(a_run(RunState.PENDING), driver=driver, delivery=Delivery(**typed))
     with caplog.at_level(logging.WARNING):
         warn_of_unused(run)
-    assert caplog.text.count(" counts for ") == (1 if said else 0) and said in caplog.text
+    assert caplog.text.count(" has no effect here: ") == (1 if said else 0) and said in caplog.text
 
 
 HANDLERS: list[Callable[[FleetJobContext], Any]] = [
@@ -161,13 +161,13 @@ HANDLERS: list[Callable[[FleetJobContext], Any]] = [
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=range(len(HANDLERS)))
 def test_no_command_takes_a_fleet_job_to_another_hub(tmp_path: Path, handler: Callable[[FleetJobContext], Any]) -> None:
-    where = place(tmp_path, our_hub_name="other")
+    where = context_of(tmp_path, our_hub_name="other")
     job = a_job()
     definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
     client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), SystemClock())
     planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
     before = (where.store.definitions.get("a"), where.store.runs.get("a"))
-    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, and other is given"):
+    with pytest.raises(ConflictingChoice, match="belongs to myhub.azure-devices.net, but other is given"):
         handler(where)
     assert (where.store.definitions.get("a"), where.store.runs.get("a")) == before
     where.store.close()
@@ -201,7 +201,7 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
 def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: bytes
 ) -> None:
-    where = place(tmp_path)
+    where = context_of(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
@@ -221,7 +221,7 @@ def test_who_says_no_at_the_terminal_has_a_canceled_run_and_nothing_was_sent(
 def test_what_somebody_else_did_while_the_question_stood_there_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    where, other = place(tmp_path), place(tmp_path)
+    where, other = context_of(tmp_path), context_of(tmp_path)
     far = HubTarget(host="myhub.azure-devices.net")  # nobody answers there
     client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
     job = definitions.create(where.store, "a", far.host, a_job().definition, by="me", at=NOW)
@@ -236,7 +236,7 @@ def test_what_somebody_else_did_while_the_question_stood_there_holds(
             return "y\n"
 
     monkeypatch.setattr("sys.stdin", Person())
-    with pytest.raises(WrongState, match="is stopped: somebody else was quicker"):
+    with pytest.raises(WrongState, match="is stopped: another process was quicker"):
         start(CMD, where, client, job, RunOptions())
     run = where.store.runs.get("a")
     assert (run.state, run.reason, run.tally.pending) == (RunState.STOPPED, "lunch", 101)
@@ -357,24 +357,26 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
     assert [(each["event"], each["batch"], each["at"]) for each in lines] == [
         ("batch-ended", 1, "2026-05-01T08:00:00.000Z")
     ] * 2
-    with pytest.raises(ConflictingChoice, match="there already"):
+    with pytest.raises(ConflictingChoice, match="already exists"):
         EventFile(str(path), overwrites=False, adds=False)
     full = EventFile("/dev/full", overwrites=False, adds=False)
     with caplog.at_level(logging.WARNING):
         full.add(BatchEnded(at=NOW, batch=batch))
         full.add(BatchEnded(at=NOW, batch=batch))
     full.close()
-    assert caplog.text.count("takes no more") == 1
+    assert caplog.text.count("can no longer be written") == 1
 
 
 def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_code(tmp_path: Path) -> None:
     codes: list[Any] = []
     cmd = SimpleNamespace(cli_ctx=SimpleNamespace(register_event=lambda _, leave: codes.append(leave)))
     answers = [a_run(RunState.STOPPED, pending=1), a_run(RunState.CANCELED, pending=1)]
-    ended = _until_ended(cmd, place(tmp_path), lambda _: answers.pop(0), a_run(RunState.RUNNING), 60, for_good=True)
+    ended = _until_ended(
+        cmd, context_of(tmp_path), lambda _: answers.pop(0), a_run(RunState.RUNNING), 60, for_good=True
+    )
     assert (ended["status"], codes) == ("canceled", [])
     broke_off = a_run(RunState.FAILED, pending=1)
-    _until_ended(cmd, place(tmp_path), lambda _: broke_off, a_run(RunState.RUNNING), 60, for_good=True)
+    _until_ended(cmd, context_of(tmp_path), lambda _: broke_off, a_run(RunState.RUNNING), 60, for_good=True)
     with pytest.raises(SystemExit) as left:
         codes[0]()
     assert left.value.code == int(Outcome.WAIT_OVER)

@@ -109,16 +109,16 @@ def test_an_estimate_does_not_grow_while_nothing_ends() -> None:
         ([replace(JOB, device_ids=("d\x1b[2J",))], "waiting for d"),
     ],
 )
-def test_in_short(awaited: list[Awaited], said: str) -> None:
+def test_the_short_form_names_who_is_awaited_and_until_when(awaited: list[Awaited], said: str) -> None:
     assert (
         in_short(awaited).startswith(said) and "\x1b" not in in_short(awaited) and bool(said) is bool(in_short(awaited))
     )
 
 
-def test_in_full_it_says_what_ends_it() -> None:
+def test_the_full_form_says_what_ends_the_wait() -> None:
     assert in_full(JOB) == (
         "Batch 2: hub job x-b2 waits for 1 device: d-007. It ends when it has answered, or at 12:31:05 UTC, when "
-        "the hub gives up (--ttl). A hub's job that runs cannot be ended before."
+        "the hub gives up (--ttl). A running hub job cannot be ended earlier."
     )
     assert "12 devices: d-007 and 11 more." in in_full(replace(JOB, count=12))
     assert "waits for 3 devices; the hub has not said which." in in_full(replace(JOB, count=3, device_ids=()))
@@ -139,8 +139,8 @@ def test_after_a_stop_hub_jobs_that_go_on_are_named_the_first_few() -> None:
     )
     (said,) = left_to_hub([job], a_run(RunState.STOPPED))
     assert said == (
-        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when seen "
-        "last. A resume reads what it did."
+        "Hub job x-b1 of batch 1 continues by itself until 12:31:05 UTC: 10 devices in progress, 9 had ended when last "
+        "seen. A resume reads what it did."
     )
     assert len(left_to_hub([job] * 30, a_run(RunState.STOPPED))) == 4
     assert "27 more: az iot hub fleet-job show -j a" in left_to_hub([job] * 30, a_run(RunState.STOPPED))[3]

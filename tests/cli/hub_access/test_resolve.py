@@ -248,7 +248,7 @@ def test_typed_login_takes_the_environments_host_without_its_key() -> None:
     assert isinstance(chosen.credential, AadLogin)
 
 
-def test_a_shared_access_signature_lets_in() -> None:
+def test_a_shared_access_signature_is_a_credential() -> None:
     text = f"SharedAccessSignature sr={HOST}&sig=abc%3D&se=1900000000&skn=service"
     chosen = choose(azure(), login=f"HostName={HOST};SharedAccessSignature={text}")
     assert isinstance(chosen.credential, SasToken)

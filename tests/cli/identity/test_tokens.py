@@ -79,7 +79,7 @@ def test_without_a_name_every_hub_is_listed_and_those_that_cannot_be_are_named(
     assert [each["name"] for each in rows] == ["other", "myHub"]
     assert rows[1]["connectionString"].startswith(f"HostName={HOST};")
     assert "new is left out: it has no host name; its state is Activating" in caplog.text
-    assert "closed is left out: Hub closed takes no keys" in caplog.text
+    assert "closed is left out: Hub closed accepts no keys" in caplog.text
     assert shown(typed(double), our_policy_name="mine") == []
 
 

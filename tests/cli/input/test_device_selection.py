@@ -96,8 +96,8 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         ("\n \n", "no device"),
         ("[]", "no device"),
         ("deviceId,status\n", "no device"),
-        ("pump 1\n", "no device id"),
-        ("name;deviceId\na;b c\n", "no device id"),
+        ("pump 1\n", "not a device id"),
+        ("name;deviceId\na;b c\n", "not a device id"),
         ('["a", 1]', "neither an id"),
         ('[{"name": "a"}]', "neither an id"),
         ('["a"', "begins like JSON"),
@@ -106,7 +106,7 @@ def test_ids_with_commas_survive_in_a_file(tmp_path: Path) -> None:
         (b"\xe4\n", "is not text"),
     ],
 )
-def test_a_file_that_does_not_fit_is_said(tmp_path: Path, content: bytes | str, said: str) -> None:
+def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path: Path, content: bytes | str, said: str) -> None:
     with pytest.raises(BadValue, match=f"--devices-file.*{said}"):
         from_file(tmp_path, content)
 
@@ -176,9 +176,9 @@ def test_a_table_whose_text_stands_in_a_list_gives_its_ids_alone(option: str, te
 @pytest.mark.parametrize(
     ("idle", "said"),
     [
-        (["x,y:z=w", "t1"], '2 of these ids are not among the selected devices: "x,y:z=w", t1.'),
-        (["gone"], "1 of these ids is not among the selected devices: gone."),
-        (list("abcdef"), "6 of these ids are not among the selected devices: a, b, c, d, e, …."),
+        (["x,y:z=w", "t1"], '2 ids are not among the selected devices: "x,y:z=w", t1.'),
+        (["gone"], "1 id is not among the selected devices: gone."),
+        (list("abcdef"), "6 ids are not among the selected devices: a, b, c, d, e, …."),
     ],
 )
 def test_exclusions_that_leave_nobody_out_are_listed_as_they_are_typed(

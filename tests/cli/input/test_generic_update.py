@@ -105,7 +105,7 @@ def test_what_is_removed_is_gone(words: list[str], tags: Any) -> None:
         ("remove", ["tags.ids", "0", "1"], "give one path", "--remove tags.ids"),
         ("remove", ["tags.ids", "x"], "give one path", "--remove tags.ids"),
         ("remove", ["tags.ids", "7"], r"tags.ids has no item \[7\]; it has 2 items", None),
-        ("remove", ["tags.nowhere"], "there is no 'nowhere' in tags. There are: site, ids, loc", None),
+        ("remove", ["tags.nowhere"], "there is no 'nowhere' in tags. The ones there are: site, ids, loc", None),
         ("remove", ["tags.nowhere.at.all"], "there is no 'nowhere' in tags", None),
         ("remove", ["tags.loc.x"], "tags.loc is text; there is nothing in it", None),
         ("remove", ["tags.site", "0"], "tags.site is an object", "tags.site.0"),

@@ -78,7 +78,7 @@ def test_a_row_is_short_and_cannot_steer_a_terminal(result: DeviceResult, line: 
         ((501, 500, 0, 1.0), "501/500 called, 0 failed, 501.0 a second, 0 s left"),
     ],
 )
-def test_how_far_it_is(numbers: tuple[int, int | None, int, float], line: str) -> None:
+def test_progress_is_one_line(numbers: tuple[int, int | None, int, float], line: str) -> None:
     assert how_far(*numbers) == line
 
 
@@ -135,6 +135,6 @@ def test_rows_are_in_the_file_when_the_hub_refuses_in_the_middle(
 def test_a_file_that_is_there_keeps_everybody_from_being_called(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("mine")
     transport = TransportDouble(lambda _request: response({}))
-    with pytest.raises(ConflictingChoice, match="there already"):
+    with pytest.raises(ConflictingChoice, match="already exists"):
         invoke_many.call(CMD, HubClient(HubTarget(host="h"), transport), DEVICES, None, a_plan(tmp_path / "f"))
     assert transport.requests == [] and (tmp_path / "f").read_text() == "mine"

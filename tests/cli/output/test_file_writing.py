@@ -63,7 +63,7 @@ def test_a_typed_name_that_is_a_link_is_refused_and_its_target_is_as_it_was(
         victim.write_text("precious")
     link = tmp_path / "r"
     link.symlink_to(victim)
-    with pytest.raises((BadValue, ConflictingChoice), match="symbolic link|there already"):
+    with pytest.raises((BadValue, ConflictingChoice), match="symbolic link|already exists"):
         writer(link, overwrites=overwrites)
     assert (victim.read_text() == "precious") if there else not victim.exists()
 
@@ -165,7 +165,7 @@ def test_the_form_follows_the_files_name_unless_it_is_typed(name: str, typed: st
 
 @pytest.mark.parametrize("name", ["r.xml", "r.csv.gz", "r.xlsx", "r.tsv", "a.csv/r.yaml", "r.csv ", "r.2026"])
 def test_an_unknown_ending_is_refused_with_those_that_are_known(name: str) -> None:
-    with pytest.raises(BadValue, match=r"known are \.csv, \.jsonl, \.ndjson, \.json") as raised:
+    with pytest.raises(BadValue, match=r"known endings are \.csv, \.jsonl, \.ndjson, \.json") as raised:
         form_of(name, None)
     assert "--format" in str(raised.value.hint)
 

@@ -78,7 +78,7 @@ def test_a_file_without_rows_is_whole_too(tmp_path: Path, form: str) -> None:
 
 def test_a_whole_file_is_not_written_over_unless_asked(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("mine")
-    with pytest.raises(ConflictingChoice, match="is there already\\.$"):
+    with pytest.raises(ConflictingChoice, match="already exists\\.$"):
         write(target(tmp_path / "f"), reader())
     assert (tmp_path / "f").read_text() == "mine"
     assert write(target(tmp_path / "f", overwrites=True), reader()) == 7
@@ -89,7 +89,7 @@ def test_an_unfinished_file_of_something_else_is_left_alone(tmp_path: Path, othe
     with pytest.raises(Stopped):
         write(target(tmp_path / "f"), reader(1))
     before = (tmp_path / "f").read_bytes()
-    with pytest.raises(ConflictingChoice, match="of other rows"):
+    with pytest.raises(ConflictingChoice, match="has other rows"):
         write(target(tmp_path / "f", **{"form": "csv", **other}), reader())
     assert (tmp_path / "f").read_bytes() == before
 
@@ -159,9 +159,9 @@ def test_rows_that_cannot_be_asked_for_again_go_into_a_new_file_only(tmp_path: P
         raise Stopped
     assert (tmp_path / "f.unfinished").exists(), "it was never brought to its end"
     before = (tmp_path / "f").read_bytes()
-    with pytest.raises(ConflictingChoice, match="there already"), new_rows(target(tmp_path / "f")):
+    with pytest.raises(ConflictingChoice, match="already exists"), new_rows(target(tmp_path / "f")):
         pass
-    with pytest.raises(ConflictingChoice, match="of other rows"):
+    with pytest.raises(ConflictingChoice, match="has other rows"):
         write(target(tmp_path / "f", request="job k"), reader())
     assert (tmp_path / "f").read_bytes() == before
     with new_rows(target(tmp_path / "f", overwrites=True)) as add:

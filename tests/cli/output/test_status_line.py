@@ -37,7 +37,7 @@ def test_on_a_terminal_it_is_replaced_cut_and_gone_before_somebody_else_speaks(m
     os.close(ours)
 
 
-def test_elsewhere_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_there_is_no_status_line(capsys: pytest.CaptureFixture[str]) -> None:
     line = StatusLine()
     line.show("10 of 20")
     line.clear()

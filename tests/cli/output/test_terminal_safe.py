@@ -99,7 +99,7 @@ def test_a_result_that_a_full_disk_does_not_take_is_an_error() -> None:
         write({"deviceId": "t1"}, "json", stdout)
 
 
-def test_so_is_a_text_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_of_ours_that_a_full_disk_does_not_take_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with open("/dev/full", "w", encoding="utf-8") as stdout, pytest.raises(FileOperationError, match="No space left"):
         monkeypatch.setattr("sys.stdout", stdout)
         print_text("Device simulation")

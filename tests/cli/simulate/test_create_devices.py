@@ -82,7 +82,7 @@ def test_a_second_ctrl_c_removes_nothing_and_says_how_to_clean_up(caplog: pytest
     registry = DeviceRegistryDouble()
     with pytest.raises(KeyboardInterrupt), creating(registry, TEMPORARY):
         raise KeyboardInterrupt
-    assert "2 devices that this run made are left" in caplog.text and "--clean-up" in caplog.text
+    assert "2 devices are still registered" in caplog.text and "--clean-up" in caplog.text
     assert registry.devices.keys() == {"P1", "P2"}
     assert cleaned(registry)["runs"][0]["deleted"] == 2
     assert registry.devices == {}
@@ -115,7 +115,7 @@ def test_only_runs_of_this_hub_that_have_ended_are_cleaned_up() -> None:
         assert (during["runs"], during["running"]) == ([], [running.run])
         assert [each["run"] for each in during["kept"]] == [lasting.run]
         assert cleaned(registry, target=HubTarget(host="another.example"))["kept"] == []
-        with pytest.raises(NotFound, match="still going on"):
+        with pytest.raises(NotFound, match="is still running"):
             cleaned(registry, SimulateOptions(clean_up=running.run))
         assert registry.devices.keys() == {"P1", "P2"}
     with pytest.raises(NotFound, match="no list of run nothing"):

@@ -134,7 +134,7 @@ def test_a_file_that_is_there_stays_as_it_is_unless_it_may_be_overwritten(tmp_pa
         lambda: check_event_file(str(path), overwrites=False),
         lambda: EventFile(str(path), overwrites=False),
     ):
-        with pytest.raises(ConflictingChoice, match="is there already") as raised:
+        with pytest.raises(ConflictingChoice, match="already exists") as raised:
             attempt()
         assert "--overwrite" in str(raised.value.hint)
         assert path.read_text() == "precious"

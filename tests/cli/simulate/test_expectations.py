@@ -127,7 +127,7 @@ def test_a_device_that_gave_up_and_came_back_counts_again() -> None:
 
 
 def test_more_devices_than_there_are_cannot_be_expected() -> None:
-    with pytest.raises(BadValue, match="wants 5 devices; there are 4"):
+    with pytest.raises(BadValue, match="needs 5 devices; this run has 4"):
         judged("method x on 5")
 
 

@@ -178,7 +178,7 @@ def test_the_result_and_its_table_hold_everything(tmp_path: Path) -> None:
     json.dumps(result)
 
 
-def test_little_is_shown_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_the_first_trouble_of_each_kind_is_shown_and_it_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
     run = MonitoredRun()
     for second in range(35):
         run.saw(ActivityKind.NOT_CONNECTED, "a\x1b", reason=f"\x1b[31mno {second}", retry_in_s=1.0)
@@ -223,19 +223,19 @@ def test_a_reason_that_comes_later_is_shown_once(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"expect": ["method x on 4"]}, "there are 3"),
-        ({"until": ["method x on 4"]}, "there are 3"),
+        ({"expect": ["method x on 4"]}, "this run has 3"),
+        ({"until": ["method x on 4"]}, "this run has 3"),
         ({"expect": ["soon"]}, "--expect"),
         ({"until": ["soon"]}, "--until"),
-        ({"overwrite": True}, "--overwrite goes with --events"),
-        ({"metrics_bind": "0.0.0.0"}, "--metrics-bind goes with --metrics-port"),
+        ({"overwrite": True}, "--overwrite needs --events"),
+        ({"metrics_bind": "0.0.0.0"}, "--metrics-bind needs --metrics-port"),
         ({"metrics_port": 65536}, "--metrics-port 65536"),
         ({"metrics_port": -1}, "--metrics-port -1"),
         ({"events": "-"}, "stdout is for"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_opened(typed: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match="--|wants") as raised:
+    with pytest.raises(UserError, match="--|needs") as raised:
         MonitoredRun(**typed)
     assert said in str(raised.value)
 

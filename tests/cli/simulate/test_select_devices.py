@@ -59,15 +59,15 @@ def read_file(folder: Path, content: str) -> select_devices.DeviceSelectionSpec:
     [
         (None, {}, "No device is named"),
         (None, {"take_over": True}, "No device is named"),
-        ("d", {"prefix": "P", "count": 3}, "--device-id is one device; --prefix"),
-        ("d", {"shard": "1/2"}, "--device-id is one device; --shard"),
+        ("d", {"prefix": "P", "count": 3}, "--device-id names one device; --prefix"),
+        ("d", {"shard": "1/2"}, "--device-id names one device; --shard"),
         (None, {"prefix": "P"}, "--prefix needs --count"),
-        (None, {"count": 3}, "--count says how many"),
+        (None, {"count": 3}, "--count is the number of devices"),
         (None, {"prefix": "P", "count": 3, "our_query_condition": "*"}, "Which are meant"),
         (None, {"our_query_condition": "*", "create": True}, "--create registers"),
         (None, {"prefix": "P", "count": 3, "delete_after": True}, "--delete-after removes"),
-        (None, {"clean_up": "", "our_query_condition": "*"}, "--query-condition does not go with it"),
-        (None, {"our_query_condition": "*", "ca_key": "k"}, "--issue-from-ca, which is missing"),
+        (None, {"clean_up": "", "our_query_condition": "*"}, "--query-condition cannot be used with it"),
+        (None, {"our_query_condition": "*", "ca_key": "k"}, "--issue-from-ca: give --issue-from-ca too"),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(device: str | None, typed: dict[str, Any], said: str) -> None:
@@ -182,7 +182,7 @@ def test_a_dry_run_and_a_warning_name_ids_that_mqtt_cannot_carry(caplog: pytest.
     shown = select_devices.dry_run_document(client, found, options, is_single=False)
     assert (shown["notOverMqttCount"], shown["notOverMqtt"]) == (1, ["a+1"])
     select_devices.check_topics(found)
-    assert "1 device (a+1)" in caplog.text and "the other 1" in caplog.text.lower()
+    assert "1 device (a+1)" in caplog.text and "1 other device is simulated" in caplog.text
     assert "--protocol http" in caplog.text
 
 
@@ -258,7 +258,7 @@ def test_credentials_that_cannot_work_are_refused_before_anything_is_created(tmp
         read_plan(certificate_file_path=str(tmp_path)).check(devices(facts("k")))
     with pytest.raises(ConflictingChoice, match="one device's key"):
         read_plan(SimulateOptions(our_query_condition="*"), symmetric_key=KEY)
-    with pytest.raises(IotJobsError, match="is no folder"):
+    with pytest.raises(IotJobsError, match="is not a folder"):
         read_plan(SimulateOptions(our_query_condition="*"), certificate_file_path=str(tmp_path / "nothing"))
     ca, other = make("ca"), make("other")
     (tmp_path / "ca.pem").write_text(ca.pem)

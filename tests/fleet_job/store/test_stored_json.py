@@ -1,19 +1,25 @@
 """A definition comes back as it was written, whatever is in it."""
 
 import json
+from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
 import pytest
 
 from azext_iotjobs.fleet_job.store.stored_json import (
+    parse_answer,
     parse_definition,
     parse_delivery,
     parse_origin,
+    parse_verdicts,
+    render_answer,
     render_definition,
     render_delivery,
     render_origin,
+    render_verdicts,
 )
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Origin, Targets
+from azext_iotjobs.model.gates import CommandGate, GateAnswer, GateDecision, GateKind, Gates, GateVerdict, QueryGate
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import parse_success_status
 from azext_iotjobs.model.rollout import Retry, RetryWhen, Rollout, Scope, Threshold, ThresholdAction, parse_batch_sizes
@@ -36,6 +42,13 @@ FULL = Rollout(
         classes=frozenset({"offline", "uncertain"}),
     ),
     retry=Retry(tries={"offline": 3}, pause_s=1.5, growth=1.1, longest_s=9, when=RetryWhen.AT_END),
+    gates=Gates(
+        bake_s=90,
+        success=parse_share("99.5%", "success"),
+        query=QueryGate(condition="tags.a = 'é'", least=parse_share("1", "min"), most=parse_share("2.5%", "max")),
+        command=CommandGate(line="check 'a b'", timeout_s=1.5, through_shell=True),
+        is_manual=True,
+    ),
 )
 SELECTED = Targets(
     selection=Selection(condition="tags.a = 'b'", excluded=("x",)), sample_percent=Fraction(1, 3), seed=9, max_devices=5
@@ -55,14 +68,36 @@ OF_RUN = Targets(of_run=DevicesOfRun(fleet_job_id="p", run_number=2, words=froze
         ),
     ],
 )
-def test_there_and_back(definition: Definition) -> None:
+def test_a_definition_is_read_back_as_it_was_stored(definition: Definition) -> None:
     text = render_definition(definition)
     assert parse_definition(text) == definition
     assert text.isascii() and render_definition(parse_definition(text)) == text
     assert parse_delivery(render_delivery(definition.delivery)) == definition.delivery
 
 
-def test_origins() -> None:
+def test_a_definition_of_a_version_that_knew_no_gates_has_none() -> None:
+    definition = Definition(action=METHOD, targets=SELECTED)
+    document = json.loads(render_definition(definition))
+    del document["rollout"]["gates"]
+    assert parse_definition(json.dumps(document)) == definition and not definition.rollout.gates.kinds
+
+
+def test_what_gates_said_and_what_somebody_answered() -> None:
+    at = datetime(2026, 5, 1, 12, 30, 0, 123456, tzinfo=timezone.utc)
+    verdicts = tuple(
+        GateVerdict(kind=kind, decision=decision, reason="é", at=at, accepted_at=accepted_at)
+        for kind in GateKind
+        for decision in GateDecision
+        for accepted_at in (None, at + timedelta(days=1))
+    )
+    assert parse_verdicts(render_verdicts(verdicts)) == verdicts and parse_verdicts(None) == ()
+    for is_approved, reason in ((True, None), (False, "alarms")):
+        answer = GateAnswer(is_approved=is_approved, by="ann", reason=reason, at=at)
+        assert parse_answer(render_answer(answer)) == answer
+    assert parse_answer(None) is None
+
+
+def test_an_origin_is_read_back_as_it_was_stored() -> None:
     for origin in (None, Origin(fleet_job_id="a", run_number=3, how="rerun")):
         assert parse_origin(render_origin(origin)) == origin
 

@@ -85,7 +85,7 @@ def test_another_key_or_none_does_not_fit(keys: list[str]) -> None:
     assert refused.value.fault.number == 401002
 
 
-def test_it_ends_when_it_says() -> None:
+def test_a_token_ends_when_it_says() -> None:
     parsed = sas.parse_token(token())
     end = datetime.fromtimestamp(END, tz=timezone.utc)
     sas.check_expiry(parsed, end - timedelta(seconds=1))
@@ -103,7 +103,7 @@ def test_it_ends_when_it_says() -> None:
         ({"myhub.azure-devices.net"}, ("twins", "dev-1")),
     ],
 )
-def test_it_opens_nothing_else(hosts: set[str], path: tuple[str, ...]) -> None:
+def test_a_token_opens_no_other_resource(hosts: set[str], path: tuple[str, ...]) -> None:
     with pytest.raises(HubError) as refused:
         sas.check_scope(sas.parse_token(token()), hosts=hosts, path=path)
     assert refused.value.fault.number == 401003

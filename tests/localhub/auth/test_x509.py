@@ -154,7 +154,7 @@ def test_many_certificates_that_sign_each_other_are_refused_before_they_cost_tim
     assert "does not lead" in refused(lambda: check_chain(shown, [], "pump-1", NOW)).text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(10, 128)  # a negative serial number, which is warned of
 @given(st.integers(0, len(SIGNED) - 1), st.integers(1, 255))
 def test_a_certificate_with_one_signed_byte_changed_is_refused_and_never_crashes(place: int, change: int) -> None:

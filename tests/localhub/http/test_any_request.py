@@ -24,7 +24,6 @@ TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 EXAMPLES = 10_000 if TORTURE else 400
 BOUNDS = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=not TORTURE,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

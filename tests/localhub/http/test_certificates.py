@@ -66,7 +66,7 @@ def test_a_bad_name_is_refused(hub: HubProcess, name: str) -> None:
     assert names(hub) == []
 
 
-def test_there_is_a_limit(tmp_path: Path) -> None:
+def test_a_hub_takes_no_more_certificates_than_its_limit(tmp_path: Path) -> None:
     with HubProcess(tmp_path, "--in-memory") as hub:
         for number in range(MAX_CERTIFICATES):
             assert put(hub, f"root-{number}") == (200, None)

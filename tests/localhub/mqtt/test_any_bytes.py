@@ -33,7 +33,7 @@ LIMIT = 1000
 
 
 def bounds(short: int) -> settings:
-    return settings(max_examples=short * 50 if TORTURE else short, deadline=None, derandomize=not TORTURE)
+    return settings(max_examples=short * 50 if TORTURE else short, derandomize=not TORTURE)
 
 
 @st.composite

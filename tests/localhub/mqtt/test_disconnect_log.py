@@ -35,27 +35,27 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
-    "HTTP": (b"GET / HTTP/1.1\r\n\r\n", "a client that had not said who it is ended: what it sent is no MQTT"),
+    "HTTP": (b"GET / HTTP/1.1\r\n\r\n", "a client that had not said who it is ended: what it sent is not MQTT"),
     "PING": (encode(Pingreq()), "a client that had not said who it is ended: it sent PINGREQ before CONNECT"),
     "MQTT 5": (
         b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x03abc",
-        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+        "client 'abc' ended: it speaks MQTT 5; this hub speaks 3.1.1",
     ),
     "MQTT 5 with properties": (
         b"\x10\x15\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x0a\x00\x03abc",
-        "client 'abc' ended: it speaks MQTT 5; 3.1.1 is spoken here",
+        "client 'abc' ended: it speaks MQTT 5; this hub speaks 3.1.1",
     ),
     "MQTT 3.1": (
         b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03abc",
-        "client 'abc' ended: it speaks MQTT 3.1; 3.1.1 is spoken here",
+        "client 'abc' ended: it speaks MQTT 3.1; this hub speaks 3.1.1",
     ),
     "MQTT 5, cut short": (
         b"\x10\x0b\x00\x04MQTT\x05\x02\x00\x3c\xff",
-        "a client that had not said who it is ended: it speaks MQTT 5; 3.1.1 is spoken here",
+        "a client that had not said who it is ended: it speaks MQTT 5; this hub speaks 3.1.1",
     ),
     "too large": (
         b"\x10\xff\xff\xff\x7f",
-        f"what it sent is no MQTT: a packet of 268435460 bytes; at most {MAX_PACKET_BYTES} are taken",
+        f"what it sent is not MQTT: a packet of 268435460 bytes; at most {MAX_PACKET_BYTES} are accepted",
     ),
     "client id": (
         encode(hello(client_id="a b\n\x1b[31m")),
@@ -69,22 +69,22 @@ BEFORE_CONNECT: dict[str, tuple[bytes, str]] = {
     "token": (encode(hello(password=b"no")), "client 'pump-1' ended: it was not let in: Not this token."),
     "will": (
         encode(hello(will=Will("other", b"", 0, False))),
-        "client 'pump-1' ended: its will is for 'other', which is no topic of its telemetry",
+        "client 'pump-1' ended: its will is for 'other', which is not a topic of its telemetry",
     ),
 }
 WHILE_CONNECTED: dict[str, tuple[bytes, str]] = {
     "second CONNECT": (encode(hello()), "it sent CONNECT where it has no place"),
-    "QoS 2": (encode(Publish(EVENTS, b"x", qos=2, packet_id=1)), "it published with QoS 2; 0 and 1 are taken"),
+    "QoS 2": (encode(Publish(EVENTS, b"x", qos=2, packet_id=1)), "it published with QoS 2; 0 and 1 are accepted"),
     "topic": (
         encode(Publish("devices/ü\n/x", b"x")),
-        r"it published to 'devices/\xfc\n/x', which is no topic that it may publish to",
+        r"it published to 'devices/\xfc\n/x', which is not a topic that it may publish to",
     ),
     "filter": (
         encode(Subscribe(1, (("devices/pump-2/#", 0),))),
-        "it subscribed to 'devices/pump-2/#', which covers no topic of its own",
+        "it subscribed to 'devices/pump-2/#', which covers none of its own topics",
     ),
-    "message": (encode(Publish(EVENTS, b"x" * 262_145)), "it published 262145 bytes; 262144 are taken"),
-    "reserved flags": (b"\xc1\x00", "what it sent is no MQTT: reserved flags"),
+    "message": (encode(Publish(EVENTS, b"x" * 262_145)), "it published 262145 bytes; at most 262144 are accepted"),
+    "reserved flags": (b"\xc1\x00", "what it sent is not MQTT: reserved flags"),
 }
 
 
@@ -156,7 +156,7 @@ async def refused(hub: Hub, device: RawDevice) -> None:
 
 
 LATER: dict[str, tuple[Callable[..., object], str]] = {
-    "keep-alive": (silent, "keep-alive: nothing came for 90 s, half as long again as it promised"),
+    "keep-alive": (silent, "keep-alive: nothing came for 90 s, one and a half times what it promised"),
     "expiry": (expired, "its token or certificate has expired"),
     "second connection": (doubled, "another connection came with its client id, which only one may have at a time"),
     "refused message": (refused, "its message was refused: No messages today."),

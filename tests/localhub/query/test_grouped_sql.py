@@ -36,19 +36,19 @@ def assert_alike(query: Query, documents: list[dict[str, Any]]) -> None:
     assert given_by_sqlite(query, documents) == json.dumps(answer(query, documents))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(grouped_queries(), st.lists(NARROW_DOCUMENTS, max_size=6))
 def test_sqlite_makes_the_groups_that_the_plain_meaning_makes(query: Query, documents: list[dict[str, Any]]) -> None:
     assert_alike(query, documents)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(grouped_queries(), st.lists(DOCUMENTS, max_size=4))
 def test_so_it_does_of_documents_of_all_kinds(query: Query, documents: list[dict[str, Any]]) -> None:
     assert_alike(query, documents)
 
 
-@settings(max_examples=EXAMPLES // 4, deadline=None)
+@settings(max_examples=EXAMPLES // 4)
 @given(grouped_queries(), st.lists(NARROW_DOCUMENTS, max_size=6), st.integers(1, 3))
 def test_pages_of_groups_are_the_whole_in_parts(query: Query, documents: list[dict[str, Any]], size: int) -> None:
     if not query.group_by:

@@ -130,7 +130,7 @@ def test_a_query_outside_the_language_is_refused_where_it_leaves_it(text: str, l
         ("ENDSWITH(tags.a, 'x')", "message routing"),
         ("STARTS_WITH(tags.a, 'x')", "message routing; here there are IS_DEFINED, STARTSWITH"),
         ("SHOUT(tags.a)", "there is no function 'SHOUT'"),
-        ("SUM(tags.a) > 1", "SUM has its place between SELECT and FROM alone"),
+        ("SUM(tags.a) > 1", "SUM may only stand between SELECT and FROM"),
         ("tags.a = 1 order by deviceId", "there is no ORDER here"),
         ("tags.order = 1", r"as a name it is written \[\[order\]\]"),
         ("tags.and = 1", r"'and' is a reserved word; as a name it is written \[\[and\]\]"),

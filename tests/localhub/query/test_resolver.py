@@ -102,7 +102,7 @@ def tables() -> Iterator[Tables]:
         yield Tables(database)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     named=names(), value=st.sampled_from(["'a'", "'A'", "1", "2", "false", "null"]), alias=st.sampled_from(["d", "D"])
 )
@@ -126,7 +126,7 @@ def test_every_form_of_a_name_is_the_same_member_in_both_meanings(
         ]
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(named=names().filter(lambda each: each[0] is Collection.DEVICES))
 def test_groups_and_aggregates_know_every_form_too(tables: Tables, named: tuple[Collection, str, str]) -> None:
     _, plain, form = named

@@ -22,13 +22,13 @@ def assert_alike(expr: Expr, documents: list[dict[str, Any]]) -> None:
     assert kept_by_sqlite(expr, documents) == expected
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(EXPRESSIONS, st.lists(DOCUMENTS, min_size=1, max_size=3))
 def test_sqlite_keeps_what_the_plain_meaning_keeps(expr: Expr, documents: list[dict[str, Any]]) -> None:
     assert_alike(expr, documents)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.builds(Compare, st.sampled_from(Operator), CALCULATIONS, CALCULATIONS), st.lists(DOCUMENTS, max_size=3))
 def test_sqlite_calculates_to_the_last_bit_as_the_plain_meaning_does(
     expr: Compare, documents: list[dict[str, Any]]

@@ -205,7 +205,7 @@ def assert_alike(database: sqlite3.Connection, text: str, rows: list[dict[str, A
     assert chosen(database, expr) == [number for number, row in enumerate(rows) if matches(expr, row)]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(text=expressions, rows=st.lists(documents(), min_size=1, max_size=4))
 def test_sqlite_chooses_the_rows_that_match(
     database: sqlite3.Connection, text: str, rows: list[dict[str, Any]]

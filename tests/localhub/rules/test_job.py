@@ -66,7 +66,7 @@ def test_ids_that_are_taken(job_id: str) -> None:
 
 
 @pytest.mark.parametrize("job_id", ["", "a b", "a_b", "ü", "x" * 65, "a\n"])
-def test_ids_that_are_not(job_id: str) -> None:
+def test_what_cannot_be_a_job_id_is_refused(job_id: str) -> None:
     with pytest.raises(HubError):
         check_job_id(job_id)
 

@@ -37,7 +37,7 @@ SLACK = 1e-6
         (Throttle.CONFIGURATIONS, Sku.S3, 1, 20 / 60),
     ],
 )
-def test_a_tier_grants(throttle: Throttle, sku: Sku, units: int, a_second: float) -> None:
+def test_a_tier_grants_the_documented_rate(throttle: Throttle, sku: Sku, units: int, a_second: float) -> None:
     assert quotas(sku, units)[throttle].rate == pytest.approx(a_second)
 
 

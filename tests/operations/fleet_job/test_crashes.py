@@ -1,12 +1,14 @@
 """A process that executes a run ends at every request and commit, alone and with a second end soon after.
 
-Each device is operated exactly once, or is shown uncertain; never twice, never forgotten.
+Each device is operated exactly once, or is shown uncertain; never twice, never forgotten. Devices that are verified
+have completed when they report so, and have failed when they report the opposite, or nothing.
 """
 
 import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,19 +17,30 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import Verification
 from tests.helpers.fleet_job_hub_double import Crash, Points, World, definition_of, rows_of
 
 DEVICES = tuple(f"d{number}" for number in range(8))
 SIZES = parse_batch_sizes("3", "--batch")
 METHOD = Action(method=MethodCall(name="reboot"))
 TWIN = Action(patch=TwinPatch(document={"properties": {"desired": {"light": 7}}}))
+VERIFICATION = Verification(
+    condition="properties.reported.version = 2", failed_condition="properties.reported.state = 'failed'", within_s=10
+)
+FEW = DEVICES[:5]
+CODES = {"d1": "ReportedFailure", "d2": "NotInTime"}  # of the devices that are not verified
+REPORTED = {"d1": {"properties.reported.state": "failed"}, "d2": {}}
 SECOND = (None, 1, 2, 3, 5, 8)
 SHARE = 1.0 if os.environ.get("IOTJOBS_TORTURE") else 0.2  # of the stories
 
 
-def begin(world: World, action: Action, driver: Driver, concurrency: int) -> None:
+def begin(
+    world: World, action: Action, driver: Driver, concurrency: int, verification: Verification | None = None
+) -> None:
     store = world.open()
-    job = world.save(store, definition_of(action, DEVICES, driver, sizes=SIZES, concurrency=concurrency))
+    options = {"sizes": SIZES, "concurrency": concurrency, "verification": verification}
+    devices = DEVICES if verification is None else FEW
+    job = world.save(store, definition_of(action, devices, driver, **options))
     world.new_run(store, job)
     store.close()
 
@@ -44,9 +57,16 @@ def go_on_until_crash(world: World, points: Points) -> bool:
     return False
 
 
+def reports(device: str, times: int) -> list[tuple[float, dict[str, Any]]]:
+    """After a few looks: that it was operated, that it failed, or nothing."""
+    if CODES.get(device) == "NotInTime":
+        return []
+    return [(3.0, {"state": "failed"} if device in CODES else {"version": 2})]
+
+
 def story(template: Path, folder: Path, ends: list[int | None], lag: int) -> World:
     shutil.copytree(template, folder)
-    world = World(folder, lag=lag)
+    world = World(folder, lag=lag, reports=reports)
     for at in ends:
         if at is not None:
             go_on_until_crash(world, Points(at))
@@ -99,3 +119,40 @@ def test_a_crash_at_every_point(tmp_path: Path, action: Action, driver: Driver, 
             world = story(template, tmp_path / f"{first}-{second}", [first, second], lag)
             most_uncertain = max(most_uncertain, check(world, action, driver, what))
     assert most_uncertain <= 2 * concurrency
+
+
+def check_verified(world: World, what: str) -> int:
+    """The number of uncertain devices."""
+    store = world.open()
+    run = store.runs.get("job")
+    rows = rows_of(store, run)
+    store.close()
+    assert (run.state, set(rows)) == (RunState.COMPLETED, set(FEW)), what
+    uncertain = {device for device, row in rows.items() if row.status == "uncertain"}
+    for device, row in rows.items():
+        times = world.hub.operated[device]
+        if device in uncertain:
+            assert times <= 1, (what, device)
+            continue
+        code = CODES.get(device)
+        assert (row.status, row.error_code, times) == ("failed" if code else "completed", code, 1), (what, device)
+        assert row.method_status == 200 and (row.verified_at is None) is (code is not None), (what, device)
+        assert row.reported == REPORTED.get(device, {"properties.reported.version": 2}), (what, device)
+    return len(uncertain)
+
+
+@pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
+def test_a_crash_at_every_point_of_a_run_that_is_verified(tmp_path: Path, driver: Driver) -> None:
+    template = tmp_path / "begun"
+    begin(World(template), METHOD, driver, 2, VERIFICATION)
+    whole = story(template, tmp_path / "whole", [], 0)
+    points = whole.points.count
+    assert points > 50 and check_verified(whole, "no crash") == 0
+    chance = random.Random(7)
+    for first in range(1, points + 1):
+        seconds = [each for each in SECOND if each is not None and chance.random() <= SHARE / 4]
+        for second in (None, *seconds):
+            what = f"ends at {first} of {points}, then at {second}"
+            world = story(template, tmp_path / f"{first}-{second}", [first, second], 0)
+            uncertain = check_verified(world, what)
+            assert uncertain <= (0 if driver is Driver.JOBS else 4), what

@@ -20,118 +20,118 @@ from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
-    place = FleetJobSetup(tmp_path)
-    yield place
-    place.store.close()
+def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    setup = FleetJobSetup(tmp_path)
+    yield setup
+    setup.store.close()
 
 
 @by_both
-def test_a_rerun_touches_exactly_the_failed_ones(place: FleetJobSetup, driver: Driver) -> None:
-    place.world.hub.fails = failing("d003", "d007")
-    run = place.run(driver, ids(20), sizes="5")
-    place.world.hub.fails, before = failing(), place.world.hub.operated.copy()
-    at = place.world.clock.now()
-    again = definitions.rerun(place.store, run, frozenset({"failed"}), None, by="ann", at=at)
+def test_a_rerun_touches_exactly_the_failed_ones(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.fails = failing("d003", "d007")
+    run = setup.run(driver, ids(20), sizes="5")
+    setup.world.hub.fails, before = failing(), setup.world.hub.operated.copy()
+    at = setup.world.clock.now()
+    again = definitions.rerun(setup.store, run, frozenset({"failed"}), None, by="ann", at=at)
     assert (again.fleet_job_id, again.origin) == ("job-r1", Origin(fleet_job_id="job", run_number=1, how="rerun"))
-    second = planning.new_run(place.store, place.world.client, again, by="ann", at=at)
-    done = run_loop.execute(second, place.world.context(place.store))
+    second = planning.new_run(setup.store, setup.world.client, again, by="ann", at=at)
+    done = run_loop.execute(second, setup.world.context(setup.store))
     assert (done.state, done.tally.completed, done.device_count) == (RunState.COMPLETED, 2, 2)
-    assert place.world.hub.operated - before == {"d003": 1, "d007": 1}
-    assert place.store.runs.get("job").tally.failed == 2
+    assert setup.world.hub.operated - before == {"d003": 1, "d007": 1}
+    assert setup.store.runs.get("job").tally.failed == 2
     fewer = Targets(
         of_run=DevicesOfRun(fleet_job_id="job", run_number=1, words=frozenset({"all"})), excluded=("d000",), limit=3
     )
-    some = definitions.rerun(place.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
-    third = planning.new_run(place.store, place.world.client, some, by="ann", at=at)
-    assert [row.device_id for page in place.store.results.pages(third, ResultFilter()) for row in page.rows] == [
+    some = definitions.rerun(setup.store, run, frozenset({"all"}), "some", by="ann", at=at, targets=fewer)
+    third = planning.new_run(setup.store, setup.world.client, some, by="ann", at=at)
+    assert [row.device_id for page in setup.store.results.pages(third, ResultFilter()) for row in page.rows] == [
         "d001",
         "d002",
         "d003",
     ]
-    assert definitions.rerun(place.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
-    definitions.delete(place.store, "job")
+    assert definitions.rerun(setup.store, run, frozenset({"offline"}), None, by="a", at=at).fleet_job_id == "job-r2"
+    definitions.delete(setup.store, "job")
     with pytest.raises(NotFound, match="run 1 of fleet job job, which is deleted"):
-        planning.new_run(place.store, place.world.client, again, by="ann", at=at)
+        planning.new_run(setup.store, setup.world.client, again, by="ann", at=at)
 
 
-def test_another_run_begins_when_the_one_before_has_ended(place: FleetJobSetup) -> None:
-    run = place.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
-    job = place.store.definitions.get("job")
+def test_another_run_begins_when_the_one_before_has_ended(setup: FleetJobSetup) -> None:
+    run = setup.run(Driver.CALLS, ids(3), stop=StopDouble(after=1))
+    job = setup.store.definitions.get("job")
     with pytest.raises(WrongState, match="stopped; another can begin when it has ended"):
-        place.world.new_run(place.store, job)
+        setup.world.new_run(setup.store, job)
     with pytest.raises(ConflictingChoice, match=r"belongs to h\.example"):
-        planning.check_host(replace(job, host="h.example"), _other_client(place))
-    run_loop.cancel(run, place.world.context(place.store), by="a", reason=None)
-    assert place.world.new_run(place.store, job).number == 2
+        planning.check_host(replace(job, host="h.example"), _other_client(setup))
+    run_loop.cancel(run, setup.world.context(setup.store), by="a", reason=None)
+    assert setup.world.new_run(setup.store, job).number == 2
 
 
-def _other_client(place: FleetJobSetup) -> Any:
+def _other_client(setup: FleetJobSetup) -> Any:
     from azext_iotjobs.clients.hub import HubClient
     from azext_iotjobs.model.target import HubTarget
 
-    return HubClient(HubTarget(host="other.example"), Wire(place.world.hub, place.world.points))
+    return HubClient(HubTarget(host="other.example"), Wire(setup.world.hub, setup.world.points))
 
 
-def test_copies_have_free_ids_names_and_what_was_changed(place: FleetJobSetup) -> None:
-    at = place.world.clock.now()
+def test_copies_have_free_ids_names_and_what_was_changed(setup: FleetJobSetup) -> None:
+    at = setup.world.clock.now()
     definition = replace(definition_of(METHOD, ids(3), Driver.CALLS), display_name="Night")
-    place.world.save(place.store, definition)
-    first = definitions.copy(place.store, "job", None, "h.example", by="ann", at=at)
-    second = definitions.copy(place.store, "job", None, "h.example", by="ann", at=at, description="other")
+    setup.world.save(setup.store, definition)
+    first = definitions.copy(setup.store, "job", None, "h.example", by="ann", at=at)
+    second = definitions.copy(setup.store, "job", None, "h.example", by="ann", at=at, description="other")
     assert [first.fleet_job_id, second.fleet_job_id] == ["job-copy", "job-copy2"]
     assert (first.display_name, second.definition.description) == ("Night Copy", "other")
     assert first.definition.action == definition.action and first.origin is not None and first.origin.how == "copy"
-    long = definitions.create(place.store, "j" * 40, "h.example", definition, by="ann", at=at)
-    assert definitions.copy(place.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
+    long = definitions.create(setup.store, "j" * 40, "h.example", definition, by="ann", at=at)
+    assert definitions.copy(setup.store, long.fleet_job_id, None, "h", by="a", at=at).fleet_job_id == "j" * 35 + "-copy"
 
 
-def test_lists_by_state_time_and_saved(place: FleetJobSetup) -> None:
-    start = place.world.clock.now()
-    place.run(Driver.CALLS, ids(2))
-    place.world.clock.passed_s += 3600
-    later = place.world.clock.now()
-    place.world.save(place.store, definition_of(METHOD, ids(1), Driver.CALLS), "saved")
+def test_lists_by_state_time_and_saved(setup: FleetJobSetup) -> None:
+    start = setup.world.clock.now()
+    setup.run(Driver.CALLS, ids(2))
+    setup.world.clock.passed_s += 3600
+    later = setup.world.clock.now()
+    setup.world.save(setup.store, definition_of(METHOD, ids(1), Driver.CALLS), "saved")
 
     def listed(**wanted: Any) -> list[str]:
-        return [each.job.fleet_job_id for each in definitions.list_saved(place.store, definitions.ListFilter(**wanted))]
+        return [each.job.fleet_job_id for each in definitions.list_saved(setup.store, definitions.ListFilter(**wanted))]
 
     assert listed() == ["saved", "job"] and listed(state=RunState.COMPLETED) == ["job"]
     assert listed(state=RunState.PENDING) == ["saved"] and listed(only_saved=True) == ["saved"]
     assert listed(since=later) == ["saved"] and listed(since=start) == ["saved", "job"] and listed(host="x") == []
     with pytest.raises(BadValue, match="for 30 days at least"):
-        definitions.prune(place.store, 29, later)
+        definitions.prune(setup.store, 29, later)
 
 
-def test_a_preview_sends_and_stores_nothing(place: FleetJobSetup) -> None:
+def test_a_preview_sends_and_stores_nothing(setup: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ids(103), Driver.AUTO, sizes=parse_batch_sizes("10%", "--batch"), pause_s=60)
-    job = place.world.save(place.store, definition)
-    found = planning.preview(place.store, place.world.client, job, None)
+    job = setup.world.save(setup.store, definition)
+    found = planning.preview(setup.store, setup.world.client, job, None)
     assert (found.device_count, found.batch_count, found.batch_sizes[-2:]) == (103, 10, [11, 4])
-    assert (found.driver, found.pauses_s, place.store.runs.last("job")) == ("calls", 540, None)
-    assert not place.world.hub.operated
+    assert (found.driver, found.pauses_s, setup.store.runs.last("job")) == ("calls", 540, None)
+    assert not setup.world.hub.operated
 
 
-def test_targets_are_limited_sampled_or_a_saved_group(place: FleetJobSetup) -> None:
+def test_targets_are_limited_sampled_or_a_saved_group(setup: FleetJobSetup) -> None:
     rows = [{"deviceId": each} for each in reversed(ids(40))]
     total = [{"total": 40}]
-    place.world.hub.refuses = lambda request: response(total if "COUNT" in request.body["query"] else rows)
-    place.store.groups.save("h.example", "north", "tags.site = 'n'")
+    setup.world.hub.refuses = lambda request: response(total if "COUNT" in request.body["query"] else rows)
+    setup.store.groups.save("h.example", "north", "tags.site = 'n'")
     base = Definition(action=METHOD, targets=Targets(group="north"))
 
     def chosen(name: str, **more: Any) -> list[str]:
         targets = Targets(group="north", **more)
-        job = place.world.save(place.store, replace(base, targets=targets), name)
-        run = place.world.new_run(place.store, job)
-        return list(rows_of(place.store, run))
+        job = setup.world.save(setup.store, replace(base, targets=targets), name)
+        run = setup.world.new_run(setup.store, job)
+        return list(rows_of(setup.store, run))
 
     counted: list[int] = []
     whole = replace(base, targets=Targets(group="north"))
-    job = place.world.save(place.store, whole, "many")
+    job = setup.world.save(setup.store, whole, "many")
     rows += [{"deviceId": f"e{number}"} for number in range(200)]
     assert (
         planning.preview(
-            place.store, place.world.client, job, None, planning.SelectionObserver(counted.append)
+            setup.store, setup.world.client, job, None, planning.SelectionObserver(counted.append)
         ).device_count
         == 240
     )

@@ -39,7 +39,7 @@ time.sleep(600)
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups; Windows ends the tree by taskkill")
 
 
-class Place:
+class CheckedGate:
     """A run whose gate is checked, with the machine's own clock."""
 
     def __init__(self, folder: Path) -> None:
@@ -95,49 +95,49 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    if place.checker is not None:
-        place.checker.close()
-    place.store.close()
+def checked(tmp_path: Path) -> Iterator[CheckedGate]:
+    checked = CheckedGate(tmp_path)
+    yield checked
+    if checked.checker is not None:
+        checked.checker.close()
+    checked.store.close()
 
 
 def is_running(pid: int) -> bool:
     return not is_gone(replace(this_process(), pid=pid))
 
 
-def test_a_command_that_takes_too_long_is_ended_with_what_it_has_started(place: Place) -> None:
-    place.check(place.parent(), timeout_s=3)
-    pids = place.pids()
-    found = place.verdict()
+def test_a_command_that_takes_too_long_is_ended_with_what_it_has_started(checked: CheckedGate) -> None:
+    checked.check(checked.parent(), timeout_s=3)
+    pids = checked.pids()
+    found = checked.verdict()
     assert found.decision is GateDecision.INCONCLUSIVE
     assert found.reason == "it was ended after 3 s. Its last line: started"
     wait_until("both have ended", lambda: not any(map(is_running, pids)))
 
 
 @pytest.mark.parametrize("ignores", ["signal.signal(signal.SIGTERM, signal.SIG_IGN)", ""])
-def test_a_command_whose_run_is_stopped_is_ended_with_what_it_has_started(place: Place, ignores: str) -> None:
-    place.check(place.parent(ignores, f"import signal; {ignores}" if ignores else "0"))
-    pids = place.pids()
-    assert place.checker is not None
-    place.checker.abandon()
+def test_a_command_whose_run_is_stopped_is_ended_with_what_it_has_started(checked: CheckedGate, ignores: str) -> None:
+    checked.check(checked.parent(ignores, f"import signal; {ignores}" if ignores else "0"))
+    pids = checked.pids()
+    assert checked.checker is not None
+    checked.checker.abandon()
     wait_until("both have ended", lambda: not any(map(is_running, pids)))
-    assert place.turn() is None, "it begins anew"
+    assert checked.turn() is None, "it begins anew"
 
 
-def test_its_time_limit_is_told_when_it_begins(place: Place) -> None:
-    place.check(place.parent(), timeout_s=90)
-    place.pids()
-    (told,) = place.events
+def test_its_time_limit_is_told_when_it_begins(checked: CheckedGate) -> None:
+    checked.check(checked.parent(), timeout_s=90)
+    checked.pids()
+    (told,) = checked.events
     assert isinstance(told, GateAwaited) and told.until is not None
     assert (told.gate, told.batch, (told.until - told.since).total_seconds()) == (GateKind.COMMAND, 1, 90)
 
 
-def test_what_it_leaves_running_holds_nobody_up_and_goes_on(place: Place) -> None:
-    said = place.folder / "pid"
-    place.check(f"sleep 600 & echo $! > '{said}'; echo notified", through_shell=True)
-    found = place.verdict()
+def test_what_it_leaves_running_holds_nobody_up_and_goes_on(checked: CheckedGate) -> None:
+    said = checked.folder / "pid"
+    checked.check(f"sleep 600 & echo $! > '{said}'; echo notified", through_shell=True)
+    found = checked.verdict()
     pid = int(said.read_text())
     try:
         assert (found.decision, found.reason) == (GateDecision.GO, "notified (exit code 0)")
@@ -146,9 +146,9 @@ def test_what_it_leaves_running_holds_nobody_up_and_goes_on(place: Place) -> Non
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_signal_that_ends_it_is_told(place: Place) -> None:
-    place.check("kill -9 $$", through_shell=True)
-    assert place.verdict().reason == "it has written nothing (a signal ended it: 9)"
+def test_a_signal_that_ends_it_is_told(checked: CheckedGate) -> None:
+    checked.check("kill -9 $$", through_shell=True)
+    assert checked.verdict().reason == "it has written nothing (a signal ended it: 9)"
 
 
 def test_words_are_split_as_a_shell_does_it_and_by_no_shell() -> None:

@@ -135,7 +135,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     observer = KillsHub(process)  # it is notified of nothing
     with client_of(process) as client:
         context = context_of(store, client, observer)
-        with pytest.raises(LeaseHeld, match=f"process {running.pid}; its lease holds until"):
+        with pytest.raises(LeaseHeld, match=f"process {running.pid}, which holds it until"):
             run_loop.resume(store.runs.get("job"), context)
     stopping = run_loop.stop(store, store.runs.get("job"), context.holder, by="ann", reason="lunch", clock=CLOCK)
     asked_at = time.monotonic()

@@ -20,15 +20,15 @@ from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
-    place = FleetJobSetup(tmp_path)
-    yield place
-    place.store.close()
+def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    setup = FleetJobSetup(tmp_path)
+    yield setup
+    setup.store.close()
 
 
 @pytest.mark.parametrize("status", [200, 302, 408])
-def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place: FleetJobSetup, status: int) -> None:
-    hub = place.world.hub
+def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(setup: FleetJobSetup, status: int) -> None:
+    hub = setup.world.hub
     has_taken = False
 
     def garbled(request: Request) -> Response | None:
@@ -40,21 +40,21 @@ def test_a_job_that_was_taken_under_an_answer_that_says_nothing_is_seen_to(place
         return Response(status=status, headers={}, body=b"<html>")
 
     hub.refuses = garbled
-    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_taken))
+    run = setup.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_taken))
     hub.refuses = lambda _: None
-    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason=None)
+    run = run_loop.cancel(run, setup.world.context(setup.store), by="ann", reason=None)
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.CANCELED, 3, 1)
 
 
-def completed_job_with(place: FleetJobSetup, rows_until: float, shown: Any) -> None:
+def completed_job_with(setup: FleetJobSetup, rows_until: float, shown: Any) -> None:
     """Until then the rows of an ended job are what `shown` makes of them."""
 
     def answer(request: Request) -> Response | None:
-        if request.path == "/devices/query" and place.world.clock.passed_s < rows_until:
-            return response(shown(next(iter(place.world.hub.jobs.values()))["rows"]))
+        if request.path == "/devices/query" and setup.world.clock.passed_s < rows_until:
+            return response(shown(next(iter(setup.world.hub.jobs.values()))["rows"]))
         return None
 
-    place.world.hub.refuses = answer
+    setup.world.hub.refuses = answer
 
 
 @pytest.mark.parametrize(
@@ -65,28 +65,28 @@ def completed_job_with(place: FleetJobSetup, rows_until: float, shown: Any) -> N
         pytest.param(lambda rows: [rows[0], {**rows[1], "deviceId": "stranger"}], id="of others"),
     ],
 )
-def test_a_device_whose_row_is_late_is_not_taken_for_one_that_was_not_found(place: FleetJobSetup, shown: Any) -> None:
-    completed_job_with(place, 20, shown)
-    run = place.run(Driver.JOBS, ids(2))
+def test_a_device_whose_row_is_late_is_not_taken_for_one_that_was_not_found(setup: FleetJobSetup, shown: Any) -> None:
+    completed_job_with(setup, 20, shown)
+    run = setup.run(Driver.JOBS, ids(2))
     assert (run.tally.completed, run.tally.failed, run.tally.uncertain) == (2, 0, 0)
-    assert place.world.clock.passed_s >= 20
+    assert setup.world.clock.passed_s >= 20
 
 
-def test_rows_that_are_late_are_waited_for_also_when_the_hub_counts_nothing(place: FleetJobSetup) -> None:
+def test_rows_that_are_late_are_waited_for_also_when_the_hub_counts_nothing(setup: FleetJobSetup) -> None:
     def no_counts(request: Request) -> Response | None:
-        for job in place.world.hub.jobs.values():
+        for job in setup.world.hub.jobs.values():
             job.pop("deviceJobStatistics", None)
-        if request.path == "/devices/query" and place.world.clock.passed_s < 20:
+        if request.path == "/devices/query" and setup.world.clock.passed_s < 20:
             return response([])
         return None
 
-    place.world.hub.refuses = no_counts
-    run = place.run(Driver.JOBS, ids(2))
+    setup.world.hub.refuses = no_counts
+    run = setup.run(Driver.JOBS, ids(2))
     assert (run.tally.completed, run.tally.failed) == (2, 0)
 
 
-def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(setup: FleetJobSetup) -> None:
+    hub = setup.world.hub
     looks = 0
 
     def flickers(request: Request) -> Response | None:
@@ -96,18 +96,18 @@ def test_a_look_now_and_then_that_does_not_find_a_running_job_means_nothing(plac
         looks += 1
         if looks in (3, 20):  # far more than a minute apart
             return response({"jobId": "x", "type": "unknown", "status": "unknown"})
-        if place.world.clock.passed_s < 300:
+        if setup.world.clock.passed_s < 300:
             job = next(iter(hub.jobs.values()))
             return response({**{k: v for k, v in job.items() if k not in ("rows", "unseen")}, "status": "running"})
         return None
 
     hub.refuses = flickers
-    run = place.run(Driver.JOBS, ids(2))
+    run = setup.run(Driver.JOBS, ids(2))
     assert looks > 20 and (run.tally.completed, run.tally.uncertain) == (2, 0)
 
 
-def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(setup: FleetJobSetup) -> None:
+    hub = setup.world.hub
     has_lost = False
 
     def unknown(request: Request) -> Response | None:
@@ -120,20 +120,20 @@ def test_a_hub_that_says_404_of_a_job_that_it_does_not_know_is_understood(place:
         return None
 
     hub.refuses = unknown
-    run = place.run(Driver.JOBS, ids(2))
+    run = setup.run(Driver.JOBS, ids(2))
     assert (run.state, run.tally.completed, len(hub.jobs)) == (RunState.COMPLETED, 2, 1)
 
 
-def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_job(place: FleetJobSetup) -> None:
+def test_rows_of_a_job_on_modules_that_do_not_name_the_module_are_those_of_the_job(setup: FleetJobSetup) -> None:
     definition = definition_of(METHOD, ("x",), Driver.JOBS)
     selection = Selection(condition="FROM devices.modules WHERE moduleId = 'm'")
     definition = replace(definition, targets=Targets(selection=selection))
     rows = [{"deviceId": each, "moduleId": "m"} for each in ids(2)]
-    place.world.hub.refuses = lambda request: (
+    setup.world.hub.refuses = lambda request: (
         response(rows) if request.path == "/devices/query" and "devices.jobs" not in request.body["query"] else None
     )
-    place.world.new_run(place.store, place.world.save(place.store, definition))
-    run = place.world.execute(place.store)
+    setup.world.new_run(setup.store, setup.world.save(setup.store, definition))
+    run = setup.world.execute(setup.store)
     assert (run.device_count, run.tally.completed, run.tally.failed) == (2, 2, 0)
 
 
@@ -169,7 +169,7 @@ NONSENSE = [
 
 @pytest.mark.parametrize(("where", "said"), NONSENSE, ids=[f"{each[0]} {n}" for n, each in enumerate(NONSENSE)])
 def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(
-    place: FleetJobSetup, where: str, said: Any
+    setup: FleetJobSetup, where: str, said: Any
 ) -> None:
     is_of_twins = where == "/twins/"
     left = 3
@@ -183,49 +183,51 @@ def test_answers_that_make_no_sense_are_waited_out_and_nothing_is_lost(
             return response(said)
         return None
 
-    place.world.hub.refuses = answer
+    setup.world.hub.refuses = answer
     driver = Driver.CALLS if where in ("/methods", "/twins/") else Driver.JOBS
     patch = Action(patch=TwinPatch(document={"tags": {"a": 1}, "properties": {"desired": {"b": 1}}}))
-    run = place.run(driver, ids(2), patch if is_of_twins else METHOD)
+    run = setup.run(driver, ids(2), patch if is_of_twins else METHOD)
     assert (run.state, run.tally.ended) == (RunState.COMPLETED, 2) and left < 3
 
 
-def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from_its_end(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_a_device_that_the_hub_fails_at_time_after_time_does_not_keep_a_run_from_its_end(
+    setup: FleetJobSetup,
+) -> None:
+    hub = setup.world.hub
     hub.refuses = lambda request: (
         response({"Message": "oops"}, status=500)
         if (request.method, request.path) == ("PATCH", "/twins/d001")
         else None
     )
-    run = place.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})), sizes="4")
+    run = setup.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})), sizes="4")
     assert (run.state, run.tally.completed, run.tally.uncertain) == (RunState.FAILED, 3, 1)
-    assert place.world.clock.passed_s > 100 and "may have been called" in str(place.rows["d001"].error_text)
-    run = place.resume()
+    assert setup.world.clock.passed_s > 100 and "may have been called" in str(setup.rows["d001"].error_text)
+    run = setup.resume()
     assert (run.state, run.tally.completed, run.tally.uncertain) == (RunState.COMPLETED, 7, 1)
 
 
 def test_a_hub_that_fails_at_everything_leaves_nobody_uncertain_whose_twin_can_be_looked_at(
-    place: FleetJobSetup,
+    setup: FleetJobSetup,
 ) -> None:
-    place.world.hub.refuses = lambda request: response({"Message": "oops"}, status=503)
-    run = place.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})))
+    setup.world.hub.refuses = lambda request: response({"Message": "oops"}, status=503)
+    run = setup.run(Driver.CALLS, ids(8), Action(patch=TwinPatch(document={"tags": {"a": 1}})))
     assert (run.state, run.tally.pending) == (RunState.FAILED, 8)
 
 
-def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(place: FleetJobSetup, tmp_path: Path) -> None:
+def test_an_answer_that_is_nested_too_deep_to_be_shown_is_left_out(setup: FleetJobSetup, tmp_path: Path) -> None:
     deep = "[" * 900 + "]" * 900
     body = f'{{"status": 200, "payload": {deep}}}'.encode()
-    place.world.hub.refuses = lambda request: (
+    setup.world.hub.refuses = lambda request: (
         Response(status=200, headers={}, body=body) if request.path == "/twins/d001/methods" else None
     )
-    run = place.run(Driver.CALLS, ids(2))
-    assert (run.tally.completed, place.rows["d001"].method_status, place.rows["d001"].payload) == (2, 200, None)
-    assert {each.result.payload is None for each in place.seen(DeviceEnded)} == {True, False}
+    run = setup.run(Driver.CALLS, ids(2))
+    assert (run.tally.completed, setup.rows["d001"].method_status, setup.rows["d001"].payload) == (2, 200, None)
+    assert {each.result.payload is None for each in setup.events_of(DeviceEnded)} == {True, False}
 
 
-def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(place: FleetJobSetup) -> None:
-    place.world.hub.refuses = lambda request: (
+def test_a_call_that_a_gateway_gave_up_may_have_reached_its_device(setup: FleetJobSetup) -> None:
+    setup.world.hub.refuses = lambda request: (
         response({"Message": "timeout"}, status=408) if request.path == "/twins/d001/methods" else None
     )
-    run = place.run(Driver.CALLS, ids(3))
+    run = setup.run(Driver.CALLS, ids(3))
     assert (run.tally.completed, run.tally.uncertain, run.tally.failed) == (2, 1, 0)

@@ -95,29 +95,29 @@ class FleetJobSetup:
 
 
 @pytest.fixture
-def place(tmp_path: Path, hub: HubClient, devices: DevicesOnThread) -> Iterator[FleetJobSetup]:
+def setup(tmp_path: Path, hub: HubClient, devices: DevicesOnThread) -> Iterator[FleetJobSetup]:
     devices.calls.clear()
-    place = FleetJobSetup(tmp_path / "state", hub)
-    yield place
-    place.store.close()
+    setup = FleetJobSetup(tmp_path / "state", hub)
+    yield setup
+    setup.store.close()
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_each_device_is_called_once_in_batches(place: FleetJobSetup, devices: DevicesOnThread, driver: Driver) -> None:
-    run = place.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
+def test_each_device_is_called_once_in_batches(setup: FleetJobSetup, devices: DevicesOnThread, driver: Driver) -> None:
+    run = setup.run(f"batches-{driver.value}", driver, sizes=parse_batch_sizes("1,5", "--batch"))
     assert (run.state, run.tally.completed, run.reason) == (RunState.COMPLETED, 12, None)
-    assert [each.size for each in place.store.runs.batches(run)] == [1, 5, 5, 1]
+    assert [each.size for each in setup.store.runs.batches(run)] == [1, 5, 5, 1]
     assert devices.calls == Counter(DEVICES)
-    rows = place.results(run)
+    rows = setup.results(run)
     assert {row.method_status for row in rows.values()} == {200} and set(rows) == set(DEVICES)
 
 
 @pytest.mark.parametrize("driver", BOTH)
-def test_a_twin_patch_of_tags_and_desired_properties(place: FleetJobSetup, driver: Driver) -> None:
+def test_a_twin_patch_of_tags_and_desired_properties(setup: FleetJobSetup, driver: Driver) -> None:
     patch = TwinPatch(document={"tags": {"by": driver.value}, "properties": {"desired": {"light": driver.value}}})
-    run = place.run(f"twins-{driver.value}", driver, Action(patch=patch))
+    run = setup.run(f"twins-{driver.value}", driver, Action(patch=patch))
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
-    twin = place.hub.twins.get("dev-03").document
+    twin = setup.hub.twins.get("dev-03").document
     assert (twin["tags"]["by"], twin["properties"]["desired"]["light"]) == (driver.value, driver.value)
 
 
@@ -127,7 +127,7 @@ def test_two_empty_state_folders_operate_every_device_twice(
 ) -> None:
     devices.calls.clear()
     for folder in ("one", "two"):
-        place = FleetJobSetup(tmp_path / folder, hub)
-        assert place.run("same", driver, sizes=parse_batch_sizes("5", "--batch")).tally.completed == 12
-        place.store.close()
+        setup = FleetJobSetup(tmp_path / folder, hub)
+        assert setup.run("same", driver, sizes=parse_batch_sizes("5", "--batch")).tally.completed == 12
+        setup.store.close()
     assert devices.calls == Counter(dict.fromkeys(DEVICES, 2))

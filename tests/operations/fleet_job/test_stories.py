@@ -61,7 +61,7 @@ class BadDay(World):
 
 @pytest.mark.parametrize("seed", range(STORIES))
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
-def test_a_story(tmp_path: Path, driver: Driver, seed: int) -> None:
+def test_random_crashes_stops_and_resumes_operate_no_device_twice(tmp_path: Path, driver: Driver, seed: int) -> None:
     chance = random.Random(f"{driver} {seed}")
     offline = {each for each in DEVICES if chance.random() < 0.15}
     fails_once = set(offline) if chance.random() < 0.5 else set()

@@ -18,14 +18,14 @@ from tests.helpers.transport_double import response
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
-    place = FleetJobSetup(tmp_path)
-    yield place
-    place.store.close()
+def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    setup = FleetJobSetup(tmp_path)
+    yield setup
+    setup.store.close()
 
 
 @by_both
-def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: FleetJobSetup, driver: Driver) -> None:
+def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(setup: FleetJobSetup, driver: Driver) -> None:
     is_away = False
 
     def refuse(request: Request) -> Response | None:
@@ -37,40 +37,40 @@ def test_a_hub_that_is_away_breaks_the_run_off_and_nothing_is_lost(place: FleetJ
         nonlocal is_away
         is_away = is_away or (isinstance(event, BatchEnded) and event.batch.ordinal == 2)
 
-    place.world.events = CallingList(goes)
-    place.world.hub.refuses = refuse
-    run = place.run(driver, ids(12), sizes="3")
+    setup.world.events = CallingList(goes)
+    setup.world.hub.refuses = refuse
+    run = setup.run(driver, ids(12), sizes="3")
     assert (run.state, run.tally.completed, run.tally.pending) == (RunState.FAILED, 6, 6)
-    assert run.reason == "h.example is not reached." and 110 < place.world.clock.passed_s < 180
-    place.world.events, is_away = [], False
-    run = place.resume()
-    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12) and max(place.world.hub.operated.values()) == 1
+    assert run.reason == "h.example is not reached." and 110 < setup.world.clock.passed_s < 180
+    setup.world.events, is_away = [], False
+    run = setup.resume()
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12) and max(setup.world.hub.operated.values()) == 1
 
 
 @by_both
-def test_a_hub_that_is_away_for_a_while_is_waited_for(place: FleetJobSetup, driver: Driver) -> None:
+def test_a_hub_that_is_away_for_a_while_is_waited_for(setup: FleetJobSetup, driver: Driver) -> None:
     def refuse(request: Request) -> Response | None:
-        if 3 < place.world.clock.passed_s < 45:
+        if 3 < setup.world.clock.passed_s < 45:
             raise CannotConnect("h.example is not reached.")
-        place.world.clock.passed_s += 1
+        setup.world.clock.passed_s += 1
         return None
 
-    place.world.hub.refuses = refuse
-    run = place.run(driver, ids(12), sizes="3")
+    setup.world.hub.refuses = refuse
+    run = setup.run(driver, ids(12), sizes="3")
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
 
 
 @by_both
-def test_who_is_not_let_in_is_told_at_once(place: FleetJobSetup, driver: Driver) -> None:
-    place.world.hub.refuses = lambda _: response({"Message": "no"}, status=401, iothub_errorcode="IotHubUnauthorized")
-    run = place.run(driver, ids(12))
+def test_who_is_not_let_in_is_told_at_once(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.refuses = lambda _: response({"Message": "no"}, status=401, iothub_errorcode="IotHubUnauthorized")
+    run = setup.run(driver, ids(12))
     assert (run.state, run.tally.pending) == (RunState.FAILED, 12) and "401" in str(run.reason)
-    assert place.world.clock.passed_s < 1
-    place.world.hub.refuses = lambda _: None
-    assert place.resume().tally.completed == 12
+    assert setup.world.clock.passed_s < 1
+    setup.world.hub.refuses = lambda _: None
+    assert setup.resume().tally.completed == 12
 
 
-def test_throttled_calls_are_made_again_by_all_together(place: FleetJobSetup) -> None:
+def test_throttled_calls_are_made_again_by_all_together(setup: FleetJobSetup) -> None:
     left = 9
 
     def refuse(request: Request) -> Response | None:
@@ -80,33 +80,33 @@ def test_throttled_calls_are_made_again_by_all_together(place: FleetJobSetup) ->
             response({"Message": "slow"}, status=429, iothub_errorcode="ThrottlingException") if 0 <= left < 5 else None
         )
 
-    place.world.hub.refuses = refuse
-    run = place.run(Driver.CALLS, ids(12), concurrency=3)
+    setup.world.hub.refuses = refuse
+    run = setup.run(Driver.CALLS, ids(12), concurrency=3)
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 12)
-    assert set(place.world.hub.operated.values()) == {1} and any("429" in each.text for each in place.seen(Notice))
+    assert set(setup.world.hub.operated.values()) == {1} and any("429" in each.text for each in setup.events_of(Notice))
 
 
-def test_a_taken_job_slot_is_waited_for_and_is_no_failure(place: FleetJobSetup) -> None:
-    place.world.hub.slots = 1
-    place.world.hub.jobs["other"] = {"jobId": "other", "status": "running", "unseen": 0, "rows": []}
+def test_a_taken_job_slot_is_waited_for_and_is_no_failure(setup: FleetJobSetup) -> None:
+    setup.world.hub.slots = 1
+    setup.world.hub.jobs["other"] = {"jobId": "other", "status": "running", "unseen": 0, "rows": []}
 
     def ends(request: Request) -> Response | None:
-        if place.world.clock.passed_s > 300:
-            place.world.hub.jobs["other"]["status"] = "completed"
+        if setup.world.clock.passed_s > 300:
+            setup.world.hub.jobs["other"]["status"] = "completed"
         return None
 
-    place.world.hub.refuses = ends
-    run = place.run(Driver.JOBS, ids(4), sizes="2")
+    setup.world.hub.refuses = ends
+    run = setup.run(Driver.JOBS, ids(4), sizes="2")
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 4, 0)
-    assert [each.text for each in place.seen(Notice)] == [
+    assert [each.text for each in setup.events_of(Notice)] == [
         "The hub runs as many jobs as its tier allows; the next begins when one has ended."
     ]
-    assert len(place.world.hub.puts) < 70  # every five seconds
+    assert len(setup.world.hub.puts) < 70  # every five seconds
 
 
-def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: FleetJobSetup) -> None:
+def test_our_own_job_that_holds_the_slot_is_not_sent_twice(setup: FleetJobSetup) -> None:
     """The hub took the job and then said, to the one after the crash, that its slot is taken: by that very job."""
-    hub = place.world.hub
+    hub = setup.world.hub
     has_lied = False
 
     def refuse(request: Request) -> Response | None:
@@ -120,15 +120,15 @@ def test_our_own_job_that_holds_the_slot_is_not_sent_twice(place: FleetJobSetup)
         return response({"Message": "no"}, status=429, iothub_errorcode="ThrottlingMaxActiveJobCountExceeded")
 
     hub.refuses, hub.lag = refuse, 2
-    run = place.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_lied))
+    run = setup.run(Driver.JOBS, ids(3), stop=StopDouble(when=lambda: has_lied))
     assert run.state is RunState.STOPPED
     hub.refuses = lambda _: None
-    assert place.resume().tally.completed == 3
+    assert setup.resume().tally.completed == 3
     assert len(hub.jobs) == 1 and set(hub.operated.values()) == {1}
 
 
-def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_a_foreign_job_under_our_id_is_never_taken_for_ours(setup: FleetJobSetup) -> None:
+    hub = setup.world.hub
     first = True
 
     def foreign(request: Request) -> Response | None:
@@ -139,16 +139,16 @@ def test_a_foreign_job_under_our_id_is_never_taken_for_ours(place: FleetJobSetup
         return None
 
     hub.refuses = foreign
-    run = place.run(Driver.JOBS, ids(3))
+    run = setup.run(Driver.JOBS, ids(3))
     assert (run.state, run.tally.pending) == (RunState.FAILED, 3) and "is not this run's" in str(run.reason)
     assert not any(device in hub.operated for device in ids(3))
-    run = place.resume()
+    run = setup.resume()
     assert (run.state, run.tally.completed) == (RunState.COMPLETED, 3)
-    assert [each.job_id for each in place.seen(HubJobMoved)][0] == f"job-{run.run_key}-b1-2"
+    assert [each.job_id for each in setup.events_of(HubJobMoved)][0] == f"job-{run.run_key}-b1-2"
 
 
-def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(setup: FleetJobSetup) -> None:
+    hub = setup.world.hub
 
     def forget(request: Request) -> Response | None:
         if any(job["status"] == "running" for job in hub.jobs.values()):
@@ -156,17 +156,17 @@ def test_a_job_that_the_hub_forgets_leaves_uncertain_devices(place: FleetJobSetu
         return None
 
     hub.refuses = forget
-    run = place.run(Driver.JOBS, ids(3))
+    run = setup.run(Driver.JOBS, ids(3))
     assert (run.state, run.tally.uncertain) == (RunState.COMPLETED, 3)
-    assert place.rows["d000"].error_text == "The hub does not know its job any more. The device may have been operated."
+    assert setup.rows["d000"].error_text == "The hub no longer has this job. The device may have been operated."
 
 
-def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(place: FleetJobSetup) -> None:
-    hub = place.world.hub
+def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_failed(setup: FleetJobSetup) -> None:
+    hub = setup.world.hub
 
     def late(request: Request) -> Response | None:
         rows: list[dict[str, Any]] = next(iter(hub.jobs.values()), {"rows": []})["rows"]
-        if request.path == "/devices/query" and place.world.clock.passed_s < 20:
+        if request.path == "/devices/query" and setup.world.clock.passed_s < 20:
             return response(rows[:1])
         if request.path == "/devices/query":
             rows[:] = [each for each in rows if each["deviceId"] != "d002"]
@@ -176,20 +176,20 @@ def test_rows_that_come_late_are_waited_for_and_devices_that_no_job_found_have_f
         return None
 
     hub.refuses = late
-    run = place.run(Driver.JOBS, ids(3))
+    run = setup.run(Driver.JOBS, ids(3))
     assert (run.state, run.tally.completed, run.tally.by_class) == (RunState.COMPLETED, 2, {"not-found": 1})
-    assert place.rows["d002"].error_code == "DeviceNotFound" and place.world.clock.passed_s >= 20
+    assert setup.rows["d002"].error_code == "DeviceNotFound" and setup.world.clock.passed_s >= 20
 
 
-def test_a_job_that_fails_as_a_whole_says_why_of_each_device(place: FleetJobSetup) -> None:
+def test_a_job_that_fails_as_a_whole_says_why_of_each_device(setup: FleetJobSetup) -> None:
     def fail(request: Request) -> Response | None:
-        for job in place.world.hub.jobs.values():
+        for job in setup.world.hub.jobs.values():
             job.update(status="failed", failureReason="SqlQueryParser: no")
         return None
 
-    place.world.hub.refuses = fail
-    run = place.run(Driver.JOBS, ids(3))
-    assert (run.tally.failed, place.rows["d001"].error_text) == (3, "SqlQueryParser: no")
+    setup.world.hub.refuses = fail
+    run = setup.run(Driver.JOBS, ids(3))
+    assert (run.tally.failed, setup.rows["d001"].error_text) == (3, "SqlQueryParser: no")
 
 
 NASTY: list[Any] = [
@@ -203,28 +203,28 @@ NASTY: list[Any] = [
 
 @by_both
 @pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
-def test_whatever_a_device_answers_can_be_kept(place: FleetJobSetup, driver: Driver, nasty: Any) -> None:
+def test_whatever_a_device_answers_can_be_kept(setup: FleetJobSetup, driver: Driver, nasty: Any) -> None:
     def answer(request: Request) -> Response | None:
         if request.path.endswith("/d001/methods"):
             return response(nasty)
-        for job in place.world.hub.jobs.values():
+        for job in setup.world.hub.jobs.values():
             for row in job["rows"]:
                 if row["deviceId"] == "d001":
                     row["outcome"] = {"deviceMethodResponse": nasty}
         return None
 
-    place.world.hub.refuses = answer
-    run = place.run(driver, ids(3))
-    assert (run.state, run.tally.ended) == (RunState.COMPLETED, 3) and place.rows["d000"].status == "completed"
+    setup.world.hub.refuses = answer
+    run = setup.run(driver, ids(3))
+    assert (run.state, run.tally.ended) == (RunState.COMPLETED, 3) and setup.rows["d000"].status == "completed"
 
 
-def test_whatever_the_hub_says_of_a_device_can_be_kept(place: FleetJobSetup) -> None:
-    place.world.hub.fails = lambda _: {"code": "\ud800" * 9, "description": "\udfff\x00" * 9000}
-    run = place.run(Driver.JOBS, ids(2))
-    assert run.tally.failed == 2 and len(str(place.rows["d000"].error_text)) <= 4000
+def test_whatever_the_hub_says_of_a_device_can_be_kept(setup: FleetJobSetup) -> None:
+    setup.world.hub.fails = lambda _: {"code": "\ud800" * 9, "description": "\udfff\x00" * 9000}
+    run = setup.run(Driver.JOBS, ids(2))
+    assert run.tally.failed == 2 and len(str(setup.rows["d000"].error_text)) <= 4000
 
 
-def test_edge_devices_get_configuration_content_by_calls(place: FleetJobSetup) -> None:
+def test_edge_devices_get_configuration_content_by_calls(setup: FleetJobSetup) -> None:
     content: dict[str, Any] = {"modulesContent": {"$edgeAgent": {"properties.desired": {"modules": {}}}}}
     sent: list[tuple[str, Any]] = []
 
@@ -232,17 +232,17 @@ def test_edge_devices_get_configuration_content_by_calls(place: FleetJobSetup) -
         sent.append((request.path, request.body))
         return Response(status=204, headers={}, body=b"")
 
-    place.world.hub.refuses = applied
-    run = place.run(Driver.AUTO, ids(2), Action(content=content))
+    setup.world.hub.refuses = applied
+    run = setup.run(Driver.AUTO, ids(2), Action(content=content))
     assert (run.state, run.driver, run.tally.completed) == (RunState.COMPLETED, Driver.CALLS, 2)
     assert sorted(sent) == [(f"/devices/d00{n}/applyConfigurationContent", content) for n in (0, 1)]
     with pytest.raises(ConflictingChoice, match="no job for configuration content"):
         definition_of(Action(content=content), ids(2), Driver.JOBS)
 
 
-def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(place: FleetJobSetup) -> None:
+def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(setup: FleetJobSetup) -> None:
     patch = TwinPatch(document={"tags": {"ring": 1}, "properties": {"desired": {"a": {"b": 1}}}})
-    hub = place.world.hub
+    hub = setup.world.hub
     broken: set[str] = set()
 
     def breaks(request: Request) -> Response | None:
@@ -254,5 +254,5 @@ def test_a_twin_that_was_written_before_the_link_broke_is_not_written_again(plac
         return None
 
     hub.refuses = breaks
-    run = place.run(Driver.CALLS, ids(2), Action(patch=patch), concurrency=1)
+    run = setup.run(Driver.CALLS, ids(2), Action(patch=patch), concurrency=1)
     assert (run.tally.completed, hub.operated) == (2, {"d000": 1, "d001": 1})

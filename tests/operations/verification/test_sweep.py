@@ -193,6 +193,7 @@ class TestManyDevices:
         world = World(ONLY_VERSION)
         world.twins.add(*ids(self.COUNT))
         world.operate(*ids(self.COUNT))
+        world.clock.passed_s = 1
         return world
 
     def test_one_count_says_that_nobody_is_there_yet(self, world: World) -> None:

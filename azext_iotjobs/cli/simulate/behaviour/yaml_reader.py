@@ -187,9 +187,9 @@ def read(content: str, name: str) -> Item:
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise BadValue(f"{name}{line}: this is no YAML: {err.problem or err.context}.", hint=_hint(err)) from None
+        raise BadValue(f"{name}{line}: this is not YAML: {err.problem or err.context}.", hint=_hint(err)) from None
     except yaml.YAMLError as err:
-        raise BadValue(f"{name}: this is no YAML: {str(err).splitlines()[0]}.") from None
+        raise BadValue(f"{name}: this is not YAML: {str(err).splitlines()[0]}.") from None
     except RecursionError:
         raise BadValue(f"{name}: it is nested too deeply.") from None
     if node is None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
-from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, no_fleet_database, state_error
+from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, not_a_store, state_error
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
 from azext_iotjobs.model.text import Field, Text, command
@@ -156,8 +156,8 @@ class Database:
         found, tables = self._version_and_tables()
         if found > len(MIGRATIONS):
             raise StateTooNew(
-                f"The state file {self.path} has format {found}; this version knows up to {len(MIGRATIONS)}. Nothing "
-                "was changed.",
+                f"The state file {self.path} has format {found}; this version knows formats up to {len(MIGRATIONS)}. "
+                "Nothing was changed.",
                 hint=Text(
                     "Give another folder (",
                     Field("state_dir"),
@@ -168,7 +168,7 @@ class Database:
         if found < 0:
             raise damaged(self.path, f"its format is {found}")
         if found == 0 and tables:
-            raise no_fleet_database(self.path, "an SQLite database of something else")
+            raise not_a_store(self.path, "an SQLite database of something else")
 
     def _version_and_tables(self) -> tuple[int, int]:
         """The format, and how many tables and indexes there are, both of one instant: another process may be making
@@ -192,7 +192,7 @@ class Database:
         except (sqlite3.Error, OSError, UnicodeDecodeError) as err:
             raise state_error(err, self.path) from err
         except UnicodeEncodeError as err:  # bytes that were no text, typed or sent: no name here has them
-            raise BadValue(f"{err.object[:60]!r} is not text; nothing here has that name.") from err
+            raise BadValue(f"{err.object[:60]!r} is not text; nothing here can have that name.") from err
         except OverflowError as err:  # SQLite's numbers have 64 bits
             raise BadValue("A number is too large; nothing here has it.") from err
 
@@ -221,9 +221,9 @@ def _prepare(folder: Path, path: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
-    """Raise StateUnusable for what is no file: opening a pipe would wait for ever."""
+    """Raise StateUnusable for anything but a file: opening a pipe would wait forever."""
     if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no file"
+        kind = "a folder" if path.is_dir() else "not a file"
         raise StateUnusable(
             f"The state file {path} cannot be used: it is {kind}.",
             hint=Text.of("Move it away, or give another folder: {state_dir}."),

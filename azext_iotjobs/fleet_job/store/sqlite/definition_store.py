@@ -91,6 +91,6 @@ class DefinitionStore:
 
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
-        f"There is a fleet job {fleet_job_id} already.",
+        f"A fleet job {fleet_job_id} already exists.",
         hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", fleet_job_id=fleet_job_id)),
     )

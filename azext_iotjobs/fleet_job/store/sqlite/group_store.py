@@ -6,7 +6,7 @@ from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Text, command, existing
 
 
 class GroupStore:
@@ -21,7 +21,7 @@ class GroupStore:
         with self._database.transaction():
             if any((each.host, each.name) == (host, name) for each in self.list_all()):
                 raise ConflictingChoice(
-                    f"There is a device group {name!r} of {host} already.",
+                    f"A device group {name!r} of {host} already exists.",
                     hint=Text(
                         "Give another name, or change it: ", command("iot hub fleet-job group update", group=name)
                     ),
@@ -39,9 +39,9 @@ class GroupStore:
         """The condition that has a name. Raises NotFound."""
         row = self._database.row("SELECT * FROM device_group WHERE host = ? AND name = ?", (host, name))
         if row is None:
-            known = ", ".join(each.name for each in self.list_all() if each.host == host) or "none is saved"
+            names = [each.name for each in self.list_all() if each.host == host]
             raise NotFound(
-                f"There is no device group {name[:60]!r} of {host}; there are: {known}.",
+                f"There is no device group {name[:60]!r} of {host}. {existing(names)}",
                 hint=Text.of(
                     "Save one, with {group} and {query_condition}: {create}",
                     create=command("iot hub fleet-job group create"),

@@ -69,8 +69,8 @@ class HeldLease:
                 (now.timestamp() + LEASE_S, now.timestamp(), self.key, self.epoch),
             ):
                 raise LeaseLost(
-                    "Another process has taken the run over: this one was silent for too long, and has ended.",
-                    hint="The other process settles what this one had begun.",
+                    "Another process has taken the run over: this one was silent for too long and has ended.",
+                    hint="The other process completes what this one had begun.",
                 )
             yield
         self._beat_at = now
@@ -84,7 +84,7 @@ class HeldLease:
 
 def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
     return LeaseHeld(
-        f"{run.name} is executed by {holder.owner}; its lease holds until {until:%H:%M:%S} UTC, and longer while that "
+        f"{run.name} is executed by {holder.owner}, which holds it until {until:%H:%M:%S} UTC, and longer while that "
         "process lives.",
         hint=Text(
             "Watch it: ",

@@ -1,4 +1,4 @@
-"""What is wrong with the file of fleet jobs, in our words: SQLite's and the file system's errors, and damage."""
+"""Errors of the file of fleet jobs: from SQLite, from the file system, and for damage."""
 
 import shlex
 import sqlite3
@@ -7,32 +7,32 @@ from pathlib import Path
 from azext_iotjobs.model.errors import StateBusy, StateDamaged, StateError, StateFull, StateUnusable
 from azext_iotjobs.model.text import Field, Shell, Text, command
 
-BUSY_S = 10.0  # that a lock of another process is waited for
+BUSY_S = 10.0  # how long to wait for a lock of another process
 NOTHING_LOST = "Nothing that was recorded is lost; "
-SHOWN_CHARACTERS = 200  # of what is wrong: it may quote what stands in the file
-NO_SPACE = 28  # ENOSPC; Windows has a number of its own, and the text
+SHOWN_CHARACTERS = 200  # of the description: it may quote the content of the file
+NO_SPACE = 28  # ENOSPC; on Windows the text tells
 
-# What SQLite says when it is not the content of the file that is wrong. Our SQL is the same each time, and tested: all
-# else that it complains of is what it found there.
+# SQLite's messages for causes outside the file. Our SQL is fixed and tested, so that any other message is about the
+# content of the file.
 ENVIRONMENT = ("unable to open", "readonly", "disk i/o", "permission", "authorization", "interrupted", "out of memory")
 NO_DATABASE = ("not a database", "unsupported file format")
 
 
 def state_error(err: Exception, path: Path) -> StateError:
-    """What SQLite or the file system said, as one of our errors."""
+    """An error of SQLite or the file system, as one of ours."""
     said = str(err).lower()
     if "locked" in said or "busy" in said:
         return StateBusy(
-            f"The state file {path} is locked by another process for more than {BUSY_S:.0f} seconds.",
+            f"The state file {path} has been locked by another process for more than {BUSY_S:.0f} seconds.",
             hint=f"{NOTHING_LOST}try again when that process has ended: for example a database tool that has it open.",
         )
     if "disk is full" in said or getattr(err, "errno", None) == NO_SPACE:
         return StateFull(
             f"There is no room on the disk for the state file {path}.",
-            hint=f"{NOTHING_LOST}make room and resume, or prune old history.",
+            hint=f"{NOTHING_LOST}make room and resume, or delete old runs.",
         )
     if any(each in said for each in NO_DATABASE):
-        return no_fleet_database(path, str(err))
+        return not_a_store(path, str(err))
     if isinstance(err, UnicodeDecodeError):  # SQLite's own text quotes what it cannot read
         return damaged(path, "a text in it is not UTF-8")
     if isinstance(err, sqlite3.Error) and not _is_of_environment(err):
@@ -40,7 +40,9 @@ def state_error(err: Exception, path: Path) -> StateError:
     why = err.strerror if isinstance(err, OSError) else None
     return StateUnusable(
         f"The state file {path} cannot be used: {why or err}.",
-        hint=Text.of("The folder and the file must be this user's own, and writable; another folder: {state_dir}."),
+        hint=Text.of(
+            "The folder and the file must belong to this user and be writable; or give another folder: {state_dir}."
+        ),
     )
 
 
@@ -49,21 +51,21 @@ def _is_of_environment(err: sqlite3.Error) -> bool:
     return is_ours or any(each in str(err).lower() for each in ENVIRONMENT)
 
 
-def no_fleet_database(path: Path, what: str) -> StateDamaged:
-    """The file is none of ours, or nothing of it can be read."""
+def not_a_store(path: Path, what: str) -> StateDamaged:
+    """The error for a file that we did not write, or of which nothing can be read."""
     return StateDamaged(
-        f"The state file {path} is no fleet database, or is damaged ({_short(what)}). It was left as it is.",
+        f"The state file {path} is not a database of fleet jobs, or is damaged ({_short(what)}). It was left as it is.",
         hint=Text(
             "Restore it from a backup, or give another folder: ",
             Field("state_dir"),
-            ". To begin anew, move it away: ",
+            ". To start from scratch, move it away: ",
             _moved(path),
         ),
     )
 
 
 def damaged(path: Path, what: str) -> StateDamaged:
-    """Something in the file is not what we write; the rest may be as it was."""
+    """The error for a file with content that we did not write; the rest of it may be intact."""
     return StateDamaged(
         f"The state file {path} is damaged: {_short(what)}. It was left as it is.",
         hint=Text(
@@ -71,7 +73,7 @@ def damaged(path: Path, what: str) -> StateDamaged:
             Shell(f"cp {_quoted(path)} {_quoted(path)}.copy"),
             ". What is intact can be saved, run by run: ",
             command("iot hub fleet-job results", fleet_job_id="ID", output_file="ID.csv"),
-            ". To begin anew, restore it from a backup or move it away: ",
+            ". To start from scratch, restore it from a backup or move it away: ",
             _moved(path),
         ),
     )

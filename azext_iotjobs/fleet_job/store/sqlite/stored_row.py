@@ -99,4 +99,4 @@ def word(kind: type[Kind], row: StoredRow, name: str) -> Kind:
         return kind(row[name])
     except ValueError as err:
         known = ", ".join(str(each.value) for each in kind)
-        raise BadField(f"{name} is {shown(row[name])}, which is none of {known}") from err
+        raise BadField(f"{name} is {shown(row[name])}, not one of {known}") from err

@@ -38,7 +38,7 @@ class HubJobPolling:
         found = self._requests.poll(job)
         if found.status is JobStatus.UNKNOWN:
             if self._odd_for_s(job) > VANISHED_AFTER_S:
-                self._close(job, "The hub does not know its job any more.")
+                self._close(job, "The hub no longer has this job.")
             return
         self._record(job, found)
         if not found.status.is_terminal:

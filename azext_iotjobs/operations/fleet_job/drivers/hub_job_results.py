@@ -17,7 +17,7 @@ from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 
-NOT_SAID = "The hub's job has ended, and does not say what it did to the device."
+NOT_SAID = "The hub's job has ended without saying what it did to the device."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ def test_a_fleet_job_comes_back_as_it_was_saved_also_from_another_process(tmp_pa
 
 def test_an_id_is_taken_once_and_the_first_stays(store: SqliteStore) -> None:
     save(store)
-    with pytest.raises(ConflictingChoice, match="a fleet job job already"):
+    with pytest.raises(ConflictingChoice, match="A fleet job job already exists"):
         store.definitions.add("job", "h2", replace(DEFINITION, display_name="B"), at=NOW, by="bob", origin=None)
     assert store.definitions.get("job").display_name == "Café"
 
@@ -307,7 +307,7 @@ def test_a_page_leads_to_the_next(store: SqliteStore) -> None:
 
 def test_a_second_holder_is_refused_with_who_and_until_when(store: SqliteStore, leased: LeasedRun) -> None:
     later = NOW + timedelta(seconds=LEASE_S - 1)
-    with pytest.raises(LeaseHeld, match=r"by ann@here, process 7; its lease holds until 12:30:45 UTC"):
+    with pytest.raises(LeaseHeld, match=r"by ann@here, process 7, which holds it until 12:30:45 UTC"):
         store.take_lease(store.runs.get("job"), OTHER, later)
     leased.devices.write(later, ended=[ended(1)])  # a heartbeat, too
     with pytest.raises(LeaseHeld):
@@ -469,7 +469,8 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
         raw.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     raw.close()
     before = (tmp_path / FILE_NAME).read_bytes()
-    with pytest.raises(StateTooNew, match=f"format {len(MIGRATIONS) + 1}; this version knows up to {len(MIGRATIONS)}"):
+    known = f"format {len(MIGRATIONS) + 1}; this version knows formats up to {len(MIGRATIONS)}"
+    with pytest.raises(StateTooNew, match=rf"{known}\. Nothing was changed"):
         SqliteStore.open(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == before
 
@@ -479,7 +480,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
 )
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
-    with pytest.raises(StateDamaged, match="no fleet database"):
+    with pytest.raises(StateDamaged, match="not a database of fleet jobs"):
         SqliteStore.open(tmp_path)
     assert (tmp_path / FILE_NAME).read_bytes() == content
 

@@ -1,4 +1,4 @@
-"""What a hub has seen, looked at from outside."""
+"""Messages that devices sent to a local hub and received from it, read by its own routes."""
 
 import base64
 from typing import Any
