@@ -110,7 +110,7 @@ def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
 
     Those that wait to connect do not count; where all of them do, nothing was seen to succeed.
     """
-    is_enough = tally.ended > 0 and tally.completed >= least.of(tally.ended)
+    is_enough = tally.completed >= least.of(tally.ended) and (tally.ended > 0 or not tally.waiting)
     waiting = f", {tally.waiting} more wait to connect" if tally.waiting else ""
     return GateVerdict(
         kind=GateKind.SUCCESS,
