@@ -102,6 +102,16 @@ def test_the_benchmark_of_simulator() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_verification() -> None:
+    lines = output_of("verification", "--short")
+    counts = [each for each in lines if each.endswith(" not in time")]
+    assert [each.split()[0] for each in counts] == ["500", "5000"]
+    assert "4850 verified, 50 failed, 100 not in time" in counts[1]
+    (quota, _) = reached = list(goals(lines).values())
+    assert len(reached) == 2 and quota[1] <= quota[0], "the queries are counted in the hub's own time"
+
+
+@needs_proc
 def test_the_benchmark_of_fleet_jobs() -> None:
     lines = output_of("fleet_jobs", "--short")
     for driver in ("calls", "jobs"):

@@ -53,7 +53,7 @@ GateStep = BeginGates | Judge | CheckGate | AwaitApproval
 
 
 def is_gated(batch: Batch, run: Run, gates: Gates) -> bool:
-    """Whether there are gates behind a batch: it was planned, and another one follows."""
+    """Whether there are gates after a batch: it was planned, and another one follows."""
     is_planned = not batch.is_retry and not batch.is_of_offline
     return bool(gates.kinds) and is_planned and batch.ordinal < run.batch_count
 
@@ -136,7 +136,8 @@ def query_verdict(gate: QueryGate, count: int, total: int | None, now: datetime)
         if total is None
         else f"{count} of the hub's {counted(total, 'device')}"
     )
-    return GateVerdict(kind=GateKind.QUERY, decision=decision, reason=f"{found} fit its condition; {bound}.", at=now)
+    reason = f"{found} {'matches' if count == 1 else 'match'} its condition; {bound}."
+    return GateVerdict(kind=GateKind.QUERY, decision=decision, reason=reason, at=now)
 
 
 def command_verdict(exit_code: int, last_line: str, now: datetime) -> GateVerdict:

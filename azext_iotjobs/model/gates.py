@@ -168,7 +168,7 @@ class GateAnswer:
 
     @property
     def words(self) -> str:
-        """approved by ann@host: looks fine"""
+        """Such as "approved by ann@host: looks fine"."""
         what = "approved" if self.is_approved else "rejected"
         return f"{what} by {self.by}{'' if self.reason is None else f': {self.reason}'}"
 

@@ -109,7 +109,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class GateAwaited:
-    """A gate behind a batch takes time: a command runs, or somebody has to approve."""
+    """A gate after a batch takes time: a command runs, or somebody has to approve."""
 
     at: datetime
     batch: int
@@ -121,7 +121,7 @@ class GateAwaited:
 
 @dataclass(frozen=True, kw_only=True)
 class GateJudged:
-    """A gate behind a batch has said go, stop or that it is inconclusive, and why. The store has it already."""
+    """A gate after a batch has said go, stop or that it is inconclusive, and why. The store has it already."""
 
     at: datetime
     batch: int

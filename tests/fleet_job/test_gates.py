@@ -99,7 +99,7 @@ def view(of_batch: Batch | None, gates: Gates = ALL_GATES, **parts: Any) -> View
     return View(**{**whole, **parts})
 
 
-BOTH_BOUNDS = "9 of the hub's 20 devices fit its condition; at least 1 and at most 50% may."
+BOTH_BOUNDS = "9 of the hub's 20 devices match its condition; at least 1 and at most 50% may."
 NEXT_BATCH = EndBatch(1, NOW + timedelta(seconds=7))
 BAKE, SUCCESS, QUERIED, COMMAND, MANUAL = GateKind
 
@@ -144,6 +144,13 @@ ROWS: list[tuple[str, Batch, Any]] = [
 @pytest.mark.parametrize(("of_batch", "step"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_the_step_that_comes_next(of_batch: Batch, step: Any) -> None:
     assert decide(view(of_batch)) == step
+
+
+def test_devices_that_were_verified_are_looked_at_again_when_their_batch_has_baked() -> None:
+    baked = passed(since=NOW - timedelta(seconds=30))
+    assert decide(view(batch(baked), is_verified=True)) == CheckGate(1, BAKE)
+    baking = passed(since=NOW - timedelta(seconds=29))
+    assert decide(view(batch(baking), is_verified=True)) == Wait(NOW + timedelta(seconds=1), "batch 1 bakes")
 
 
 def test_without_gates_nothing_stands_between_batches() -> None:
@@ -255,12 +262,12 @@ def test_the_share_that_has_completed_is_never_shown_as_more_than_it_is() -> Non
 @pytest.mark.parametrize(
     ("least", "most", "count", "total", "said", "reason"),
     [
-        (None, "5", 5, None, GateDecision.GO, "5 devices of the hub fit its condition; at most 5 may."),
-        (None, "5", 6, None, GateDecision.STOP, "6 devices of the hub fit its condition; at most 5 may."),
-        (None, "0", 0, None, GateDecision.GO, "0 devices of the hub fit its condition; at most 0 may."),
-        ("1", None, 0, None, GateDecision.STOP, "0 devices of the hub fit its condition; at least 1 must."),
-        (None, "1%", 1, 100, GateDecision.GO, "1 of the hub's 100 devices fit its condition; at most 1% may."),
-        (None, "1%", 2, 100, GateDecision.STOP, "2 of the hub's 100 devices fit its condition; at most 1% may."),
+        (None, "5", 5, None, GateDecision.GO, "5 devices of the hub match its condition; at most 5 may."),
+        (None, "5", 6, None, GateDecision.STOP, "6 devices of the hub match its condition; at most 5 may."),
+        (None, "0", 0, None, GateDecision.GO, "0 devices of the hub match its condition; at most 0 may."),
+        ("1", None, 0, None, GateDecision.STOP, "0 devices of the hub match its condition; at least 1 must."),
+        (None, "1%", 1, 100, GateDecision.GO, "1 of the hub's 100 devices matches its condition; at most 1% may."),
+        (None, "1%", 2, 100, GateDecision.STOP, "2 of the hub's 100 devices match its condition; at most 1% may."),
         (
             "1",
             "50%",

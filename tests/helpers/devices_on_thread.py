@@ -42,7 +42,7 @@ def client_of(process: HubProcess) -> Iterator[HubClient]:
 class DevicesOnThread:
     """Devices that are registered, connected and answer methods; `calls` is how often each was called."""
 
-    def __init__(self, hub: HubClient, ids: Sequence[str]) -> None:
+    def __init__(self, hub: HubClient, ids: Sequence[str], behaviour: Behaviour | None = None) -> None:
         self.calls: Counter[str] = Counter()
         self.stop = threading.Event()
         self._left = threading.Semaphore(0)
@@ -53,7 +53,10 @@ class DevicesOnThread:
             assert key is not None
             devices.append(
                 event_loop.SimulatedDevice(
-                    device_id=device, credential=DeviceKey(device_id=device, key=key), behaviour=Behaviour(), plan=plan
+                    device_id=device,
+                    credential=DeviceKey(device_id=device, key=key),
+                    behaviour=behaviour or Behaviour(),
+                    plan=plan,
                 )
             )
         self._thread = ThreadPoolExecutor(1)

@@ -125,7 +125,9 @@ def test_a_count_over_the_hub_stops_a_run_and_its_condition_is_tried_before(
     jobs.create("counted", *TARGETS, *BATCHES, *query)
     hub.az.json(f"iot hub device-twin update -n {hub.name} -d {ALL[50]}", "--tags", '{"alarm": true}')
     stopped = jobs.ok("run", "-j", "counted", code=6)
-    assert stopped["reason"] == "Gate query after batch 1: stop; 1 device of the hub fit its condition; at most 0 may."
+    assert (
+        stopped["reason"] == "Gate query after batch 1: stop; 1 device of the hub matches its condition; at most 0 may."
+    )
     assert len(calls) == 5
     jobs.ok("cancel", "-j", "counted")
     updated = jobs.ok("update", "-j", "counted", "--gate-query", "none", "--gate-success", "90%")

@@ -14,8 +14,13 @@ RUNNING = (
     "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
     "asks for confirmation, unless --yes is given or there is no terminal."
 )
+VERIFYING = (
+    "With --verify a device that was operated is `verifying` until its twin meets the condition; in time it has "
+    "completed, else it has failed with the error class not-verified. The twins are looked at by at most a third of "
+    "the queries that the hub's tier allows."
+)
 GATES = (
-    "Gates stand between two batches, none behind the last. They are evaluated when all devices of a batch have ended: "
+    "Gates stand between two batches, none after the last. They are evaluated when all devices of a batch have ended: "
     "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
     "the run, and `show` says which and why. `resume` accepts a stop; what was inconclusive is evaluated again, and "
     "what was rejected has to be approved anew. With --verify, devices that are not as they were verified when the "
@@ -59,22 +64,35 @@ command(
         "--query-condition 'capabilities.iotEdge = true' --run",
     ),
     (
+        "Update firmware; a device has completed when it reports the new version, and failed when it reports a failure "
+        "or nothing for half an hour.",
+        "az iot hub fleet-job create -n localhost -j fw-8 --method-name firmwareUpdate --method-payload version=2.0.1 "
+        "--query-condition 'tags.ring = 1' --batch 1,5,20% --verify-within 30m "
+        "--verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--verify-failed \"properties.reported.firmware.status = 'failed'\" --run",
+    ),
+    (
+        "Change a setting; a device has completed when it reports the value, and is asked again once if it does not.",
+        "az iot hub fleet-job create -n localhost -j light-46 --desired light=46 --query-condition 'tags.ring = 1' "
+        "--verify 'properties.reported.light = 46' --verify-within 5m --retry not-verified=1 --run",
+    ),
+    (
         "Batch after batch only while at least 95% of each complete and no alarm is raised; somebody approves each.",
-        "az iot hub fleet-job create -n localhost -j fw-8 --method-name update --query-condition 'tags.ring = 1' "
+        "az iot hub fleet-job create -n localhost -j fw-10 --method-name update --query-condition 'tags.ring = 1' "
         "--batch 1,10%,100% --gate-success 95% --gate-query 'tags.alarm = true' --gate-query-max 0 --gate manual",
     ),
     (
         "A batch counts when its devices report the new version, and still do half an hour later.",
-        "az iot hub fleet-job create -n localhost -j fw-9 --method-name update --query-condition 'tags.ring = 1' "
+        "az iot hub fleet-job create -n localhost -j fw-11 --method-name update --query-condition 'tags.ring = 1' "
         "--verify \"properties.reported.firmware.version = '9'\" --batch 10% --bake 30m --gate-success 98%",
     ),
     (
         "A program of your own decides after each batch; its environment says of which batch, and how it ended.",
-        "az iot hub fleet-job create -n localhost -j fw-10 --method-name update --query-condition 'tags.ring = 1' "
+        "az iot hub fleet-job create -n localhost -j fw-12 --method-name update --query-condition 'tags.ring = 1' "
         '--batch 10% --gate-command "./check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
-    f"{GATES} The rest applies to --run. {RUNNING}",
+    f"{VERIFYING} {GATES} The rest applies to --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -121,8 +139,8 @@ command(
 command(
     "iot hub fleet-job approve",
     "Approve the batch that waits for it (--gate manual): the next one begins.",
-    ("Approve it, and say why.", "az iot hub fleet-job approve -j fw-8 --reason 'no alarms since 9:00'"),
-    ("Approve batch 2, if that is the one that waits.", "az iot hub fleet-job approve -j fw-8 --batch 2"),
+    ("Approve it, and say why.", "az iot hub fleet-job approve -j fw-10 --reason 'no alarms since 9:00'"),
+    ("Approve batch 2, if that is the one that waits.", "az iot hub fleet-job approve -j fw-10 --batch 2"),
     long="The process that executes the run sees it within a second. Without one the answer is recorded, and counts "
     "when the run is resumed. Only the batch that waits can be approved: anything else is an error that says what the "
     f"run waits for. The first answer counts. {NO_HUB}",
@@ -130,7 +148,7 @@ command(
 command(
     "iot hub fleet-job reject",
     "Reject the batch that waits for approval (--gate manual): the run is stopped.",
-    ("Reject it, and say why.", "az iot hub fleet-job reject -j fw-8 --reason 'battery alarms'"),
+    ("Reject it, and say why.", "az iot hub fleet-job reject -j fw-10 --reason 'battery alarms'"),
     long="The run is stopped with this reason; `resume` asks for approval anew, `cancel` ends it. A run whose process "
     f"is gone is stopped here. {NO_HUB}",
 )
@@ -186,9 +204,16 @@ command(
         "az iot hub fleet-job results -j fw-7 --status failed,uncertain --error-class offline,timeout",
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
-    long="A device is pending, in progress, completed, failed or uncertain. Uncertain: whether the device was "
-    "operated cannot be known, because the process or the connection broke during the call. Rows have the columns of "
-    f"`job results`, batch and tries; --check-registry adds deleted, for which it queries the hub. {NO_HUB}",
+    (
+        "What devices reported that were not verified.",
+        "az iot hub fleet-job results -j fw-10 --error-class not-verified --columns deviceId,errorCode,reported "
+        "-o table",
+    ),
+    long="A device is pending, in progress, verifying, completed, failed or uncertain. Uncertain: whether the device "
+    "was operated cannot be known, because the process or the connection broke during the call. Rows have the columns "
+    "of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the condition, "
+    "and reported, the members of the twin that the conditions name. --check-registry adds deleted, for which it "
+    f"queries the hub. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",
@@ -207,6 +232,7 @@ command(
         "Smaller batches, and no threshold.",
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
+    ("More time to report.", "az iot hub fleet-job update -j fw-10 --verify-within 2h"),
     long="What is not given stays as it is. A run keeps the version that it executes.",
 )
 command(

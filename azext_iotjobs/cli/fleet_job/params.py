@@ -10,7 +10,6 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     DEFINITION,
     DELIVERY,
     FEWER,
-    GATES,
     MOST,
     NAMES,
     NARROWER,
@@ -20,6 +19,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     VERIFICATION,
     timeouts,
 )
+from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,

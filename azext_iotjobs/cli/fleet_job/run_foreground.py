@@ -118,6 +118,7 @@ def follow(
         events = EventFile(running.events, overwrites=running.overwrite, adds=adds_events)
     observers = RunObservers(progress, events)
     warn_of_unused(run)
+    _warn_of_idle_gates(context, run)
     try:
         with stopped_by_ctrl_c() as flag:
             progress.watch(flag)
@@ -163,6 +164,12 @@ def warn_of_unused(run: Run) -> None:
         unused, instead = {"--ttl": given.job_limit_s is not None}, "driver jobs"
     for option in (name for name, is_given in unused.items() if is_given):
         logger.warning("%s has no effect here: it applies to %s.", option, instead)
+
+
+def _warn_of_idle_gates(context: FleetJobContext, run: Run) -> None:
+    """Warn of gates that stand between batches of a run that has one."""
+    if run.batch_count == 1 and context.store.definitions.of_run(run).rollout.gates.kinds:
+        logger.warning("%s has one batch: its gates are not evaluated, as they stand between two.", run.name)
 
 
 def report_hub_jobs_left(context: FleetJobContext, run: Run) -> None:

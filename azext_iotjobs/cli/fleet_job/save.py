@@ -132,10 +132,10 @@ def _run_saved(
 
 
 def _report_gate_count(hub: HubClient, gates: Gates) -> None:
-    """Say how many devices fit the condition of the query gate now; one that the hub cannot read is refused."""
+    """Say how many devices match the condition of the query gate now; one that the hub cannot read is refused."""
     count = count_of_query_gate(hub, gates)
     if count is not None:
-        logger.warning("The gate's condition fits %s now.", counted(count, "device"))
+        logger.warning("The gate's condition matches %s now.", counted(count, "device"))
 
 
 def _ask(hub: HubClient, store: FleetJobStore, typed: DefinitionOptions, changed: Definition) -> None:

@@ -45,10 +45,12 @@ class BakeCheck:
         if wait_s > 0:
             self._clock.sleep(min(NAP_S, wait_s))
             return False
-        self._pace.made(self._clock.monotonic())
         query = self._query
         page = requests.call(lambda client: _page_of(client, query))
-        return page is not None and self._advance(page)
+        if page is None:
+            return False
+        self._pace.made(self._clock.monotonic())
+        return self._advance(page)
 
     def _advance(self, page: Page | None) -> bool:
         step: Step

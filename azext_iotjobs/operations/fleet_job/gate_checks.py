@@ -133,7 +133,7 @@ def check_gates(client: HubClient, gates: Gates) -> int | None:
 
 
 def count_of_query_gate(client: HubClient, gates: Gates) -> int | None:
-    """How many devices fit the condition of the query gate now; None: there is none.
+    """How many devices match the condition of the query gate now; None: there is none.
 
     Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
     """
@@ -164,7 +164,7 @@ def environment_of(run: Run, batch: Batch, inherited: Mapping[str, str]) -> dict
 
 
 def _counts_of(client: HubClient, gate: QueryGate) -> tuple[int, int | None]:
-    """How many devices fit the condition; how many there are, where a bound is a share of them."""
+    """How many devices match the condition; how many there are, where a bound is a share of them."""
     count = client.selections.count(Selection(condition=gate.condition))
     return count, client.selections.count(Selection(condition=ALL)) if gate.is_of_all else None
 

@@ -54,7 +54,7 @@ class Preview:
     estimates: list[Estimate]
     pauses_s: float  # between batches, in all; what bakes is part of it
     gates: Gates  # what stands between batches
-    gate_query_count: int | None  # how many devices fit the condition of its gate now; None: it has none
+    gate_query_count: int | None  # how many devices match the condition of its gate now; None: it has none
     verified_count: int | None  # devices of the whole hub that meet the condition of the verification already
 
 

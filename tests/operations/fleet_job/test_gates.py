@@ -148,7 +148,7 @@ def test_a_count_over_the_hub_decides(setup: FleetJobSetup, driver: Driver) -> N
     setup.world.hub.counts = counts
     run = setup.run(driver, ids(9), sizes="3", gates=at_most("2"))
     assert run.state is RunState.STOPPED and run.tally.completed == 6
-    assert run.reason == "Gate query after batch 2: stop; 3 devices of the hub fit its condition; at most 2 may."
+    assert run.reason == "Gate query after batch 2: stop; 3 devices of the hub match its condition; at most 2 may."
     assert set(queries) == {"SELECT COUNT() AS total FROM devices WHERE tags.alarm = true"}
 
 
@@ -156,7 +156,7 @@ def test_a_share_is_of_all_devices_of_the_hub(setup: FleetJobSetup) -> None:
     setup.world.hub.counts = lambda query: 2 if "WHERE" in query else 100
     run = setup.run(Driver.CALLS, ids(6), sizes="3", gates=at_most("1%"))
     assert run.reason == (
-        "Gate query after batch 1: stop; 2 of the hub's 100 devices fit its condition; at most 1% may."
+        "Gate query after batch 1: stop; 2 of the hub's 100 devices match its condition; at most 1% may."
     )
 
 

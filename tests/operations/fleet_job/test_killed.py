@@ -23,9 +23,14 @@ from azext_iotjobs.model.rollout import Retry, Rollout, parse_batch_sizes
 from azext_iotjobs.model.run_events import DeviceEnded, Event, HubJobMoved, RunObserver
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.tier import UNLIMITED, TierFacts
+from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
+from azext_iotjobs.simulator.behaviour import METHOD_NAMES, Behaviour, MethodRule, ReportStep, WaitStep
+from azext_iotjobs.simulator.durations import Uniform
+from azext_iotjobs.simulator.template import compiled
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 
@@ -34,6 +39,11 @@ DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
 CLOCK = SystemClock()
 LIMIT_S = 60
+REBOOT = MethodCall(name="reboot")
+# It is accepted at once, and done a little later.
+UPDATE = MethodRule(
+    status=202, then=(WaitStep(Uniform(0.1, 1.0)), ReportStep(patch=compiled({"done": "${request}"}, METHOD_NAMES)))
+)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
 
@@ -47,22 +57,30 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
 @pytest.fixture(scope="module")
 def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
     with client_of(process) as client:
-        devices = DevicesOnThread(client, DEVICES)
+        devices = DevicesOnThread(client, DEVICES, Behaviour(methods={"update": UPDATE}))
     yield devices
     devices.close()
 
 
-def begin(folder: Path, process: HubProcess, driver: Driver, retry: Retry | None = None) -> None:
+def begin(
+    folder: Path,
+    process: HubProcess,
+    driver: Driver,
+    retry: Retry | None = None,
+    method: MethodCall = REBOOT,
+    verification: Verification | None = None,
+) -> None:
     store = SqliteStore.open(folder)
     definition = Definition(
-        action=Action(method=MethodCall(name="reboot")),
+        action=Action(method=method),
         targets=Targets(selection=Selection(device_ids=DEVICES)),
         rollout=Rollout(sizes=parse_batch_sizes("6", "--batch"), retry=retry),
         delivery=Delivery(driver=driver, concurrency=3, rate=30, job_limit_s=60),
+        verification=verification,
     )
     with client_of(process) as client:
         job = definitions.create(store, "job", planning.host_of(client), definition, by="me", at=CLOCK.now())
-        planning.new_run(store, client, job, by="me", at=CLOCK.now())
+        planning.new_run(store, client, job, by="me", at=CLOCK.now(), tier=TierFacts(UNLIMITED))
     store.close()
 
 
@@ -94,9 +112,47 @@ def test_killed_again_and_again(
     tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
 ) -> None:
     devices.calls.clear()
-    chance = random.Random(f"{driver} {seed}")
     folder = tmp_path / "state"
     begin(folder, process, driver)
+    kills = killed(folder, process, random.Random(f"{driver} {seed}"))
+    store = SqliteStore.open(folder)
+    run = store.runs.get("job")
+    rows = {row.device_id: row.status for page in store.results.pages(run, ResultFilter()) for row in page.rows}
+    store.close()
+    assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES)
+    for device, status in rows.items():
+        times = devices.calls[device]
+        allowed = (0, 1) if status == "uncertain" and driver is Driver.CALLS else (1,)
+        assert status in ("completed", "uncertain") and times in allowed, (device, status, times)
+    assert list(rows.values()).count("uncertain") <= 3 * kills
+
+
+@pytest.mark.parametrize("seed", range(STORIES))
+@pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
+def test_killed_again_and_again_while_devices_are_verified(
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
+) -> None:
+    devices.calls.clear()
+    folder, done = tmp_path / "state", f"{driver.value}-{seed}"
+    verification = Verification(condition=f"properties.reported.done = '{done}'", within_s=600)
+    begin(folder, process, driver, method=MethodCall(name="update", payload=done), verification=verification)
+    kills = killed(folder, process, random.Random(f"verified {driver} {seed}"))
+    store = SqliteStore.open(folder)
+    run = store.runs.get("job")
+    rows = {row.device_id: row for page in store.results.pages(run, ResultFilter()) for row in page.rows}
+    store.close()
+    assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES)
+    for device, row in rows.items():
+        times = devices.calls[device]
+        allowed = (0, 1) if row.status == "uncertain" and driver is Driver.CALLS else (1,)
+        assert row.status in ("completed", "uncertain") and times in allowed, (device, row, times)
+        if row.status == "completed":
+            assert row.reported == {"properties.reported.done": done} and row.method_status == 202, row
+    assert [each.status for each in rows.values()].count("uncertain") <= 3 * kills
+
+
+def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
+    """Processes that execute a run until it has ended, the first four killed; gives how many were."""
     kills = 0
     while kills < 4:
         running = executed(folder, process)
@@ -114,16 +170,7 @@ def test_killed_again_and_again(
         running = executed(folder, process)
         running.communicate(timeout=LIMIT_S)
         assert running.returncode == 0
-    store = SqliteStore.open(folder)
-    run = store.runs.get("job")
-    rows = {row.device_id: row.status for page in store.results.pages(run, ResultFilter()) for row in page.rows}
-    store.close()
-    assert run.state is RunState.COMPLETED and set(rows) == set(DEVICES)
-    for device, status in rows.items():
-        times = devices.calls[device]
-        allowed = (0, 1) if status == "uncertain" and driver is Driver.CALLS else (1,)
-        assert status in ("completed", "uncertain") and times in allowed, (device, status, times)
-    assert list(rows.values()).count("uncertain") <= 3 * kills
+    return kills
 
 
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, process: HubProcess) -> None:

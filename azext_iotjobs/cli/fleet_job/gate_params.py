@@ -1,0 +1,64 @@
+"""Options of the gates between the batches of a fleet job: extras, as the fields of GateOptions are called."""
+
+from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
+
+from azext_iotjobs.cli.input.options import Group, extra
+
+ON_GATES = "Gates"  # the heading in the help
+
+GATES: Group = (
+    extra(
+        "gate_success",
+        "--gate-success",
+        "Percent of a batch's devices that must have completed, such as 95%, before the next batch begins; if fewer "
+        "have, the run is stopped. `none` removes the gate, as for the others.",
+        group=ON_GATES,
+    ),
+    extra(
+        "bake",
+        "--bake",
+        "Time that passes after a batch before its other gates are evaluated, such as 30m.",
+        group=ON_GATES,
+    ),
+    extra(
+        "gate",
+        "--gate",
+        "With manual, each batch but the last waits until somebody approves it: `fleet-job approve`, or `reject`.",
+        group=ON_GATES,
+        arg_type=get_enum_type(["manual", "none"]),
+    ),
+    extra(
+        "gate_query",
+        "--gate-query",
+        'The WHERE part of a twin query, for example "properties.reported.errors > 0": how many devices of the hub '
+        "it matches after a batch must be within the bounds given.",
+        group=ON_GATES,
+    ),
+    extra(
+        "gate_query_max",
+        "--gate-query-max",
+        "How many it may match at most: a number, or a percentage of the hub's devices such as 1%.",
+        group=ON_GATES,
+    ),
+    extra("gate_query_min", "--gate-query-min", "How many it must match at least, in the same way.", group=ON_GATES),
+    extra(
+        "gate_command",
+        "--gate-command",
+        "A program with its arguments that is run after a batch, without a shell. Exit code 0: the next batch begins, "
+        "1: the run is stopped, any other: the run is stopped as inconclusive. Its last line of output is the reason.",
+        group=ON_GATES,
+    ),
+    extra(
+        "gate_command_timeout",
+        "--gate-command-timeout",
+        "How long it may take, 1s to 24h; then it is ended, which is inconclusive. Default: 5m.",
+        group=ON_GATES,
+    ),
+    extra(
+        "gate_command_shell",
+        "--gate-command-shell",
+        "Give the line to a shell as it stands.",
+        group=ON_GATES,
+        arg_type=get_three_state_flag(),
+    ),
+)
