@@ -74,7 +74,8 @@ class ConnectionWatch:
 
     def nap(self, longest_s: float = NAP_S) -> None:
         """Wait a little for what comes next."""
-        self._rounds.nap(longest_s, idle_s=self._next_check_at - self._clock.monotonic())
+        next_at = max(self._next_check_at, self._rounds.next_at)
+        self._rounds.nap(longest_s, idle_s=next_at - self._clock.monotonic())
 
     def close(self) -> None:
         """Let the thread end; what is in flight is not waited for."""
