@@ -160,7 +160,7 @@ def test_a_crash_at_every_point_of_a_run_that_is_verified(tmp_path: Path, driver
 
 CONNECTS, STAYS_AWAY = "d1", "d2"
 OF_THREE = (CONNECTS, STAYS_AWAY, "d3")
-CONNECTS_AFTER_S, WHEN_ONLINE_S = 18.0, 30.0
+CONNECTS_AFTER_S, WHEN_ONLINE_S = 12.0, 16.0
 ONLY_VERSION = Verification(condition="properties.reported.version = 2", within_s=10)
 
 
