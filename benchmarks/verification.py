@@ -212,7 +212,7 @@ def report(devices: int, found: dict[str, Any], tier: TierFacts) -> float:
     codes = found["codes"]
     completed, failed, late = (codes.get(name, 0) for name in ("None", "ReportedFailure", "NotInTime"))
     most = tier.queries_a_minute / SHARE
-    a_minute = found["queries"] / max(1.0, found["minutes"])
+    a_minute: float = found["queries"] / max(1.0, found["minutes"])
     say(f"{devices:8} devices  {completed} verified, {failed} failed, {late} not in time")
     say(
         f"{'':17} {found['queries']} queries in {found['minutes']:.0f} minutes of the hub's time, {a_minute:.2f} a "

@@ -60,7 +60,7 @@ def call(hub: ScenarioHub, device: str, *more: str) -> Ran:
 def test_0_when_all_devices_succeeded(hub: ScenarioHub, asleep: str) -> None:
     ran = twin_job(hub, "exit-0", f"deviceId = '{asleep}'")
     assert (ran.code, ran.json["status"]) == (0, "completed")
-    assert "Job exit-0 is completed: 1 of 1 devices succeeded" in ran.stderr
+    assert "Job exit-0 is completed: 1 of 1 device succeeded" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def in_full(each: Awaited) -> str:
     until = each.until
     if each.is_verification:
         last = f", or its time is over: the last{_at(until)} (--verify-within)" if until is not None else ""
-        verified = counted(each.count, "device")
-        return f"Batch {each.batch}: {verified} being verified{who}. Each ends when its twin says so{last}."
+        being = counted(each.count, "device is being verified", "devices are being verified")
+        return f"Batch {each.batch}: {being}{who}. Each ends when its twin meets the condition{last}."
     if each.job_id is None:
         calls = counted(each.count, "call is under way", "calls are under way")
         limit = f", or{_at(until)} at the latest (--method-response-timeout)" if until is not None else ""

@@ -96,19 +96,20 @@ class GateProcess:
 
     def _end_group(self) -> None:
         try:
-            self._signal(signal.SIGTERM)
+            self._signal("SIGTERM")
             self._process.wait(TERM_S)
         except subprocess.TimeoutExpired:
             pass
         finally:
-            self._signal(signal.SIGKILL)
+            self._signal("SIGKILL")
             self._process.wait()
 
-    def _signal(self, number: int) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):  # all have ended; macOS refuses it for a zombie
-            pass
+    def _signal(self, name: str) -> None:
+        if sys.platform != "win32":
+            try:
+                os.killpg(self._process.pid, signal.Signals[name])
+            except (ProcessLookupError, PermissionError):  # all have ended; macOS refuses it for a zombie
+                pass
 
     def _end_tree(self) -> None:
         program = os.path.join(os.environ.get("SystemRoot", "C:\\Windows"), "System32", "taskkill.exe")

@@ -26,11 +26,11 @@ LATE, FAILS = "d001", "d002"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[FleetJobSetup]:
-    place = FleetJobSetup(tmp_path)
-    place.world.hub.reports = reports
-    yield place
-    place.store.close()
+def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    setup = FleetJobSetup(tmp_path)
+    setup.world.hub.reports = reports
+    yield setup
+    setup.store.close()
 
 
 def reports(device: str, times: int) -> list[tuple[float, dict[str, Any]]]:
@@ -52,59 +52,59 @@ def is_twin_query(request: Request) -> bool:
 
 @by_both
 @pytest.mark.parametrize("action", [METHOD, TWIN], ids=["method", "twin"])
-def test_devices_have_completed_when_they_report_so(place: FleetJobSetup, driver: Driver, action: Action) -> None:
-    run = place.run(driver, ids(5), action, verification=VERIFICATION)
+def test_devices_have_completed_when_they_report_so(setup: FleetJobSetup, driver: Driver, action: Action) -> None:
+    run = setup.run(driver, ids(5), action, verification=VERIFICATION)
     assert (run.state, run.tally.completed, run.tally.failed, run.tally.verifying) == (RunState.COMPLETED, 3, 2, 0)
-    assert run.tally.by_class == {"not-verified": 2} and max(place.world.hub.operated.values()) == 1
-    rows = place.rows
+    assert run.tally.by_class == {"not-verified": 2} and max(setup.world.hub.operated.values()) == 1
+    rows = setup.rows
     assert (rows[FAILS].error_code, rows[LATE].error_code) == ("ReportedFailure", "NotInTime")
     good = rows["d000"]
     assert good.reported == {"properties.reported.state": "idle", "properties.reported.version": 2}
     assert good.verified_at is not None and good.finished_at is not None and good.verified_at > good.finished_at
     if action is METHOD:
         assert good.method_status == 200 and good.payload == {"n": 1} and rows[LATE].method_status == 200
-    operated, ended = place.seen(DeviceOperated), place.seen(DeviceEnded)
+    operated, ended = setup.events_of(DeviceOperated), setup.events_of(DeviceEnded)
     assert len(operated) == len(ended) == 5 and {each.result.status for each in operated} == {"verifying"}
-    assert max(each.run.verifying for each in place.seen(Progressed)) == 5
+    assert max(each.run.verifying for each in setup.events_of(Progressed)) == 5
 
 
 @by_both
-def test_the_time_is_not_over_before_it_is_over(place: FleetJobSetup, driver: Driver) -> None:
-    place.run(driver, ids(5), verification=VERIFICATION)
-    row = place.rows[LATE]
-    ended = next(each for each in place.seen(DeviceEnded) if each.result.device_id == LATE)
+def test_the_time_is_not_over_before_it_is_over(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.run(driver, ids(5), verification=VERIFICATION)
+    row = setup.rows[LATE]
+    ended = next(each for each in setup.events_of(DeviceEnded) if each.result.device_id == LATE)
     assert 600 < (ended.at - row.finished_at).total_seconds() < 660
 
 
 @by_both
-def test_a_batch_ends_when_it_is_verified_and_then_the_next_begins(place: FleetJobSetup, driver: Driver) -> None:
-    place.world.hub.reports = everybody_reports
-    place.run(driver, ids(6), sizes="2", verification=VERIFICATION)
-    kinds = [type(each) for each in place.world.events if isinstance(each, BatchBegan | DeviceEnded)]
+def test_a_batch_ends_when_it_is_verified_and_then_the_next_begins(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.reports = everybody_reports
+    setup.run(driver, ids(6), sizes="2", verification=VERIFICATION)
+    kinds = [type(each) for each in setup.world.events if isinstance(each, BatchBegan | DeviceEnded)]
     assert kinds == 3 * [BatchBegan, DeviceEnded, DeviceEnded]
 
 
 @by_both
-def test_what_fails_before_it_is_operated_is_not_verified(place: FleetJobSetup, driver: Driver) -> None:
-    place.world.hub.fails = failing("d000")
-    run = place.run(driver, ids(5), verification=VERIFICATION)
-    assert run.tally.by_class == {"offline": 1, "not-verified": 2} and place.rows["d000"].reported is None
+def test_what_fails_before_it_is_operated_is_not_verified(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.fails = failing("d000")
+    run = setup.run(driver, ids(5), verification=VERIFICATION)
+    assert run.tally.by_class == {"offline": 1, "not-verified": 2} and setup.rows["d000"].reported is None
 
 
 @by_both
 @pytest.mark.parametrize("when", list(RetryWhen))
-def test_what_is_not_verified_is_tried_again(place: FleetJobSetup, driver: Driver, when: RetryWhen) -> None:
+def test_what_is_not_verified_is_tried_again(setup: FleetJobSetup, driver: Driver, when: RetryWhen) -> None:
     retry = Retry(tries={"not-verified": 2}, when=when)
-    run = place.run(driver, ids(5), verification=VERIFICATION, retry=retry)
+    run = setup.run(driver, ids(5), verification=VERIFICATION, retry=retry)
     assert (run.tally.completed, run.tally.by_class) == (4, {"not-verified": 1})
-    assert (place.world.hub.operated[FAILS], place.world.hub.operated[LATE], place.rows[LATE].tries) == (2, 3, 3)
-    assert place.rows[FAILS].error_code is None and place.rows[FAILS].verified_at is not None
+    assert (setup.world.hub.operated[FAILS], setup.world.hub.operated[LATE], setup.rows[LATE].tries) == (2, 3, 3)
+    assert setup.rows[FAILS].error_code is None and setup.rows[FAILS].verified_at is not None
 
 
 @by_both
-def test_a_threshold_counts_what_is_not_verified_and_nothing_else_begins(place: FleetJobSetup, driver: Driver) -> None:
-    place.world.hub.reports = lambda device, times: [(3.0, {"state": "failed"})]
-    run = place.run(
+def test_a_threshold_counts_what_is_not_verified_and_nothing_else_begins(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.reports = lambda device, times: [(3.0, {"state": "failed"})]
+    run = setup.run(
         driver,
         ids(6),
         sizes="2",
@@ -113,80 +113,84 @@ def test_a_threshold_counts_what_is_not_verified_and_nothing_else_begins(place: 
         threshold=threshold("1", action=ThresholdAction.STOP),
     )
     assert run.state is RunState.STOPPED and "2 failures in the run" in str(run.reason)
-    assert set(place.world.hub.operated) == {"d000", "d001"}
+    assert set(setup.world.hub.operated) == {"d000", "d001"}
 
 
 @by_both
-def test_a_stop_leaves_devices_verifying_and_a_resume_keeps_their_time(place: FleetJobSetup, driver: Driver) -> None:
-    store, world = place.store, place.world
-    is_operated = StopDouble(when=lambda: len(place.seen(DeviceOperated)) == 5)
-    run = place.run(driver, ids(5), verification=VERIFICATION, stop=is_operated)
+def test_a_stop_leaves_devices_verifying_and_a_resume_keeps_their_time(setup: FleetJobSetup, driver: Driver) -> None:
+    store, world = setup.store, setup.world
+    is_operated = StopDouble(when=lambda: len(setup.events_of(DeviceOperated)) == 5)
+    run = setup.run(driver, ids(5), verification=VERIFICATION, stop=is_operated)
     assert (run.state, run.tally.verifying) == (RunState.STOPPED, 5)
     assert {row.status for row in rows_of(store, run, states=frozenset({"verifying"})).values()} == {"verifying"}
     world.clock.passed_s += 24 * 3600  # a night: they are looked at before they fail
-    run = place.resume()
+    run = setup.resume()
     assert (run.state, run.tally.completed, run.tally.failed) == (RunState.COMPLETED, 3, 2)
     assert max(world.hub.operated.values()) == 1
 
 
 @by_both
 def test_a_cancel_says_of_devices_that_are_verifying_that_they_were_operated(
-    place: FleetJobSetup, driver: Driver
+    setup: FleetJobSetup, driver: Driver
 ) -> None:
     from azext_iotjobs.operations.fleet_job import run_loop
 
-    is_operated = StopDouble(when=lambda: len(place.seen(DeviceOperated)) == 5)
-    run = place.run(driver, ids(5), verification=VERIFICATION, stop=is_operated)
-    run = run_loop.cancel(run, place.world.context(place.store), by="ann", reason="enough")
+    is_operated = StopDouble(when=lambda: len(setup.events_of(DeviceOperated)) == 5)
+    run = setup.run(driver, ids(5), verification=VERIFICATION, stop=is_operated)
+    run = run_loop.cancel(run, setup.world.context(setup.store), by="ann", reason="enough")
     assert (run.state, run.tally.by_class) == (RunState.CANCELED, {"not-verified": 5})
-    row = place.rows["d000"]
+    row = setup.rows["d000"]
     assert row.error_code == "NotVerified" and "was operated; the run was canceled" in row.error_text
-    assert place.store.runs.batch(run, 1).state is BatchState.CANCELED
+    assert setup.store.runs.batch(run, 1).state is BatchState.CANCELED
 
 
 @by_both
-def test_a_hub_that_is_busy_or_away_fails_no_device(place: FleetJobSetup, driver: Driver) -> None:
-    left = [response({"Message": "no"}, status=429), CannotConnect("gone"), response({"Message": "no"}, status=503)]
+def test_a_hub_that_is_busy_or_away_fails_no_device(setup: FleetJobSetup, driver: Driver) -> None:
+    left: list[Response | CannotConnect] = [
+        response({"Message": "no"}, status=429),
+        CannotConnect("gone"),
+        response({"Message": "no"}, status=503),
+    ]
 
     def refuse(request: Request) -> Response | None:
-        if not is_twin_query(request) or not left or not place.seen(DeviceOperated):
+        if not is_twin_query(request) or not left or not setup.events_of(DeviceOperated):
             return None
         trouble = left.pop()
-        if isinstance(trouble, Exception):
+        if isinstance(trouble, CannotConnect):
             raise trouble
         return trouble
 
-    place.world.hub.refuses = refuse
-    place.world.hub.reports = everybody_reports
-    run = place.run(driver, ids(5), verification=VERIFICATION)
+    setup.world.hub.refuses = refuse
+    setup.world.hub.reports = everybody_reports
+    run = setup.run(driver, ids(5), verification=VERIFICATION)
     assert run.tally.completed == 5 and left == []
-    assert sum("Verification: " in each.text for each in place.seen(Notice)) == 3
+    assert sum("Verification: " in each.text for each in setup.events_of(Notice)) == 3
 
 
 @by_both
 @pytest.mark.parametrize("status", [400, 401, 403, 503])
 def test_what_does_not_pass_breaks_the_run_off_with_the_words_of_the_hub(
-    place: FleetJobSetup, driver: Driver, status: int
+    setup: FleetJobSetup, driver: Driver, status: int
 ) -> None:
     refused = response({"Message": "ErrorCode:Odd;the moon is full"}, status=status)
-    hub = place.world.hub
-    hub.refuses = lambda request: refused if is_twin_query(request) and place.seen(DeviceOperated) else None
-    run = place.run(driver, ids(5), verification=VERIFICATION)
+    hub = setup.world.hub
+    hub.refuses = lambda request: refused if is_twin_query(request) and setup.events_of(DeviceOperated) else None
+    run = setup.run(driver, ids(5), verification=VERIFICATION)
     assert run.state is RunState.FAILED and "the moon is full" in str(run.reason) and run.tally.verifying == 5
     hub.refuses = lambda request: None
-    assert place.resume().tally.completed == 3 and max(hub.operated.values()) == 1
+    assert setup.resume().tally.completed == 3 and max(hub.operated.values()) == 1
 
 
-def test_a_condition_that_the_hub_cannot_read_costs_nothing(place: FleetJobSetup) -> None:
+def test_a_condition_that_the_hub_cannot_read_costs_nothing(setup: FleetJobSetup) -> None:
     refused = response({"Message": "ErrorCode:ArgumentInvalid;BadRequest"}, status=400)
-    place.world.hub.refuses = lambda request: refused if "version" in request.body["query"] else None
-    job = place.world.save(place.store, definition_of(METHOD, ids(2), Driver.CALLS, verification=VERIFICATION))
+    setup.world.hub.refuses = lambda request: refused if "version" in request.body["query"] else None
+    job = setup.world.save(setup.store, definition_of(METHOD, ids(2), Driver.CALLS, verification=VERIFICATION))
     with pytest.raises(BadValue, match="verify: the hub cannot read this condition") as raised:
-        place.world.new_run(place.store, job)
+        setup.world.new_run(setup.store, job)
     assert raised.value.field == "verify"
-    assert place.store.runs.last("job") is None and not place.world.hub.operated
+    assert setup.store.runs.last("job") is None and not setup.world.hub.operated
 
 
 @by_both
-def test_a_run_without_verification_makes_no_query_on_twins(place: FleetJobSetup, driver: Driver) -> None:
-    assert place.run(driver, ids(3)).tally.completed == 3 and place.world.hub.reported.queries == []
+def test_a_run_without_verification_makes_no_query_on_twins(setup: FleetJobSetup, driver: Driver) -> None:
+    assert setup.run(driver, ids(3)).tally.completed == 3 and setup.world.hub.reported.queries == []

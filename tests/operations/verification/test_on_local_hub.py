@@ -96,6 +96,7 @@ def test_a_condition_is_tried_before_anything_is_done(hub: HubClient) -> None:
     assert try_conditions(hub.queries, Verification(condition="properties.reported.n = 7")) == 2
     of_modules = Verification(condition="FROM devices.modules WHERE properties.reported.n = 7")
     assert try_conditions(hub.queries, of_modules) is None
-    for fields in ({"condition": "tags.a = = 1"}, {"condition": "tags.a = 1", "failed_condition": "tags.a = = 1"}):
+    bad = "tags.a = = 1"
+    for verification in (Verification(condition=bad), Verification(condition="tags.a = 1", failed_condition=bad)):
         with pytest.raises(BadValue, match="cannot read this condition. The hub answered 400"):
-            try_conditions(hub.queries, Verification(**fields))
+            try_conditions(hub.queries, verification)

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from azext_iotjobs.model.verification import Verification
 from tests.fleet_job.store.sqlite.test_store import DEFINITION, HOLDER, NOW, OTHER, ended, failed, new_run, save
 from tests.helpers.old_state_file import make_older
 
-FAILED = {"error_class": ErrorClass.NOT_VERIFIED, "error_code": "NotInTime", "error_text": "why"}
+FAILED: dict[str, Any] = {"error_class": ErrorClass.NOT_VERIFIED, "error_code": "NotInTime", "error_text": "why"}
 
 
 def after(seconds: float) -> datetime:
