@@ -224,11 +224,11 @@ command(
         "az iot hub fleet-job results -j fw-10 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
-    long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the device "
-    "was operated cannot be known, because the process or the connection broke during the call. Rows have the columns "
-    "of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the condition, "
-    "and reported, the members of the twin that the conditions name. offlineSince is when a device was found offline "
-    "that waited to connect (--when-online), waitsUntil until when it waits. --check-registry adds deleted, for which it "
+    long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
+    "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
+    "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
+    "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
+    "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
     f"queries the hub. {NO_HUB}",
 )
 command(
