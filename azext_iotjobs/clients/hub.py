@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from azext_iotjobs.model.entra import ServiceCredential
 
 AsDevice = Callable[[str, str | None], Transport]  # device id, its key or None for the policy's
+KnownTier = tuple[str, int]  # a tier's name and units: S1, 2
 
 
 class HubClient:
@@ -44,6 +45,7 @@ class HubClient:
         self.target = target
         self.transport = transport
         self.policy_key = policy_key  # that it signs in with; None: it signs in otherwise
+        self.known_tier: KnownTier | None = None  # None: nobody has said it
         self._as_device = as_device
         self._may_act_as_device = may_act_as_device
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
+from azext_iotjobs.model.run_state import DeviceState
 
 MAX_GROUPS = 100  # devices that answer in more ways send data, not outcomes
 SHOWN_DEVICES = 10  # of a group, by id
@@ -20,6 +21,7 @@ class Group:
     payload: Any
     error_class: ErrorClass | None
     error_code: str | None
+    is_verifying: bool = False  # nothing was decided on what verifies them
     count: int = 0
     devices: list[str] = field(default_factory=list)  # the first SHOWN_DEVICES
 
@@ -47,7 +49,8 @@ class Groups:
     def add(self, row: DeviceResult) -> None:
         """Count a device."""
         # As text: 1 and true are equal in Python, and are not the same answer.
-        key = (row.method_status, json.dumps(outcome_of(row.payload), sort_keys=True), row.error_class, row.error_code)
+        answer = json.dumps(outcome_of(row.payload), sort_keys=True)
+        key = (row.method_status, answer, row.error_class, row.error_code, _is_verifying(row))
         group = self._by_answer.get(key)
         if group is None and len(self._by_answer) < MAX_GROUPS:
             group = self._by_answer[key] = _group_of(row)
@@ -72,4 +75,9 @@ def _group_of(row: DeviceResult | None) -> Group:
         payload=outcome_of(row.payload),
         error_class=row.error_class,
         error_code=row.error_code,
+        is_verifying=_is_verifying(row),
     )
+
+
+def _is_verifying(row: DeviceResult) -> bool:
+    return row.status == DeviceState.VERIFYING.value

@@ -23,7 +23,7 @@ class Outcome(IntEnum):
     DEVICES_FAILED = 4  # some or all, as the hub or their method status says
     JOB_FAILED = 5  # or was cancelled
     STOPPED = 6  # can be resumed
-    WAIT_OVER = 7  # ran out or was broken off; it goes on
+    WAIT_OVER = 7  # ran out or was ended early; what was waited for continues
     NO_DEVICE = 8  # matched
     RUN_UNFINISHED = 9  # another run of the fleet job has not ended, or somebody else carries it on
 

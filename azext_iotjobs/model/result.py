@@ -21,6 +21,8 @@ class ErrorClass(Enum):
     OTHER = "other"
 
 
+OF_JOBS = tuple(each for each in ErrorClass if each is not ErrorClass.NOT_VERIFIED)  # what a hub's job can tell
+
 BY_CODE = {
     "DeviceNotOnline": ErrorClass.OFFLINE,
     "JobRunPreconditionFailed": ErrorClass.OFFLINE,

@@ -51,7 +51,7 @@ class Verification:
             if self.failed_condition.strip() == self.condition.strip():
                 raise ConflictingChoice(Text.of("{verify} and {verify_failed} are the same condition."))
         if not MIN_WITHIN_S <= self.within_s <= MAX_WITHIN_S:
-            raise BadValue(Text(Field("verify_within"), f": {self.within_s:g} seconds; give 10 seconds to 30 days."))
+            raise BadValue(Text(Field("verify_within_s"), f": {self.within_s:g} seconds; give 10 seconds to 30 days."))
 
     @property
     def wanted(self) -> TwinCondition:

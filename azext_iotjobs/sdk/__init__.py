@@ -22,6 +22,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
     UserError,
+    WrongState,
 )
 from azext_iotjobs.model.job import Job, JobStatus, JobTally, JobType
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
@@ -60,4 +61,5 @@ __all__ = [
     "Unauthorized",
     "UserError",
     "WaitOver",
+    "WrongState",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.connection_string import parse_connection_string
-from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice
+from azext_iotjobs.model.errors import BadValue, IotJobsError, MissingChoice, WrongState
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.job_request import JobRequest, check_start
@@ -19,9 +19,12 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, host_and_port
 from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
+from azext_iotjobs.model.verification import DEFAULT_WITHIN_S, Verification
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.operations.job import results, run
+from azext_iotjobs.operations.verification.conditions import try_conditions
 from azext_iotjobs.sdk.credentials import TokenCredential, entra_login
+from azext_iotjobs.sdk.verification import verified_rows
 from azext_iotjobs.transport.http import HttpTransport
 
 DeviceStatus = Literal["pending", "scheduled", "running", "completed", "failed", "canceled"]
@@ -228,6 +231,41 @@ class JobClient:
         )
         run.show(self._hub, job_id)  # raises NotFound; otherwise an unknown job would look like one without devices
         return (row for page in results.read(self._hub, query) for row in page.rows)
+
+    def verified_results(
+        self,
+        job_id: str,
+        verify: str,
+        verify_within_s: float = DEFAULT_WITHIN_S,
+        *,
+        verify_failed: str | None = None,
+        success_status: str = DEFAULT_SUCCESS_STATUS,
+        on_look: Callable[[int], None] | None = None,
+    ) -> Iterator[DeviceResult]:
+        """What a job did to each of its devices, once their twins say so: an iterator that waits for what comes next.
+
+        A device that failed has its row at once. One that the job has operated has it when a look at its twin decides:
+        `verified_at` says when it met `verify`; else it has failed with ErrorClass.NOT_VERIFIED. `reported` has what
+        its twin says of the members that the conditions name.
+
+        verify: the WHERE part of a twin query, such as "properties.reported.version = '2'"; it may begin with FROM
+        devices.modules WHERE.
+        verify_within_s: 10 to 2,592,000; from when a device's row is read.
+        verify_failed: what the twin of a device meets that has failed; what it reported before the job does not count.
+        success_status: as for `results`.  on_look: called, often, with how many devices are being verified.
+        Queries are made at the pace of a third of what a hub of tier S1 allows, so that twins are seen late rather than
+        others throttled. Leaving the iterator ends the verification.
+        Raises UserError, WrongState for a job that has not ended, and NotFound at once; HubAnswer and LinkError also
+        while it is read.
+        """
+        check_id(JOB, job_id, JOB_ID)
+        verification = Verification(condition=verify, within_s=verify_within_s, failed_condition=verify_failed)
+        query = results.ResultQuery(job_id=job_id, success=parse_success_status(success_status), checks_registry=False)
+        job = run.show(self._hub, job_id)
+        if not job.status.is_terminal:
+            raise WrongState(f"Job {job_id} is {job.status.value}: devices are verified once it has ended; call wait.")
+        try_conditions(self._hub.queries, verification)
+        return verified_rows(self._hub, query, verification, self._clock, on_look)
 
     def _create(
         self,

@@ -9,8 +9,10 @@ import pytest
 import yaml
 from knack.help_files import helps
 
+from azext_iotjobs.cli.fleet_job.definition_params import RUN_ERROR_CLASSES
 from azext_iotjobs.cli.job.params import RERUN_WORDS
 from azext_iotjobs.model.rerun import WORDS
+from azext_iotjobs.model.result import ErrorClass
 from tests.helpers.surface import generator, our_arguments
 
 NOTES = generator("compatibility_notes")
@@ -62,6 +64,7 @@ def test_no_command_has_an_option_twice() -> None:
 
 def test_the_words_of_a_rerun_are_the_models() -> None:
     assert RERUN_WORDS == WORDS
+    assert RUN_ERROR_CLASSES == tuple(each.value for each in ErrorClass)
 
 
 FLEET_JOB_VERBS = (

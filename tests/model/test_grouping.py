@@ -1,5 +1,6 @@
 """Devices that fared alike are one group."""
 
+from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.model.grouping import MAX_GROUPS, SHOWN_DEVICES, Groups
@@ -73,3 +74,10 @@ def test_another_answer_that_has_such_an_id_is_grouped_as_it_is() -> None:
         told = {"methodName": "ping", "methodRequestId": "1", "methodRequestPayload": number}
         groups.add(row(f"c{number}", 200, told))
     assert [each.count for each in groups.ranked()] == [1] * 6
+
+
+def test_devices_on_which_nothing_is_decided_are_no_group_with_those_that_are_verified() -> None:
+    groups = Groups()
+    for each in (row("a", 202), row("b", 202), replace(row("c", 202), status="verifying")):
+        groups.add(each)
+    assert [(each.devices, each.is_verifying) for each in groups.ranked()] == [(["a", "b"], False), (["c"], True)]

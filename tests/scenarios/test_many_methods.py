@@ -213,7 +213,7 @@ def test_4_a_second_ctrl_c_leaves_at_once(hub: ScenarioHub, fleet: ScenarioDevic
     calling = hub.az.start(*patient, output=tmp_path / "o")
     wait_until("one has answered", lambda: "many-00 200" in (tmp_path / "o.err").read_text())
     calling.send_signal(signal.SIGINT)
-    wait_until("it waits for the other", lambda: "1 under way" in (tmp_path / "o.err").read_text())
+    wait_until("it waits for the other", lambda: "1 call under way" in (tmp_path / "o.err").read_text())
     calling.send_signal(signal.SIGINT)
     assert calling.wait(10) == 4
     assert [row["deviceId"] for row in json.loads((tmp_path / "o").read_text())] == ["many-00"]

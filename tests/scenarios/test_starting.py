@@ -37,6 +37,7 @@ OF_JOBS = set(
 OF_JOB_CREATE = set(
     """
     cli.input.device_selection cli.input.json_option cli.input.scalars cli.input.strict_json cli.input.twin_patch
+    cli.input.verification_options
     cli.job.create cli.job.options cli.job.submit clients.job_request_codec model.condition
     model.condition_tokens model.job_request model.query_words model.selection model.twin model.waiting
     model.whole_condition

@@ -23,7 +23,6 @@ from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # commands that only read start without what opens a hub
-    from azext_iotjobs.cli.hub_access.resolve import ChosenHub
     from azext_iotjobs.clients.hub import HubClient
 
 logger = get_logger(__name__)
@@ -117,10 +116,11 @@ class FleetJobContext:
 
     def _opened(self, arguments: dict[str, Any]) -> "HubClient":
         from azext_iotjobs.cli.hub_access.resolve import client_of, hub_of
+        from azext_iotjobs.cli.hub_access.tiers import tier_of
 
         chosen = hub_of(self._cli_ctx, arguments, changes=True, needed=self._rights)
         if self._tier is None:
-            self._tier = _tier_of(chosen)
+            self._tier = tier_of(chosen.target, chosen.tier)
         return client_of(chosen)
 
 
@@ -139,18 +139,6 @@ def fleet_job_context(
         raise MissingChoice("--units needs --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
     return FleetJobContext(cli_ctx, arguments, command_args.pop("state_dir", None), tier, access, rights)
-
-
-def _tier_of(chosen: "ChosenHub") -> TierFacts | None:
-    tier = chosen.tier
-    if chosen.target.is_local:
-        hub = running_hubs.local_login(chosen.target.host, chosen.target.https_port)
-        document = {} if hub is None else hub.document
-        tier = (str(document.get("sku")), document.get("units") or 1)
-    try:
-        return None if tier is None else TierFacts(*tier)
-    except BadValue:  # a local hub without one, or a tier that is newer than we are
-        return None
 
 
 def _is_name_of(typed: str, stored: str) -> bool:

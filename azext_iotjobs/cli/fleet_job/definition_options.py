@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.fleet_job.action_options import ActionOptions, TimeoutOptions
 from azext_iotjobs.cli.fleet_job.rollout_options import RolloutOptions
 from azext_iotjobs.cli.fleet_job.target_options import TargetOptions
-from azext_iotjobs.cli.fleet_job.verification_options import VerificationOptions
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import is_any_typed
 from azext_iotjobs.cli.input.scalars import shown
+from azext_iotjobs.cli.input.verification_options import VerificationOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver
 from azext_iotjobs.model.rollout import Rollout

@@ -8,12 +8,19 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 from azext_iotjobs.cli.fleet_job import completers
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import ERROR_CLASSES, JSON_FORMS, device_ids, devices_file, exclude
+from azext_iotjobs.cli.input.shared_params import (
+    ERROR_CLASSES,
+    JSON_FORMS,
+    device_ids,
+    devices_file,
+    exclude,
+    verification,
+)
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 # Headings in the help.
 ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"
-ON_VERIFICATION = "Verification"
+RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])
 
 
 def timeouts(default: str, group: str) -> Group:
@@ -195,7 +202,7 @@ ROLLOUT: Group = (
     extra(
         "cancellation_threshold_error_class",
         "--cancellation-threshold-error-class --cte",
-        f"Failures that count, with commas between them: {', '.join(ERROR_CLASSES)}, uncertain. Default: all.",
+        f"Failures that count, with commas between them: {', '.join(RUN_ERROR_CLASSES)}, uncertain. Default: all.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -209,7 +216,7 @@ ROLLOUT: Group = (
         "retry",
         "--retry",
         "Failures that are tried again, and how often: offline=3,timeout. Possible classes: "
-        f"{', '.join(ERROR_CLASSES)}. `none` removes the retries.",
+        f"{', '.join(RUN_ERROR_CLASSES)}. `none` removes the retries.",
         group=ON_ROLLOUT,
     ),
     extra(
@@ -279,30 +286,7 @@ WHEN_ONLINE: Group = (
 DELIVERY = (DRIVER, PACE, WHEN_ONLINE)
 
 
-VERIFICATION: Group = (
-    extra(
-        "verify",
-        "--verify",
-        "The WHERE part of a twin query that a device's twin has to meet before the device counts as completed, for "
-        "example \"properties.reported.firmware.version = '2.0.1'\". It may begin with FROM devices.modules WHERE. "
-        "`none` removes the verification.",
-        group=ON_VERIFICATION,
-    ),
-    extra(
-        "verify_within",
-        "--verify-within",
-        "Time that a device has for that, once it was operated: 10s to 30d. Default: 10m.",
-        group=ON_VERIFICATION,
-    ),
-    extra(
-        "verify_failed",
-        "--verify-failed",
-        "The WHERE part that a twin meets when the device has failed, for example "
-        "\"properties.reported.firmware.status = 'failed'\". What it reported before it was operated does not count. "
-        "`none` removes it.",
-        group=ON_VERIFICATION,
-    ),
-)
+VERIFICATION = verification(is_removable=True)
 
 
 DEFINITION = (NAMES, ACTION, DEVICES, FEWER, MOST, ROLLOUT, VERIFICATION, GATES, *DELIVERY)

@@ -7,15 +7,11 @@ from typing import Any
 
 from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
 from azext_iotjobs.cli.output.result_rows import render_result, render_run_members
+from azext_iotjobs.cli.output.verification import render_verification
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_millis
-from azext_iotjobs.model.definition_document import (
-    delivery_document,
-    rollout_document,
-    targets_document,
-    verification_document,
-)
+from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress, WaitingToConnect
@@ -24,7 +20,6 @@ from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.tier import Estimate, TierFacts
-from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 
@@ -44,11 +39,6 @@ RETRY_NAMES = {
     "growth": "growth",
     "longest_s": "longestPauseSeconds",
     "when": "when",
-}
-VERIFICATION_NAMES = {
-    "condition": "condition",
-    "within_s": "withinSeconds",
-    "failed_condition": "failedCondition",
 }
 LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
 
@@ -194,11 +184,6 @@ def render_action(action: Action) -> Document:
     if action.patch is not None:
         return {"kind": action.kind.value, "twinPatch": action.patch.document}
     return {"kind": action.kind.value, "content": action.content}
-
-
-def render_verification(verification: Verification) -> Document:
-    """What verifies that a device was operated."""
-    return _renamed(VERIFICATION_NAMES, verification_document(verification))
 
 
 def render_estimate(estimate: Estimate) -> Document:

@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.documents import render_action, render_estimate, render_verification
+from azext_iotjobs.cli.fleet_job.documents import render_action, render_estimate
 from azext_iotjobs.cli.fleet_job.gate_documents import render_gates
 from azext_iotjobs.cli.fleet_job.progress import new_progress
 from azext_iotjobs.cli.input.device_selection import most_devices, warn_of_idle
 from azext_iotjobs.cli.output.dry_run import not_registered
+from azext_iotjobs.cli.output.verification import render_plan
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.fleet_job import Definition, FleetJob
 from azext_iotjobs.operations.fleet_job import planning
@@ -50,7 +51,7 @@ def _verification(definition: Definition, verified_count: int | None) -> dict[st
     """What verifies the devices, and how many of the whole hub meet that already; nothing where nothing does."""
     if definition.verification is None:
         return {}
-    return {"verification": {**render_verification(definition.verification), "metByDevicesNow": verified_count}}
+    return render_plan(definition.verification, verified_count)
 
 
 def with_device_limit(cmd: Any, definition: Definition) -> Definition:

@@ -16,6 +16,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     ON_DELIVERY,
     PACE,
     ROLLOUT,
+    RUN_ERROR_CLASSES,
     VERIFICATION,
     timeouts,
 )
@@ -23,9 +24,8 @@ from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
-    ERROR_CLASSES,
-    FAILED_BY,
     HUB,
+    failed_by,
     rows,
 )
 
@@ -130,7 +130,7 @@ ON: Group = (
         "on",
         "--on",
         "Which devices of the run: one or more of all, pending, in-progress, verifying, waiting, completed, "
-        f"failed, uncertain, {', '.join(ERROR_CLASSES)}, with commas between them.",
+        f"failed, uncertain, {', '.join(RUN_ERROR_CLASSES)}, with commas between them.",
     ),
 )
 
@@ -182,7 +182,7 @@ RESULTS_OPTIONS: Group = (
         nargs="+",
         action="extend",
     ),
-    *FAILED_BY,
+    *failed_by(RUN_ERROR_CLASSES),
     extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
     option(

@@ -12,7 +12,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
-from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.host_names import is_loopback, is_name_of
@@ -57,7 +57,7 @@ class ChosenHub(NamedTuple):
     target: HubTarget
     credential: "ServiceCredential"
     was_typed: bool = True
-    tier: tuple[str, int] | None = None  # its name and units, where they are known: S1, 2
+    tier: KnownTier | None = None  # None: not known
 
 
 def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
@@ -93,7 +93,9 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
 
 def client_of(chosen: ChosenHub) -> HubClient:
     """A client of the chosen hub."""
-    return HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_warn_waiting)
+    client = HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_warn_waiting)
+    client.known_tier = chosen.tier
+    return client
 
 
 def _az_login(cli_ctx: Any) -> "AzLogin":

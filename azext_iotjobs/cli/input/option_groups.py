@@ -10,7 +10,7 @@ are groups themselves; the options are extras in the room's `params.py`.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -74,3 +74,8 @@ def _is_group(kind: Any) -> bool:
 def option_of_dest(dest: str) -> str:
     """An option as it is typed: our_device_id is --device-id."""
     return f"--{dest.removeprefix(OURS).replace('_', '-')}"
+
+
+def typed_options(**values: object) -> Iterator[str]:
+    """The options, as they are typed, whose values are neither None nor False. values: by dest."""
+    return (option_of_dest(dest) for dest, value in values.items() if value is not None and value is not False)

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
@@ -10,7 +11,7 @@ from azext_iotjobs.cli.hub_access import completers
 from azext_iotjobs.cli.input.options import ETAG, Group, extra, option
 
 # Those of model.result and model.outcome, which are not imported here: every command starts with this file.
-ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")
+ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")  # of a hub's jobs
 SUCCESS_STATUS = "200-399"
 
 ID_LIST = "with commas between them; one that holds a comma stands in double quotes."
@@ -228,6 +229,35 @@ OUTCOME: Group = (
 )
 
 
+# What a device's twin has to report once it was operated: the fields of VerificationOptions.
+def verification(*, is_removable: bool) -> Group:
+    """is_removable: `none` takes away what is saved."""
+    return (
+        extra(
+            "verify",
+            "--verify",
+            "The WHERE part of a twin query that a device's twin has to meet, once the device was operated, before it "
+            "counts as completed, for example \"properties.reported.firmware.version = '2.0.1'\". It may begin with "
+            "FROM devices.modules WHERE." + (" `none` removes the verification." if is_removable else ""),
+            group="Verification",
+        ),
+        extra(
+            "verify_within",
+            "--verify-within",
+            "Time that a device has for that, once it was operated: 10s to 30d. Default: 10m.",
+            group="Verification",
+        ),
+        extra(
+            "verify_failed",
+            "--verify-failed",
+            "The WHERE part that a twin meets when the device has failed, for example "
+            "\"properties.reported.firmware.status = 'failed'\". What it reported before it was operated does not "
+            "count." + (" `none` removes it." if is_removable else ""),
+            group="Verification",
+        ),
+    )
+
+
 # How a device signs in: the fields of SignInOptions.
 DEVICE_KEY: Group = (extra("symmetric_key", "--symmetric-key --key", "The device's key. Default: read from the hub."),)
 
@@ -242,16 +272,17 @@ WEBSOCKET: Group = (
 )
 
 
-# Which rows of results.
-FAILED_BY: Group = (
-    extra(
-        "error_class",
-        "--error-class",
-        f"Only devices that failed in one of these ways, with commas between them: {', '.join(ERROR_CLASSES)}.",
-        nargs="+",
-        action="extend",
-    ),
-)
+def failed_by(classes: Sequence[str] = ERROR_CLASSES) -> Group:
+    """Which rows of results. classes: that devices can have failed with."""
+    return (
+        extra(
+            "error_class",
+            "--error-class",
+            f"Only devices that failed in one of these ways, with commas between them: {', '.join(classes)}.",
+            nargs="+",
+            action="extend",
+        ),
+    )
 
 
 def rows(file_help: str, group: str | None = None) -> Group:

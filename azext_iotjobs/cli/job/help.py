@@ -2,6 +2,13 @@
 
 from azext_iotjobs.cli.output.help_text import command, group
 
+VERIFICATION = (
+    "With --verify the devices that the job has operated are looked at once it has ended: each counts as completed "
+    "when its twin meets the condition, and has failed as not-verified when it does not in time. The result has a "
+    "member verification, with the counts and a row for each device; with --output-file the rows are in the file. "
+    "Ctrl-C ends the looking: devices that are not decided have the status verifying, and the exit code is 7."
+)
+
 group(
     "iot hub job",
     "Manage IoT Hub jobs: one twin update or direct method on many devices, run by the hub.",
@@ -38,6 +45,7 @@ command(
         "az iot hub job create -n localhost --job-id night-7 --job-type scheduleDeviceMethod --method-name update "
         "--method-payload @payload.json --query-condition '*' --start-time 2026-12-01T02:00:00Z",
     ),
+    long=VERIFICATION,
 )
 
 command(
@@ -45,8 +53,13 @@ command(
     "Wait for a job's end, and print it.",
     ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
     ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
+    (
+        "Wait for the job's end, and then until its devices report the new version; a row for each goes to a new file.",
+        "az iot hub job wait -n localhost --job-id fw-7 --verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--output-file fw-7.csv",
+    ),
     long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
-    "running, 8 no device matched. Ctrl-C ends the waiting; the job continues.",
+    f"running, 8 no device matched. Ctrl-C ends the waiting; the job continues. {VERIFICATION}",
 )
 
 command(

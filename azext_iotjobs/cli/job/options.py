@@ -7,21 +7,74 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.input.device_selection import most_devices
 from azext_iotjobs.cli.input.json_option import Given
+from azext_iotjobs.cli.input.option_groups import typed_options
+from azext_iotjobs.cli.input.verification_options import VerificationOptions
+from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
+from azext_iotjobs.model.text import Text, command
 
 if TYPE_CHECKING:
+    from azext_iotjobs.cli.output.row_output import RowTarget
     from azext_iotjobs.model.twin import TwinPatch
+    from azext_iotjobs.model.verification import Verification
     from azext_iotjobs.model.waiting import WaitPolicy
 
 logger = get_logger(__name__)
 
 
+class VerifyingPlan(NamedTuple):
+    """What verifies the devices that a job has operated, and what becomes of their rows."""
+
+    verification: "Verification"
+    columns: tuple[str, ...]
+    target: "RowTarget | None"  # None: the rows are part of the result
+
+
+class VerifyingOptions(NamedTuple):
+    """Verification of the devices that a job has operated; of the rows, those of RowOutputOptions."""
+
+    verifying: VerificationOptions = VerificationOptions()
+    columns: str | None = None
+    output_file: str | None = None
+    format: str | None = None
+    overwrite: bool = False
+
+    def read(self, cmd: Any) -> VerifyingPlan | None:
+        """The same, checked; None: no device is verified. Raises UserError."""
+        verification = self.verifying.read()
+        if verification is None:
+            self._refuse_rows()
+            return None
+        from azext_iotjobs.cli.output.columns import chosen_columns  # here: few jobs are verified
+        from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, VERIFIED_COLUMNS
+        from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
+
+        output = RowOutputOptions(self.columns, self.output_file, self.format, self.overwrite)
+        output.check_file_is_named()
+        if self.output_file == STDOUT:
+            raise ConflictingChoice(
+                f"{OPTION} -: the job itself is written to stdout.", hint="Give a file for the rows."
+            )
+        columns = chosen_columns(cmd, self.columns, (*CALL_COLUMNS, *VERIFIED_COLUMNS), elsewhere=ALL_COLUMNS)
+        return VerifyingPlan(verification, columns, output.target(columns, "verification"))
+
+    def _refuse_rows(self) -> None:
+        """Raise MissingChoice for an option about rows where there are none."""
+        typed = {name: value for name, value in self._asdict().items() if name != "verifying"}
+        for option in typed_options(**typed):
+            raise MissingChoice(
+                f"{option} goes with --verify: without it, there are no rows.",
+                hint=Text("Rows of a job: ", command("iot hub job results", job_id="JOB")),
+            )
+
+
 class WaitPlan(NamedTuple):
-    """How a job is waited for, and which exit code follows."""
+    """How a job is waited for, what verifies its devices, and which exit code follows."""
 
     policy: "WaitPolicy"
     success: SuccessStatus
     exit_zero: bool
+    verifying: VerifyingPlan | None
 
 
 class WaitOptions(NamedTuple):
@@ -31,13 +84,15 @@ class WaitOptions(NamedTuple):
     our_poll_duration: int = 600  # seconds; 0: until the job's own deadline
     success_status: str = DEFAULT_SUCCESS_STATUS
     exit_zero: bool = False
+    verifying: VerifyingOptions = VerifyingOptions()
 
-    def read(self) -> WaitPlan:
-        """The same, checked. Raises BadValue."""
+    def read(self, cmd: Any) -> WaitPlan:
+        """The same, checked. Raises UserError."""
         from azext_iotjobs.model.waiting import WaitPolicy  # here: most commands of this room do not wait
 
         policy = WaitPolicy(interval_s=self.our_poll_interval, limit_s=self.our_poll_duration or None)
-        return WaitPlan(policy, parse_success_status(self.success_status), self.exit_zero)
+        success = parse_success_status(self.success_status)
+        return WaitPlan(policy, success, self.exit_zero, self.verifying.read(cmd))
 
 
 class SubmitPlan(NamedTuple):
@@ -59,13 +114,19 @@ class SubmitOptions(NamedTuple):
     queue: bool = False
 
     def read(self, cmd: Any, waiting: WaitOptions) -> SubmitPlan:
-        """The same, checked, with how it is waited for. Raises BadValue."""
+        """The same, checked, with how it is waited for. Raises UserError."""
+        wait_plan = waiting.read(cmd)
+        if wait_plan.verifying is not None and not self.our_wait:
+            raise MissingChoice(
+                "--verify needs --wait: devices are verified by the command that waits for the job.",
+                hint=Text("Add --wait; or later: ", command("iot hub job wait", job_id="JOB", verify="CONDITION")),
+            )
         return SubmitPlan(
             max_devices=most_devices(cmd, self.max_devices),
             dry_run=self.dry_run,
             waits_for_end=self.our_wait,
             waits_for_slot=self.queue,
-            waiting=waiting.read(),
+            waiting=wait_plan,
         )
 
 

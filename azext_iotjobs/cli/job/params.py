@@ -6,7 +6,6 @@ from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     ERROR_CLASSES,
-    FAILED_BY,
     GUARDS,
     HUB,
     JSON_FORMS,
@@ -14,9 +13,11 @@ from azext_iotjobs.cli.input.shared_params import (
     SELECTION,
     SUCCESS,
     exclude,
+    failed_by,
     payload,
     rows,
     top,
+    verification,
 )
 from azext_iotjobs.cli.job import completers
 
@@ -174,7 +175,7 @@ RESULTS_OPTIONS: Group = (
         nargs="+",
         action="extend",
     ),
-    *FAILED_BY,
+    *failed_by(),
     *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
     extra(
         "skip_registry",
@@ -191,8 +192,17 @@ JOB_LIST: Group = (
 )
 
 
+VERIFYING: Group = (
+    *verification(is_removable=False),
+    *rows(
+        "With --verify: new file for the rows, written as they are decided. Default: they are part of the result.",
+        "Verification",
+    ),
+)
+
+
 _HUB = (HUB, AUTH_TYPE)
-_WAITING = (POLLING, OUTCOME)
+_WAITING = (POLLING, OUTCOME, VERIFYING)
 
 
 CREATE: Options = (

@@ -10,9 +10,9 @@ from azext_iotjobs.cli.input.device_files import rows_of
 from azext_iotjobs.cli.input.device_selection import SelectionOptions, listed, warn_of_idle_exclusions
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
-from azext_iotjobs.cli.job import parent_links, wait
+from azext_iotjobs.cli.job import parent_links, verify, wait
 from azext_iotjobs.cli.job.options import ActionOptions, SubmitOptions, SubmitPlan, WaitOptions
-from azext_iotjobs.cli.job.submit import create, submit
+from azext_iotjobs.cli.job.submit import check_verification, create, submit
 from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.dry_run import SAMPLE, plain
 from azext_iotjobs.cli.output.exit_code import leave_with
@@ -92,10 +92,12 @@ def rerun(
     _check_count(len(targets), plan.max_devices)
     requests = _requests(client, pattern, targets, new_job_id)
     document: dict[str, Any] = {"parentJobId": our_job_id, "deviceCount": len(targets)}
+    of_modules = any(each.module_id is not None for each in targets)
+    preview = check_verification(client, plan, of_modules=of_modules)
     if plan.dry_run:
         sample = [each.device_id for each in targets[:SAMPLE]]
-        shown = [plain(render_job(each)) for each in requests]
-        return {"dryRun": True, "hub": client.target.authority, **document, "sample": sample, "requests": shown}
+        shown = {"sample": sample, "requests": [plain(render_job(each)) for each in requests], **preview}
+        return {"dryRun": True, "hub": client.target.authority, **document, **shown}
     if not requests:
         logger.warning("Job %s has no device to run again on (--on %s).", our_job_id, repeating.on)
         jobs: list[dict[str, Any]] = []
@@ -104,8 +106,13 @@ def rerun(
         jobs, outcome = _run(client, requests, plan, our_job_id)
     else:
         raise BadValue("Nothing was sent.")
+    document["jobs"] = jobs
+    if requests and plan.waiting.verifying is not None and outcome is not Outcome.WAIT_OVER:
+        job_ids = [each.job_id for each in requests]
+        document, verified = verify.verify(cmd, client, job_ids, plan.waiting, document)
+        outcome = weightiest((outcome, verified))
     leave_with(cmd, outcome, exit_zero=plan.waiting.exit_zero)
-    return {**document, "jobs": jobs}
+    return document
 
 
 @takes_option_groups

@@ -14,7 +14,7 @@ from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_r
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
-from azext_iotjobs.model.result import ErrorClass
+from azext_iotjobs.model.result import OF_JOBS, ErrorClass
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import results, run
 from azext_iotjobs.operations.job.results import DEVICE_STATUSES, ResultQuery
@@ -35,7 +35,7 @@ class ResultOptions(NamedTuple):
     def query(self, job_id: str, columns: tuple[str, ...]) -> ResultQuery:
         """The query for these rows of a job. Raises BadValue, naming the option."""
         statuses = chosen_words(self.our_status, DEVICE_STATUSES, "--status")
-        classes = chosen_words(self.error_class, tuple(each.value for each in ErrorClass), "--error-class")
+        classes = chosen_words(self.error_class, tuple(each.value for each in OF_JOBS), "--error-class")
         return ResultQuery(
             job_id=job_id,
             statuses=tuple(sorted(statuses)),

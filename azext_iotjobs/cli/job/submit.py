@@ -23,17 +23,31 @@ def submit(
     check_exclusions(client, selection)
     if plan.max_devices is not None:
         client.selections.check_at_most(selection, plan.max_devices)
+    preview = check_verification(client, plan, of_modules=selection.is_of_modules)
     if plan.dry_run:
         from azext_iotjobs.cli.output.dry_run import show_plan  # here, so that others start without it
         from azext_iotjobs.clients.job_request_codec import render_job
 
-        return show_plan(client, selection, render_job(request))
+        return {**show_plan(client, selection, render_job(request)), **preview}
     created = create(client, request, plan)
     if not plan.waits_for_end:
         return created.document
     from azext_iotjobs.cli.job import wait
 
     return wait.wait_for_end(cmd, client, request.job_id, plan.waiting)
+
+
+def check_verification(client: HubClient, plan: SubmitPlan, *, of_modules: bool) -> dict[str, Any]:
+    """Check what verifies the devices, before anything is sent; gives what a preview shows of it.
+
+    of_modules: the job is on modules.
+    Raises BadValue; HubAnswer, LinkError.
+    """
+    if plan.waiting.verifying is None:
+        return {}
+    from azext_iotjobs.cli.job import verify  # here: few jobs are verified
+
+    return verify.check(client, plan.waiting.verifying, of_modules=of_modules)
 
 
 def create(client: HubClient, request: JobRequest, plan: SubmitPlan) -> Job:

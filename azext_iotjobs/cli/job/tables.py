@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from azext_iotjobs.cli.output.cells import cell, time_cell
-from azext_iotjobs.cli.output.tables import LONG_CELL, Row, dry_run_rows
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row, device_rows, dry_run_rows
 from azext_iotjobs.model.job import JobType
 
 STATISTICS = "deviceJobStatistics"
@@ -21,6 +21,9 @@ def reruns(documents: Iterable[Any]) -> list[Row]:
     for document in documents:
         if document.get("dryRun"):
             rows += dry_run_rows(document)
+        if verified := _verified(document):
+            rows += verified
+            continue
         for job in document.get("jobs") or ():
             rows += [{"ParentJobId": cell(document.get("parentJobId"), LONG_CELL), **row} for row in _job(job)]
     return rows
@@ -31,6 +34,8 @@ def _job(document: Row) -> list[Row]:
         return dry_run_rows(document)
     if isinstance(document.get("summary"), dict):
         return _summary(document)
+    if verified := _verified(document):
+        return verified
     counts = document.get(STATISTICS) or {}
     row = {
         "JobId": cell(document.get("jobId"), LONG_CELL),
@@ -41,6 +46,7 @@ def _job(document: Row) -> list[Row]:
         "Devices": cell(counts.get("deviceCount")),
         **_succeeded(document, counts),
         **{name.title(): cell(counts.get(f"{name}Count")) for name in ("failed", "running", "pending")},
+        **_verified_counts(document),
         "Progress": cell(document.get("progress")),
         "Reason": cell(document.get("failureReason") or document.get("statusMessage"), LONG_CELL),
     }
@@ -51,6 +57,17 @@ def _succeeded(document: Row, counts: Row) -> Row:
     """What a hub counts as succeeded is, of a method, a device that has answered, whatever status it answered with."""
     name = "Answered" if document.get("type") == JobType.METHOD.value else "Succeeded"
     return {"Answered": "", "Succeeded": "", name: cell(counts.get("succeededCount"))}
+
+
+def _verified(document: Row) -> list[Row]:
+    """The devices of a job that were verified, if their rows are in the document."""
+    return device_rows((document.get("verification") or {}).get("results") or ())
+
+
+def _verified_counts(document: Row) -> Row:
+    """How many there are, where their rows are in a file."""
+    counts = document.get("verification") or {}
+    return {name: cell(counts.get(name[0].lower() + name[1:])) for name in ("Verified", "NotVerified", "Verifying")}
 
 
 def _summary(document: Row) -> list[Row]:

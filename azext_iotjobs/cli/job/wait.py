@@ -1,6 +1,7 @@
 """Handler of az iot hub job wait, and waiting for other commands.
 
-Progress goes to stderr; the job is the result, and its outcome decides the exit code.
+Progress goes to stderr; the job is the result, and its outcome decides the exit code, with that of the verification of
+its devices, if there is one.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.job import Job, JobTally, JobType
-from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import run as operation
 
@@ -25,17 +26,29 @@ logger = get_logger(__name__)
 @takes_option_groups
 def wait(cmd: Any, client: HubClient, our_job_id: str, *, waiting: WaitOptions) -> dict[str, Any] | None:
     """Wait for a job's end."""
-    return wait_for_end(cmd, client, our_job_id, waiting.read())
+    plan = waiting.read(cmd)
+    if plan.verifying is not None:
+        from azext_iotjobs.cli.job import verify  # here: few jobs are verified
+
+        verify.check(client, plan.verifying)
+    return wait_for_end(cmd, client, our_job_id, plan)
 
 
 def wait_for_end(cmd: Any, client: HubClient, job_id: str, plan: WaitPlan) -> dict[str, Any] | None:
     """Wait for a job's end; gives the document that the hub showed last. Ctrl-C ends the waiting, not the job.
 
+    With it what became of the verification of its devices, where they are verified.
     Raises NotFound when the hub does not know the id; other HubAnswers.
     """
     job, outcome = watch(client, job_id, plan)
+    document = None if job is None else job.document
+    if document is not None and plan.verifying is not None and outcome is not Outcome.WAIT_OVER:
+        from azext_iotjobs.cli.job import verify
+
+        document, verified = verify.verify(cmd, client, [job_id], plan, document)
+        outcome = weightiest((outcome, verified))
     leave_with(cmd, outcome, exit_zero=plan.exit_zero)
-    return job.document if job else None
+    return document
 
 
 def watch(client: HubClient, job_id: str, plan: WaitPlan) -> tuple[Job | None, Outcome]:
@@ -50,7 +63,7 @@ def watch(client: HubClient, job_id: str, plan: WaitPlan) -> tuple[Job | None, O
         waited = operation.Waited(job=progress.last, finished=False)
     progress.end()
     outcome = operation.outcome_of(client, waited, plan.success, logger.warning)
-    _report(job_id, waited.job, outcome, plan.success)
+    _report(job_id, waited.job, outcome, plan)
     return waited.job, outcome
 
 
@@ -99,10 +112,10 @@ def _counts(tally: JobTally, job_type: JobType) -> str:
     )
 
 
-def _report(job_id: str, job: Job | None, outcome: Outcome, success: SuccessStatus) -> None:
+def _report(job_id: str, job: Job | None, outcome: Outcome, plan: WaitPlan) -> None:
     if outcome is Outcome.WAIT_OVER:
         state = f"still {job.status.value}" if job else "not known: the hub did not answer"
-        again = suggestion("iot hub job wait", "--job-id", job_id)
+        again = suggestion("iot hub job wait", "--job-id", job_id, **_verification_fields(plan))
         logger.warning("The time for waiting is over; job %s is %s and continues. Wait again: %s", job_id, state, again)
     elif outcome is Outcome.NO_DEVICE:
         logger.warning("Job %s is completed, but no device matched its condition.", job_id)
@@ -111,8 +124,16 @@ def _report(job_id: str, job: Job | None, outcome: Outcome, success: SuccessStat
         logger.warning("Job %s ended as %s%s", job_id, job.status.value, f": {reason}" if reason else ".")
     elif outcome is Outcome.DEVICES_FAILED and job is not None:
         by_status = job.tally is not None and not job.tally.failed_count
-        why = f": some answered with a status outside {success}" if by_status else ""
+        why = f": some answered with a status outside {plan.success}" if by_status else ""
         where = suggestion("iot hub job results", "--job-id", job_id)
         logger.warning(
             "Job %s is completed, but not all devices succeeded%s. See which and why: %s", job_id, why, where
         )
+
+
+def _verification_fields(plan: WaitPlan) -> dict[str, str]:
+    if plan.verifying is None:
+        return {}
+    from azext_iotjobs.cli.output.verification import command_fields
+
+    return command_fields(plan.verifying.verification)

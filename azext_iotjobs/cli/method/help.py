@@ -9,8 +9,10 @@ MANY_CALLS = (
     "Ctrl-C no further device is called, calls under way are awaited, and the result is the rows so far; a second "
     "Ctrl-C ends the command at once. --group-output gives status, payload, errorClass, errorCode, count and the "
     "first devices of each group of equal answers; the methodRequestId in the default answer of a simulated "
-    "device is ignored. Beyond 100 different answers, the rest are one entry without status and error class. Exit "
-    "codes: 0 all succeeded, 4 some or all failed or were not called, 8 no device matched the condition."
+    "device is ignored. Beyond 100 different answers, the rest are one entry without status and error class. With "
+    "--verify a device has its row once that is decided: its twin meets the condition, or the device has failed as "
+    "not-verified; after Ctrl-C, devices on which nothing is decided have the status verifying. Exit codes: 0 all "
+    "succeeded, 4 some or all failed or were not called, 7 some are still verifying, 8 no device matched the condition."
 )
 
 command(
@@ -38,6 +40,12 @@ command(
         "Call the devices in a file, except one, at most 20 a second, and write a row for each to a new file.",
         "az iot hub invoke-device-method -n localhost --devices-file pumps.csv --exclude pump-9 --method-name reboot "
         "--rate 20 --output-file reboot.csv",
+    ),
+    (
+        "Update two devices, and wait until they report the new version.",
+        "az iot hub invoke-device-method -n localhost --device-ids pump-1,pump-2 --method-name update "
+        "--method-payload version=2.0.1 --verify \"properties.reported.firmware.version = '2.0.1'\" "
+        "--verify-failed \"properties.reported.firmware.status = 'failed'\"",
     ),
     (
         "Show which devices would be called; refuse more than 100.",

@@ -8,25 +8,30 @@ from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.hub_access.tiers import pace_of
 from azext_iotjobs.cli.input.device_selection import check_exclusions
 from azext_iotjobs.cli.method.progress import CallProgress
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.cli.output.result_rows import render_group, render_result
+from azext_iotjobs.cli.output.result_rows import render_group, render_verified_result
 from azext_iotjobs.cli.output.row_output import RowTarget, warn_of_many_rows
 from azext_iotjobs.cli.output.terminal_safe import print_now
+from azext_iotjobs.cli.output.verification import render_plan
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.method_codec import render_method_call
-from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address
-from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
+from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.method.invoke_many import CallMany, CallPlan
+from azext_iotjobs.operations.verification.conditions import try_conditions
+from azext_iotjobs.operations.verification.results import ResultVerifier
 
 logger = get_logger(__name__)
 
@@ -44,6 +49,7 @@ class InvokePlan:
     max_devices: int | None  # None: any number
     dry_run: bool
     exit_zero: bool
+    verification: Verification | None = None  # None: a device that was called has completed
 
     @property
     def gives_rows(self) -> bool:
@@ -64,8 +70,10 @@ def call(
         row_writer.check_new(plan.target)
     check_exclusions(client, selection)
     total = _count(client, selection, plan)
+    of_modules = selection.is_of_modules or module_id is not None
+    preview = check_verification(client, plan.verification, of_modules=of_modules)
     if plan.dry_run:
-        return show_plan(client, selection, shown_request(plan.plan, module_id))
+        return {**show_plan(client, selection, shown_request(plan.plan, module_id)), **preview}
     if plan.gives_rows:
         warn_of_many_rows(total or 0)
     progress = CallProgress(
@@ -76,16 +84,36 @@ def call(
     )
     with stopped_by_ctrl_c() as stop:
         run = CallMany(client, plan.plan, SystemClock(), stop, progress.say)
+        verifier = None if plan.verification is None else verifier_of(client, plan.verification, stop, progress)
         rows = run.rows(_addresses(client, selection, module_id))
-        result = _collect(rows, plan, progress, stop)
+        result = _collect(rows, verifier, plan, progress, stop)
     progress.end(None if plan.target is None else plan.target.name)
     outcome = _outcome(run, progress, total, was_stopped=stop.is_set())
-    if run.ended_by is not None:
+    ended_by = run.ended_by or (None if verifier is None else verifier.trouble)
+    if ended_by is not None:
         if result:
             print_now(cmd, result)  # an error leaves no result
-        raise run.ended_by
+        raise ended_by
     leave_with(cmd, outcome, exit_zero=plan.exit_zero)
     return result
+
+
+def check_verification(client: HubClient, verification: Verification | None, *, of_modules: bool) -> dict[str, Any]:
+    """Have the hub read what verifies the devices, before any is called; gives what a preview shows of it.
+
+    verification: None: nothing does.  of_modules: modules are called.
+    Raises BadValue for a condition that the hub cannot read; HubAnswer, LinkError.
+    """
+    if verification is None:
+        return {}
+    return render_plan(verification, try_conditions(client.queries, verification, of_modules=of_modules))
+
+
+def verifier_of(
+    client: HubClient, verification: Verification, stop: StopFlag, progress: CallProgress
+) -> ResultVerifier:
+    """What verifies the devices that are called."""
+    return ResultVerifier(client.queries, verification, pace_of(client), SystemClock(), stop, progress)
 
 
 def shown_request(plan: CallPlan, module_id: str | None) -> dict[str, Any]:
@@ -112,30 +140,45 @@ def _addresses(client: HubClient, selection: Selection, module_id: str | None) -
 
 
 def _collect(
-    rows: Iterator[DeviceResult], plan: InvokePlan, progress: CallProgress, stop: threading.Event
+    calls: Iterator[DeviceResult],
+    verifier: ResultVerifier | None,
+    plan: InvokePlan,
+    progress: CallProgress,
+    stop: threading.Event,
 ) -> Result | None:
-    """Write or keep each row as it comes; gives az's result."""
+    """Write or keep each row as it comes; gives az's result.
+
+    calls: a row for each call, as it ends.  verifier: holds them until what verifies their devices is decided; None:
+    nothing does.
+    """
     result: Result = []
     groups = Groups()
+    rows = calls if verifier is None else verifier.rows(calls)
     with ExitStack() as stack:
         write: Callable[[dict[str, Any]], bool] | None = None
         if plan.target is not None:
             write = stack.enter_context(row_writer.new_rows(plan.target))
+
+        def take(row: DeviceResult) -> None:
+            progress.row(row)
+            if plan.groups_equal:
+                groups.add(row)
+            shown = render_verified_result(row)
+            if write is not None:
+                if not write(shown):
+                    stop.set()  # the reader of the pipe has left
+            elif not plan.groups_equal:
+                result.append({name: shown[name] for name in plan.columns})
+
         try:
             for row in rows:
-                progress.row(row)
-                if plan.groups_equal:
-                    groups.add(row)
-                shown = render_result(row)
-                if write is not None:
-                    if not write(shown):
-                        stop.set()  # the reader of the pipe has left
-                elif not plan.groups_equal:
-                    result.append({name: shown[name] for name in plan.columns})
+                take(row)
         except KeyboardInterrupt:
             progress.say(
                 "Left at once while calls were under way: their devices may have been called, and have no row."
             )
+        for row in () if verifier is None else verifier.left():
+            take(row)
     if plan.groups_equal:
         return [render_group(each) for each in groups.ranked()]
     return result if plan.target is None else None
@@ -143,6 +186,15 @@ def _collect(
 
 def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:
     """The outcome, explained on stderr where the rows do not show it."""
+    outcome = _outcome_of_calls(run, progress, total, was_stopped=was_stopped)
+    if not progress.left_count:
+        return outcome
+    who = counted(progress.left_count, "device that was called is", "devices that were called are")
+    logger.warning("The verification was ended early; %s still being verified, as the rows say.", who)
+    return weightiest((outcome, Outcome.WAIT_OVER))
+
+
+def _outcome_of_calls(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:
     missing = None if total is None else max(0, total - progress.count - run.in_flight_count)
     if run.ended_by is not None or was_stopped:
         if missing != 0:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
-from azext_iotjobs.cli.input.option_groups import option_of_dest
+from azext_iotjobs.cli.input.option_groups import typed_options
+from azext_iotjobs.cli.input.verification_options import VerificationOptions
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.operations.method.invoke_many import CallPlan
@@ -53,13 +54,9 @@ class GuardOptions(NamedTuple):
     dry_run: bool = False
     success_status: str = DEFAULT_SUCCESS_STATUS
     exit_zero: bool = False
+    verifying: VerificationOptions = VerificationOptions()
 
     @property
     def success(self) -> SuccessStatus:
         """The statuses with which a device has succeeded. Raises BadValue."""
         return parse_success_status(self.success_status)
-
-
-def typed_options(**values: object) -> Iterator[str]:
-    """The options, as they are typed, whose values are neither None nor False. values: by dest."""
-    return (option_of_dest(dest) for dest, value in values.items() if value is not None and value is not False)

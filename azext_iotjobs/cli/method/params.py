@@ -10,6 +10,7 @@ from azext_iotjobs.cli.input.shared_params import (
     OUTCOME,
     SELECTION,
     rows,
+    verification,
 )
 
 CALL: Group = (
@@ -69,7 +70,7 @@ OPTIONAL_MODULE: Group = (
 )
 
 
-_MANY = (SELECTION, GUARDS, MANY_CALLS, OUTCOME)
+_MANY = (SELECTION, GUARDS, MANY_CALLS, OUTCOME, verification(is_removable=False))
 
 INVOKE_DEVICE: Options = (HUB, AUTH_TYPE, DEVICE, CALL, *_MANY)
 INVOKE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, OPTIONAL_MODULE, CALL, *_MANY)

@@ -10,6 +10,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.status_line import StatusLine
+from azext_iotjobs.cli.output.verification import VERIFYING, verifying_line
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.result import DeviceResult
 
@@ -24,7 +25,8 @@ class CallProgress:
 
     def __init__(self, total: int | None, clock: Clock, *, shows_rows: bool, is_silent: bool) -> None:
         """total: how many devices there are, None when nobody knows.  shows_rows: of all devices, not only failed."""
-        self.count = 0
+        self.count = 0  # rows
+        self.left_count = 0  # of them, devices on whose verification nothing was decided
         self.failures: Counter[str] = Counter()  # by error class
         self._total = total
         self._clock = clock
@@ -32,6 +34,8 @@ class CallProgress:
         self._said_at = self._began_at
         self._rows_left = MAX_ROWS if shows_rows else 0
         self._failures_left = MAX_FAILURES
+        self._called_count = 0  # with those that are being verified and have no row yet
+        self._last_call_at: float | None = None  # where devices are verified
         self._line = StatusLine(is_silent=is_silent)
 
     @property
@@ -40,8 +44,9 @@ class CallProgress:
         return self.failures.total()
 
     def row(self, row: DeviceResult) -> None:
-        """A call has ended."""
+        """A call has ended; where devices are verified, that has ended too."""
         self.count += 1
+        self.left_count += row.status == VERIFYING
         if row.error_class is not None:
             self.failures[row.error_class.value] += 1
         if self._is_shown(row):
@@ -49,10 +54,13 @@ class CallProgress:
             logger.warning("%s", short_row(row))
             if self._rows_left == 0 and self._failures_left == 0:
                 logger.warning("More rows are not shown here.")
-        now = self._clock.monotonic()
-        if now - self._said_at >= (LINE_EVERY_S if self._line.is_live else HEARTBEAT_S):
-            self._said_at = now
-            self._say_how_far(now)
+        self._say_how_far()
+
+    def verifying(self, count: int, left_s: float) -> None:
+        """So many devices that were called are being verified. left_s: that takes at most."""
+        if self.count + count > self._called_count:
+            self._called_count, self._last_call_at = self.count + count, self._clock.monotonic()
+        self._say_how_far(f", {verifying_line(count, left_s)}")
 
     def say(self, text: str) -> None:
         """Something that is not a row."""
@@ -64,13 +72,17 @@ class CallProgress:
         self._line.clear()
         if not self.count:
             return
-        passed_s = self._clock.monotonic() - self._began_at
+        now = self._clock.monotonic()
+        passed_s = (self._last_call_at or now) - self._began_at
         reasons = ", ".join(f"{name} {count}" for name, count in self.failures.most_common())
-        rate, succeeded = self.count / max(passed_s, 0.001), self.count - self.failed_count
+        rate, succeeded = self.count / max(passed_s, 0.001), self.count - self.failed_count - self.left_count
         logger.warning(
-            "%d called in %.1f s (%.1f a second): %d succeeded, %d failed%s.%s",
-            *(self.count, passed_s, rate, succeeded, self.failed_count),
+            "%d called in %.1f s (%.1f a second)%s: %d succeeded, %d failed%s%s.%s",
+            *(self.count, passed_s, rate),
+            f", verified in {now - self._began_at:.1f} s" if self._last_call_at is not None else "",
+            *(succeeded, self.failed_count),
             f" ({reasons})" if reasons else "",
+            f", {self.left_count} still verifying" if self.left_count else "",
             f" Rows written to {written_to}." if written_to else "",
         )
 
@@ -83,8 +95,16 @@ class CallProgress:
             return True
         return False
 
-    def _say_how_far(self, now: float) -> None:
-        line = how_far(self.count, self._total, self.failed_count, now - self._began_at)
+    def _say_how_far(self, verifying: str = "") -> None:
+        """Now and then. verifying: behind it."""
+        now = self._clock.monotonic()
+        if now - self._said_at < (LINE_EVERY_S if self._line.is_live else HEARTBEAT_S):
+            return
+        self._said_at = now
+        called_count = max(self.count, self._called_count)
+        passed_s = (self._last_call_at or now) - self._began_at
+        total = None if verifying and called_count == self._total else self._total
+        line = how_far(called_count, total, self.failed_count, passed_s) + verifying
         if self._line.is_live:
             self._line.show(line)
         else:

@@ -16,4 +16,18 @@ def method_answers(documents: Iterable[Any]) -> list[Row]:
         return [
             row for each in answers for row in (dry_run_rows(each) if each.get("dryRun") else any_documents([each]))
         ]
-    return [{"Status": cell(each.get("status")), "Payload": cell(each.get("payload"), LONG_CELL)} for each in answers]
+    return [_answer(each) for each in answers]
+
+
+def _answer(document: Row) -> Row:
+    """One device's answer, and what became of its verification."""
+    row = {"Status": cell(document.get("status")), "Payload": cell(document.get("payload"), LONG_CELL)}
+    verification = document.get("verification")
+    if not isinstance(verification, dict):
+        return row
+    return {
+        **row,
+        "Verification": cell(verification.get("status")),
+        "ErrorCode": cell(verification.get("errorCode")),
+        "Reported": cell(verification.get("reported"), LONG_CELL),
+    }

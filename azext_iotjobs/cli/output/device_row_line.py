@@ -3,7 +3,8 @@
 import json
 
 from azext_iotjobs.model.ids import name_of
-from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.result import DeviceResult, ErrorClass
+from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.text import printable
 
 MAX_FAILURES = 20  # failed devices that are shown where not every row is
@@ -12,13 +13,19 @@ HEARTBEAT_S = 30.0  # between two status lines on a stderr where no line can cha
 
 
 def short_row(row: DeviceResult) -> str:
-    """One line: pump-1 200 {"ok": true}; nothing of it can steer a terminal."""
+    """One line: pump-1 200 {"ok": true}, verified; nothing of it can steer a terminal."""
     who = name_of(row.device_id, row.module_id)
-    if row.method_status is not None:
+    if row.method_status is not None and row.error_class is not ErrorClass.NOT_VERIFIED:
         said = f"{row.method_status} {_cut(json.dumps(row.payload, ensure_ascii=False))}"
     else:
         said = f"{row.error_class.value if row.error_class else row.status}: {_cut(row.error_text or '')}"
-    return f"{printable(who)} {said}"
+    return f"{printable(who)} {said}{_verification(row)}"
+
+
+def _verification(row: DeviceResult) -> str:
+    if row.status == DeviceState.VERIFYING.value:
+        return ", still verifying"
+    return "" if row.verified_at is None else ", verified"
 
 
 def _cut(text: str) -> str:

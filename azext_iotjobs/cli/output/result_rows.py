@@ -13,7 +13,8 @@ COLUMNS = tuple(
     deleted
     """.split()
 )
-RUN_COLUMNS = ("batch", "tries", "verified", "reported", "offlineSince", "waitsUntil")  # of fleet jobs' runs alone
+VERIFIED_COLUMNS = ("verified", "reported")  # where devices are verified
+RUN_COLUMNS = ("batch", "tries", *VERIFIED_COLUMNS, "offlineSince", "waitsUntil")  # of fleet jobs' runs
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
@@ -36,6 +37,11 @@ def render_result(result: DeviceResult) -> dict[str, Any]:
     }
 
 
+def render_verified_result(result: DeviceResult) -> dict[str, Any]:
+    """The same of a device that was verified."""
+    return {**render_result(result), **render_verified(result)}
+
+
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
     """The same of a fleet job's run, with its columns."""
     return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_run_members(result)}
@@ -44,10 +50,17 @@ def render_run_result(result: DeviceResult) -> dict[str, Any]:
 def render_run_members(result: DeviceResult) -> dict[str, Any]:
     """What its twin was seen to say; since when it was offline, and until when it waits to connect."""
     return {
-        "verified": render_millis(result.verified_at),
-        "reported": None if result.reported is None else dict(result.reported),
+        **render_verified(result),
         "offlineSince": render_millis(result.offline_since),
         "waitsUntil": render_millis(result.waits_until),
+    }
+
+
+def render_verified(result: DeviceResult) -> dict[str, Any]:
+    """What its twin was seen to say."""
+    return {
+        "verified": render_millis(result.verified_at),
+        "reported": None if result.reported is None else dict(result.reported),
     }
 
 
@@ -58,6 +71,7 @@ def render_group(group: Group) -> dict[str, Any]:
         "payload": group.payload,
         "errorClass": group.error_class.value if group.error_class else None,
         "errorCode": group.error_code,
+        **({"verifying": True} if group.is_verifying else {}),
         "count": group.count,
         "devices": group.devices,
     }

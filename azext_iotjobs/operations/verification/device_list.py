@@ -1,13 +1,10 @@
-"""Devices that are verified by whoever has them in memory: a list, and its verdicts as they are decided."""
+"""Devices that are verified by whoever has them in memory."""
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from azext_iotjobs.model.clock import StopFlag
-from azext_iotjobs.model.verification import Verdict, VerifyingDevice
-from azext_iotjobs.operations.verification.verifier import Verifier
+from azext_iotjobs.model.verification import VerifyingDevice
 
 
 class _Place(NamedTuple):
@@ -54,22 +51,6 @@ class DeviceList:
     def first_deadline(self) -> datetime | None:
         """By when the first of them has to be verified; None: there are none."""
         return next((each.verify_by for each in self._order if each.key in self._left), None)
-
-
-def verdicts(verifier: Verifier, devices: DeviceList, stop: StopFlag) -> Iterator[Verdict]:
-    """What is decided on devices, as it is, until nothing is left or `stop` is set.
-
-    verifier: of these devices.  stop: is looked at twice a second.
-    Raises what ended the verifier: HubAnswer, LinkError; those that are left are not decided on then.
-    """
-    while len(devices) and not stop.is_set():
-        for each in (decided := verifier.turn()):
-            devices.remove(each.device)
-            yield each
-        if verifier.trouble is not None:
-            raise verifier.trouble
-        if not decided:
-            verifier.nap()
 
 
 def _place_of(device: VerifyingDevice) -> _Place:

@@ -19,6 +19,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.rollout import BatchSizes, Retry, RetryWhen, Scope, Threshold, ThresholdAction
 from azext_iotjobs.model.run import Narrowed
 from azext_iotjobs.model.share import Share, Unit
+from azext_iotjobs.model.verification import Verification
 
 SOME: dict[str, Any] = {"our_method_name": "reboot", "our_device_ids": "a,b"}
 
@@ -237,7 +238,7 @@ def test_a_deployment_file_may_hold_its_content_one_level_down(tmp_path: Path) -
     [
         ({"our_method_name": None}, MissingChoice, "No action is given"),
         ({"our_device_ids": None}, MissingChoice, "No devices are named"),
-        ({"group": "g"}, ConflictingChoice, "which devices"),
+        ({"group": "g"}, ConflictingChoice, "in two ways"),
         ({"our_twin_patch": "{}", "our_tags": "{}"}, ConflictingChoice, "--twin-patch"),
         ({"our_desired": '{"a": 1}'}, ConflictingChoice, "one thing"),
         ({"batch_type": "number"}, MissingChoice, "--batch-type"),
@@ -368,3 +369,21 @@ def test_a_time_limit_that_was_typed_is_taken_away() -> None:
     assert new().delivery.job_limit_s is None
     assert edited(new(our_ttl=90), description="x").delivery.job_limit_s == 90
     assert edited(new(our_ttl=90), our_ttl=0).delivery.job_limit_s is None
+
+
+VERIFIED: dict[str, Any] = {"verify": "tags.a = 1", "verify_within": "2m", "verify_failed": "tags.a = 2"}
+
+
+def test_verification_is_typed_kept_changed_and_taken_away() -> None:
+    made = new(**VERIFIED)
+    assert made.verification == Verification(condition="tags.a = 1", within_s=120, failed_condition="tags.a = 2")
+    assert edited(made, batch="5").verification == made.verification
+    changed = edited(made, verify="tags.a = 3", verify_failed="none").verification
+    assert changed == Verification(condition="tags.a = 3", within_s=120)
+    assert edited(made, verify="none").verification is None and new().verification is None
+
+
+@pytest.mark.parametrize("typed", [{"verify_within": "5m"}, {"verify": "none", "verify_failed": "tags.a = 2"}])
+def test_what_goes_with_verify_is_refused_without_it(typed: dict[str, Any]) -> None:
+    with pytest.raises(MissingChoice, match="go with --verify"):
+        new(**typed)

@@ -24,7 +24,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.method.invoke_many import CallPlan
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.clock_double import ClockDouble
+from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.transport_double import TransportDouble, response
 
 
@@ -101,6 +101,28 @@ def test_where_no_line_can_change_it_says_every_half_minute_how_far_it_is(said: 
     assert said.messages == [
         "30/100 called, 0 failed, 1.0 a second, 70 s left",
         "60/100 called, 0 failed, 1.0 a second, 40 s left",
+    ]
+
+
+def test_it_says_what_was_called_apart_from_what_is_verified(said: pytest.LogCaptureFixture) -> None:
+    clock = ClockDouble()
+    progress = CallProgress(3, clock, shows_rows=False, is_silent=False)
+    clock.sleep(1)
+    progress.verifying(1, 600)
+    clock.sleep(1)
+    progress.verifying(3, 599)
+    clock.sleep(28)
+    progress.verifying(3, 571)
+    progress.row(row("a", 202, verified_at=START))
+    late = {"error_class": ErrorClass.NOT_VERIFIED, "error_text": "It was operated."}
+    progress.row(row("b", 202, status="failed", **late))
+    progress.row(row("c", 202, status="verifying"))
+    progress.end(None)
+    assert said.messages == [
+        "3 called, 0 failed, 1.5 a second, 3 verifying, for 571 s at most",
+        "b not-verified: It was operated.",
+        "3 called in 2.0 s (1.5 a second), verified in 30.0 s: 1 succeeded, 1 failed (not-verified 1), "
+        "1 still verifying.",
     ]
 
 

@@ -13,7 +13,7 @@ from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.verification import Verification, VerificationFailure, VerifyingDevice
 from azext_iotjobs.operations.verification.conditions import try_conditions
-from azext_iotjobs.operations.verification.device_list import DeviceList, verdicts
+from azext_iotjobs.operations.verification.device_list import DeviceList
 from azext_iotjobs.operations.verification.verifier import Verifier
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.template import constant
@@ -24,11 +24,6 @@ from tests.helpers.waiting import wait_until
 CLOCK = SystemClock()
 ODD = "it's \\ [odd]"  # a value that has to be quoted
 REPORTED = {"fw": {"version": ODD, "[x]": 1}, "n": 7, "Big": {"list": list(range(1_000))}}
-
-
-class Never:
-    def is_set(self) -> bool:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +49,15 @@ def decided(
         began_at = now - timedelta(seconds=ago_s)
         listed.add(VerifyingDevice(key=number, device_id=each, module_id=None, began_at=began_at, verify_by=verify_by))
     verifier = Verifier(hub.queries, verification, listed, QueryPace(None), CLOCK, lambda text: None)
+    found: dict[str, tuple[VerificationFailure | None, object]] = {}
     try:
-        return {each.device.device_id: (each.failure, each.reported) for each in verdicts(verifier, listed, Never())}
+        while len(listed):
+            for verdict in verifier.turn():
+                listed.remove(verdict.device)
+                found[verdict.device.device_id] = (verdict.failure, verdict.reported)
+            assert verifier.trouble is None
+            verifier.nap()
+        return found
     finally:
         verifier.close()
 

@@ -11,7 +11,7 @@ from azext_iotjobs.model.errors import CannotConnect, Forbidden, HubFault, IotJo
 from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.verification import Verdict, Verification, VerifyingDevice
-from azext_iotjobs.operations.verification.device_list import DeviceList, verdicts
+from azext_iotjobs.operations.verification.device_list import DeviceList
 from azext_iotjobs.operations.verification.verifier import LONGEST_PAUSE_S, Verifier
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START, ClockDouble
@@ -153,26 +153,3 @@ def test_trouble_that_does_not_pass_ends_it_and_decides_nothing(
     world.operate("a")
     assert world.until_s(10_000) == [] and isinstance(world.verifier.trouble, kind)
     assert len(world.devices) == 1 and world.verifier.turn() == []
-
-
-class Never:
-    def is_set(self) -> bool:
-        return False
-
-
-def test_whoever_has_the_devices_in_memory_gets_verdict_after_verdict(world: World) -> None:
-    world.operate("a", "b", "c")
-
-    def report_late() -> None:
-        if world.clock.monotonic() > 20:
-            world.twins.report("b", version=2)
-
-    world.on_query = report_late
-    world.twins.report("a", version=2)
-    found = {each.device.device_id: each.failure for each in verdicts(world.verifier, world.devices, Never())}
-    assert list(found) == ["a", "b", "c"] and [each is None for each in found.values()] == [True, True, False]
-    world.trouble = [response({}, status=403)]
-    world.operate("d")
-    with pytest.raises(Forbidden):
-        list(verdicts(world.verifier, world.devices, Never()))
-    assert len(world.devices) == 1
