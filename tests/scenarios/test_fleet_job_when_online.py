@@ -20,7 +20,8 @@ from tests.helpers.waiting import wait_until
 
 ONLINE, LATE, NEVER = ["w-0", "w-2", "w-4"], "w-1", "w-3"
 ALL = sorted([*ONLINE, LATE, NEVER])
-REBOOT = ("--mn", "reboot", "--device-ids", ",".join(ALL), "--batch", "2", "--cancellation-threshold", "0")
+METHOD = ("--mn", "reboot", "--method-connect-timeout", "0")
+REBOOT = (*METHOD, "--device-ids", ",".join(ALL), "--batch", "2", "--cancellation-threshold", "0")
 
 
 @contextmanager
@@ -114,7 +115,7 @@ def test_devices_that_are_offline_hold_up_no_batch_and_are_operated_when_they_co
 def test_one_that_does_not_connect_in_time_has_failed_and_the_others_are_not_held_up(
     jobs: FleetJobs, log: Path
 ) -> None:
-    words = ("--mn", "reboot", "--device-ids", f"{LATE},w-0", "--batch", "1", "--driver", "calls")
+    words = (*METHOD, "--device-ids", f"{LATE},w-0", "--batch", "1", "--driver", "calls")
     ran = jobs.create("in-vain", *words, "--when-online", "10s", "--run", code=4)
     assert (ran["progress"]["completed"], ran["progress"]["byErrorClass"]) == (1, {"offline": 1})
     row = rows(jobs, "in-vain")[LATE]
