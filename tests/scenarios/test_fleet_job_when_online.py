@@ -139,7 +139,7 @@ def test_a_run_that_is_killed_while_devices_wait_is_resumed_stopped_run_again_an
     finally:
         resuming.kill()
         resuming.wait(30)
-    stopped = json.loads((tmp_path / "again.out").read_text())
+    stopped = json.loads((tmp_path / "again").read_text())
     assert {each["deviceId"] for each in stopped["waiting"]["devices"]} == {LATE, NEVER}
     plan = jobs.ok("rerun", "-j", "killed", "--on", "waiting", "--dry-run")
     assert plan["deviceCount"] == 2
