@@ -1,4 +1,4 @@
-"""Devices that wait to connect, as the store has them: found offline, looked for, connected, failed, moved, canceled."""
+"""Devices that wait to connect, as the store has them: found offline, looked for, moved, failed, canceled."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
