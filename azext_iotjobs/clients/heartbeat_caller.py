@@ -1,6 +1,6 @@
 """Requests of a caller that keeps a lease alive meanwhile: made on a thread; and the back-off while a hub is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from azext_iotjobs.clients.many_calls import Workers
@@ -46,10 +46,17 @@ class HeartbeatCaller:
 class OutageBackoff:
     """For how long requests pause while a hub is busy or away. `now` is in monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, pauses_s: Sequence[float] = OUTAGE_PAUSES_S) -> None:
+        """pauses_s: between two requests, one after the other; then waiting has not helped."""
         self.error: HubAnswer | LinkError | None = None  # that is waited out
+        self._pauses_s = pauses_s
         self._tries = 0
         self._paused_until = 0.0
+
+    @property
+    def pause_s(self) -> float:
+        """The pause that was last made; 0 when the hub has answered since."""
+        return self._pauses_s[self._tries - 1] if self._tries else 0.0
 
     def remaining_s(self, now: float) -> float:
         """Seconds until the next request may be made; 0: now."""
@@ -62,9 +69,9 @@ class OutageBackoff:
     def pause_after(self, err: HubAnswer | LinkError, now: float) -> float | None:
         """Seconds until the next request; None: waiting does not help, or has not."""
         is_passing = isinstance(err, (Throttled, HubFault, LinkError)) and not isinstance(err, NotTrusted)
-        if not is_passing or self._tries == len(OUTAGE_PAUSES_S):
+        if not is_passing or self._tries == len(self._pauses_s):
             return None
-        pause_s = OUTAGE_PAUSES_S[self._tries]
+        pause_s = self._pauses_s[self._tries]
         self._tries += 1
         self._paused_until = now + pause_s
         self.error = err

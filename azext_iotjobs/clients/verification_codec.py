@@ -13,6 +13,7 @@ from azext_iotjobs.model.condition_paths import Path
 MAX_VALUE_CHARACTERS = 1_000  # of a member, as JSON
 REPORTED = ("properties", "reported")
 MISSING = object()
+_CONNECTION = {"Connected": True, "Disconnected": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class SeenTwin:
     device_id: str
     module_id: str | None
     reported: dict[str, Any]  # path -> value; what is not there is left out
+    is_connected: bool | None  # None: it does not say so
     changed_at: datetime | None  # when the device last reported one of the members; None: not known
 
 
@@ -38,6 +40,7 @@ def parse_seen_twin(row: Any, paths: Iterable[Path], failed_paths: Iterable[Path
         device_id=str(twin.get("deviceId")),
         module_id=module_id if isinstance(module_id, str) and module_id else None,
         reported={name: _kept(value) for name, value in found if value is not MISSING},
+        is_connected=_CONNECTION.get(str(twin.get("connectionState"))),
         changed_at=_changed_at(twin, failed_paths),
     )
 

@@ -99,6 +99,11 @@ class BeginRetries:
 
 
 @dataclass(frozen=True)
+class BeginOffline:
+    """Devices that still wait to connect are put into a batch of their own; they are operated in it as they connect."""
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing may begin before."""
 
@@ -120,7 +125,7 @@ class Nothing:
     """The run has ended; nothing is to be done."""
 
 
-Step = Begin | Settle | BeginBatch | Work | GateStep | EndBatch | BeginRetries | Wait | End | Nothing
+Step = Begin | Settle | BeginBatch | Work | GateStep | EndBatch | BeginRetries | BeginOffline | Wait | End | Nothing
 
 
 def decide(view: View) -> Step:
@@ -145,7 +150,7 @@ def decide(view: View) -> Step:
             why = "failed devices are tried again" if batch.is_retry else f"a pause before batch {batch.ordinal}"
             return Wait(run.next_batch_at, why)
         return BeginBatch(batch.ordinal)
-    if batch.tally.open or view.in_flight_count:
+    if batch.tally.open or view.in_flight_count or (batch.is_of_offline and batch.tally.waiting):
         return Work(Drain.NO)
     return _at_the_gates(view, batch) or EndBatch(batch.ordinal, view.now + timedelta(seconds=view.rollout.pause_s))
 
@@ -213,4 +218,6 @@ def _after_the_last(view: View) -> Step:
     retry = view.rollout.retry
     if view.retry_count and retry is not None:
         return BeginRetries(view.now + timedelta(seconds=retry.pause_after_s(view.retry_round)))
+    if view.run.tally.waiting:
+        return BeginOffline()
     return End(RunEvent.FINISH, None, None)

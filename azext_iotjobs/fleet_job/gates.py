@@ -53,8 +53,9 @@ GateStep = BeginGates | Judge | CheckGate | AwaitApproval
 
 
 def is_gated(batch: Batch, run: Run, gates: Gates) -> bool:
-    """Whether there are gates after a batch: another one follows, and it is none of devices that are tried again."""
-    return bool(gates.kinds) and not batch.is_retry and batch.ordinal < run.batch_count
+    """Whether there are gates after a batch: it was planned, and another one follows."""
+    is_planned = not batch.is_retry and not batch.is_of_offline
+    return bool(gates.kinds) and is_planned and batch.ordinal < run.batch_count
 
 
 def refusal(batch: Batch | None) -> GateVerdict | None:
@@ -105,13 +106,17 @@ def stayed(gates: Gates, tally: Tally, now: datetime) -> GateVerdict:
 
 
 def success_verdict(least: Share, tally: Tally, now: datetime) -> GateVerdict:
-    """Whether enough of a batch has completed. least: percent of its devices."""
-    is_enough = tally.completed >= least.of(tally.total)
-    needed = f"at least {least} were needed"
+    """Whether enough of a batch has completed. least: percent of its devices that have ended.
+
+    Those that wait to connect do not count; where all of them do, nothing was seen to succeed.
+    """
+    is_enough = tally.completed >= least.of(tally.ended) and (tally.ended > 0 or not tally.waiting)
+    waiting = f", {tally.waiting} more wait to connect" if tally.waiting else ""
     return GateVerdict(
         kind=GateKind.SUCCESS,
         decision=GateDecision.GO if is_enough else GateDecision.STOP,
-        reason=f"{tally.completed} of {counted(tally.total, 'device')} completed: {_percent(tally)}, {needed}.",
+        reason=f"{tally.completed} of {counted(tally.ended, 'device')} completed{waiting}: {_percent(tally)}, "
+        f"at least {least} were needed.",
         at=now,
     )
 
@@ -222,5 +227,5 @@ def _bounds(gate: QueryGate) -> str:
 
 def _percent(tally: Tally) -> str:
     # Rounded down: 94.96% is not shown as 95%, which would have been enough.
-    tenths = 1000 * tally.completed // max(1, tally.total)
+    tenths = 1000 * tally.completed // max(1, tally.ended)
     return f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}%"

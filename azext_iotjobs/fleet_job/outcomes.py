@@ -7,9 +7,10 @@ from azext_iotjobs.model.attempt import Attempt, AttemptResult, VerifiedAttempt
 from azext_iotjobs.model.job import Job, JobStatus
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.rollout import Retry, RetryWhen
-from azext_iotjobs.model.run_events import DeviceEnded, DeviceOperated
+from azext_iotjobs.model.run_events import DeviceEnded, DeviceOperated, DeviceWaits
 from azext_iotjobs.model.run_state import DeviceState
-from azext_iotjobs.model.verification import Verdict, Verification, failure_text
+from azext_iotjobs.model.verification import Verdict, Verification, VerificationFailure, failure_text
+from azext_iotjobs.model.when_online import DID_NOT_CONNECT, WaitingDevice, next_wait, over_text
 
 MAX_TEXT_CHARACTERS = 4000
 MOST_STATUS = 2**63 - 1
@@ -23,6 +24,7 @@ def attempt_result(
     *,
     retry: Retry | None = None,
     verification: Verification | None = None,
+    when_online_s: float | None = None,
     is_uncertain: bool = False,
 ) -> AttemptResult:
     """How an attempt ended.
@@ -30,6 +32,7 @@ def attempt_result(
     result: as the hub's job or a call reports it; an error class means that it failed.
     now: when it is recorded.  The time for verification counts from then: the hub's clock may differ from ours.
     retry: None: nothing is tried again.  verification: None: a device has completed when it was operated.
+    when_online_s: for how long a device that is offline waits to connect; None: it has failed.
     is_uncertain: whether the device was operated is not known; that is never tried again by itself.
     """
     tries = attempt.tries + 1
@@ -38,6 +41,13 @@ def attempt_result(
     verify_by = None
     if state is DeviceState.COMPLETED and verification is not None:
         state, verify_by = DeviceState.VERIFYING, now + timedelta(seconds=verification.within_s)
+    wait, text = None, result.error_text
+    if failure is ErrorClass.OFFLINE and when_online_s is not None:
+        wait = next_wait(attempt.wait, now, when_online_s)
+        if wait is not None:
+            state, tries = DeviceState.WAITING, attempt.tries  # it was not reached: that is none of its tries
+        elif attempt.wait is not None:
+            text = over_text(attempt.wait)
     is_stored = is_shallow(result.payload)
     return AttemptResult(
         seq=attempt.seq,
@@ -47,18 +57,27 @@ def attempt_result(
         ended_at=result.finished_at or now,
         error_class=failure,
         error_code=_storable(result.error_code),
-        error_text=_storable(result.error_text),
+        error_text=_storable(text),
         method_status=result.method_status if abs(result.method_status or 0) <= MOST_STATUS else None,
         payload=result.payload if is_stored else None,
         has_payload=is_stored and result.method_status is not None,
-        due_at=_due_again_at(failure, tries, retry, now),
+        due_at=None if wait is not None else _due_again_at(failure, tries, retry, now),
         verify_by=verify_by,
+        wait=wait,
     )
 
 
-def verified_attempt(verdict: Verdict, retry: Retry | None) -> VerifiedAttempt:
-    """How an attempt that was verifying ended. retry: None: nothing is tried again."""
+def verified_attempt(verdict: Verdict, retry: Retry | None, when_online_s: float | None = None) -> VerifiedAttempt:
+    """How an attempt that was verifying ended.
+
+    retry: None: nothing is tried again.
+    when_online_s: for how long a device waits that is not connected when its time is over; None: it has failed.
+    """
     device, failure = verdict.device, verdict.failure
+    if when_online_s is not None and failure is VerificationFailure.NOT_IN_TIME and verdict.is_connected is False:
+        wait = next_wait(device.wait, verdict.at, when_online_s)
+        if wait is not None:
+            return VerifiedAttempt(seq=device.key, state=DeviceState.WAITING, reported=verdict.reported, wait=wait)
     error_class = None if failure is None else ErrorClass.NOT_VERIFIED
     return VerifiedAttempt(
         seq=device.key,
@@ -134,14 +153,19 @@ def _storable(text: str | None) -> str | None:
     return text[:MAX_TEXT_CHARACTERS].encode("utf-8", "backslashreplace").decode()[:MAX_TEXT_CHARACTERS]
 
 
-def attempt_event(attempt: Attempt, ended: AttemptResult, batch: int, now: datetime) -> DeviceEnded | DeviceOperated:
+def attempt_event(
+    attempt: Attempt, ended: AttemptResult, batch: int, now: datetime
+) -> DeviceEnded | DeviceOperated | DeviceWaits:
     """The event of an attempt that has ended. batch: its device's.  now: when that was recorded."""
-    is_verifying = ended.state is DeviceState.VERIFYING
-    kind = DeviceOperated if is_verifying else DeviceEnded
+    kinds: dict[DeviceState, type[DeviceOperated] | type[DeviceWaits]] = {
+        DeviceState.VERIFYING: DeviceOperated,
+        DeviceState.WAITING: DeviceWaits,
+    }
+    kind = kinds.get(ended.state, DeviceEnded)
     return kind(at=now, result=_device_result(attempt, ended), batch=batch, tries=ended.tries)
 
 
-def verified_event(verdict: Verdict, end: VerifiedAttempt, batch: int) -> DeviceEnded:
+def verified_event(verdict: Verdict, end: VerifiedAttempt, batch: int) -> DeviceEnded | DeviceWaits:
     """The event of a device that was verifying. batch: its own."""
     device = verdict.device
     result = DeviceResult(
@@ -157,8 +181,29 @@ def verified_event(verdict: Verdict, end: VerifiedAttempt, batch: int) -> Device
         finished_at=None,  # as its row has it: when it was operated
         verified_at=end.verified_at,
         reported=end.reported,
+        offline_since=None if end.wait is None else end.wait.since,
+        waits_until=None if end.wait is None else end.wait.until,
     )
-    return DeviceEnded(at=verdict.at, result=result, batch=batch, tries=device.tries)
+    kind = DeviceEnded if end.wait is None else DeviceWaits
+    return kind(at=verdict.at, result=result, batch=batch, tries=device.tries)
+
+
+def not_connected_event(device: WaitingDevice, now: datetime) -> DeviceEnded:
+    """The event of a device that has failed, as it did not connect in time."""
+    result = DeviceResult(
+        device_id=device.device_id,
+        module_id=device.module_id,
+        status=DeviceState.FAILED.value,
+        error_class=ErrorClass.OFFLINE,
+        error_code=DID_NOT_CONNECT,
+        error_text=over_text(device.wait),
+        method_status=None,
+        payload=None,
+        started_at=None,
+        finished_at=now,
+        offline_since=device.wait.since,
+    )
+    return DeviceEnded(at=now, result=result, batch=device.batch, tries=device.tries)
 
 
 def _device_result(attempt: Attempt, ended: AttemptResult) -> DeviceResult:
@@ -174,4 +219,6 @@ def _device_result(attempt: Attempt, ended: AttemptResult) -> DeviceResult:
         payload=ended.payload,
         started_at=ended.began_at,
         finished_at=ended.ended_at,
+        offline_since=None if ended.wait is None else ended.wait.since,
+        waits_until=None if ended.wait is None else ended.wait.until,
     )

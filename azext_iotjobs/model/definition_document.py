@@ -19,7 +19,7 @@ from azext_iotjobs.model.verification import Verification
 
 Document = dict[str, Any]
 METHOD_FIELDS = ("name", "payload", "response_timeout_s", "connect_timeout_s")
-DELIVERY_NUMBERS = ("concurrency", "rate", "job_limit_s", "connect_timeout_s", "response_timeout_s")
+DELIVERY_NUMBERS = ("concurrency", "rate", "job_limit_s", "connect_timeout_s", "response_timeout_s", "when_online_s")
 COMMAND_FIELDS = ("line", "timeout_s", "through_shell")
 OLD_JOB_LIMIT_S = 3600
 

@@ -19,11 +19,13 @@ from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import check_execution_time
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
+from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.rollout import Rollout
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.verification import Verification
+from azext_iotjobs.model.when_online import check_when_online
 
 FLEET_JOB_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")  # with run key and batch it is a hub's job id, at most 64
 MAX_NAME_CHARACTERS = 148  # IoT Central's limit of a display name
@@ -162,6 +164,7 @@ class Delivery:
     job_limit_s: int | None = None  # how long the hub tries each of its jobs; None: as job_limit.py says; jobs only
     connect_timeout_s: int | None = None  # of a method, in place of the definition's; None: that
     response_timeout_s: int | None = None
+    when_online_s: float | None = None  # for how long a device that is offline waits to connect; None: it has failed
 
     def __post_init__(self) -> None:
         low, high = CONCURRENCY
@@ -171,6 +174,8 @@ class Delivery:
             raise BadValue(Text(Field("rate"), f" {self.rate}: give a number of calls a second, more than 0."))
         if self.job_limit_s is not None:
             check_execution_time(self.job_limit_s)
+        if self.when_online_s is not None:
+            check_when_online(self.when_online_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +202,12 @@ class Definition:
             raise ConflictingChoice(
                 Text.of("{bake} alone is a pause: nothing is looked at when it is over."),
                 hint=Text.of("Give {verify} or another gate with {bake}, or {batch_pause_s} for a pause."),
+            )
+        retry = self.rollout.retry
+        if self.delivery.when_online_s is not None and retry is not None and ErrorClass.OFFLINE.value in retry.tries:
+            raise ConflictingChoice(
+                Text.of("A device that is offline waits to connect ({when_online}), and is not tried again before."),
+                hint=Text.of("Leave offline out of {retry}."),
             )
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
             raise ConflictingChoice(

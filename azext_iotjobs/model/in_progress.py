@@ -28,6 +28,30 @@ class BeingVerified:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaitsToConnect:
+    """A device of a run that was offline, and waits to connect."""
+
+    device_id: str
+    module_id: str | None
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingToConnect:
+    """The devices of a run that wait to connect."""
+
+    count: int
+    devices: tuple[WaitsToConnect, ...]  # some of them, those that have waited longest first; at least one
+    until: datetime  # when the time of the last is over
+
+    @property
+    def since(self) -> datetime:
+        """Since when the first of them waits."""
+        return self.devices[0].since
+
+
+@dataclass(frozen=True, kw_only=True)
 class HubJobInProgress:
     """A hub job that was sent, and whose results are not recorded yet."""
 

@@ -54,6 +54,8 @@ class DeviceResult:
     is_deleted: bool | None = None  # whether the device is gone from the registry; None: nobody has looked
     verified_at: datetime | None = None  # when its twin was seen to say that it was operated
     reported: Mapping[str, Any] | None = None  # the members of its twin that verification looks at, as last seen
+    offline_since: datetime | None = None  # when it was found offline, and began to wait; None: it did not
+    waits_until: datetime | None = None  # it waits to connect, until then
 
     @property
     def duration_s(self) -> float | None:

@@ -23,6 +23,7 @@ class Tally:
     pending: int = 0
     calling: int = 0
     verifying: int = 0  # operated; it is not seen yet that they report so
+    waiting: int = 0  # offline when they were operated; they wait to connect, and hold no batch
     completed: int = 0
     failed: int = 0
     uncertain: int = 0
@@ -35,18 +36,18 @@ class Tally:
         return self.calling + self.in_hub_jobs
 
     @property
-    def waiting(self) -> int:
-        """Those not operated yet, or waiting to be tried again."""
+    def not_begun(self) -> int:
+        """Those not operated yet, or to be tried again."""
         return self.pending - self.in_hub_jobs
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.open + self.ended
+        return self.open + self.waiting + self.ended
 
     @property
     def open(self) -> int:
-        """Those that have not ended."""
+        """Those that have not ended, and do not wait to connect."""
         return self.pending + self.calling + self.verifying
 
     @property
@@ -159,6 +160,8 @@ class Batch:
     state: BatchState
     size: int  # devices, as planned; those tried again at the end have moved to another batch
     is_retry: bool = False  # of devices that failed in the batches before
+    is_of_offline: bool = False  # of devices that still wait to connect when the batches before have ended
+    joined: int = 0  # devices of earlier batches that connected while it ran, and were moved into it
     started_at: datetime | None = None
     ended_at: datetime | None = None
     forgiven: int = 0  # as Run.forgiven

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.model.gates import GateKind, GateVerdict
-from azext_iotjobs.model.in_progress import Awaited
+from azext_iotjobs.model.in_progress import Awaited, WaitingToConnect
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run, Tally
@@ -41,6 +41,28 @@ class DeviceOperated:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceWaits:
+    """A device is offline, and waits to connect: its result says since when, and until when. The store has it."""
+
+    at: datetime
+    result: DeviceResult
+    batch: int
+    tries: int
+    kind: str = "device-waits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConnected:
+    """A device that waited is connected, as far as the hub's twins say so: it is operated, or verified, in a batch."""
+
+    at: datetime
+    device_id: str
+    module_id: str | None
+    batch: int  # that it is moved into
+    kind: str = "device-connected"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceEnded:
     """An attempt on a device has ended; one that is tried again comes again. The store has it already."""
 
@@ -62,6 +84,7 @@ class Progressed:
     hub: JobTally | None = None  # the hub's own counts of its jobs in progress, added; None: there are none
     hub_ended_count: int = 0  # devices that have ended by these counts, and of which nothing is recorded yet
     awaited: tuple[Awaited, ...] = ()
+    waiting: WaitingToConnect | None = None
     kind: str = "progressed"
 
 
@@ -136,6 +159,7 @@ class RunEnded:
 
     at: datetime
     run: Run
+    waiting: WaitingToConnect | None = None  # who waits on: it was stopped, or has broken off
     kind: str = "run-ended"
 
 
@@ -143,6 +167,8 @@ Event = (
     RunBegan
     | BatchBegan
     | DeviceOperated
+    | DeviceWaits
+    | DeviceConnected
     | DeviceEnded
     | Progressed
     | BatchEnded

@@ -75,6 +75,7 @@ class DeviceState(Enum):
     PENDING = "pending"  # not operated yet, or to be tried again
     CALLING = "calling"  # a call was begun and has not ended; shown as in progress
     VERIFYING = "verifying"  # it was operated; it is not seen yet that it reports so
+    WAITING = "waiting"  # it was offline; it is operated, or verified, once it connects
     COMPLETED = "completed"
     FAILED = "failed"
     UNCERTAIN = "uncertain"  # whether it was operated cannot be known

@@ -17,6 +17,7 @@ from azext_iotjobs.model.condition_paths import Path, named_paths
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.when_online import OfflineWait
 from azext_iotjobs.model.whole_condition import check_whole
 
 DEFAULT_WITHIN_S = 600.0
@@ -102,6 +103,7 @@ class VerifyingDevice:
     began_at: datetime  # of the attempt; a failure that it reported before is of something else
     verify_by: datetime
     tries: int = 1  # attempts made
+    wait: OfflineWait | None = None  # how it waited to connect; None: it was not offline
 
 
 class VerificationFailure(Enum):
@@ -121,6 +123,7 @@ class Verdict:
     at: datetime
     failure: VerificationFailure | None  # None: it is verified
     reported: Mapping[str, Any] | None  # the members that the conditions name, those that are there; None: no twin
+    is_connected: bool | None = None  # NOT_IN_TIME: whether it was, by its twin; None: that does not say so
 
 
 CANCELED_TEXT = "It was operated; the run was canceled before it was verified."

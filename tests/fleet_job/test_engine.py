@@ -12,6 +12,7 @@ import pytest
 from azext_iotjobs.fleet_job.engine import (
     Begin,
     BeginBatch,
+    BeginOffline,
     BeginRetries,
     Drain,
     End,
@@ -158,6 +159,10 @@ def exceeded(action: ThresholdAction) -> Rollout:
 STOPPED_BY_HAND = End(RunEvent.STOP, "because", "ann")
 FAILED_TWO = replace(RUN, tally=Tally(pending=8, failed=2))
 
+WAITING = replace(RUN, tally=Tally(completed=8, waiting=2))
+ENDED_BATCH = EndBatch(2, NOW + timedelta(seconds=30))
+CTRL_C = End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)
+
 ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ("ended runs rest", {"run": replace(RUN, state=RunState.CANCELED), "cut_off_count": 3}, Nothing()),
     ("what was cut off comes first", {"cut_off_count": 1, "is_stopping": True}, Settle()),
@@ -196,6 +201,29 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
         "or devices are tried again",
         {"batch": None, "retry_count": 3, "rollout": Rollout(retry=Retry(tries={"offline": 1}, pause_s=9))},
         BeginRetries(NOW + timedelta(seconds=9)),
+    ),
+    ("or those that wait to connect get a batch of their own", {"batch": None, "run": WAITING}, BeginOffline()),
+    (
+        "after those that are tried again",
+        {"batch": None, "run": WAITING, "retry_count": 1, "rollout": Rollout(retry=Retry(tries={"other": 1}))},
+        BeginRetries(NOW + timedelta(seconds=10)),
+    ),
+    ("whoever waits to connect holds no batch", {"batch": batch(completed=3, waiting=2), "run": WAITING}, ENDED_BATCH),
+    (
+        "but the one that is made for it",
+        {"batch": replace(batch(completed=3, waiting=2), is_of_offline=True), "run": WAITING},
+        Work(Drain.NO),
+    ),
+    (
+        "until nobody waits",
+        {"batch": replace(batch(completed=3, failed=2), is_of_offline=True)},
+        ENDED_BATCH,
+    ),
+    ("nobody who waits is awaited by a stop", {"batch": None, "run": WAITING, "is_stopping": True}, CTRL_C),
+    (
+        "and a threshold does not count them",
+        {"run": WAITING, "batch": batch(pending=1, waiting=2), "rollout": exceeded(ThresholdAction.CANCEL)},
+        Work(Drain.NO),
     ),
     (
         "and when none is left to be tried, it ends",

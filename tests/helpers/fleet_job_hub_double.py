@@ -39,6 +39,11 @@ from tests.helpers.reported_twins import ReportedTwins
 from tests.helpers.transport_double import response
 
 GONE_PID = 4_194_303  # above what this machine gives
+AWAY = {"code": "DeviceNotOnline", "description": "away"}
+CONNECTION = re.compile(
+    r"SELECT deviceId FROM devices WHERE deviceId IN \[(?P<ids>[^\]]*)\] AND \(?connectionState = 'Connected'"
+    r"(?: OR \(properties\.reported\.(?P<name>\w+) = (?P<value>\w+)\)\))?"
+)
 ID_IN_LIST = re.compile(r"'([^']+)'")
 
 
@@ -109,6 +114,8 @@ class HubDouble:
     clock: "HubClock"
     fails: Callable[[str], dict[str, Any] | None] = lambda device: None  # a device -> its error, or None
     holds: Callable[[str], bool] = lambda device: False  # a device that is away: its job runs until its time is over
+    is_away: Callable[[str], bool] = lambda device: False  # it is offline now
+    seems_away: Callable[[str], bool] | None = None  # by queries, whose answers lag; None: as it is
     lag: int = 0  # how many looks a new job is not seen by GET
     slots: int | None = None
     counts: Callable[[str], int] | None = None  # what a count gives; None: it is of what devices report
@@ -124,6 +131,8 @@ class HubDouble:
 
     def __post_init__(self) -> None:
         self.reported = ReportedTwins(self.clock.now_of_hub)
+        self.reported.is_connected = lambda device: not self.is_away(device)
+        self.connection_queries: list[str] = []
 
     def _operate(self, device: str) -> None:
         self.operated[device] += 1
@@ -150,7 +159,7 @@ class HubDouble:
 
     def _method(self, device: str) -> Response:
         error = self.fails(device)
-        if error is not None and error["code"] == "DeviceNotOnline":
+        if self.is_away(device) or (error is not None and error["code"] == "DeviceNotOnline"):
             return response({"Message": "{}"}, status=404, iothub_errorcode="DeviceNotOnline")
         self._operate(device)
         if error is not None and error["code"] == "GatewayTimeout":
@@ -209,7 +218,7 @@ class HubDouble:
                 if self.holds(device):
                     job["rows"].append({"deviceId": device, "jobId": job["jobId"], "status": "pending"})
                     continue
-                error = self.fails(device)
+                error = AWAY if self.is_away(device) and "cloudToDeviceMethod" in job else self.fails(device)
                 if error is None or error["code"] != "DeviceNotOnline":
                     self._operate(device)
                 outcome = {"deviceMethodResponse": {"status": 200, "payload": {"n": 1}}}
@@ -240,7 +249,19 @@ class HubDouble:
         text = request.body["query"]
         if self.counts is not None and text.startswith("SELECT COUNT()"):
             return response([{"total": self.counts(text)}])
+        if (found := CONNECTION.fullmatch(text)) is not None:
+            return self._query_connections(found)
         return self.reported.answer(request) or self._query_jobs(text)
+
+    def _query_connections(self, query: "re.Match[str]") -> Response:
+        self.connection_queries.append(query[0])
+        seems_away = self.seems_away or self.is_away
+        devices = [
+            each
+            for each in ID_IN_LIST.findall(query["ids"])
+            if not seems_away(each) or (query["name"] and self.reported.reports(each, query["name"], query["value"]))
+        ]
+        return response([{"deviceId": each} for each in devices])
 
     def _query_jobs(self, text: str) -> Response:
         found = re.fullmatch(r"SELECT \* FROM devices\.jobs WHERE jobId = '([^']*)'( AND status <> .*)?", text)
@@ -358,7 +379,7 @@ def json_copy(request: Request) -> Request:
 def definition_of(action: Action, devices: tuple[str, ...], driver: Driver, **rollout: Any) -> Definition:
     """A definition that names its devices."""
     verification = rollout.pop("verification", None)
-    delivery = {name: rollout.pop(name) for name in ("concurrency", "rate") if name in rollout}
+    delivery = {name: rollout.pop(name) for name in ("concurrency", "rate", "when_online_s") if name in rollout}
     return Definition(
         action=action,
         targets=Targets(selection=Selection(device_ids=devices)),

@@ -17,7 +17,15 @@ UNDO = {  # by the number of the migration
         *(f"ALTER TABLE device DROP COLUMN {each}" for each in ("verify_by", "verified_at", "reported")),
     ),
     5: tuple(f"ALTER TABLE batch DROP COLUMN {each}" for each in ("gated_at", "verdicts", "answer")),
-    6: ("DROP TABLE schedule", "DROP TABLE occurrence"),
+    6: (
+        *(f"DROP INDEX {each}" for each in ("device_to_connect", "device_to_look_for", "device_offline")),
+        *(
+            f"ALTER TABLE device DROP COLUMN {each}"
+            for each in ("offline_since", "wait_until", "times_offline", "look_at")
+        ),
+        *(f"ALTER TABLE batch DROP COLUMN {each}" for each in ("is_of_offline", "joined")),
+    ),
+    7: ("DROP TABLE schedule", "DROP TABLE occurrence"),
 }
 
 

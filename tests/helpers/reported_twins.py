@@ -30,6 +30,7 @@ class ReportedTwins:
         self.reported: dict[Key, dict[str, tuple[Any, datetime]]] = {}
         self.queries: list[str] = []
         self._now = now
+        self.is_connected: Callable[[str], bool | None] = lambda device: None  # None: its twin does not say so
 
     def add(self, *devices: str, module: str | None = None) -> None:
         """Devices, or modules on them, that report nothing."""
@@ -48,6 +49,9 @@ class ReportedTwins:
             return None
         self.queries.append(request.body["query"])
         rows = [row for key, twin in self.reported.items() if (row := _row(found, key, twin)) is not None]
+        for row in rows:
+            if (is_connected := self.is_connected(row["deviceId"])) is not None:
+                row["connectionState"] = "Connected" if is_connected else "Disconnected"
         if found["what"] != "*":
             return response([{"total": len(rows)}])
         begin = int(request.headers.get("x-ms-continuation", 0))
@@ -55,6 +59,10 @@ class ReportedTwins:
         if begin + PAGE < len(rows):
             return response(page, x_ms_continuation=str(begin + PAGE))
         return response(page)
+
+    def reports(self, device: str, name: str, value: str) -> bool:
+        """Whether a device's member has this value."""
+        return str(self.reported.get((device, None), {}).get(name, (None, None))[0]) == value
 
     def send(self, request: Request) -> Response:
         """As a transport's."""

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.fleet_job.action_options import ActionOptions, TimeoutOptions
 from azext_iotjobs.cli.fleet_job.rollout_options import RolloutOptions
 from azext_iotjobs.cli.fleet_job.target_options import TargetOptions
+from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import is_any_typed
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.cli.input.verification_options import VerificationOptions
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver
 from azext_iotjobs.model.rollout import Rollout
+
+NONE = "none"  # takes a duration away
 
 
 class NameOptions(NamedTuple):
@@ -41,6 +44,7 @@ class DeliveryOptions(NamedTuple):
     concurrency: int | None = None
     rate: float | None = None
     our_ttl: int | None = None  # 0: as many seconds as the devices can need
+    when_online: str | None = None
 
     def onto(self, old: Delivery) -> Delivery:
         """`old` with what was typed. Raises BadValue, naming the option."""
@@ -53,6 +57,9 @@ class DeliveryOptions(NamedTuple):
             changes["rate"] = self.rate
         if self.our_ttl is not None:
             changes["job_limit_s"] = self.our_ttl or None
+        if self.when_online is not None:
+            is_gone = self.when_online == NONE
+            changes["when_online_s"] = None if is_gone else duration_s(self.when_online, "--when-online")
         return replace(old, **changes)
 
 

@@ -272,7 +272,18 @@ PACE: Group = (
 )
 
 
-DELIVERY = (DRIVER, PACE)
+WHEN_ONLINE: Group = (
+    extra(
+        "when_online",
+        "--when-online",
+        "A device that is offline does not fail, and holds up neither its batch nor the run: it waits, and is operated "
+        "when it connects, for as long as this after it was found offline: 10s to 30d, such as 7d. `none`: it fails.",
+        group=ON_DELIVERY,
+    ),
+)
+
+
+DELIVERY = (DRIVER, PACE, WHEN_ONLINE)
 
 
 VERIFICATION = verification(is_removable=True)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
-from azext_iotjobs.cli.output.result_rows import render_result, render_verified
+from azext_iotjobs.cli.output.result_rows import render_result, render_run_members
 from azext_iotjobs.cli.output.verification import render_verification
 from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model import run_events as events
@@ -14,7 +14,7 @@ from azext_iotjobs.model.clock import render_instant, render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
 from azext_iotjobs.model.gates import Gates
-from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress, WaitingToConnect
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
@@ -31,6 +31,7 @@ DELIVERY_NAMES = {
     "job_limit_s": "jobTimeoutSeconds",
     "connect_timeout_s": "methodConnectTimeoutSeconds",
     "response_timeout_s": "methodResponseTimeoutSeconds",
+    "when_online_s": "whenOnlineSeconds",
 }
 RETRY_NAMES = {
     "tries": "tries",
@@ -105,6 +106,7 @@ def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
         "status": run.state.value if has_stopped else batch.state.value,
         "devices": batch.size,
         "retry": batch.is_retry,
+        "offline": batch.is_of_offline,
         "started": render_millis(batch.started_at),
         "ended": render_millis(batch.ended_at),
         "durationSeconds": _between(batch.started_at, batch.ended_at),
@@ -117,9 +119,10 @@ def render_tally(tally: Tally) -> Document:
     """Counts. What calls and hub jobs operate is in progress."""
     return {
         "total": tally.total,
-        "pending": tally.waiting,
+        "pending": tally.not_begun,
         "inProgress": tally.in_progress,
         "verifying": tally.verifying,
+        "waiting": tally.waiting,
         "completed": tally.completed,
         "failed": tally.failed,
         "uncertain": tally.uncertain,
@@ -154,6 +157,26 @@ def render_awaited(awaited: Awaited) -> Document:
     }
 
 
+def render_waiting(waiting: WaitingToConnect | None) -> Document | None:
+    """Devices that wait to connect: how many, some of them, since when and until when."""
+    if waiting is None:
+        return None
+    return {
+        "count": waiting.count,
+        "since": render_millis(waiting.since),
+        "until": render_millis(waiting.until),
+        "devices": [
+            {
+                "deviceId": each.device_id,
+                "moduleId": each.module_id,
+                "since": render_millis(each.since),
+                "until": render_millis(each.until),
+            }
+            for each in waiting.devices
+        ],
+    }
+
+
 def render_action(action: Action) -> Document:
     """What is done to a device, with the request that does it."""
     if action.method is not None:
@@ -178,16 +201,26 @@ def render_event(event: events.Event, now: datetime) -> Document:
     """An event as one JSON object."""
     head = {"at": render_millis(event.at), "event": event.kind}
     match event:
-        case events.RunBegan(run=run) | events.RunEnded(run=run):
+        case events.RunBegan(run=run):
             return {**head, "run": render_run(run, now)}
+        case events.RunEnded(run=run, waiting=waiting):
+            return {**head, "run": {**render_run(run, now), "waiting": render_waiting(waiting)}}
         case events.BatchBegan(batch=batch) | events.BatchEnded(batch=batch):
             return {**head, "batch": batch.ordinal, "devices": batch.size, "progress": render_tally(batch.tally)}
         case (
             events.DeviceOperated(result=result, batch=ordinal, tries=tries)
+            | events.DeviceWaits(result=result, batch=ordinal, tries=tries)
             | events.DeviceEnded(result=result, batch=ordinal, tries=tries)
         ):
-            verified = render_verified(result)
-            return {**head, "batch": ordinal, "tries": tries, **render_result(result), **verified}
+            return {
+                **head,
+                "batch": ordinal,
+                "tries": tries,
+                **render_result(result),
+                **render_run_members(result),
+            }
+        case events.DeviceConnected(device_id=device_id, module_id=module_id, batch=ordinal):
+            return {**head, "batch": ordinal, "deviceId": device_id, "moduleId": module_id}
         case events.Progressed():
             return {
                 **head,
@@ -196,6 +229,7 @@ def render_event(event: events.Event, now: datetime) -> Document:
                 "inFlight": event.in_flight_count,
                 "hub": _job_tally(event.hub),
                 "awaited": [render_awaited(each) for each in event.awaited],
+                "waiting": render_waiting(event.waiting),
             }
         case events.Waiting(until=until, why=why):
             return {**head, "until": render_millis(until), "why": why}

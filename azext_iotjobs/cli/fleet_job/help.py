@@ -19,6 +19,12 @@ VERIFYING = (
     "completed, else it has failed with the error class not-verified. The twins are looked at by at most a third of "
     "the queries that the hub's tier allows."
 )
+WHEN_ONLINE = (
+    "With --when-online a device that is offline is `waiting`: it has not failed, counts in no threshold, and holds up "
+    "neither its batch nor the run. It is looked for by queries, and operated when it connects, in the batch that runs "
+    "then or, after the last one, in a batch of its own. The command stays until nobody waits; `stop` and `resume` "
+    "leave them waiting. A twin is kept by the hub for a device that is offline: there it is --verify that waits."
+)
 GATES = (
     "Gates stand between two batches, none after the last. They are evaluated when all devices of a batch have ended: "
     "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
@@ -77,6 +83,11 @@ command(
         "--verify 'properties.reported.light = 46' --verify-within 5m --retry not-verified=1 --run",
     ),
     (
+        "Devices that are offline are called when they connect, within a week; the others are not held up by them.",
+        "az iot hub fleet-job create -n localhost -j reboot-8 --method-name reboot --query-condition 'tags.ring = 1' "
+        "--batch 10% --when-online 7d --run",
+    ),
+    (
         "Batch after batch only while at least 95% of each complete and no alarm is raised; somebody approves each.",
         "az iot hub fleet-job create -n localhost -j fw-10 --method-name update --query-condition 'tags.ring = 1' "
         "--batch 1,10%,100% --gate-success 95% --gate-query 'tags.alarm = true' --gate-query-max 0 --gate manual",
@@ -92,7 +103,7 @@ command(
         '--batch 10% --gate-command "./check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
-    f"{VERIFYING} {GATES} The rest applies to --run. {RUNNING}",
+    f"{VERIFYING} {WHEN_ONLINE} {GATES} The rest applies to --run. {RUNNING}",
 )
 command(
     "iot hub fleet-job run",
@@ -220,14 +231,19 @@ command(
     ),
     ("One device in the first run.", "az iot hub fleet-job results -j fw-7 --run 1 --device-id pump-1"),
     (
+        "Who waits to connect, since when and until when.",
+        "az iot hub fleet-job results -j reboot-8 --status waiting --columns deviceId,offlineSince,waitsUntil -o table",
+    ),
+    (
         "What devices reported that were not verified.",
         "az iot hub fleet-job results -j fw-10 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
-    long="A device is pending, in progress, verifying, completed, failed or uncertain. Uncertain: whether the device "
-    "was operated cannot be known, because the process or the connection broke during the call. Rows have the columns "
-    "of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the condition, "
-    "and reported, the members of the twin that the conditions name. --check-registry adds deleted, for which it "
+    long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
+    "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
+    "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
+    "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
+    "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
     f"queries the hub. {NO_HUB}",
 )
 command(
@@ -247,6 +263,7 @@ command(
         "Smaller batches, and no threshold.",
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
+    ("Offline devices have two days to connect.", "az iot hub fleet-job update -j reboot-8 --when-online 2d"),
     ("More time to report.", "az iot hub fleet-job update -j fw-10 --verify-within 2h"),
     long="What is not given stays as it is. A run keeps the version that it executes.",
 )

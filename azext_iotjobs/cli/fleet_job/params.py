@@ -144,8 +144,8 @@ ON: Group = (
     option(
         "on",
         "--on",
-        "Which devices of the run: one or more of all, pending, in-progress, verifying, completed, failed, "
-        f"uncertain, {', '.join(RUN_ERROR_CLASSES)}, with commas between them.",
+        "Which devices of the run: one or more of all, pending, in-progress, verifying, waiting, completed, "
+        f"failed, uncertain, {', '.join(RUN_ERROR_CLASSES)}, with commas between them.",
     ),
 )
 
@@ -192,8 +192,8 @@ RESULTS_OPTIONS: Group = (
     extra(
         "our_status",
         "--status",
-        "Only devices in one of these states: pending, in-progress, verifying, completed, failed, "
-        "uncertain, with commas between them.",
+        "Only devices in one of these states: pending, in-progress, verifying, waiting, completed, failed, uncertain, "
+        "with commas between them.",
         nargs="+",
         action="extend",
     ),

@@ -8,18 +8,21 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short
+from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, offline_line, waiting_line
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.gates import GateKind
+from azext_iotjobs.model.ids import name_of
 from azext_iotjobs.model.run import RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import (
     BatchBegan,
     BatchEnded,
+    DeviceConnected,
     DeviceEnded,
+    DeviceWaits,
     Event,
     GateAwaited,
     GateJudged,
@@ -50,6 +53,7 @@ class Progress:
         self._job = ""  # its id
         self._batch_count = 0
         self._failures_left = MAX_FAILURES
+        self._waiting_left = MAX_FAILURES  # lines on devices that wait to connect, or have connected
         self._stop: StopFlag | None = None
         self._is_stopping = False
         self._driver = Driver.CALLS
@@ -76,10 +80,14 @@ class Progress:
             case RunBegan(run=run):
                 self._begin(run)
             case BatchBegan(batch=batch) if not self._line.is_live:
-                again = ", tried again" if batch.is_retry else ""
+                again = ", tried again" if batch.is_retry else ", as they connect" if batch.is_of_offline else ""
                 self.say(f"Batch {batch.ordinal} begins: {counted(batch.size, 'device')}{again}.")
             case DeviceEnded(result=result) if result.error_class is not None or result.status == "uncertain":
                 self._failed(short_row(result))
+            case DeviceWaits(result=result):
+                self._say_of_waiting(offline_line(result))
+            case DeviceConnected(device_id=device_id, module_id=module_id, batch=ordinal):
+                self._say_of_waiting(f"{printable(name_of(device_id, module_id))} has connected: batch {ordinal}.")
             case Progressed():
                 self._progressed(event)
             case BatchEnded(batch=batch):
@@ -123,11 +131,12 @@ class Progress:
         self._job = run.fleet_job_id
         self._batch_count = run.batch_count
         verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
+        verifying += f", {run.tally.waiting} wait to connect" if run.tally.waiting else ""
         ended = f"{run.tally.ended} of {counted(run.device_count, 'device')} ended{verifying}"
         if run.stop_request is not None and run.stop_request.kind is RequestKind.CANCEL:
             self.say(f"{run.name} on {run.host} is being canceled, {ended}: what is under way is awaited.")
             return
-        what = f"resumes, {ended}" if run.tally.ended or run.tally.verifying else "begins"
+        what = f"resumes, {ended}" if run.tally.ended or verifying else "begins"
         self.say(
             f"{run.name} on {run.host} {what}: {counted(run.device_count, 'device')}, {run.batch_count} "
             f"{'batch' if run.batch_count == 1 else 'batches'}, by {run.driver_reason}"
@@ -144,6 +153,17 @@ class Progress:
             )
         until = "" if event.until is None else f", until {render_instant(event.until.replace(microsecond=0))} at most"
         return f"Batch {event.batch}, gate {event.gate.value}: it runs{until}."
+
+    def _say_of_waiting(self, line: str) -> None:
+        if self._waiting_left == 0:
+            return
+        self._waiting_left -= 1
+        self.say(line)
+        if self._waiting_left == 0:
+            self.say(
+                "More of them are not shown here; who waits: "
+                + suggestion("iot hub fleet-job results", fleet_job_id=self._job, status="waiting")
+            )
 
     def _failed(self, row: str) -> None:
         if self._failures_left == 0:
@@ -249,10 +269,13 @@ def how_far(
         in_batch = event.batch.tally
         batch = f"batch {event.batch.ordinal}/{batch_count} {in_batch.ended + by_hub}/{in_batch.total} | "
     verifying = f", verifying {tally.verifying}" if tally.verifying else ""
+    verifying += f", waiting {tally.waiting}" if tally.waiting else ""
     trouble = verifying + "".join(f", {each}" for each in _trouble(tally))
     parts = [
         f"{batch}all {ended}/{tally.total}{_by_hub(event)}{trouble}",
-        _pace(event, ended_before, passed_s, still_s),
+        waiting_line(event.waiting)
+        if event.waiting is not None and not tally.open
+        else _pace(event, ended_before, passed_s, still_s),
     ]
     if waits and (short := in_short(event.awaited)):
         parts.append(short)
@@ -283,7 +306,9 @@ def counts(tally: Tally) -> str:
     if tally.verifying:
         parts.append(f"{tally.verifying} verifying")
     if tally.waiting:
-        parts.append(f"{tally.waiting} pending")
+        parts.append(f"{tally.waiting} waiting to connect")
+    if tally.not_begun:
+        parts.append(f"{tally.not_begun} pending")
     return f"{counted(tally.total, 'device')}: {', '.join(parts)}"
 
 

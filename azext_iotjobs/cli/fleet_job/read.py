@@ -13,11 +13,12 @@ from azext_iotjobs.cli.fleet_job.documents import (
     render_fleet_job,
     render_hub_job,
     render_run,
+    render_waiting,
 )
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.scalars import wanted_labels
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.fleet_job.awaited import awaited
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, awaited
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
@@ -135,6 +136,7 @@ def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None
     in_progress = {
         "hubJobs": [render_hub_job(each) for each in runs.hub_jobs_in_progress(run)],
         "awaited": [render_awaited(each) for each in waits_for],
+        "waiting": render_waiting(runs.waiting_to_connect(run, MAX_AWAITED)),
     }
     return {**document, "lastRun": {**render_run(run, CLOCK.now()), **in_progress, "batchList": batches}}
 

@@ -143,7 +143,7 @@ def _resume(
     hub = context.hub_of(job)
     running.check(adds_events=True)
     if not last.state.has_ended and not goes_on(
-        hub.target, last.tally.open, f"{last.name} is resumed", assume_yes=running.our_yes
+        hub.target, last.tally.open + last.tally.waiting, f"{last.name} is resumed", assume_yes=running.our_yes
     ):
         raise BadValue(
             "Nothing was sent.",

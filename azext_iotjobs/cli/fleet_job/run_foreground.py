@@ -7,7 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.documents import render_run
+from azext_iotjobs.cli.fleet_job.documents import render_run, render_waiting
 from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
@@ -19,6 +19,7 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SteadyClock, SystemClock
 from azext_iotjobs.model.errors import BadValue, RunUnfinished, WrongState
@@ -154,7 +155,8 @@ def follow(
     outcome = judge(ended)
     _report(context, ended, outcome)
     leave_with(cmd, outcome, exit_zero=running.exit_zero)
-    return render_run(ended, CLOCK.now())
+    waiting = context.store.runs.waiting_to_connect(ended, MAX_AWAITED)
+    return {**render_run(ended, CLOCK.now()), "waiting": render_waiting(waiting)}
 
 
 def judge(run: Run) -> Outcome:
@@ -208,7 +210,7 @@ def _report(context: FleetJobContext, run: Run, outcome: Outcome) -> None:
             logger.warning("It can be resumed: %s", suggestion("iot hub fleet-job resume", fleet_job_id=job))
         case Outcome.DEVICES_FAILED | Outcome.JOB_FAILED if run.tally.completed < run.device_count:
             tally = run.tally
-            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.waiting}
+            counts = {"failed": tally.failed, "uncertain": tally.uncertain, "pending": tally.not_begun}
             logger.warning(
                 "Not all devices succeeded. See which and why: %s\nRun it again on them: %s",
                 suggestion("iot hub fleet-job results", fleet_job_id=job),

@@ -94,6 +94,7 @@ def _progress(document: Row, hub_jobs: Iterable[Row] = ()) -> Row:
         **{name.title(): cell(counts.get(name)) for name in ("completed", "failed", "uncertain")},
         "InProgress": cell(counts.get("inProgress") or None),
         "Verifying": cell(counts.get("verifying") or None),
+        "Waiting": cell(counts.get("waiting") or None),
         "EndedByHub": cell(sum(each["completed"] + each["failed"] for each in by_hub)) if by_hub else "",
         "Pending": cell(counts.get("pending")),
         "Started": time_cell(document.get("started")),

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.model.ids import in_lists
-from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress
+from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.ids import in_lists, name_of
+from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress, WaitingToConnect
+from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.text import counted, printable
 
@@ -48,6 +50,23 @@ def in_full(each: Awaited) -> str:
     )
 
 
+def offline_line(result: DeviceResult) -> str:
+    """pump-1 is offline: it waits to connect, until 2026-12-08T10:00:00Z."""
+    name = printable(name_of(result.device_id, result.module_id))
+    until = "" if result.waits_until is None else f", until {_instant(result.waits_until)}"
+    return f"{name} is offline: it waits to connect{until}."
+
+
+def waiting_line(waiting: WaitingToConnect) -> str:
+    """2 devices wait to connect since 2026-12-01T10:00:00Z: pump-1, pump-2; until 2026-12-08T10:00:00Z."""
+    verb = "waits" if waiting.count == 1 else "wait"
+    names = [printable(name_of(each.device_id, each.module_id)) for each in waiting.devices[:SHOWN_IN_LINE]]
+    more = waiting.count - len(names)
+    who = f"{', '.join(names)}{f' and {more} more' if more else ''}"
+    since, until = _instant(waiting.since), _instant(waiting.until)
+    return f"{counted(waiting.count, 'device')} {verb} to connect since {since}: {who}; until {until}"
+
+
 def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
     """Hub jobs that continue without this process: a sentence for each, the first few of them."""
     lines = []
@@ -65,6 +84,10 @@ def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
         show = suggestion("iot hub fleet-job show", fleet_job_id=run.fleet_job_id)
         lines.append(f"So do {len(jobs) - SHOWN_IN_LINE} more: {show}")
     return lines
+
+
+def _instant(at: datetime) -> str:
+    return render_instant(at.replace(microsecond=0))
 
 
 def _named(each: Awaited) -> str:

@@ -14,7 +14,7 @@ COLUMNS = tuple(
     """.split()
 )
 VERIFIED_COLUMNS = ("verified", "reported")  # where devices are verified
-RUN_COLUMNS = ("batch", "tries", *VERIFIED_COLUMNS)  # of fleet jobs' runs
+RUN_COLUMNS = ("batch", "tries", *VERIFIED_COLUMNS, "offlineSince", "waitsUntil")  # of fleet jobs' runs
 ALL_COLUMNS = (*COLUMNS, *RUN_COLUMNS)
 CALL_COLUMNS = tuple(name for name in COLUMNS if name != "deleted")  # of calls that a command makes itself
 
@@ -44,7 +44,16 @@ def render_verified_result(result: DeviceResult) -> dict[str, Any]:
 
 def render_run_result(result: DeviceResult) -> dict[str, Any]:
     """The same of a fleet job's run, with its columns."""
-    return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_verified(result)}
+    return {**render_result(result), "batch": result.batch, "tries": result.tries, **render_run_members(result)}
+
+
+def render_run_members(result: DeviceResult) -> dict[str, Any]:
+    """What its twin was seen to say; since when it was offline, and until when it waits to connect."""
+    return {
+        **render_verified(result),
+        "offlineSince": render_millis(result.offline_since),
+        "waitsUntil": render_millis(result.waits_until),
+    }
 
 
 def render_verified(result: DeviceResult) -> dict[str, Any]:

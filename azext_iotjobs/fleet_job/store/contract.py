@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
 from azext_iotjobs.model.gates import GateAnswer
-from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress, WaitingToConnect
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Narrowed, Run, StopRequest
@@ -215,6 +215,9 @@ class Runs(Protocol):
 
     def being_verified(self, run: Run, limit: int) -> BeingVerified | None:
         """Devices of a run that are being verified; None: there are none. limit: of those that are named."""
+
+    def waiting_to_connect(self, run: Run, limit: int) -> WaitingToConnect | None:
+        """Devices of a run that wait to connect; None: there are none. limit: of those that are named, 1 or more."""
 
 
 class Results(Protocol):

@@ -15,6 +15,7 @@ from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunEvent
 from azext_iotjobs.model.verification import VerifyingDevice
+from azext_iotjobs.model.when_online import Connected, WaitingDevice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,29 @@ class VerifyingRecords(Protocol):
         """Record, all at once, that devices that were verified are not any more. Raises LeaseLost."""
 
 
+class WaitingRecords(Protocol):
+    """The devices of a run that were offline, and wait to connect."""
+
+    def page(self, after: int, limit: int, now: datetime) -> list[WaitingDevice]:
+        """Those that are to be looked for now, by their numbers.
+
+        after: only those with higher numbers.  limit: of their count.
+        """
+
+    def next_look_at(self) -> datetime | None:
+        """When the first of them is to be looked for; None: nobody waits."""
+
+    def write(
+        self, now: datetime, batch: int, *, connected: Sequence[Connected], over: Iterable[WaitingDevice]
+    ) -> None:
+        """Record, all at once, what looking for them has found. Raises LeaseLost.
+
+        batch: the one that runs; those that have connected are moved into it.
+        over: those that have not connected in time: they have failed.
+        A device that does not wait any more is left as it is.
+        """
+
+
 class HubJobRecords(Protocol):
     """The hub jobs of a run. Every change raises LeaseLost when somebody else has the lease."""
 
@@ -134,6 +158,10 @@ class LeasedRun(Protocol):
     @property
     def verifying(self) -> VerifyingRecords:
         """Those of its devices that are being verified."""
+
+    @property
+    def waiting(self) -> WaitingRecords:
+        """Those of its devices that wait to connect."""
 
     @property
     def hub_jobs(self) -> HubJobRecords:
@@ -192,3 +220,6 @@ class LeasedRun(Protocol):
 
     def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
         """Put the devices that are tried again into a batch of their own, behind the others."""
+
+    def begin_offline(self, now: datetime) -> None:
+        """Put the devices that wait to connect into a batch of their own, behind the others."""

@@ -9,8 +9,9 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.verification import Verdict, Verification, VerifyingDevice
 from azext_iotjobs.operations.fleet_job.gate_requests import NAP_S, GateRequests
+from azext_iotjobs.operations.verification.rounds import PageQuery
 from azext_iotjobs.operations.verification.staying import who_did_not_stay
-from azext_iotjobs.operations.verification.sweep import PageQuery, Step
+from azext_iotjobs.operations.verification.sweep import Step
 
 DEVICES_AT_A_TIME = 1_000  # that are read
 

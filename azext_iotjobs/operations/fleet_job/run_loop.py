@@ -7,11 +7,12 @@ in flight is known from stored rows, and from the driver alone.
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.awaited import awaited
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED
 from azext_iotjobs.fleet_job.driver import BatchDriver, MakeDriver
 from azext_iotjobs.fleet_job.engine import (
     Begin,
     BeginBatch,
+    BeginOffline,
     BeginRetries,
     Drain,
     End,
@@ -31,7 +32,6 @@ from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
 from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
 from azext_iotjobs.model.fleet_job import Definition, Delivery
-from azext_iotjobs.model.job import added
 from azext_iotjobs.model.run import RequestKind, Run, StopRequest, next_state
 from azext_iotjobs.model.run_events import (
     BatchBegan,
@@ -39,7 +39,6 @@ from azext_iotjobs.model.run_events import (
     Event,
     Notice,
     OrderedObserver,
-    Progressed,
     RunBegan,
     RunEnded,
     RunObserver,
@@ -47,9 +46,9 @@ from azext_iotjobs.model.run_events import (
 )
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
+from azext_iotjobs.operations.fleet_job.progress_reports import ProgressReports
 
 NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
-PROGRESS_S = 0.5  # between two reports of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,9 +172,9 @@ class _RunLoop:
         self._definition = definition
         self._driver: BatchDriver | None = None
         self._gates = GateSteps(self._clock, leased, self._made_gate_checker, self._notify)
+        self._progress = ProgressReports(self._runs, leased, definition, self._clock, self._notify)
         self._has_reported_begin = False
         self._has_reported_drain = False
-        self._reported_at: float | None = None  # when progress was last reported, monotonic
         self._waited_until: datetime | None = None
 
     def step(self) -> bool:
@@ -242,25 +241,27 @@ class _RunLoop:
                 assert snapshot.batch is not None
                 self._report_drain(drain, why)
                 driver.turn(snapshot.batch, drain)
-                self._report_progress(driver)
+                self._progress.report(driver)
             case BeginGates() | Judge() | CheckGate() | AwaitApproval():
                 if isinstance(step, BeginGates):
-                    self._report_progress(driver, must=True)
+                    self._progress.report(driver, must=True)
                 self._gates.execute(step, snapshot, now)
             case EndBatch(ordinal, next_batch_at):
                 leased.end_batch(ordinal, now, next_batch_at)
                 if view.batch is None or view.batch.gates is None:  # else its end was reported before its gates
-                    self._report_progress(driver, must=True)
+                    self._progress.report(driver, must=True)
                     self._notify(BatchEnded(at=now, batch=self._runs.batch(snapshot.run, ordinal)))
             case BeginRetries(next_batch_at):
                 assert view.rollout.retry is not None
                 leased.begin_retries(view.rollout.retry, now, next_batch_at)
+            case BeginOffline():
+                leased.begin_offline(now)
             case Wait(until, why):
                 self._wait(now, until, why)
             case End(event, reason, by):
                 leased.end(event, now, reason=reason, by=by)
-                self._report_progress(driver, must=True)
-                self._notify(RunEnded(at=now, run=self._runs.get_by_key(leased.key)))
+                self._progress.report(driver, must=True)
+                self._notify_end(now)
                 return False
         return True
 
@@ -282,6 +283,10 @@ class _RunLoop:
     def _notify(self, event: Event) -> None:
         self._context.observer.on_event(event)
 
+    def _notify_end(self, now: datetime) -> None:
+        run = self._runs.get_by_key(self._leased.key)
+        self._notify(RunEnded(at=now, run=run, waiting=self._runs.waiting_to_connect(run, MAX_AWAITED)))
+
     def _report_drain(self, drain: Drain, why: str | None) -> None:
         """Report once that nothing else begins; whoever pressed Ctrl-C knows it."""
         if drain is Drain.NO or self._has_reported_drain or self._context.stop.is_set():
@@ -289,22 +294,3 @@ class _RunLoop:
         self._has_reported_drain = True
         text = f"Nothing else begins; what is under way is awaited.{'' if why is None else f' Why: {why}'}"
         self._notify(Notice(at=self._clock.now(), text=text))
-
-    def _report_progress(self, driver: BatchDriver, *, must: bool = False) -> None:
-        passed = self._clock.monotonic()
-        if not must and self._reported_at is not None and passed - self._reported_at < PROGRESS_S:
-            return
-        self._reported_at = passed
-        snapshot = self._leased.snapshot(None)
-        jobs = self._runs.hub_jobs_in_progress(snapshot.run)
-        self._notify(
-            Progressed(
-                at=self._clock.now(),
-                run=snapshot.run.tally,
-                batch=snapshot.batch,
-                in_flight_count=driver.in_flight_count(Drain.CANCEL),
-                hub=added(each.tally for each in jobs if each.tally is not None),
-                hub_ended_count=sum(each.ended_count for each in jobs),
-                awaited=tuple(awaited(self._runs, snapshot.run, self._definition)),
-            )
-        )

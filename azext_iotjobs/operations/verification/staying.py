@@ -13,7 +13,8 @@ from azext_iotjobs.clients.verification_codec import SeenTwin, parse_count, pars
 from azext_iotjobs.model.condition_paths import Path
 from azext_iotjobs.model.query import chunks, in_list
 from azext_iotjobs.model.verification import TwinCondition, Verdict, Verification, VerificationFailure, VerifyingDevice
-from azext_iotjobs.operations.verification.sweep import PageQuery, Steps, first_page, items_of, twin_query
+from azext_iotjobs.operations.verification.rounds import PageQuery
+from azext_iotjobs.operations.verification.sweep import Steps, first_page, items_of, twin_query
 
 COUNTED = "SELECT COUNT() AS total FROM devices"
 SELECTED = "SELECT * FROM devices"

@@ -11,7 +11,7 @@ only looked at when a count over the whole hub has changed, when they are new, o
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from azext_iotjobs.clients.paging import Page
 from azext_iotjobs.clients.verification_codec import SeenTwin, parse_count, parse_seen_twin
@@ -24,6 +24,7 @@ from azext_iotjobs.model.verification import (
     VerificationFailure,
     VerifyingDevice,
 )
+from azext_iotjobs.operations.verification.rounds import PageQuery, Round
 
 DEVICES_AT_A_TIME = 1_000  # that are read; a query holds some hundreds of ids
 ROWS = "SELECT * FROM devices"
@@ -46,15 +47,8 @@ class VerifyingDevices(Protocol):
         """By when the first of them has to be verified; None: there are none."""
 
 
-class PageQuery(NamedTuple):
-    """A query to make now: one page of it."""
-
-    text: str
-    token: str = ""  # of the page; "": the first
-
-
 Step = PageQuery | list[Verdict]
-Steps = Generator[Step, Page | None, None]
+Steps = Round[Verdict]
 Rows = Generator[PageQuery, Page | None, list[Any]]
 
 
@@ -174,6 +168,7 @@ class Sweep:
     def _last_look_at(self, overdue: "_Chunk") -> Steps:
         """Their time is over: read what they report, then look once more; those that are not found have failed."""
         reported: dict[str, dict[str, Any]] = {}
+        connected: dict[str, bool] = {}
         query = PageQuery(twin_query(overdue.module_id, overdue.ids, self._wanted._replace(where="")))
         while True:
             page = yield query
@@ -181,13 +176,21 @@ class Sweep:
                 seen = parse_seen_twin(row, self._paths, ())
                 if not reported.get(seen.device_id):  # of several modules, one that has such members
                     reported[seen.device_id] = seen.reported
+                if seen.is_connected is not None:  # of several modules, one that is
+                    connected[seen.device_id] = seen.is_connected or connected.get(seen.device_id, False)
             if page is None or not page.next_token:
                 break
             query = query._replace(token=page.next_token)
         yield from self._found(overdue, self._wanted, None)
         at = self._now()
         yield [
-            Verdict(device=each, at=at, failure=VerificationFailure.NOT_IN_TIME, reported=reported.get(name))
+            Verdict(
+                device=each,
+                at=at,
+                failure=VerificationFailure.NOT_IN_TIME,
+                reported=reported.get(name),
+                is_connected=connected.get(name),
+            )
             for name, each in overdue.open.items()
         ]
 

@@ -18,8 +18,8 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.model.verification import Verification, VerifyingDevice
 from azext_iotjobs.operations.fleet_job import run_loop
+from azext_iotjobs.operations.verification.rounds import PageQuery
 from azext_iotjobs.operations.verification.staying import who_did_not_stay
-from azext_iotjobs.operations.verification.sweep import PageQuery
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import START
 from tests.helpers.fleet_job_hub_double import Crash, Points, World, definition_of, rows_of

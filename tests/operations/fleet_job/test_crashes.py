@@ -156,3 +156,86 @@ def test_a_crash_at_every_point_of_a_run_that_is_verified(tmp_path: Path, driver
             world = story(template, tmp_path / f"{first}-{second}", [first, second], 0)
             uncertain = check_verified(world, what)
             assert uncertain <= (0 if driver is Driver.JOBS else 4), what
+
+
+CONNECTS, STAYS_AWAY = "d1", "d2"
+OF_THREE = (CONNECTS, STAYS_AWAY, "d3")
+CONNECTS_AFTER_S, WHEN_ONLINE_S = 12.0, 16.0
+ONLY_VERSION = Verification(condition="properties.reported.version = 2", within_s=10)
+
+
+def offline_world(folder: Path) -> World:
+    """Of three devices one is online, one connects after a while, one does not."""
+    world = World(folder)
+
+    def is_away(device: str) -> bool:
+        return device == STAYS_AWAY or (device == CONNECTS and world.clock.passed_s < CONNECTS_AFTER_S)
+
+    def reports_when_connected(device: str, times: int) -> list[tuple[float, dict[str, Any]]]:
+        later_s = max(0.0, CONNECTS_AFTER_S - world.clock.passed_s) if device == CONNECTS else 0.0
+        return [] if device == STAYS_AWAY else [(later_s + 2.0, {"version": 2})]
+
+    world.hub.is_away = is_away
+    world.hub.reports = reports_when_connected
+    return world
+
+
+def offline_story(template: Path, folder: Path, ends: list[int | None]) -> World:
+    shutil.copytree(template, folder)
+    world = offline_world(folder)
+    for at in ends:
+        if at is not None:
+            go_on_until_crash(world, Points(at))
+    assert not go_on_until_crash(world, Points())
+    return world
+
+
+def check_offline(world: World, action: Action, driver: Driver, what: str) -> int:
+    """The number of uncertain devices."""
+    store = world.open()
+    run = store.runs.get("job")
+    rows = rows_of(store, run)
+    store.close()
+    assert (run.state, set(rows), run.tally.waiting) == (RunState.COMPLETED, set(OF_THREE), 0), what
+    uncertain = {device for device, row in rows.items() if row.status == "uncertain"}
+    assert not uncertain or (action is METHOD and driver is Driver.CALLS), what
+    for device, row in rows.items():
+        times = world.hub.operated[device]
+        if device in uncertain:
+            assert times <= 1, (what, device)
+        elif device == STAYS_AWAY:
+            code, operated = ("DidNotConnect", 0) if action is METHOD else ("NotInTime", 1)
+            assert (row.status, row.error_code, times) == ("failed", code, operated), (what, device)
+        else:
+            assert (row.status, times) == ("completed", 1), (what, device, times)
+    return len(uncertain)
+
+
+WAYS_TO_WAIT = [
+    pytest.param(METHOD, Driver.JOBS, None, id="method by job"),
+    pytest.param(METHOD, Driver.CALLS, None, id="method by calls"),
+    pytest.param(TWIN, Driver.CALLS, ONLY_VERSION, id="twin by calls, verified"),
+]
+
+
+@pytest.mark.parametrize(("action", "driver", "verification"), WAYS_TO_WAIT)
+def test_a_crash_at_every_point_of_a_run_whose_devices_wait_to_connect(
+    tmp_path: Path, action: Action, driver: Driver, verification: Verification | None
+) -> None:
+    template = tmp_path / "begun"
+    world = offline_world(template)
+    store = world.open()
+    options: dict[str, Any] = {"sizes": parse_batch_sizes("2", "--batch"), "concurrency": 1}
+    options |= {"verification": verification, "when_online_s": WHEN_ONLINE_S}
+    world.new_run(store, world.save(store, definition_of(action, OF_THREE, driver, **options)))
+    store.close()
+    whole = offline_story(template, tmp_path / "whole", [])
+    points = whole.points.count
+    assert points > 50 and check_offline(whole, action, driver, "no crash") == 0
+    chance = random.Random(8)
+    for first in range(1, points + 1):
+        seconds = [each for each in SECOND if each is not None and chance.random() <= SHARE / 4]
+        for second in (None, *seconds):
+            what = f"ends at {first} of {points}, then at {second}"
+            world = offline_story(template, tmp_path / f"{first}-{second}", [first, second])
+            assert check_offline(world, action, driver, what) <= 2, what

@@ -58,7 +58,7 @@ def test_while_a_device_is_away_the_hubs_counts_are_told_and_who_is_awaited_unti
     assert (one.batch, one.device_ids, one.count, one.until, one.job_id) == (1, ("d007",), 1, job.until, job.job_id)
     told = last_progress(setup)
     assert (told.hub_ended_count, told.awaited, told.hub) == (9, (one,), job.tally)
-    assert (run.tally.waiting, run.tally.in_progress, run.tally.completed) == (20, 10, 0)
+    assert (run.tally.not_begun, run.tally.in_progress, run.tally.completed) == (20, 10, 0)
     setup.world.hub.holds = lambda device: False
     ended = setup.resume()
     assert (ended.tally.completed, ended.tally.failed, ended.tally.in_progress) == (29, 1, 0)

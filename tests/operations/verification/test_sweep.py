@@ -11,7 +11,8 @@ from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.verification import Verdict, Verification, VerificationFailure, VerifyingDevice
 from azext_iotjobs.operations.verification.device_list import DeviceList
-from azext_iotjobs.operations.verification.sweep import PageQuery, Sweep
+from azext_iotjobs.operations.verification.rounds import PageQuery
+from azext_iotjobs.operations.verification.sweep import Sweep
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.reported_twins import ReportedTwins
 

@@ -10,6 +10,7 @@ from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import seconds
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.run_state import DeviceState
+from azext_iotjobs.model.when_online import OfflineWait
 
 
 class DeviceRows:
@@ -22,7 +23,7 @@ class DeviceRows:
     def due(self, batch: int, now: datetime, limit: int, *, after: int = 0) -> list[Attempt]:
         """Devices of a batch that wait to be operated and may be now, by their numbers, at most `limit`."""
         found = self._database.rows(
-            "SELECT seq, device_id, module_id, tries, was_cut_off FROM device "
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM device "
             "WHERE run = ? AND batch = ? AND seq > ? AND state = 'pending' AND part IS NULL "
             "AND coalesce(due_at, 0) <= ? ORDER BY seq LIMIT ?",
             (self._lease.key, batch, after, now.timestamp(), limit),
@@ -44,7 +45,8 @@ class DeviceRows:
             self._database.change_many(
                 "UPDATE device SET state = ?, tries = ?, began_at = ?, ended_at = ?, error_class = ?, error_code = ?, "
                 "error_text = ?, method_status = ?, payload = ?, due_at = ?, verify_by = ?, verified_at = NULL, "
-                "reported = NULL, was_cut_off = 0, epoch = NULL, "
+                "reported = NULL, was_cut_off = 0, epoch = NULL, offline_since = coalesce(?, offline_since), "
+                "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
                 "part = CASE WHEN ? THEN NULL ELSE part END WHERE run = ? AND seq = ?",
                 ((*_values_of(each), key, each.seq) for each in ended),
             )
@@ -63,8 +65,15 @@ class DeviceRows:
             )
 
 
+def wait_values(wait: OfflineWait | None) -> tuple[object, ...]:
+    """The values of rows.WAIT_COLUMNS; None where a device does not wait."""
+    if wait is None:
+        return None, None, None, None
+    return wait.since.timestamp(), wait.until.timestamp(), wait.times, wait.look_at.timestamp()
+
+
 def _values_of(result: AttemptResult) -> tuple[object, ...]:
-    """The values of the columns above, and whether the device is tried again."""
+    """The values of the columns above, and whether no hub job has the device any more."""
     is_again = result.due_at is not None
     return (
         (DeviceState.PENDING if is_again else result.state).value,
@@ -78,5 +87,6 @@ def _values_of(result: AttemptResult) -> tuple[object, ...]:
         json.dumps(result.payload) if result.has_payload else None,
         seconds(result.due_at),
         seconds(result.verify_by),
-        is_again,
+        *wait_values(result.wait),
+        is_again or result.wait is not None,
     )

@@ -110,7 +110,7 @@ class HubJobRows:
     def devices_of(self, hub_job: HubJob) -> list[Attempt]:
         """The devices of a hub job that have not ended."""
         found = self._database.rows(
-            "SELECT seq, device_id, module_id, tries, was_cut_off FROM device INDEXED BY device_in_part "
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM device INDEXED BY device_in_part "
             "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending' ORDER BY seq",
             self._key_of(hub_job),
         )

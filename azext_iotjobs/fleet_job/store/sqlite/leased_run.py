@@ -10,8 +10,9 @@ from azext_iotjobs.fleet_job.store.sqlite.gate_rows import GateRows
 from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, text
+from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, seconds, text
 from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VerifyingRows
+from azext_iotjobs.fleet_job.store.sqlite.waiting_rows import WaitingRows
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.gates import GateVerdict
@@ -38,6 +39,7 @@ class SqliteLeasedRun:
         self.key = lease.key
         self.devices = DeviceRows(database, lease)
         self.verifying = VerifyingRows(database, lease)
+        self.waiting = WaitingRows(database, lease)
         self.hub_jobs = HubJobRows(database, lease, self.devices)
         self._database = database
         self._runs = runs
@@ -110,6 +112,7 @@ class SqliteLeasedRun:
             )
             if state is RunState.CANCELED:
                 self._end_verifying()
+                self.waiting.end()
                 self._database.change(
                     "UPDATE batch SET state = CASE state "
                     "WHEN 'running' THEN 'canceled' WHEN 'gated' THEN 'completed' ELSE 'skipped' END, "
@@ -186,22 +189,35 @@ class SqliteLeasedRun:
     def begin_retries(self, retry: Retry, now: datetime, next_batch_at: datetime) -> None:
         """Put the devices that are tried again into a batch of their own, behind the others."""
         with self._lease.transaction(now):
-            row = self._database.row("SELECT max(ordinal) AS last FROM batch WHERE run = ?", (self.key,))
-            ordinal = ((number(row, "last") if row else 0) or 0) + 1
+            ordinal = self._next_ordinal()
             condition, values = _is_retried(retry)
             count = self._database.change(
                 "UPDATE device SET batch = ?, state = 'pending', part = NULL, due_at = NULL, was_cut_off = 0 "
                 f"WHERE run = ? AND {condition}",
                 (ordinal, self.key, *values),
             )
-            self._database.change(
-                "INSERT INTO batch (run, ordinal, state, size, is_retry) VALUES (?, ?, 'pending', ?, 1)",
-                (self.key, ordinal, count),
-            )
-            self._database.change(
-                "UPDATE run SET current = ?, batch_count = ?, go_on_at = ? WHERE key = ?",
-                (ordinal, ordinal, next_batch_at.timestamp(), self.key),
-            )
+            self._add_batch("is_retry", ordinal, count, next_batch_at)
+
+    def begin_offline(self, now: datetime) -> None:
+        """Put the devices that wait to connect into a batch of their own, behind the others."""
+        with self._lease.transaction(now):
+            ordinal = self._next_ordinal()
+            self._add_batch("is_of_offline", ordinal, self.waiting.move(ordinal), None)
+
+    def _next_ordinal(self) -> int:
+        row = self._database.row("SELECT max(ordinal) AS last FROM batch WHERE run = ?", (self.key,))
+        return ((number(row, "last") if row else 0) or 0) + 1
+
+    def _add_batch(self, kind: str, ordinal: int, size: int, next_batch_at: datetime | None) -> None:
+        """Add a batch, and make it the run's current one. kind: the column that says what it is for."""
+        self._database.change(
+            f"INSERT INTO batch (run, ordinal, state, size, {kind}) VALUES (?, ?, 'pending', ?, 1)",
+            (self.key, ordinal, size),
+        )
+        self._database.change(
+            "UPDATE run SET current = ?, batch_count = ?, go_on_at = ? WHERE key = ?",
+            (ordinal, ordinal, seconds(next_batch_at), self.key),
+        )
 
     def _move(self, event: RunEvent) -> RunState:
         run = self._runs.get_by_key(self.key)

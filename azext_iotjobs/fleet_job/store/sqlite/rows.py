@@ -23,13 +23,18 @@ from azext_iotjobs.fleet_job.store.stored_json import (
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Definition, Driver, FleetJob, check_id
 from azext_iotjobs.model.gates import BatchGates
-from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress, WaitsToConnect
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, DeviceState, RunState
 from azext_iotjobs.model.verification import VerifyingDevice
+from azext_iotjobs.model.when_online import OfflineWait, WaitingDevice
+
+WAIT_COLUMNS = "offline_since, wait_until, times_offline, look_at"
+ATTEMPT_COLUMNS = f"seq, device_id, module_id, tries, was_cut_off, {WAIT_COLUMNS}"
+VERIFYING_COLUMNS = f"seq, device_id, module_id, tries, began_at, verify_by, {WAIT_COLUMNS}"
 
 
 @stored("fleet_job")
@@ -97,6 +102,8 @@ def batch_of(row: StoredRow, tally: Tally) -> Batch:
         state=word(BatchState, row, "state"),
         size=row["size"],
         is_retry=bool(row["is_retry"]),
+        is_of_offline=bool(row["is_of_offline"]),
+        joined=row["joined"],
         started_at=instant_or_none(row["started_at"]),
         ended_at=instant_or_none(row["ended_at"]),
         forgiven=row["forgiven"],
@@ -238,13 +245,55 @@ def _is_held(row: StoredRow, now: datetime) -> bool:
 
 @stored("device")
 def attempt_of(row: StoredRow) -> Attempt:
-    """A row of device that is to be operated."""
+    """A row of device that is to be operated: ATTEMPT_COLUMNS of it."""
     return Attempt(
         seq=row["seq"],
         device_id=row["device_id"],
         module_id=row["module_id"],
         tries=row["tries"],
         was_cut_off=bool(row["was_cut_off"]),
+        wait=_wait(row),
+    )
+
+
+def _wait(row: StoredRow) -> OfflineWait | None:
+    """How a row of device waits to connect, or did: WAIT_COLUMNS of it."""
+    if row["offline_since"] is None:
+        return None
+    until = instant(row["wait_until"])
+    return OfflineWait(
+        since=instant(row["offline_since"]),
+        until=until,
+        times=row["times_offline"],
+        look_at=instant_or_none(row["look_at"]) or until,
+    )
+
+
+@stored("device")
+def waiting_device_of(row: StoredRow) -> WaitingDevice:
+    """A row of device that waits to connect."""
+    wait = _wait(row)
+    if wait is None:
+        raise BadField("offline_since is None")
+    return WaitingDevice(
+        key=row["seq"],
+        device_id=row["device_id"],
+        module_id=row["module_id"],
+        batch=row["batch"],
+        tries=row["tries"],
+        wait=wait,
+        was_operated=row["verify_by"] is not None,
+    )
+
+
+@stored("device")
+def waits_to_connect_of(row: StoredRow) -> WaitsToConnect:
+    """The same, for those who look at a run."""
+    return WaitsToConnect(
+        device_id=row["device_id"],
+        module_id=row["module_id"],
+        since=instant(row["offline_since"]),
+        until=instant(row["wait_until"]),
     )
 
 
@@ -258,6 +307,7 @@ def verifying_device_of(row: StoredRow) -> VerifyingDevice:
         began_at=instant(row["began_at"]),
         verify_by=instant(row["verify_by"]),
         tries=row["tries"],
+        wait=_wait(row),
     )
 
 
@@ -280,6 +330,8 @@ def result_of(row: StoredRow) -> DeviceResult:
         tries=row["tries"],
         verified_at=instant_or_none(row["verified_at"]),
         reported=None if row["reported"] is None else read_json(row["reported"]),
+        offline_since=instant_or_none(row["offline_since"]),
+        waits_until=instant_or_none(row["wait_until"]) if state is DeviceState.WAITING else None,
     )
 
 

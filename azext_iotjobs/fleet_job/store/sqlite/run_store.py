@@ -15,12 +15,13 @@ from azext_iotjobs.fleet_job.store.stored_json import render_answer, render_deli
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.gates import GateAnswer
-from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress
+from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress, WaitingToConnect
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.text import Text, command
 
+OFFLINE = "FROM device INDEXED BY device_offline WHERE run = ? AND state = 'waiting'"
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
 OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
 WITH_HOST = """
@@ -165,6 +166,24 @@ class RunStore:
         )
         last = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by DESC LIMIT 1", (run.key,))
         return None if last is None else rows.being_verified_of(found, last, run.tally.verifying)
+
+    def waiting_to_connect(self, run: Run, limit: int) -> WaitingToConnect | None:
+        """Devices of a run that wait to connect, at most `limit` of them by name; None: there are none."""
+        if not run.tally.waiting:
+            return None
+        found = self._database.rows(
+            f"SELECT device_id, module_id, offline_since, wait_until {OFFLINE} ORDER BY wait_until, seq LIMIT ?",
+            (run.key, limit),
+        )
+        last = self._database.rows(
+            f"SELECT device_id, module_id, offline_since, wait_until {OFFLINE} ORDER BY wait_until DESC LIMIT 1",
+            (run.key,),
+        )
+        devices = tuple(rows.waits_to_connect_of(each) for each in found)
+        if not devices or not last:  # it was read while somebody wrote
+            return None
+        until = rows.waits_to_connect_of(last[0]).until
+        return WaitingToConnect(count=run.tally.waiting, devices=devices, until=until)
 
     def _run_of(self, row: StoredRow) -> Run:
         return rows.run_of(row, row["host"], self.tally(row["key"], 0))

@@ -161,7 +161,19 @@ FIFTH = (  # where a batch stands with its gates
     "ALTER TABLE batch ADD COLUMN answer TEXT",  # whether somebody approved it; who, why
 )
 
-SEVENTH = (  # schedules, and what became of their occurrences
+WHEN_ONLINE = (  # how a device waits to connect, or did; and the batches into which those are moved that have connected
+    "ALTER TABLE device ADD COLUMN offline_since REAL",
+    "ALTER TABLE device ADD COLUMN wait_until REAL",
+    "ALTER TABLE device ADD COLUMN times_offline INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN look_at REAL",  # it is not looked for before
+    "CREATE INDEX device_to_connect ON device (run, seq) WHERE state = 'waiting'",
+    "CREATE INDEX device_to_look_for ON device (run, look_at) WHERE state = 'waiting'",
+    "CREATE INDEX device_offline ON device (run, wait_until, seq) WHERE state = 'waiting'",
+    "ALTER TABLE batch ADD COLUMN is_of_offline INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE batch ADD COLUMN joined INTEGER NOT NULL DEFAULT 0",
+)
+
+SCHEDULES = (  # schedules, and what became of their occurrences
     """
     CREATE TABLE schedule (
         fleet_job TEXT PRIMARY KEY REFERENCES fleet_job (id) ON DELETE CASCADE,
@@ -180,4 +192,4 @@ SEVENTH = (  # schedules, and what became of their occurrences
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SEVENTH)
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.fleet_job.store.sqlite.device_rows import wait_values
 from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import instant_or_none, seconds
 from azext_iotjobs.model.attempt import VerifiedAttempt
@@ -31,7 +32,7 @@ class VerifyingRows:
         if since is not None:
             behind = max(behind, (since.timestamp(), 0))
         found = self._database.rows(
-            f"SELECT seq, device_id, module_id, tries, began_at, verify_by {VERIFYING} "
+            f"SELECT {rows.VERIFYING_COLUMNS} {VERIFYING} "
             "AND (verify_by, seq) > (?, ?) ORDER BY verify_by, seq LIMIT ?",
             (self._lease.key, *behind, limit),
         )
@@ -47,7 +48,9 @@ class VerifyingRows:
         with self._lease.transaction(now):
             self._database.change_many(
                 "UPDATE device SET state = ?, verified_at = ?, reported = ?, error_class = ?, error_code = ?, "
-                "error_text = ?, due_at = ?, part = CASE WHEN ? THEN NULL ELSE part END "
+                "error_text = ?, due_at = ?, offline_since = coalesce(?, offline_since), "
+                "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
+                "part = CASE WHEN ? THEN NULL ELSE part END "
                 "WHERE run = ? AND seq = ? AND state = 'verifying'",
                 ((*_values_of(each), self._lease.key, each.seq) for each in ended),
             )
@@ -55,7 +58,7 @@ class VerifyingRows:
     def verified(self, batch: int, limit: int, *, after: int = 0) -> list[VerifyingDevice]:
         """Devices of a batch that were verified, by their numbers, at most `limit`; those behind `after`."""
         found = self._database.rows(
-            "SELECT seq, device_id, module_id, tries, began_at, verify_by FROM device "
+            f"SELECT {rows.VERIFYING_COLUMNS} FROM device "
             "WHERE run = ? AND seq > ? AND batch = ? AND state = 'completed' ORDER BY seq LIMIT ?",
             (self._lease.key, after, batch, limit),
         )
@@ -82,7 +85,7 @@ class VerifyingRows:
 
 
 def _values_of(end: VerifiedAttempt) -> tuple[object, ...]:
-    """The values of the columns above, and whether the device is tried again."""
+    """The values of the columns above, and whether no hub job has the device any more."""
     is_again = end.due_at is not None
     return (
         (DeviceState.PENDING if is_again else end.state).value,
@@ -92,5 +95,6 @@ def _values_of(end: VerifiedAttempt) -> tuple[object, ...]:
         end.error_code,
         end.error_text,
         seconds(end.due_at),
-        is_again,
+        *wait_values(end.wait),
+        is_again or end.wait is not None,
     )

@@ -147,6 +147,7 @@ class DirectCallsDriver:
                 now,
                 retry=self._retry,
                 verification=self._verification,
+                when_online_s=self._delivery.when_online_s,
                 is_uncertain=is_open,
             )
             outcome.ended.append((attempt, end))

@@ -1,6 +1,7 @@
 """Makes the driver that a run was made for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.driver import BatchDriver, MakeDriver, OnEvent
@@ -10,9 +11,11 @@ from azext_iotjobs.model.fleet_job import Definition, Driver
 from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_events import Notice
+from azext_iotjobs.operations.fleet_job.drivers.connection_watch import ConnectionWatch
 from azext_iotjobs.operations.fleet_job.drivers.direct_calls import DirectCallsDriver
 from azext_iotjobs.operations.fleet_job.drivers.hub_jobs import HubJobsDriver
 from azext_iotjobs.operations.fleet_job.drivers.verifying import VerifyingDriver
+from azext_iotjobs.operations.fleet_job.drivers.when_online import WhenOnlineDriver
 from azext_iotjobs.operations.verification.verifier import Verifier
 
 DRIVERS: dict[Driver, type[HubJobsDriver] | type[DirectCallsDriver]] = {
@@ -29,12 +32,18 @@ def driver_factory(client: Callable[[], HubClient]) -> MakeDriver:
 
     def make(clock: Clock, leased: LeasedRun, run: Run, definition: Definition, on_event: OnEvent) -> BatchDriver:
         hub = client()
-        driver = DRIVERS[run.driver](hub, clock, leased, run, definition, on_event)
-        if definition.verification is None:
-            return driver
+        executed = replace(definition, delivery=run.delivery)  # as it is for this run
+        driver: BatchDriver = DRIVERS[run.driver](hub, clock, leased, run, executed, on_event)
         pace, say = query_pace(run.tier), _teller(clock, on_event)
-        verifier = Verifier(hub.queries, definition.verification, leased.verifying, pace, clock, say)
-        return VerifyingDriver(driver, verifier, clock, leased, definition.rollout.retry, on_event)
+        verification = executed.verification
+        if verification is not None:
+            verifier = Verifier(hub.queries, verification, leased.verifying, pace, clock, say)
+            driver = VerifyingDriver(driver, verifier, clock, leased, executed, on_event)
+        if run.delivery.when_online_s is not None:
+            wanted = None if verification is None else verification.wanted
+            watch = ConnectionWatch(hub.queries, leased.waiting, wanted, pace.shared(), clock, say)
+            driver = WhenOnlineDriver(driver, watch, clock, leased, run, executed, on_event)
+        return driver
 
     return make
 

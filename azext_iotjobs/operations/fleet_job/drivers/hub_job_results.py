@@ -47,6 +47,7 @@ class HubJobResults:
         self._success = definition.action.success
         self._retry = definition.rollout.retry
         self._verification = definition.verification
+        self._when_online_s = definition.delivery.when_online_s
         self._on_event = on_event
         self._caller = caller
 
@@ -97,7 +98,14 @@ class HubJobResults:
 
     def _result_of(self, attempt: Attempt, result: DeviceResult) -> AttemptResult:
         now = self._clock.now()
-        return attempt_result(attempt, result, now, retry=self._retry, verification=self._verification)
+        return attempt_result(
+            attempt,
+            result,
+            now,
+            retry=self._retry,
+            verification=self._verification,
+            when_online_s=self._when_online_s,
+        )
 
     def _pages(self, hub_job: HubJob) -> Iterator[list[DeviceResult]]:
         pages = self._client.queries.run_pages(rows_of_job(hub_job.job_id))

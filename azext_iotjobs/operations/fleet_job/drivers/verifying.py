@@ -10,7 +10,7 @@ from azext_iotjobs.fleet_job.outcomes import verified_attempt, verified_event
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import IotJobsError
-from azext_iotjobs.model.rollout import Retry
+from azext_iotjobs.model.fleet_job import ActionKind, Definition
 from azext_iotjobs.model.run import Batch
 from azext_iotjobs.model.verification import Verdict
 from azext_iotjobs.operations.verification.verifier import Verifier
@@ -25,15 +25,21 @@ class VerifyingDriver:
         verifier: Verifier,
         clock: Clock,
         leased: LeasedRun,
-        retry: Retry | None,
+        definition: Definition,
         on_event: OnEvent,
     ) -> None:
-        """driver: operates the devices.  on_event: is called with what becomes of those that are verified."""
+        """driver: operates the devices.  definition: what is executed.
+
+        on_event: is called with what becomes of those that are verified.
+        """
         self._driver = driver
         self._verifier = verifier
         self._clock = clock
         self._leased = leased
-        self._retry = retry
+        self._retry = definition.rollout.retry
+        # What a method has begun goes on without the hub; what the hub keeps for a device begins when it connects.
+        is_kept_by_hub = definition.action.kind is not ActionKind.METHOD
+        self._when_online_s = definition.delivery.when_online_s if is_kept_by_hub else None
         self._on_event = on_event
 
     @property
@@ -66,7 +72,7 @@ class VerifyingDriver:
         return drain is not Drain.NO or tally.open > tally.verifying or self._driver.in_flight_count(drain) > 0
 
     def _record(self, decided: list[Verdict], batch: Batch) -> None:
-        ended = [verified_attempt(each, self._retry) for each in decided]
+        ended = [verified_attempt(each, self._retry, self._when_online_s) for each in decided]
         self._leased.verifying.write(self._clock.now(), ended)
         for verdict, end in zip(decided, ended, strict=True):
             self._on_event(verified_event(verdict, end, batch.ordinal))

@@ -68,6 +68,8 @@ def costs(folder: Path, devices: int) -> dict[str, int]:
         "look": cost(store, lambda: leased.snapshot(None)),
         "beat": cost(store, lambda: leased.beat(NOW + timedelta(seconds=9))),
         "due": cost(store, lambda: leased.devices.due(1, NOW, 20)),
+        "whom to look for": cost(store, lambda: leased.waiting.page(0, 20, NOW)),
+        "when to look": cost(store, leased.waiting.next_look_at),
         "next part": cost(store, lambda: leased.hub_jobs.next_number(1)),
         "add part": cost(store, lambda: leased.hub_jobs.add(part, PlannedHubJob("c", tuple(some[:10])), NOW)),
         "devices of part": cost(store, lambda: leased.hub_jobs.devices_of(part)),

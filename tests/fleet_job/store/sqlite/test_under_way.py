@@ -81,7 +81,7 @@ def counts(store: SqliteStore) -> tuple[int, ...]:
     """How many wait, are in progress, have completed, have failed and are uncertain, as people see it."""
     run = store.runs.get("job")
     tally = run.tally.seen(has_runner=run.has_runner)
-    counted = (tally.waiting, tally.in_progress, tally.completed, tally.failed, tally.uncertain)
+    counted = (tally.not_begun, tally.in_progress, tally.completed, tally.failed, tally.uncertain)
     assert sum(counted) == tally.total
     return counted
 
