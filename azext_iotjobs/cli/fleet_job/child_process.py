@@ -23,6 +23,8 @@ def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
     for dest, name in TYPED.items():
         value = context.typed(dest)
         options += [] if value is None else [name, value]
+    subscription = context.subscription
+    options += [] if subscription is None else ["--subscription", subscription]
     folder = context.folder
     options += [] if folder is None else ["--state-dir", os.path.abspath(folder)]
     return [sys.executable, "-m", "azure.cli", *words, *options]
