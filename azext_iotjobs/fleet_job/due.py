@@ -133,6 +133,8 @@ def due_now(view: View) -> Due:
     allowed_s = min(GRACE_S, schedule.catch_up_s) if schedule.missed is Missed.SKIP else schedule.catch_up_s
     in_time = [at for at in newest if late_s[at] <= allowed_s]
     to_start = in_time if schedule.missed is Missed.ALL else in_time[-1:]
+    if count > len(newest) == len(to_start):
+        to_start = to_start[1:]  # the first is recorded, and says how many there were before it
     missed = [
         Decided(at, OccurrenceState.MISSED, _why_missed(late_s[at], is_last=at == newest[-1]))
         for at in newest

@@ -139,6 +139,16 @@ def test_very_many_that_were_missed_are_counted() -> None:
     assert f"So were {total - MAX_MISSED} before it." in found.decided[0].note
 
 
+def test_very_many_that_are_all_in_time_start_but_for_those_that_are_counted() -> None:
+    rule = Rule(frequency=Frequency.CRON, cron="* * * * *")
+    now = SET_AT + (MAX_MISSED + 5) * MINUTE
+    more: dict[str, Any] = {"rule": rule, "missed": Missed.ALL, "catch_up_s": 7 * 86_400.0}
+    found = step(now, **more)
+    assert isinstance(found, Record) and recorded(found) == [(SET_AT + 6 * MINUTE, MISSED)]
+    assert found.decided[0].note.endswith("So were 5 before it.")
+    assert step(now, last_at=found.decided[0].at, **more) == Start(SET_AT + 7 * MINUTE)
+
+
 @pytest.mark.parametrize(
     ("overlap", "expected"),
     [(Overlap.SKIP, SKIPPED), (Overlap.WAIT, WAITING), (Overlap.STOP, StopEarlier), (Overlap.CANCEL, CancelEarlier)],
