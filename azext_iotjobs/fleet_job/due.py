@@ -172,7 +172,9 @@ def is_to_be_resumed(run: Run, now: datetime) -> bool:
         return False
     if run.state is RunState.STOPPED:
         return run.ended_by == BY_SCHEDULE
-    return run.state in (RunState.PENDING, RunState.RUNNING, RunState.FAILED)
+    if run.state is RunState.FAILED:
+        return run.ended_by is None  # else it broke off while it was being canceled
+    return run.state in (RunState.PENDING, RunState.RUNNING)
 
 
 def is_open(schedule: Schedule, now: datetime) -> bool:

@@ -210,6 +210,12 @@ def test_what_is_caught_up_one_after_the_other_waits_for_its_turn() -> None:
     assert recorded(step(now, last_at=FIRST + DAY, run=first, **more)) == [(FIRST + 2 * DAY, SKIPPED)], "a later one"
 
 
+def test_what_broke_off_is_resumed_but_not_while_somebody_cancels_it() -> None:
+    failed = run(RunState.FAILED)
+    assert step(FIRST + HOUR, last_at=FIRST, run=failed) == Resume(failed)
+    assert step(FIRST + HOUR, last_at=FIRST, run=replace(failed, ended_by="ann")) == Nothing()
+
+
 def test_outside_its_window_nothing_starts_or_continues() -> None:
     window = Window(time(2), time(4))
     shut = FIRST.replace(hour=4, minute=0)

@@ -147,7 +147,7 @@ class _Look:
                 self._start(at)
             case due.Resume(run):
                 self._tried.add(run.key)
-                self._resume(run)
+                self._execute(What.RESUMED, run)
             case due.StopEarlier(run, decided):
                 self._stop(run)
                 return self._record((decided,))
@@ -180,7 +180,7 @@ class _Look:
             raise
         else:
             if made is not None:
-                self._execute(What.STARTED, made, run_loop.execute)
+                self._execute(What.STARTED, made)
 
     def _made(self, claim: Claim) -> Run | None:
         """The run of a claimed occurrence; None: another store has started it."""
@@ -209,14 +209,12 @@ class _Look:
         if self._context.stop.is_set():
             raise WrongState("Stopped by Ctrl-C or a signal before it was started.")
 
-    def _resume(self, run: Run) -> None:
-        self._execute(What.RESUMED, run, run_loop.resume)
-
-    def _execute(self, what: What, run: Run, execute: Callable[[Run, run_loop.RunContext], Run]) -> None:
+    def _execute(self, what: What, run: Run) -> None:
+        """Execute a run, or execute it further; what somebody has requested of it counts."""
         shuts_at = due.shuts_at(self._stored.schedule, self._clock.now())
         self._tried.add(run.key)
         try:
-            ended = execute(run, self._context.run_context(lambda: self._hub()[0], shuts_at))
+            ended = run_loop.execute(run, self._context.run_context(lambda: self._hub()[0], shuts_at))
         except (LeaseHeld, LeaseLost) as err:  # another process executes it
             self._context.on_notice(str(err))
         except (HubAnswer, LinkError, UserError) as err:  # the hub could not be opened

@@ -13,6 +13,7 @@ from azext_iotjobs.model.errors import BadValue, LinkLost, NotFound
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.rollout import Threshold, ThresholdAction
+from azext_iotjobs.model.run import RequestKind, StopRequest
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE, Frequency, Missed, Overlap, Rule, Schedule, Window
 from azext_iotjobs.model.share import parse_share
@@ -228,6 +229,35 @@ def test_a_run_that_its_threshold_stopped_is_not_resumed(world: ScheduledWorld) 
     (found,) = _at(world, store, FIRST)
     assert found.run is not None and found.run.state is RunState.STOPPED
     assert world.look(store) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [(RequestKind.STOP, RunState.STOPPED), (RequestKind.CANCEL, RunState.CANCELED)]
+)
+def test_what_a_person_requested_of_a_run_whose_process_is_gone_is_done(
+    world: ScheduledWorld, kind: RequestKind, state: RunState
+) -> None:
+    store = world.begin(daily())
+    _at(world, store, FIRST, StopDouble(after=8))
+    run = store.runs.get("job")
+    lease = store.take_lease(run, world.holder, world.clock.now())
+    lease.begin(RunEvent.RESUME, world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
+    completed = store.runs.get("job").tally.completed
+    store.runs.request_stop(run, StopRequest(kind=kind, by="bob", reason="enough", at=world.clock.now()))
+    (found,) = world.look(store)
+    assert found.run is not None and (found.run.state, found.run.ended_by) == (state, "bob")
+    assert found.run.tally.completed == completed < 4 and world.look(store) == []
+
+
+def test_who_stops_a_run_that_waits_for_its_window_keeps_it_stopped(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))), sizes="1", pause_s=50)
+    _at(world, store, FIRST)
+    paused = store.runs.get("job")
+    stopped = run_loop.stop(store, paused, world.holder, by="bob", reason="not tonight", clock=world.clock)
+    assert (stopped.state, stopped.ended_by, stopped.reason) == (RunState.STOPPED, "bob", "not tonight")
+    assert stopped.is_unattended(world.clock.now()) and stopped.tally == paused.tally
+    assert world.look_at(store, FIRST + DAY - 4 * HOUR) == []
+    assert world.look_at(store, SECOND) == [("skipped", SECOND)]
 
 
 def test_a_clock_that_went_back_repeats_nothing(world: ScheduledWorld) -> None:
