@@ -23,7 +23,7 @@ from azext_iotjobs.model.occurrence import Decided, OccurrenceState, StoredSched
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import planning, run_loop
-from azext_iotjobs.operations.fleet_job.schedule.claims import HubClaims
+from azext_iotjobs.operations.fleet_job.schedule.claims import Claimer, HubClaims
 from azext_iotjobs.operations.fleet_job.schedule.clock_check import Confirm, check_clock
 from azext_iotjobs.operations.fleet_job.schedule.saved import view_of
 
@@ -189,9 +189,7 @@ class _Look:
         claims = HubClaims(hub, self._stored, self._clock, lambda: self._napped(claim))
         owner = claims.taken_by(at, self._context.by, may_be_ours=claim.key.epoch > 1)
         if owner is not None:
-            note = f"It was started from another store, by {owner}."
-            claim.settle(OccurrenceState.TAKEN, note, self._clock.now())
-            self._happened.append(self._of(at, What.TAKEN, note))
+            self._leave(claim, owner)
             return None
         planned = planning.planned_run(
             self._store,
@@ -203,6 +201,15 @@ class _Look:
             observer=planning.SelectionObserver(on_count=lambda _: claim.beat(self._clock.now())),
         )
         return self._store.runs.add(replace(planned, claim=claim.key))
+
+    def _leave(self, claim: Claim, owner: Claimer) -> None:
+        """Record that another store has claimed it. Of a copy of this store it is not known whether it started it."""
+        state, note = OccurrenceState.TAKEN, f"It was started from another store, by {owner.by}."
+        if owner.store_key == self._stored.store_key:
+            state = OccurrenceState.MISSED
+            note = f"It was claimed by a copy of this state folder, by {owner.by}; look there whether it ran."
+        claim.settle(state, note, self._clock.now())
+        self._happened.append(self._of(claim.key.at, OF_STATES[state], note))
 
     def _napped(self, claim: Claim) -> None:
         claim.beat(self._clock.now())
