@@ -183,9 +183,11 @@ def is_open(schedule: Schedule, now: datetime) -> bool:
 
 
 def shuts_at(schedule: Schedule, now: datetime) -> datetime | None:
-    """When the window that is open shuts; None: there is none."""
-    hours = None if schedule.window is None else window_at(schedule.window, zone_of(schedule.zone), now)
-    return None if hours is None else hours.shuts_at
+    """When the window shuts: now where it is shut already; None: there is none."""
+    if schedule.window is None:
+        return None
+    hours = window_at(schedule.window, zone_of(schedule.zone), now)
+    return now if hours is None else hours.shuts_at
 
 
 def opens_at(schedule: Schedule, now: datetime) -> datetime | None:

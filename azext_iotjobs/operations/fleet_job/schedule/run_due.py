@@ -124,6 +124,9 @@ class _Look:
         for at in instants:
             if self._context.stop.is_set():
                 break
+            if not due.is_open(self._stored.schedule, self._clock.now()):
+                self._context.on_notice(f"The window of {self._job_id} has shut: what is left was not started.")
+                break
             self._start(at, is_backfill=True)
             last = self._store.runs.last(self._job_id)
             if last is not None and not last.state.has_ended:

@@ -15,6 +15,7 @@ from azext_iotjobs.model.ids import JOB, can_be
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.rollout import Threshold, ThresholdAction
 from azext_iotjobs.model.run import RequestKind, StopRequest
+from azext_iotjobs.model.run_events import RunEnded
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE, Frequency, Missed, Overlap, Rule, Schedule, Window
 from azext_iotjobs.model.share import parse_share
@@ -23,7 +24,7 @@ from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.claims import claim_id
 from azext_iotjobs.operations.fleet_job.schedule.run_due import backfill
 from tests.helpers.fleet_job_hub_double import StopDouble
-from tests.helpers.fleet_job_setup import OFFLINE, by_both
+from tests.helpers.fleet_job_setup import OFFLINE, CallingList, by_both
 from tests.helpers.schedule_setup import DAY, FIRST, HOUR, ScheduledWorld, daily
 from tests.helpers.transport_double import response
 
@@ -192,6 +193,23 @@ def test_a_window_stops_a_run_and_it_goes_on_when_that_opens_again(world: Schedu
     assert store.runs.get("job").state is RunState.COMPLETED and world.called() == {1}
 
 
+def test_a_window_that_shuts_while_a_run_is_made_lets_no_device_be_operated(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))))
+    world.hub.slots = 0
+    world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
+
+    def free() -> bool:
+        if world.clock.now() > FIRST + timedelta(minutes=3):
+            world.hub.slots = None
+        return False
+
+    (found,) = world.look(store, StopDouble(when=free))
+    assert found.run is not None and world.called() == {0}
+    assert (found.run.state, found.run.ended_by) == (RunState.STOPPED, BY_SCHEDULE)
+    assert world.look_at(store, FIRST + DAY - HOUR) == [] and world.called() == {0}
+    assert world.look_at(store, SECOND)[-1] == ("resumed", FIRST) and world.called() == {1}
+
+
 def test_outside_its_window_a_late_one_waits_for_it(world: ScheduledWorld) -> None:
     store = world.begin(daily(window=Window(time(4), time(6))))
     assert world.look_at(store, FIRST + 2 * HOUR) == []
@@ -348,6 +366,21 @@ def test_a_backfill_runs_what_has_not_run_and_moves_nothing_else(world: Schedule
     assert world.look_at(store, SECOND + DAY) == [("started", SECOND + DAY)]
     with pytest.raises(BadValue, match="More than 100"):
         saved.past_occurrences(store, stored, FIRST - 200 * DAY, SECOND)
+
+
+def test_a_backfill_begins_nothing_more_when_its_window_has_shut(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))), sizes="4")
+    stored = saved.get(store, "job")
+    world.clock.set_s += (FIRST - DAY - world.clock.now()).total_seconds()
+    wanted = saved.past_occurrences(store, stored, FIRST - 9 * DAY, FIRST - DAY)
+
+    def shut(event: Any) -> None:
+        world.clock.set_s += 600 if isinstance(event, RunEnded) else 0
+
+    world.events = CallingList(shut)
+    done = backfill(stored, wanted, world.due_context(store))
+    assert [(each.at, each.run and each.run.state) for each in done] == [(wanted[0], RunState.COMPLETED)]
+    assert store.occurrences.get("job", wanted[1]) is None and "window" in world.notices[0]
 
 
 def test_a_backfill_ends_with_a_run_that_does_not_end(world: ScheduledWorld) -> None:
